@@ -1,0 +1,66 @@
+//! The table of contents: what `rounds` can be told.
+
+use clap::{Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::db::DatabaseArgs;
+use crate::jobs::mark_no_shows::MarkNoShows;
+use crate::jobs::stage_alerts::StageAlerts;
+use crate::migrate::MigrateArgs;
+use crate::output::OutputArgs;
+use crate::run::RunArgs;
+use crate::schedule;
+use crate::telemetry::LogArgs;
+
+/// Run-once jobs that keep a clinic running on time.
+///
+/// A scheduler starts `rounds JOB`; it does the job once on PostgreSQL, records the run in cron_job_runs, and exits:
+/// 0 done, nothing to do, or skipped; 1 failed; 2 usage or configuration; 3 done, but some items failed; 4 taken over
+/// by another run; 5 brake, too much was due; 75 skipped, with --fail-if-running; 124 deadline passed; 130, 143
+/// interrupted.
+#[derive(Parser)]
+#[command(name = "rounds", version = env!("ROUNDS_VERSION"), subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args)]
+pub struct Global {
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub logs: LogArgs,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    MarkNoShows(MarkNoShows),
+    StageAlerts(StageAlerts),
+    Migrate(MigrateArgs),
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::DemoArgs),
+}
+
+impl Cli {
+    /// The command line of this process; on bad usage says what is wrong and exits 2.
+    pub fn read() -> Self {
+        let mut command = with_schedule(Self::command());
+        let mut matches = command.clone().get_matches();
+        Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+/// Adds each job's cadence and deadline to its help.
+fn with_schedule(command: ClapCommand) -> ClapCommand {
+    schedule::TABLE.iter().fold(command, |command, row| {
+        let deadline = humantime::format_duration(row.deadline);
+        let note = format!("Schedule: {}. Deadline: {deadline}.", row.cadence);
+        command.mut_subcommand(row.job, |job| job.after_help(note))
+    })
+}

@@ -1,0 +1,4 @@
+//! The jobs: one file each, none knows another.
+
+pub mod mark_no_shows;
+pub mod stage_alerts;

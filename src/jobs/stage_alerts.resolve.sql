@@ -1,0 +1,25 @@
+-- Resolves a batch of alerts whose cause is gone; nobody did it, so resolved_by stays NULL.
+-- $1 now timestamptz · $2 ids of alerts bigint[]
+WITH
+-- One that a nurse is acknowledging right now is left to the next run.
+locked AS MATERIALIZED (
+    SELECT x.* FROM stage_alerts x WHERE x.id = ANY ($2) ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED
+),
+-- The rule again, on what the rows say now that they are locked.
+due AS MATERIALIZED (
+    SELECT x.id FROM locked x
+    {over}
+),
+resolved AS (
+    UPDATE stage_alerts x SET status = 'RESOLVED', resolved_at = $1 FROM due
+    WHERE x.id = due.id AND x.status IN ('ACTIVE', 'ACKNOWLEDGED')
+    RETURNING x.id
+)
+SELECT (SELECT count(*) FROM resolved) AS resolved,
+       ARRAY(SELECT id FROM unnest($2) AS ids (id)
+             WHERE id NOT IN (SELECT id FROM locked)
+               AND EXISTS (SELECT FROM stage_alerts x WHERE x.id = ids.id)) AS locked,
+       ARRAY(SELECT id FROM unnest($2) AS ids (id)
+             WHERE id NOT IN (SELECT id FROM due)
+               AND (id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM stage_alerts x WHERE x.id = ids.id))
+             ) AS changed

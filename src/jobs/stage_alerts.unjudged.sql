@@ -1,0 +1,8 @@
+-- Doctors with checked-in visits that cannot be judged by slot end: no linked slot, and no slot length.
+SELECT DISTINCT d.id
+FROM appointments a
+JOIN doctors d ON d.id = a.doctor_id
+WHERE a.status = 'CHECKED_IN'
+  AND d.slot_duration_minutes IS NULL
+  AND NOT EXISTS (SELECT FROM doctor_slots s WHERE s.appointment_id = a.id)
+ORDER BY d.id

@@ -1,0 +1,54 @@
+//! `rounds`: run-once jobs for a clinic's operations on PostgreSQL. Parse, init, dispatch, exit.
+
+mod cli;
+mod db;
+#[cfg(feature = "demo")]
+mod demo;
+mod exit;
+mod jobs;
+mod local_time;
+mod migrate;
+mod outbox;
+mod output;
+mod redact;
+mod run;
+mod schedule;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command, Global};
+use db::Db;
+use exit::Exit;
+use run::Job;
+
+fn main() -> ExitCode {
+    let Cli { global, command } = Cli::read();
+    telemetry::init(&global.logs);
+    // One thread: a run waits for the database, it does not compute.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(global, command)).into(),
+        Err(error) => {
+            tracing::error!("cannot start: {}", error.kind());
+            Exit::Failed.into()
+        }
+    }
+}
+
+async fn dispatch(global: Global, command: Command) -> Exit {
+    match command {
+        Command::MarkNoShows(job) => run(job, global).await,
+        Command::StageAlerts(job) => run(job, global).await,
+        Command::Migrate(args) => migrate::command(&args, global.run.dry_run, &global.database, &global.output).await,
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => demo::command(&args, &global).await,
+    }
+}
+
+async fn run<J: Job>(job: J, global: Global) -> Exit {
+    let db = Db::open(&global.database, &format!("rounds/{}", J::NAME));
+    let summary = run::execute(&job, &global.run, db).await;
+    global.output.print(|| summary.text(), || summary.json());
+    summary.exit
+}

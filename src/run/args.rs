@@ -1,0 +1,122 @@
+//! The options that every job has.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::redact::{Class, Failure};
+
+/// Where effects at another time than the database's are allowed: tests, the demo, a replay.
+const ALLOW_AS_OF: &str = "ROUNDS_ALLOW_AS_OF";
+const LEASE: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
+
+#[derive(Args, Clone, Debug, Serialize)]
+#[command(next_help_heading = "Run")]
+pub struct RunArgs {
+    /// Stop the run after this long [default: the job's deadline]
+    #[arg(long, global = true, env = "ROUNDS_TIMEOUT", value_name = "DURATION", value_parser = positive_duration)]
+    #[serde(serialize_with = "as_text")]
+    pub timeout: Option<Duration>,
+    /// Take over a run whose last heartbeat is older than this, at least 2s
+    #[arg(long, global = true, env = "ROUNDS_LEASE", value_name = "DURATION", default_value = "60s", value_parser = lease)]
+    #[serde(skip)]
+    pub lease: Duration,
+    /// How often one transaction is tried when the connection or the server fails
+    #[arg(long, global = true, env = "ROUNDS_ATTEMPTS", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[serde(skip)]
+    pub attempts: u32,
+    /// The wait before the second try; it doubles with each
+    #[arg(long, global = true, env = "ROUNDS_RETRY_DELAY", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[serde(skip)]
+    pub retry_delay: Duration,
+    /// Do everything and roll it back: the report is exact, and nothing is changed or recorded
+    #[arg(long, global = true, env = "ROUNDS_DRY_RUN", value_parser = clap::builder::BoolishValueParser::new())]
+    #[serde(skip)]
+    pub dry_run: bool,
+    /// The brake: when more than this many items are due, change nothing and exit 5
+    #[arg(long, global = true, env = "ROUNDS_MAX_ITEMS", value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub max_items: u32,
+    /// How many rows one transaction changes
+    #[arg(long, global = true, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub batch_rows: u32,
+    /// Decide as if it were this instant (RFC 3339); with effects only where ROUNDS_ALLOW_AS_OF=1 is set
+    #[arg(long, global = true, env = "ROUNDS_AS_OF", value_name = "INSTANT", value_parser = instant)]
+    pub as_of: Option<DateTime<Utc>>,
+    /// Who started the run, for the record
+    #[arg(long, global = true, env = "ROUNDS_SOURCE", value_enum, default_value_t = Source::Manual)]
+    #[serde(skip)]
+    pub source: Source,
+    /// The slot of the schedule that the run is for (RFC 3339), for the record
+    #[arg(long, global = true, env = "ROUNDS_SCHEDULED_FOR", value_name = "INSTANT", value_parser = instant)]
+    #[serde(skip)]
+    pub scheduled_for: Option<DateTime<Utc>>,
+    /// Exit 75 and not 0 when another run of the job is at work
+    #[arg(long, global = true, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = clap::builder::BoolishValueParser::new())]
+    #[serde(skip)]
+    pub fail_if_running: bool,
+    /// Exit 0 and not 3 when some items failed, for schedulers that know only success and failure
+    #[arg(long, global = true, env = "ROUNDS_PARTIAL_OK", value_parser = clap::builder::BoolishValueParser::new())]
+    #[serde(skip)]
+    pub partial_ok: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    Cron,
+    Manual,
+    External,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cron => "cron",
+            Self::Manual => "manual",
+            Self::External => "external",
+        }
+    }
+}
+
+impl RunArgs {
+    /// Refuses what no single option shows to be wrong.
+    pub fn check(&self) -> Result<(), Failure> {
+        let allowed = std::env::var(ALLOW_AS_OF).is_ok_and(|value| value == "1");
+        if self.as_of.is_some() && !self.dry_run && !allowed {
+            return Err(Failure::new(
+                "AS_OF_NOT_ALLOWED",
+                Class::Configuration,
+                format!("--as-of would change rows at a time that is not now: add --dry-run, or set {ALLOW_AS_OF}=1"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|instant| instant.to_utc())
+        .map_err(|_| "an instant looks like 2026-03-02T09:15:00-05:00".to_owned())
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{error}; a duration looks like 90s, 4m or 24h")),
+    }
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = positive_duration(text)?;
+    if LEASE.contains(&lease) { Ok(lease) } else { Err("must be from 2s to 1h".to_owned()) }
+}
+
+fn as_text<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.collect_str(&humantime::format_duration(*duration)),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,78 @@
+//! One loop over the ids that are due: batches, isolation of a poison row, dry run.
+//!
+//! Each batch is one fenced transaction. When the database refuses a row, the batch is halved until that row is alone;
+//! it is recorded, and the others go through. Every id is tried once a pass, so the loop ends.
+
+use tokio_postgres::{Row, Transaction};
+use tracing::debug;
+
+use super::halt::Halt;
+use super::job::Run;
+use super::report::NotDone;
+use crate::redact::Class;
+
+/// The ids to apply, and what they are ids of.
+pub struct Batch<'a> {
+    pub entity: &'static str,
+    pub ids: &'a [i64],
+}
+
+/// Applies `statement` to all ids. It returns one row: the ids that it left alone in the arrays `locked` and `changed`,
+/// and counts, which `tally` adds up once they are committed.
+pub async fn apply(
+    run: &Run,
+    batch: Batch<'_>,
+    not_done: &mut NotDone,
+    statement: impl AsyncFn(&Transaction<'_>, &[i64]) -> Result<Row, tokio_postgres::Error>,
+    mut tally: impl FnMut(&Row),
+) -> Result<(), Halt> {
+    let entity = batch.entity;
+    let mut todo: Vec<&[i64]> = batch.ids.chunks(run.batch_rows()).rev().collect();
+    while let Some(ids) = todo.pop() {
+        let what = format!("changing {} {entity}(s) from id {}", ids.len(), ids[0]);
+        let outcome = run.effect(&what, async |tx| Ok(statement(tx, ids).await?)).await;
+        match outcome {
+            Ok(row) => {
+                tally(&row);
+                leave(run, entity, ids, &row, not_done);
+            }
+            Err(Halt::Failed(failure)) if matches!(failure.class, Class::Data | Class::Locked) => match ids {
+                [id] if failure.class == Class::Locked => {
+                    debug!(run_id = %run.id, entity, id, "skipped: locked");
+                    not_done.skip("locked", 1);
+                }
+                [id] => run.item_failed(not_done, entity, *id, &failure).await?,
+                _ => {
+                    let (first, second) = ids.split_at(ids.len() / 2);
+                    todo.extend([second, first]);
+                }
+            },
+            Err(halt) => return Err(halt),
+        }
+    }
+    Ok(())
+}
+
+/// Counts the ids that a batch left alone, and says at debug level what became of each.
+fn leave(run: &Run, entity: &'static str, ids: &[i64], row: &Row, not_done: &mut NotDone) {
+    let locked: Vec<i64> = row.get("locked");
+    let changed: Vec<i64> = row.get("changed");
+    not_done.skip("locked", locked.len() as u64);
+    not_done.skip("changed", changed.len() as u64);
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    for id in ids {
+        let what = match () {
+            () if locked.contains(id) => "skipped: locked",
+            () if changed.contains(id) => "skipped: no longer due",
+            () => "changed",
+        };
+        debug!(run_id = %run.id, entity, id, "{what}");
+    }
+}
+
+/// A count from a statement's row.
+pub fn count(row: &Row, column: &str) -> u64 {
+    row.get::<_, i64>(column).unsigned_abs()
+}

@@ -1,0 +1,18 @@
+-- Changes the status of a run that is still RUNNING. FOR UPDATE first: it waits for an effect in flight, which holds
+-- the row FOR KEY SHARE; a plain UPDATE would not. Nothing comes back where the run has been taken over.
+-- $1 id uuid · $2 status text · $3 error_code text or NULL · $4 error_message text or NULL
+-- $5 items_processed bigint · $6 items_failed bigint · $7 report jsonb, merged into the metadata
+WITH mine AS MATERIALIZED (
+    SELECT id FROM cron_job_runs WHERE id = $1 AND status = 'RUNNING' FOR UPDATE
+),
+clock AS MATERIALIZED (
+    SELECT clock_timestamp() AS now FROM mine
+)
+UPDATE cron_job_runs r
+SET status = $2, error_code = $3, error_message = $4, items_processed = $5, items_failed = $6,
+    completed_at = clock.now,
+    duration_ms = GREATEST(0, round(EXTRACT(epoch FROM clock.now - r.started_at) * 1000))::bigint,
+    metadata = r.metadata || $7
+FROM mine, clock
+WHERE r.id = mine.id AND r.status = 'RUNNING'
+RETURNING r.duration_ms

@@ -1,0 +1,78 @@
+//! Why a run ends before its work is done.
+
+use std::time::Duration;
+
+use crate::exit::Exit;
+use crate::redact::Failure;
+
+#[derive(Clone, Debug)]
+pub enum Halt {
+    /// Another run has taken over.
+    Fenced,
+    /// The run's own deadline passed.
+    Deadline(Duration),
+    /// No heartbeat came through for so long that others may believe this run dead.
+    HeartbeatLost,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+    /// More was due than allowed.
+    Brake { max: u32 },
+    /// An error.
+    Failed(Failure),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Halt {
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Fenced => Exit::Fenced,
+            Self::Deadline(_) => Exit::Deadline,
+            Self::Interrupted => Exit::Interrupted,
+            Self::Terminated => Exit::Terminated,
+            Self::Brake { .. } => Exit::Brake,
+            Self::HeartbeatLost | Self::Failed(_) => Exit::Failed,
+        }
+    }
+
+    /// What `cron_job_runs.error_code` says.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Fenced => "FENCED",
+            Self::Deadline(_) => "DEADLINE_EXCEEDED",
+            Self::HeartbeatLost => "HEARTBEAT_LOST",
+            Self::Interrupted | Self::Terminated => "INTERRUPTED",
+            Self::Brake { .. } => "BRAKE",
+            Self::Failed(failure) => &failure.code,
+        }
+    }
+
+    /// What `cron_job_runs.error_message` and the report say.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Fenced => "another run has taken over; this one wrote nothing after that".into(),
+            Self::Deadline(limit) => format!(
+                "the deadline of {} passed; what was committed stays, the next run does the rest",
+                humantime::format_duration(*limit)
+            ),
+            Self::HeartbeatLost => {
+                "no heartbeat reached the database for two thirds of the lease; what was committed stays, the next \
+                 run does the rest"
+                    .into()
+            }
+            Self::Interrupted => "stopped by SIGINT; what was committed stays, the next run does the rest".into(),
+            Self::Terminated => "stopped by SIGTERM; what was committed stays, the next run does the rest".into(),
+            Self::Brake { max } => format!(
+                "more than {max} items are due; nothing was changed. Look at them with --dry-run --max-items N; if \
+                 they are right, run once with --max-items N"
+            ),
+            Self::Failed(failure) => failure.message.clone(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+-- A sign of life. It does not conflict with the fence. No row: the run has been taken over.
+-- $1 run id uuid
+UPDATE cron_job_runs SET heartbeat_at = clock_timestamp() WHERE id = $1 AND status = 'RUNNING'

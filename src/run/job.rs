@@ -1,0 +1,165 @@
+//! What a job is, and what a run offers it: the instant that decides, reading, and effects behind the fence.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::args::RunArgs;
+use super::halt::Halt;
+use super::lease;
+use super::report::{NotDone, Report};
+use super::retry::Retry;
+use crate::db::{Db, Limits};
+use crate::redact::{Class, Failure};
+
+/// A job: its arguments, and what it does with a run. `Serialize` gives the arguments to the run's row.
+pub trait Job: Serialize {
+    const NAME: &'static str;
+    type Report: Report;
+
+    /// What may run side by side, and is judged apart.
+    fn lane(&self) -> String {
+        String::new()
+    }
+
+    /// Does it once. The report belongs to the runner, so that an interrupted run still tells what it did.
+    async fn run(&self, run: &Run, report: &mut Self::Report) -> Result<(), Halt>;
+}
+
+/// One run of a job.
+pub struct Run {
+    pub id: Uuid,
+    /// The database's clock after the claim, or `--as-of`: the only time that decides what is due.
+    pub now: DateTime<Utc>,
+    pub(super) args: RunArgs,
+    pub(super) db: Db,
+    pub(super) limits: Limits,
+    pub(super) stop: watch::Receiver<Option<Halt>>,
+}
+
+impl Run {
+    pub fn dry_run(&self) -> bool {
+        self.args.dry_run
+    }
+
+    pub fn batch_rows(&self) -> usize {
+        self.args.batch_rows as usize
+    }
+
+    /// How many ids a scan may return: one more than the brake allows, so that the brake can tell.
+    pub fn scan_limit(&self) -> i64 {
+        i64::from(self.args.max_items) + 1
+    }
+
+    /// The brake: with more than `--max-items` due, nothing is changed.
+    pub fn brake(&self, due: usize) -> Result<(), Halt> {
+        let max = self.args.max_items;
+        if due > max as usize { Err(Halt::Brake { max }) } else { Ok(()) }
+    }
+
+    /// Ends the run here if it must end. Called between transactions.
+    pub fn checkpoint(&self) -> Result<(), Halt> {
+        self.stop.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Reads in a read-only transaction, without the fence; tried again when the connection or the server fails.
+    pub async fn read<T>(
+        &self,
+        what: &str,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
+        self.checkpoint()?;
+        let read = async || {
+            let mut client = self.db.working_client().await?;
+            let tx = client.build_transaction().read_only(true).start().await?;
+            self.limits.apply(&tx).await?;
+            let value = body(&tx).await?;
+            tx.rollback().await?;
+            Ok(value)
+        };
+        Ok(self.retry().run(what, read).await.map_err(|failure| failure.context(what))?)
+    }
+
+    /// One transaction behind the fence; tried again when the connection or the server fails. In a dry run there is no
+    /// fence, and the transaction is rolled back.
+    pub async fn effect<T>(
+        &self,
+        what: &str,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
+        self.checkpoint()?;
+        let value = self.retry().run(what, async || self.attempt(&body).await).await;
+        value.map_err(|failure| failure.context(what))?.ok_or(Halt::Fenced)
+    }
+
+    /// Nothing comes back where the run has been taken over.
+    async fn attempt<T>(
+        &self,
+        body: &impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        let mut client = self.db.working_client().await?;
+        let tx = client.transaction().await?;
+        self.limits.apply(&tx).await?;
+        if self.dry_run() {
+            let value = body(&tx).await?;
+            tx.rollback().await?;
+            return Ok(Some(value));
+        }
+        let Some(xid) = lease::fence(&tx, self.id).await? else { return Ok(None) };
+        let value = body(&tx).await?;
+        let Err(error) = tx.commit().await else { return Ok(Some(value)) };
+        let failure = Failure::from(error);
+        if failure.class != Class::Transient {
+            return Err(failure);
+        }
+        // The reply to COMMIT was lost, and with it whether it was done.
+        drop(client);
+        warn!(error_code = %failure.code, "the reply to COMMIT was lost ({}); asking the server", failure.message);
+        let ask = async || lease::committed(&self.db, self.limits, self.id, &xid).await;
+        match self.retry().run("asking whether a COMMIT was done", ask).await {
+            Ok(true) => Ok(Some(value)),
+            Ok(false) => Err(failure),
+            // Never tried again: it may have been done.
+            Err(unknown) => Err(Failure { class: Class::Other, ..unknown }),
+        }
+    }
+
+    /// Records an item that could not be done, and why; the run goes on.
+    pub async fn item_failed(
+        &self,
+        not_done: &mut NotDone,
+        entity: &'static str,
+        id: i64,
+        failure: &Failure,
+    ) -> Result<(), Halt> {
+        not_done.fail(entity, id, &failure.code);
+        warn!(run_id = %self.id, entity, id, error_code = %failure.code, "{entity} {id}: {}", failure.message);
+        if self.dry_run() {
+            return Ok(());
+        }
+        self.effect("recording a failed item", async |tx| {
+            tx.client()
+                .execute_typed(
+                    include_str!("item_error.sql"),
+                    &[
+                        (&self.id, Type::UUID),
+                        (&entity, Type::TEXT),
+                        (&id.to_string(), Type::TEXT),
+                        (&failure.code.as_ref(), Type::TEXT),
+                        (&failure.message, Type::TEXT),
+                    ],
+                )
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    fn retry(&self) -> Retry {
+        Retry { attempts: self.args.attempts, delay: self.args.retry_delay }
+    }
+}

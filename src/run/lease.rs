@@ -1,0 +1,282 @@
+//! The run's row is the lock.
+//!
+//! Rule: a lane is held if and only if a row of it is RUNNING; it is lost if and only if that row's heartbeat is older
+//! than the lease, or it is 30 s past its deadline. Every transaction that changes anything first takes the row FOR KEY
+//! SHARE while it is RUNNING (the fence); every change of its status first takes it FOR UPDATE. So a takeover waits for
+//! an effect in flight, and no effect begins after it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use super::Halt;
+use crate::db::{Db, Limits};
+use crate::redact::{Class, Failure};
+
+/// How long a change of status waits for an effect in flight.
+const STATUS_LOCK: Duration = Duration::from_secs(5);
+
+/// What a run's row says from the beginning.
+pub struct Claim<'a> {
+    pub id: Uuid,
+    pub job: &'a str,
+    pub lane: &'a str,
+    pub source: &'a str,
+    pub scheduled_for: Option<DateTime<Utc>>,
+    pub timeout: Duration,
+    pub lease: Duration,
+    pub host: &'a str,
+    pub metadata: &'a Value,
+}
+
+/// What became of a claim.
+pub enum Claimed {
+    /// The lane is ours; the instant is the database's.
+    Held(DateTime<Utc>),
+    /// Another live run holds it; a SKIPPED row says so.
+    Busy(Uuid),
+    /// A dead run holds it and cannot be moved away; a FAILED row says so.
+    Blocked(Uuid),
+}
+
+/// The limits that keep everything a run does shorter than its lease.
+pub fn limits(lease: Duration) -> Limits {
+    Limits {
+        statement: (lease / 2).min(Duration::from_secs(30)),
+        lock: (lease / 12).min(Duration::from_secs(2)),
+        idle: (lease / 4).min(Duration::from_secs(15)),
+    }
+}
+
+impl Claim<'_> {
+    /// Takes the lane. Asking again with the same id after a lost reply finds the row that is there.
+    pub async fn take(&self, db: &Db) -> Result<Claimed, Failure> {
+        let mut client = db.working_client().await?;
+        loop {
+            if let Some(started) = self.insert(&client, "RUNNING", None).await? {
+                return Ok(Claimed::Held(started));
+            }
+            let holder = client
+                .query_typed_opt(
+                    include_str!("holder.sql"),
+                    &[(&self.job, Type::TEXT), (&self.lane, Type::TEXT), (&millis(self.lease), Type::INT8)],
+                )
+                .await?;
+            // Gone in between: try again.
+            let Some(holder) = holder else { continue };
+            let id: Uuid = holder.get("id");
+            if id == self.id {
+                return Ok(Claimed::Held(holder.get("started_at")));
+            }
+            let Some(lost) = holder.get::<_, Option<&str>>("lost") else {
+                let why = ("ALREADY_RUNNING", format!("run {id} on {} is at work", holder.get::<_, &str>("host")));
+                self.insert(&client, "SKIPPED", Some(&why)).await?;
+                return Ok(Claimed::Busy(id));
+            };
+            let tx = client.transaction().await?;
+            limits(self.lease).with_lock(STATUS_LOCK).apply(&tx).await?;
+            match self.take_over(&tx, id, lost).await {
+                Ok(Some(started)) => {
+                    tx.commit().await?;
+                    return Ok(Claimed::Held(started));
+                }
+                Ok(None) => tx.rollback().await?,
+                Err(failure) if failure.class == Class::Locked => {
+                    tx.rollback().await?;
+                    let why = ("TAKEOVER_BLOCKED", format!("run {id} is dead ({lost}) but its row is locked"));
+                    self.insert(&client, "FAILED", Some(&why)).await?;
+                    return Ok(Claimed::Blocked(id));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    async fn take_over(&self, tx: &Transaction<'_>, id: Uuid, lost: &str) -> Result<Option<DateTime<Utc>>, Failure> {
+        let message = format!("taken over by run {}: {}", self.id, describe(lost));
+        let closing = Closing {
+            id,
+            status: "FAILED",
+            error: Some((lost, &message)),
+            processed: 0,
+            failed: 0,
+            report: &Value::Object(Default::default()),
+        };
+        if closing.close(tx).await?.is_none() {
+            return Ok(None);
+        }
+        warn!(taken_over = %id, error_code = lost, "a dead run held the lane; taking over");
+        self.insert(tx.client(), "RUNNING", None).await
+    }
+
+    async fn insert(
+        &self,
+        client: &tokio_postgres::Client,
+        status: &str,
+        error: Option<&(&str, String)>,
+    ) -> Result<Option<DateTime<Utc>>, Failure> {
+        let (code, message) = error.map(|(code, message)| (*code, message.as_str())).unzip();
+        let row = client
+            .query_typed_opt(
+                include_str!("run_row.sql"),
+                &[
+                    (&self.id, Type::UUID),
+                    (&self.job, Type::TEXT),
+                    (&self.lane, Type::TEXT),
+                    (&status, Type::TEXT),
+                    (&self.source, Type::TEXT),
+                    (&self.scheduled_for, Type::TIMESTAMPTZ),
+                    (&millis(self.timeout), Type::INT8),
+                    (&self.host, Type::TEXT),
+                    (&env!("ROUNDS_VERSION"), Type::TEXT),
+                    (self.metadata, Type::JSONB),
+                    (&code, Type::TEXT),
+                    (&message, Type::TEXT),
+                ],
+            )
+            .await?;
+        Ok(row.map(|row| row.get(0)))
+    }
+}
+
+fn describe(lost: &str) -> &'static str {
+    match lost {
+        "LEASE_EXPIRED" => "it gave no sign of life for a lease",
+        _ => "it was past its deadline",
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The fence; returns the transaction's id, or nothing where the run has been taken over.
+pub async fn fence(tx: &Transaction<'_>, run: Uuid) -> Result<Option<String>, Failure> {
+    let row = tx.query_typed_opt(include_str!("fence.sql"), &[(&run, Type::UUID)]).await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// After a COMMIT whose reply was lost: did it commit? Waits on a new connection until the old transaction has ended,
+/// then asks the server's log of transactions. A guess is never made.
+pub async fn committed(db: &Db, limits: Limits, run: Uuid, xid: &str) -> Result<bool, Failure> {
+    let mut client = db.working_client().await?;
+    let tx = client.transaction().await?;
+    limits.with_lock(STATUS_LOCK).apply(&tx).await?;
+    tx.query_typed_opt(include_str!("settled.sql"), &[(&run, Type::UUID)]).await?;
+    let row = tx.query_typed_one("SELECT pg_xact_status($1::xid8)", &[(&xid, Type::TEXT)]).await?;
+    tx.rollback().await?;
+    match row.get::<_, Option<&str>>(0) {
+        Some("committed") => Ok(true),
+        Some("aborted") => Ok(false),
+        _ => Err(Failure::new("COMMIT_UNKNOWN", Class::Other, "the server does not know how a transaction ended")),
+    }
+}
+
+/// The end of a run, for its row.
+pub struct Closing<'a> {
+    pub id: Uuid,
+    pub status: &'a str,
+    /// Code and redacted message.
+    pub error: Option<(&'a str, &'a str)>,
+    pub processed: u64,
+    pub failed: u64,
+    /// Merged into the row's metadata.
+    pub report: &'a Value,
+}
+
+impl Closing<'_> {
+    /// Changes the status; returns how long the run took, or nothing where it has been taken over.
+    pub async fn close(&self, tx: &Transaction<'_>) -> Result<Option<u64>, Failure> {
+        let (code, message) = self.error.unzip();
+        let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
+            (&self.id, Type::UUID),
+            (&self.status, Type::TEXT),
+            (&code, Type::TEXT),
+            (&message, Type::TEXT),
+            (&(self.processed as i64), Type::INT8),
+            (&(self.failed as i64), Type::INT8),
+            (self.report, Type::JSONB),
+        ];
+        let row = tx.query_typed_opt(include_str!("close.sql"), &parameters).await?;
+        Ok(row.map(|row| row.get::<_, i64>(0).unsigned_abs()))
+    }
+
+    /// The same in a transaction of its own. Asked again after a lost reply, it finds what it has written.
+    pub async fn commit(&self, db: &Db, limits: Limits) -> Result<Option<u64>, Failure> {
+        let mut client = db.working_client().await?;
+        let tx = client.transaction().await?;
+        limits.with_lock(STATUS_LOCK).apply(&tx).await?;
+        if let Some(duration) = self.close(&tx).await? {
+            tx.commit().await?;
+            return Ok(Some(duration));
+        }
+        let row = tx
+            .query_typed_opt(
+                "SELECT duration_ms FROM cron_job_runs WHERE id = $1 AND status = $2 AND error_code IS NOT DISTINCT FROM $3
+                 AND NOT starts_with(coalesce(error_message, ''), 'taken over')",
+                &[
+                    (&self.id, Type::UUID),
+                    (&self.status, Type::TEXT),
+                    (&self.error.map(|(code, _)| code), Type::TEXT),
+                ],
+            )
+            .await?;
+        Ok(row.map(|row| row.get::<_, i64>(0).unsigned_abs()))
+    }
+}
+
+/// Beats every sixth of the lease, on a connection of its own that is opened at the first beat, until dropped. Sets
+/// `stop` when the run has been taken over, or when no beat has come through for two thirds of the lease.
+pub async fn heartbeat(db: Db, run: Uuid, lease: Duration, stop: watch::Sender<Option<Halt>>) {
+    let beat = lease / 6;
+    let mut last = Instant::now();
+    let mut ticks = tokio::time::interval_at(last + beat, beat);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut connection = None;
+    loop {
+        ticks.tick().await;
+        match tokio::time::timeout(beat, beat_once(&db, &mut connection, run)).await {
+            Ok(Ok(true)) => {
+                last = Instant::now();
+                debug!(run_id = %run, "heartbeat");
+                continue;
+            }
+            Ok(Ok(false)) => {
+                stop.send_replace(Some(Halt::Fenced));
+                return;
+            }
+            Ok(Err(failure)) => warn!(error_code = %failure.code, "heartbeat: {}", failure.message),
+            Err(_) => warn!(error_code = "CONNECTION", "heartbeat: no answer in time"),
+        }
+        // A connection that failed, or still owes an answer, is not used again.
+        connection = None;
+        if last.elapsed() > lease * 2 / 3 {
+            stop.send_if_modified(|halt| {
+                let first = halt.is_none();
+                halt.get_or_insert(Halt::HeartbeatLost);
+                first
+            });
+        }
+    }
+}
+
+async fn beat_once(
+    db: &Db,
+    connection: &mut Option<deadpool_postgres::ClientWrapper>,
+    run: Uuid,
+) -> Result<bool, Failure> {
+    let client = match connection {
+        Some(client) => client,
+        // Taken out of the pool: dropping it closes it.
+        None => connection.insert(deadpool_postgres::Object::take(db.client().await?)),
+    };
+    let rows = client.execute_typed(include_str!("heartbeat.sql"), &[(&run, Type::UUID)]).await?;
+    Ok(rows == 1)
+}

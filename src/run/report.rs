@@ -1,0 +1,185 @@
+//! What a run gives back, once: the job's counts, how it ended, and the text or JSON of both.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::exit::Exit;
+
+/// How many failed items a report lists; `cron_job_run_errors` has all of them.
+const ERRORS_LISTED: usize = 20;
+
+/// The counts of one job.
+pub trait Report: Default + Serialize {
+    /// How many items the run was to treat.
+    fn scanned(&self) -> u64;
+    /// How many it did.
+    fn processed(&self) -> u64;
+    /// The others, and why.
+    fn not_done(&self) -> &NotDone;
+
+    /// Every item that was scanned is accounted for, once.
+    fn adds_up(&self) -> bool {
+        self.scanned() == self.processed() + self.not_done().skipped + self.not_done().failed
+    }
+}
+
+/// Items that were not done; part of every job's report.
+#[derive(Debug, Default, Serialize)]
+pub struct NotDone {
+    pub skipped: u64,
+    /// `changed`: no longer due when its turn came. `locked`: held by somebody else; the next run's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped_by_reason: BTreeMap<&'static str, u64>,
+    pub failed: u64,
+    /// The first failed items.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ItemError>,
+}
+
+/// An item that failed: ids and codes only.
+#[derive(Debug, Serialize)]
+pub struct ItemError {
+    pub entity: &'static str,
+    pub id: i64,
+    pub code: String,
+}
+
+impl NotDone {
+    pub fn skip(&mut self, reason: &'static str, items: u64) {
+        if items > 0 {
+            self.skipped += items;
+            *self.skipped_by_reason.entry(reason).or_default() += items;
+        }
+    }
+
+    pub fn fail(&mut self, entity: &'static str, id: i64, code: &str) {
+        self.failed += 1;
+        if self.errors.len() < ERRORS_LISTED {
+            self.errors.push(ItemError { entity, id, code: code.to_owned() });
+        }
+    }
+}
+
+/// The final report of a run.
+#[derive(Debug)]
+pub struct Summary {
+    pub job: &'static str,
+    pub lane: String,
+    /// None where nothing could be recorded: a dry run, a database that was not reached.
+    pub run_id: Option<Uuid>,
+    pub status: &'static str,
+    pub dry_run: bool,
+    /// The instant that decided what was due.
+    pub now: Option<DateTime<Utc>>,
+    pub duration_ms: u64,
+    /// Code and message of what ended or prevented the run.
+    pub error: Option<(String, String)>,
+    pub exit: Exit,
+    /// The job's own counts.
+    pub report: Value,
+}
+
+impl Summary {
+    /// One flat JSON object: the run, then the job's counts.
+    pub fn json(&self) -> Value {
+        let mut out = Map::new();
+        out.insert("job".into(), json!(self.job));
+        if !self.lane.is_empty() {
+            out.insert("lane".into(), json!(self.lane));
+        }
+        out.insert("run_id".into(), json!(self.run_id));
+        out.insert("status".into(), json!(self.status));
+        out.insert("ok".into(), json!(matches!(self.exit, Exit::Done | Exit::Partial)));
+        out.insert("dry_run".into(), json!(self.dry_run));
+        out.insert("now".into(), json!(self.now.map(|now| now.to_rfc3339_opts(SecondsFormat::Millis, true))));
+        out.insert("duration_ms".into(), json!(self.duration_ms));
+        if let Some((code, message)) = &self.error {
+            out.insert("error_code".into(), json!(code));
+            out.insert("error_message".into(), json!(message));
+        }
+        if let Value::Object(report) = &self.report {
+            out.extend(report.clone());
+        }
+        Value::Object(out)
+    }
+
+    /// The same for a person: a head line, the counts under each other.
+    pub fn text(&self) -> String {
+        let mut out = format!("{}{} {}", self.job, self.lane_suffix(), self.status);
+        if self.dry_run {
+            out.push_str(" (dry run: nothing was changed)");
+        }
+        out.push_str(&format!(" in {} ms", self.duration_ms));
+        if let Some(id) = self.run_id {
+            out.push_str(&format!("  run {id}"));
+        }
+        out.push('\n');
+        if let Some((code, message)) = &self.error {
+            out.push_str(&format!("  {message} [{code}]\n"));
+        }
+        if let Value::Object(report) = &self.report {
+            let width = report.keys().map(String::len).max().unwrap_or(0);
+            for (key, value) in report {
+                out.push_str(&format!("  {:width$}  {}\n", key.replace('_', " "), plain(value)));
+            }
+        }
+        out
+    }
+
+    pub fn lane_suffix(&self) -> String {
+        if self.lane.is_empty() { String::new() } else { format!(" ({})", self.lane) }
+    }
+}
+
+/// A JSON value without its punctuation.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(items) => items.iter().map(|item| format!("({})", plain(item))).collect::<Vec<_>>().join(" "),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_lists_the_counts_under_a_head_line() {
+        let mut not_done = NotDone::default();
+        not_done.skip("locked", 2);
+        not_done.fail("appointment", 7, "23514");
+        let mut report = json!({ "scanned": 3 });
+        report.as_object_mut().unwrap().extend(json!(not_done).as_object().unwrap().clone());
+        let summary = Summary {
+            job: "mark-no-shows",
+            lane: String::new(),
+            run_id: None,
+            status: "COMPLETED",
+            dry_run: true,
+            now: None,
+            duration_ms: 12,
+            error: None,
+            exit: Exit::Partial,
+            report,
+        };
+        let expected = "mark-no-shows COMPLETED (dry run: nothing was changed) in 12 ms\n  \
+                        scanned            3\n  skipped            2\n  skipped by reason  locked 2\n  \
+                        failed             1\n  errors             (entity appointment, id 7, code 23514)\n";
+        assert_eq!(summary.text(), expected);
+    }
+
+    #[test]
+    fn only_so_many_errors_are_listed_but_all_are_counted() {
+        let mut not_done = NotDone::default();
+        (0..50).for_each(|id| not_done.fail("appointment", id, "X"));
+        assert_eq!((not_done.failed, not_done.errors.len()), (50, ERRORS_LISTED));
+    }
+}

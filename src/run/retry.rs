@@ -1,0 +1,38 @@
+//! Tries again what failed because of the connection or the server, and nothing else.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use crate::redact::{Class, Failure};
+
+#[derive(Clone, Copy)]
+pub struct Retry {
+    pub attempts: u32,
+    /// Before the second attempt; doubled with each, plus up to a quarter so that runs do not come back in step.
+    pub delay: Duration,
+}
+
+impl Retry {
+    pub async fn run<T>(&self, what: &str, mut attempt: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut delay = self.delay;
+        for number in 1.. {
+            match attempt().await {
+                Err(failure) if failure.class == Class::Transient && number < self.attempts => {
+                    let wait = delay + delay.mul_f64(fastrand::f64() / 4.0);
+                    warn!(
+                        error_code = %failure.code, attempt = number, attempts = self.attempts,
+                        wait_ms = wait.as_millis() as u64, "{what}: {}; trying again", failure.message
+                    );
+                    tokio::time::sleep(wait).await;
+                    delay *= 2;
+                }
+                Err(failure) if failure.class == Class::Transient && number > 1 => {
+                    return Err(failure.context(format_args!("{what}: gave up after {number} attempts")));
+                }
+                outcome => return outcome,
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+}

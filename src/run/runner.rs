@@ -1,0 +1,272 @@
+//! Carries a job from the claim to the exit code.
+//!
+//! Check the arguments and the schema; claim the lane (or stand aside); start the heartbeat; let the job work until it
+//! is done, its deadline passes or a signal comes; close the row; log one line; return one summary.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use super::args::RunArgs;
+use super::halt::Halt;
+use super::job::{Job, Run};
+use super::lease::{self, Claim, Claimed, Closing};
+use super::report::{Report, Summary};
+use super::retry::Retry;
+use crate::db::Db;
+use crate::exit::Exit;
+use crate::redact::{Class, Failure};
+use crate::{migrate, schedule};
+
+/// After a signal the batch at work may take this long; then it is cancelled.
+const GRACE: Duration = Duration::from_secs(4);
+/// Closing the row may take this long in all.
+const CLOSING: Duration = Duration::from_secs(6);
+
+/// Runs a job once. Everything that can go wrong is in the summary.
+pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Failure>) -> Summary {
+    let began = Instant::now();
+    let mut summary = Summary {
+        job: J::NAME,
+        lane: job.lane(),
+        run_id: None,
+        status: "FAILED",
+        dry_run: args.dry_run,
+        now: None,
+        duration_ms: 0,
+        error: None,
+        exit: Exit::Failed,
+        report: Value::Null,
+    };
+    let (stop, stopped) = watch::channel(None);
+    let signals = tokio::spawn(listen(stop.clone()));
+    let ended = match args.check().and(db) {
+        Ok(db) => drive(job, args, &db, (stop, stopped), &mut summary).await,
+        Err(failure) => Err(failure),
+    };
+    signals.abort();
+    if let Err(failure) = ended {
+        summary.exit = if failure.class == Class::Configuration { Exit::Usage } else { Exit::Failed };
+        summary.error = Some((failure.code.into_owned(), failure.message));
+    }
+    if summary.duration_ms == 0 {
+        summary.duration_ms = began.elapsed().as_millis() as u64;
+    }
+    log(&summary);
+    summary
+}
+
+type Stop = (watch::Sender<Option<Halt>>, watch::Receiver<Option<Halt>>);
+
+/// Claim, work, close. An error here means that the run never began.
+async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &mut Summary) -> Result<(), Failure> {
+    let timeout = args.timeout.or(schedule::row(J::NAME).map(|row| row.deadline)).unwrap_or(Duration::from_secs(240));
+    let limits = lease::limits(args.lease);
+    let id = Uuid::new_v4();
+    let retry = Retry { attempts: args.attempts, delay: args.retry_delay };
+    let lane = job.lane();
+    let metadata = json!({ "arguments": { "job": job, "run": args } });
+    let claim = Claim {
+        id,
+        job: J::NAME,
+        lane: &lane,
+        source: args.source.as_str(),
+        scheduled_for: args.scheduled_for,
+        timeout,
+        lease: args.lease,
+        host: &host(),
+        metadata: &metadata,
+    };
+    let mut interrupted = stop.1.clone();
+    let started = tokio::select! {
+        claimed = retry.run("starting the run", async || begin(db, &claim, args.dry_run).await) => claimed?,
+        halt = halted(&mut interrupted) => {
+            // The claim may have gone through while its reply had not come yet.
+            db.cancel().await;
+            close(db, args, id, Err(&halt), &Value::Null, (0, 0), summary).await;
+            summary.exit = halt.exit();
+            summary.error = Some((halt.code().to_owned(), "stopped before the run began; nothing was done".to_owned()));
+            return Ok(());
+        }
+    };
+    let database_now = match started {
+        Claimed::Held(now) => now,
+        Claimed::Busy(holder) => {
+            summary.run_id = Some(id);
+            summary.status = "SKIPPED";
+            summary.exit = if args.fail_if_running { Exit::Busy } else { Exit::Done };
+            summary.error = Some(("ALREADY_RUNNING".into(), format!("run {holder} is at work; nothing was done")));
+            return Ok(());
+        }
+        Claimed::Blocked(holder) => {
+            summary.run_id = Some(id);
+            summary.error = Some((
+                "TAKEOVER_BLOCKED".into(),
+                format!(
+                    "run {holder} is dead, but a session still locks its row; nothing was done. End that session \
+                     (pg_stat_activity, application rounds/{}); the next run takes over",
+                    J::NAME
+                ),
+            ));
+            return Ok(());
+        }
+    };
+    let run =
+        Run { id, now: args.as_of.unwrap_or(database_now), args: args.clone(), db: db.clone(), limits, stop: stop.1 };
+    summary.now = Some(run.now);
+    let mut report = J::Report::default();
+    let heart = (!args.dry_run).then(|| tokio::spawn(lease::heartbeat(db.clone(), id, args.lease, stop.0.clone())));
+    let outcome = work(job, &run, &mut report, timeout).await;
+    if let Some(heart) = heart {
+        heart.abort();
+    }
+    let outcome = outcome.and_then(|()| check_sum(&report));
+    let counts = (report.processed(), report.not_done().failed);
+    summary.report = serde_json::to_value(&report).unwrap_or_default();
+    let report = summary.report.clone();
+    close(db, args, id, outcome.as_ref().copied(), &report, counts, summary).await;
+    Ok(())
+}
+
+/// Refuses a database that is not ours, then takes the lane. A dry run only reads the clock.
+async fn begin(db: &Db, claim: &Claim<'_>, dry_run: bool) -> Result<Claimed, Failure> {
+    let client = db.working_client().await?;
+    migrate::check_served(&client).await?;
+    if dry_run {
+        let row = client.query_typed_one("SELECT clock_timestamp()", &[]).await?;
+        return Ok(Claimed::Held(row.get(0)));
+    }
+    drop(client);
+    claim.take(db).await
+}
+
+/// The job, until it ends, its time is up, or it does not stop by itself after it was told to.
+async fn work<J: Job>(job: &J, run: &Run, report: &mut J::Report, timeout: Duration) -> Result<(), Halt> {
+    let mut stop = run.stop.clone();
+    let halt = tokio::select! {
+        biased;
+        outcome = job.run(run, report) => return outcome,
+        () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
+        halt = async {
+            let halt = halted(&mut stop).await;
+            tokio::time::sleep(GRACE).await;
+            halt
+        } => halt,
+    };
+    run.db.cancel().await;
+    Err(halt)
+}
+
+fn check_sum<R: Report>(report: &R) -> Result<(), Halt> {
+    if report.adds_up() {
+        return Ok(());
+    }
+    let message = "the report does not add up (scanned is not done + skipped + failed): a defect of rounds";
+    Err(Failure::new("REPORT_MISMATCH", Class::Other, message).into())
+}
+
+/// Closes the run's row, and says in the summary how the run ended.
+async fn close(
+    db: &Db,
+    args: &RunArgs,
+    id: Uuid,
+    outcome: Result<(), &Halt>,
+    report: &Value,
+    (processed, failed): (u64, u64),
+    summary: &mut Summary,
+) {
+    summary.run_id = (!args.dry_run).then_some(id);
+    let error = outcome.err().map(|halt| (halt.code().to_owned(), halt.message()));
+    summary.status = if error.is_none() { "COMPLETED" } else { "FAILED" };
+    summary.exit = match outcome {
+        Err(halt) => halt.exit(),
+        Ok(()) if failed > 0 && !args.partial_ok => Exit::Partial,
+        Ok(()) => Exit::Done,
+    };
+    summary.error = error;
+    if args.dry_run {
+        return;
+    }
+    let error = summary.error.clone();
+    let closing = Closing {
+        id,
+        status: summary.status,
+        error: error.as_ref().map(|(code, message)| (code.as_str(), message.as_str())),
+        processed,
+        failed,
+        report: &json!({ "report": report }),
+    };
+    let retry = Retry { attempts: args.attempts, delay: Duration::from_millis(500).min(args.retry_delay) };
+    let closed = retry.run("closing the run", async || closing.commit(db, lease::limits(args.lease)).await);
+    match tokio::time::timeout(CLOSING, closed).await {
+        Ok(Ok(Some(duration_ms))) => summary.duration_ms = duration_ms,
+        Ok(Ok(None)) => {
+            summary.exit = Exit::Fenced;
+            summary.error = Some((Halt::Fenced.code().to_owned(), Halt::Fenced.message()));
+            summary.status = "FAILED";
+        }
+        Ok(Err(failure)) => not_closed(summary, &failure.message),
+        Err(_) => not_closed(summary, "no answer in time"),
+    }
+}
+
+fn not_closed(summary: &mut Summary, why: &str) {
+    let message = format!("the run's row could not be closed ({why}); the next run takes it over after the lease");
+    if matches!(summary.exit, Exit::Done | Exit::Partial) {
+        summary.exit = Exit::Failed;
+        summary.status = "FAILED";
+        summary.error = Some(("NOT_CLOSED".into(), format!("the work is done and committed, but {message}")));
+    } else {
+        warn!(error_code = "NOT_CLOSED", "{message}");
+    }
+}
+
+/// Waits until the run is told to stop.
+async fn halted(stop: &mut watch::Receiver<Option<Halt>>) -> Halt {
+    match stop.wait_for(Option::is_some).await.map(|halt| halt.clone()) {
+        Ok(Some(halt)) => halt,
+        // The senders live as long as the run.
+        _ => std::future::pending().await,
+    }
+}
+
+/// Turns the first signal into a stop.
+async fn listen(stop: watch::Sender<Option<Halt>>) {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return warn!("signals cannot be heard; the run ends at its deadline at the latest");
+    };
+    let halt = tokio::select! {
+        _ = interrupt.recv() => Halt::Interrupted,
+        _ = terminate.recv() => Halt::Terminated,
+    };
+    info!("{}: stopping after this batch", halt.code());
+    stop.send_replace(Some(halt));
+}
+
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
+    name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+/// The one final line.
+fn log(summary: &Summary) {
+    let (job, lane, exit) = (summary.job, summary.lane.as_str(), summary.exit as u8);
+    let (status, duration_ms) = (summary.status, summary.duration_ms);
+    let run_id = summary.run_id.map(tracing::field::display);
+    let report = summary.report.to_string();
+    match &summary.error {
+        None => info!(job, lane, run_id, status, exit, duration_ms, report, "run finished"),
+        Some((error_code, message)) if matches!(summary.exit, Exit::Done | Exit::Busy) => {
+            info!(job, lane, run_id, status, exit, duration_ms, error_code, "{message}");
+        }
+        Some((error_code, message)) => {
+            error!(job, lane, run_id, status, exit, duration_ms, error_code, report, "{message}");
+        }
+    }
+}

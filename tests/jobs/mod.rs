@@ -1,0 +1,3 @@
+//! A file a job.
+
+mod mark_no_shows;

@@ -1,0 +1,7 @@
+//! All integration tests, in one binary: real PostgreSQL, real processes of `rounds`, a database per test.
+
+mod cli;
+mod jobs;
+mod run;
+mod sql;
+mod support;

@@ -1,0 +1,146 @@
+//! A database of one test, and words to fill it with.
+
+use serde_json::Value;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
+
+use super::program::{Outcome, Program};
+use super::{connect, database, program_url, server};
+
+/// A migrated database.
+pub struct Clinic {
+    pub database: String,
+    pub client: Client,
+    pub program: Program,
+}
+
+/// A visit to be booked; local time at its facility.
+pub struct Visit<'a> {
+    pub facility: i64,
+    pub doctor: i64,
+    pub date: &'a str,
+    pub time: &'a str,
+    pub status: &'a str,
+    pub checked_in: Option<&'a str>,
+    pub vitals: Option<&'a str>,
+    /// Minutes of a linked slot; None: no slot row.
+    pub slot: Option<i32>,
+}
+
+impl Clinic {
+    pub async fn new() -> Self {
+        let database = database(true).await;
+        let client = connect(&server().url(&database)).await;
+        Self { program: Program::new(&program_url(&database)), database, client }
+    }
+
+    /// Runs the program on this database.
+    pub async fn run(&self, args: &[&str]) -> Outcome {
+        self.program.run(args).await
+    }
+
+    /// Runs `mark-no-shows` as of an instant.
+    pub async fn mark(&self, as_of: &str) -> Outcome {
+        self.run(&["mark-no-shows", "--as-of", as_of]).await
+    }
+
+    pub async fn sql(&self, statements: &str) {
+        self.client.batch_execute(statements).await.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+    }
+
+    pub async fn row(&self, query: &str, params: &[&(dyn ToSql + Sync)]) -> Row {
+        self.client.query_one(query, params).await.unwrap_or_else(|error| panic!("{query}: {error:?}"))
+    }
+
+    pub async fn rows(&self, query: &str) -> Vec<Row> {
+        self.client.query(query, &[]).await.unwrap_or_else(|error| panic!("{query}: {error:?}"))
+    }
+
+    /// The number that a query gives.
+    pub async fn count(&self, query: &str) -> i64 {
+        self.row(query, &[]).await.get(0)
+    }
+
+    /// The value that a query gives, as JSON.
+    pub async fn json(&self, query: &str) -> Value {
+        self.row(&format!("SELECT to_jsonb(q) FROM ({query}) q"), &[]).await.get(0)
+    }
+
+    /// A facility in America/New_York with one doctor of that slot length: (facility, doctor).
+    pub async fn new_york(&self, slot_minutes: i32) -> (i64, i64) {
+        let facility = self.facility("America/New_York", None).await;
+        (facility, self.doctor(facility, Some(slot_minutes)).await)
+    }
+
+    pub async fn facility(&self, zone: &str, no_show_after: Option<i32>) -> i64 {
+        let insert =
+            "INSERT INTO facilities (name, time_zone, no_show_after_minutes) VALUES ('F', $1, $2) RETURNING id";
+        self.row(insert, &[&zone, &no_show_after]).await.get(0)
+    }
+
+    pub async fn user(&self, facility: i64, role: &str) -> i64 {
+        let insert = "INSERT INTO users (facility_id, name, role) VALUES ($1, 'U', $2) RETURNING id";
+        self.row(insert, &[&facility, &role]).await.get(0)
+    }
+
+    pub async fn doctor(&self, facility: i64, slot_minutes: Option<i32>) -> i64 {
+        let user = self.user(facility, "DOCTOR").await;
+        let insert = "INSERT INTO doctors (facility_id, user_id, first_name, last_name, slot_duration_minutes)
+                      VALUES ($1, $2, 'Ada', 'Stone', $3) RETURNING id";
+        self.row(insert, &[&facility, &user, &slot_minutes]).await.get(0)
+    }
+
+    pub async fn patient(&self) -> i64 {
+        let insert = "INSERT INTO patients (mrn, first_name, last_name, phone)
+                      VALUES ('M' || nextval(pg_get_serial_sequence('patients', 'id')), 'Pat', 'Doe', '+1555')
+                      RETURNING id";
+        self.row(insert, &[]).await.get(0)
+    }
+
+    /// Books a visit with a patient of its own.
+    pub async fn visit(&self, visit: Visit<'_>) -> i64 {
+        let patient = self.patient().await;
+        let insert =
+            "INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, status,
+                                                checked_in_at, vitals_recorded_at)
+                      VALUES ($1, $2, $3, $4::text::date, $5::text::time, $6, $7::text::timestamptz,
+                              $8::text::timestamptz) RETURNING id";
+        let Visit { facility, doctor, date, time, status, checked_in, vitals, slot } = visit;
+        let id: i64 =
+            self.row(insert, &[&facility, &doctor, &patient, &date, &time, &status, &checked_in, &vitals]).await.get(0);
+        if let Some(minutes) = slot {
+            let insert = "INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, is_blocked,
+                                                    appointment_id)
+                          VALUES ($1, $2::text::date, $3::text::time, $3::text::time + make_interval(mins => $4), true,
+                                  true, $5) RETURNING id";
+            self.row(insert, &[&doctor, &date, &time, &minutes, &id]).await;
+        }
+        id
+    }
+
+    /// A SCHEDULED visit without a slot row.
+    pub async fn scheduled(&self, facility: i64, doctor: i64, date: &str, time: &str) -> i64 {
+        let status = "SCHEDULED";
+        self.visit(Visit { facility, doctor, date, time, status, checked_in: None, vitals: None, slot: None }).await
+    }
+
+    /// Many visits at 09:00 New York time on 2026-03-02 at once, with ids in order.
+    pub async fn many(&self, facility: i64, doctor: i64, visits: i64) {
+        let patient = self.patient().await;
+        let insert = "INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time)
+                      SELECT $1, $2, $3, '2026-03-02', '09:00' FROM generate_series(1, $4)";
+        self.client.execute(insert, &[&facility, &doctor, &patient, &visits]).await.expect("can be inserted");
+    }
+
+    pub async fn status(&self, visit: i64) -> String {
+        self.row("SELECT status FROM appointments WHERE id = $1", &[&visit]).await.get(0)
+    }
+
+    /// How many visits are NO_SHOW, and how many logs and notifications there are.
+    pub async fn effects(&self) -> (i64, i64, i64) {
+        let query = "SELECT (SELECT count(*) FROM appointments WHERE status = 'NO_SHOW'),
+                            (SELECT count(*) FROM no_show_logs), (SELECT count(*) FROM notifications)";
+        let row = self.row(query, &[]).await;
+        (row.get(0), row.get(1), row.get(2))
+    }
+}

@@ -1,0 +1,94 @@
+//! `rounds` as a process.
+
+use std::collections::HashMap;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+/// How the program is to be started.
+#[derive(Clone)]
+pub struct Program {
+    env: HashMap<String, String>,
+}
+
+/// What a process left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Program {
+    pub fn new(url: &str) -> Self {
+        let env = [("DATABASE_URL", url), ("ROUNDS_ALLOW_AS_OF", "1"), ("ROUNDS_RETRY_DELAY", "100ms")];
+        Self { env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into() }
+    }
+
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.env.insert(key.into(), value.into());
+        self
+    }
+
+    pub fn without(mut self, key: &str) -> Self {
+        self.env.remove(key);
+        self
+    }
+
+    /// Starts it and goes on.
+    pub fn start(&self, args: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rounds"));
+        command.args(args).env_clear().envs(&self.env);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.spawn().expect("the binary can be started")
+    }
+
+    /// Runs it to its end.
+    pub async fn run(&self, args: &[&str]) -> Outcome {
+        finish(self.start(args)).await
+    }
+}
+
+/// Waits for the end of a started process, not without end.
+pub async fn finish(child: Child) -> Outcome {
+    let output = tokio::time::timeout(Duration::from_secs(120), child.wait_with_output());
+    let output = output.await.expect("the program ends").expect("its output can be read");
+    Outcome {
+        code: code(output.status),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
+}
+
+/// Sends a signal to a process that this test started.
+pub fn signal(child: &Child, signal: libc::c_int) {
+    let pid = child.id().expect("not yet waited for") as libc::pid_t;
+    // SAFETY: kill takes two integers and touches no memory.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+}
+
+impl Outcome {
+    /// The report, which is JSON when no terminal is there.
+    pub fn report(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON report: {self:?}"))
+    }
+
+    /// A number of the report.
+    pub fn count(&self, key: &str) -> u64 {
+        self.report()[key].as_u64().unwrap_or_else(|| panic!("no count {key}: {self:?}"))
+    }
+
+    /// Fails with everything that was printed unless the exit code is this.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+}
