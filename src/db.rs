@@ -110,7 +110,7 @@ impl Db {
         self.pool
             .get()
             .await
-            .map_err(|error| Failure::from(error).context(format_args!("cannot reach the database {}", self.target)))
+            .map_err(|error| Failure::from(error).context(format_args!("cannot reach the database ({})", self.target)))
     }
 
     /// A connection whose running statement [`Db::cancel`] ends.

@@ -55,8 +55,7 @@ pub async fn check_served(client: &Client) -> Result<(), Failure> {
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
             return Err(refuse(
                 "NOT_OUR_DATABASE",
-                "this is not a rounds database: nothing was done. Check DATABASE_URL, or run `rounds migrate` once \
-                 if it is to become one"
+                "this is not a rounds database: check DATABASE_URL, or run `rounds migrate` once if it is to become one"
                     .into(),
             ));
         }
@@ -68,8 +67,8 @@ pub async fn check_served(client: &Client) -> Result<(), Failure> {
         return Err(refuse(
             "SCHEMA_BEHIND",
             format!(
-                "the database's schema is at version {theirs} and this binary needs {ours}: nothing was done. Run \
-                 `rounds migrate`"
+                "the database's schema is at version {theirs} and this binary needs {ours}: run `rounds \
+                 migrate`"
             ),
         ));
     }
@@ -78,7 +77,7 @@ pub async fn check_served(client: &Client) -> Result<(), Failure> {
             "BINARY_TOO_OLD",
             format!(
                 "the database's schema asks for a binary that knows version {oldest_served}; this one knows {ours}: \
-                 nothing was done. Upgrade rounds"
+                 upgrade rounds"
             ),
         ));
     }

@@ -166,7 +166,7 @@ fn meaning(code: &str) -> &'static str {
         "3D000" => "there is no such database",
         "40001" => "serialization failure",
         "40P01" => "deadlock",
-        "42501" => "permission denied",
+        "42501" => "permission denied; the server's log names the object",
         "42P01" => "a table is missing",
         "42P07" => "a table of that name exists already",
         "53300" => "the server has no free connection",

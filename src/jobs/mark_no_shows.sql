@@ -15,6 +15,12 @@ held AS MATERIALIZED (
     SELECT s.appointment_id AS id FROM doctor_slots s
     WHERE s.appointment_id = ANY (ARRAY(SELECT id FROM locked)) AND s.id NOT IN (SELECT id FROM slots)
 ),
+-- Joined before the rule: where the planner guesses few visits are due, it would compare each with every slot.
+pairs AS MATERIALIZED (
+    SELECT a.*, s.id AS slot_id, s.slot_date, s.start_time AS slot_start, s.end_time AS slot_end
+    FROM locked a LEFT JOIN slots s ON s.appointment_id = a.id
+    WHERE a.id NOT IN (SELECT id FROM held)
+),
 -- The rule again, on what the rows say now that they are locked.
 due AS MATERIALIZED (
     SELECT visits.*, COALESCE($1 < visits.slot_ends_at, false) AS release
@@ -22,20 +28,20 @@ due AS MATERIALIZED (
         SELECT a.id, a.patient_id, a.start_time, d.last_name AS doctor, visit.starts_at, visit.timeout_minutes,
                a.appointment_date < visit.today AS late,
                (a.appointment_date + 1)::timestamp AT TIME ZONE tz.zone AS day_ends_at,
-               s.id AS slot_id,
-               COALESCE((s.slot_date + s.start_time) AT TIME ZONE tz.zone, visit.starts_at) AS slot_starts_at,
-               COALESCE((s.slot_date + s.end_time) AT TIME ZONE tz.zone,
+               a.slot_id,
+               COALESCE((a.slot_date + a.slot_start) AT TIME ZONE tz.zone, visit.starts_at) AS slot_starts_at,
+               COALESCE((a.slot_date + a.slot_end) AT TIME ZONE tz.zone,
                         visit.starts_at + make_interval(mins => d.slot_duration_minutes)) AS slot_ends_at
-        FROM locked a
-        LEFT JOIN slots s ON s.appointment_id = a.id
+        FROM pairs a
         {due}
-        AND a.id NOT IN (SELECT id FROM held)
+        ORDER BY a.id
     ) visits
 ),
+-- What follows takes its rows from here: what was really changed.
 marked AS (
     UPDATE appointments a SET status = 'NO_SHOW', updated_at = $1 FROM due
     WHERE a.id = due.id AND a.status IN ('SCHEDULED', 'CONFIRMED')
-    RETURNING a.id
+    RETURNING due.*
 ),
 -- Free for another patient, unless the doctor is away: then it stays closed.
 released AS (
@@ -43,45 +49,44 @@ released AS (
     SET is_booked = false, appointment_id = NULL,
         is_blocked = EXISTS (SELECT FROM doctor_absences x
                              WHERE x.doctor_id = s.doctor_id AND x.status = 'ACTIVE'
-                               AND x.starts_at < due.slot_ends_at AND x.ends_at > due.slot_starts_at)
-    FROM due WHERE s.id = due.slot_id AND s.appointment_id = due.id AND due.release
-    RETURNING s.id
+                               AND x.starts_at < m.slot_ends_at AND x.ends_at > m.slot_starts_at)
+    FROM marked m WHERE s.id = m.slot_id AND s.appointment_id = m.id AND m.release
 ),
 logged AS (
     INSERT INTO no_show_logs (appointment_id, reason, slot_time, timeout_minutes, triggered_at, slot_released,
                               slot_released_at, run_id)
-    SELECT due.id, 'AUTO_TIMEOUT', due.starts_at, due.timeout_minutes, $1, due.release,
-           CASE WHEN due.release THEN $1 END, $7
-    FROM due JOIN marked USING (id) ORDER BY due.id
-    RETURNING id, appointment_id, slot_released
+    SELECT m.id, 'AUTO_TIMEOUT', m.starts_at, m.timeout_minutes, $1, m.release,
+           CASE WHEN m.release THEN $1 END, $7
+    FROM marked m
 ),
--- The SMS may be read by anyone who holds the phone: no name, no doctor, no service.
+-- Told once a log row, which visit and run name. The SMS may be read by anyone who holds the phone: no name, no doctor,
+-- no service.
 staged AS (
-    SELECT 'PATIENT' AS recipient_kind, due.patient_id AS recipient_id, notice.channel,
+    SELECT 'PATIENT' AS recipient_kind, m.patient_id AS recipient_id, notice.channel,
            'MISSED_APPOINTMENT' AS type, 'NORMAL' AS priority, 'Missed appointment' AS title, notice.body,
-           jsonb_build_object('appointment_id', due.id, 'no_show_log_id', logged.id) AS metadata,
-           'appointment' AS entity, due.id::text AS entity_id, 'no_show_logs:' || logged.id AS episode,
-           notice.channel = 'SMS' AND p.sms_opt_out AS suppressed, due.day_ends_at AS expires_at,
+           jsonb_build_object('appointment_id', m.id, 'starts_at', m.starts_at) AS metadata,
+           'appointment' AS entity, m.id::text AS entity_id, concat_ws(':', 'no_show', m.id, $7) AS episode,
+           notice.channel = 'SMS' AND p.sms_opt_out AS suppressed, m.day_ends_at AS expires_at,
            $1 AS staged_at, $7 AS run_id
-    FROM logged JOIN due ON due.id = logged.appointment_id JOIN patients p ON p.id = due.patient_id
+    FROM marked m JOIN patients p ON p.id = m.patient_id
     CROSS JOIN LATERAL (VALUES
         ('IN_APP', format('You missed your %s appointment with Dr. %s. Please contact the clinic to book a new time.',
-                          to_char(due.start_time, 'HH24:MI'), due.doctor)),
+                          to_char(m.start_time, 'HH24:MI'), m.doctor)),
         ('SMS', format('You missed your %s appointment. Please call the clinic to book a new time.',
-                       to_char(due.start_time, 'HH24:MI')))
+                       to_char(m.start_time, 'HH24:MI')))
     ) AS notice (channel, body)
-    WHERE NOT due.late AND (notice.channel = 'IN_APP' OR p.phone IS NOT NULL)
+    WHERE NOT m.late AND (notice.channel = 'IN_APP' OR p.phone IS NOT NULL)
 ),
 {outbox}
 SELECT (SELECT count(*) FROM marked) AS marked,
-       (SELECT count(*) FROM logged WHERE slot_released) AS slots_released,
+       (SELECT count(*) FROM marked WHERE release) AS slots_released,
        (SELECT count(*) FROM notified WHERE status <> 'SUPPRESSED') AS notifications,
        (SELECT count(*) FROM notified WHERE status = 'SUPPRESSED') AS notices_suppressed,
-       (SELECT count(*) FROM due WHERE late) AS notices_expired,
+       (SELECT count(*) FROM marked WHERE late) AS notices_expired,
        ARRAY(SELECT id FROM unnest($6) AS ids (id)
              WHERE id NOT IN (SELECT id FROM locked) AND EXISTS (SELECT FROM appointments a WHERE a.id = ids.id)
              UNION ALL SELECT id FROM held) AS locked,
        ARRAY(SELECT id FROM unnest($6) AS ids (id)
-             WHERE id NOT IN (SELECT id FROM due) AND id NOT IN (SELECT id FROM held)
+             WHERE id NOT IN (SELECT id FROM marked) AND id NOT IN (SELECT id FROM held)
                AND (id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM appointments a WHERE a.id = ids.id))
              ) AS changed

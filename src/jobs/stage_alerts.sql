@@ -22,8 +22,6 @@ due AS MATERIALIZED (
 raised AS (
     INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at, run_id)
     SELECT id, $9, message, $1, $10 FROM due ORDER BY id
-    ON CONFLICT (appointment_id, alert_type) DO NOTHING
-    RETURNING id, appointment_id, message
 ),
 -- No vitals: the nurses. No doctor: the doctor. Waiting: all staff of the facility.
 staged AS (
@@ -31,23 +29,23 @@ staged AS (
            'HIGH' AS priority,
            CASE $9 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
                    ELSE 'Patient waits too long' END AS title,
-           raised.message AS body,
-           jsonb_build_object('appointment_id', due.id, 'alert_id', raised.id, 'alert_type', $9) AS metadata,
-           'stage_alert' AS entity, raised.id::text AS entity_id, 'stage_alerts:' || raised.id AS episode,
-           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $10 AS run_id, raised.id AS alert_id
-    FROM raised JOIN due ON due.id = raised.appointment_id
+           due.message AS body,
+           jsonb_build_object('appointment_id', due.id, 'alert_type', $9) AS metadata,
+           'appointment' AS entity, due.id::text AS entity_id, concat_ws(':', 'stage_alert', due.id, $9) AS episode,
+           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $10 AS run_id, due.id AS visit
+    FROM due
     JOIN users u ON u.active AND (($9 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
                                   OR ($9 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
                                   OR ($9 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id))
 ),
 {outbox}
-SELECT (SELECT count(*) FROM raised) AS raised,
+SELECT (SELECT count(*) FROM due) AS raised,
        (SELECT count(*) FROM notified) AS notifications,
-       (SELECT count(*) FROM raised WHERE id NOT IN (SELECT alert_id FROM staged)) AS undeliverable,
+       (SELECT count(*) FROM due WHERE id NOT IN (SELECT visit FROM staged)) AS undeliverable,
        ARRAY(SELECT id FROM unnest($8) AS ids (id)
              WHERE id NOT IN (SELECT id FROM locked)
                AND EXISTS (SELECT FROM appointments a WHERE a.id = ids.id)) AS locked,
        ARRAY(SELECT id FROM unnest($8) AS ids (id)
-             WHERE id NOT IN (SELECT appointment_id FROM raised)
+             WHERE id NOT IN (SELECT id FROM due)
                AND (id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM appointments a WHERE a.id = ids.id))
              ) AS changed

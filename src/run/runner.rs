@@ -52,7 +52,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Failure>) -
     signals.abort();
     if let Err(failure) = ended {
         summary.exit = if failure.class == Class::Configuration { Exit::Usage } else { Exit::Failed };
-        summary.error = Some((failure.code.into_owned(), failure.message));
+        summary.error = Some((failure.code.into_owned(), format!("{}; nothing was done", failure.message)));
     }
     if summary.duration_ms == 0 {
         summary.duration_ms = began.elapsed().as_millis() as u64;
@@ -259,7 +259,7 @@ fn log(summary: &Summary) {
     let (job, lane, exit) = (summary.job, summary.lane.as_str(), summary.exit as u8);
     let (status, duration_ms) = (summary.status, summary.duration_ms);
     let run_id = summary.run_id.map(tracing::field::display);
-    let report = summary.report.to_string();
+    let report = (!summary.report.is_null()).then(|| summary.report.to_string());
     match &summary.error {
         None => info!(job, lane, run_id, status, exit, duration_ms, report, "run finished"),
         Some((error_code, message)) if matches!(summary.exit, Exit::Done | Exit::Busy) => {

@@ -1,1 +1,7 @@
-//! The run.
+//! The run: the claim, what happens when something dies, and how it ends.
+
+mod claim;
+mod endings;
+mod faults;
+mod phi;
+mod takeover;

@@ -128,7 +128,7 @@ impl Clinic {
     pub async fn many(&self, facility: i64, doctor: i64, visits: i64) {
         let patient = self.patient().await;
         let insert = "INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time)
-                      SELECT $1, $2, $3, '2026-03-02', '09:00' FROM generate_series(1, $4)";
+                      SELECT $1, $2, $3, '2026-03-02', '09:00' FROM generate_series(1, $4::bigint)";
         self.client.execute(insert, &[&facility, &doctor, &patient, &visits]).await.expect("can be inserted");
     }
 

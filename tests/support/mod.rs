@@ -8,6 +8,7 @@
 pub mod scratch;
 
 pub mod clinic;
+pub mod gate;
 mod pooler;
 pub mod program;
 pub mod proxy;
@@ -20,7 +21,7 @@ use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 
 pub use clinic::Clinic;
-pub use program::{Outcome, Program};
+pub use program::Program;
 
 /// The server that all tests share.
 pub fn server() -> &'static Scratch {
@@ -56,11 +57,17 @@ pub async fn database(migrated: bool) -> String {
     name
 }
 
+fn pooled() -> bool {
+    std::env::var_os("ROUNDS_TEST_POOLER").is_some_and(|value| value == "1")
+}
+
+/// The Unix socket on which the program reaches the server or the pooler.
+pub fn socket() -> std::path::PathBuf {
+    let port = if pooled() { pooler::PORT } else { 5432 };
+    server().dir().join(format!(".s.PGSQL.{port}"))
+}
+
 /// The address under which the program reaches a database: the server, or the pooler before it.
 pub fn program_url(database: &str) -> String {
-    if std::env::var_os("ROUNDS_TEST_POOLER").is_some_and(|value| value == "1") {
-        pooler::url(database)
-    } else {
-        server().url(database)
-    }
+    if pooled() { pooler::url(database) } else { server().url(database) }
 }

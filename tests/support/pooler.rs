@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{scratch, server};
 
-const PORT: u16 = 6432;
+pub const PORT: u16 = 6432;
 
 /// The address of a database through the pooler.
 pub fn url(database: &str) -> String {
@@ -20,10 +20,9 @@ fn start() -> Child {
     let dir = server().dir().display();
     let configuration = format!(
         "[databases]\n* = host={dir}\n[pgbouncer]\npool_mode = transaction\nlisten_addr =\nlisten_port = {PORT}\n\
-         unix_socket_dir = {dir}\nauth_type = any\nmax_client_conn = 500\ndefault_pool_size = 10\n\
-         server_login_retry = 0.2\nlogfile = {dir}/pgbouncer.log\n",
-    )
-    .replace("auth_type = any\n", &format!("auth_type = trust\nauth_file = {dir}/pgbouncer.users\n"));
+         unix_socket_dir = {dir}\nauth_type = trust\nauth_file = {dir}/pgbouncer.users\nmax_client_conn = 500\n\
+         default_pool_size = 10\nserver_login_retry = 0.2\nlogfile = {dir}/pgbouncer.log\n",
+    );
     fs::write(server().dir().join("pgbouncer.users"), format!("\"{}\" \"\"\n", scratch::USER)).expect("writable");
     let file = server().dir().join("pgbouncer.ini");
     fs::write(&file, configuration).expect("the server's directory is writable");

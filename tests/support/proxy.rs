@@ -1,7 +1,6 @@
 //! A network that the test controls, between the program and the server: it passes bytes, and it can hold back or cut
 //! what the server answers.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,8 +34,9 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// `socket` is the server's. Acts once, on whichever connection fits first.
-    pub async fn start(socket: PathBuf, trigger: Trigger) -> Self {
+    /// In front of the server or the pooler. Acts once, on whichever connection fits first.
+    pub async fn start(trigger: Trigger) -> Self {
+        let socket = super::socket();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let port = listener.local_addr().expect("bound").port();
         let (fire, fired) = watch::channel(false);
@@ -57,6 +57,11 @@ impl Proxy {
     pub async fn fired(&mut self) {
         let fired = self.fired.wait_for(|fired| *fired);
         tokio::time::timeout(std::time::Duration::from_secs(60), fired).await.expect("it comes").expect("it lives");
+    }
+
+    /// The address of a database through the proxy.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgresql://{}@127.0.0.1:{}/{database}?sslmode=disable", super::scratch::USER, self.port)
     }
 
     pub fn release(&self) {

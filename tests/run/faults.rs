@@ -1,0 +1,154 @@
+//! The database or the network fails under a run.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::proxy::{Act, Proxy, Trigger};
+use crate::support::scratch::{Durability, Scratch};
+use crate::support::{Clinic, Program, connect, database, gate, program, program_url, server};
+
+const ARGS: [&str; 5] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00", "--batch-rows", "10"];
+
+async fn with_visits(visits: i64) -> Clinic {
+    let clinic = Clinic::new().await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    clinic.many(facility, doctor, visits).await;
+    clinic
+}
+
+#[tokio::test]
+async fn a_killed_connection_is_replaced_and_its_transaction_done_again() {
+    let clinic = with_visits(30).await;
+    gate::build(&clinic).await;
+    gate::close(&clinic, 15).await;
+    let run = clinic.program.start(&ARGS);
+    let backend = gate::reached(&clinic).await;
+    clinic.row("SELECT pg_terminate_backend($1)", &[&backend]).await;
+    gate::open(&clinic).await;
+    let outcome = program::finish(run).await.expect(0);
+    assert_eq!(outcome.count("marked"), 30);
+    assert!(outcome.stderr.contains("trying again"), "{}", outcome.stderr);
+    assert_eq!(clinic.effects().await, (30, 30, 60));
+}
+
+#[tokio::test]
+async fn a_restarted_server_is_waited_for() {
+    let server = Scratch::start(Durability::None).expect("a second server starts");
+    let url = server.url("postgres");
+    let program = Program::new(&url).env("ROUNDS_RETRY_DELAY", "1s");
+    program.run(&["migrate"]).await.expect(0);
+    let fill = Clinic { database: "postgres".into(), client: connect(&url).await, program };
+    let (facility, doctor) = fill.new_york(15).await;
+    fill.many(facility, doctor, 30).await;
+    gate::build(&fill).await;
+    gate::close(&fill, 15).await;
+    let run = fill.program.start(&ARGS);
+    gate::reached(&fill).await;
+    server.restart().expect("it comes back");
+    let fill = Clinic { client: connect(&url).await, ..fill };
+    gate::open(&fill).await;
+    program::finish(run).await.expect(0);
+    assert_eq!(fill.effects().await, (30, 30, 60));
+}
+
+/// A reply or a request is lost at some point; the run has to end well, with everything done once.
+async fn lost(text: &'static str, skip: usize, act: Act) -> program::Outcome {
+    let clinic = with_visits(20).await;
+    let mut proxy = Proxy::start(Trigger { text, skip, act }).await;
+    let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
+    proxy.fired().await;
+    let outcome = program::finish(run).await.expect(0);
+    assert_eq!((outcome.count("scanned"), outcome.count("marked")), (20, 20), "{text} {skip}");
+    assert_eq!(clinic.effects().await, (20, 20, 40), "{text} {skip}");
+    let runs = clinic.json("SELECT count(*) AS n, min(status) AS s FROM cron_job_runs").await;
+    assert_eq!(runs, json!({"n": 1, "s": "COMPLETED"}), "{text} {skip}");
+    outcome
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_was_lost_is_not_done_again() {
+    let outcome = lost("COMMIT", 0, Act::LoseReply).await;
+    assert!(outcome.stderr.contains("asking the server"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("trying again"), "{}", outcome.stderr);
+}
+
+#[tokio::test]
+async fn a_commit_that_never_arrived_is_done_again() {
+    let outcome = lost("COMMIT", 0, Act::LoseRequest).await;
+    assert!(outcome.stderr.contains("asking the server"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("trying again"), "{}", outcome.stderr);
+}
+
+#[tokio::test]
+async fn a_claim_whose_reply_was_lost_is_found_again() {
+    lost("INSERT INTO cron_job_runs", 0, Act::LoseReply).await;
+    lost("INSERT INTO cron_job_runs", 0, Act::LoseRequest).await;
+}
+
+#[tokio::test]
+async fn a_closing_whose_reply_was_lost_is_found_again() {
+    // Two batches commit before it.
+    lost("COMMIT", 2, Act::LoseReply).await;
+    lost("COMMIT", 2, Act::LoseRequest).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_ends_at_the_deadline() {
+    let clinic = with_visits(20).await;
+    let mut proxy = Proxy::start(Trigger { text: "ORDER BY a.id LIMIT", skip: 0, act: Act::Hold(0) }).await;
+    let run = Program::new(&proxy.url(&clinic.database)).start(&[&ARGS[..], &["--timeout", "2s"]].concat());
+    proxy.fired().await;
+    program::finish(run).await.expect(124);
+    assert_eq!(clinic.json("SELECT error_code AS c FROM cron_job_runs").await["c"], "DEADLINE_EXCEEDED");
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_is_a_clear_error_without_the_password() {
+    // Nobody listens on a port that was just given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let url = format!("postgresql://rounds:CANARY-PASSWORD@127.0.0.1:{port}/clinic");
+    let began = Instant::now();
+    let outcome = Program::new(&url).run(&ARGS).await.expect(1);
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let report = outcome.report();
+    assert_eq!(report["error_code"], "CONNECTION");
+    let message = report["error_message"].as_str().expect("a text");
+    assert!(message.contains("gave up after 3 attempts"), "{message}");
+    assert!(message.contains(&format!("clinic at 127.0.0.1:{port}")), "{message}");
+    assert!(message.contains("connection refused"), "{message}");
+    assert!(!format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let url = format!("postgresql://rounds@127.0.0.1:{port}/clinic");
+    let began = Instant::now();
+    let outcome = Program::new(&url).run(&["mark-no-shows", "--attempts", "1"]).await.expect(1);
+    assert_eq!(outcome.report()["error_code"], "CONNECTION");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn only_a_database_of_ours_that_is_recent_enough_is_served() {
+    let foreign = database(false).await;
+    let program = Program::new(&program_url(&foreign));
+    let report = program.run(&ARGS).await.expect(2).report();
+    assert_eq!(report["error_code"], "NOT_OUR_DATABASE");
+    let client = connect(&server().url(&foreign)).await;
+    let tables = client.query_one("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", &[]).await;
+    assert_eq!(tables.expect("can be asked").get::<_, i64>(0), 0, "no job migrates by itself");
+    let clinic = Clinic::new().await;
+    for (statement, code, error) in [
+        ("INSERT INTO rounds_migrations VALUES (9999, 'later', '2026-01-01T00:00:00Z', '1')", 0, json!(null)),
+        ("UPDATE rounds_schema SET min_binary_schema = 9999", 2, json!("BINARY_TOO_OLD")),
+        ("DELETE FROM rounds_migrations WHERE version > 1", 2, json!("SCHEMA_BEHIND")),
+    ] {
+        clinic.sql(statement).await;
+        let report = clinic.run(&ARGS).await.expect(code).report();
+        assert_eq!(report.get("error_code").unwrap_or(&json!(null)), &error, "{statement}");
+    }
+    assert_eq!(clinic.count("SELECT count(*) FROM cron_job_runs").await, 1, "only the one that was served");
+}

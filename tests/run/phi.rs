@@ -1,0 +1,97 @@
+//! No patient's data comes out: canaries in every text field, and a look at everything that was printed or recorded.
+
+use crate::support::{Clinic, Program};
+
+const CANARY: &str = "CANARY";
+
+async fn planted() -> Clinic {
+    let clinic = Clinic::new().await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    for time in ["08:00", "08:30", "09:00"] {
+        clinic.scheduled(facility, doctor, "2026-03-02", time).await;
+    }
+    clinic.user(facility, "NURSE").await;
+    clinic
+        .sql(
+            "UPDATE facilities SET name = 'CANARY-F', waiting_alert_minutes = 1;
+             UPDATE users SET name = 'CANARY-U', email = 'CANARY@example.org';
+             UPDATE doctors SET first_name = 'CANARY-D', last_name = 'CANARY-D';
+             UPDATE patients SET mrn = 'CANARY-' || id, first_name = 'CANARY-P', last_name = 'CANARY-P',
+                                 email = 'CANARY@example.org', phone = 'CANARY-555';
+             UPDATE appointments SET notes = 'CANARY-N';
+             INSERT INTO doctor_absences (doctor_id, starts_at, ends_at, reason)
+             SELECT id, '2026-03-02', '2026-03-03', 'CANARY-A' FROM doctors;
+             UPDATE appointments SET status = 'CHECKED_IN', checked_in_at = '2026-03-02T08:05-05'
+             WHERE start_time = '08:00'",
+        )
+        .await;
+    clinic
+}
+
+/// Runs both jobs at the noisiest level, and returns everything that came out.
+async fn everything(clinic: &Clinic) -> String {
+    let mut out = String::new();
+    for job in ["mark-no-shows", "stage-alerts"] {
+        for more in [&["--dry-run", "--output", "text"][..], &["--log-format", "json"], &[]] {
+            let args = [&[job, "--as-of", "2026-03-02T12:00:00-05:00", "--log-level", "debug"], more].concat();
+            out += &format!("{:?}", clinic.program.clone().env("RUST_LOG", "trace").run(&args).await);
+        }
+    }
+    let recorded = clinic
+        .json(
+            "SELECT (SELECT jsonb_agg(r) FROM cron_job_runs r) AS runs,
+                    (SELECT jsonb_agg(e) FROM cron_job_run_errors e) AS errors,
+                    (SELECT jsonb_agg(n.metadata || jsonb_build_object('key', n.dedupe_key, 'title', n.title))
+                     FROM notifications n) AS notices",
+        )
+        .await;
+    out + &recorded.to_string()
+}
+
+#[tokio::test]
+async fn not_when_all_goes_well() {
+    let clinic = planted().await;
+    let out = everything(&clinic).await;
+    assert!(out.contains("\"marked\\\":2") && out.contains("\"raised\\\":2"), "the jobs did something: {out}");
+    assert!(!out.contains(CANARY), "{out}");
+}
+
+#[tokio::test]
+async fn not_when_the_database_quotes_rows_in_its_errors() {
+    let clinic = planted().await;
+    // A trigger that tells all it knows; a constraint whose DETAIL is the failing row; a unique index likewise.
+    clinic
+        .sql(
+            "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 RAISE EXCEPTION 'CANARY %', NEW USING DETAIL = 'CANARY', HINT = 'CANARY', ERRCODE = '22000';
+             END $$;
+             CREATE TRIGGER tell BEFORE UPDATE ON appointments FOR EACH ROW WHEN (NEW.start_time = '09:00')
+             EXECUTE FUNCTION tell();
+             ALTER TABLE notifications ADD CONSTRAINT no_sms CHECK (channel <> 'SMS');
+             ALTER TABLE stage_alerts ADD CONSTRAINT no_text CHECK (message NOT LIKE '%vitals%')",
+        )
+        .await;
+    let out = everything(&clinic).await;
+    for code in ["22000", "23514", "no_sms", "no_text"] {
+        assert!(out.contains(code), "{code}: {out}");
+    }
+    assert!(!out.contains(CANARY), "{out}");
+}
+
+#[tokio::test]
+async fn not_when_the_run_itself_fails() {
+    let clinic = planted().await;
+    clinic.sql("ALTER TABLE no_show_logs RENAME TO \"CANARY_not\"; DROP TABLE stage_alerts CASCADE").await;
+    let out = everything(&clinic).await;
+    assert!(out.contains("42P01"), "{out}");
+    assert!(!out.contains(CANARY), "{out}");
+}
+
+#[tokio::test]
+async fn not_the_password() {
+    let url = "postgresql://rounds:CANARY@127.0.0.1:1/CLINIC";
+    for args in [&["mark-no-shows", "--help"][..], &["mark-no-shows"], &["migrate"], &["--help"], &["bogus"]] {
+        let outcome = Program::new(url).run(&[args, &["--log-level", "debug"]].concat()).await;
+        assert!(!format!("{outcome:?}").contains(CANARY), "{outcome:?}");
+    }
+}
