@@ -58,9 +58,11 @@ impl Cli {
 
 /// Adds each job's cadence and deadline to its help.
 fn with_schedule(command: ClapCommand) -> ClapCommand {
-    schedule::TABLE.iter().fold(command, |command, row| {
-        let deadline = humantime::format_duration(row.deadline);
-        let note = format!("Schedule: {}. Deadline: {deadline}.", row.cadence);
-        command.mut_subcommand(row.job, |job| job.after_help(note))
+    command.mut_subcommands(|job| match schedule::row(job.get_name()) {
+        Some(row) => {
+            let deadline = humantime::format_duration(row.deadline);
+            job.after_help(format!("Schedule: {}. Deadline: {deadline}.", row.cadence))
+        }
+        None => job,
     })
 }

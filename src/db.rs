@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -17,7 +17,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{CancelToken, Config, Transaction};
+use tokio_postgres::{Config, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::redact::{Class, Failure};
@@ -25,7 +25,6 @@ use crate::redact::{Class, Failure};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long sent data may stay unacknowledged, and how long silence may last before the peer is probed.
 const TCP_TIMEOUT: Duration = Duration::from_secs(30);
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The work, the heartbeat, and one to finish the run while the others are stuck.
 const CONNECTIONS: usize = 3;
 
@@ -43,13 +42,11 @@ pub struct DatabaseArgs {
     pub ssl_root_cert: Option<PathBuf>,
 }
 
-/// A database: a small pool and what is needed to cancel a statement on it.
+/// A database: a small pool of connections.
 #[derive(Clone)]
 pub struct Db {
     pool: Pool,
-    tls: MakeRustlsConnect,
     target: Arc<str>,
-    working: Arc<Mutex<Option<CancelToken>>>,
 }
 
 /// The limits of one transaction.
@@ -66,11 +63,13 @@ impl Limits {
         Self { lock, ..self }
     }
 
-    /// Sets them for the transaction. JIT compilation never pays for statements this short.
+    /// Sets them for the transaction. A client that is gone ends its statement within half a second; JIT compilation
+    /// never pays for statements this short.
     pub async fn apply(self, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
         tx.batch_execute(&format!(
             "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
-             SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL jit = off",
+             SET LOCAL idle_in_transaction_session_timeout = {}; \
+             SET LOCAL client_connection_check_interval = 500; SET LOCAL jit = off",
             self.statement.as_millis(),
             self.lock.as_millis(),
             self.idle.as_millis()
@@ -94,7 +93,7 @@ impl Db {
         let target = describe(&config).into();
         let tls = MakeRustlsConnect::new(tls_config(verify, args)?);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let pool = Pool::builder(Manager::from_config(config, tls.clone(), recycling))
+        let pool = Pool::builder(Manager::from_config(config, tls, recycling))
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(CONNECT_TIMEOUT))
@@ -102,7 +101,7 @@ impl Db {
             .create_timeout(Some(CONNECT_TIMEOUT + Duration::from_secs(5)))
             .build()
             .map_err(|_| configuration("the connection pool cannot be built"))?;
-        Ok(Self { pool, tls, target, working: Arc::default() })
+        Ok(Self { pool, target })
     }
 
     /// A connection, from the pool or new.
@@ -113,20 +112,9 @@ impl Db {
             .map_err(|error| Failure::from(error).context(format_args!("cannot reach the database ({})", self.target)))
     }
 
-    /// A connection whose running statement [`Db::cancel`] ends.
-    pub async fn working_client(&self) -> Result<Object, Failure> {
-        let client = self.client().await?;
-        *self.working.lock().expect("no panic holds this lock") = Some(client.cancel_token());
-        Ok(client)
-    }
-
-    /// Ends what the working connection does right now, and forgets the connections that lie in the pool.
-    pub async fn cancel(&self) {
-        let token = self.working.lock().expect("no panic holds this lock").take();
-        if let Some(token) = token {
-            // When it does not arrive, the server's own timeouts end the statement.
-            let _ = tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(self.tls.clone())).await;
-        }
+    /// Closes the connections that lie in the pool. What the server still does for them it gives up: see [`Limits`]. No
+    /// cancel request is sent, since poolers are known to crash of them (docs/adr/0002).
+    pub fn abandon(&self) {
         self.pool.retain(|_, _| false);
     }
 }

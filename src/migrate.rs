@@ -24,7 +24,7 @@ mod embedded {
 /// Our own table, so that a clinic's application may use the same tool.
 const TABLE: &str = "rounds_migrations";
 /// Any fixed number: "rounds" in ASCII.
-const LOCK: i64 = 0x0072_6f75_6e64_73;
+const LOCK: i64 = 0x0000_726f_756e_6473;
 
 /// Bring the database to this binary's schema
 #[derive(Args, Debug)]

@@ -1,1 +1,166 @@
-//! Command line.
+//! The command line: help, usage errors, where output goes.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Clinic, Program};
+
+/// A program that can reach nothing.
+fn nowhere() -> Program {
+    Program::new("").without("DATABASE_URL").without("ROUNDS_ALLOW_AS_OF")
+}
+
+#[tokio::test]
+async fn help_is_as_it_was_read() {
+    for (name, args) in [
+        ("help", &["--help"][..]),
+        ("help_mark_no_shows", &["mark-no-shows", "--help"]),
+        ("help_stage_alerts", &["stage-alerts", "--help"]),
+        ("help_migrate", &["migrate", "--help"]),
+    ] {
+        let outcome = nowhere().run(args).await.expect(0);
+        insta::assert_snapshot!(name, outcome.stdout);
+    }
+}
+
+#[tokio::test]
+async fn bad_usage_is_a_clear_sentence_and_exit_2() {
+    let cases: &[&[&str]] = &[
+        &[],
+        &["mark-noshows"],
+        &["mark-no-shows", "--timeout", "5"],
+        &["mark-no-shows", "--timeout", "0s"],
+        &["mark-no-shows", "--lease", "1s"],
+        &["mark-no-shows", "--batch-rows", "0"],
+        &["mark-no-shows", "--lookback-days", "-1"],
+        &["mark-no-shows", "--as-of", "yesterday"],
+        &["mark-no-shows", "--source", "moon"],
+        &["stage-alerts", "--basis", "departure"],
+        &["mark-no-shows", "--output", "xml"],
+    ];
+    let mut all = String::new();
+    for args in cases {
+        let outcome = nowhere().run(args).await.expect(2);
+        assert_eq!(outcome.stdout, "", "{args:?}");
+        let sentence = outcome.stderr.split("\n\n").next().unwrap_or_default();
+        all += &format!("$ rounds {}\n{sentence}\n\n", args.join(" "));
+    }
+    insta::assert_snapshot!("usage_errors", all);
+}
+
+#[tokio::test]
+async fn bad_configuration_is_a_clear_sentence_and_exit_2() {
+    let dir = std::env::temp_dir().join(format!("rounds-cli-{}", std::process::id()));
+    fs::create_dir_all(&dir).expect("a place for files");
+    let file = |name: &str, text: &str| {
+        fs::write(dir.join(name), text).expect("can be written");
+        dir.join(name).display().to_string()
+    };
+    let (empty, junk) = (file("empty", "\n"), file("junk", "CANARY\n"));
+    let missing = dir.join("missing").display().to_string();
+    let url = "postgresql://u:CANARY@h/d";
+    let verify = "postgresql://u:CANARY@h/d?sslmode=verify-full";
+    let cases: &[(&[&str], &str)] = &[
+        (&["mark-no-shows"], "no database: set DATABASE_URL"),
+        (&["mark-no-shows", "--database-url", ""], "empty"),
+        (&["mark-no-shows", "--database-url-file", &empty], "empty"),
+        (&["mark-no-shows", "--database-url-file", &junk], "cannot be read; it looks like postgresql://"),
+        (&["mark-no-shows", "--database-url-file", &missing], "entity not found"),
+        (&["mark-no-shows", "--database-url", url, "--database-url-file", &junk], "keep one of them"),
+        (&["mark-no-shows", "--database-url", verify, "--ssl-root-cert", &junk], "holds no certificate"),
+        (&["mark-no-shows", "--database-url", verify, "--ssl-root-cert", &missing], "entity not found"),
+        (&["mark-no-shows", "--database-url", url, "--as-of", "2026-03-02T09:15:00Z"], "ROUNDS_ALLOW_AS_OF=1"),
+    ];
+    for (args, sentence) in cases {
+        let outcome = nowhere().run(args).await.expect(2);
+        assert!(outcome.stderr.contains(sentence), "{args:?}: {}", outcome.stderr);
+        assert!(!format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
+    }
+    fs::remove_dir_all(dir).expect("can be removed");
+}
+
+#[tokio::test]
+async fn as_of_without_effects_is_always_allowed() {
+    let clinic = Clinic::new().await;
+    let program = clinic.program.clone().without("ROUNDS_ALLOW_AS_OF");
+    let report =
+        program.run(&["mark-no-shows", "--dry-run", "--as-of", "2026-03-02T09:15:00Z"]).await.expect(0).report();
+    assert_eq!(report["now"], "2026-03-02T09:15:00.000Z");
+    // Without it, the database's clock decides.
+    let report = clinic.run(&["mark-no-shows"]).await.expect(0).report();
+    let started = clinic.json("SELECT started_at AS t FROM cron_job_runs").await;
+    assert_eq!(report["now"].as_str().map(|now| &now[..22]), started["t"].as_str().map(|t| &t[..22]));
+}
+
+#[tokio::test]
+async fn the_address_may_come_from_a_file() {
+    let clinic = Clinic::new().await;
+    let path = std::env::temp_dir().join(format!("rounds-url-{}", std::process::id()));
+    fs::write(&path, format!("{}\n", crate::support::program_url(&clinic.database))).expect("can be written");
+    let program = clinic.program.clone().without("DATABASE_URL");
+    program.run(&["mark-no-shows", "--database-url-file", &path.display().to_string()]).await.expect(0);
+    fs::remove_file(path).expect("can be removed");
+}
+
+#[tokio::test]
+async fn options_may_stand_on_both_sides_and_come_from_the_environment() {
+    let clinic = Clinic::new().await;
+    let report = clinic.run(&["--dry-run", "mark-no-shows"]).await.expect(0).report();
+    assert_eq!(report["dry_run"], true);
+    let program = clinic.program.clone().env("ROUNDS_DRY_RUN", "1").env("ROUNDS_OUTPUT", "text");
+    let text = program.run(&["mark-no-shows"]).await.expect(0).stdout;
+    assert!(text.starts_with("mark-no-shows COMPLETED (dry run: nothing was changed) in "), "{text}");
+    assert!(text.contains("\n  marked              0\n"), "{text}");
+}
+
+#[tokio::test]
+async fn the_report_is_on_stdout_and_log_lines_are_on_stderr() {
+    let clinic = Clinic::new().await;
+    let outcome = clinic.run(&["mark-no-shows", "--log-format", "json"]).await.expect(0);
+    assert_eq!(outcome.stdout.lines().count(), 1);
+    let line: Value = serde_json::from_str(outcome.stderr.trim()).expect("one line of JSON");
+    assert_eq!((&line["message"], &line["job"]), (&Value::from("run finished"), &Value::from("mark-no-shows")));
+    assert_eq!(line["run_id"], outcome.report()["run_id"]);
+}
+
+#[tokio::test]
+async fn the_version_names_the_commit() {
+    let text = nowhere().run(&["--version"]).await.expect(0).stdout;
+    let expected = format!("rounds {} (", env!("CARGO_PKG_VERSION"));
+    assert!(text.starts_with(&expected) && text.trim_end().ends_with(')'), "{text}");
+}
+
+/// One name everywhere.
+#[tokio::test]
+async fn every_job_is_where_its_name_says() {
+    let help = nowhere().run(&["--help"]).await.expect(0).stdout;
+    let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("commands");
+    let others = ["migrate", "demo", "help"];
+    let jobs: Vec<&str> = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| !others.contains(name))
+        .collect();
+    assert!(jobs.contains(&"mark-no-shows"), "{jobs:?}");
+    let readme = fs::read_to_string("README.md").expect("a README");
+    for job in &jobs {
+        let stem = job.replace('-', "_");
+        for path in [format!("src/jobs/{stem}.rs"), format!("src/jobs/{stem}.sql"), format!("tests/jobs/{stem}.rs")] {
+            assert!(fs::exists(&path).expect("can be asked"), "{job}: {path} is missing");
+        }
+        let source = fs::read_to_string(format!("src/jobs/{stem}.rs")).expect("readable");
+        assert!(source.contains(&format!("const NAME: &'static str = \"{job}\"")), "{job}: its NAME differs");
+        assert!(readme.contains(&format!("| `{job}` |")), "{job}: not in the README's table");
+        let help = nowhere().run(&[job, "--help"]).await.expect(0).stdout;
+        let schedule = help.split("Schedule: ").nth(1).and_then(|rest| rest.split(". Deadline").next());
+        let schedule = schedule.unwrap_or_else(|| panic!("{job}: not in schedule.rs"));
+        assert!(readme.contains(schedule), "{job}: the README names another cadence than {schedule:?}");
+    }
+    for entry in fs::read_dir("src/jobs").expect("jobs") {
+        let name = entry.expect("readable").file_name().into_string().expect("UTF-8");
+        let job = name.split('.').next().unwrap_or_default().replace('_', "-");
+        assert!(job == "mod" || jobs.contains(&job.as_str()), "src/jobs/{name} belongs to no command");
+    }
+}

@@ -26,7 +26,7 @@ const UNJUDGED: &str = include_str!("mark_no_shows.unjudged.sql");
 #[derive(Args, Debug, Serialize)]
 pub struct MarkNoShows {
     /// How many local days before today are looked at, for a scheduler that was down; 0 is today only
-    #[arg(long, env = "ROUNDS_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(..=3650))]
+    #[arg(long, env = "ROUNDS_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 7, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=3650))]
     pub lookback_days: u32,
 }
 

@@ -34,16 +34,16 @@ pub struct StageAlerts {
     #[arg(long, env = "ROUNDS_ALERT_BASIS", value_enum, default_value_t = Basis::SlotEnd)]
     pub basis: Basis,
     /// Minutes without vitals until the nurses are alerted
-    #[arg(long, env = "ROUNDS_NO_VITALS_MINUTES", value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(i32).range(0..=1440))]
+    #[arg(long, env = "ROUNDS_NO_VITALS_MINUTES", value_name = "MINUTES", default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
     pub no_vitals_minutes: i32,
     /// Minutes without the doctor until the doctor is alerted
-    #[arg(long, env = "ROUNDS_NO_DOCTOR_MINUTES", value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=1440))]
+    #[arg(long, env = "ROUNDS_NO_DOCTOR_MINUTES", value_name = "MINUTES", default_value_t = 10, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
     pub no_doctor_minutes: i32,
     /// Minutes since check-in until all staff are alerted, where the facility has no number of its own [default: never]
-    #[arg(long, env = "ROUNDS_WAITING_MINUTES", value_name = "MINUTES", value_parser = clap::value_parser!(i32).range(1..=1440))]
+    #[arg(long, env = "ROUNDS_WAITING_MINUTES", value_name = "MINUTES", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=1440))]
     pub waiting_minutes: Option<i32>,
     /// How many local days before today are looked at [default: all]
-    #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(i32).range(0..=3650))]
+    #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=3650))]
     pub lookback_days: Option<i32>,
 }
 

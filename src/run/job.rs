@@ -74,7 +74,7 @@ impl Run {
     ) -> Result<T, Halt> {
         self.checkpoint()?;
         let read = async || {
-            let mut client = self.db.working_client().await?;
+            let mut client = self.db.client().await?;
             let tx = client.build_transaction().read_only(true).start().await?;
             self.limits.apply(&tx).await?;
             let value = body(&tx).await?;
@@ -101,7 +101,7 @@ impl Run {
         &self,
         body: &impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<Option<T>, Failure> {
-        let mut client = self.db.working_client().await?;
+        let mut client = self.db.client().await?;
         let tx = client.transaction().await?;
         self.limits.apply(&tx).await?;
         if self.dry_run() {

@@ -58,7 +58,7 @@ pub fn limits(lease: Duration) -> Limits {
 impl Claim<'_> {
     /// Takes the lane. Asking again with the same id after a lost reply finds the row that is there.
     pub async fn take(&self, db: &Db) -> Result<Claimed, Failure> {
-        let mut client = db.working_client().await?;
+        let mut client = db.client().await?;
         loop {
             if let Some(started) = self.insert(&client, "RUNNING", None).await? {
                 return Ok(Claimed::Held(started));
@@ -166,7 +166,7 @@ pub async fn fence(tx: &Transaction<'_>, run: Uuid) -> Result<Option<String>, Fa
 /// After a COMMIT whose reply was lost: did it commit? Waits on a new connection until the old transaction has ended,
 /// then asks the server's log of transactions. A guess is never made.
 pub async fn committed(db: &Db, limits: Limits, run: Uuid, xid: &str) -> Result<bool, Failure> {
-    let mut client = db.working_client().await?;
+    let mut client = db.client().await?;
     let tx = client.transaction().await?;
     limits.with_lock(STATUS_LOCK).apply(&tx).await?;
     tx.query_typed_opt(include_str!("settled.sql"), &[(&run, Type::UUID)]).await?;
@@ -210,7 +210,7 @@ impl Closing<'_> {
 
     /// The same in a transaction of its own. Asked again after a lost reply, it finds what it has written.
     pub async fn commit(&self, db: &Db, limits: Limits) -> Result<Option<u64>, Failure> {
-        let mut client = db.working_client().await?;
+        let mut client = db.client().await?;
         let tx = client.transaction().await?;
         limits.with_lock(STATUS_LOCK).apply(&tx).await?;
         if let Some(duration) = self.close(&tx).await? {

@@ -28,7 +28,7 @@ impl Retry {
                     delay *= 2;
                 }
                 Err(failure) if failure.class == Class::Transient && number > 1 => {
-                    return Err(failure.context(format_args!("{what}: gave up after {number} attempts")));
+                    return Err(failure.context(format_args!("gave up after {number} attempts")));
                 }
                 outcome => return outcome,
             }

@@ -87,7 +87,7 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
         claimed = retry.run("starting the run", async || begin(db, &claim, args.dry_run).await) => claimed?,
         halt = halted(&mut interrupted) => {
             // The claim may have gone through while its reply had not come yet.
-            db.cancel().await;
+            db.abandon();
             close(db, args, id, Err(&halt), &Value::Null, (0, 0), summary).await;
             summary.exit = halt.exit();
             summary.error = Some((halt.code().to_owned(), "stopped before the run began; nothing was done".to_owned()));
@@ -135,7 +135,7 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
 
 /// Refuses a database that is not ours, then takes the lane. A dry run only reads the clock.
 async fn begin(db: &Db, claim: &Claim<'_>, dry_run: bool) -> Result<Claimed, Failure> {
-    let client = db.working_client().await?;
+    let client = db.client().await?;
     migrate::check_served(&client).await?;
     if dry_run {
         let row = client.query_typed_one("SELECT clock_timestamp()", &[]).await?;
@@ -158,7 +158,7 @@ async fn work<J: Job>(job: &J, run: &Run, report: &mut J::Report, timeout: Durat
             halt
         } => halt,
     };
-    run.db.cancel().await;
+    run.db.abandon();
     Err(halt)
 }
 

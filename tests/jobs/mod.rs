@@ -1,3 +1,5 @@
 //! A file a job.
 
 mod mark_no_shows;
+mod properties;
+mod stage_alerts;

@@ -5,3 +5,4 @@ mod endings;
 mod faults;
 mod phi;
 mod takeover;
+mod tls;

@@ -4,10 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::Clinic;
 
-/// Makes the gate; it is open.
+/// Makes the gate, open, before what `mark-no-shows` writes.
 pub async fn build(clinic: &Clinic) {
+    build_before(clinic, "no_show_logs").await;
+}
+
+/// The same before rows of a table that name a visit.
+pub async fn build_before(clinic: &Clinic, table: &str) {
     clinic
-        .sql(
+        .sql(&format!(
             "CREATE TABLE gate (appointment_id bigint PRIMARY KEY);
              CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS $$
              BEGIN
@@ -16,8 +21,8 @@ pub async fn build(clinic: &Clinic) {
                  END LOOP;
                  RETURN NEW;
              END $$;
-             CREATE TRIGGER gate BEFORE INSERT ON no_show_logs FOR EACH ROW EXECUTE FUNCTION pass_gate()",
-        )
+             CREATE TRIGGER gate BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION pass_gate()"
+        ))
         .await;
 }
 

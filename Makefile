@@ -1,0 +1,25 @@
+# Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
+# PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else 15.
+
+.PHONY: demo test bench check
+.DEFAULT_GOAL := demo
+
+# scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
+with_postgres = PG_BIN="$$(scripts/postgres)" && export PG_BIN
+
+demo:
+	@$(with_postgres) && cargo run --locked --quiet -- demo $(ARGS)
+
+# Once against the server, once more through PgBouncer in transaction mode.
+test:
+	@scripts/pgbouncer
+	@$(with_postgres) && cargo test --locked && ROUNDS_TEST_POOLER=1 cargo test --locked --test it
+
+bench:
+	@$(with_postgres) && cargo bench --locked --bench no_shows
+
+check:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items

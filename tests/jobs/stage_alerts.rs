@@ -1,0 +1,286 @@
+//! `rounds stage-alerts`: its rules at every boundary, and everything a job owes.
+
+use serde_json::json;
+
+use crate::support::clinic::Visit;
+use crate::support::{Clinic, gate, program};
+
+const DAY: &str = "2026-03-02";
+
+/// A facility with a 15-minute doctor, a nurse and a receptionist; a visit at 09:00, checked in at 09:05.
+struct Floor {
+    clinic: Clinic,
+    facility: i64,
+    doctor: i64,
+    nurse: i64,
+    visit: i64,
+}
+
+impl Floor {
+    async fn new() -> Self {
+        let clinic = Clinic::new().await;
+        let (facility, doctor) = clinic.new_york(15).await;
+        let nurse = clinic.user(facility, "NURSE").await;
+        clinic.user(facility, "RECEPTIONIST").await;
+        let mut floor = Self { clinic, facility, doctor, nurse, visit: 0 };
+        floor.visit = floor.checked_in(Some(15)).await;
+        floor
+    }
+
+    async fn checked_in(&self, slot: Option<i32>) -> i64 {
+        let (facility, doctor) = (self.facility, self.doctor);
+        let (status, checked_in) = ("CHECKED_IN", Some("2026-03-02T09:05-05"));
+        let visit = Visit { facility, doctor, date: DAY, time: "09:00", status, checked_in, vitals: None, slot };
+        self.clinic.visit(visit).await
+    }
+
+    /// Runs the job at a time of that day, New York.
+    async fn run(&self, time: &str, more: &[&str]) -> program::Outcome {
+        let as_of = format!("{DAY}T{time}-05:00");
+        self.clinic.run(&[&["stage-alerts", "--as-of", &as_of], more].concat()).await.expect(0)
+    }
+
+    async fn vitals(&self, time: &str) {
+        self.clinic.sql(&format!("UPDATE appointments SET vitals_recorded_at = '{DAY} {time}-05'")).await;
+    }
+
+    /// Type, status and triggered_at (New York) of all alerts.
+    async fn alerts(&self) -> Vec<String> {
+        let query = "SELECT concat_ws(' ', alert_type, status, to_char(triggered_at AT TIME ZONE 'America/New_York',
+                                                                       'HH24:MI')) FROM stage_alerts ORDER BY id";
+        self.clinic.rows(query).await.iter().map(|row| row.get(0)).collect()
+    }
+}
+
+#[tokio::test]
+async fn by_slot_end_each_stage_has_its_minutes() {
+    let floor = Floor::new().await;
+    assert_eq!(floor.run("09:19:59.999", &[]).await.count("scanned"), 0, "slot end + 5 is 09:20");
+    assert_eq!(floor.run("09:20:00", &[]).await.report()["raised_by_type"]["NO_VITALS"], 1);
+    assert_eq!(floor.alerts().await, ["NO_VITALS ACTIVE 09:20"]);
+    floor.vitals("09:21").await;
+    assert_eq!(floor.run("09:24:59", &[]).await.count("resolved"), 1);
+    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:20"]);
+    let outcome = floor.run("09:25:00", &[]).await;
+    assert_eq!((outcome.count("raised"), outcome.count("scanned")), (1, 1), "slot end + 10 is 09:25");
+    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:20", "NO_DOCTOR ACTIVE 09:25"]);
+    assert_eq!(floor.run("09:30:00", &[]).await.count("scanned"), 0, "a second run changes nothing");
+}
+
+#[tokio::test]
+async fn the_day_by_arrival_comes_out_as_told() {
+    let floor = Floor::new().await;
+    let arrival = ["--basis", "arrival"];
+    assert_eq!(floor.run("09:09:59", &arrival).await.count("scanned"), 0);
+    floor.run("09:10:00", &arrival).await;
+    assert_eq!(floor.alerts().await, ["NO_VITALS ACTIVE 09:10"]);
+    floor.vitals("09:12").await;
+    floor.run("09:15:00", &arrival).await;
+    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:10"]);
+    floor.run("09:20:00", &arrival).await;
+    assert_eq!(floor.run("09:21:59", &arrival).await.count("scanned"), 0);
+    floor.run("09:25:00", &arrival).await;
+    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:10", "NO_DOCTOR ACTIVE 09:25"]);
+    floor.clinic.sql("UPDATE appointments SET status = 'IN_PROGRESS'").await;
+    floor.run("09:30:00", &arrival).await;
+    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:10", "NO_DOCTOR RESOLVED 09:25"]);
+    let resolved = "SELECT count(*) FROM stage_alerts WHERE resolved_by IS NULL AND resolved_at IS NOT NULL";
+    assert_eq!(floor.clinic.count(resolved).await, 2);
+    assert_eq!(floor.clinic.mark("2026-03-02T09:30:00-05:00").await.expect(0).count("marked"), 0);
+}
+
+#[tokio::test]
+async fn by_arrival_nobody_is_late_before_the_slot_begins() {
+    let floor = Floor::new().await;
+    floor.clinic.sql("UPDATE appointments SET checked_in_at = '2026-03-02 08:30-05'").await;
+    assert_eq!(floor.run("09:04:59", &["--basis", "arrival"]).await.count("scanned"), 0);
+    assert_eq!(floor.run("09:05:00", &["--basis", "arrival"]).await.count("raised"), 1);
+}
+
+#[tokio::test]
+async fn the_linked_slots_end_comes_before_the_slot_length() {
+    let floor = Floor::new().await;
+    floor.clinic.sql("UPDATE doctor_slots SET end_time = '09:40'").await;
+    assert_eq!(floor.run("09:44:59", &[]).await.count("scanned"), 0);
+    assert_eq!(floor.run("09:45:00", &[]).await.count("raised"), 1);
+}
+
+#[tokio::test]
+async fn minutes_are_flags() {
+    let floor = Floor::new().await;
+    assert_eq!(floor.run("09:16:00", &["--no-vitals-minutes", "1"]).await.count("raised"), 1);
+    floor.vitals("09:17").await;
+    let outcome = floor.run("09:17:00", &["--no-doctor-minutes", "2"]).await;
+    assert_eq!((outcome.count("raised"), outcome.count("resolved")), (1, 1));
+}
+
+#[tokio::test]
+async fn waiting_counts_from_check_in_where_somebody_set_a_number() {
+    let floor = Floor::new().await;
+    let off = ["--no-vitals-minutes", "1440"];
+    assert_eq!(floor.run("12:00:00", &off).await.count("scanned"), 0, "off where nobody set it");
+    let flag = [&off[..], &["--waiting-minutes", "30"]].concat();
+    assert_eq!(floor.run("09:34:59", &flag).await.count("scanned"), 0);
+    floor.clinic.sql("UPDATE facilities SET waiting_alert_minutes = 40").await;
+    assert_eq!(floor.run("09:44:59", &flag).await.count("scanned"), 0, "the facility's own number counts");
+    let outcome = floor.run("09:45:00", &flag).await;
+    assert_eq!(outcome.report()["raised_by_type"]["WAITING_TOO_LONG"], 1);
+    assert_eq!(outcome.count("notifications"), 3, "doctor, nurse and receptionist");
+}
+
+#[tokio::test]
+async fn an_alert_comes_once_ever() {
+    let floor = Floor::new().await;
+    floor.run("09:20:00", &[]).await;
+    let nurse = floor.nurse;
+    let by = format!("acknowledged_by = {nurse}, acknowledged_at = triggered_at");
+    floor.clinic.sql(&format!("UPDATE stage_alerts SET status = 'ACKNOWLEDGED', {by}")).await;
+    assert_eq!(floor.run("09:25:00", &[]).await.count("scanned"), 0, "acknowledged, and still no vitals");
+    let by = format!("resolved_by = {nurse}, resolved_at = triggered_at");
+    floor.clinic.sql(&format!("UPDATE stage_alerts SET status = 'RESOLVED', {by}")).await;
+    assert_eq!(floor.run("09:30:00", &[]).await.count("scanned"), 0, "resolved by a person");
+    assert_eq!(floor.alerts().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_acknowledged_alert_resolves_when_the_visit_moves_on() {
+    let floor = Floor::new().await;
+    floor.run("09:20:00", &[]).await;
+    let by = format!("acknowledged_by = {}, acknowledged_at = triggered_at", floor.nurse);
+    floor.clinic.sql(&format!("UPDATE stage_alerts SET status = 'ACKNOWLEDGED', {by}")).await;
+    floor.clinic.sql("UPDATE appointments SET status = 'COMPLETED'").await;
+    assert_eq!(floor.run("09:25:00", &[]).await.count("resolved"), 1);
+    let row = floor.clinic.json("SELECT resolved_by, acknowledged_by FROM stage_alerts").await;
+    assert_eq!(row, json!({"resolved_by": null, "acknowledged_by": floor.nurse}));
+}
+
+#[tokio::test]
+async fn staff_read_the_right_words_and_the_right_staff_does() {
+    let floor = Floor::new().await;
+    let clinic = &floor.clinic;
+    // Not told: who is inactive, and who works elsewhere.
+    let inactive = clinic.user(floor.facility, "NURSE").await;
+    clinic.sql(&format!("UPDATE users SET active = false WHERE id = {inactive}")).await;
+    let elsewhere = clinic.facility("America/Denver", None).await;
+    clinic.user(elsewhere, "NURSE").await;
+    clinic.sql("UPDATE facilities SET waiting_alert_minutes = 30").await;
+    floor.run("09:40:00", &[]).await;
+    floor.vitals("09:41").await;
+    floor.run("09:45:00", &[]).await;
+    let query = "SELECT concat_ws(' | ', n.channel, n.status, n.type, n.priority, u.role, n.title, n.body, n.metadata,
+                                  n.dedupe_key)
+                 FROM notifications n JOIN users u ON u.id = n.recipient_id WHERE n.recipient_kind = 'USER' ORDER BY n.id";
+    let rows = clinic.rows(query).await;
+    let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    insta::assert_snapshot!("stage_alerts", lines.join("\n"));
+}
+
+#[tokio::test]
+async fn an_alert_that_nobody_can_be_told_of_is_raised_all_the_same() {
+    let floor = Floor::new().await;
+    floor.clinic.sql("UPDATE users SET active = false").await;
+    let outcome = floor.run("09:20:00", &[]).await;
+    assert_eq!((outcome.count("raised"), outcome.count("notifications"), outcome.count("undeliverable")), (1, 0, 1));
+}
+
+#[tokio::test]
+async fn other_visits_are_left_alone() {
+    let floor = Floor::new().await;
+    for status in ["SCHEDULED", "CONFIRMED", "IN_PROGRESS", "COMPLETED", "NO_SHOW"] {
+        floor.clinic.sql(&format!("UPDATE appointments SET status = '{status}'")).await;
+        assert_eq!(floor.run("12:00:00", &["--waiting-minutes", "1"]).await.count("scanned"), 0, "{status}");
+    }
+    floor.clinic.sql("UPDATE appointments SET status = 'CHECKED_IN', appointment_date = '2026-03-01'").await;
+    assert_eq!(floor.run("12:00:00", &["--lookback-days", "0"]).await.count("scanned"), 0);
+    assert_eq!(floor.run("12:00:00", &["--lookback-days", "1"]).await.count("raised"), 1);
+}
+
+#[tokio::test]
+async fn a_visit_that_is_held_or_moves_on_gets_no_alert() {
+    let floor = Floor::new().await;
+    let second = floor.checked_in(None).await;
+    floor.clinic.sql(&format!("BEGIN; SELECT FROM appointments WHERE id = {} FOR NO KEY UPDATE", floor.visit)).await;
+    let outcome = floor.run("09:20:00", &[]).await;
+    assert_eq!((outcome.count("scanned"), outcome.count("raised")), (2, 1));
+    assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 1}));
+    floor.clinic.sql("COMMIT").await;
+    assert_eq!(
+        floor.clinic.count(&format!("SELECT count(*) FROM stage_alerts WHERE appointment_id = {second}")).await,
+        1
+    );
+    assert_eq!(floor.run("09:20:00", &[]).await.count("raised"), 1);
+}
+
+#[tokio::test]
+async fn an_alert_that_is_being_acknowledged_is_left_to_the_next_run() {
+    let floor = Floor::new().await;
+    floor.run("09:20:00", &[]).await;
+    floor.vitals("09:21").await;
+    floor.clinic.sql("BEGIN; SELECT FROM stage_alerts FOR UPDATE").await;
+    let outcome = floor.run("09:22:00", &[]).await;
+    assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 1}));
+    floor.clinic.sql("COMMIT").await;
+    assert_eq!(floor.run("09:22:00", &[]).await.count("resolved"), 1);
+}
+
+#[tokio::test]
+async fn a_poison_row_a_brake_and_a_dry_run_are_as_for_every_job() {
+    let floor = Floor::new().await;
+    for _ in 0..4 {
+        floor.checked_in(None).await;
+    }
+    let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"];
+    let brake = floor.clinic.run(&[&args[..], &["--max-items", "4"]].concat()).await.expect(5);
+    assert_eq!(brake.report()["error_code"], "BRAKE");
+    let dry = floor.clinic.run(&[&args[..], &["--dry-run"]].concat()).await.expect(0);
+    assert_eq!((dry.count("raised"), floor.alerts().await.len()), (5, 0));
+    floor.clinic.sql("ALTER TABLE stage_alerts ADD CHECK (appointment_id <> 3)").await;
+    let outcome = floor.clinic.run(&[&args[..], &["--batch-rows", "2"]].concat()).await.expect(3);
+    assert_eq!((outcome.count("raised"), outcome.count("failed")), (4, 1));
+    assert_eq!(outcome.report()["errors"], json!([{"entity": "appointment", "id": 3, "code": "23514"}]));
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
+    let floor = Floor::new().await;
+    let unset = floor.clinic.doctor(floor.facility, None).await;
+    let without_slot = floor.checked_in(None).await;
+    floor.clinic.sql(&format!("UPDATE appointments SET doctor_id = {unset} WHERE id = {without_slot}")).await;
+    floor.clinic.sql("ALTER TABLE facilities DROP CONSTRAINT facilities_time_zone_known").await;
+    let lost = floor.clinic.facility("CANARY/Nowhere", Some(1)).await;
+    let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00", "--waiting-minutes", "1"];
+    let outcome = floor.clinic.run(&args).await.expect(3);
+    let errors = json!([
+        {"entity": "facility", "id": lost, "code": "UNKNOWN_TIME_ZONE"},
+        {"entity": "doctor", "id": unset, "code": "NO_SLOT_LENGTH"},
+    ]);
+    assert_eq!(outcome.report()["errors"], errors);
+    assert_eq!(outcome.count("raised"), 3, "one without vitals; both wait too long");
+    // By arrival the slot length is not needed.
+    let arrival = floor.clinic.run(&[&args[..], &["--basis", "arrival"]].concat()).await.expect(3);
+    assert_eq!(arrival.count("failed"), 1);
+    assert_eq!(arrival.report()["raised_by_type"]["NO_VITALS"], 1);
+}
+
+#[tokio::test]
+async fn two_runs_and_a_killed_one_alert_each_visit_once() {
+    let floor = Floor::new().await;
+    for _ in 0..30 {
+        floor.checked_in(None).await;
+    }
+    gate::build_before(&floor.clinic, "stage_alerts").await;
+    gate::close(&floor.clinic, 15).await;
+    let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00", "--batch-rows", "10", "--lease", "2s"];
+    let mut killed = floor.clinic.program.start(&args);
+    gate::reached(&floor.clinic).await;
+    killed.kill().await.expect("it lives");
+    gate::open(&floor.clinic).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    let runs = [floor.clinic.program.start(&args), floor.clinic.program.start(&args)];
+    for run in runs {
+        program::finish(run).await.expect(0);
+    }
+    let counts = floor.clinic.json("SELECT count(*) AS n, count(DISTINCT appointment_id) AS d FROM stage_alerts").await;
+    assert_eq!(counts, json!({"n": 31, "d": 31}));
+    assert_eq!(floor.clinic.count("SELECT count(*) FROM notifications").await, 31);
+}
