@@ -29,7 +29,17 @@ fn statement(path: &Path) -> String {
             text = text.replace(&braces, &read(&path.with_file_name(format!("{job}.{rule}.sql"))));
         }
     }
+    let (ids, mine, done, table) = match path.file_name().and_then(|name| name.to_str()) {
+        Some("mark_no_shows.sql") => ("$6", "pairs", "marked", "appointments"),
+        Some("stage_alerts.resolve.sql") => ("$2", "locked", "resolved", "stage_alerts"),
+        _ => ("$8", "locked", "due", "appointments"),
+    };
     text.replace("{outbox}", &read(Path::new("src/outbox.sql")))
+        .replace("{left_alone}", &read(Path::new("src/run/left_alone.sql")))
+        .replace("{ids}", ids)
+        .replace("{mine}", mine)
+        .replace("{done}", done)
+        .replace("{table}", table)
 }
 
 /// A rule is no statement of its own: its scan is.
@@ -54,7 +64,8 @@ async fn every_file_is_valid_and_says_what_it_is() {
         assert!(text.starts_with("-- "), "{}: no header comment", path.display());
         let clock = text.to_lowercase().replace("clock_timestamp()", "").replace("clock.now", "");
         assert!(!clock.contains("now()") && !clock.contains("current_timestamp"), "{}: a clock", path.display());
-        if path.ends_with("outbox.sql") {
+        if path.ends_with("outbox.sql") || path.ends_with("left_alone.sql") {
+            // Parts of other files, which are prepared with them.
             continue;
         }
         let sql = scan(&path).unwrap_or_else(|| statement(&path));
@@ -78,7 +89,7 @@ fn types(path: &Path) -> &'static str {
         "run_row.sql" => "(uuid, text, text, text, text, timestamptz, bigint, text, text, jsonb, text, text)",
         "holder.sql" => "(text, text, bigint)",
         "close.sql" => "(uuid, text, text, text, bigint, bigint, jsonb)",
-        "item_error.sql" => "(uuid, text, text, text, text)",
+        "item_errors.sql" => "(uuid, text, bigint[], text, text)",
         "fence.sql" | "heartbeat.sql" | "settled.sql" => "(uuid)",
         "stage_alerts.over.sql" | "stage_alerts.unjudged.sql" => "",
         other => panic!("{other}: name the types of its parameters here"),

@@ -11,13 +11,16 @@
 //! Leaves alone: visits from other systems, visits or slots that somebody holds right now (the next run's), and patients
 //! of an earlier day, who are marked but not told so late.
 
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 use serde::Serialize;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Transaction};
 
 use crate::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
 use crate::outbox;
-use crate::run::{Batch, Halt, Job, NotDone, Run, apply, count};
+use crate::redact::Failure;
+use crate::run::{Batch, Halt, Job, NotDone, Run, apply, count, left_alone};
 
 const DUE: &str = include_str!("mark_no_shows.due.sql");
 const UNJUDGED: &str = include_str!("mark_no_shows.unjudged.sql");
@@ -64,54 +67,21 @@ impl Job for MarkNoShows {
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
-        let (first, last) = outer_dates(run.now, self.lookback_days);
-        let days = i32::try_from(self.lookback_days).unwrap_or(i32::MAX);
-        let scan = format!("SELECT a.id FROM appointments a\n{DUE}ORDER BY a.id LIMIT $6");
-        let found = run.read("looking for missed visits", async |tx| {
-            let zones = unreadable_zones(tx).await?;
-            let doctors = tx.query_typed(UNJUDGED, &[(&first, Type::DATE), (&last, Type::DATE)]).await?;
-            let due = tx
-                .query_typed(
-                    &scan,
-                    &[
-                        (&run.now, Type::TIMESTAMPTZ),
-                        (&first, Type::DATE),
-                        (&last, Type::DATE),
-                        (&days, Type::INT4),
-                        (&zones, Type::INT8_ARRAY),
-                        (&run.scan_limit(), Type::INT8),
-                    ],
-                )
-                .await?;
-            let ids = |rows: Vec<tokio_postgres::Row>| rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>();
-            Ok((zones, ids(doctors), ids(due)))
-        });
-        let (zones, doctors, due) = found.await?;
-        run.brake(due.len())?;
-        report.scanned = (zones.len() + doctors.len() + due.len()) as u64;
-        for &facility in &zones {
-            run.item_failed(&mut report.not_done, "facility", facility, &unreadable_zone()).await?;
-        }
-        for &doctor in &doctors {
-            run.item_failed(&mut report.not_done, "doctor", doctor, &no_slot_length()).await?;
-        }
-        let mark = format!(include_str!("mark_no_shows.sql"), due = DUE, outbox = outbox::NOTIFIED);
-        let statement = async |tx: &tokio_postgres::Transaction<'_>, ids: &[i64]| {
-            tx.query_typed_one(
-                &mark,
-                &[
-                    (&run.now, Type::TIMESTAMPTZ),
-                    (&first, Type::DATE),
-                    (&last, Type::DATE),
-                    (&days, Type::INT4),
-                    (&zones, Type::INT8_ARRAY),
-                    (&ids, Type::INT8_ARRAY),
-                    (&run.id, Type::UUID),
-                ],
-            )
-            .await
+        let window = Window::new(run.now, self.lookback_days);
+        let found = run.read("looking for missed visits", async |tx| window.scan(tx, run.scan_limit()).await).await?;
+        run.brake(found.due.len())?;
+        report.scanned = (found.zones.len() + found.doctors.len() + found.due.len()) as u64;
+        run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
+        run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
+        let left_alone = left_alone("$6", "pairs", "marked", "appointments");
+        let mark =
+            format!(include_str!("mark_no_shows.sql"), due = DUE, outbox = outbox::NOTIFIED, left_alone = left_alone);
+        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
+            let mut parameters = window.rule(&found.zones);
+            parameters.extend([(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&run.id, Type::UUID)]);
+            tx.query_typed_one(&mark, &parameters).await
         };
-        let batch = Batch { entity: "appointment", ids: &due };
+        let batch = Batch { entity: "appointment", ids: &found.due };
         apply(run, batch, &mut report.not_done, statement, |row| {
             report.marked += count(row, "marked");
             report.slots_released += count(row, "slots_released");
@@ -120,5 +90,49 @@ impl Job for MarkNoShows {
             report.notices_suppressed += count(row, "notices_suppressed");
         })
         .await
+    }
+}
+
+/// The instant and the dates that the rule looks at.
+struct Window {
+    now: DateTime<Utc>,
+    first: NaiveDate,
+    last: NaiveDate,
+    lookback_days: i32,
+}
+
+/// What the scan found: facilities and doctors that cannot be judged, and visits that are due.
+struct Found {
+    zones: Vec<i64>,
+    doctors: Vec<i64>,
+    due: Vec<i64>,
+}
+
+impl Window {
+    fn new(now: DateTime<Utc>, lookback_days: u32) -> Self {
+        let (first, last) = outer_dates(now, lookback_days);
+        Self { now, first, last, lookback_days: lookback_days.cast_signed() }
+    }
+
+    fn rule<'a>(&'a self, zones: &'a Vec<i64>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+        vec![
+            (&self.now, Type::TIMESTAMPTZ),
+            (&self.first, Type::DATE),
+            (&self.last, Type::DATE),
+            (&self.lookback_days, Type::INT4),
+            (zones, Type::INT8_ARRAY),
+        ]
+    }
+
+    async fn scan(&self, tx: &Transaction<'_>, limit: i64) -> Result<Found, Failure> {
+        let zones = unreadable_zones(tx).await?;
+        let doctors = tx.query_typed(UNJUDGED, &[(&self.first, Type::DATE), (&self.last, Type::DATE)]).await?;
+        let mut parameters = self.rule(&zones);
+        parameters.push((&limit, Type::INT8));
+        let scan = format!("SELECT a.id FROM appointments a\n{DUE}ORDER BY a.id LIMIT $6");
+        let due = tx.query_typed(&scan, &parameters).await?;
+        drop(parameters);
+        let ids = |rows: Vec<Row>| rows.iter().map(|row| row.get(0)).collect();
+        Ok(Found { zones, doctors: ids(doctors), due: ids(due) })
     }
 }

@@ -83,10 +83,4 @@ SELECT (SELECT count(*) FROM marked) AS marked,
        (SELECT count(*) FROM notified WHERE status <> 'SUPPRESSED') AS notifications,
        (SELECT count(*) FROM notified WHERE status = 'SUPPRESSED') AS notices_suppressed,
        (SELECT count(*) FROM marked WHERE late) AS notices_expired,
-       ARRAY(SELECT id FROM unnest($6) AS ids (id)
-             WHERE id NOT IN (SELECT id FROM locked) AND EXISTS (SELECT FROM appointments a WHERE a.id = ids.id)
-             UNION ALL SELECT id FROM held) AS locked,
-       ARRAY(SELECT id FROM unnest($6) AS ids (id)
-             WHERE id NOT IN (SELECT id FROM marked) AND id NOT IN (SELECT id FROM held)
-               AND (id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM appointments a WHERE a.id = ids.id))
-             ) AS changed
+       {left_alone}

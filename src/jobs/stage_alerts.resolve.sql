@@ -16,10 +16,4 @@ resolved AS (
     RETURNING x.id
 )
 SELECT (SELECT count(*) FROM resolved) AS resolved,
-       ARRAY(SELECT id FROM unnest($2) AS ids (id)
-             WHERE id NOT IN (SELECT id FROM locked)
-               AND EXISTS (SELECT FROM stage_alerts x WHERE x.id = ids.id)) AS locked,
-       ARRAY(SELECT id FROM unnest($2) AS ids (id)
-             WHERE id NOT IN (SELECT id FROM due)
-               AND (id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM stage_alerts x WHERE x.id = ids.id))
-             ) AS changed
+       {left_alone}

@@ -19,7 +19,7 @@ use tokio_postgres::{Row, Transaction};
 use crate::local_time::{no_slot_length, unreadable_zone, unreadable_zones};
 use crate::outbox;
 use crate::redact::Failure;
-use crate::run::{Batch, Halt, Job, NotDone, Run, apply, count};
+use crate::run::{Batch, Halt, Job, NotDone, Run, apply, count, left_alone};
 
 const DUE: &str = include_str!("stage_alerts.due.sql");
 const OVER: &str = include_str!("stage_alerts.over.sql");
@@ -117,12 +117,8 @@ impl Job for StageAlerts {
         let items = found.due.iter().map(Vec::len).sum::<usize>() + found.over.len();
         run.brake(items)?;
         report.scanned = (items + found.zones.len() + found.doctors.len()) as u64;
-        for &facility in &found.zones {
-            run.item_failed(&mut report.not_done, "facility", facility, &unreadable_zone()).await?;
-        }
-        for &doctor in &found.doctors {
-            run.item_failed(&mut report.not_done, "doctor", doctor, &no_slot_length()).await?;
-        }
+        run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
+        run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
         for (alert, due) in TYPES.into_iter().zip(&found.due) {
             self.raise(run, &found.zones, alert, due, report).await?;
         }
@@ -173,7 +169,9 @@ impl StageAlerts {
         due: &[i64],
         report: &mut Report,
     ) -> Result<(), Halt> {
-        let raise = format!(include_str!("stage_alerts.sql"), due = DUE, outbox = outbox::NOTIFIED);
+        let left_alone = left_alone("$8", "locked", "due", "appointments");
+        let raise =
+            format!(include_str!("stage_alerts.sql"), due = DUE, outbox = outbox::NOTIFIED, left_alone = left_alone);
         let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
             let mut parameters = self.rule(run, zones);
             parameters.extend([
@@ -200,7 +198,8 @@ impl StageAlerts {
 }
 
 async fn resolve(run: &Run, over: &[i64], report: &mut Report) -> Result<(), Halt> {
-    let resolve = format!(include_str!("stage_alerts.resolve.sql"), over = OVER);
+    let left_alone = left_alone("$2", "locked", "resolved", "stage_alerts");
+    let resolve = format!(include_str!("stage_alerts.resolve.sql"), over = OVER, left_alone = left_alone);
     let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
         tx.query_typed_one(&resolve, &[(&run.now, Type::TIMESTAMPTZ), (&ids, Type::INT8_ARRAY)]).await
     };

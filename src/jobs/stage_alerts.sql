@@ -42,10 +42,4 @@ staged AS (
 SELECT (SELECT count(*) FROM due) AS raised,
        (SELECT count(*) FROM notified) AS notifications,
        (SELECT count(*) FROM due WHERE id NOT IN (SELECT visit FROM staged)) AS undeliverable,
-       ARRAY(SELECT id FROM unnest($8) AS ids (id)
-             WHERE id NOT IN (SELECT id FROM locked)
-               AND EXISTS (SELECT FROM appointments a WHERE a.id = ids.id)) AS locked,
-       ARRAY(SELECT id FROM unnest($8) AS ids (id)
-             WHERE id NOT IN (SELECT id FROM due)
-               AND (id IN (SELECT id FROM locked) OR NOT EXISTS (SELECT FROM appointments a WHERE a.id = ids.id))
-             ) AS changed
+       {left_alone}

@@ -17,6 +17,12 @@ pub struct Batch<'a> {
     pub ids: &'a [i64],
 }
 
+/// The columns `locked` and `changed` of a statement's row, in SQL. `ids` is the parameter with the batch, `mine` the CTE
+/// of the rows that could be had, `done` the CTE of those that were changed, `table` where they are.
+pub fn left_alone(ids: &str, mine: &str, done: &str, table: &str) -> String {
+    format!(include_str!("left_alone.sql"), ids = ids, mine = mine, done = done, table = table)
+}
+
 /// Applies `statement` to all ids. It returns one row: the ids that it left alone in the arrays `locked` and `changed`,
 /// and counts, which `tally` adds up once they are committed.
 pub async fn apply(
@@ -41,7 +47,7 @@ pub async fn apply(
                     debug!(run_id = %run.id, entity, id, "skipped: locked");
                     not_done.skip("locked", 1);
                 }
-                [id] => run.item_failed(not_done, entity, *id, &failure).await?,
+                [_] => run.items_failed(not_done, entity, ids, &failure).await?,
                 _ => {
                     let (first, second) = ids.split_at(ids.len() / 2);
                     todo.extend([second, first]);

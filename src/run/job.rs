@@ -128,27 +128,29 @@ impl Run {
         }
     }
 
-    /// Records an item that could not be done, and why; the run goes on.
-    pub async fn item_failed(
+    /// Records items that could not be done, and why; the run goes on.
+    pub async fn items_failed(
         &self,
         not_done: &mut NotDone,
         entity: &'static str,
-        id: i64,
+        ids: &[i64],
         failure: &Failure,
     ) -> Result<(), Halt> {
-        not_done.fail(entity, id, &failure.code);
-        warn!(run_id = %self.id, entity, id, error_code = %failure.code, "{entity} {id}: {}", failure.message);
-        if self.dry_run() {
+        for id in ids {
+            not_done.fail(entity, *id, &failure.code);
+            warn!(run_id = %self.id, entity, id, error_code = %failure.code, "{entity} {id}: {}", failure.message);
+        }
+        if self.dry_run() || ids.is_empty() {
             return Ok(());
         }
-        self.effect("recording a failed item", async |tx| {
+        self.effect("recording failed items", async |tx| {
             tx.client()
                 .execute_typed(
-                    include_str!("item_error.sql"),
+                    include_str!("item_errors.sql"),
                     &[
                         (&self.id, Type::UUID),
                         (&entity, Type::TEXT),
-                        (&id.to_string(), Type::TEXT),
+                        (&ids, Type::INT8_ARRAY),
                         (&failure.code.as_ref(), Type::TEXT),
                         (&failure.message, Type::TEXT),
                     ],

@@ -59,7 +59,8 @@ impl Claim<'_> {
     /// Takes the lane. Asking again with the same id after a lost reply finds the row that is there.
     pub async fn take(&self, db: &Db) -> Result<Claimed, Failure> {
         let mut client = db.client().await?;
-        loop {
+        // Runs that end at this very moment make it look again; it does not look without end.
+        for _ in 0..10 {
             if let Some(started) = self.insert(&client, "RUNNING", None).await? {
                 return Ok(Claimed::Held(started));
             }
@@ -97,6 +98,7 @@ impl Claim<'_> {
                 Err(failure) => return Err(failure),
             }
         }
+        Err(Failure::new("CLAIM_CONTENDED", Class::Other, "the lane changes hands faster than it can be taken"))
     }
 
     async fn take_over(&self, tx: &Transaction<'_>, id: Uuid, lost: &str) -> Result<Option<DateTime<Utc>>, Failure> {

@@ -13,7 +13,7 @@ mod retry;
 mod runner;
 
 pub use args::RunArgs;
-pub use batch::{Batch, apply, count};
+pub use batch::{Batch, apply, count, left_alone};
 pub use halt::Halt;
 pub use job::{Job, Run};
 pub use report::{NotDone, Report};

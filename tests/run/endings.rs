@@ -9,14 +9,6 @@ use crate::support::{Clinic, gate};
 
 const ARGS: [&str; 5] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00", "--batch-rows", "10"];
 
-async fn with_visits(visits: i64) -> Clinic {
-    let clinic = Clinic::new().await;
-    let (facility, doctor) = clinic.new_york(15).await;
-    clinic.many(facility, doctor, visits).await;
-    gate::build(&clinic).await;
-    clinic
-}
-
 async fn row(clinic: &Clinic) -> serde_json::Value {
     clinic.json("SELECT status, error_code, items_processed, items_failed FROM cron_job_runs").await
 }
@@ -24,7 +16,7 @@ async fn row(clinic: &Clinic) -> serde_json::Value {
 #[tokio::test]
 async fn a_signal_ends_the_run_after_its_batch() {
     for (number, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
-        let clinic = with_visits(30).await;
+        let clinic = Clinic::with_visits(30).await;
         gate::close(&clinic, 15).await;
         let run = clinic.program.start(&ARGS);
         gate::reached(&clinic).await;
@@ -43,7 +35,7 @@ async fn a_signal_ends_the_run_after_its_batch() {
 
 #[tokio::test]
 async fn a_signal_cancels_a_batch_that_does_not_end() {
-    let clinic = with_visits(30).await;
+    let clinic = Clinic::with_visits(30).await;
     gate::close(&clinic, 15).await;
     let run = clinic.program.start(&ARGS);
     gate::reached(&clinic).await;
@@ -58,7 +50,7 @@ async fn a_signal_cancels_a_batch_that_does_not_end() {
 
 #[tokio::test]
 async fn the_deadline_ends_the_run_and_keeps_what_is_committed() {
-    let clinic = with_visits(30).await;
+    let clinic = Clinic::with_visits(30).await;
     gate::close(&clinic, 15).await;
     let outcome = clinic.run(&[&ARGS[..], &["--timeout", "2s"]].concat()).await.expect(124);
     assert_eq!(outcome.count("marked"), 10);
@@ -71,7 +63,7 @@ async fn the_deadline_ends_the_run_and_keeps_what_is_committed() {
 
 #[tokio::test]
 async fn the_brake_changes_nothing() {
-    let clinic = with_visits(30).await;
+    let clinic = Clinic::with_visits(30).await;
     let outcome = clinic.run(&[&ARGS[..], &["--max-items", "29"]].concat()).await.expect(5);
     assert_eq!(outcome.report()["error_code"], "BRAKE");
     assert_eq!(clinic.effects().await, (0, 0, 0));
@@ -83,7 +75,7 @@ async fn the_brake_changes_nothing() {
 
 #[tokio::test]
 async fn a_dry_run_reports_exactly_and_changes_nothing() {
-    let clinic = with_visits(25).await;
+    let clinic = Clinic::with_visits(25).await;
     let dump = "SELECT (SELECT array_agg(a ORDER BY id) FROM appointments a) AS a,
                        (SELECT count(*) FROM no_show_logs) + (SELECT count(*) FROM notifications)
                        + (SELECT count(*) FROM cron_job_runs) + (SELECT count(*) FROM cron_job_run_errors) AS n";
@@ -99,7 +91,7 @@ async fn a_dry_run_reports_exactly_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_poison_row_is_alone_in_its_failure() {
-    let clinic = with_visits(1000).await;
+    let clinic = Clinic::with_visits(1000).await;
     clinic
         .sql(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -128,7 +120,7 @@ async fn a_poison_row_is_alone_in_its_failure() {
 
 #[tokio::test]
 async fn a_run_without_a_heartbeat_stops_before_others_take_it_for_dead() {
-    let clinic = with_visits(20).await;
+    let clinic = Clinic::with_visits(20).await;
     // One connection and no second: the heart cannot beat. Each batch takes long enough for that to matter.
     clinic
         .sql(

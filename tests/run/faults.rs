@@ -10,17 +10,9 @@ use crate::support::{Clinic, Program, connect, database, gate, program, program_
 
 const ARGS: [&str; 5] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00", "--batch-rows", "10"];
 
-async fn with_visits(visits: i64) -> Clinic {
-    let clinic = Clinic::new().await;
-    let (facility, doctor) = clinic.new_york(15).await;
-    clinic.many(facility, doctor, visits).await;
-    clinic
-}
-
 #[tokio::test]
 async fn a_killed_connection_is_replaced_and_its_transaction_done_again() {
-    let clinic = with_visits(30).await;
-    gate::build(&clinic).await;
+    let clinic = Clinic::with_visits(30).await;
     gate::close(&clinic, 15).await;
     let run = clinic.program.start(&ARGS);
     let backend = gate::reached(&clinic).await;
@@ -54,7 +46,7 @@ async fn a_restarted_server_is_waited_for() {
 
 /// A reply or a request is lost at some point; the run has to end well, with everything done once.
 async fn lost(text: &'static str, skip: usize, act: Act) -> program::Outcome {
-    let clinic = with_visits(20).await;
+    let clinic = Clinic::with_visits(20).await;
     let mut proxy = Proxy::start(Trigger { text, skip, act }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
     proxy.fired().await;
@@ -95,7 +87,7 @@ async fn a_closing_whose_reply_was_lost_is_found_again() {
 
 #[tokio::test]
 async fn a_connection_that_falls_silent_ends_at_the_deadline() {
-    let clinic = with_visits(20).await;
+    let clinic = Clinic::with_visits(20).await;
     let mut proxy = Proxy::start(Trigger { text: "ORDER BY a.id LIMIT", skip: 0, act: Act::Hold(0) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&[&ARGS[..], &["--timeout", "2s"]].concat());
     proxy.fired().await;

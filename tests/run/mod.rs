@@ -3,6 +3,7 @@
 mod claim;
 mod endings;
 mod faults;
+mod network;
 mod phi;
 mod takeover;
 mod tls;

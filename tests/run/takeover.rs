@@ -13,14 +13,6 @@ const LEASE: Duration = Duration::from_secs(6);
 const ARGS: [&str; 7] =
     ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00", "--lease", "6s", "--batch-rows", "10"];
 
-async fn with_visits(visits: i64) -> Clinic {
-    let clinic = Clinic::new().await;
-    let (facility, doctor) = clinic.new_york(15).await;
-    clinic.many(facility, doctor, visits).await;
-    gate::build(&clinic).await;
-    clinic
-}
-
 /// The codes of all runs, in order.
 async fn codes(clinic: &Clinic) -> Vec<String> {
     let rows = clinic.rows("SELECT coalesce(error_code, status) FROM cron_job_runs ORDER BY started_at").await;
@@ -67,7 +59,7 @@ async fn a_dead_run_whose_row_is_locked_blocks_nobody_in_silence() {
 
 #[tokio::test]
 async fn a_killed_run_is_completed_by_the_next() {
-    let clinic = with_visits(30).await;
+    let clinic = Clinic::with_visits(30).await;
     gate::close(&clinic, 15).await;
     let mut killed = clinic.program.start(&ARGS);
     gate::reached(&clinic).await;
@@ -85,7 +77,7 @@ async fn a_killed_run_is_completed_by_the_next() {
 
 #[tokio::test]
 async fn whenever_it_is_killed_nothing_is_lost_and_nothing_happens_twice() {
-    let clinic = with_visits(2000).await;
+    let clinic = Clinic::with_visits(2000).await;
     let args = [&ARGS[..3], &["--lease", "2s", "--batch-rows", "20"]].concat();
     let mut completed = false;
     for number in 1..=8 {
@@ -118,7 +110,7 @@ async fn sleeper(clinic: &Clinic, sleeper: tokio::process::Child, wake: impl FnO
 
 #[tokio::test]
 async fn a_sleeper_between_batches_wakes_up_fenced() {
-    let clinic = with_visits(30).await;
+    let clinic = Clinic::with_visits(30).await;
     let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act: Act::Hold(0) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
     proxy.fired().await;
@@ -128,7 +120,7 @@ async fn a_sleeper_between_batches_wakes_up_fenced() {
 
 #[tokio::test]
 async fn a_sleeper_in_a_statement_wakes_up_fenced() {
-    let clinic = with_visits(30).await;
+    let clinic = Clinic::with_visits(30).await;
     gate::close(&clinic, 15).await;
     let run = clinic.program.start(&ARGS);
     gate::reached(&clinic).await;
@@ -138,7 +130,7 @@ async fn a_sleeper_in_a_statement_wakes_up_fenced() {
 
 #[tokio::test]
 async fn a_sleeper_in_an_open_transaction_wakes_up_fenced() {
-    let clinic = with_visits(30).await;
+    let clinic = Clinic::with_visits(30).await;
     // The statement's answer is held back: its transaction stays open, with the fence.
     let mut proxy = Proxy::start(Trigger { text: "INSERT INTO no_show_logs", skip: 1, act: Act::Hold(0) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
@@ -150,7 +142,7 @@ async fn a_sleeper_in_an_open_transaction_wakes_up_fenced() {
 #[tokio::test]
 async fn a_sleeper_in_the_middle_of_a_result_wakes_up_fenced() {
     // Too long an answer for the buffers between: the server is stuck sending it.
-    let clinic = with_visits(60_000).await;
+    let clinic = Clinic::with_visits(60_000).await;
     let mut proxy = Proxy::start(Trigger { text: "ORDER BY a.id LIMIT", skip: 0, act: Act::Hold(5000) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
     proxy.fired().await;

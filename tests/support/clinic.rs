@@ -34,6 +34,15 @@ impl Clinic {
         Self { program: Program::new(&program_url(&database)), database, client }
     }
 
+    /// With so many visits that are due as of 09:15, ids from 1, and an open gate.
+    pub async fn with_visits(visits: i64) -> Self {
+        let clinic = Self::new().await;
+        let (facility, doctor) = clinic.new_york(15).await;
+        clinic.many(facility, doctor, visits).await;
+        super::gate::build(&clinic).await;
+        clinic
+    }
+
     /// Runs the program on this database.
     pub async fn run(&self, args: &[&str]) -> Outcome {
         self.program.run(args).await
