@@ -119,6 +119,37 @@ async fn a_sleeper_between_batches_wakes_up_fenced() {
 }
 
 #[tokio::test]
+async fn a_sleeper_writes_nothing_even_where_there_is_work_left() {
+    let clinic = Clinic::with_visits(30).await;
+    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act: Act::Hold(0) }).await;
+    let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
+    proxy.fired().await;
+    signal(&run, libc::SIGSTOP);
+    proxy.release();
+    sleep(LEASE + Duration::from_millis(500)).await;
+    // It takes over, and its brake leaves all the work undone.
+    clinic.run(&[&ARGS[..5], &["--max-items", "1"]].concat()).await.expect(5);
+    signal(&run, libc::SIGCONT);
+    program::finish(run).await.expect(4);
+    assert_eq!(clinic.effects().await, (10, 10, 20));
+    assert_eq!(codes(&clinic).await, ["LEASE_EXPIRED", "BRAKE"]);
+}
+
+#[tokio::test]
+async fn a_run_in_a_long_statement_hears_from_its_heart_that_it_is_over() {
+    let clinic = Clinic::with_visits(30).await;
+    gate::close(&clinic, 15).await;
+    let run = clinic.program.start(&[&ARGS[..3], &["--batch-rows", "10", "--lease", "30s"]].concat());
+    gate::reached(&clinic).await;
+    let began = std::time::Instant::now();
+    clinic.sql("UPDATE cron_job_runs SET status = 'FAILED', error_code = 'X', completed_at = clock_timestamp()").await;
+    program::finish(run).await.expect(4);
+    // A beat is 5 s, the batch at work may take 4 s more; the statement would have waited 15 s.
+    assert!(began.elapsed() < Duration::from_secs(13), "{:?}", began.elapsed());
+    assert_eq!(clinic.effects().await, (10, 10, 20));
+}
+
+#[tokio::test]
 async fn a_sleeper_in_a_statement_wakes_up_fenced() {
     let clinic = Clinic::with_visits(30).await;
     gate::close(&clinic, 15).await;
