@@ -9,7 +9,7 @@ use crate::migrate::MigrateArgs;
 use crate::output::OutputArgs;
 use crate::run::RunArgs;
 use crate::schedule;
-use crate::telemetry::LogArgs;
+use crate::telemetry::{LogArgs, LogLevel};
 
 /// Run-once jobs that keep a clinic running on time.
 ///
@@ -45,6 +45,17 @@ pub enum Command {
     Migrate(MigrateArgs),
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoArgs),
+}
+
+impl Command {
+    /// What is logged where --log-level is not given: the demo shows in tables what its runs would log.
+    pub fn log_level(&self) -> LogLevel {
+        match self {
+            #[cfg(feature = "demo")]
+            Self::Demo(_) => LogLevel::Error,
+            Self::MarkNoShows(_) | Self::StageAlerts(_) | Self::Migrate(_) => LogLevel::Info,
+        }
+    }
 }
 
 impl Cli {

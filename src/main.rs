@@ -24,7 +24,7 @@ use run::Job;
 
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::read();
-    telemetry::init(&global.logs);
+    telemetry::init(&global.logs, command.log_level());
     // One thread: a run waits for the database, it does not compute.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {

@@ -103,6 +103,13 @@ pub async fn command(args: &MigrateArgs, dry_run: bool, database: &DatabaseArgs,
     }
 }
 
+/// Brings a database to this binary's schema; returns the names of the migrations that were applied.
+#[cfg(feature = "demo")]
+pub async fn apply(database: &DatabaseArgs) -> Result<Vec<String>, Failure> {
+    let args = MigrateArgs { check: false, lock_wait: std::time::Duration::from_secs(60) };
+    Ok(migrate(&args, database).await?.1)
+}
+
 /// Returns the names of the migrations that are still pending, and of those that were applied now.
 async fn migrate(args: &MigrateArgs, database: &DatabaseArgs) -> Result<(Vec<String>, Vec<String>), Failure> {
     let db = Db::open(database, "rounds migrate")?;

@@ -12,9 +12,9 @@ pub struct LogArgs {
     /// How log lines on stderr are written
     #[arg(long, global = true, env = "ROUNDS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// The least severe level that is logged; debug adds a line for each changed id
-    #[arg(long, global = true, env = "ROUNDS_LOG_LEVEL", value_enum, default_value_t = LogLevel::Info)]
-    pub log_level: LogLevel,
+    /// The least severe level that is logged; debug adds a line for each changed id [default: info]
+    #[arg(long, global = true, env = "ROUNDS_LOG_LEVEL", value_enum)]
+    pub log_level: Option<LogLevel>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -32,8 +32,8 @@ pub enum LogLevel {
 }
 
 /// Starts logging; called once, before anything can be logged.
-pub fn init(args: &LogArgs) {
-    let level = match args.log_level {
+pub fn init(args: &LogArgs, default: LogLevel) {
+    let level = match args.log_level.unwrap_or(default) {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,

@@ -1,6 +1,8 @@
 //! All integration tests, in one binary: real PostgreSQL, real processes of `rounds`, a database per test.
 
 mod cli;
+#[cfg(feature = "demo")]
+mod demo;
 mod jobs;
 mod run;
 mod sql;

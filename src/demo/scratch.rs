@@ -191,6 +191,8 @@ impl Scratch {
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin.join(name));
         command.current_dir("/").env("LC_ALL", "C");
+        // A group of its own: Ctrl-C in the terminal must not leave half a cluster behind.
+        command.process_group(0);
         self.as_owner(&mut command);
         command
     }

@@ -61,6 +61,10 @@ pub struct RunArgs {
     #[arg(long, global = true, env = "ROUNDS_PARTIAL_OK", value_parser = clap::builder::BoolishValueParser::new())]
     #[serde(skip)]
     pub partial_ok: bool,
+    /// Effects at another time are what this run is for; no option says so, only code that owns its database.
+    #[arg(skip)]
+    #[serde(skip)]
+    replay: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,9 +85,16 @@ impl Source {
 }
 
 impl RunArgs {
+    /// The same options, as a scheduler would have given them at that instant. Only for a database of one's own.
+    #[cfg(feature = "demo")]
+    pub fn replay(&self, instant: DateTime<Utc>) -> Self {
+        let source = Source::Cron;
+        Self { as_of: Some(instant), scheduled_for: Some(instant), source, replay: true, ..self.clone() }
+    }
+
     /// Refuses what no single option shows to be wrong.
     pub fn check(&self) -> Result<(), Failure> {
-        let allowed = std::env::var(ALLOW_AS_OF).is_ok_and(|value| value == "1");
+        let allowed = self.replay || std::env::var(ALLOW_AS_OF).is_ok_and(|value| value == "1");
         if self.as_of.is_some() && !self.dry_run && !allowed {
             return Err(Failure::new(
                 "AS_OF_NOT_ALLOWED",

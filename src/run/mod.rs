@@ -16,5 +16,7 @@ pub use args::RunArgs;
 pub use batch::{Batch, apply, count, left_alone};
 pub use halt::Halt;
 pub use job::{Job, Run};
+#[cfg(feature = "demo")]
+pub use report::Summary;
 pub use report::{NotDone, Report};
 pub use runner::execute;

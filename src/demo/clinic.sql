@@ -1,0 +1,45 @@
+-- Two facilities, their staff, ten doctors, and the script that the staff plays. Everybody is invented.
+
+INSERT INTO facilities (name, time_zone, no_show_after_minutes, waiting_alert_minutes)
+VALUES ('Harbor, New York', 'America/New_York', NULL, NULL),
+       ('Mesa, Denver', 'America/Denver', 10, 30);
+
+INSERT INTO users (facility_id, name, role, active)
+SELECT f.id, format('%s %s of %s', role, n, f.name), role, NOT (role = 'NURSE' AND n = 4)
+FROM facilities f
+CROSS JOIN (VALUES ('HOSPITAL_ADMIN', 1), ('SUPERVISOR', 1), ('RECEPTIONIST', 2), ('NURSE', 4), ('BILLING', 1))
+    AS staff (role, heads)
+CROSS JOIN LATERAL generate_series(1, staff.heads) n
+ORDER BY f.id, role, n;
+
+-- In this order they get the ids 1 to 10. The sixth has no login, so no alert can reach that doctor.
+WITH doctor (n, facility_id, first_name, last_name, minutes) AS (
+    VALUES (1, 1, 'Iris', 'Calloway', 15), (2, 1, 'Theo', 'Marchetti', 15), (3, 1, 'Noor', 'Lindqvist', 10),
+           (4, 1, 'Silas', 'Okonjo', 20), (5, 1, 'Greta', 'Fairbairn', 30), (6, 1, 'Ansel', 'Dovrak', 60),
+           (7, 2, 'Maren', 'Tolliver', 10), (8, 2, 'Jonas', 'Whitcombe', 20), (9, 2, 'Paloma', 'Reyes', 30),
+           (10, 2, 'Edda', 'Svenson', 45)
+),
+login AS (
+    INSERT INTO users (facility_id, name, role)
+    SELECT facility_id, first_name || ' ' || last_name, 'DOCTOR' FROM doctor WHERE n <> 6 ORDER BY n
+    RETURNING id, name
+)
+INSERT INTO doctors (facility_id, user_id, first_name, last_name, slot_duration_minutes)
+SELECT d.facility_id, l.id, d.first_name, d.last_name, d.minutes
+FROM doctor d LEFT JOIN login l ON l.name = d.first_name || ' ' || d.last_name
+ORDER BY d.n;
+
+-- What each patient and doctor will do, and when; to the jobs it is as unknown as in life.
+CREATE SCHEMA demo;
+CREATE TABLE demo.script (
+    appointment_id bigint PRIMARY KEY REFERENCES appointments,
+    checks_in_at   timestamptz,
+    vitals_at      timestamptz,
+    begins_at      timestamptz,
+    completes_at   timestamptz,
+    cancels_at     timestamptz
+);
+
+-- The second doctor of Denver was called away for the first hour; one visit at 08:00 had not been moved.
+INSERT INTO doctor_absences (doctor_id, starts_at, ends_at, reason)
+VALUES (8, '2026-03-02 08:00 America/Denver', '2026-03-02 09:00 America/Denver', 'called away');

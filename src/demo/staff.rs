@@ -1,0 +1,76 @@
+//! The people of the clinic: what they do between two stops, in plain SQL, as the clinic's own application would.
+
+use anyhow::ensure;
+use chrono::{DateTime, Utc};
+
+use super::clinic::{Clinic, instant};
+use super::day::{REFUSED, SLOT_FREED, WALK_IN};
+
+/// An old application's trigger: it refuses one visit, with a text that names the patient.
+pub async fn install_old_application(clinic: &Clinic) -> anyhow::Result<()> {
+    let trigger = format!(
+        "CREATE FUNCTION demo.old_application() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             RAISE EXCEPTION 'no open invoice for %',
+                 (SELECT concat_ws(' ', first_name, last_name) FROM patients WHERE id = NEW.patient_id);
+         END $$;
+         CREATE TRIGGER old_application BEFORE UPDATE ON appointments
+         FOR EACH ROW WHEN (NEW.id = {REFUSED} AND NEW.status = 'NO_SHOW') EXECUTE FUNCTION demo.old_application()"
+    );
+    clinic.run("installing the old application", &trigger).await
+}
+
+/// Somebody read the run's report and repaired it.
+pub async fn repair_old_application(clinic: &Clinic) -> anyhow::Result<()> {
+    clinic.run("repairing the old application", "DROP TRIGGER old_application ON appointments").await
+}
+
+/// Plays what is in the script from after `since` until `until`, and says what that was.
+pub async fn play(clinic: &Clinic, since: DateTime<Utc>, until: DateTime<Utc>) -> anyhow::Result<String> {
+    let rows = clinic.rows(include_str!("staff.sql"), &[&since, &until]).await?;
+    let did = |(index, column): (usize, &tokio_postgres::Column)| {
+        let count: i64 = rows[0].get(index);
+        (count > 0).then(|| format!("{count} {}", column.name()))
+    };
+    let did: Vec<String> = rows[0].columns().iter().enumerate().filter_map(did).collect();
+    Ok(if did.is_empty() { "nothing yet".to_owned() } else { did.join(", ") })
+}
+
+/// A patient without an appointment takes the slot that a no-show left; it must be free for that.
+pub async fn book_walk_in(clinic: &Clinic) -> anyhow::Result<()> {
+    let now = instant("12:12");
+    let booked = clinic
+        .rows(
+            "WITH old AS (
+                 SELECT * FROM appointments WHERE id = $1
+             ),
+             patient AS (
+                 INSERT INTO patients (mrn, first_name, last_name) VALUES ('MRN-WALK-IN', 'Tamsin', 'Mossgarth')
+                 RETURNING id
+             ),
+             visit AS (
+                 INSERT INTO appointments (id, facility_id, doctor_id, patient_id, appointment_date, start_time, status,
+                                           checked_in_at, created_at, updated_at)
+                 OVERRIDING SYSTEM VALUE
+                 SELECT $2, old.facility_id, old.doctor_id, patient.id, old.appointment_date, old.start_time,
+                        'CHECKED_IN', $3, $3, $3
+                 FROM old, patient
+                 RETURNING *
+             ),
+             script AS (
+                 INSERT INTO demo.script (appointment_id, checks_in_at, vitals_at, begins_at, completes_at)
+                 SELECT id, $3, $3 + interval '2 minutes', $3 + interval '4 minutes', $3 + interval '17 minutes'
+                 FROM visit
+             )
+             UPDATE doctor_slots s SET is_booked = true, is_blocked = true, appointment_id = visit.id
+             FROM visit
+             WHERE (s.doctor_id, s.slot_date, s.start_time)
+                   = (visit.doctor_id, visit.appointment_date, visit.start_time)
+               AND NOT s.is_booked AND NOT s.is_blocked AND s.appointment_id IS NULL
+             RETURNING s.id",
+            &[&SLOT_FREED, &WALK_IN, &now],
+        )
+        .await?;
+    ensure!(booked.len() == 1, "the slot of visit {SLOT_FREED} was to be free for another patient, and is not");
+    Ok(())
+}
