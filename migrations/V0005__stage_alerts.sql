@@ -10,7 +10,8 @@ CREATE TABLE stage_alerts (
     acknowledged_at timestamptz,
     resolved_by     bigint REFERENCES users,      -- NULL on a resolved one: the job saw that its cause was gone
     resolved_at     timestamptz,
-    run_id          uuid,
+    run_id          uuid,                         -- of the run that raised it
+    resolved_run_id uuid,                         -- of the run that saw that its cause was gone
     UNIQUE (appointment_id, alert_type),
     CHECK (status <> 'ACKNOWLEDGED' OR acknowledged_at IS NOT NULL),
     CHECK ((acknowledged_at IS NULL) = (acknowledged_by IS NULL)),

@@ -5,8 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use crate::support::Program;
+use crate::support::program::Outcome;
 use crate::support::program::{finish, signal};
-use crate::support::{Outcome, Program};
 
 #[path = "../src/demo/names.rs"]
 mod names;
@@ -55,6 +56,8 @@ async fn the_day_comes_out_as_told_and_tells_no_name() {
         "Timeline 2: vitals late, doctor late · visit 1002 · IN_PROGRESS, NO_VITALS RESOLVED, NO_DOCTOR RESOLVED",
         "Timeline 3: the slot is free again · visit 1003 · NO_SHOW, slot released and booked again",
         "✓ 09:10  CHECKED_IN, NO_VITALS ACTIVE",
+        "5 min, no vitals (limit 5)  3 nurses",
+        "13 min, no doctor (limit 10)  the doctor",
         "appointment 1014",
         "P0001",
         "cron_job_runs",

@@ -32,7 +32,8 @@ CROSS JOIN LATERAL (
            to_char(a.vitals_recorded_at AT TIME ZONE f.time_zone, 'HH24:MI') AS vitals
 ) w
 CROSS JOIN LATERAL (
-    SELECT count(*) AS heads FROM notifications n WHERE n.entity = 'stage_alert' AND n.entity_id = x.id::text
+    SELECT count(*) AS heads FROM notifications n
+    WHERE n.entity = 'appointment' AND n.entity_id = a.id::text AND n.metadata ->> 'alert_type' = x.alert_type
 ) told
-WHERE x.run_id = $1 OR (x.resolved_at = $2 AND x.resolved_by IS NULL)
+WHERE $1 IN (x.run_id, x.resolved_run_id)
 ORDER BY x.run_id <> $1, a.id, x.id

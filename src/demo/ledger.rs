@@ -68,7 +68,7 @@ pub fn farewell(page: &Page) -> anyhow::Result<()> {
     page.heading("Now with a database of your own")?;
     let steps = [
         ("export DATABASE_URL='postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full'", ""),
-        ("rounds migrate", "makes the tables; docs/adopting.md maps tables of other names"),
+        ("rounds migrate", "makes the tables"),
         ("rounds mark-no-shows --dry-run", "an exact report, and nothing is changed"),
         ("rounds mark-no-shows", "for a scheduler, every five minutes; so is rounds stage-alerts"),
     ];

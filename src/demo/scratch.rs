@@ -61,6 +61,11 @@ impl Scratch {
         for number in 1..100 {
             let dir = std::env::temp_dir().join(format!("{name}-{}-{number}", run_as_uid()));
             let lock = File::create(dir.with_extension("lock")).map_err(|e| format!("{}: {e}", dir.display()))?;
+            if let Some(owner) = owner() {
+                // The guard, which is not root, removes it.
+                chown(dir.with_extension("lock"), Some(owner.uid), Some(owner.gid))
+                    .map_err(|e| format!("{}: {e}", dir.display()))?;
+            }
             if lock.try_lock().is_ok() {
                 return Self::open(dir, durability, Some(lock));
             }

@@ -1,5 +1,5 @@
 -- Resolves a batch of alerts whose cause is gone; nobody did it, so resolved_by stays NULL.
--- $1 now timestamptz · $2 ids of alerts bigint[]
+-- $1 now timestamptz · $2 ids of alerts bigint[] · $3 run id uuid
 WITH
 -- One that a nurse is acknowledging right now is left to the next run.
 locked AS MATERIALIZED (
@@ -11,7 +11,7 @@ due AS MATERIALIZED (
     {over}
 ),
 resolved AS (
-    UPDATE stage_alerts x SET status = 'RESOLVED', resolved_at = $1 FROM due
+    UPDATE stage_alerts x SET status = 'RESOLVED', resolved_at = $1, resolved_run_id = $3 FROM due
     WHERE x.id = due.id AND x.status IN ('ACTIVE', 'ACKNOWLEDGED')
     RETURNING x.id
 )

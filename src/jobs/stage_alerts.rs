@@ -201,7 +201,8 @@ async fn resolve(run: &Run, over: &[i64], report: &mut Report) -> Result<(), Hal
     let left_alone = left_alone("$2", "locked", "resolved", "stage_alerts");
     let resolve = format!(include_str!("stage_alerts.resolve.sql"), over = OVER, left_alone = left_alone);
     let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
-        tx.query_typed_one(&resolve, &[(&run.now, Type::TIMESTAMPTZ), (&ids, Type::INT8_ARRAY)]).await
+        tx.query_typed_one(&resolve, &[(&run.now, Type::TIMESTAMPTZ), (&ids, Type::INT8_ARRAY), (&run.id, Type::UUID)])
+            .await
     };
     let batch = Batch { entity: "stage_alert", ids: over };
     apply(run, batch, &mut report.not_done, statement, |row| report.resolved += count(row, "resolved")).await

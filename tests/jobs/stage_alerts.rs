@@ -84,7 +84,8 @@ async fn the_day_by_arrival_comes_out_as_told() {
     floor.clinic.sql("UPDATE appointments SET status = 'IN_PROGRESS'").await;
     floor.run("09:30:00", &arrival).await;
     assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:10", "NO_DOCTOR RESOLVED 09:25"]);
-    let resolved = "SELECT count(*) FROM stage_alerts WHERE resolved_by IS NULL AND resolved_at IS NOT NULL";
+    let resolved = "SELECT count(*) FROM stage_alerts x JOIN cron_job_runs r ON r.id = x.resolved_run_id
+                    WHERE x.resolved_by IS NULL AND r.metadata->'report'->>'resolved' = '1'";
     assert_eq!(floor.clinic.count(resolved).await, 2);
     assert_eq!(floor.clinic.mark("2026-03-02T09:30:00-05:00").await.expect(0).count("marked"), 0);
 }

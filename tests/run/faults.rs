@@ -73,6 +73,21 @@ async fn a_commit_that_never_arrived_is_done_again() {
 }
 
 #[tokio::test]
+async fn a_commit_that_is_still_at_work_is_waited_for() {
+    let clinic = Clinic::with_visits(20).await;
+    gate::move_to_commit(&clinic).await;
+    gate::close(&clinic, 5).await;
+    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act: Act::LoseLink }).await;
+    let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
+    proxy.fired().await;
+    // Meanwhile the program asks how the COMMIT ended, which stands at the gate.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    gate::open(&clinic).await;
+    assert_eq!(program::finish(run).await.expect(0).count("marked"), 20);
+    assert_eq!(clinic.effects().await, (20, 20, 40));
+}
+
+#[tokio::test]
 async fn a_claim_whose_reply_was_lost_is_found_again() {
     lost("INSERT INTO cron_job_runs", 0, Act::LoseReply).await;
     lost("INSERT INTO cron_job_runs", 0, Act::LoseRequest).await;

@@ -26,6 +26,17 @@ pub async fn build_before(clinic: &Clinic, table: &str) {
         .await;
 }
 
+/// Moves it to the COMMIT: the transaction's statements go through, its end waits.
+pub async fn move_to_commit(clinic: &Clinic) {
+    clinic
+        .sql(
+            "DROP TRIGGER gate ON no_show_logs;
+             CREATE CONSTRAINT TRIGGER gate AFTER INSERT ON no_show_logs DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION pass_gate()",
+        )
+        .await;
+}
+
 /// Closes it for one visit.
 pub async fn close(clinic: &Clinic, visit: i64) {
     clinic.sql(&format!("INSERT INTO gate VALUES ({visit})")).await;

@@ -22,6 +22,8 @@ pub enum Act {
     LoseReply,
     /// Cuts the connection before the server sees it.
     LoseRequest,
+    /// Passes it on and cuts the connection at once: the server may be at work still.
+    LoseLink,
     /// Passes only so many bytes of the answer until `release`.
     Hold(usize),
 }
@@ -95,6 +97,10 @@ impl Line {
                         return;
                     }
                     if server.write_all(&asked[..count]).await.is_err() {
+                        return;
+                    }
+                    if fits && self.trigger.act == Act::LoseLink {
+                        self.fire.send_replace(true);
                         return;
                     }
                     if fits {
