@@ -1,5 +1,5 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
-# PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else 15.
+# PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
 .PHONY: demo test bench check
 .DEFAULT_GOAL := demo

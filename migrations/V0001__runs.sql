@@ -19,6 +19,7 @@ CREATE TABLE cron_job_runs (
     started_at      timestamptz NOT NULL,
     heartbeat_at    timestamptz NOT NULL,
     deadline_at     timestamptz NOT NULL,
+    lease_ms        bigint NOT NULL DEFAULT 60000 CHECK (lease_ms > 0),  -- how long it may be silent, in milliseconds
     completed_at    timestamptz,
     duration_ms     bigint CHECK (duration_ms >= 0),
     items_processed bigint NOT NULL DEFAULT 0 CHECK (items_processed >= 0),

@@ -11,7 +11,7 @@ CREATE TABLE facilities (
 
 CREATE TABLE users (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    facility_id bigint REFERENCES facilities,     -- NULL: works for all of them
+    facility_id bigint REFERENCES facilities,     -- NULL: of the whole group, staff of none of them
     name        text NOT NULL,
     email       text,
     role        text NOT NULL CHECK (role IN ('HOSPITAL_ADMIN', 'SUPERVISOR', 'RECEPTIONIST', 'NURSE', 'DOCTOR',
@@ -57,7 +57,7 @@ CREATE TABLE appointments (
     doctor_id          bigint REFERENCES doctors,
     patient_id         bigint NOT NULL REFERENCES patients,
     source             text NOT NULL DEFAULT 'LOCAL' CHECK (source IN ('LOCAL', 'PRACTICEQ')),
-    external_id        text UNIQUE,
+    external_id        text,
     appointment_date   date NOT NULL,             -- with start_time: wall clock in the facility's zone
     start_time         time NOT NULL,
     status             text NOT NULL DEFAULT 'SCHEDULED'
@@ -78,12 +78,14 @@ CREATE TABLE appointments (
     CHECK (vitals_recorded_at IS NULL OR checked_in_at IS NOT NULL),
     CHECK ((status = 'CANCELLED') = (cancelled_at IS NOT NULL))
 );
--- What mark-no-shows and stage-alerts look at, and nothing else of ten million rows.
+-- What the jobs look at, and nothing else of ten million rows. All partial: a visit that becomes a no-show leaves them,
+-- and every index that it stays in makes the change dearer.
 CREATE INDEX appointments_awaited ON appointments (appointment_date)
     WHERE status IN ('SCHEDULED', 'CONFIRMED') AND source = 'LOCAL';
+CREATE INDEX appointments_awaited_by_doctor ON appointments (doctor_id, appointment_date)
+    WHERE status IN ('SCHEDULED', 'CONFIRMED') AND source = 'LOCAL';
 CREATE INDEX appointments_checked_in ON appointments (appointment_date) WHERE status = 'CHECKED_IN';
-CREATE INDEX appointments_doctor ON appointments (doctor_id, appointment_date);
-CREATE INDEX appointments_patient ON appointments (patient_id);
+CREATE UNIQUE INDEX appointments_external_id ON appointments (external_id) WHERE external_id IS NOT NULL;
 
 CREATE TABLE doctor_slots (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

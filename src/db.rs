@@ -58,9 +58,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The same, but with more patience for locks.
+    /// The same, but with more patience for locks; still so little that it is the lock that is reported.
     pub fn with_lock(self, lock: Duration) -> Self {
-        Self { lock, ..self }
+        Self { lock: lock.min(self.statement / 2), ..self }
     }
 
     /// Sets them for the transaction. A client that is gone ends its statement within half a second; JIT compilation
@@ -113,7 +113,7 @@ impl Db {
     }
 
     /// Closes the connections that lie in the pool. What the server still does for them it gives up: see [`Limits`]. No
-    /// cancel request is sent, since poolers are known to crash of them (docs/adr/0002).
+    /// cancel request is sent, since poolers are known to crash on them (docs/adr/0002).
     pub fn abandon(&self) {
         self.pool.retain(|_, _| false);
     }
@@ -159,6 +159,15 @@ fn parse(address: &str) -> Result<(Config, bool), Failure> {
     })?;
     if config.get_hosts().is_empty() {
         return Err(configuration("the database URL names no host"));
+    }
+    // The driver ends the password at the first @; what is left of it would stand where the host is shown.
+    let odd_host =
+        config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains(['@', ':', ' '])));
+    if odd_host || config.get_dbname().is_some_and(|name| name.contains(['@', ':'])) {
+        return Err(configuration(
+            "the database URL holds a character in its user or password that must be percent-encoded, such as @ (%40), \
+             / (%2F) or : (%3A)",
+        ));
     }
     if verify && config.get_ssl_mode() != SslMode::Require {
         return Err(configuration("the database URL names sslmode twice"));
@@ -292,6 +301,8 @@ mod tests {
             "postgresql://u:hunter2@h/d?sslmode=verify-ca",
             "mysql://u:hunter2@h/d",
             "postgresql://u:hunter2@h/d?sslmode=verify-full&sslmode=disable",
+            "postgresql://u:p@hunter2@h/d",
+            "postgresql://u:p@hunter2/x@h/d",
         ] {
             let failure = parse(address).expect_err(address);
             assert_eq!(failure.class, Class::Configuration);

@@ -7,7 +7,7 @@ use tokio_postgres::Transaction;
 
 use crate::redact::{Class, Failure};
 
-/// Facilities whose time zone is no IANA name. A statement that met one would fail for all the others too.
+/// Facilities whose time zone is not an IANA name. A statement that met one would fail for all the others too.
 pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<i64>, Failure> {
     let rows = tx.query_typed("SELECT id, time_zone FROM facilities ORDER BY id", &[]).await?;
     let unreadable = |row: &&tokio_postgres::Row| row.get::<_, &str>("time_zone").parse::<Tz>().is_err();
@@ -16,7 +16,8 @@ pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<i64>, Failure>
 
 /// What is said of such a facility.
 pub fn unreadable_zone() -> Failure {
-    let message = "facilities.time_zone is no IANA time zone, such as America/Denver; none of its visits was judged";
+    let message =
+        "facilities.time_zone is not an IANA time zone, such as America/Denver; none of its visits was judged";
     Failure::new("UNKNOWN_TIME_ZONE", Class::Data, message)
 }
 

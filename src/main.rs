@@ -13,9 +13,11 @@ mod output;
 mod redact;
 mod run;
 mod schedule;
+mod schema;
 mod telemetry;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use cli::{Cli, Command, Global};
 use db::Db;
@@ -28,7 +30,12 @@ fn main() -> ExitCode {
     // One thread: a run waits for the database, it does not compute.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(global, command)).into(),
+        Ok(runtime) => {
+            let exit = runtime.block_on(dispatch(global, command));
+            // A look-up of a name that nobody answers must not keep a process that is done.
+            runtime.shutdown_timeout(Duration::from_secs(2));
+            exit.into()
+        }
         Err(error) => {
             tracing::error!("cannot start: {}", error.kind());
             Exit::Failed.into()
@@ -42,7 +49,7 @@ async fn dispatch(global: Global, command: Command) -> Exit {
         Command::StageAlerts(job) => run(job, global).await,
         Command::Migrate(args) => migrate::command(&args, global.run.dry_run, &global.database, &global.output).await,
         #[cfg(feature = "demo")]
-        Command::Demo(args) => demo::command(&args, &global).await,
+        Command::Demo(args) => demo::command(&args, &global.run).await,
     }
 }
 

@@ -141,13 +141,14 @@ fn server_error(db: &DbError) -> Failure {
 /// SQLSTATE to what can be done about it.
 fn classify(state: &SqlState) -> Class {
     match state.code() {
-        "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" | "25P03" | "08P01" => Class::Transient,
+        "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" | "25P03" | "25P04" => Class::Transient,
         "55P03" => Class::Locked,
         code => match &code[..2] {
             "08" => Class::Transient,
-            "22" | "23" | "44" | "P0" => Class::Data,
             "28" | "3D" | "3F" | "42" => Class::Configuration,
-            _ => Class::Other,
+            "0A" | "25" | "26" | "34" | "40" | "53" | "55" | "57" | "58" | "F0" | "HV" | "XX" => Class::Other,
+            // Whatever the server says of a row, also in codes of the clinic's own.
+            _ => Class::Data,
         },
     }
 }
@@ -204,9 +205,12 @@ mod tests {
             ("22003", Class::Data),
             ("23514", Class::Data),
             ("P0001", Class::Data),
+            ("CL001", Class::Data),
+            ("54000", Class::Data),
             ("42501", Class::Configuration),
             ("28P01", Class::Configuration),
             ("57014", Class::Other),
+            ("XX000", Class::Other),
             ("53100", Class::Other),
         ];
         for (code, class) in cases {

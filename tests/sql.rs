@@ -50,7 +50,10 @@ fn scan(path: &Path) -> Option<String> {
         (_, "over") => ("x.id", "stage_alerts x"),
         _ => return None,
     };
-    Some(format!("SELECT {select} FROM {from}\n{}", statement(path)))
+    Some(format!(
+        "WITH due AS MATERIALIZED (SELECT {select} FROM {from}\n{}) SELECT id FROM due ORDER BY id LIMIT 100001",
+        statement(path)
+    ))
 }
 
 #[tokio::test]
@@ -89,12 +92,13 @@ fn types(path: &Path) -> &'static str {
         "stage_alerts.due.sql" => "(timestamptz, bigint[], text, int, int, int, int)",
         "stage_alerts.sql" => "(timestamptz, bigint[], text, int, int, int, int, bigint[], text, uuid)",
         "stage_alerts.resolve.sql" => "(timestamptz, bigint[], uuid)",
-        "run_row.sql" => "(uuid, text, text, text, text, timestamptz, bigint, text, text, jsonb, text, text)",
-        "holder.sql" => "(text, text, bigint)",
+        "run_row.sql" => "(uuid, text, text, text, text, timestamptz, bigint, text, text, jsonb, text, text, bigint)",
+        "holder.sql" => "(text, text, bigint, uuid)",
         "close.sql" => "(uuid, text, text, text, bigint, bigint, jsonb)",
         "item_errors.sql" => "(uuid, text, bigint[], text, text)",
         "fence.sql" | "heartbeat.sql" | "settled.sql" => "(uuid)",
-        "stage_alerts.over.sql" | "stage_alerts.unjudged.sql" => "",
+        "stage_alerts.unjudged.sql" => "(date)",
+        "stage_alerts.over.sql" => "",
         other => panic!("{other}: name the types of its parameters here"),
     }
 }

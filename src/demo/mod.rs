@@ -24,7 +24,6 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
 
-use crate::cli::Global;
 use crate::exit::Exit;
 use crate::jobs::mark_no_shows::MarkNoShows;
 use crate::jobs::stage_alerts::{Basis, StageAlerts};
@@ -51,8 +50,8 @@ pub struct DemoArgs {
 }
 
 /// The command.
-pub async fn command(args: &DemoArgs, global: &Global) -> Exit {
-    if global.run.dry_run || global.run.as_of.is_some() {
+pub async fn command(args: &DemoArgs, options: &RunArgs) -> Exit {
+    if options.dry_run || options.as_of.is_some() {
         error!("demo has no --dry-run and no --as-of: it plays the clock, and changes only a database of its own");
         return Exit::Usage;
     }
@@ -66,7 +65,7 @@ pub async fn command(args: &DemoArgs, global: &Global) -> Exit {
         biased;
         exit = stopped(&mut interrupt, Exit::Interrupted) => exit,
         exit = stopped(&mut terminate, Exit::Terminated) => exit,
-        told = tell(args, &global.run) => match told {
+        told = tell(args, options) => match told {
             Ok(()) => Exit::Done,
             Err(error) if is_closed_pipe(&error) => Exit::Done,
             Err(error) => {

@@ -60,7 +60,12 @@ impl Scratch {
     pub fn named(name: &str, durability: Durability) -> Result<Self, String> {
         for number in 1..100 {
             let dir = std::env::temp_dir().join(format!("{name}-{}-{number}", run_as_uid()));
-            let lock = File::create(dir.with_extension("lock")).map_err(|e| format!("{}: {e}", dir.display()))?;
+            let lock = dir.with_extension("lock");
+            // In a directory that all may write to, a link of that name could lead anywhere.
+            if fs::symlink_metadata(&lock).is_ok_and(|meta| !meta.is_file()) {
+                return Err(format!("{} is no file; remove it", lock.display()));
+            }
+            let lock = File::create(lock).map_err(|e| format!("{}: {e}", dir.display()))?;
             if let Some(owner) = owner() {
                 // The guard, which is not root, removes it.
                 chown(dir.with_extension("lock"), Some(owner.uid), Some(owner.gid))

@@ -35,7 +35,7 @@ const STORY: [Beat; 32] = [
     beat("08:00", TOO_LONG_AGO, "SCHEDULED", "ten days old: further back than the job looks"),
     beat("09:00", NOBODY_CAME, "SCHEDULED", "the visit of 15 minutes begins, and nobody is there"),
     beat("09:05", NOBODY_CAME, "SCHEDULED", "5 of 15 minutes have passed"),
-    beat("09:05", LATE_ALL_ALONG, "CHECKED_IN", "the patient has come, so this can be no no-show any more"),
+    beat("09:05", LATE_ALL_ALONG, "CHECKED_IN", "the patient has come, so this can no longer be a no-show"),
     beat("09:10", NOBODY_CAME, "SCHEDULED", "10 of 15 minutes have passed"),
     beat("09:10", LATE_ALL_ALONG, "CHECKED_IN, NO_VITALS ACTIVE", "5 minutes since check-in, and no vitals: the nurses are told"),
     beat("09:10", CALLED_OFF, "CANCELLED", "due now, had the patient not called at 09:08"),

@@ -129,7 +129,9 @@ impl Window {
         let doctors = tx.query_typed(UNJUDGED, &[(&self.first, Type::DATE), (&self.last, Type::DATE)]).await?;
         let mut parameters = self.rule(&zones);
         parameters.push((&limit, Type::INT8));
-        let scan = format!("SELECT a.id FROM appointments a\n{DUE}ORDER BY a.id LIMIT $6");
+        let scan = format!(
+            "WITH due AS MATERIALIZED (SELECT a.id FROM appointments a\n{DUE})\nSELECT id FROM due ORDER BY id LIMIT $6"
+        );
         let due = tx.query_typed(&scan, &parameters).await?;
         drop(parameters);
         let ids = |rows: Vec<Row>| rows.iter().map(|row| row.get(0)).collect();

@@ -59,7 +59,7 @@ logged AS (
            CASE WHEN m.release THEN $1 END, $7
     FROM marked m
 ),
--- Told once a log row, which visit and run name. The SMS may be read by anyone who holds the phone: no name, no doctor,
+-- Told once per log row; the key is visit and run. The SMS may be read by anyone who holds the phone: no name, no doctor,
 -- no service.
 staged AS (
     SELECT 'PATIENT' AS recipient_kind, m.patient_id AS recipient_id, notice.channel,

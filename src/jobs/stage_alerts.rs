@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
-use crate::local_time::{no_slot_length, unreadable_zone, unreadable_zones};
+use crate::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
 use crate::outbox;
 use crate::redact::Failure;
 use crate::run::{Batch, Halt, Job, NotDone, Run, apply, count, left_alone};
@@ -79,7 +79,6 @@ pub struct Report {
 }
 
 #[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 struct RaisedByType {
     no_vitals: u64,
     no_doctor: u64,
@@ -141,12 +140,16 @@ impl StageAlerts {
     }
 
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Failure> {
-        let due = format!("SELECT alert.type, a.id FROM appointments a\n{DUE}ORDER BY a.id LIMIT $8");
+        let due = format!(
+            "WITH due AS MATERIALIZED (SELECT alert.type, a.id FROM appointments a\n{DUE})\n\
+             SELECT type, id FROM due ORDER BY id LIMIT $8"
+        );
         let over = format!("SELECT x.id FROM stage_alerts x\n{OVER}ORDER BY x.id LIMIT $1");
         let limit = run.scan_limit();
+        let first = self.lookback_days.map(|days| outer_dates(run.now, days.unsigned_abs()).0);
         let zones = unreadable_zones(tx).await?;
         let doctors = match self.basis {
-            Basis::SlotEnd => tx.query_typed(UNJUDGED, &[]).await?,
+            Basis::SlotEnd => tx.query_typed(UNJUDGED, &[(&first, Type::DATE)]).await?,
             Basis::Arrival => vec![],
         };
         let mut rule = self.rule(run, &zones);

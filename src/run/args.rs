@@ -24,7 +24,7 @@ pub struct RunArgs {
     #[arg(long, global = true, env = "ROUNDS_LEASE", value_name = "DURATION", default_value = "60s", value_parser = lease)]
     #[serde(skip)]
     pub lease: Duration,
-    /// How often one transaction is tried when the connection or the server fails
+    /// How many times a transaction is tried when the connection or the server fails
     #[arg(long, global = true, env = "ROUNDS_ATTEMPTS", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     #[serde(skip)]
     pub attempts: u32,
@@ -53,11 +53,11 @@ pub struct RunArgs {
     #[arg(long, global = true, env = "ROUNDS_SCHEDULED_FOR", value_name = "INSTANT", value_parser = instant)]
     #[serde(skip)]
     pub scheduled_for: Option<DateTime<Utc>>,
-    /// Exit 75 and not 0 when another run of the job is at work
+    /// Exit 75 instead of 0 when another run of the job is at work
     #[arg(long, global = true, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = clap::builder::BoolishValueParser::new())]
     #[serde(skip)]
     pub fail_if_running: bool,
-    /// Exit 0 and not 3 when some items failed, for schedulers that know only success and failure
+    /// Exit 0 instead of 3 when some items failed, for schedulers that know only success and failure
     #[arg(long, global = true, env = "ROUNDS_PARTIAL_OK", value_parser = clap::builder::BoolishValueParser::new())]
     #[serde(skip)]
     pub partial_ok: bool,

@@ -11,6 +11,10 @@ use super::job::Run;
 use super::report::NotDone;
 use crate::redact::Class;
 
+/// So many batches that met a lock, with none that went through between, mean that it is no single row. Halving the
+/// largest batch down to one row takes 13.
+const LOCKED_IN_A_ROW: u32 = 16;
+
 /// The ids to apply, and what they are ids of.
 pub struct Batch<'a> {
     pub entity: &'static str,
@@ -33,22 +37,30 @@ pub async fn apply(
     mut tally: impl FnMut(&Row),
 ) -> Result<(), Halt> {
     let entity = batch.entity;
+    let mut locked_in_a_row = 0;
     let mut todo: Vec<&[i64]> = batch.ids.chunks(run.batch_rows()).rev().collect();
     while let Some(ids) = todo.pop() {
         let what = format!("changing {} {entity}(s) from id {}", ids.len(), ids[0]);
         let outcome = run.effect(&what, async |tx| Ok(statement(tx, ids).await?)).await;
         match outcome {
             Ok(row) => {
+                locked_in_a_row = 0;
                 tally(&row);
                 leave(run, entity, ids, &row, not_done);
             }
+            // Not a row: a table, or all there is.
+            Err(Halt::Failed(failure)) if failure.class == Class::Locked && locked_in_a_row >= LOCKED_IN_A_ROW => {
+                return Err(failure.context("nothing could be locked any more; the next run does the rest").into());
+            }
             Err(Halt::Failed(failure)) if matches!(failure.class, Class::Data | Class::Locked) => match ids {
                 [id] if failure.class == Class::Locked => {
+                    locked_in_a_row += 1;
                     debug!(run_id = %run.id, entity, id, "skipped: locked");
                     not_done.skip("locked", 1);
                 }
                 [_] => run.items_failed(not_done, entity, ids, &failure).await?,
                 _ => {
+                    locked_in_a_row += u32::from(failure.class == Class::Locked);
                     let (first, second) = ids.split_at(ids.len() / 2);
                     todo.extend([second, first]);
                 }

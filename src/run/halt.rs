@@ -58,7 +58,8 @@ impl Halt {
         match self {
             Self::Fenced => "another run has taken over; this one wrote nothing after that".into(),
             Self::Deadline(limit) => format!(
-                "the deadline of {} passed; what was committed stays, the next run does the rest",
+                "the deadline of {} passed; what was committed stays (the batch at work may be missing in the \
+                 counts), the next run does the rest",
                 humantime::format_duration(*limit)
             ),
             Self::HeartbeatLost => {

@@ -1,7 +1,11 @@
--- Who holds the lane, and whether it has lost it: no heartbeat for a lease, or well past its deadline.
--- $1 job_name text · $2 lane text · $3 lease, milliseconds bigint
-SELECT r.id, r.host, r.started_at,
-       CASE WHEN r.heartbeat_at < clock.now - make_interval(secs => $3 / 1000.0) THEN 'LEASE_EXPIRED'
+-- This very run's row, where it is there already; else who holds the lane, and whether it has lost it: no heartbeat for
+-- a lease (the longer one of the two runs'), or well past its deadline.
+-- $1 job_name text · $2 lane text · $3 lease, milliseconds bigint · $4 id of this run uuid
+SELECT r.id, r.status, r.host, r.started_at,
+       CASE WHEN r.heartbeat_at < clock.now - make_interval(secs => GREATEST($3, r.lease_ms) / 1000.0)
+                THEN 'LEASE_EXPIRED'
             WHEN r.deadline_at < clock.now - interval '30 seconds' THEN 'DEADLINE_EXCEEDED' END AS lost
 FROM cron_job_runs r, (SELECT clock_timestamp() AS now) clock
-WHERE r.job_name = $1 AND r.lane = $2 AND r.status = 'RUNNING'
+WHERE r.id = $4 OR (r.job_name = $1 AND r.lane = $2 AND r.status = 'RUNNING')
+ORDER BY r.id = $4 DESC
+LIMIT 1

@@ -78,7 +78,8 @@ impl Run {
             let tx = client.build_transaction().read_only(true).start().await?;
             self.limits.apply(&tx).await?;
             let value = body(&tx).await?;
-            tx.rollback().await?;
+            // Dropped, it is rolled back without a wait for the answer.
+            drop(tx);
             Ok(value)
         };
         Ok(self.retry().run(what, read).await.map_err(|failure| failure.context(what))?)

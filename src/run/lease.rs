@@ -61,71 +61,102 @@ impl Claim<'_> {
         let mut client = db.client().await?;
         // Runs that end at this very moment make it look again; it does not look without end.
         for _ in 0..10 {
-            if let Some(started) = self.insert(&client, "RUNNING", None).await? {
-                return Ok(Claimed::Held(started));
-            }
-            let holder = client
-                .query_typed_opt(
-                    include_str!("holder.sql"),
-                    &[(&self.job, Type::TEXT), (&self.lane, Type::TEXT), (&millis(self.lease), Type::INT8)],
-                )
-                .await?;
-            // Gone in between: try again.
-            let Some(holder) = holder else { continue };
-            let id: Uuid = holder.get("id");
-            if id == self.id {
-                return Ok(Claimed::Held(holder.get("started_at")));
-            }
-            let Some(lost) = holder.get::<_, Option<&str>>("lost") else {
-                let why = ("ALREADY_RUNNING", format!("run {id} on {} is at work", holder.get::<_, &str>("host")));
-                self.insert(&client, "SKIPPED", Some(&why)).await?;
-                return Ok(Claimed::Busy(id));
-            };
-            let tx = client.transaction().await?;
-            limits(self.lease).with_lock(STATUS_LOCK).apply(&tx).await?;
-            match self.take_over(&tx, id, lost).await {
-                Ok(Some(started)) => {
+            let tx = self.begin(&mut client).await?;
+            let blocked = match self.try_take(&tx).await {
+                Ok(None) => continue,
+                Ok(Some(claimed)) => {
                     tx.commit().await?;
-                    return Ok(Claimed::Held(started));
+                    return Ok(claimed);
                 }
-                Ok(None) => tx.rollback().await?,
-                Err(failure) if failure.class == Class::Locked => {
-                    tx.rollback().await?;
-                    let why = ("TAKEOVER_BLOCKED", format!("run {id} is dead ({lost}) but its row is locked"));
-                    self.insert(&client, "FAILED", Some(&why)).await?;
-                    return Ok(Claimed::Blocked(id));
-                }
-                Err(failure) => return Err(failure),
-            }
+                Err(Refused::Blocked(holder)) => holder,
+                Err(Refused::Failed(failure)) => return Err(failure),
+            };
+            tx.rollback().await?;
+            let tx = self.begin(&mut client).await?;
+            let why = ("TAKEOVER_BLOCKED", format!("run {blocked} is dead, but its row is locked"));
+            self.insert(&tx, "FAILED", Some(&why)).await?;
+            tx.commit().await?;
+            return Ok(Claimed::Blocked(blocked));
         }
         Err(Failure::new("CLAIM_CONTENDED", Class::Other, "the lane changes hands faster than it can be taken"))
     }
 
-    async fn take_over(&self, tx: &Transaction<'_>, id: Uuid, lost: &str) -> Result<Option<DateTime<Utc>>, Failure> {
-        let message = format!("taken over by run {}: {}", self.id, describe(lost));
-        let closing = Closing {
-            id,
-            status: "FAILED",
-            error: Some((lost, &message)),
-            processed: 0,
-            failed: 0,
-            report: &Value::Object(Default::default()),
+    async fn begin<'c>(&self, client: &'c mut tokio_postgres::Client) -> Result<Transaction<'c>, Failure> {
+        let tx = client.transaction().await?;
+        limits(self.lease).with_lock(STATUS_LOCK).apply(&tx).await?;
+        Ok(tx)
+    }
+
+    /// One look at the lane. Nothing comes back where its holder is gone by now.
+    async fn try_take(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, Refused> {
+        if let Some(started) = self.insert(tx, "RUNNING", None).await? {
+            return Ok(Some(Claimed::Held(started)));
+        }
+        let Some(holder) = self.holder(tx).await? else { return Ok(None) };
+        if holder.id == self.id {
+            // An earlier attempt of ours, whose reply was lost.
+            return match holder.status.as_str() {
+                "RUNNING" => Ok(Some(Claimed::Held(holder.started_at))),
+                "SKIPPED" => Ok(Some(Claimed::Busy(self.id))),
+                _ => Err(Failure::new("CLAIM_LOST", Class::Other, "taken over before it began").into()),
+            };
+        }
+        if holder.lost.is_none() {
+            let why = ("ALREADY_RUNNING", format!("run {} on {} is at work", holder.id, holder.host));
+            self.insert(tx, "SKIPPED", Some(&why)).await?;
+            return Ok(Some(Claimed::Busy(holder.id)));
+        }
+        match tx.query_typed_opt(include_str!("settled.sql"), &[(&holder.id, Type::UUID)]).await.map_err(Failure::from)
+        {
+            Err(failure) if failure.class == Class::Locked => return Err(Refused::Blocked(holder.id)),
+            row => row?,
         };
+        // It may have come back to life while we waited for its row.
+        match self.holder(tx).await? {
+            Some(Holder { id, lost: Some(lost), .. }) if id == holder.id => Ok(self.take_over(tx, id, &lost).await?),
+            _ => Ok(None),
+        }
+    }
+
+    async fn take_over(&self, tx: &Transaction<'_>, id: Uuid, lost: &str) -> Result<Option<Claimed>, Failure> {
+        let why =
+            if lost == "LEASE_EXPIRED" { "it gave no sign of life for a lease" } else { "it was past its deadline" };
+        let message = format!("taken over by run {}: {why}", self.id);
+        let error = Some((lost, message.as_str()));
+        let report = &Value::Object(Default::default());
+        let closing = Closing { id, status: "FAILED", error, processed: 0, failed: 0, report };
         if closing.close(tx).await?.is_none() {
             return Ok(None);
         }
         warn!(taken_over = %id, error_code = lost, "a dead run held the lane; taking over");
-        self.insert(tx.client(), "RUNNING", None).await
+        Ok(self.insert(tx, "RUNNING", None).await?.map(Claimed::Held))
+    }
+
+    async fn holder(&self, tx: &Transaction<'_>) -> Result<Option<Holder>, Failure> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&self.job, Type::TEXT),
+            (&self.lane, Type::TEXT),
+            (&millis(self.lease), Type::INT8),
+            (&self.id, Type::UUID),
+        ];
+        let row = tx.query_typed_opt(include_str!("holder.sql"), &parameters).await?;
+        Ok(row.map(|row| Holder {
+            id: row.get("id"),
+            status: row.get("status"),
+            host: row.get("host"),
+            started_at: row.get("started_at"),
+            lost: row.get("lost"),
+        }))
     }
 
     async fn insert(
         &self,
-        client: &tokio_postgres::Client,
+        tx: &Transaction<'_>,
         status: &str,
         error: Option<&(&str, String)>,
     ) -> Result<Option<DateTime<Utc>>, Failure> {
         let (code, message) = error.map(|(code, message)| (*code, message.as_str())).unzip();
-        let row = client
+        let row = tx
             .query_typed_opt(
                 include_str!("run_row.sql"),
                 &[
@@ -141,6 +172,7 @@ impl Claim<'_> {
                     (self.metadata, Type::JSONB),
                     (&code, Type::TEXT),
                     (&message, Type::TEXT),
+                    (&millis(self.lease), Type::INT8),
                 ],
             )
             .await?;
@@ -148,10 +180,26 @@ impl Claim<'_> {
     }
 }
 
-fn describe(lost: &str) -> &'static str {
-    match lost {
-        "LEASE_EXPIRED" => "it gave no sign of life for a lease",
-        _ => "it was past its deadline",
+/// Who holds the lane.
+struct Holder {
+    id: Uuid,
+    status: String,
+    host: String,
+    started_at: DateTime<Utc>,
+    /// Why it holds it no longer.
+    lost: Option<String>,
+}
+
+/// Why a look at the lane came to nothing.
+enum Refused {
+    /// The holder is dead, and its row is locked.
+    Blocked(Uuid),
+    Failed(Failure),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 
@@ -161,7 +209,12 @@ fn millis(duration: Duration) -> i64 {
 
 /// The fence; returns the transaction's id, or nothing where the run has been taken over.
 pub async fn fence(tx: &Transaction<'_>, run: Uuid) -> Result<Option<String>, Failure> {
-    let row = tx.query_typed_opt(include_str!("fence.sql"), &[(&run, Type::UUID)]).await?;
+    let row = tx.query_typed_opt(include_str!("fence.sql"), &[(&run, Type::UUID)]).await.map_err(|error| {
+        // The run's own row is held: no matter of the rows that it works on.
+        let failure = Failure::from(error).context("the run's row");
+        let class = if failure.class == Class::Locked { Class::Other } else { failure.class };
+        Failure { class, ..failure }
+    })?;
     Ok(row.map(|row| row.get(0)))
 }
 

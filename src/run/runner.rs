@@ -21,7 +21,7 @@ use super::retry::Retry;
 use crate::db::Db;
 use crate::exit::Exit;
 use crate::redact::{Class, Failure};
-use crate::{migrate, schedule};
+use crate::{schedule, schema};
 
 /// After a signal the batch at work may take this long; then it is cancelled.
 const GRACE: Duration = Duration::from_secs(4);
@@ -85,7 +85,12 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
     let mut interrupted = stop.1.clone();
     let started = tokio::select! {
         claimed = retry.run("starting the run", async || begin(db, &claim, args.dry_run).await) => claimed?,
-        halt = halted(&mut interrupted) => {
+        halt = async {
+            tokio::select! {
+                halt = halted(&mut interrupted) => halt,
+                () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
+            }
+        } => {
             // The claim may have gone through while its reply had not come yet.
             db.abandon();
             close(db, args, id, Err(&halt), &Value::Null, (0, 0), summary).await;
@@ -135,14 +140,17 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
 
 /// Refuses a database that is not ours, then takes the lane. A dry run only reads the clock.
 async fn begin(db: &Db, claim: &Claim<'_>, dry_run: bool) -> Result<Claimed, Failure> {
-    let client = db.client().await?;
-    migrate::check_served(&client).await?;
+    let mut client = db.client().await?;
+    let tx = client.build_transaction().read_only(true).start().await?;
+    lease::limits(claim.lease).apply(&tx).await?;
+    schema::check_served(&tx).await?;
     if dry_run {
-        let row = client.query_typed_one("SELECT clock_timestamp()", &[]).await?;
+        let row = tx.query_typed_one("SELECT clock_timestamp()", &[]).await?;
         return Ok(Claimed::Held(row.get(0)));
     }
+    tx.rollback().await?;
     drop(client);
-    claim.take(db).await
+    claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))
 }
 
 /// The job, until it ends, its time is up, or it does not stop by itself after it was told to.

@@ -56,7 +56,7 @@ impl Floor {
 async fn by_slot_end_each_stage_has_its_minutes() {
     let floor = Floor::new().await;
     assert_eq!(floor.run("09:19:59.999", &[]).await.count("scanned"), 0, "slot end + 5 is 09:20");
-    assert_eq!(floor.run("09:20:00", &[]).await.report()["raised_by_type"]["NO_VITALS"], 1);
+    assert_eq!(floor.run("09:20:00", &[]).await.report()["raised_by_type"]["no_vitals"], 1);
     assert_eq!(floor.alerts().await, ["NO_VITALS ACTIVE 09:20"]);
     floor.vitals("09:21").await;
     assert_eq!(floor.run("09:24:59", &[]).await.count("resolved"), 1);
@@ -125,7 +125,7 @@ async fn waiting_counts_from_check_in_where_somebody_set_a_number() {
     floor.clinic.sql("UPDATE facilities SET waiting_alert_minutes = 40").await;
     assert_eq!(floor.run("09:44:59", &flag).await.count("scanned"), 0, "the facility's own number counts");
     let outcome = floor.run("09:45:00", &flag).await;
-    assert_eq!(outcome.report()["raised_by_type"]["WAITING_TOO_LONG"], 1);
+    assert_eq!(outcome.report()["raised_by_type"]["waiting_too_long"], 1);
     assert_eq!(outcome.count("notifications"), 3, "doctor, nurse and receptionist");
 }
 
@@ -260,7 +260,7 @@ async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
     // By arrival the slot length is not needed.
     let arrival = floor.clinic.run(&[&args[..], &["--basis", "arrival"]].concat()).await.expect(3);
     assert_eq!(arrival.count("failed"), 1);
-    assert_eq!(arrival.report()["raised_by_type"]["NO_VITALS"], 1);
+    assert_eq!(arrival.report()["raised_by_type"]["no_vitals"], 1);
 }
 
 #[tokio::test]

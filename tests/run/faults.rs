@@ -60,14 +60,14 @@ async fn lost(text: &'static str, skip: usize, act: Act) -> program::Outcome {
 
 #[tokio::test]
 async fn a_commit_whose_reply_was_lost_is_not_done_again() {
-    let outcome = lost("COMMIT", 0, Act::LoseReply).await;
+    let outcome = lost("COMMIT", 1, Act::LoseReply).await;
     assert!(outcome.stderr.contains("asking the server"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("trying again"), "{}", outcome.stderr);
 }
 
 #[tokio::test]
 async fn a_commit_that_never_arrived_is_done_again() {
-    let outcome = lost("COMMIT", 0, Act::LoseRequest).await;
+    let outcome = lost("COMMIT", 1, Act::LoseRequest).await;
     assert!(outcome.stderr.contains("asking the server"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("trying again"), "{}", outcome.stderr);
 }
@@ -77,7 +77,7 @@ async fn a_commit_that_is_still_at_work_is_waited_for() {
     let clinic = Clinic::with_visits(20).await;
     gate::move_to_commit(&clinic).await;
     gate::close(&clinic, 5).await;
-    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act: Act::LoseLink }).await;
+    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 1, act: Act::LoseLink }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
     proxy.fired().await;
     // Meanwhile the program asks how the COMMIT ended, which stands at the gate.
@@ -91,23 +91,57 @@ async fn a_commit_that_is_still_at_work_is_waited_for() {
 async fn a_claim_whose_reply_was_lost_is_found_again() {
     lost("INSERT INTO cron_job_runs", 0, Act::LoseReply).await;
     lost("INSERT INTO cron_job_runs", 0, Act::LoseRequest).await;
+    // The first COMMIT is the claim's.
+    lost("COMMIT", 0, Act::LoseReply).await;
+    lost("COMMIT", 0, Act::LoseRequest).await;
 }
 
 #[tokio::test]
 async fn a_closing_whose_reply_was_lost_is_found_again() {
-    // Two batches commit before it.
-    lost("COMMIT", 2, Act::LoseReply).await;
-    lost("COMMIT", 2, Act::LoseRequest).await;
+    // The claim and two batches commit before it.
+    lost("COMMIT", 3, Act::LoseReply).await;
+    lost("COMMIT", 3, Act::LoseRequest).await;
 }
 
 #[tokio::test]
 async fn a_connection_that_falls_silent_ends_at_the_deadline() {
     let clinic = Clinic::with_visits(20).await;
-    let mut proxy = Proxy::start(Trigger { text: "ORDER BY a.id LIMIT", skip: 0, act: Act::Hold(0) }).await;
+    let mut proxy = Proxy::start(Trigger { text: "SELECT id FROM due", skip: 0, act: Act::Hold(0) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&[&ARGS[..], &["--timeout", "2s"]].concat());
     proxy.fired().await;
     program::finish(run).await.expect(124);
     assert_eq!(clinic.json("SELECT error_code AS c FROM cron_job_runs").await["c"], "DEADLINE_EXCEEDED");
+}
+
+#[tokio::test]
+async fn a_locked_table_ends_a_run_and_does_not_hold_it() {
+    for (table, mode, code) in [
+        ("rounds_schema", "ACCESS EXCLUSIVE", "55P03"),
+        ("cron_job_runs", "ACCESS EXCLUSIVE", "55P03"),
+        ("appointments", "ACCESS EXCLUSIVE", "55P03"),
+        ("appointments", "SHARE ROW EXCLUSIVE", "55P03"),
+    ] {
+        let clinic = Clinic::with_visits(100).await;
+        clinic.sql(&format!("BEGIN; LOCK TABLE {table} IN {mode} MODE")).await;
+        let began = Instant::now();
+        let outcome = clinic.run(&[&ARGS[..], &["--lease", "3s"]].concat()).await.expect(1);
+        assert_eq!(outcome.report()["error_code"], code, "{table}: {outcome:?}");
+        assert!(began.elapsed() < Duration::from_secs(12), "{table}: {:?}", began.elapsed());
+        clinic.sql("COMMIT").await;
+        assert_eq!(clinic.effects().await, (0, 0, 0), "{table}");
+        clinic.run(&ARGS).await.expect(0);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_at_the_start_is_left_at_the_deadline() {
+    let clinic = Clinic::with_visits(20).await;
+    let mut proxy = Proxy::start(Trigger { text: "INSERT INTO cron_job_runs", skip: 0, act: Act::Hold(0) }).await;
+    let run = Program::new(&proxy.url(&clinic.database)).start(&[&ARGS[..], &["--timeout", "2s"]].concat());
+    proxy.fired().await;
+    program::finish(run).await.expect(124);
+    let running = clinic.count("SELECT count(*) FROM cron_job_runs WHERE status = 'RUNNING'").await;
+    assert_eq!((running, clinic.effects().await), (0, (0, 0, 0)));
 }
 
 #[tokio::test]

@@ -46,6 +46,16 @@ async fn a_lease_is_lost_after_its_time_and_not_before() {
 }
 
 #[tokio::test]
+async fn the_holder_is_judged_by_its_own_lease_where_that_is_longer() {
+    let clinic = Clinic::new().await;
+    dead_run(&clinic, "50 s", "-1 hour").await;
+    assert_eq!(clinic.run(&["mark-no-shows", "--lease", "5s"]).await.expect(0).report()["status"], "SKIPPED");
+    clinic.sql("UPDATE cron_job_runs SET lease_ms = 5000").await;
+    clinic.run(&["mark-no-shows", "--lease", "5s"]).await.expect(0);
+    assert_eq!(codes(&clinic).await, ["LEASE_EXPIRED", "ALREADY_RUNNING", "COMPLETED"]);
+}
+
+#[tokio::test]
 async fn a_dead_run_whose_row_is_locked_blocks_nobody_in_silence() {
     let clinic = Clinic::new().await;
     dead_run(&clinic, "10 minutes", "5 minutes").await;
@@ -111,7 +121,7 @@ async fn sleeper(clinic: &Clinic, sleeper: tokio::process::Child, wake: impl FnO
 #[tokio::test]
 async fn a_sleeper_between_batches_wakes_up_fenced() {
     let clinic = Clinic::with_visits(30).await;
-    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act: Act::Hold(0) }).await;
+    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 1, act: Act::Hold(0) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
     proxy.fired().await;
     sleeper(&clinic, run, || proxy.release()).await;
@@ -121,7 +131,7 @@ async fn a_sleeper_between_batches_wakes_up_fenced() {
 #[tokio::test]
 async fn a_sleeper_writes_nothing_even_where_there_is_work_left() {
     let clinic = Clinic::with_visits(30).await;
-    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act: Act::Hold(0) }).await;
+    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 1, act: Act::Hold(0) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
     proxy.fired().await;
     signal(&run, libc::SIGSTOP);
@@ -174,7 +184,7 @@ async fn a_sleeper_in_an_open_transaction_wakes_up_fenced() {
 async fn a_sleeper_in_the_middle_of_a_result_wakes_up_fenced() {
     // Too long an answer for the buffers between: the server is stuck sending it.
     let clinic = Clinic::with_visits(60_000).await;
-    let mut proxy = Proxy::start(Trigger { text: "ORDER BY a.id LIMIT", skip: 0, act: Act::Hold(5000) }).await;
+    let mut proxy = Proxy::start(Trigger { text: "SELECT id FROM due", skip: 0, act: Act::Hold(5000) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
     proxy.fired().await;
     signal(&run, libc::SIGSTOP);

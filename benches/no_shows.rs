@@ -1,0 +1,223 @@
+//! What `rounds mark-no-shows` costs, against what the database itself needs and against a transaction a row.
+//!
+//! Every figure is a ratio or a difference within one run on one machine; a target that is missed is exit code 1. The
+//! server is a scratch cluster with fsync on. ROUNDS_BENCH_ROWS=100000 is a quick run. ROUNDS_BENCH_PLAN=1 shows the plan
+//! of the scan and nothing else. See docs/performance.md.
+
+mod by_psql;
+mod by_row;
+mod process;
+#[path = "../src/demo/scratch.rs"]
+#[allow(dead_code, reason = "not every use needs all of it")]
+mod scratch;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use process::{Cost, mark_no_shows, output, psql, rounds, run};
+use scratch::{Durability, Scratch};
+
+/// Day in all the time zones of clinic.sql, and the dates within a week before "today" in any zone.
+const AS_OF: &str = "2026-03-02T17:00:00Z";
+const FIRST_DATE: &str = "2026-02-23";
+const LAST_DATE: &str = "2026-03-03";
+/// Before any visit.
+const NOTHING_DUE: &str = "2020-01-01T17:00:00Z";
+const REPEATS: usize = 3;
+const STARTS: usize = 30;
+const SINGLE_ROWS: usize = 5000;
+
+fn main() -> ExitCode {
+    let visits = std::env::var("ROUNDS_BENCH_ROWS").map_or(1_000_000, |rows| rows.parse().expect("a number of rows"));
+    let bench = Bench::start(visits, 100_000.min(visits / 10));
+    if std::env::var_os("ROUNDS_BENCH_PLAN").is_some() {
+        print!("{}", bench.plan());
+        return ExitCode::SUCCESS;
+    }
+    // First, while this process is small: see Cost::resident.
+    let idle = bench.start_up();
+    let work = bench.work();
+    if report(&bench, &idle, &work) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A server with a database that each measurement starts from a copy of.
+struct Bench {
+    server: Scratch,
+    visits: usize,
+    due: usize,
+}
+
+/// Medians of a run with nothing to do.
+struct StartUp {
+    rounds: Cost,
+    psql: Cost,
+}
+
+/// Medians of marking all that is due, and of a row marked on its own.
+struct Work {
+    rounds: Duration,
+    psql: Duration,
+    single: Duration,
+    single_rows: usize,
+}
+
+impl Bench {
+    fn start(visits: usize, due: usize) -> Self {
+        let server = Scratch::start(Durability::Full).unwrap_or_else(|error| panic!("{error}"));
+        eprintln!("PostgreSQL {}; filling in {visits} visits, {due} of them due ...", server.version());
+        let bench = Self { server, visits, due };
+        // It would fall on whatever is measured at that minute.
+        bench.admin("ALTER SYSTEM SET autovacuum = off");
+        bench.admin("SELECT pg_reload_conf()");
+        bench.admin("CREATE DATABASE clinic");
+        let url = bench.server.url("clinic");
+        run(&mut rounds(&url, "migrate"));
+        let size = [format!("visits={visits}"), format!("due={due}"), format!("as_of={AS_OF}")];
+        let fill = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/clinic.sql");
+        run(psql(&url).args(size.iter().flat_map(|value| ["-v", value])).args(["-f", fill]));
+        bench
+    }
+
+    fn admin(&self, statement: &str) -> String {
+        output(psql(&self.server.url("postgres")).args(["-c", statement]))
+    }
+
+    /// Measures on a fresh copy of the clinic's database.
+    fn on_copy<T>(&self, measure: impl FnOnce(&str) -> T) -> T {
+        self.admin("CREATE DATABASE copy TEMPLATE clinic STRATEGY file_copy");
+        self.admin("CHECKPOINT");
+        let measured = measure(&self.server.url("copy"));
+        self.admin("DROP DATABASE copy");
+        measured
+    }
+
+    fn start_up(&self) -> StartUp {
+        self.on_copy(|url| {
+            let (rounds, psql): (Vec<_>, Vec<_>) = (0..STARTS)
+                .map(|_| (run(&mut mark_no_shows(url, NOTHING_DUE)), run(psql(url).args(["-c", "SELECT 1"]))))
+                .unzip();
+            let of = |costs: Vec<Cost>| Cost {
+                wall: median(costs.iter().map(|cost| cost.wall)),
+                resident: median(costs.iter().map(|cost| cost.resident)),
+            };
+            StartUp { rounds: of(rounds), psql: of(psql) }
+        })
+    }
+
+    fn work(&self) -> Work {
+        let due = self.due_ids();
+        let script = Script::new(&by_psql::script(&due));
+        // Neighbours, so that a page that is written again costs this loop no more than the others.
+        let some = &due[due.len() / 2..][..SINGLE_ROWS.min(due.len() / 2)];
+        let (mut by_rounds, mut by_psql, mut by_row) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 1..=REPEATS {
+            let (wall, after) = self.on_copy(|url| (run(&mut mark_no_shows(url, AS_OF)).wall, effects(url)));
+            by_rounds.push(wall);
+            let (wall, after_psql) = self.on_copy(|url| (run(psql(url).arg("-f").arg(&script.0)).wall, effects(url)));
+            by_psql.push(wall);
+            assert_eq!(after, after_psql, "both must have done the same");
+            by_row.push(self.on_copy(|url| row_by_row(url, some)));
+            eprintln!(
+                "round {round}: rounds {:.2?}, psql {wall:.2?}, a transaction a row {:.2?} for {} rows; {after}",
+                by_rounds[round - 1],
+                by_row[round - 1],
+                some.len()
+            );
+        }
+        let single = median(by_row) / some.len() as u32;
+        Work { rounds: median(by_rounds), psql: median(by_psql), single, single_rows: some.len() }
+    }
+
+    fn due_ids(&self) -> Vec<i64> {
+        let ids = output(psql(&self.server.url("clinic")).args(["-c", &by_psql::scan()]));
+        let ids: Vec<i64> = ids.lines().map(|id| id.parse().expect("an id")).collect();
+        assert_eq!(ids.len(), self.due, "clinic.sql makes exactly these due");
+        ids
+    }
+
+    fn plan(&self) -> String {
+        let explain = format!("EXPLAIN (ANALYZE, BUFFERS, SETTINGS, TIMING off) {}", by_psql::scan());
+        output(psql(&self.server.url("clinic")).args(["-c", "SET jit = off", "-c", &explain]))
+    }
+}
+
+/// A file that lives as long as this.
+struct Script(PathBuf);
+
+impl Script {
+    fn new(text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("rounds-bench-{}.sql", std::process::id()));
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self(path)
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn row_by_row(url: &str, ids: &[i64]) -> Duration {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let date = |text: &str| text.parse().expect("a date");
+    let moment =
+        by_row::Moment { now: AS_OF.parse().expect("an instant"), first: date(FIRST_DATE), last: date(LAST_DATE) };
+    let began = Instant::now();
+    let marked = runtime.block_on(by_row::mark(url, ids, &moment)).expect("the loop works");
+    let wall = began.elapsed();
+    assert_eq!(marked, ids.len(), "all were due");
+    wall
+}
+
+/// What there is afterwards, in one line.
+fn effects(url: &str) -> String {
+    let count = "SELECT format('%s no-shows, %s logs, %s slots released, %s notifications',
+                               (SELECT count(*) FROM appointments WHERE status = 'NO_SHOW'),
+                               (SELECT count(*) FROM no_show_logs), count(*) FILTER (WHERE slot_released),
+                               (SELECT count(*) FROM notifications))
+                 FROM no_show_logs";
+    output(psql(url).args(["-c", count])).trim().to_owned()
+}
+
+fn median<T: Ord + Copy>(values: impl IntoIterator<Item = T>) -> T {
+    let mut values: Vec<T> = values.into_iter().collect();
+    values.sort_unstable();
+    values[values.len() / 2]
+}
+
+/// Prints the figures; whether all targets are met.
+fn report(bench: &Bench, idle: &StartUp, work: &Work) -> bool {
+    let millis = |wall: Duration| wall.as_secs_f64() * 1000.0;
+    let mebibytes = |kibibytes: i64| kibibytes as f64 / 1024.0;
+    let each = work.rounds / bench.due as u32;
+    println!("{} due of {} visits; medians; times are of this machine only", bench.due, bench.visits);
+    println!("  rounds mark-no-shows         {:9.1} ms, {:.1} us a row", millis(work.rounds), millis(each) * 1000.0);
+    println!("  the same statements by psql  {:9.1} ms", millis(work.psql));
+    println!(
+        "  a transaction a row          {:9.1} us a row, on {} rows",
+        millis(work.single) * 1000.0,
+        work.single_rows
+    );
+    println!("nothing to do");
+    for (name, cost) in [("rounds mark-no-shows", &idle.rounds), ("psql -c 'select 1'", &idle.psql)] {
+        println!("  {name:28} {:9.1} ms, {:.1} MiB", millis(cost.wall), mebibytes(cost.resident));
+    }
+    let ratio = work.rounds.as_secs_f64() / work.psql.as_secs_f64();
+    let faster = work.single.as_secs_f64() / each.as_secs_f64();
+    let later = millis(idle.rounds.wall) - millis(idle.psql.wall);
+    let memory = mebibytes(idle.rounds.resident);
+    let mut met = true;
+    let mut row = |name: &str, measured: String, target: &str, ok: bool| {
+        met &= ok;
+        println!("{name:44} {measured:>9}  {target:12} {}", if ok { "met" } else { "MISSED" });
+    };
+    println!("{:44} {:>9}  target", "", "measured");
+    row("time, against the same statements by psql", format!("{ratio:.2}x"), "<= 1.3x", ratio <= 1.3);
+    row("speed, against a transaction a row", format!("{faster:.1}x"), ">= 15x", faster >= 15.0);
+    row("nothing to do: longer than psql by", format!("{later:.1} ms"), "<= 30 ms", later <= 30.0);
+    row("nothing to do: resident memory", format!("{memory:.1} MiB"), "< 15 MB", memory * 1.048_576 < 15.0);
+    met
+}

@@ -1,0 +1,72 @@
+//! Other programs: started, waited for, and what they took.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+/// What a process took.
+pub struct Cost {
+    pub wall: Duration,
+    /// The most memory that it held at a time, in KiB. It is at least what this process held when it started the other,
+    /// which the kernel counts in: so measure while this one is small.
+    pub resident: i64,
+}
+
+/// Runs a program to its end, which must be a success; what it prints on stdout is thrown away.
+#[expect(clippy::zombie_processes, reason = "wait4 waits for it")]
+pub fn run(command: &mut Command) -> Cost {
+    let began = Instant::now();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    let child = child.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
+    let (pid, mut status) = (child.id() as libc::pid_t, 0);
+    // SAFETY: a rusage is plain numbers, for which zero is a value.
+    let mut usage = unsafe { std::mem::zeroed::<libc::rusage>() };
+    // SAFETY: the pointers are to live variables, and the process is our child, not yet waited for.
+    let waited = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
+    let wall = began.elapsed();
+    assert!(waited == pid && status == 0, "{command:?} failed: wait status {status}");
+    // macOS counts bytes.
+    let resident = if cfg!(target_os = "macos") { usage.ru_maxrss / 1024 } else { usage.ru_maxrss };
+    Cost { wall, resident }
+}
+
+/// What a program that must succeed prints.
+pub fn output(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
+    assert!(output.status.success(), "{command:?} failed: {}", output.status);
+    String::from_utf8(output.stdout).expect("programs print UTF-8")
+}
+
+/// The program itself, beside the server's: in PATH there may be a wrapper, whose time and memory are not psql's.
+static PSQL: LazyLock<PathBuf> = LazyLock::new(|| {
+    let finder = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres");
+    let beside = PathBuf::from(output(Command::new("sh").args([finder, "--find"])).trim()).join("psql");
+    if beside.exists() { beside } else { "psql".into() }
+});
+
+/// psql on a database, without anyone's settings: rows only, the first error ends it.
+pub fn psql(url: &str) -> Command {
+    let mut command = Command::new(&*PSQL);
+    command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url]);
+    command
+}
+
+/// `rounds` as a process: mark-no-shows as of an instant.
+pub fn mark_no_shows(url: &str, as_of: &str) -> Command {
+    let mut command = rounds(url, "mark-no-shows");
+    command.args(["--as-of", as_of, "--max-items", "200000"]);
+    command
+}
+
+/// `rounds` as a process, silent unless something is wrong.
+pub fn rounds(url: &str, subcommand: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rounds"));
+    command.env_clear().env("DATABASE_URL", url).env("ROUNDS_ALLOW_AS_OF", "1").args([
+        subcommand,
+        "--log-level",
+        "warn",
+    ]);
+    command
+}
