@@ -25,7 +25,7 @@ const FIRST_DATE: &str = "2026-02-23";
 const LAST_DATE: &str = "2026-03-03";
 /// Before any visit.
 const NOTHING_DUE: &str = "2020-01-01T17:00:00Z";
-const REPEATS: usize = 3;
+const REPEATS: usize = 5;
 const STARTS: usize = 30;
 const SINGLE_ROWS: usize = 5000;
 
@@ -55,12 +55,11 @@ struct StartUp {
     psql: Cost,
 }
 
-/// Medians of marking all that is due, and of a row marked on its own.
+/// What marking took in one round: all that is due by the program and by psql, and a row on its own.
 struct Work {
     rounds: Duration,
     psql: Duration,
     single: Duration,
-    single_rows: usize,
 }
 
 impl Bench {
@@ -106,28 +105,23 @@ impl Bench {
         })
     }
 
-    fn work(&self) -> Work {
+    fn work(&self) -> Vec<Work> {
         let due = self.due_ids();
         let script = Script::new(&by_psql::script(&due));
         // Neighbours, so that a page that is written again costs this loop no more than the others.
         let some = &due[due.len() / 2..][..SINGLE_ROWS.min(due.len() / 2)];
-        let (mut by_rounds, mut by_psql, mut by_row) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 1..=REPEATS {
-            let (wall, after) = self.on_copy(|url| (run(&mut mark_no_shows(url, AS_OF)).wall, effects(url)));
-            by_rounds.push(wall);
-            let (wall, after_psql) = self.on_copy(|url| (run(psql(url).arg("-f").arg(&script.0)).wall, effects(url)));
-            by_psql.push(wall);
-            assert_eq!(after, after_psql, "both must have done the same");
-            by_row.push(self.on_copy(|url| row_by_row(url, some)));
+        let round = |number: usize| {
+            let (rounds, after) = self.on_copy(|url| (run(&mut mark_no_shows(url, AS_OF)).wall, effects(url)));
+            let (psql, by_psql) = self.on_copy(|url| (run(psql(url).arg("-f").arg(&script.0)).wall, effects(url)));
+            assert_eq!(after, by_psql, "both must have done the same");
+            let singles = self.on_copy(|url| row_by_row(url, some));
+            let count = some.len();
             eprintln!(
-                "round {round}: rounds {:.2?}, psql {wall:.2?}, a transaction a row {:.2?} for {} rows; {after}",
-                by_rounds[round - 1],
-                by_row[round - 1],
-                some.len()
+                "round {number}: rounds {rounds:.2?}, psql {psql:.2?}, {count} rows one by one {singles:.2?}; {after}"
             );
-        }
-        let single = median(by_row) / some.len() as u32;
-        Work { rounds: median(by_rounds), psql: median(by_psql), single, single_rows: some.len() }
+            Work { rounds, psql, single: singles / count as u32 }
+        };
+        (1..=REPEATS).map(round).collect()
     }
 
     fn due_ids(&self) -> Vec<i64> {
@@ -182,31 +176,27 @@ fn effects(url: &str) -> String {
     output(psql(url).args(["-c", count])).trim().to_owned()
 }
 
-fn median<T: Ord + Copy>(values: impl IntoIterator<Item = T>) -> T {
+fn median<T: PartialOrd + Copy>(values: impl IntoIterator<Item = T>) -> T {
     let mut values: Vec<T> = values.into_iter().collect();
-    values.sort_unstable();
+    values.sort_unstable_by(|a, b| a.partial_cmp(b).expect("no measurement is not a number"));
     values[values.len() / 2]
 }
 
-/// Prints the figures; whether all targets are met.
-fn report(bench: &Bench, idle: &StartUp, work: &Work) -> bool {
+/// Prints the figures; whether all targets are met. Ratios are taken within a round, between neighbours in time.
+fn report(bench: &Bench, idle: &StartUp, work: &[Work]) -> bool {
     let millis = |wall: Duration| wall.as_secs_f64() * 1000.0;
     let mebibytes = |kibibytes: i64| kibibytes as f64 / 1024.0;
-    let each = work.rounds / bench.due as u32;
+    let each = |work: &Work| work.rounds / bench.due as u32;
+    let row = |name: &str, wall: Duration, unit: &str| println!("  {name:28} {:9.3} ms {unit}", millis(wall));
     println!("{} due of {} visits; medians; times are of this machine only", bench.due, bench.visits);
-    println!("  rounds mark-no-shows         {:9.1} ms, {:.1} us a row", millis(work.rounds), millis(each) * 1000.0);
-    println!("  the same statements by psql  {:9.1} ms", millis(work.psql));
-    println!(
-        "  a transaction a row          {:9.1} us a row, on {} rows",
-        millis(work.single) * 1000.0,
-        work.single_rows
-    );
+    row("rounds mark-no-shows", median(work.iter().map(each)), "a row");
+    row("the same statements by psql", median(work.iter().map(|work| work.psql / bench.due as u32)), "a row");
+    row("a transaction a row", median(work.iter().map(|work| work.single)), "a row");
     println!("nothing to do");
-    for (name, cost) in [("rounds mark-no-shows", &idle.rounds), ("psql -c 'select 1'", &idle.psql)] {
-        println!("  {name:28} {:9.1} ms, {:.1} MiB", millis(cost.wall), mebibytes(cost.resident));
-    }
-    let ratio = work.rounds.as_secs_f64() / work.psql.as_secs_f64();
-    let faster = work.single.as_secs_f64() / each.as_secs_f64();
+    row("rounds mark-no-shows", idle.rounds.wall, &format!("and {:.1} MiB", mebibytes(idle.rounds.resident)));
+    row("psql -c 'select 1'", idle.psql.wall, &format!("and {:.1} MiB", mebibytes(idle.psql.resident)));
+    let ratio = median(work.iter().map(|work| work.rounds.as_secs_f64() / work.psql.as_secs_f64()));
+    let faster = median(work.iter().map(|work| work.single.as_secs_f64() / each(work).as_secs_f64()));
     let later = millis(idle.rounds.wall) - millis(idle.psql.wall);
     let memory = mebibytes(idle.rounds.resident);
     let mut met = true;

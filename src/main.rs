@@ -1,5 +1,7 @@
 //! `rounds`: run-once jobs for a clinic's operations on PostgreSQL. Parse, init, dispatch, exit.
 
+#![forbid(unsafe_code)]
+
 mod cli;
 mod db;
 #[cfg(feature = "demo")]

@@ -3,7 +3,8 @@
 WITH
 -- The visits. One that the clinic's application holds right now is left to the next run.
 locked AS MATERIALIZED (
-    SELECT a.* FROM appointments a WHERE a.id = ANY ($6) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT a.id, a.facility_id, a.doctor_id, a.patient_id, a.source, a.status, a.appointment_date, a.start_time
+    FROM appointments a WHERE a.id = ANY ($6) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- Their slots, after the visits.
 slots AS MATERIALIZED (
