@@ -30,19 +30,11 @@ fn main() -> ExitCode {
     let Cli { global, command } = Cli::read();
     telemetry::init(&global.logs, command.log_level());
     // One thread: a run waits for the database, it does not compute.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime {
-        Ok(runtime) => {
-            let exit = runtime.block_on(dispatch(global, command));
-            // A look-up of a name that nobody answers must not keep a process that is done.
-            runtime.shutdown_timeout(Duration::from_secs(2));
-            exit.into()
-        }
-        Err(error) => {
-            tracing::error!("cannot start: {}", error.kind());
-            Exit::Failed.into()
-        }
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("timers and sockets");
+    let exit = runtime.block_on(dispatch(global, command));
+    // A look-up of a name that nobody answers must not keep a process that is done.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    exit.into()
 }
 
 async fn dispatch(global: Global, command: Command) -> Exit {

@@ -99,27 +99,10 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
             return Ok(());
         }
     };
-    let database_now = match started {
-        Claimed::Held(now) => now,
-        Claimed::Busy(holder) => {
-            summary.run_id = Some(id);
-            summary.status = "SKIPPED";
-            summary.exit = if args.fail_if_running { Exit::Busy } else { Exit::Done };
-            summary.error = Some(("ALREADY_RUNNING".into(), format!("run {holder} is at work; nothing was done")));
-            return Ok(());
-        }
-        Claimed::Blocked(holder) => {
-            summary.run_id = Some(id);
-            summary.error = Some((
-                "TAKEOVER_BLOCKED".into(),
-                format!(
-                    "run {holder} is dead, but a session still locks its row; nothing was done. End that session \
-                     (pg_stat_activity, application rounds/{}); the next run takes over",
-                    J::NAME
-                ),
-            ));
-            return Ok(());
-        }
+    let Claimed::Held(database_now) = started else {
+        summary.run_id = Some(id);
+        stand_aside(&started, J::NAME, args, summary);
+        return Ok(());
     };
     let run =
         Run { id, now: args.as_of.unwrap_or(database_now), args: args.clone(), db: db.clone(), limits, stop: stop.1 };
@@ -136,6 +119,25 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
     let report = summary.report.clone();
     close(db, args, id, outcome.as_ref().copied(), &report, counts, summary).await;
     Ok(())
+}
+
+/// Says in the summary why this run was not to be.
+fn stand_aside(claimed: &Claimed, job: &str, args: &RunArgs, summary: &mut Summary) {
+    match claimed {
+        Claimed::Held(_) => {}
+        Claimed::Busy(holder) => {
+            summary.status = "SKIPPED";
+            summary.exit = if args.fail_if_running { Exit::Busy } else { Exit::Done };
+            summary.error = Some(("ALREADY_RUNNING".into(), format!("run {holder} is at work; nothing was done")));
+        }
+        Claimed::Blocked(holder) => {
+            let message = format!(
+                "run {holder} is dead, but a session still locks its row; nothing was done. End that session \
+                 (pg_stat_activity, application rounds/{job}); the next run takes over"
+            );
+            summary.error = Some(("TAKEOVER_BLOCKED".into(), message));
+        }
+    }
 }
 
 /// Refuses a database that is not ours, then takes the lane. A dry run only reads the clock.
