@@ -12,7 +12,7 @@ demo:
 
 # Once against the server, once more through PgBouncer in transaction mode.
 test:
-	@scripts/pgbouncer
+	@scripts/test-tools
 	@$(with_postgres) && cargo test --locked && ROUNDS_TEST_POOLER=1 cargo test --locked --test it
 
 bench:

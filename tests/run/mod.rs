@@ -3,6 +3,7 @@
 mod claim;
 mod endings;
 mod faults;
+#[cfg(target_os = "linux")]
 mod network;
 mod phi;
 mod takeover;

@@ -37,7 +37,7 @@ fn start() -> Child {
     let began = Instant::now();
     while !socket.exists() {
         let missing = child.try_wait().ok().flatten().is_some();
-        assert!(!missing, "PgBouncer is missing; install it with: scripts/pgbouncer (apt-get install pgbouncer)");
+        assert!(!missing, "PgBouncer is missing; install it with: scripts/test-tools (apt-get install pgbouncer)");
         assert!(began.elapsed() < Duration::from_secs(10), "PgBouncer does not start");
         std::thread::sleep(Duration::from_millis(20));
     }
