@@ -17,7 +17,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Config, Transaction};
+use tokio_postgres::{Client, Config, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::redact::{Class, Failure};
@@ -63,9 +63,23 @@ impl Limits {
         Self { lock: lock.min(self.statement / 2), ..self }
     }
 
+    /// Begins a transaction that has them: there is none without.
+    pub async fn begin(self, client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+        let tx = client.transaction().await?;
+        self.apply(&tx).await?;
+        Ok(tx)
+    }
+
+    /// The same, but nothing can be changed in it.
+    pub async fn begin_reading(self, client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+        let tx = client.build_transaction().read_only(true).start().await?;
+        self.apply(&tx).await?;
+        Ok(tx)
+    }
+
     /// Sets them for the transaction. A client that is gone ends its statement within half a second; JIT compilation
     /// never pays for statements this short.
-    pub async fn apply(self, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    async fn apply(self, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
         tx.batch_execute(&format!(
             "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
              SET LOCAL idle_in_transaction_session_timeout = {}; \

@@ -75,8 +75,7 @@ impl Run {
         self.checkpoint()?;
         let read = async || {
             let mut client = self.db.client().await?;
-            let tx = client.build_transaction().read_only(true).start().await?;
-            self.limits.apply(&tx).await?;
+            let tx = self.limits.begin_reading(&mut client).await?;
             let value = body(&tx).await?;
             // Dropped, it is rolled back without a wait for the answer.
             drop(tx);
@@ -103,8 +102,7 @@ impl Run {
         body: &impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<Option<T>, Failure> {
         let mut client = self.db.client().await?;
-        let tx = client.transaction().await?;
-        self.limits.apply(&tx).await?;
+        let tx = self.limits.begin(&mut client).await?;
         if self.dry_run() {
             let value = body(&tx).await?;
             tx.rollback().await?;

@@ -58,10 +58,11 @@ pub fn limits(lease: Duration) -> Limits {
 impl Claim<'_> {
     /// Takes the lane. Asking again with the same id after a lost reply finds the row that is there.
     pub async fn take(&self, db: &Db) -> Result<Claimed, Failure> {
+        let limits = limits(self.lease).with_lock(STATUS_LOCK);
         let mut client = db.client().await?;
         // Runs that end at this very moment make it look again; it does not look without end.
         for _ in 0..10 {
-            let tx = self.begin(&mut client).await?;
+            let tx = limits.begin(&mut client).await?;
             let blocked = match self.try_take(&tx).await {
                 Ok(None) => continue,
                 Ok(Some(claimed)) => {
@@ -72,19 +73,13 @@ impl Claim<'_> {
                 Err(Refused::Failed(failure)) => return Err(failure),
             };
             tx.rollback().await?;
-            let tx = self.begin(&mut client).await?;
+            let tx = limits.begin(&mut client).await?;
             let why = ("TAKEOVER_BLOCKED", format!("run {blocked} is dead, but its row is locked"));
             self.insert(&tx, "FAILED", Some(&why)).await?;
             tx.commit().await?;
             return Ok(Claimed::Blocked(blocked));
         }
         Err(Failure::new("CLAIM_CONTENDED", Class::Other, "the lane changes hands faster than it can be taken"))
-    }
-
-    async fn begin<'c>(&self, client: &'c mut tokio_postgres::Client) -> Result<Transaction<'c>, Failure> {
-        let tx = client.transaction().await?;
-        limits(self.lease).with_lock(STATUS_LOCK).apply(&tx).await?;
-        Ok(tx)
     }
 
     /// One look at the lane. Nothing comes back where its holder is gone by now.
@@ -222,8 +217,7 @@ pub async fn fence(tx: &Transaction<'_>, run: Uuid) -> Result<Option<String>, Fa
 /// then asks the server's log of transactions. A guess is never made.
 pub async fn committed(db: &Db, limits: Limits, run: Uuid, xid: &str) -> Result<bool, Failure> {
     let mut client = db.client().await?;
-    let tx = client.transaction().await?;
-    limits.with_lock(STATUS_LOCK).apply(&tx).await?;
+    let tx = limits.with_lock(STATUS_LOCK).begin(&mut client).await?;
     tx.query_typed_opt(include_str!("settled.sql"), &[(&run, Type::UUID)]).await?;
     let row = tx.query_typed_one("SELECT pg_xact_status($1::xid8)", &[(&xid, Type::TEXT)]).await?;
     tx.rollback().await?;
@@ -266,8 +260,7 @@ impl Closing<'_> {
     /// The same in a transaction of its own. Asked again after a lost reply, it finds what it has written.
     pub async fn commit(&self, db: &Db, limits: Limits) -> Result<Option<u64>, Failure> {
         let mut client = db.client().await?;
-        let tx = client.transaction().await?;
-        limits.with_lock(STATUS_LOCK).apply(&tx).await?;
+        let tx = limits.with_lock(STATUS_LOCK).begin(&mut client).await?;
         if let Some(duration) = self.close(&tx).await? {
             tx.commit().await?;
             return Ok(Some(duration));

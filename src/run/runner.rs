@@ -143,14 +143,14 @@ fn stand_aside(claimed: &Claimed, job: &str, args: &RunArgs, summary: &mut Summa
 /// Refuses a database that is not ours, then takes the lane. A dry run only reads the clock.
 async fn begin(db: &Db, claim: &Claim<'_>, dry_run: bool) -> Result<Claimed, Failure> {
     let mut client = db.client().await?;
-    let tx = client.build_transaction().read_only(true).start().await?;
-    lease::limits(claim.lease).apply(&tx).await?;
+    let tx = lease::limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
     if dry_run {
         let row = tx.query_typed_one("SELECT clock_timestamp()", &[]).await?;
         return Ok(Claimed::Held(row.get(0)));
     }
-    tx.rollback().await?;
+    // Rolled back without a wait for the answer, as every read is.
+    drop(tx);
     drop(client);
     claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))
 }
