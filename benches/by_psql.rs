@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 
 use crate::{AS_OF, FIRST_DATE, LAST_DATE};
 
-const DUE: &str = include_str!("../src/jobs/mark_no_shows.due.sql");
+const DUE: &str =
+    concat!(include_str!("../src/jobs/mark_no_shows.visit.sql"), include_str!("../src/jobs/mark_no_shows.due.sql"));
 const UNJUDGED: &str = include_str!("../src/jobs/mark_no_shows.unjudged.sql");
 const MARK: &str = include_str!("../src/jobs/mark_no_shows.sql");
 const OUTBOX: &str = include_str!("../src/outbox.sql");
@@ -52,7 +53,8 @@ pub fn script(due: &[i64]) -> String {
     for ids in due.chunks(BATCH_ROWS) {
         let ids = format!("'{{{}}}'::bigint[]", ids.iter().map(i64::to_string).collect::<Vec<_>>().join(","));
         let fence = literal(FENCE, &[RUN]);
-        let mark = literal(&mark, &[&now, &first, &last, &days, &zones, &ids, RUN]);
+        let by = ["'AUTO_TIMEOUT'", "NULL::bigint", "NULL::text"];
+        let mark = literal(&mark, &[&now, &first, &last, &days, &zones, &ids, RUN, by[0], by[1], by[2]]);
         write!(script, "BEGIN;\n{SETTINGS}{fence};\n{mark};\nCOMMIT;\n").expect("a string takes it");
     }
     let close = literal(CLOSE, &[RUN, "'COMPLETED'", "NULL", "NULL", &due.len().to_string(), "0", "'{}'::jsonb"]);

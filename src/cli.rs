@@ -53,7 +53,7 @@ impl Command {
         match self {
             #[cfg(feature = "demo")]
             Self::Demo(_) => LogLevel::Error,
-            Self::MarkNoShows(_) | Self::StageAlerts(_) | Self::Migrate(_) => LogLevel::Info,
+            _ => LogLevel::Info,
         }
     }
 }
@@ -61,19 +61,51 @@ impl Command {
 impl Cli {
     /// The command line of this process; on bad usage says what is wrong and exits 2.
     pub fn read() -> Self {
-        let mut command = with_schedule(Self::command());
+        let mut command = built(Self::command());
         let mut matches = command.clone().get_matches();
         Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
 }
 
+/// The options of a run that no operator's command looks at.
+const OF_JOBS: [&str; 10] = [
+    "lease",
+    "attempts",
+    "retry_delay",
+    "max_items",
+    "batch_rows",
+    "source",
+    "scheduled_for",
+    "unless_succeeded_within",
+    "fail_if_running",
+    "partial_ok",
+];
+
+/// Each job with its schedule, each other command without the options that only jobs have.
+fn built(command: ClapCommand) -> ClapCommand {
+    let mut command = with_schedule(command);
+    command.build();
+    let is_job = |command: &ClapCommand| schedule::rows(command.get_name()).next().is_some();
+    command.mut_subcommands(|command| if is_job(&command) { command } else { without_job_options(command) })
+}
+
+fn without_job_options(command: ClapCommand) -> ClapCommand {
+    let command = command.mut_args(|arg| {
+        let hide = arg.is_hide_set() || OF_JOBS.contains(&arg.get_id().as_str());
+        arg.hide(hide)
+    });
+    command.mut_subcommands(without_job_options)
+}
+
 /// Adds each job's cadence and deadline to its help.
 fn with_schedule(command: ClapCommand) -> ClapCommand {
-    command.mut_subcommands(|job| match schedule::row(job.get_name()) {
-        Some(row) => {
+    command.mut_subcommands(|job| {
+        let lines = schedule::rows(job.get_name()).map(|row| {
+            let lane = if row.lane.is_empty() { String::new() } else { format!(" ({})", row.lane) };
             let deadline = humantime::format_duration(row.deadline);
-            job.after_help(format!("Schedule: {}. Deadline: {deadline}.", row.cadence))
-        }
-        None => job,
+            format!("Schedule{lane}: {}. Deadline: {deadline}.", row.cadence)
+        });
+        let lines: Vec<_> = lines.collect();
+        if lines.is_empty() { job } else { job.after_help(lines.join("\n")) }
     })
 }

@@ -118,6 +118,11 @@ impl Db {
         Ok(Self { pool, target })
     }
 
+    /// Database, host and port, for messages.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
     /// A connection, from the pool or new.
     pub async fn client(&self) -> Result<Object, Failure> {
         self.pool

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod actor;
 mod cli;
 mod db;
 #[cfg(feature = "demo")]
@@ -16,6 +17,7 @@ mod redact;
 mod run;
 mod schedule;
 mod schema;
+mod table;
 mod telemetry;
 
 use std::process::ExitCode;

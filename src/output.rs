@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
@@ -19,8 +20,18 @@ pub enum Output {
     Json,
 }
 
+/// Whether colours are wanted on stdout: by a person at a terminal who has not said NO_COLOR.
+pub fn colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
+}
+
+/// An instant as reports write it.
+pub fn stamp(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
 impl OutputArgs {
-    fn resolve(&self) -> Output {
+    pub fn resolve(&self) -> Output {
         self.output.unwrap_or(if std::io::stdout().is_terminal() { Output::Text } else { Output::Json })
     }
 

@@ -16,13 +16,16 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
+use uuid::Uuid;
 
 use crate::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
 use crate::outbox;
 use crate::redact::Failure;
 use crate::run::{Batch, Halt, Job, NotDone, Run, apply, count, left_alone};
 
-const DUE: &str = include_str!("mark_no_shows.due.sql");
+/// The rules: a visit in time, and what makes it due.
+const DUE: &str = concat!(include_str!("mark_no_shows.visit.sql"), include_str!("mark_no_shows.due.sql"));
+const BY_HAND: &str = concat!(include_str!("mark_no_shows.visit.sql"), include_str!("mark_no_shows.by_hand.sql"));
 const UNJUDGED: &str = include_str!("mark_no_shows.unjudged.sql");
 
 /// Mark visits to which nobody came as no-shows, free their slots, tell the patients
@@ -73,14 +76,16 @@ impl Job for MarkNoShows {
         report.scanned = (found.zones.len() + found.doctors.len() + found.due.len()) as u64;
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
         run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
-        let left_alone = left_alone("$6", "pairs", "marked", "appointments");
-        let mark =
-            format!(include_str!("mark_no_shows.sql"), due = DUE, outbox = outbox::NOTIFIED, left_alone = left_alone);
-        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
-            let mut parameters = window.rule(&found.zones);
-            parameters.extend([(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&run.id, Type::UUID)]);
-            tx.query_typed_one(&mark, &parameters).await
+        let marking = Marking {
+            statement: statement(DUE),
+            window: &window,
+            zones: &found.zones,
+            act: run.id,
+            reason: "AUTO_TIMEOUT",
+            author: run.actor(),
+            notes: None,
         };
+        let statement = async |tx: &Transaction<'_>, ids: &[i64]| marking.apply(tx, ids).await;
         let batch = Batch { entity: "appointment", ids: &found.due };
         apply(run, batch, &mut report.not_done, statement, |row| {
             report.marked += count(row, "marked");
@@ -90,6 +95,65 @@ impl Job for MarkNoShows {
             report.notices_suppressed += count(row, "notices_suppressed");
         })
         .await
+    }
+}
+
+/// What a person says of a visit to which nobody came.
+pub struct ByHand<'a> {
+    pub visit: i64,
+    pub now: DateTime<Utc>,
+    /// One of `no_show_logs.reason`.
+    pub reason: &'a str,
+    pub author: i64,
+    pub notes: Option<&'a str>,
+}
+
+impl ByHand<'_> {
+    /// Marks the visit with the job's own statement; returns its row of counts. Only what makes it due is another rule: that
+    /// it is LOCAL, and SCHEDULED, CONFIRMED or CHECKED_IN.
+    pub async fn mark(&self, tx: &Transaction<'_>) -> Result<Row, Failure> {
+        let zones = unreadable_zones(tx).await?;
+        let marking = Marking {
+            statement: statement(BY_HAND),
+            window: &Window::new(self.now, 0),
+            zones: &zones,
+            act: Uuid::new_v4(),
+            reason: self.reason,
+            author: Some(self.author),
+            notes: self.notes,
+        };
+        Ok(marking.apply(tx, &[self.visit]).await?)
+    }
+}
+
+/// The statement that marks a batch of visits that are due by this rule.
+fn statement(rule: &str) -> String {
+    let left_alone = left_alone("$6", "pairs", "marked", "appointments");
+    format!(include_str!("mark_no_shows.sql"), due = rule, outbox = outbox::NOTIFIED, left_alone = left_alone)
+}
+
+/// That statement, and its parameters but for the ids.
+struct Marking<'a> {
+    statement: String,
+    window: &'a Window,
+    zones: &'a Vec<i64>,
+    act: Uuid,
+    reason: &'a str,
+    author: Option<i64>,
+    notes: Option<&'a str>,
+}
+
+impl Marking<'_> {
+    async fn apply(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<Row, tokio_postgres::Error> {
+        let mut parameters = self.window.rule(self.zones);
+        parameters.extend([
+            (&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY),
+            (&self.act, Type::UUID),
+            (&self.reason, Type::TEXT),
+            (&self.author, Type::INT8),
+            (&self.notes, Type::TEXT),
+        ]);
+        tx.query_typed_one(&self.statement, &parameters).await
     }
 }
 

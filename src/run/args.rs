@@ -53,6 +53,14 @@ pub struct RunArgs {
     #[arg(long, global = true, env = "ROUNDS_SCHEDULED_FOR", value_name = "INSTANT", value_parser = instant)]
     #[serde(skip)]
     pub scheduled_for: Option<DateTime<Utc>>,
+    /// The user who starts it by hand: recorded with the run, which is manual then, and in what it writes
+    #[arg(long, global = true, env = "ROUNDS_ACTOR", value_name = "USER_ID", value_parser = clap::value_parser!(i64).range(1..))]
+    #[serde(skip)]
+    pub actor: Option<i64>,
+    /// Skip the run if one of the job succeeded at most this long ago: for a scheduler that stands in for another
+    #[arg(long, global = true, env = "ROUNDS_UNLESS_SUCCEEDED_WITHIN", value_name = "DURATION", value_parser = positive_duration)]
+    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub unless_succeeded_within: Option<Duration>,
     /// Exit 75 instead of 0 when another run of the job is at work
     #[arg(long, global = true, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = clap::builder::BoolishValueParser::new())]
     #[serde(skip)]
@@ -92,6 +100,11 @@ impl RunArgs {
         Self { as_of: Some(instant), scheduled_for: Some(instant), source, replay: true, ..self.clone() }
     }
 
+    /// Who the record says started it: whoever names a person is one.
+    pub fn recorded_source(&self) -> Source {
+        if self.actor.is_some() { Source::Manual } else { self.source }
+    }
+
     /// Refuses what no single option shows to be wrong.
     pub fn check(&self) -> Result<(), Failure> {
         let allowed = self.replay || std::env::var(ALLOW_AS_OF).is_ok_and(|value| value == "1");
@@ -112,7 +125,7 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         .map_err(|_| "an instant looks like 2026-03-02T09:15:00-05:00".to_owned())
 }
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
+pub fn positive_duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
         Ok(duration) => Ok(duration),
@@ -125,9 +138,13 @@ fn lease(text: &str) -> Result<Duration, String> {
     if LEASE.contains(&lease) { Ok(lease) } else { Err("must be from 2s to 1h".to_owned()) }
 }
 
-fn as_text<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match duration {
-        Some(duration) => serializer.collect_str(&humantime::format_duration(*duration)),
+/// A duration in a run's recorded arguments.
+pub fn as_text<S: serde::Serializer>(
+    duration: &(impl Into<Option<Duration>> + Copy),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match (*duration).into() {
+        Some(duration) => serializer.collect_str(&humantime::format_duration(duration)),
         None => serializer.serialize_none(),
     }
 }

@@ -3,8 +3,13 @@
 //! Each batch is one fenced transaction. When the database refuses a row, the batch is halved until that row is alone;
 //! it is recorded, and the others go through. Every id is tried once a pass, so the loop ends.
 
+use std::fmt::Display;
+
+use serde::Serialize;
+use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 use tracing::debug;
+use uuid::Uuid;
 
 use super::halt::Halt;
 use super::job::Run;
@@ -15,10 +20,23 @@ use crate::redact::Class;
 /// largest batch down to one row takes 13.
 const LOCKED_IN_A_ROW: u32 = 16;
 
+/// What a row is known by.
+pub trait Id: Copy + PartialEq + Display + Serialize + ToSql + FromSqlOwned + Sync {
+    const ARRAY: Type;
+}
+
+impl Id for i64 {
+    const ARRAY: Type = Type::INT8_ARRAY;
+}
+
+impl Id for Uuid {
+    const ARRAY: Type = Type::UUID_ARRAY;
+}
+
 /// The ids to apply, and what they are ids of.
-pub struct Batch<'a> {
+pub struct Batch<'a, I> {
     pub entity: &'static str,
-    pub ids: &'a [i64],
+    pub ids: &'a [I],
 }
 
 /// The columns `locked` and `changed` of a statement's row, in SQL. `ids` is the parameter with the batch, `mine` the CTE
@@ -29,16 +47,16 @@ pub fn left_alone(ids: &str, mine: &str, done: &str, table: &str) -> String {
 
 /// Applies `statement` to all ids. It returns one row: the ids that it left alone in the arrays `locked` and `changed`,
 /// and counts, which `tally` adds up once they are committed.
-pub async fn apply(
+pub async fn apply<I: Id>(
     run: &Run,
-    batch: Batch<'_>,
+    batch: Batch<'_, I>,
     not_done: &mut NotDone,
-    statement: impl AsyncFn(&Transaction<'_>, &[i64]) -> Result<Row, tokio_postgres::Error>,
+    statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, tokio_postgres::Error>,
     mut tally: impl FnMut(&Row),
 ) -> Result<(), Halt> {
     let entity = batch.entity;
     let mut locked_in_a_row = 0;
-    let mut todo: Vec<&[i64]> = batch.ids.chunks(run.batch_rows()).rev().collect();
+    let mut todo: Vec<&[I]> = batch.ids.chunks(run.batch_rows()).rev().collect();
     while let Some(ids) = todo.pop() {
         let what = format!("changing {} {entity}(s) from id {}", ids.len(), ids[0]);
         let outcome = run.effect(&what, async |tx| Ok(statement(tx, ids).await?)).await;
@@ -55,7 +73,7 @@ pub async fn apply(
             Err(Halt::Failed(failure)) if matches!(failure.class, Class::Data | Class::Locked) => match ids {
                 [id] if failure.class == Class::Locked => {
                     locked_in_a_row += 1;
-                    debug!(run_id = %run.id, entity, id, "skipped: locked");
+                    debug!(run_id = %run.id, entity, %id, "skipped: locked");
                     not_done.skip("locked", 1);
                 }
                 [_] => run.items_failed(not_done, entity, ids, &failure).await?,
@@ -72,9 +90,9 @@ pub async fn apply(
 }
 
 /// Counts the ids that a batch left alone, and says at debug level what became of each.
-fn leave(run: &Run, entity: &'static str, ids: &[i64], row: &Row, not_done: &mut NotDone) {
-    let locked: Vec<i64> = row.get("locked");
-    let changed: Vec<i64> = row.get("changed");
+fn leave<I: Id>(run: &Run, entity: &'static str, ids: &[I], row: &Row, not_done: &mut NotDone) {
+    let locked: Vec<I> = row.get("locked");
+    let changed: Vec<I> = row.get("changed");
     not_done.skip("locked", locked.len() as u64);
     not_done.skip("changed", changed.len() as u64);
     if !tracing::enabled!(tracing::Level::DEBUG) {
@@ -86,7 +104,7 @@ fn leave(run: &Run, entity: &'static str, ids: &[i64], row: &Row, not_done: &mut
             () if changed.contains(id) => "skipped: no longer due",
             () => "changed",
         };
-        debug!(run_id = %run.id, entity, id, "{what}");
+        debug!(run_id = %run.id, entity, %id, "{what}");
     }
 }
 

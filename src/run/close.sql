@@ -1,5 +1,6 @@
 -- Changes the status of a run that is still RUNNING. FOR UPDATE first: it waits for an effect in flight, which holds
--- the row FOR KEY SHARE; a plain UPDATE would not. Nothing comes back where the run has been taken over.
+-- the row FOR KEY SHARE; a plain UPDATE would not. Nothing comes back where the run has been taken over; else how long it
+-- took, and whether the run of its lane that ended before it had failed.
 -- $1 id uuid · $2 status text · $3 error_code text or NULL · $4 error_message text or NULL
 -- $5 items_processed bigint · $6 items_failed bigint · $7 report jsonb, merged into the metadata
 WITH mine AS MATERIALIZED (
@@ -15,4 +16,9 @@ SET status = $2, error_code = $3, error_message = $4, items_processed = $5, item
     metadata = r.metadata || $7
 FROM mine, clock
 WHERE r.id = mine.id AND r.status = 'RUNNING'
-RETURNING r.duration_ms
+RETURNING r.duration_ms,
+          EXISTS (SELECT FROM (SELECT p.status FROM cron_job_runs p
+                               WHERE p.job_name = r.job_name AND p.lane = r.lane AND p.id <> r.id
+                                 AND p.status IN ('COMPLETED', 'FAILED')
+                               ORDER BY p.completed_at DESC LIMIT 1) before
+                  WHERE before.status = 'FAILED') AS after_failure

@@ -9,16 +9,20 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::args::RunArgs;
+use super::batch::Id;
 use super::halt::Halt;
 use super::lease;
 use super::report::{NotDone, Report};
 use super::retry::Retry;
+use crate::actor;
 use crate::db::{Db, Limits};
 use crate::redact::{Class, Failure};
 
 /// A job: its arguments, and what it does with a run. `Serialize` gives the arguments to the run's row.
 pub trait Job: Serialize {
     const NAME: &'static str;
+    /// Who may start it by hand.
+    const ROLES: &'static [&'static str] = actor::SUPERVISORS;
     type Report: Report;
 
     /// What may run side by side, and is judged apart.
@@ -42,6 +46,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// The user who started it by hand.
+    pub fn actor(&self) -> Option<i64> {
+        self.args.actor
+    }
+
     pub fn dry_run(&self) -> bool {
         self.args.dry_run
     }
@@ -118,7 +127,7 @@ impl Run {
         // The reply to COMMIT was lost, and with it whether it was done.
         drop(client);
         warn!(error_code = %failure.code, "the reply to COMMIT was lost ({}); asking the server", failure.message);
-        let ask = async || lease::committed(&self.db, self.limits, self.id, &xid).await;
+        let ask = async || lease::settled(&self.db, self.limits, self.id, &xid).await;
         match self.retry().run("asking whether a COMMIT was done", ask).await {
             Ok(true) => Ok(Some(value)),
             Ok(false) => Err(failure),
@@ -128,20 +137,21 @@ impl Run {
     }
 
     /// Records items that could not be done, and why; the run goes on.
-    pub async fn items_failed(
+    pub async fn items_failed<I: Id>(
         &self,
         not_done: &mut NotDone,
         entity: &'static str,
-        ids: &[i64],
+        ids: &[I],
         failure: &Failure,
     ) -> Result<(), Halt> {
         for id in ids {
-            not_done.fail(entity, *id, &failure.code);
-            warn!(run_id = %self.id, entity, id, error_code = %failure.code, "{entity} {id}: {}", failure.message);
+            not_done.fail(entity, id, &failure.code);
+            warn!(run_id = %self.id, entity, %id, error_code = %failure.code, "{entity} {id}: {}", failure.message);
         }
         if self.dry_run() || ids.is_empty() {
             return Ok(());
         }
+        let ids: Vec<String> = ids.iter().map(I::to_string).collect();
         self.effect("recording failed items", async |tx| {
             tx.client()
                 .execute_typed(
@@ -149,7 +159,7 @@ impl Run {
                     &[
                         (&self.id, Type::UUID),
                         (&entity, Type::TEXT),
-                        (&ids, Type::INT8_ARRAY),
+                        (&ids, Type::TEXT_ARRAY),
                         (&failure.code.as_ref(), Type::TEXT),
                         (&failure.message, Type::TEXT),
                     ],

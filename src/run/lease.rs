@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::Halt;
+use super::streak::{self, Ended};
 use crate::db::{Db, Limits};
 use crate::redact::{Class, Failure};
 
@@ -29,11 +30,14 @@ pub struct Claim<'a> {
     pub job: &'a str,
     pub lane: &'a str,
     pub source: &'a str,
+    pub actor: Option<i64>,
     pub scheduled_for: Option<DateTime<Utc>>,
     pub timeout: Duration,
     pub lease: Duration,
     pub host: &'a str,
     pub metadata: &'a Value,
+    /// Not to be taken where a run of the lane succeeded so short a time ago.
+    pub unless_succeeded_within: Option<Duration>,
 }
 
 /// What became of a claim.
@@ -44,6 +48,8 @@ pub enum Claimed {
     Busy(Uuid),
     /// A dead run holds it and cannot be moved away; a FAILED row says so.
     Blocked(Uuid),
+    /// This run has done it already; a SKIPPED row says so.
+    Succeeded(Uuid),
 }
 
 /// The limits that keep everything a run does shorter than its lease.
@@ -75,7 +81,9 @@ impl Claim<'_> {
             tx.rollback().await?;
             let tx = limits.begin(&mut client).await?;
             let why = ("TAKEOVER_BLOCKED", format!("run {blocked} is dead, but its row is locked"));
-            self.insert(&tx, "FAILED", Some(&why)).await?;
+            if self.insert(&tx, "FAILED", Some(&why)).await?.is_some() {
+                streak::tell(&tx, self.id, Ended::Failed).await?;
+            }
             tx.commit().await?;
             return Ok(Claimed::Blocked(blocked));
         }
@@ -84,15 +92,15 @@ impl Claim<'_> {
 
     /// One look at the lane. Nothing comes back where its holder is gone by now.
     async fn try_take(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, Refused> {
-        if let Some(started) = self.insert(tx, "RUNNING", None).await? {
-            return Ok(Some(Claimed::Held(started)));
+        if let Some(claimed) = self.hold(tx).await? {
+            return Ok(Some(claimed));
         }
         let Some(holder) = self.holder(tx).await? else { return Ok(None) };
         if holder.id == self.id {
             // An earlier attempt of ours, whose reply was lost.
             return match holder.status.as_str() {
                 "RUNNING" => Ok(Some(Claimed::Held(holder.started_at))),
-                "SKIPPED" => Ok(Some(Claimed::Busy(self.id))),
+                "SKIPPED" => Ok(Some(self.succeeded(tx).await?.map_or(Claimed::Busy(self.id), Claimed::Succeeded))),
                 _ => Err(Failure::new("CLAIM_LOST", Class::Other, "taken over before it began").into()),
             };
         }
@@ -124,7 +132,29 @@ impl Claim<'_> {
             return Ok(None);
         }
         warn!(taken_over = %id, error_code = lost, "a dead run held the lane; taking over");
-        Ok(self.insert(tx, "RUNNING", None).await?.map(Claimed::Held))
+        self.hold(tx).await
+    }
+
+    /// Takes the lane where it is free. With it in hand, so that no other run can succeed between the look and the claim,
+    /// looks whether it was done lately.
+    async fn hold(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, Failure> {
+        let Some(started) = self.insert(tx, "RUNNING", None).await? else { return Ok(None) };
+        let Some(run) = self.succeeded(tx).await? else { return Ok(Some(Claimed::Held(started))) };
+        let why = format!("run {run} succeeded lately enough");
+        let error = Some(("SUCCEEDED_LATELY", why.as_str()));
+        let report = &Value::Object(Default::default());
+        let closing = Closing { id: self.id, status: "SKIPPED", error, processed: 0, failed: 0, report };
+        closing.close(tx).await?;
+        Ok(Some(Claimed::Succeeded(run)))
+    }
+
+    /// The newest run of the lane that succeeded lately enough for this one not to be needed.
+    pub async fn succeeded(&self, tx: &Transaction<'_>) -> Result<Option<Uuid>, Failure> {
+        let Some(within) = self.unless_succeeded_within else { return Ok(None) };
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&self.job, Type::TEXT), (&self.lane, Type::TEXT), (&millis(within), Type::INT8)];
+        let row = tx.query_typed_opt(include_str!("succeeded.sql"), &parameters).await?;
+        Ok(row.map(|row| row.get(0)))
     }
 
     async fn holder(&self, tx: &Transaction<'_>) -> Result<Option<Holder>, Failure> {
@@ -168,6 +198,7 @@ impl Claim<'_> {
                     (&code, Type::TEXT),
                     (&message, Type::TEXT),
                     (&millis(self.lease), Type::INT8),
+                    (&self.actor, Type::INT8),
                 ],
             )
             .await?;
@@ -215,17 +246,28 @@ pub async fn fence(tx: &Transaction<'_>, run: Uuid) -> Result<Option<String>, Fa
 
 /// After a COMMIT whose reply was lost: did it commit? Waits on a new connection until the old transaction has ended,
 /// then asks the server's log of transactions. A guess is never made.
-pub async fn committed(db: &Db, limits: Limits, run: Uuid, xid: &str) -> Result<bool, Failure> {
+pub async fn settled(db: &Db, limits: Limits, run: Uuid, xid: &str) -> Result<bool, Failure> {
     let mut client = db.client().await?;
     let tx = limits.with_lock(STATUS_LOCK).begin(&mut client).await?;
     tx.query_typed_opt(include_str!("settled.sql"), &[(&run, Type::UUID)]).await?;
-    let row = tx.query_typed_one("SELECT pg_xact_status($1::xid8)", &[(&xid, Type::TEXT)]).await?;
+    let committed = committed(&tx, xid).await?;
     tx.rollback().await?;
+    committed.ok_or_else(unknown)
+}
+
+/// Whether a transaction committed; nothing while it is at work.
+pub async fn committed(tx: &Transaction<'_>, xid: &str) -> Result<Option<bool>, Failure> {
+    let row = tx.query_typed_one("SELECT pg_xact_status($1::xid8)", &[(&xid, Type::TEXT)]).await?;
     match row.get::<_, Option<&str>>(0) {
-        Some("committed") => Ok(true),
-        Some("aborted") => Ok(false),
-        _ => Err(Failure::new("COMMIT_UNKNOWN", Class::Other, "the server does not know how a transaction ended")),
+        Some("committed") => Ok(Some(true)),
+        Some("aborted") => Ok(Some(false)),
+        Some("in progress") => Ok(None),
+        _ => Err(unknown()),
     }
+}
+
+fn unknown() -> Failure {
+    Failure::new("COMMIT_UNKNOWN", Class::Other, "the server does not know how a transaction ended")
 }
 
 /// The end of a run, for its row.
@@ -241,7 +283,8 @@ pub struct Closing<'a> {
 }
 
 impl Closing<'_> {
-    /// Changes the status; returns how long the run took, or nothing where it has been taken over.
+    /// Changes the status, and stages what is to be told of it; returns how long the run took, or nothing where it has
+    /// been taken over.
     pub async fn close(&self, tx: &Transaction<'_>) -> Result<Option<u64>, Failure> {
         let (code, message) = self.error.unzip();
         let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
@@ -253,8 +296,13 @@ impl Closing<'_> {
             (&(self.failed as i64), Type::INT8),
             (self.report, Type::JSONB),
         ];
-        let row = tx.query_typed_opt(include_str!("close.sql"), &parameters).await?;
-        Ok(row.map(|row| row.get::<_, i64>(0).unsigned_abs()))
+        let Some(row) = tx.query_typed_opt(include_str!("close.sql"), &parameters).await? else { return Ok(None) };
+        match (self.status, code) {
+            ("FAILED", code) if code != Some("INTERRUPTED") => streak::tell(tx, self.id, Ended::Failed).await?,
+            ("COMPLETED", _) if row.get("after_failure") => streak::tell(tx, self.id, Ended::Recovered).await?,
+            _ => {}
+        }
+        Ok(Some(row.get::<_, i64>("duration_ms").unsigned_abs()))
     }
 
     /// The same in a transaction of its own. Asked again after a lost reply, it finds what it has written.

@@ -1,7 +1,7 @@
 //! What every job gets: the claim, a fence around each effect, batches, retries, a deadline, a report, an exit code.
 //!
 //! `job` is what a job sees, `runner` carries one from claim to exit, `lease` is the run's row as a lock, `batch`
-//! applies ids, `report` is what comes back.
+//! applies ids, `report` is what comes back, `streak` tells the admins when a job keeps failing.
 
 mod args;
 mod batch;
@@ -11,12 +11,15 @@ mod lease;
 mod report;
 mod retry;
 mod runner;
+mod streak;
 
-pub use args::RunArgs;
-pub use batch::{Batch, apply, count, left_alone};
+pub use args::{RunArgs, as_text, positive_duration};
+pub use batch::{Batch, Id, apply, count, left_alone};
 pub use halt::Halt;
 pub use job::{Job, Run};
+pub use lease::committed;
 #[cfg(feature = "demo")]
 pub use report::Summary;
 pub use report::{NotDone, Report};
 pub use runner::execute;
+pub use streak::failures;

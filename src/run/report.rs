@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::exit::Exit;
+use crate::output::stamp;
 
 /// How many failed items a report lists; `cron_job_run_errors` has all of them.
 const ERRORS_LISTED: usize = 20;
@@ -44,7 +45,7 @@ pub struct NotDone {
 #[derive(Debug, Serialize)]
 pub struct ItemError {
     pub entity: &'static str,
-    pub id: i64,
+    pub id: Value,
     pub code: String,
 }
 
@@ -56,10 +57,10 @@ impl NotDone {
         }
     }
 
-    pub fn fail(&mut self, entity: &'static str, id: i64, code: &str) {
+    pub fn fail(&mut self, entity: &'static str, id: impl Serialize, code: &str) {
         self.failed += 1;
         if self.errors.len() < ERRORS_LISTED {
-            self.errors.push(ItemError { entity, id, code: code.to_owned() });
+            self.errors.push(ItemError { entity, id: json!(id), code: code.to_owned() });
         }
     }
 }
@@ -95,7 +96,7 @@ impl Summary {
         out.insert("status".into(), json!(self.status));
         out.insert("ok".into(), json!(matches!(self.exit, Exit::Done | Exit::Partial)));
         out.insert("dry_run".into(), json!(self.dry_run));
-        out.insert("now".into(), json!(self.now.map(|now| now.to_rfc3339_opts(SecondsFormat::Millis, true))));
+        out.insert("now".into(), json!(self.now.map(stamp)));
         out.insert("duration_ms".into(), json!(self.duration_ms));
         if let Some((code, message)) = &self.error {
             out.insert("error_code".into(), json!(code));

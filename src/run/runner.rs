@@ -18,6 +18,7 @@ use super::job::{Job, Run};
 use super::lease::{self, Claim, Claimed, Closing};
 use super::report::{Report, Summary};
 use super::retry::Retry;
+use crate::actor::Actor;
 use crate::db::Db;
 use crate::exit::Exit;
 use crate::redact::{Class, Failure};
@@ -65,26 +66,28 @@ type Stop = (watch::Sender<Option<Halt>>, watch::Receiver<Option<Halt>>);
 
 /// Claim, work, close. An error here means that the run never began.
 async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &mut Summary) -> Result<(), Failure> {
-    let timeout = args.timeout.or(schedule::row(J::NAME).map(|row| row.deadline)).unwrap_or(Duration::from_secs(240));
     let limits = lease::limits(args.lease);
     let id = Uuid::new_v4();
     let retry = Retry { attempts: args.attempts, delay: args.retry_delay };
     let lane = job.lane();
+    let timeout = args.timeout.unwrap_or_else(|| schedule::deadline(J::NAME, &lane));
     let metadata = json!({ "arguments": { "job": job, "run": args } });
     let claim = Claim {
         id,
         job: J::NAME,
         lane: &lane,
-        source: args.source.as_str(),
+        source: args.recorded_source().as_str(),
+        actor: args.actor,
         scheduled_for: args.scheduled_for,
         timeout,
         lease: args.lease,
         host: &host(),
         metadata: &metadata,
+        unless_succeeded_within: args.unless_succeeded_within,
     };
     let mut interrupted = stop.1.clone();
     let started = tokio::select! {
-        claimed = retry.run("starting the run", async || begin(db, &claim, args.dry_run).await) => claimed?,
+        claimed = retry.run("starting the run", async || begin::<J>(db, &claim, args.dry_run).await) => claimed?,
         halt = async {
             tokio::select! {
                 halt = halted(&mut interrupted) => halt,
@@ -100,7 +103,7 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
         }
     };
     let Claimed::Held(database_now) = started else {
-        summary.run_id = Some(id);
+        summary.run_id = (!args.dry_run).then_some(id);
         stand_aside(&started, J::NAME, args, summary);
         return Ok(());
     };
@@ -137,15 +140,28 @@ fn stand_aside(claimed: &Claimed, job: &str, args: &RunArgs, summary: &mut Summa
             );
             summary.error = Some(("TAKEOVER_BLOCKED".into(), message));
         }
+        Claimed::Succeeded(run) => {
+            summary.status = "SKIPPED";
+            summary.exit = Exit::Done;
+            let message = format!("run {run} succeeded lately enough (--unless-succeeded-within); nothing was done");
+            summary.error = Some(("SUCCEEDED_LATELY".into(), message));
+        }
     }
 }
 
-/// Refuses a database that is not ours, then takes the lane. A dry run only reads the clock.
-async fn begin(db: &Db, claim: &Claim<'_>, dry_run: bool) -> Result<Claimed, Failure> {
+/// Refuses a database that is not ours and a user who may not, then takes the lane. A dry run only looks whether it would,
+/// and reads the clock.
+async fn begin<J: Job>(db: &Db, claim: &Claim<'_>, dry_run: bool) -> Result<Claimed, Failure> {
     let mut client = db.client().await?;
     let tx = lease::limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
+    if let Some(actor) = claim.actor {
+        Actor::find(&tx, actor).await?.require(J::ROLES, J::NAME)?;
+    }
     if dry_run {
+        if let Some(run) = claim.succeeded(&tx).await? {
+            return Ok(Claimed::Succeeded(run));
+        }
         let row = tx.query_typed_one("SELECT clock_timestamp()", &[]).await?;
         return Ok(Claimed::Held(row.get(0)));
     }

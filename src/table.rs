@@ -1,0 +1,54 @@
+//! Rows for a person to read: under their names, numbers to the right, a colour where a word means one.
+
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+
+/// What a table looks like.
+#[derive(Clone, Copy)]
+pub struct Style {
+    pub colour: bool,
+    /// No wider than the terminal, if there is one: longer cells are broken. Else as wide as its rows.
+    pub fit: bool,
+}
+
+/// The lines of a table.
+pub fn lines(names: &[&str], rows: &[Vec<String>], style: Style) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY.with_rounded_corners());
+    if let (true, Some(width)) = (style.fit, table.width()) {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    match style.colour {
+        true => table.enforce_styling(),
+        false => table.force_no_tty(),
+    };
+    table.set_header(names.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+    for row in rows {
+        table.add_row(row.iter().map(|text| cell(text)));
+    }
+    for column in table.column_iter_mut() {
+        let index = column.index;
+        column.set_padding((1, u16::from(index + 1 == names.len())));
+        let numbers = rows.iter().all(|row| is_number(&row[index]));
+        column.set_cell_alignment(if numbers { CellAlignment::Right } else { CellAlignment::Left });
+    }
+    table.lines().collect()
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A cell in the colour of its first word.
+fn cell(text: &str) -> Cell {
+    let colour = match text.split([' ', ':', ',']).next() {
+        Some("yes" | "RESOLVED" | "COMPLETED" | "healthy") => Some(Color::Green),
+        Some("RAISED" | "closed" | "degraded" | "RUNNING" | "ACTIVE") => Some(Color::Yellow),
+        Some("FAILED" | "P0001" | "UNHEALTHY") => Some(Color::Red),
+        _ => None,
+    };
+    match colour {
+        Some(colour) => Cell::new(text).fg(colour),
+        None => Cell::new(text),
+    }
+}
