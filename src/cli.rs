@@ -4,6 +4,7 @@ use clap::{Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser,
 
 use crate::db::DatabaseArgs;
 use crate::jobs::mark_no_shows::MarkNoShows;
+use crate::jobs::prune::Prune;
 use crate::jobs::stage_alerts::StageAlerts;
 use crate::migrate::MigrateArgs;
 use crate::output::OutputArgs;
@@ -42,6 +43,7 @@ pub struct Global {
 pub enum Command {
     MarkNoShows(MarkNoShows),
     StageAlerts(StageAlerts),
+    Prune(Prune),
     Migrate(MigrateArgs),
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoArgs),

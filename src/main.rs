@@ -43,6 +43,7 @@ async fn dispatch(global: Global, command: Command) -> Exit {
     match command {
         Command::MarkNoShows(job) => run(job, global).await,
         Command::StageAlerts(job) => run(job, global).await,
+        Command::Prune(job) => run(job, global).await,
         Command::Migrate(args) => migrate::command(&args, global.run.dry_run, &global.database, &global.output).await,
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::command(&args, &global.run).await,
