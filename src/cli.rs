@@ -7,6 +7,11 @@ use crate::jobs::mark_no_shows::MarkNoShows;
 use crate::jobs::prune::Prune;
 use crate::jobs::stage_alerts::StageAlerts;
 use crate::migrate::MigrateArgs;
+use crate::ops::alerts::AlertsArgs;
+use crate::ops::health::HealthArgs;
+use crate::ops::manual::{CompletionsArgs, ManArgs};
+use crate::ops::no_show::NoShowArgs;
+use crate::ops::runs::RunsArgs;
 use crate::output::OutputArgs;
 use crate::run::RunArgs;
 use crate::schedule;
@@ -44,7 +49,13 @@ pub enum Command {
     MarkNoShows(MarkNoShows),
     StageAlerts(StageAlerts),
     Prune(Prune),
+    NoShow(NoShowArgs),
+    Alerts(AlertsArgs),
+    Health(HealthArgs),
+    Runs(RunsArgs),
     Migrate(MigrateArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoArgs),
 }
@@ -82,6 +93,14 @@ const OF_JOBS: [&str; 10] = [
     "fail_if_running",
     "partial_ok",
 ];
+
+/// The command line for the manual: without the help commands, which say the same.
+pub fn pages() -> ClapCommand {
+    fn without_help(command: ClapCommand) -> ClapCommand {
+        command.disable_help_subcommand(true).mut_subcommands(without_help)
+    }
+    built(without_help(Cli::command()))
+}
 
 /// Each job with its schedule, each other command without the options that only jobs have.
 fn built(command: ClapCommand) -> ClapCommand {

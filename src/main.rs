@@ -11,6 +11,7 @@ mod exit;
 mod jobs;
 mod local_time;
 mod migrate;
+mod ops;
 mod outbox;
 mod output;
 mod redact;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use cli::{Cli, Command, Global};
 use db::Db;
 use exit::Exit;
+use ops::{Operation, manual};
 use run::Job;
 
 fn main() -> ExitCode {
@@ -44,7 +46,13 @@ async fn dispatch(global: Global, command: Command) -> Exit {
         Command::MarkNoShows(job) => run(job, global).await,
         Command::StageAlerts(job) => run(job, global).await,
         Command::Prune(job) => run(job, global).await,
+        Command::NoShow(args) => ask(args, global).await,
+        Command::Alerts(args) => ask(args, global).await,
+        Command::Health(args) => ask(args, global).await,
+        Command::Runs(args) => ask(args, global).await,
         Command::Migrate(args) => migrate::command(&args, global.run.dry_run, &global.database, &global.output).await,
+        Command::Completions(args) => manual::completions(&args, cli::pages()),
+        Command::Man(args) => manual::man(&args, cli::pages()),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::command(&args, &global.run).await,
     }
@@ -55,4 +63,8 @@ async fn run<J: Job>(job: J, global: Global) -> Exit {
     let summary = run::execute(&job, &global.run, db).await;
     global.output.print(|| summary.text(), || summary.json());
     summary.exit
+}
+
+async fn ask<O: Operation>(operation: O, global: Global) -> Exit {
+    ops::command(&operation, &global.database, &global.run, &global.output).await
 }

@@ -18,24 +18,39 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A file as the program puts it together: `{due}` is the sibling FILE.due.sql, `{outbox}` is the outbox's.
-fn statement(path: &Path) -> String {
-    let read = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let job = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split('.').next()).expect("a name");
-    let mut text = read(path);
-    for rule in ["due", "over"] {
-        let braces = format!("{{{rule}}}");
-        if text.contains(&braces) {
-            text = text.replace(&braces, &read(&path.with_file_name(format!("{job}.{rule}.sql"))));
-        }
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The rules of a job as its statements take them in: the files of each, one after the other.
+fn rule(name: &str) -> String {
+    let job = |file: &str| read(&format!("src/jobs/{file}.sql"));
+    match name {
+        "mark_no_shows" => job("mark_no_shows.visit") + &job("mark_no_shows.due"),
+        "mark_no_shows.by_hand" => job("mark_no_shows.visit") + &job("mark_no_shows.by_hand"),
+        "prune.errors" => job("prune.errors.due").replace("{runs}", &job("prune.runs.due")),
+        other => job(&format!("{other}.due")),
     }
-    let (ids, mine, done, table) = match path.file_name().and_then(|name| name.to_str()) {
-        Some("mark_no_shows.sql") => ("$6", "pairs", "marked", "appointments"),
-        Some("stage_alerts.resolve.sql") => ("$2", "locked", "resolved", "stage_alerts"),
+}
+
+/// A file as the program puts it together.
+fn statement(path: &str) -> String {
+    let name = Path::new(path).file_stem().and_then(|stem| stem.to_str()).expect("a name");
+    let (ids, mine, done, table) = match name {
+        "mark_no_shows" => ("$6", "pairs", "marked", "appointments"),
+        "stage_alerts.resolve" => ("$2", "locked", "resolved", "stage_alerts"),
+        "prune" => ("$5", "locked", "deleted", "cron_job_runs"),
         _ => ("$8", "locked", "due", "appointments"),
     };
-    text.replace("{outbox}", &read(Path::new("src/outbox.sql")))
-        .replace("{left_alone}", &read(Path::new("src/run/left_alone.sql")))
+    let mut text = read(path);
+    if text.contains("{due}") {
+        text = text.replace("{due}", &rule(if name == "prune" { "prune.runs" } else { name }));
+    }
+    text.replace("{over}", &read("src/jobs/stage_alerts.over.sql"))
+        .replace("{outbox}", &read("src/outbox.sql"))
+        .replace("{streak}", &read("src/run/streak.sql"))
+        .replace("{but}", if name == "lanes" { "NULL" } else { "$1" })
+        .replace("{left_alone}", &read("src/run/left_alone.sql"))
         .replace("{ids}", ids)
         .replace("{mine}", mine)
         .replace("{done}", done)
@@ -43,62 +58,84 @@ fn statement(path: &Path) -> String {
 }
 
 /// A rule is no statement of its own: its scan is.
-fn scan(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    let (select, from) = match name.strip_suffix(".sql")?.split_once('.')? {
-        (_, "due") => ("a.id", "appointments a"),
-        (_, "over") => ("x.id", "stage_alerts x"),
+fn scan(name: &str) -> Option<String> {
+    let from = match name {
+        "mark_no_shows.due" | "mark_no_shows.by_hand" | "stage_alerts.due" => "a.id FROM appointments a",
+        "stage_alerts.over" => {
+            return Some(format!("SELECT x.id FROM stage_alerts x\n{}", read("src/jobs/stage_alerts.over.sql")));
+        }
+        "prune.runs.due" => "x.id FROM cron_job_runs x",
+        "prune.errors.due" => "x.id FROM cron_job_run_errors x",
+        "prune.notifications.due" => "x.id FROM notifications x",
         _ => return None,
     };
-    Some(format!(
-        "WITH due AS MATERIALIZED (SELECT {select} FROM {from}\n{}) SELECT id FROM due ORDER BY id LIMIT 100001",
-        statement(path)
-    ))
+    let due = rule(name.strip_suffix(".due").unwrap_or(name));
+    Some(format!("WITH due AS MATERIALIZED (SELECT {from}\n{due}) SELECT id FROM due ORDER BY id LIMIT 100001"))
 }
+
+/// Parts of other files, which are prepared with them; so is src/outbox.sql.
+const PARTS: [&str; 3] = ["left_alone.sql", "streak.sql", "mark_no_shows.visit.sql"];
 
 #[tokio::test]
 async fn every_file_is_valid_and_says_what_it_is() {
     let clinic = Clinic::new().await;
     let mut found = vec![];
     // The demo's own are run by the demo, in its test.
-    for dir in ["src/jobs", "src/run"] {
+    for dir in ["src/jobs", "src/run", "src/ops"] {
         files(Path::new(dir), &mut found);
     }
-    assert!(found.len() > 12, "{found:?}");
+    assert!(found.len() > 30, "{found:?}");
     for path in found {
-        let text = fs::read_to_string(&path).expect("readable");
-        assert!(text.starts_with("-- "), "{}: no header comment", path.display());
+        let path = path.to_str().expect("UTF-8");
+        let name = Path::new(path).file_name().and_then(|name| name.to_str()).expect("a name");
+        let text = read(path);
+        assert!(text.starts_with("-- "), "{path}: no header comment");
         let clock = text.to_lowercase().replace("clock_timestamp()", "").replace("clock.now", "");
-        assert!(!clock.contains("now()") && !clock.contains("current_timestamp"), "{}: a clock", path.display());
-        if path.ends_with("left_alone.sql") {
-            // A part of other files, which is prepared with them; so is src/outbox.sql.
+        assert!(!clock.contains("now()") && !clock.contains("current_timestamp"), "{path}: a clock");
+        if PARTS.contains(&name) {
             continue;
         }
-        let sql = scan(&path).unwrap_or_else(|| statement(&path));
-        let types = types(&path);
-        let prepare = format!("PREPARE p {types} AS {sql}");
-        clinic.client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
+        let sql = scan(name.trim_end_matches(".sql")).unwrap_or_else(|| statement(path));
+        let prepare = format!("PREPARE p {} AS {sql}", types(path));
+        clinic.client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
         clinic.sql("DEALLOCATE p").await;
     }
 }
 
-/// The types of a job's parameters, which its rule's header names.
-fn types(path: &Path) -> &'static str {
-    let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-    match name {
-        "mark_no_shows.due.sql" => "(timestamptz, date, date, int, bigint[])",
-        "mark_no_shows.sql" => "(timestamptz, date, date, int, bigint[], bigint[], uuid)",
-        "mark_no_shows.unjudged.sql" => "(date, date)",
-        "stage_alerts.due.sql" => "(timestamptz, bigint[], text, int, int, int, int)",
-        "stage_alerts.sql" => "(timestamptz, bigint[], text, int, int, int, int, bigint[], text, uuid)",
-        "stage_alerts.resolve.sql" => "(timestamptz, bigint[], uuid)",
-        "run_row.sql" => "(uuid, text, text, text, text, timestamptz, bigint, text, text, jsonb, text, text, bigint)",
-        "holder.sql" => "(text, text, bigint, uuid)",
-        "close.sql" => "(uuid, text, text, text, bigint, bigint, jsonb)",
-        "item_errors.sql" => "(uuid, text, bigint[], text, text)",
-        "fence.sql" | "heartbeat.sql" | "settled.sql" => "(uuid)",
-        "stage_alerts.unjudged.sql" => "(date)",
-        "stage_alerts.over.sql" => "",
+/// The types of a file's parameters, which its header names.
+fn types(path: &str) -> &'static str {
+    match path.trim_start_matches("src/") {
+        "jobs/mark_no_shows.due.sql" | "jobs/mark_no_shows.by_hand.sql" => "(timestamptz, date, date, int, bigint[])",
+        "jobs/mark_no_shows.sql" => "(timestamptz, date, date, int, bigint[], bigint[], uuid, text, bigint, text)",
+        "jobs/mark_no_shows.unjudged.sql" => "(date, date)",
+        "jobs/stage_alerts.due.sql" => "(timestamptz, bigint[], text, int, int, int, int)",
+        "jobs/stage_alerts.sql" => "(timestamptz, bigint[], text, int, int, int, int, bigint[], text, uuid)",
+        "jobs/stage_alerts.resolve.sql" => "(timestamptz, bigint[], uuid)",
+        "jobs/stage_alerts.unjudged.sql" => "(date)",
+        "jobs/stage_alerts.over.sql" => "",
+        "jobs/prune.sql" => "(timestamptz, timestamptz, timestamptz, timestamptz, uuid[])",
+        "jobs/prune.runs.due.sql" | "jobs/prune.errors.due.sql" | "jobs/prune.notifications.due.sql" => {
+            "(timestamptz, timestamptz, timestamptz, timestamptz)"
+        }
+        "run/run_row.sql" => {
+            "(uuid, text, text, text, text, timestamptz, bigint, text, text, jsonb, text, text, bigint, bigint)"
+        }
+        "run/holder.sql" => "(text, text, bigint, uuid)",
+        "run/succeeded.sql" => "(text, text, bigint)",
+        "run/close.sql" => "(uuid, text, text, text, bigint, bigint, jsonb)",
+        "run/item_errors.sql" => "(uuid, text, text[], text, text)",
+        "run/fence.sql" | "run/heartbeat.sql" | "run/settled.sql" => "(uuid)",
+        "run/streak.failing.sql" | "run/streak.recovered.sql" | "ops/runs.show.sql" => "(uuid)",
+        "ops/runs.list.sql" => "(text, text, timestamptz, bigint)",
+        "ops/health/lanes.sql" => "(text[], text[])",
+        "ops/health/runs.sql" => "(text[], text[], timestamptz[])",
+        "ops/no_show/visit.sql" | "ops/no_show/last_log.sql" | "ops/alerts/alert.sql" => "(bigint)",
+        "ops/no_show/logs.sql" => "(bigint, bigint, date, date, text, bigint)",
+        "ops/no_show/stats.sql" => "(bigint, bigint, date, date)",
+        "ops/alerts/list.sql" => "(bigint, text, text, bigint)",
+        "ops/alerts/reveal.sql" => "(bigint[], bigint)",
+        "ops/alerts/acknowledge.sql" => "(bigint, bigint, timestamptz)",
+        "ops/alerts/resolve.sql" => "(bigint, bigint, timestamptz, text)",
         other => panic!("{other}: name the types of its parameters here"),
     }
 }
@@ -151,8 +188,8 @@ async fn rows_read(clinic: &Clinic, sql: &str) -> f64 {
 }
 
 /// A scan with its parameters as literals, as the planner sees those of an unnamed statement.
-fn with_values(file: &str, values: &[&str]) -> String {
-    let sql = scan(Path::new(file)).expect("a rule");
+fn with_values(rule: &str, values: &[&str]) -> String {
+    let sql = scan(rule).expect("a rule");
     (1..=values.len()).rev().fold(sql, |sql, n| sql.replace(&format!("${n}"), values[n - 1]))
 }
 
@@ -161,10 +198,10 @@ async fn the_scans_touch_only_candidates() {
     let clinic = long_history().await;
     let values =
         ["'2026-03-02 12:00-05'::timestamptz", "date '2026-02-23'", "date '2026-03-03'", "7", "'{}'::bigint[]"];
-    let read = rows_read(&clinic, &with_values("src/jobs/mark_no_shows.due.sql", &values)).await;
+    let read = rows_read(&clinic, &with_values("mark_no_shows.due", &values)).await;
     assert!((200.0..500.0).contains(&read), "read {read} rows for 200 visits of today and 42 of last week");
     let values = [values[0], "'{}'::bigint[]", "'slot-end'", "5", "10", "NULL::int", "NULL::int"];
-    let read = rows_read(&clinic, &with_values("src/jobs/stage_alerts.due.sql", &values)).await;
+    let read = rows_read(&clinic, &with_values("stage_alerts.due", &values)).await;
     assert!(read < 1.0, "read {read} rows where nobody is checked in");
 }
 
@@ -176,7 +213,7 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
     assert!(url.contains(scratch::USER));
     let program = Program::new(&url);
     let pending = program.run(&["migrate", "--check"]).await.expect(1).report();
-    assert_eq!(pending["pending"].as_array().map(Vec::len), Some(5), "{pending}");
+    assert_eq!(pending["pending"].as_array().map(Vec::len), Some(6), "{pending}");
     let client = connect(&url).await;
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(client.query_one(tables, &[]).await.expect("a count").get::<_, i64>(0), 0, "--check changes nothing");
@@ -187,10 +224,10 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
         let report = crate::support::program::finish(run).await.expect(0).report();
         applied += report["applied"].as_array().map_or(0, Vec::len);
     }
-    assert_eq!(applied, 5);
+    assert_eq!(applied, 6);
     program.run(&["migrate", "--check"]).await.expect(0);
     let text = program.run(&["migrate", "--output", "text"]).await.expect(0).stdout;
-    assert_eq!(text, "The schema is up to date (version 5).\n");
+    assert_eq!(text, "The schema is up to date (version 6).\n");
     program.run(&["migrate", "--dry-run"]).await.expect(2);
 }
 

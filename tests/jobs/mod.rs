@@ -2,4 +2,5 @@
 
 mod mark_no_shows;
 mod properties;
+mod prune;
 mod stage_alerts;

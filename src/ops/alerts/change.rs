@@ -1,0 +1,105 @@
+//! `rounds alerts acknowledge` and `resolve`: compare and set, so that of two people one does it, and the other learns who.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Transaction};
+
+use super::STAFF;
+use crate::actor::{Actor, refused};
+use crate::ops::{Answer, Desk, Moment};
+use crate::output::stamp;
+use crate::redact::{Class, Failure};
+
+/// What somebody does with an alert.
+#[derive(Clone, Copy)]
+pub enum Change<'a> {
+    Acknowledge,
+    Resolve { notes: Option<&'a str> },
+}
+
+impl Change<'_> {
+    /// The state that it leads to; in lower case the stem of the columns that say by whom and when.
+    fn to(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "ACKNOWLEDGED",
+            Self::Resolve { .. } => "RESOLVED",
+        }
+    }
+
+    fn is_possible_from(self, status: &str) -> bool {
+        match self {
+            Self::Acknowledge => status == "ACTIVE",
+            Self::Resolve { .. } => ["ACTIVE", "ACKNOWLEDGED"].contains(&status),
+        }
+    }
+
+    pub async fn perform(self, desk: &Desk<'_>, id: i64) -> Result<Answer, Failure> {
+        let (moment, ()) = desk
+            .act(async |tx, moment| {
+                let alert = hold(tx, id, &moment.actor).await?;
+                if !self.is_possible_from(alert.get("status")) {
+                    return Err(refused_by_state(id, &alert));
+                }
+                self.write(tx, id, moment).await
+            })
+            .await?;
+        Ok(self.done(desk, id, &moment))
+    }
+
+    async fn write(self, tx: &Transaction<'_>, id: i64, Moment { now, actor }: &Moment) -> Result<(), Failure> {
+        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
+            vec![(&id, Type::INT8), (&actor.id, Type::INT8), (now, Type::TIMESTAMPTZ)];
+        let rows = match &self {
+            Self::Acknowledge => tx.execute_typed(include_str!("acknowledge.sql"), &parameters).await?,
+            Self::Resolve { notes } => {
+                parameters.push((notes, Type::TEXT));
+                tx.execute_typed(include_str!("resolve.sql"), &parameters).await?
+            }
+        };
+        let message = format!("alert {id} changed at the same moment; nothing was changed");
+        if rows == 1 { Ok(()) } else { Err(Failure::new("CHANGED", Class::Other, message)) }
+    }
+
+    fn done(self, desk: &Desk<'_>, id: i64, Moment { now, actor }: &Moment) -> Answer {
+        let dry = if desk.run.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let (by, at, stem) = (actor.id, stamp(*now), self.to().to_lowercase());
+        let text = format!("Alert {id} is {stem}{dry}, by user {by} at {at}.\n");
+        let mut json = json!({ "ok": true, "dry_run": desk.run.dry_run, "id": id, "status": self.to() });
+        json[format!("{stem}_by")] = by.into();
+        json[format!("{stem}_at")] = at.into();
+        Answer::done(json, text)
+    }
+}
+
+/// Holds the alert, and refuses who may not. Whoever holds it now is waited for: then it can be said who was first.
+async fn hold(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row, Failure> {
+    let row = tx.query_typed_opt(include_str!("alert.sql"), &[(&id, Type::INT8)]).await.map_err(|error| {
+        let failure = Failure::from(error);
+        let locked = failure.class == Class::Locked;
+        let message = format!("somebody else is changing alert {id}; nothing was changed; try again");
+        if locked {
+            Failure::new("LOCKED", Class::Locked, message)
+        } else {
+            failure.context(format_args!("alert {id}"))
+        }
+    })?;
+    let Some(row) = row else {
+        return Err(refused("UNKNOWN_ALERT", format!("there is no alert {id}; nothing was changed")));
+    };
+    actor.require(STAFF, "changing an alert")?;
+    actor.require_facility(row.get("facility_id"), "alert")?;
+    Ok(row)
+}
+
+/// Says who was first.
+fn refused_by_state(id: i64, row: &Row) -> Failure {
+    let (code, stem) = match row.get("status") {
+        "ACKNOWLEDGED" => ("ALREADY_ACKNOWLEDGED", "acknowledged"),
+        _ => ("ALREADY_RESOLVED", "resolved"),
+    };
+    let by = row.get::<_, Option<i64>>(format!("{stem}_by").as_str());
+    let by = by.map_or("the job".to_owned(), |user| format!("user {user}"));
+    let at = row.get::<_, Option<DateTime<Utc>>>(format!("{stem}_at").as_str()).map(stamp).unwrap_or_default();
+    Failure::new(code, Class::Other, format!("alert {id} was {stem} by {by} at {at}; nothing was changed"))
+}

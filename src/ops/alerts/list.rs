@@ -1,0 +1,171 @@
+//! `rounds alerts list`: ids and codes for everybody; whom they are about for those who may know, and that is recorded.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Transaction};
+
+use super::STAFF;
+use crate::actor::{Actor, refused};
+use crate::ops::{Answer, Desk, listing, shown};
+use crate::output::stamp;
+use crate::redact::Failure;
+
+/// List alerts, the newest first
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// Only alerts at this facility
+    #[arg(long, value_name = "FACILITY_ID")]
+    facility: Option<i64>,
+    /// Only alerts of this type
+    #[arg(long = "type", value_enum, ignore_case = true, value_name = "TYPE")]
+    kind: Option<Kind>,
+    /// Only alerts of this status
+    #[arg(long, value_enum, ignore_case = true)]
+    status: Option<Status>,
+    /// Show whom they are about: message, patient, MRN, doctor. Needs --actor, shows that user's facility alone, and is
+    /// recorded in phi_access_log
+    #[arg(long)]
+    reveal: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    limit: i64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Kind {
+    NoVitals,
+    NoDoctor,
+    WaitingTooLong,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Status {
+    Active,
+    Acknowledged,
+    Resolved,
+}
+
+/// Whom an alert is about. No Debug and no Display: it is for stdout alone.
+struct Revealed {
+    message: String,
+    patient_name: String,
+    mrn: String,
+    doctor_name: String,
+}
+
+impl ListArgs {
+    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        let (rows, revealed) = if self.reveal {
+            if desk.run.dry_run {
+                let message = "--reveal is recorded, so it cannot be done with --dry-run";
+                return Err(refused("REVEAL_NOT_RECORDED", message.into()));
+            }
+            desk.act(async |tx, moment| self.reveal(tx, &moment.actor).await).await?.1
+        } else {
+            (desk.read(async |tx, _| self.rows(tx, self.facility).await).await?, HashMap::new())
+        };
+        let alerts: Vec<Value> = rows.iter().map(|row| alert(row, revealed.get(&row.get("id")))).collect();
+        let mut names = vec!["alert", "type", "status", "triggered", "facility", "visit", "doctor", "patient", "by"];
+        if self.reveal {
+            names.extend(["who", "MRN", "doctor's name", "message"]);
+        }
+        let cells: Vec<_> = rows.iter().map(|row| cells(row, revealed.get(&row.get("id")))).collect();
+        Ok(Answer::done(json!({ "alerts": alerts }), listing(&names, &cells, "No alert fits.")))
+    }
+
+    async fn rows(&self, tx: &Transaction<'_>, facility: Option<i64>) -> Result<Vec<Row>, Failure> {
+        let kind = self.kind.map(name);
+        let status = self.status.map(name);
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+            [(&facility, Type::INT8), (&kind, Type::TEXT), (&status, Type::TEXT), (&self.limit, Type::INT8)];
+        Ok(tx.query_typed(include_str!("list.sql"), &parameters).await?)
+    }
+
+    /// The alerts of the actor's facility, or of the one asked for, and whom they are about.
+    async fn reveal(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(Vec<Row>, HashMap<i64, Revealed>), Failure> {
+        actor.require(STAFF, "--reveal")?;
+        let facility = match self.facility {
+            Some(facility) => {
+                actor.require_facility(facility, "alert")?;
+                Some(facility)
+            }
+            None if actor.facility.is_none() && !actor.is_of_the_group() => {
+                let message =
+                    format!("--actor: user {} belongs to no facility, so there is nothing to reveal", actor.id);
+                return Err(refused("ACTOR_NOT_ALLOWED", message));
+            }
+            None => actor.facility,
+        };
+        let rows = self.rows(tx, facility).await?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
+        let parameters = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&actor.id, Type::INT8)];
+        let names = tx.query_typed(include_str!("reveal.sql"), &parameters).await?;
+        let revealed = |row: &Row| {
+            let [message, patient_name, mrn, doctor_name] =
+                ["message", "patient_name", "mrn", "doctor_name"].map(|column| row.get(column));
+            (row.get("id"), Revealed { message, patient_name, mrn, doctor_name })
+        };
+        Ok((rows, names.iter().map(revealed).collect()))
+    }
+}
+
+/// As the database calls it.
+fn name(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+}
+
+fn alert(row: &Row, revealed: Option<&Revealed>) -> Value {
+    let number = |column| row.get::<_, Option<i64>>(column);
+    let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map(stamp);
+    let mut alert = json!({
+        "id": number("id"),
+        "alertType": row.get::<_, &str>("alert_type"),
+        "status": row.get::<_, &str>("status"),
+        "triggeredAt": instant("triggered_at"),
+        "facilityId": number("facility_id"),
+        "appointmentId": number("appointment_id"),
+        "doctorId": number("doctor_id"),
+        "patientId": number("patient_id"),
+        "acknowledgedBy": number("acknowledged_by"),
+        "acknowledgedAt": instant("acknowledged_at"),
+        "resolvedBy": number("resolved_by"),
+        "resolvedAt": instant("resolved_at"),
+    });
+    if let Some(revealed) = revealed {
+        alert["message"] = revealed.message.as_str().into();
+        alert["patientName"] = revealed.patient_name.as_str().into();
+        alert["patientMrn"] = revealed.mrn.as_str().into();
+        alert["doctorName"] = revealed.doctor_name.as_str().into();
+    }
+    alert
+}
+
+fn cells(row: &Row, revealed: Option<&Revealed>) -> Vec<String> {
+    let number = |column| shown(row.get::<_, Option<i64>>(column));
+    let by = match row.get("status") {
+        "ACKNOWLEDGED" => number("acknowledged_by"),
+        "RESOLVED" => row.get::<_, Option<i64>>("resolved_by").map_or("job".to_owned(), |user| user.to_string()),
+        _ => String::new(),
+    };
+    let mut cells = vec![
+        number("id"),
+        row.get("alert_type"),
+        row.get("status"),
+        row.get::<_, DateTime<Utc>>("triggered_at").format("%F %H:%MZ").to_string(),
+        number("facility_id"),
+        number("appointment_id"),
+        number("doctor_id"),
+        number("patient_id"),
+        by,
+    ];
+    if let Some(Revealed { message, patient_name, mrn, doctor_name }) = revealed {
+        cells.extend([patient_name, mrn, doctor_name, message].map(String::clone));
+    }
+    cells
+}

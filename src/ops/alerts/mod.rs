@@ -1,0 +1,58 @@
+//! `rounds alerts`: the alerts that `stage-alerts` raises, for those who deal with them.
+//!
+//! Rule: ACTIVE -> ACKNOWLEDGED -> RESOLVED, or straight to RESOLVED, never back; by an active NURSE, DOCTOR, RECEPTIONIST
+//! or admin of the alert's facility. Names are shown only to them, and every patient shown is recorded first.
+
+mod change;
+mod list;
+
+use clap::{Args, Subcommand};
+
+use super::{Answer, Desk, Operation};
+use crate::actor::ADMIN;
+use crate::redact::Failure;
+use change::Change;
+
+/// Who deals with alerts.
+const STAFF: &[&str] = &["NURSE", "DOCTOR", "RECEPTIONIST", ADMIN];
+
+/// Look at alerts of waiting patients; acknowledge and resolve them
+#[derive(Args, Debug)]
+pub struct AlertsArgs {
+    #[command(subcommand)]
+    command: AlertsCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum AlertsCommand {
+    List(list::ListArgs),
+    /// Say that you have seen it: ACTIVE becomes ACKNOWLEDGED
+    Acknowledge {
+        /// As `rounds alerts list` shows it
+        #[arg(value_name = "ALERT_ID")]
+        id: i64,
+    },
+    /// Say that it is dealt with: ACTIVE or ACKNOWLEDGED becomes RESOLVED
+    Resolve {
+        /// As `rounds alerts list` shows it
+        #[arg(value_name = "ALERT_ID")]
+        id: i64,
+        /// Kept with the alert, and shown by no command
+        #[arg(long, value_name = "TEXT")]
+        notes: Option<String>,
+    },
+}
+
+impl Operation for AlertsArgs {
+    const NAME: &'static str = "alerts";
+
+    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        match &self.command {
+            AlertsCommand::List(args) => args.perform(desk).await,
+            AlertsCommand::Acknowledge { id } => Change::Acknowledge.perform(desk, *id).await,
+            AlertsCommand::Resolve { id, notes } => {
+                Change::Resolve { notes: notes.as_deref() }.perform(desk, *id).await
+            }
+        }
+    }
+}

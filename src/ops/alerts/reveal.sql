@@ -1,0 +1,17 @@
+-- Whom alerts are about. That they are shown is recorded, a row for each, in the same transaction.
+-- $1 ids of alerts bigint[] · $2 who looks, a user's id bigint
+WITH
+shown AS MATERIALIZED (
+    SELECT x.id, x.message, p.id AS patient_id, concat_ws(' ', p.first_name, p.last_name) AS patient_name, p.mrn,
+           concat_ws(' ', d.first_name, d.last_name) AS doctor_name
+    FROM stage_alerts x
+    JOIN appointments a ON a.id = x.appointment_id
+    JOIN patients p ON p.id = a.patient_id
+    LEFT JOIN doctors d ON d.id = a.doctor_id
+    WHERE x.id = ANY ($1)
+),
+recorded AS (
+    INSERT INTO phi_access_log (user_id, patient_id, command, entity, entity_id, accessed_at)
+    SELECT $2, patient_id, 'alerts list', 'stage_alert', id::text, clock_timestamp() FROM shown
+)
+SELECT id, message, patient_name, mrn, doctor_name FROM shown

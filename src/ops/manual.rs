@@ -1,0 +1,131 @@
+//! `rounds completions`, `rounds man`, and docs/cli.md: what the command line says of itself, in three more forms.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Args, Command, ValueHint};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use tracing::error;
+
+use crate::exit::Exit;
+
+/// Print the completions of a shell
+#[derive(Args, Debug)]
+pub struct CompletionsArgs {
+    /// Which one
+    shell: Shell,
+}
+
+/// Print the manual page, or write those of all commands to a directory
+#[derive(Args, Debug)]
+pub struct ManArgs {
+    /// Write rounds.1, rounds-mark-no-shows.1 and so on there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "markdown")]
+    dir: Option<PathBuf>,
+    /// Print docs/cli.md: all commands on one page
+    #[arg(long)]
+    markdown: bool,
+}
+
+pub fn completions(args: &CompletionsArgs, mut tree: Command) -> Exit {
+    let mut script = vec![];
+    clap_complete::generate(args.shell, &mut tree, "rounds", &mut script);
+    print(&script)
+}
+
+pub fn man(args: &ManArgs, tree: Command) -> Exit {
+    if args.markdown {
+        return print(reference(&tree).as_bytes());
+    }
+    let written = match &args.dir {
+        Some(dir) => clap_mangen::generate_to(tree, dir),
+        None => {
+            let mut page = vec![];
+            let rendered = Man::new(tree).render(&mut page);
+            if rendered.is_ok() {
+                return print(&page);
+            }
+            rendered
+        }
+    };
+    match (written, &args.dir) {
+        (Err(failure), Some(dir)) => {
+            error!("man: the pages cannot be written to {}: {}", dir.display(), failure.kind());
+            Exit::Failed
+        }
+        _ => Exit::Done,
+    }
+}
+
+/// docs/cli.md.
+fn reference(tree: &Command) -> String {
+    let mut page = String::from(
+        "# The command line\n\nWritten by `make docs` from the program itself; a test fails where the two differ. Exit \
+         codes are in the\n[README](../README.md#exit-codes).\n\n## Options of every command\n\nThey stand before or \
+         behind the command's name. Those under *Run* matter to jobs; of them `--timeout`, `--dry-run`,\n`--as-of` and \
+         `--actor` to the operator's commands too.\n",
+    );
+    let global: Vec<&Arg> = tree.get_arguments().filter(|arg| arg.is_global_set()).collect();
+    let mut headings: Vec<Option<&str>> = global.iter().map(|arg| arg.get_help_heading()).collect();
+    headings.dedup();
+    for heading in headings {
+        let under: Vec<&Arg> = global.iter().filter(|arg| arg.get_help_heading() == heading).copied().collect();
+        let _ = writeln!(page, "\n### {}\n", heading.unwrap_or("Options"));
+        table(&mut page, &under);
+    }
+    for command in tree.get_subcommands() {
+        section(&mut page, "rounds", command);
+    }
+    page
+}
+
+/// One command, then its own.
+fn section(page: &mut String, parent: &str, command: &Command) {
+    if command.get_name() == "help" {
+        return;
+    }
+    let name = format!("{parent} {}", command.get_name());
+    let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(page, "\n## {name}\n\n{about}.");
+    if let Some(after) = command.get_after_help() {
+        let _ = writeln!(page, "\n{after}");
+    }
+    let own: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help").collect();
+    if !own.is_empty() {
+        page.push('\n');
+        table(page, &own);
+    }
+    for command in command.get_subcommands() {
+        section(page, &name, command);
+    }
+}
+
+fn table(page: &mut String, args: &[&Arg]) {
+    page.push_str("| option | environment | default | |\n|---|---|---|---|\n");
+    for arg in args {
+        let values = arg.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let flag = matches!(arg.get_action(), ArgAction::SetTrue | ArgAction::Help | ArgAction::Version);
+        let value = if flag { String::new() } else { values.join(" ") };
+        let option = match arg.get_long() {
+            Some(long) => format!("`{}`", format!("--{long} {value}").trim_end()),
+            None => format!("`{value}`"),
+        };
+        let env = arg.get_env().map_or(String::new(), |env| format!("`{}`", env.to_string_lossy()));
+        let default =
+            arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        let default = if flag { String::new() } else { default };
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let choices = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect::<Vec<_>>();
+        let choices = if flag || choices.is_empty() { String::new() } else { format!(" ({})", choices.join(", ")) };
+        let _ = writeln!(page, "| {option} | {env} | {default} | {help}{choices} |");
+    }
+}
+
+/// Whoever reads along may have seen enough.
+fn print(bytes: &[u8]) -> Exit {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    Exit::Done
+}

@@ -1,0 +1,94 @@
+//! The operator's commands: each answers one question, or does one thing that a person has decided.
+//!
+//! They hold no lock and are no runs. What reads does so in a read-only transaction; what changes something does it in one
+//! transaction, in the name of an `--actor` who may, and compares the state that it was decided on.
+
+pub mod alerts;
+mod desk;
+pub mod health;
+pub mod manual;
+pub mod no_show;
+pub mod runs;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tracing::error;
+
+use crate::db::{DatabaseArgs, Db};
+use crate::exit::Exit;
+use crate::output::{Output, OutputArgs};
+use crate::redact::{Class, Failure};
+use crate::run::RunArgs;
+use crate::table::{self, Style};
+pub use desk::{Desk, Moment};
+
+/// One command.
+pub trait Operation {
+    const NAME: &'static str;
+    /// How long it may take in all, where `--timeout` does not say.
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure>;
+}
+
+/// What a command says.
+pub struct Answer {
+    pub exit: Exit,
+    pub json: Value,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn done(json: Value, text: String) -> Self {
+        Self { exit: Exit::Done, json, text }
+    }
+}
+
+/// Performs a command, and prints its answer or why there is none.
+pub async fn command<O: Operation>(operation: &O, database: &DatabaseArgs, run: &RunArgs, output: &OutputArgs) -> Exit {
+    let limit = run.timeout.unwrap_or(O::LIMIT);
+    let answer = match Db::open(database, &format!("rounds/{}", O::NAME)) {
+        Ok(db) => {
+            let desk = Desk { db: &db, run };
+            let answer = tokio::time::timeout(limit, operation.perform(&desk)).await;
+            answer.unwrap_or_else(|_| Err(no_answer(&db, limit)))
+        }
+        Err(failure) => Err(failure),
+    };
+    match answer {
+        Ok(answer) => {
+            output.print(|| answer.text, || answer.json);
+            answer.exit
+        }
+        Err(failure) => {
+            error!(error_code = %failure.code, "{}: {}", O::NAME, failure.message);
+            if output.resolve() == Output::Json {
+                let why = json!({ "ok": false, "error_code": failure.code, "error_message": failure.message });
+                output.print(String::new, || why);
+            }
+            if failure.class == Class::Configuration { Exit::Usage } else { Exit::Failed }
+        }
+    }
+}
+
+fn no_answer(db: &Db, limit: Duration) -> Failure {
+    let limit = humantime::format_duration(limit);
+    let message = format!("cannot reach the database ({}): no answer within {limit}", db.target());
+    Failure::new("CONNECTION", Class::Transient, message)
+}
+
+/// A table as wide as the terminal, or a sentence where it would be empty.
+fn listing(names: &[&str], rows: &[Vec<String>], empty: &str) -> String {
+    if rows.is_empty() {
+        return format!("{empty}\n");
+    }
+    let mut text = table::lines(names, rows, Style { colour: crate::output::colour(), fit: true }).join("\n");
+    text.push('\n');
+    text
+}
+
+/// A value in a table: nothing where there is none.
+fn shown(value: Option<impl ToString>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}

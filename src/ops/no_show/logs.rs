@@ -1,0 +1,81 @@
+//! `rounds no-show logs`: why visits became no-shows.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde_json::{Value, json};
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::{Filter, Reason};
+use crate::ops::{Answer, Desk, listing, shown};
+use crate::output::stamp;
+use crate::redact::Failure;
+
+/// List why visits became no-shows, the newest first
+#[derive(Args, Debug)]
+pub struct LogsArgs {
+    #[command(flatten)]
+    filter: Filter,
+    /// Only those marked for this reason
+    #[arg(long, value_enum, ignore_case = true)]
+    reason: Option<Reason>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    limit: i64,
+}
+
+impl LogsArgs {
+    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        let reason = self.reason.map(Reason::as_str);
+        let rows = desk
+            .read(async |tx, _| {
+                let mut parameters = self.filter.parameters();
+                parameters.extend([(&reason as _, Type::TEXT), (&self.limit as _, Type::INT8)]);
+                Ok(tx.query_typed(include_str!("logs.sql"), &parameters).await?)
+            })
+            .await?;
+        let names = ["log", "visit", "facility", "doctor", "reason", "slot", "marked", "by", "released", "notes"];
+        let text = listing(&names, &rows.iter().map(cells).collect::<Vec<_>>(), "No no-show fits.");
+        Ok(Answer::done(json!({ "logs": rows.iter().map(log).collect::<Vec<_>>() }), text))
+    }
+}
+
+fn log(row: &Row) -> Value {
+    let number = |column| row.get::<_, Option<i64>>(column);
+    let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map(stamp);
+    json!({
+        "id": number("id"),
+        "appointment_id": number("appointment_id"),
+        "facility_id": number("facility_id"),
+        "doctor_id": number("doctor_id"),
+        "patient_id": number("patient_id"),
+        "reason": row.get::<_, &str>("reason"),
+        "slot_time": instant("slot_time"),
+        "timeout_minutes": row.get::<_, Option<i32>>("timeout_minutes"),
+        "triggered_at": instant("triggered_at"),
+        "slot_released": row.get::<_, bool>("slot_released"),
+        "slot_released_at": instant("slot_released_at"),
+        "created_by": number("created_by"),
+        "has_notes": row.get::<_, bool>("has_notes"),
+        "run_id": row.get::<_, Option<Uuid>>("run_id"),
+    })
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let number = |column| shown(row.get::<_, Option<i64>>(column));
+    let instant = |column| row.get::<_, DateTime<Utc>>(column).format("%F %H:%MZ").to_string();
+    let yes = |column| if row.get(column) { "yes" } else { "" }.to_owned();
+    vec![
+        number("id"),
+        number("appointment_id"),
+        number("facility_id"),
+        number("doctor_id"),
+        row.get("reason"),
+        instant("slot_time"),
+        instant("triggered_at"),
+        row.get::<_, Option<i64>>("created_by").map_or("job".to_owned(), |user| format!("user {user}")),
+        yes("slot_released"),
+        yes("has_notes"),
+    ]
+}

@@ -1,0 +1,146 @@
+//! `rounds no-show mark`: somebody who was there says that nobody came.
+//!
+//! Rule: a visit is marked by hand if and only if it is LOCAL, and SCHEDULED, CONFIRMED or CHECKED_IN, and whoever says so
+//! may: for MANUAL_STAFF and PATIENT_CALLED a RECEPTIONIST, NURSE or admin of its facility, for MANUAL_DOCTOR its doctor.
+//! The effect is the job's own statement.
+
+use clap::Args;
+use serde_json::json;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
+
+use super::Reason;
+use crate::actor::{ADMIN, Actor, refused};
+use crate::jobs::mark_no_shows::ByHand;
+use crate::ops::desk::Moment;
+use crate::ops::{Answer, Desk};
+use crate::output::stamp;
+use crate::redact::{Class, Failure};
+use crate::run::count;
+
+const STAFF: &[&str] = &["RECEPTIONIST", "NURSE", ADMIN];
+
+/// Mark a visit as a no-show: frees its slot while that lasts, and tells the patient as the job does
+#[derive(Args, Debug)]
+pub struct MarkArgs {
+    /// The visit
+    #[arg(value_name = "APPOINTMENT_ID")]
+    visit: i64,
+    /// MANUAL_STAFF, MANUAL_DOCTOR (the visit's own doctor), or PATIENT_CALLED (who is not told then)
+    #[arg(long, value_enum, ignore_case = true, value_parser = by_hand)]
+    reason: Reason,
+    /// Kept with the log row, and shown by no command
+    #[arg(long, value_name = "TEXT")]
+    notes: Option<String>,
+}
+
+impl MarkArgs {
+    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        let (moment, row) = desk
+            .act(async |tx, moment| {
+                self.check(tx, &moment.actor).await?;
+                self.mark(tx, moment).await
+            })
+            .await?;
+        let released = count(&row, "slots_released") > 0;
+        let (notices, suppressed, late) =
+            ["notifications", "notices_suppressed", "notices_expired"].map(|column| count(&row, column)).into();
+        let json = json!({
+            "ok": true,
+            "dry_run": desk.run.dry_run,
+            "appointment_id": self.visit,
+            "status": "NO_SHOW",
+            "reason": self.reason.as_str(),
+            "marked_by": moment.actor.id,
+            "marked_at": stamp(moment.now),
+            "slot_released": released,
+            "notifications": notices,
+            "notices_suppressed": suppressed,
+            "notices_expired": late,
+        });
+        let dry = if desk.run.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let slot = if released { "its slot is free again" } else { "its slot is not released: it is over" };
+        let told = match (self.reason, notices, late) {
+            (Reason::PatientCalled, ..) => "the patient knows".to_owned(),
+            (_, _, 1..) => "too late to tell the patient".to_owned(),
+            _ => format!("{notices} notice(s) staged for the patient"),
+        };
+        Ok(Answer::done(json, format!("Visit {} is a no-show{dry}; {slot}; {told}.\n", self.visit)))
+    }
+
+    /// Refuses what is not there, who may not, and what cannot be a no-show; in this order, so that nobody learns of
+    /// another facility's visits. The visit stays held.
+    async fn check(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(), Failure> {
+        let visit = self.visit;
+        let row = tx.query_typed_opt(include_str!("visit.sql"), &[(&visit, Type::INT8)]).await;
+        let row = row.map_err(|error| held(Failure::from(error), visit))?;
+        let Some(row) = row else {
+            return Err(refused("UNKNOWN_APPOINTMENT", format!("there is no visit {visit}; nothing was changed")));
+        };
+        match self.reason {
+            Reason::ManualDoctor if row.get::<_, Option<i64>>("doctor_user_id") != Some(actor.id) => {
+                let message = format!("--actor: user {} is not the doctor of visit {visit}", actor.id);
+                return Err(refused("ACTOR_NOT_ALLOWED", message));
+            }
+            Reason::ManualDoctor => {}
+            _ => {
+                actor.require(STAFF, self.reason.as_str())?;
+                actor.require_facility(row.get("facility_id"), "visit")?;
+            }
+        }
+        refuse_state(tx, visit, &row).await
+    }
+
+    async fn mark(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<Row, Failure> {
+        let Moment { now, actor } = moment;
+        let notes = self.notes.as_deref();
+        let act = ByHand { visit: self.visit, now: *now, reason: self.reason.as_str(), author: actor.id, notes };
+        let row = act.mark(tx).await.map_err(|failure| held(failure, self.visit))?;
+        match (count(&row, "marked"), row.get::<_, Vec<i64>>("locked").is_empty()) {
+            (1, _) => Ok(row),
+            (_, false) => Err(locked(self.visit)),
+            // The visit is held and its state is known: what is left is the clock.
+            _ => Err(crate::local_time::unreadable_zone().context(format_args!("visit {}", self.visit))),
+        }
+    }
+}
+
+/// What a person may say.
+fn by_hand(text: &str) -> Result<Reason, String> {
+    let known = [Reason::ManualStaff, Reason::ManualDoctor, Reason::PatientCalled];
+    let found = known.into_iter().find(|reason| reason.as_str().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| format!("must be {}", known.map(Reason::as_str).join(", ")))
+}
+
+/// Says why a visit in this state cannot be marked.
+async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(), Failure> {
+    let why = match (row.get("status"), row.get("source")) {
+        ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", "LOCAL") => return Ok(()),
+        ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", other) => {
+            format!("comes from another system ({other}), which says who came")
+        }
+        ("NO_SHOW", _) => {
+            let log = tx.query_typed_opt(include_str!("last_log.sql"), &[(&visit, Type::INT8)]).await?;
+            let by = log.map_or(String::new(), |log| {
+                let by = match log.get::<_, Option<i64>>("created_by") {
+                    Some(user) => format!("user {user} ({})", log.get::<_, &str>("reason")),
+                    None => "the job".to_owned(),
+                };
+                format!(", marked by {by} at {}", stamp(log.get("triggered_at")))
+            });
+            format!("is a no-show already{by}")
+        }
+        (status, _) => format!("is {status}, so it cannot become a no-show"),
+    };
+    Err(Failure::new("NOT_MARKABLE", Class::Other, format!("visit {visit} {why}; nothing was changed")))
+}
+
+/// A lock that could not be had.
+fn held(failure: Failure, visit: i64) -> Failure {
+    if failure.class == Class::Locked { locked(visit) } else { failure.context(format_args!("visit {visit}")) }
+}
+
+fn locked(visit: i64) -> Failure {
+    let message = format!("somebody else is changing visit {visit} or its slot; nothing was changed; try again");
+    Failure::new("LOCKED", Class::Locked, message)
+}

@@ -1,0 +1,82 @@
+//! `rounds no-show`: what a charge nurse needs: to mark a visit by hand, to see why visits were marked, and how many.
+
+mod logs;
+mod mark;
+mod stats;
+
+use chrono::NaiveDate;
+use clap::{Args, Subcommand, ValueEnum};
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{Answer, Desk, Operation};
+use crate::redact::Failure;
+
+/// Mark a no-show by hand; look at those that were marked
+#[derive(Args, Debug)]
+pub struct NoShowArgs {
+    #[command(subcommand)]
+    command: NoShowCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum NoShowCommand {
+    Mark(mark::MarkArgs),
+    Logs(logs::LogsArgs),
+    Stats(stats::StatsArgs),
+}
+
+impl Operation for NoShowArgs {
+    const NAME: &'static str = "no-show";
+
+    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        match &self.command {
+            NoShowCommand::Mark(args) => args.perform(desk).await,
+            NoShowCommand::Logs(args) => args.perform(desk).await,
+            NoShowCommand::Stats(args) => args.perform(desk).await,
+        }
+    }
+}
+
+/// Why a visit is a no-show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Reason {
+    AutoTimeout,
+    ManualStaff,
+    ManualDoctor,
+    PatientCalled,
+}
+
+impl Reason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::AutoTimeout => "AUTO_TIMEOUT",
+            Self::ManualStaff => "MANUAL_STAFF",
+            Self::ManualDoctor => "MANUAL_DOCTOR",
+            Self::PatientCalled => "PATIENT_CALLED",
+        }
+    }
+}
+
+/// Which visits.
+#[derive(Args, Debug)]
+struct Filter {
+    /// Only visits at this facility
+    #[arg(long, value_name = "FACILITY_ID")]
+    facility: Option<i64>,
+    /// Only visits with this doctor
+    #[arg(long, value_name = "DOCTOR_ID")]
+    doctor: Option<i64>,
+    /// Only visits on this day or later, such as 2026-03-02; the facility's day
+    #[arg(long, value_name = "DATE")]
+    from: Option<NaiveDate>,
+    /// Only visits on this day or earlier
+    #[arg(long, value_name = "DATE")]
+    to: Option<NaiveDate>,
+}
+
+impl Filter {
+    fn parameters(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
+        vec![(&self.facility, Type::INT8), (&self.doctor, Type::INT8), (&self.from, Type::DATE), (&self.to, Type::DATE)]
+    }
+}

@@ -1,0 +1,157 @@
+//! `rounds no-show stats`: how many of the visits that were to be nobody came to.
+
+use chrono::{DateTime, Days, Utc};
+use clap::Args;
+use serde_json::{Value, json};
+use tokio_postgres::Row;
+
+use super::Filter;
+use crate::ops::{Answer, Desk, listing};
+use crate::redact::Failure;
+use crate::run::count;
+
+/// How far back, where nothing else is said.
+const DAYS: u64 = 30;
+/// How long the bar of the highest rate is.
+const BAR: f64 = 24.0;
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/// Count no-shows by facility, doctor and weekday; of the last 30 days where --from does not say
+#[derive(Args, Debug)]
+pub struct StatsArgs {
+    #[command(flatten)]
+    filter: Filter,
+}
+
+/// The counts of one group of visits.
+struct Group {
+    key: Key,
+    visits: u64,
+    no_shows: u64,
+    automatic: u64,
+    manual: u64,
+    slots_released: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Total,
+    Facility(i64),
+    Doctor(i64),
+    Weekday(&'static str),
+}
+
+impl StatsArgs {
+    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        let (filter, rows) = desk
+            .read(async |tx, now| {
+                let filter = self.period(now);
+                let rows = tx.query_typed(include_str!("stats.sql"), &filter.parameters()).await?;
+                Ok((filter, rows))
+            })
+            .await?;
+        let groups: Vec<Group> = rows.iter().map(group).collect();
+        let of = |kind: fn(&Key) -> bool| groups.iter().filter(move |group| kind(&group.key)).collect::<Vec<_>>();
+        let (total, facilities, doctors, weekdays) = (
+            of(|key| matches!(key, Key::Total)),
+            of(|key| matches!(key, Key::Facility(_))),
+            of(|key| matches!(key, Key::Doctor(_))),
+            of(|key| matches!(key, Key::Weekday(_))),
+        );
+        let list = |groups: &[&Group]| groups.iter().map(|group| group.json()).collect::<Value>();
+        let json = json!({
+            "from": filter.from,
+            "to": filter.to,
+            "total": total.first().map(|group| group.json()),
+            "by_facility": list(&facilities),
+            "by_doctor": list(&doctors),
+            "by_weekday": list(&weekdays),
+        });
+        let mut text = total.first().map_or(String::new(), |group| group.sentence(&filter));
+        for (what, groups) in [("facility", facilities), ("doctor", doctors), ("weekday", weekdays)] {
+            text.push_str(&chart(what, &groups));
+        }
+        Ok(Answer::done(json, text))
+    }
+
+    fn period(&self, now: DateTime<Utc>) -> Filter {
+        let from = self.filter.from.or_else(|| now.date_naive().checked_sub_days(Days::new(DAYS)));
+        Filter { from, ..self.filter }
+    }
+}
+
+fn group(row: &Row) -> Group {
+    let (facility, doctor): (Option<i64>, Option<i64>) = (row.get("facility_id"), row.get("doctor_id"));
+    let weekday = row.get::<_, Option<i32>>("weekday").and_then(|day| WEEKDAYS.get(day as usize - 1));
+    let key = match (facility, doctor, weekday) {
+        (Some(id), ..) => Key::Facility(id),
+        (_, Some(id), _) => Key::Doctor(id),
+        (_, _, Some(day)) => Key::Weekday(day),
+        _ => Key::Total,
+    };
+    let [visits, no_shows, automatic, manual, slots_released] =
+        ["visits", "no_shows", "automatic", "manual", "slots_released"].map(|column| count(row, column));
+    Group { key, visits, no_shows, automatic, manual, slots_released }
+}
+
+impl Group {
+    /// The share of the visits that nobody came to, from 0 to 1; nothing where there was no visit.
+    fn rate(&self) -> Option<f64> {
+        (self.visits > 0).then(|| self.no_shows as f64 / self.visits as f64)
+    }
+
+    fn json(&self) -> Value {
+        let mut out = match self.key {
+            Key::Total => json!({}),
+            Key::Facility(id) => json!({ "facility_id": id }),
+            Key::Doctor(id) => json!({ "doctor_id": id }),
+            Key::Weekday(day) => json!({ "weekday": day }),
+        };
+        out["visits"] = self.visits.into();
+        out["no_shows"] = self.no_shows.into();
+        out["automatic"] = self.automatic.into();
+        out["manual"] = self.manual.into();
+        out["slots_released"] = self.slots_released.into();
+        out["no_show_rate"] = self.rate().map(|rate| (rate * 10_000.0).round() / 10_000.0).into();
+        out
+    }
+
+    fn sentence(&self, filter: &Filter) -> String {
+        let Some(rate) = self.rate() else { return "No visits in that time.\n".to_owned() };
+        let day =
+            |name: &str, day: Option<chrono::NaiveDate>| day.map_or(String::new(), |day| format!(" {name} {day}"));
+        format!(
+            "{} no-shows of {} visits ({:.1} %){}{}: {} automatic, {} manual; {} slots released.\n",
+            self.no_shows,
+            self.visits,
+            rate * 100.0,
+            day("from", filter.from),
+            day("to", filter.to),
+            self.automatic,
+            self.manual,
+            self.slots_released
+        )
+    }
+}
+
+/// A table of groups with a bar for each rate, as long as the rate is high among them.
+fn chart(what: &str, groups: &[&Group]) -> String {
+    let highest = groups.iter().filter_map(|group| group.rate()).fold(f64::MIN_POSITIVE, f64::max);
+    let cells = |group: &&Group| {
+        let rate = group.rate().unwrap_or(0.0);
+        let key = match group.key {
+            Key::Total => String::new(),
+            Key::Facility(id) | Key::Doctor(id) => id.to_string(),
+            Key::Weekday(day) => day.to_owned(),
+        };
+        let counts = [group.visits, group.no_shows, group.automatic, group.manual, group.slots_released];
+        let bar = "█".repeat((rate / highest * BAR).round() as usize);
+        let shares = [format!("{:.1} %", rate * 100.0), bar];
+        [key].into_iter().chain(counts.map(|count| count.to_string())).chain(shares).collect()
+    };
+    let rows: Vec<Vec<String>> = groups.iter().map(cells).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    listing(&[what, "visits", "no-shows", "automatic", "manual", "released", "rate", ""], &rows, "")
+}
