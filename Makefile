@@ -1,7 +1,7 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
 # PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
-.PHONY: demo test bench check
+.PHONY: demo test bench check docs
 .DEFAULT_GOAL := demo
 
 # scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
@@ -23,3 +23,8 @@ check:
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+# What is written from the program itself; a test fails where it is not up to date.
+docs:
+	env -i PATH="$$PATH" HOME="$$HOME" cargo run --locked --quiet -- man --markdown > docs/cli.md.new
+	mv docs/cli.md.new docs/cli.md

@@ -58,9 +58,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The same, but with more patience for locks; still so little that it is the lock that is reported.
+    /// The same, but with more patience for locks; still so little that it is the lock that is reported, also where a row
+    /// is waited for twice: in the queue, and at its head.
     pub fn with_lock(self, lock: Duration) -> Self {
-        Self { lock: lock.min(self.statement / 2), ..self }
+        Self { lock: lock.min(self.statement / 3), ..self }
     }
 
     /// Begins a transaction that has them: there is none without.

@@ -18,6 +18,10 @@ async fn help_is_as_it_was_read() {
         ("help_mark_no_shows", &["mark-no-shows", "--help"]),
         ("help_stage_alerts", &["stage-alerts", "--help"]),
         ("help_migrate", &["migrate", "--help"]),
+        ("help_prune", &["prune", "--help"]),
+        ("help_health", &["health", "--help"]),
+        ("help_no_show_mark", &["no-show", "mark", "--help"]),
+        ("help_alerts_list", &["alerts", "list", "--help"]),
     ] {
         let outcome = nowhere().run(args).await.expect(0);
         insta::assert_snapshot!(name, outcome.stdout);
@@ -38,6 +42,17 @@ async fn bad_usage_is_a_clear_sentence_and_exit_2() {
         &["mark-no-shows", "--source", "moon"],
         &["stage-alerts", "--basis", "departure"],
         &["mark-no-shows", "--output", "xml"],
+        &["mark-no-shows", "--actor", "nurse"],
+        &["mark-no-shows", "--unless-succeeded-within", "0s"],
+        &["no-show", "mark", "1", "--actor", "7"],
+        &["no-show", "mark", "1", "--reason", "AUTO_TIMEOUT"],
+        &["no-show", "mark", "first", "--reason", "MANUAL_STAFF"],
+        &["no-show", "logs", "--from", "yesterday"],
+        &["alerts", "list", "--type", "NO_NURSE"],
+        &["runs", "show", "17"],
+        &["health", "--since", "soon"],
+        &["prune", "--keep", "1h"],
+        &["prune", "--archive", "/nowhere"],
     ];
     let mut all = String::new();
     for args in cases {
@@ -129,6 +144,33 @@ async fn the_version_names_the_commit() {
     let text = nowhere().run(&["--version"]).await.expect(0).stdout;
     let expected = format!("rounds {} (", env!("CARGO_PKG_VERSION"));
     assert!(text.starts_with(&expected) && text.trim_end().ends_with(')'), "{text}");
+}
+
+#[tokio::test]
+async fn the_reference_is_what_the_program_says_of_itself() {
+    let written = fs::read_to_string("docs/cli.md").expect("docs/cli.md");
+    let said = nowhere().run(&["man", "--markdown"]).await.expect(0).stdout;
+    assert!(written == said, "docs/cli.md is not up to date: make docs");
+}
+
+#[tokio::test]
+async fn every_command_has_completions_and_a_page() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = nowhere().run(&["completions", shell]).await.expect(0).stdout;
+        assert!(script.contains("mark-no-shows") && script.contains("acknowledge"), "{shell}");
+    }
+    let dir = std::env::temp_dir().join(format!("rounds-man-{}", std::process::id()));
+    fs::create_dir(&dir).expect("can be made");
+    nowhere().run(&["man", "--dir", dir.to_str().expect("UTF-8")]).await.expect(0);
+    for page in ["rounds", "rounds-mark-no-shows", "rounds-no-show-mark", "rounds-health"] {
+        let text = fs::read_to_string(dir.join(format!("{page}.1"))).expect(page);
+        assert!(text.contains(".TH"), "{page}: {text}");
+    }
+    fs::remove_dir_all(&dir).expect("can be removed");
+    let outcome = nowhere().run(&["man", "--dir", dir.to_str().expect("UTF-8")]).await.expect(1);
+    assert!(outcome.stderr.contains("cannot be written"), "{}", outcome.stderr);
+    let page = nowhere().run(&["man"]).await.expect(0).stdout;
+    assert!(page.contains("Run\\-once jobs"), "{page}");
 }
 
 /// One name everywhere.

@@ -32,7 +32,7 @@ enum RunsCommand {
     /// Show one run: its arguments, its report, its failed items
     Show {
         /// As reports, logs and `rounds runs list` show it
-        #[arg(value_name = "RUN_ID")]
+        #[arg(value_name = "RUN_ID", value_parser = run_id)]
         id: Uuid,
     },
 }
@@ -188,4 +188,8 @@ fn page(run: &Map<String, Value>, errors: &[Value]) -> String {
         text.push_str(&listing(&["entity", "id", "code", "message"], &rows, ""));
     }
     text
+}
+
+fn run_id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "a run's id looks like 15fd2e0f-6a31-4443-8571-15351600a753".to_owned())
 }

@@ -4,6 +4,7 @@ mod cadence;
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use clap::Args;
 
@@ -36,6 +37,11 @@ impl Row {
     /// As units, CronJobs and people call it: the job, or job-lane where there are lanes.
     pub fn name(&self) -> String {
         if self.lane.is_empty() { self.job.to_owned() } else { format!("{}-{}", self.job, self.lane) }
+    }
+
+    /// The deadline, to reckon with.
+    pub fn time_limit(&self) -> TimeDelta {
+        TimeDelta::from_std(self.deadline).unwrap_or(TimeDelta::MAX)
     }
 
     /// Whether a name means this row: its own, or the job's with all its lanes.

@@ -1,1 +1,299 @@
-//! `rounds prune`.
+//! `rounds prune`: what goes, what stays, and that nothing is deleted before it is archived.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use serde_json::{Value, json};
+
+use crate::support::{Clinic, gate, program};
+
+const NOW: &str = "2027-03-02T12:00:00Z";
+const PRUNE: [&str; 3] = ["prune", "--as-of", NOW];
+
+/// A run that ended so long before NOW; returns its id.
+async fn run(clinic: &Clinic, job: &str, lane: &str, status: &str, age: &str) -> String {
+    let insert = format!(
+        "INSERT INTO cron_job_runs (id, job_name, lane, status, started_at, heartbeat_at, deadline_at, completed_at, host,
+                                    version, error_code)
+         SELECT gen_random_uuid(), $1, $2, $3, t, t, t, CASE WHEN $3 <> 'RUNNING' THEN t END, 'h', 'v',
+                CASE WHEN $3 = 'FAILED' THEN 'X' END
+         FROM (SELECT timestamptz '{NOW}' - interval '{age}' AS t) c RETURNING id::text"
+    );
+    clinic.row(&insert, &[&job, &lane, &status]).await.get(0)
+}
+
+async fn error(clinic: &Clinic, run: &str, age: &str) {
+    clinic
+        .sql(&format!(
+            "INSERT INTO cron_job_run_errors (run_id, entity, entity_id, error_code, message, created_at)
+             VALUES ('{run}', 'appointment', gen_random_uuid()::text, 'X', 'm', timestamptz '{NOW}' - interval '{age}')"
+        ))
+        .await;
+}
+
+async fn notice(clinic: &Clinic, status: &str, age: &str) {
+    let insert = format!(
+        "INSERT INTO notifications (recipient_kind, recipient_id, channel, type, title, body, entity, entity_id, dedupe_key,
+                                    status, sent_at, created_at)
+         SELECT 'PATIENT', 1, 'SMS', 'T', 't', 'b', 'appointment', '1', gen_random_uuid()::text, $1,
+                CASE WHEN $1 = 'SENT' THEN t END, t
+         FROM (SELECT timestamptz '{NOW}' - interval '{age}' AS t) c"
+    );
+    clinic.client.execute(&insert, &[&status]).await.expect("can be inserted");
+}
+
+/// The ids of runs that are there, but for prune's own.
+async fn left(clinic: &Clinic) -> Vec<String> {
+    let rows = clinic.rows("SELECT id::text FROM cron_job_runs WHERE job_name <> 'prune' ORDER BY 1").await;
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+fn sorted(ids: &[&String]) -> Vec<String> {
+    let mut ids: Vec<String> = ids.iter().map(|id| (*id).clone()).collect();
+    ids.sort();
+    ids
+}
+
+#[tokio::test]
+async fn runs_go_once_they_are_older_than_they_are_kept() {
+    let clinic = Clinic::new().await;
+    let newest = run(&clinic, "a", "", "COMPLETED", "1 day").await;
+    let kept = run(&clinic, "a", "", "COMPLETED", "400 days").await;
+    run(&clinic, "a", "", "COMPLETED", "400 days 1 second").await;
+    let failed = run(&clinic, "a", "", "FAILED", "400 days").await;
+    run(&clinic, "a", "", "FAILED", "400 days 1 second").await;
+    let skipped = run(&clinic, "a", "", "SKIPPED", "14 days").await;
+    run(&clinic, "a", "", "SKIPPED", "14 days 1 second").await;
+    let at_work = run(&clinic, "b", "", "RUNNING", "900 days").await;
+    let report = clinic.run(&PRUNE).await.expect(0).report();
+    assert_eq!([&report["scanned"], &report["runs"], &report["skipped"]], [3, 3, 0]);
+    assert_eq!(left(&clinic).await, sorted(&[&newest, &kept, &failed, &skipped, &at_work]));
+    let own = clinic.json("SELECT status, items_processed FROM cron_job_runs WHERE job_name = 'prune'").await;
+    assert_eq!(own, json!({"status": "COMPLETED", "items_processed": 3}), "it is a run itself");
+    assert_eq!(clinic.run(&PRUNE).await.expect(0).count("scanned"), 0);
+}
+
+#[tokio::test]
+async fn the_last_success_of_a_lane_stays_however_old_it_is() {
+    let clinic = Clinic::new().await;
+    let mut last = vec![];
+    for (job, lane) in [("a", ""), ("a", "x"), ("b", "")] {
+        last.push(run(&clinic, job, lane, "COMPLETED", "900 days").await);
+        run(&clinic, job, lane, "COMPLETED", "901 days").await;
+        run(&clinic, job, lane, "FAILED", "890 days").await;
+    }
+    assert_eq!(clinic.run(&PRUNE).await.expect(0).count("runs"), 6);
+    assert_eq!(left(&clinic).await, sorted(&last.iter().collect::<Vec<_>>()));
+}
+
+#[tokio::test]
+async fn failed_items_go_with_their_run_or_before_it() {
+    let clinic = Clinic::new().await;
+    let (old, young) =
+        (run(&clinic, "a", "", "FAILED", "401 days").await, run(&clinic, "a", "", "FAILED", "50 days").await);
+    error(&clinic, &old, "401 days").await;
+    error(&clinic, &young, "30 days").await;
+    error(&clinic, &young, "30 days 1 second").await;
+    let report = clinic.run(&[&PRUNE[..], &["--keep-errors", "30d"]].concat()).await.expect(0).report();
+    assert_eq!([&report["runs"], &report["run_errors"], &report["scanned"]], [1, 2, 3]);
+    let kept = format!("SELECT count(*) FROM cron_job_run_errors WHERE run_id = '{young}'");
+    assert_eq!(clinic.count(&kept).await, 1);
+    assert_eq!(clinic.count("SELECT count(*) FROM cron_job_run_errors").await, 1);
+}
+
+#[tokio::test]
+async fn only_notifications_that_were_sent_go() {
+    let clinic = Clinic::new().await;
+    for status in ["PENDING", "SENDING", "UNCERTAIN", "FAILED", "EXPIRED", "SUPPRESSED", "SENT"] {
+        notice(&clinic, status, "401 days").await;
+    }
+    notice(&clinic, "SENT", "30 days").await;
+    notice(&clinic, "SENT", "30 days 1 second").await;
+    // Staged long ago, and sent lately.
+    clinic.sql(&format!("INSERT INTO notifications (recipient_kind, recipient_id, channel, type, title, body, entity, entity_id,
+                                                     dedupe_key, status, sent_at, created_at)
+                         VALUES ('PATIENT', 1, 'SMS', 'T', 't', 'b', 'x', '1', 'k', 'SENT', timestamptz '{NOW}' - interval '1 day',
+                                 timestamptz '{NOW}' - interval '401 days')")).await;
+    assert_eq!(clinic.run(&PRUNE).await.expect(0).count("notifications"), 1);
+    let report = clinic.run(&[&PRUNE[..], &["--keep-notifications", "30d"]].concat()).await.expect(0).report();
+    assert_eq!(report["notifications"], 1);
+    let sent = clinic.count("SELECT count(*) FROM notifications WHERE status = 'SENT'").await;
+    assert_eq!((sent, clinic.count("SELECT count(*) FROM notifications").await), (2, 8));
+}
+
+/// A directory of this test alone, which goes with it.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("rounds-prune-{}-{name}", std::process::id()));
+        fs::create_dir(&dir).expect("can be made");
+        Self(dir)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("UTF-8")
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<_> =
+            fs::read_dir(&self.0).expect("is there").map(|file| file.expect("readable").path()).collect();
+        files.sort();
+        files
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let file = MultiGzDecoder::new(File::open(path).expect("is there"));
+    BufReader::new(file).lines().map(|line| serde_json::from_str(&line.expect("text")).expect("JSON")).collect()
+}
+
+/// Rows of all three tables, more than a batch of each.
+async fn old_history() -> Clinic {
+    let clinic = Clinic::new().await;
+    run(&clinic, "a", "", "COMPLETED", "1 day").await;
+    for _ in 0..7 {
+        let id = run(&clinic, "a", "", "COMPLETED", "401 days").await;
+        error(&clinic, &id, "401 days").await;
+        notice(&clinic, "SENT", "401 days").await;
+    }
+    clinic
+}
+
+#[tokio::test]
+async fn what_goes_is_archived_first_row_by_row() {
+    let clinic = old_history().await;
+    let place = Place::new("archive");
+    let before = clinic
+        .json(
+            "SELECT (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM cron_job_runs r WHERE completed_at < '2027-01-01') AS runs,
+                    (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id) FROM cron_job_run_errors e) AS errors,
+                    (SELECT jsonb_agg(to_jsonb(n) ORDER BY n.id) FROM notifications n) AS notices",
+        )
+        .await;
+    let args = [&PRUNE[..], &["--archive", place.path(), "--batch-rows", "3"]].concat();
+    // A dry run writes nothing there.
+    assert_eq!(clinic.run(&[&args[..], &["--dry-run"]].concat()).await.expect(0).count("runs"), 7);
+    assert!(place.files().is_empty());
+    let report = clinic.run(&args).await.expect(0).report();
+    assert_eq!([&report["runs"], &report["run_errors"], &report["notifications"]], [7, 7, 7]);
+    let files = place.files();
+    let id = report["run_id"].as_str().expect("an id");
+    for (file, (table, key)) in
+        files.iter().zip([("cron_job_run_errors", "errors"), ("cron_job_runs", "runs"), ("notifications", "notices")])
+    {
+        assert_eq!(
+            file.file_name().and_then(|name| name.to_str()),
+            Some(format!("rounds-prune-{id}-{table}.jsonl.gz").as_str())
+        );
+        assert_eq!(fs::metadata(file).expect("is there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(json!(lines(file)), before[key], "{table}");
+    }
+    assert_eq!(report["archived"], json!(files));
+    assert_eq!(left(&clinic).await.len(), 1);
+}
+
+#[tokio::test]
+async fn without_an_archive_nothing_is_deleted() {
+    let clinic = old_history().await;
+    let place = Place::new("gone");
+    fs::remove_dir(&place.0).expect("can be removed");
+    let missing = clinic.run(&[&PRUNE[..], &["--archive", place.path()]].concat()).await.expect(2);
+    assert!(missing.stderr.contains("is no directory"), "{}", missing.stderr);
+    // A directory in which nobody can make a file.
+    #[cfg(target_os = "linux")]
+    {
+        let outcome = clinic.run(&[&PRUNE[..], &["--archive", "/proc"]].concat()).await.expect(1);
+        assert_eq!(outcome.report()["error_code"], "ARCHIVE");
+        assert!(outcome.stderr.contains("nothing was deleted"), "{}", outcome.stderr);
+    }
+    assert_eq!((left(&clinic).await.len(), clinic.count("SELECT count(*) FROM notifications").await), (8, 7));
+}
+
+#[tokio::test]
+async fn a_prune_that_is_killed_is_completed_by_the_next() {
+    let clinic = old_history().await;
+    clinic
+        .sql(
+            "CREATE TABLE gate (appointment_id bigint PRIMARY KEY);
+             CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 WHILE EXISTS (SELECT FROM gate g WHERE g.appointment_id = OLD.id) LOOP PERFORM pg_sleep(0.01); END LOOP;
+                 RETURN OLD;
+             END $$;
+             CREATE TRIGGER gate BEFORE DELETE ON notifications FOR EACH ROW EXECUTE FUNCTION pass_gate()",
+        )
+        .await;
+    gate::close(&clinic, 5).await;
+    let place = Place::new("killed");
+    let args = [&PRUNE[..], &["--archive", place.path(), "--batch-rows", "2", "--lease", "2s"]].concat();
+    let mut killed = clinic.program.start(&args);
+    gate::reached(&clinic).await;
+    killed.kill().await.expect("it lives");
+    gate::open(&clinic).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2600)).await;
+    let report = clinic.run(&args).await.expect(0).report();
+    assert_eq!(
+        [&report["runs"], &report["run_errors"], &report["notifications"]],
+        [0, 0, 3],
+        "what was committed stays"
+    );
+    assert_eq!(left(&clinic).await.len(), 1);
+    assert_eq!(clinic.count("SELECT count(*) FROM notifications").await, 0);
+    assert_eq!(place.files().len(), 4, "three of the killed run, one of the next");
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_holds_and_one_that_is_refused_stop_nobody() {
+    let clinic = old_history().await;
+    clinic
+        .sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+             CREATE TRIGGER refuse BEFORE DELETE ON notifications FOR EACH ROW WHEN (OLD.id = 4) EXECUTE FUNCTION refuse();
+             CREATE TRIGGER refuse BEFORE DELETE ON cron_job_runs FOR EACH ROW WHEN (OLD.job_name = 'z') EXECUTE FUNCTION refuse()",
+        )
+        .await;
+    run(&clinic, "z", "", "COMPLETED", "1 day").await;
+    let poison = run(&clinic, "z", "", "COMPLETED", "401 days").await;
+    clinic.sql("BEGIN; SELECT FROM notifications WHERE id = 2 FOR KEY SHARE").await;
+    let report = clinic.run(&PRUNE).await.expect(3).report();
+    clinic.sql("COMMIT").await;
+    assert_eq!([&report["scanned"], &report["runs"], &report["run_errors"], &report["notifications"]], [22, 7, 7, 5]);
+    assert_eq!(report["skipped_by_reason"], json!({"locked": 1}));
+    let errors = json!([
+        {"entity": "run", "id": poison, "code": "P0001"},
+        {"entity": "notification", "id": 4, "code": "P0001"},
+    ]);
+    assert_eq!(report["errors"], errors);
+}
+
+#[tokio::test]
+async fn two_at_once_delete_each_row_once_and_the_brake_holds() {
+    let clinic = old_history().await;
+    let outcome = clinic.run(&[&PRUNE[..], &["--max-items", "20"]].concat()).await.expect(5);
+    assert_eq!((outcome.count("scanned"), left(&clinic).await.len()), (0, 8));
+    let runs: Vec<_> = (0..2).map(|_| clinic.program.start(&[&PRUNE[..], &["--batch-rows", "1"]].concat())).collect();
+    let mut pruned = 0;
+    for run in runs {
+        pruned += program::finish(run).await.expect(0).report()["runs"].as_u64().unwrap_or(0);
+    }
+    assert_eq!((pruned, left(&clinic).await.len()), (7, 1));
+}
+
+#[tokio::test]
+async fn less_than_a_day_is_not_history() {
+    let clinic = Clinic::new().await;
+    for flag in ["--keep", "--keep-skipped", "--keep-errors", "--keep-notifications"] {
+        let outcome = clinic.run(&["prune", flag, "23h"]).await.expect(2);
+        assert!(outcome.stderr.contains("must be at least 1d"), "{}", outcome.stderr);
+    }
+}

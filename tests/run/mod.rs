@@ -1,10 +1,12 @@
 //! The run: the claim, what happens when something dies, and how it ends.
 
+mod by_hand;
 mod claim;
 mod endings;
 mod faults;
 #[cfg(target_os = "linux")]
 mod network;
 mod phi;
+mod streak;
 mod takeover;
 mod tls;

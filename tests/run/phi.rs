@@ -28,12 +28,28 @@ async fn planted() -> Clinic {
     clinic
 }
 
-/// Runs both jobs at the noisiest level, and returns everything that came out.
+/// Runs the jobs and the operator's commands at the noisiest level, and returns everything that came out.
 async fn everything(clinic: &Clinic) -> String {
     let mut out = String::new();
     for job in ["mark-no-shows", "stage-alerts"] {
         for more in [&["--dry-run", "--output", "text"][..], &["--log-format", "json"], &[]] {
             let args = [&[job, "--as-of", "2026-03-02T12:00:00-05:00", "--log-level", "debug"], more].concat();
+            out += &format!("{:?}", clinic.program.clone().env("RUST_LOG", "trace").run(&args).await);
+        }
+    }
+    let commands = [
+        &["alerts", "list"][..],
+        &["no-show", "logs"],
+        &["no-show", "stats", "--from", "2026-01-01"],
+        &["runs", "list"],
+        &["health"],
+        &["prune"],
+        &["alerts", "acknowledge", "1", "--actor", "1"],
+        &["no-show", "mark", "1", "--actor", "2", "--reason", "MANUAL_STAFF", "--notes", "CANARY"],
+    ];
+    for command in commands {
+        for output in ["text", "json"] {
+            let args = [command, &["--output", output, "--log-level", "debug"]].concat();
             out += &format!("{:?}", clinic.program.clone().env("RUST_LOG", "trace").run(&args).await);
         }
     }

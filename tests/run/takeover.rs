@@ -19,16 +19,6 @@ async fn codes(clinic: &Clinic) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// A row as a run that has died would have left it.
-async fn dead_run(clinic: &Clinic, heartbeat_age: &str, past_deadline: &str) {
-    let insert = format!(
-        "INSERT INTO cron_job_runs (id, job_name, status, started_at, heartbeat_at, deadline_at, host, version)
-         SELECT gen_random_uuid(), 'mark-no-shows', 'RUNNING', t - interval '1 hour', t - interval '{heartbeat_age}',
-                t - interval '{past_deadline}', 'h', 'v' FROM (SELECT clock_timestamp() AS t) c"
-    );
-    clinic.sql(&insert).await;
-}
-
 #[tokio::test]
 async fn a_lease_is_lost_after_its_time_and_not_before() {
     for (heartbeat, deadline, code) in [
@@ -38,7 +28,7 @@ async fn a_lease_is_lost_after_its_time_and_not_before() {
         ("1 s", "31 s", "DEADLINE_EXCEEDED"),
     ] {
         let clinic = Clinic::new().await;
-        dead_run(&clinic, heartbeat, deadline).await;
+        clinic.dead_run(heartbeat, deadline).await;
         let outcome = clinic.run(&["mark-no-shows"]).await.expect(0);
         let expected = if code == "ALREADY_RUNNING" { ["RUNNING", code] } else { [code, "COMPLETED"] };
         assert_eq!(codes(&clinic).await, expected, "{heartbeat}, {deadline}: {outcome:?}");
@@ -48,7 +38,7 @@ async fn a_lease_is_lost_after_its_time_and_not_before() {
 #[tokio::test]
 async fn the_holder_is_judged_by_its_own_lease_where_that_is_longer() {
     let clinic = Clinic::new().await;
-    dead_run(&clinic, "50 s", "-1 hour").await;
+    clinic.dead_run("50 s", "-1 hour").await;
     assert_eq!(clinic.run(&["mark-no-shows", "--lease", "5s"]).await.expect(0).report()["status"], "SKIPPED");
     clinic.sql("UPDATE cron_job_runs SET lease_ms = 5000").await;
     clinic.run(&["mark-no-shows", "--lease", "5s"]).await.expect(0);
@@ -58,7 +48,7 @@ async fn the_holder_is_judged_by_its_own_lease_where_that_is_longer() {
 #[tokio::test]
 async fn a_dead_run_whose_row_is_locked_blocks_nobody_in_silence() {
     let clinic = Clinic::new().await;
-    dead_run(&clinic, "10 minutes", "5 minutes").await;
+    clinic.dead_run("10 minutes", "5 minutes").await;
     clinic.sql("BEGIN; SELECT FROM cron_job_runs FOR KEY SHARE").await;
     let outcome = clinic.run(&["mark-no-shows"]).await.expect(1);
     assert_eq!(outcome.report()["error_code"], "TAKEOVER_BLOCKED");

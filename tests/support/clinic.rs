@@ -152,4 +152,14 @@ impl Clinic {
         let row = self.row(query, &[]).await;
         (row.get(0), row.get(1), row.get(2))
     }
+
+    /// A row of `mark-no-shows` as a run that has died would have left it: so old its heartbeat, so long past its deadline.
+    pub async fn dead_run(&self, heartbeat_age: &str, past_deadline: &str) {
+        let insert = format!(
+            "INSERT INTO cron_job_runs (id, job_name, status, started_at, heartbeat_at, deadline_at, host, version)
+             SELECT gen_random_uuid(), 'mark-no-shows', 'RUNNING', t - interval '1 hour', t - interval '{heartbeat_age}',
+                    t - interval '{past_deadline}', 'h', 'v' FROM (SELECT clock_timestamp() AS t) c"
+        );
+        self.sql(&insert).await;
+    }
 }

@@ -5,50 +5,12 @@
 //! and only if it succeeded at or after its last slot that is a deadline and an hour old. Before its first success a lane
 //! is judged as if it had succeeded when it could first be expected to run.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use crate::schedule::{Cadence, HOUR, Row};
-
-/// How much earlier than its slot a run may begin: clocks differ a little.
-const EARLY: TimeDelta = TimeDelta::seconds(30);
-/// In so many slots a job must have been started twice before two schedulers are suspected.
-const DOUBLED: usize = 2;
-
-/// A run, as far as it matters here.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    pub id: Uuid,
-    pub status: String,
-    pub source: String,
-    pub started_at: DateTime<Utc>,
-    pub completed_at: Option<DateTime<Utc>>,
-    pub scheduled_for: Option<DateTime<Utc>>,
-    pub duration_ms: Option<i64>,
-    pub items_processed: i64,
-    pub items_failed: i64,
-    pub error_code: Option<String>,
-    pub host: String,
-}
-
-impl Seen {
-    /// Success, failure, running or skipped.
-    pub fn outcome(&self) -> &'static str {
-        match self.status.as_str() {
-            "COMPLETED" => "success",
-            "FAILED" => "failure",
-            "RUNNING" => "running",
-            _ => "skipped",
-        }
-    }
-
-    fn is_interrupted(&self) -> bool {
-        self.error_code.as_deref() == Some("INTERRUPTED")
-    }
-}
+use super::tally::{EARLY, Seen, Window};
+use crate::schedule::{HOUR, Row};
 
 /// What is known of a lane beyond its latest runs.
 #[derive(Clone, Debug)]
@@ -68,14 +30,6 @@ impl Lane {
     pub fn is_failing(&self) -> bool {
         self.failed_at > self.last_success.as_ref().and_then(|success| success.completed_at)
     }
-}
-
-/// When it is judged, and for which time the numbers are.
-#[derive(Clone, Copy)]
-pub struct Window {
-    pub zone: Tz,
-    pub now: DateTime<Utc>,
-    pub since: DateTime<Utc>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -109,7 +63,7 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
 }
 
 fn judge_frequent(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, String) {
-    let limit = row.cadence.interval() * 2 + deadline(row);
+    let limit = row.cadence.interval() * 2 + row.time_limit();
     let since = lane.last_success.as_ref().map_or(lane.expected_from, |success| success.started_at);
     let age = row.cadence.working_time(zone, since, now);
     let healthy = age < limit;
@@ -125,7 +79,7 @@ fn judge_frequent(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool
 }
 
 fn judge_slow(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, String) {
-    let late = now - deadline(row) - HOUR;
+    let late = now - row.time_limit() - HOUR;
     let slots = row.cadence.slots(zone, late - row.cadence.interval() * 2, late + TimeDelta::nanoseconds(1));
     let due = slots.last().filter(|slot| **slot >= lane.expected_from);
     let success = lane.last_success.as_ref().map(|success| success.started_at);
@@ -139,10 +93,6 @@ fn judge_slow(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, St
     }
 }
 
-fn deadline(row: &Row) -> TimeDelta {
-    TimeDelta::from_std(row.deadline).unwrap_or(TimeDelta::MAX)
-}
-
 /// A length of time as people say it, in seconds below two minutes, else in minutes, hours or days.
 pub fn span(time: TimeDelta) -> String {
     let time = time.max(TimeDelta::zero());
@@ -154,106 +104,108 @@ pub fn span(time: TimeDelta) -> String {
     }
 }
 
-/// The totals of a time.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    pub successful: usize,
-    pub failed: usize,
-    pub mean_ms: Option<i64>,
-    /// The runs that were skipped, by why.
-    pub skipped: BTreeMap<String, usize>,
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-impl Stats {
-    /// Of the runs that began in the window. Interrupted ones are in no total.
-    pub fn of(runs: &[Seen], window: Window) -> Self {
-        let mut stats = Self::default();
-        let mut sum = 0;
-        for run in runs.iter().filter(|run| run.started_at >= window.since) {
-            match run.outcome() {
-                "success" => {
-                    stats.successful += 1;
-                    sum += run.duration_ms.unwrap_or(0);
-                }
-                "failure" if !run.is_interrupted() => stats.failed += 1,
-                "skipped" => *stats.skipped.entry(run.error_code.clone().unwrap_or_default()).or_default() += 1,
-                _ => {}
-            }
+    use chrono_tz::America::New_York;
+
+    use super::*;
+    use crate::ops::health::tally::tests::{BY_DAY, MONDAYS, at, ran};
+
+    fn lane(success: Option<&str>) -> Lane {
+        Lane {
+            expected_from: at("2026-03-01T00:00:00Z"),
+            last_success: success.map(|started| ran("COMPLETED", started)),
+            failed_at: None,
+            last_error: None,
+            failures: 0,
+            running: None,
         }
-        stats.mean_ms = (stats.successful > 0).then(|| sum / stats.successful as i64);
-        stats
     }
 
-    pub fn total(&self) -> usize {
-        self.successful + self.failed
+    fn verdict(row: &Row, lane: &Lane, now: &str) -> Verdict {
+        judge(row, lane, Window { zone: New_York, now: at(now), since: at("2026-03-01T00:00:00Z") })
     }
 
-    /// Such as "99.7%"; nothing where nothing ran.
-    pub fn success_rate(&self) -> Option<String> {
-        let total = self.total();
-        (total > 0).then(|| format!("{:.1}%", self.successful as f64 * 100.0 / total as f64))
+    #[test]
+    fn two_intervals_and_a_deadline_are_too_old() {
+        // 09:00 in New York; the limit is 5 + 5 + 4 minutes.
+        let lane = lane(Some("2026-03-02T14:00:00Z"));
+        assert!(verdict(&BY_DAY, &lane, "2026-03-02T14:13:59.999Z").healthy);
+        let late = verdict(&BY_DAY, &lane, "2026-03-02T14:14:00Z");
+        assert_eq!((late.healthy, late.working_hours), (false, true));
+        assert_eq!(late.message, "no success for 14 min of working hours (limit 14 min)");
     }
-}
 
-/// What became of the slots of a time.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Slots {
-    /// Those that have no run, in order.
-    pub missed: Vec<DateTime<Utc>>,
-    /// Those that were started more than once by a scheduler, in which nothing failed.
-    pub doubled: usize,
-    /// Where the runs of those were started.
-    pub hosts: Vec<String>,
-}
-
-impl Slots {
-    /// Of the window, as far as a run could be expected and the slot is over.
-    pub fn of(row: &Row, expected_from: DateTime<Utc>, runs: &[Seen], Window { zone, now, since }: Window) -> Self {
-        let interval = row.cadence.interval();
-        let over = now - if row.cadence.is_slow() { deadline(row) + HOUR } else { interval };
-        let slots = row.cadence.slots(zone, since.max(expected_from - EARLY), now);
-        let mut starts: BTreeMap<DateTime<Utc>, Vec<&Seen>> = BTreeMap::new();
-        for run in runs {
-            if let Some(slot) = slot_of(&row.cadence, &slots, run) {
-                starts.entry(slot).or_default().push(run);
-            }
+    #[test]
+    fn only_working_hours_make_a_success_old() {
+        // The last slot of Monday is 22:55, 03:55Z of Tuesday.
+        let evening = lane(Some("2026-03-03T03:55:00Z"));
+        let night = verdict(&BY_DAY, &evening, "2026-03-03T08:00:00Z");
+        assert_eq!((night.healthy, night.working_hours), (true, false));
+        assert!(night.message.starts_with("outside working hours"), "{}", night.message);
+        for (now, healthy) in
+            [("2026-03-03T12:00:00Z", true), ("2026-03-03T12:13:59Z", true), ("2026-03-03T12:14:00Z", false)]
+        {
+            assert_eq!(verdict(&BY_DAY, &evening, now).healthy, healthy, "{now}");
         }
-        let at_work = |slot: &DateTime<Utc>| {
-            runs.iter().any(|run| run.started_at <= *slot && run.completed_at.unwrap_or(now) >= *slot)
-        };
-        let mut found = Self::default();
-        for (_, runs) in starts.iter().filter(|(_, runs)| is_doubled(runs)) {
-            found.doubled += 1;
-            found.hosts.extend(runs.iter().map(|run| run.host.clone()));
-        }
-        found.hosts.sort_unstable();
-        found.hosts.dedup();
-        found.missed = slots
-            .iter()
-            .filter(|slot| **slot <= over && !starts.contains_key(slot) && !at_work(slot))
-            .copied()
-            .collect();
-        found
+        // Missed since 22:40: sick before the night, well in it, sick again at the first minute of the morning.
+        let earlier = lane(Some("2026-03-03T03:40:00Z"));
+        assert!(!verdict(&BY_DAY, &earlier, "2026-03-03T03:55:00Z").healthy);
+        assert!(verdict(&BY_DAY, &earlier, "2026-03-03T03:55:01Z").healthy);
+        assert!(!verdict(&BY_DAY, &earlier, "2026-03-03T12:00:00Z").healthy);
     }
 
-    /// Whether it looks as if two schedulers start the job.
-    pub fn seem_doubled(&self) -> bool {
-        self.doubled >= DOUBLED
+    #[test]
+    fn a_slow_job_is_sick_a_deadline_and_an_hour_after_a_missed_slot() {
+        // Mondays 08:00 UTC with a deadline of 30 minutes: 09:30.
+        let last_week = lane(Some("2026-02-23T08:00:05Z"));
+        let last_week = Lane { expected_from: at("2026-02-01T00:00:00Z"), ..last_week };
+        assert!(verdict(&MONDAYS, &last_week, "2026-03-02T09:29:59Z").healthy);
+        let missed = verdict(&MONDAYS, &last_week, "2026-03-02T09:30:00Z");
+        assert_eq!((missed.healthy, missed.message.as_str()), (false, "no success for the slot of 2026-03-02 08:00Z"));
+        assert!(
+            verdict(&MONDAYS, &lane(Some("2026-03-02T07:59:30Z")), "2026-03-02T09:30:00Z").healthy,
+            "clocks differ"
+        );
+        assert!(!verdict(&MONDAYS, &lane(Some("2026-03-02T07:59:29Z")), "2026-03-02T09:30:00Z").healthy);
+        assert!(
+            verdict(&MONDAYS, &lane(Some("2026-03-02T13:00:00Z")), "2026-03-08T23:00:00Z").healthy,
+            "a late one counts"
+        );
     }
-}
 
-/// The slot that a run is for: the one it names, else the one in which it began.
-fn slot_of(cadence: &Cadence, slots: &[DateTime<Utc>], run: &Seen) -> Option<DateTime<Utc>> {
-    let at = run.scheduled_for.unwrap_or(run.started_at + EARLY);
-    let slot = *slots[..slots.partition_point(|slot| *slot <= at)].last()?;
-    (at < slot + cadence.interval()).then_some(slot)
-}
+    #[test]
+    fn what_never_succeeded_is_judged_from_when_it_could_run() {
+        let fresh = Lane { expected_from: at("2026-03-02T14:00:00Z"), ..lane(None) };
+        assert!(verdict(&BY_DAY, &fresh, "2026-03-02T14:13:59Z").healthy);
+        let sick = verdict(&BY_DAY, &fresh, "2026-03-02T14:14:00Z");
+        assert_eq!((sick.healthy, sick.message.starts_with("never succeeded")), (false, true));
+        assert!(verdict(&MONDAYS, &fresh, "2026-03-02T14:00:00Z").healthy, "the slot was before");
+        assert!(!verdict(&MONDAYS, &fresh, "2026-03-09T09:30:00Z").healthy);
+    }
 
-/// Two starts by a scheduler that are neither a second try after a failure nor a stand-in that was not needed.
-fn is_doubled(runs: &[&Seen]) -> bool {
-    let failed = runs.iter().any(|run| run.status == "FAILED");
-    let counts = |run: &&&Seen| {
-        run.source == "cron" && (run.status != "SKIPPED" || run.error_code.as_deref() == Some("ALREADY_RUNNING"))
-    };
-    !failed && runs.iter().filter(counts).count() > 1
+    #[test]
+    fn failed_items_degrade_and_an_error_is_told_while_it_is_the_last_word() {
+        let mut lane = lane(Some("2026-03-02T14:00:00Z"));
+        lane.last_success.as_mut().expect("one").items_failed = 2;
+        let degraded = verdict(&BY_DAY, &lane, "2026-03-02T14:01:00Z");
+        assert!(degraded.healthy && degraded.degraded);
+        assert_eq!(degraded.message, "last success 60 s ago; 2 item(s) failed in it");
+        lane.failed_at = Some(at("2026-03-02T14:20:00Z"));
+        lane.last_error = Some(("BRAKE".into(), "too many".into()));
+        assert!(lane.is_failing());
+        let sick = verdict(&BY_DAY, &lane, "2026-03-02T14:30:00Z");
+        assert!(!sick.degraded && sick.message.ends_with("; last error: too many [BRAKE]"), "{}", sick.message);
+        lane.failed_at = Some(at("2026-03-02T13:55:00Z"));
+        assert!(!lane.is_failing());
+    }
+
+    #[test]
+    fn lengths_of_time_read_well() {
+        let spans = [0, 119, 120, 7199, 7200, 172_799, 172_800].map(|seconds| span(TimeDelta::seconds(seconds)));
+        assert_eq!(spans, ["0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days"]);
+        assert_eq!(BY_DAY.deadline, Duration::from_secs(240));
+    }
 }

@@ -1,9 +1,10 @@
 //! `rounds health`: is every job on time, and if not, why.
 //!
-//! The verdict is `judge`'s; here is where its facts come from and how it is told. Reads only, and gives up before a probe
+//! The verdict is `judge`'s, the numbers are `tally`'s; here is where their facts come from and how they are told. Reads only, and gives up before a probe
 //! would.
 
 mod judge;
+mod tally;
 
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ use crate::output::stamp;
 use crate::redact::Failure;
 use crate::run::{self, positive_duration};
 use crate::schedule::{self, Row, ZoneArgs};
-use judge::{Lane, Seen, Slots, Stats, Verdict, Window, judge, span};
+use judge::{Lane, Verdict, judge, span};
+use tally::{Seen, Slots, Stats, Window};
 
 /// How many of a lane's last runs are listed, and of its missed slots.
 const RECENT: usize = 10;

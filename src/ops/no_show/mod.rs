@@ -68,10 +68,10 @@ struct Filter {
     #[arg(long, value_name = "DOCTOR_ID")]
     doctor: Option<i64>,
     /// Only visits on this day or later, such as 2026-03-02; the facility's day
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     from: Option<NaiveDate>,
     /// Only visits on this day or earlier
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     to: Option<NaiveDate>,
 }
 
@@ -79,4 +79,8 @@ impl Filter {
     fn parameters(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
         vec![(&self.facility, Type::INT8), (&self.doctor, Type::INT8), (&self.from, Type::DATE), (&self.to, Type::DATE)]
     }
+}
+
+fn day(text: &str) -> Result<NaiveDate, String> {
+    text.parse().map_err(|_| "a day looks like 2026-03-02".to_owned())
 }

@@ -1,0 +1,301 @@
+//! What became of the runs and the slots of a time: pure.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use crate::schedule::{Cadence, HOUR, Row};
+
+/// How much earlier than its slot a run may begin: clocks differ a little.
+pub const EARLY: TimeDelta = TimeDelta::seconds(30);
+/// In so many slots a job must have been started twice before two schedulers are suspected.
+const DOUBLED: usize = 2;
+
+/// A run, as far as it matters here.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub id: Uuid,
+    pub status: String,
+    pub source: String,
+    pub started_at: DateTime<Utc>,
+    pub completed_at: Option<DateTime<Utc>>,
+    pub scheduled_for: Option<DateTime<Utc>>,
+    pub duration_ms: Option<i64>,
+    pub items_processed: i64,
+    pub items_failed: i64,
+    pub error_code: Option<String>,
+    pub host: String,
+}
+
+impl Seen {
+    /// Success, failure, running or skipped.
+    pub fn outcome(&self) -> &'static str {
+        match self.status.as_str() {
+            "COMPLETED" => "success",
+            "FAILED" => "failure",
+            "RUNNING" => "running",
+            _ => "skipped",
+        }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.error_code.as_deref() == Some("INTERRUPTED")
+    }
+}
+
+/// When it is judged, and for which time the numbers are.
+#[derive(Clone, Copy)]
+pub struct Window {
+    pub zone: Tz,
+    pub now: DateTime<Utc>,
+    pub since: DateTime<Utc>,
+}
+
+/// The totals of a time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub successful: usize,
+    pub failed: usize,
+    pub mean_ms: Option<i64>,
+    /// The runs that were skipped, by why.
+    pub skipped: BTreeMap<String, usize>,
+}
+
+impl Stats {
+    /// Of the runs that began in the window. Interrupted ones are in no total.
+    pub fn of(runs: &[Seen], window: Window) -> Self {
+        let mut stats = Self::default();
+        let mut sum = 0;
+        for run in runs.iter().filter(|run| run.started_at >= window.since) {
+            match run.outcome() {
+                "success" => {
+                    stats.successful += 1;
+                    sum += run.duration_ms.unwrap_or(0);
+                }
+                "failure" if !run.is_interrupted() => stats.failed += 1,
+                "skipped" => *stats.skipped.entry(run.error_code.clone().unwrap_or_default()).or_default() += 1,
+                _ => {}
+            }
+        }
+        stats.mean_ms = (stats.successful > 0).then(|| sum / stats.successful as i64);
+        stats
+    }
+
+    pub fn total(&self) -> usize {
+        self.successful + self.failed
+    }
+
+    /// Such as "99.7%"; nothing where nothing ran.
+    pub fn success_rate(&self) -> Option<String> {
+        let total = self.total();
+        (total > 0).then(|| format!("{:.1}%", self.successful as f64 * 100.0 / total as f64))
+    }
+}
+
+/// What became of the slots of a time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Slots {
+    /// Those that have no run, in order.
+    pub missed: Vec<DateTime<Utc>>,
+    /// Those that were started more than once by a scheduler, in which nothing failed.
+    pub doubled: usize,
+    /// Where the runs of those were started.
+    pub hosts: Vec<String>,
+}
+
+impl Slots {
+    /// Of the window, as far as a run could be expected and the slot is over.
+    pub fn of(row: &Row, expected_from: DateTime<Utc>, runs: &[Seen], Window { zone, now, since }: Window) -> Self {
+        let interval = row.cadence.interval();
+        let over = now - if row.cadence.is_slow() { row.time_limit() + HOUR } else { interval };
+        let slots = row.cadence.slots(zone, since.max(expected_from - interval), now);
+        let expected = |slot: &DateTime<Utc>| (expected_from - EARLY..=over).contains(slot);
+        let mut starts: BTreeMap<DateTime<Utc>, Vec<&Seen>> = BTreeMap::new();
+        for run in runs {
+            if let Some(slot) = slot_of(&row.cadence, &slots, run) {
+                starts.entry(slot).or_default().push(run);
+            }
+        }
+        let at_work = |slot: &DateTime<Utc>| {
+            runs.iter().any(|run| run.started_at <= *slot && run.completed_at.unwrap_or(now) >= *slot)
+        };
+        let mut found = Self::default();
+        for (_, runs) in starts.iter().filter(|(_, runs)| is_doubled(runs)) {
+            found.doubled += 1;
+            found.hosts.extend(runs.iter().map(|run| run.host.clone()));
+        }
+        found.hosts.sort_unstable();
+        found.hosts.dedup();
+        let missed = |slot: &&DateTime<Utc>| expected(slot) && !starts.contains_key(slot) && !at_work(slot);
+        found.missed = slots.iter().filter(missed).copied().collect();
+        found
+    }
+
+    /// Whether it looks as if two schedulers start the job.
+    pub fn seem_doubled(&self) -> bool {
+        self.doubled >= DOUBLED
+    }
+}
+
+/// The slot that a run is for: the one it names, else the one in which it began.
+fn slot_of(cadence: &Cadence, slots: &[DateTime<Utc>], run: &Seen) -> Option<DateTime<Utc>> {
+    let at = run.scheduled_for.unwrap_or(run.started_at + EARLY);
+    let slot = *slots[..slots.partition_point(|slot| *slot <= at)].last()?;
+    (at < slot + cadence.interval()).then_some(slot)
+}
+
+/// Two starts by a scheduler that are neither a second try after a failure nor a stand-in that was not needed.
+fn is_doubled(runs: &[&Seen]) -> bool {
+    let failed = runs.iter().any(|run| run.status == "FAILED");
+    let counts = |run: &&&Seen| {
+        run.source == "cron" && (run.status != "SKIPPED" || run.error_code.as_deref() == Some("ALREADY_RUNNING"))
+    };
+    !failed && runs.iter().filter(counts).count() > 1
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::time::Duration;
+
+    use chrono::Weekday;
+    use chrono_tz::America::New_York;
+    use chrono_tz::UTC;
+
+    use super::*;
+    use crate::schedule::{Zone, clock};
+
+    /// As `mark-no-shows` in New York.
+    pub const BY_DAY: Row = Row {
+        job: "by-day",
+        lane: "",
+        cadence: Cadence::Every { minutes: 5, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule },
+        deadline: Duration::from_secs(240),
+    };
+    pub const MONDAYS: Row = Row {
+        job: "mondays",
+        lane: "",
+        cadence: Cadence::Weekly { on: Weekday::Mon, at: clock(8, 0), zone: Zone::Fixed(UTC) },
+        deadline: Duration::from_secs(1800),
+    };
+
+    pub fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("an instant")
+    }
+
+    /// A run of one second by a scheduler.
+    pub fn ran(status: &str, started: &str) -> Seen {
+        Seen {
+            id: Uuid::nil(),
+            status: status.into(),
+            source: "cron".into(),
+            started_at: at(started),
+            completed_at: (status != "RUNNING").then(|| at(started) + TimeDelta::seconds(1)),
+            scheduled_for: None,
+            duration_ms: (status != "RUNNING").then_some(1000),
+            items_processed: 1,
+            items_failed: 0,
+            error_code: match status {
+                "SKIPPED" => Some("ALREADY_RUNNING".into()),
+                "FAILED" => Some("XX000".into()),
+                _ => None,
+            },
+            host: "a".into(),
+        }
+    }
+
+    /// 09:00 to 09:22 in New York.
+    const WINDOW: (&str, &str) = ("2026-03-02T14:00:00Z", "2026-03-02T14:22:00Z");
+
+    fn slots(runs: &[Seen]) -> Slots {
+        let window = Window { zone: New_York, since: at(WINDOW.0), now: at(WINDOW.1) };
+        Slots::of(&BY_DAY, at("2026-03-01T00:00:00Z"), runs, window)
+    }
+
+    fn missed(runs: &[Seen]) -> Vec<String> {
+        slots(runs).missed.iter().map(|slot| slot.format("%H:%M").to_string()).collect()
+    }
+
+    #[test]
+    fn a_slot_without_a_run_is_missed_once_it_is_over() {
+        assert_eq!(missed(&[]), ["14:00", "14:05", "14:10", "14:15"], "14:20 may come yet");
+        // Early by the difference of two clocks, late, skipped, failed: all of them are runs.
+        let runs = [
+            ran("COMPLETED", "2026-03-02T13:59:30Z"),
+            ran("SKIPPED", "2026-03-02T14:09:29Z"),
+            ran("FAILED", "2026-03-02T14:09:31Z"),
+        ];
+        assert_eq!(missed(&runs), ["14:15"]);
+        assert_eq!(missed(&runs[1..]), ["14:00", "14:15"]);
+        // The slot that a run names counts, however late it came.
+        let named =
+            Seen { scheduled_for: Some(at("2026-03-02T14:05:00Z")), ..ran("COMPLETED", "2026-03-02T14:12:00Z") };
+        assert_eq!(missed(&[named]), ["14:00", "14:10", "14:15"]);
+    }
+
+    #[test]
+    fn a_run_at_work_covers_the_slots_that_it_sleeps_through() {
+        let long = Seen { completed_at: Some(at("2026-03-02T14:10:00Z")), ..ran("COMPLETED", "2026-03-02T14:00:01Z") };
+        assert_eq!(missed(&[long]), ["14:15"]);
+        assert!(missed(&[ran("RUNNING", "2026-03-02T13:50:00Z")]).is_empty());
+    }
+
+    #[test]
+    fn slots_before_the_first_run_are_not_expected() {
+        let window = Window { zone: New_York, since: at(WINDOW.0), now: at(WINDOW.1) };
+        let first = at("2026-03-02T14:10:20Z");
+        assert_eq!(
+            Slots::of(&BY_DAY, first, &[], window).missed,
+            [at("2026-03-02T14:10:00Z"), at("2026-03-02T14:15:00Z")]
+        );
+        // A slow job's slot is over a deadline and an hour later.
+        for (now, count) in [("2026-03-02T09:29:59Z", 0), ("2026-03-02T09:30:00Z", 1)] {
+            let window = Window { zone: UTC, since: at("2026-03-01T00:00:00Z"), now: at(now) };
+            assert_eq!(Slots::of(&MONDAYS, window.since, &[], window).missed.len(), count, "{now}");
+        }
+    }
+
+    #[test]
+    fn two_starts_by_schedulers_in_two_slots_are_suspicious() {
+        let twice = |second: Seen| {
+            let later = Seen { started_at: second.started_at + TimeDelta::minutes(5), ..second.clone() };
+            let runs =
+                [ran("COMPLETED", "2026-03-02T14:00:01Z"), second, ran("COMPLETED", "2026-03-02T14:05:01Z"), later];
+            slots(&runs)
+        };
+        let other = Seen { host: "b".into(), ..ran("COMPLETED", "2026-03-02T14:00:02Z") };
+        let found = twice(other.clone());
+        assert!(found.seem_doubled());
+        assert_eq!((found.doubled, found.hosts), (2, vec!["a".to_owned(), "b".to_owned()]));
+        assert!(twice(ran("SKIPPED", "2026-03-02T14:00:02Z")).seem_doubled());
+        // A person, a stand-in that was not needed, a second try after a failure: none is a second scheduler.
+        let stand_in = Seen { error_code: Some("SUCCEEDED_LATELY".into()), ..ran("SKIPPED", "2026-03-02T14:00:02Z") };
+        let person = Seen { source: "manual".into(), ..other.clone() };
+        for run in [stand_in, person, ran("FAILED", "2026-03-02T14:00:02Z")] {
+            assert!(!twice(run.clone()).seem_doubled(), "{run:?}");
+        }
+        assert!(!slots(&[ran("COMPLETED", "2026-03-02T14:00:01Z"), other]).seem_doubled(), "once may be a restart");
+    }
+
+    #[test]
+    fn skipped_and_interrupted_runs_are_in_no_total() {
+        let interrupted = Seen { error_code: Some("INTERRUPTED".into()), ..ran("FAILED", "2026-03-02T14:05:00Z") };
+        let runs = [
+            ran("COMPLETED", "2026-03-02T13:59:59Z"),
+            ran("COMPLETED", "2026-03-02T14:00:00Z"),
+            Seen { duration_ms: Some(3000), ..ran("COMPLETED", "2026-03-02T14:05:00Z") },
+            interrupted,
+            ran("FAILED", "2026-03-02T14:06:00Z"),
+            ran("SKIPPED", "2026-03-02T14:07:00Z"),
+            ran("RUNNING", "2026-03-02T14:08:00Z"),
+        ];
+        let window = Window { zone: New_York, since: at(WINDOW.0), now: at(WINDOW.1) };
+        let stats = Stats::of(&runs, window);
+        assert_eq!((stats.successful, stats.failed, stats.total(), stats.mean_ms), (2, 1, 3, Some(2000)));
+        assert_eq!(stats.success_rate().as_deref(), Some("66.7%"));
+        assert_eq!(stats.skipped, BTreeMap::from([("ALREADY_RUNNING".to_owned(), 1)]));
+        assert_eq!(Stats::of(&[], window).success_rate(), None);
+        assert_eq!(Stats::of(&runs[1..2], window).success_rate().as_deref(), Some("100.0%"));
+    }
+}

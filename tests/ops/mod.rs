@@ -1,0 +1,4 @@
+//! A file a command.
+
+mod health;
+mod runs;

@@ -1,0 +1,187 @@
+//! Who is told when a job keeps failing, how often, and when it is over.
+
+use serde_json::{Value, json};
+
+use crate::support::{Clinic, program};
+
+const AT: [&str; 3] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"];
+
+/// A clinic in which a run with `--max-items 1` meets its brake, with two admins who are told and others who are not.
+async fn clinic() -> Clinic {
+    let clinic = Clinic::with_visits(3).await;
+    for role in ["HOSPITAL_ADMIN", "HOSPITAL_ADMIN", "HOSPITAL_ADMIN", "SUPERVISOR", "NURSE"] {
+        clinic.user(1, role).await;
+    }
+    clinic
+        .sql("UPDATE users SET active = false WHERE id = (SELECT max(id) FROM users WHERE role = 'HOSPITAL_ADMIN')")
+        .await;
+    clinic
+}
+
+async fn fail(clinic: &Clinic) {
+    clinic.run(&[&AT[..], &["--max-items", "1"]].concat()).await.expect(5);
+}
+
+/// The same with another error code.
+async fn fail_otherwise(clinic: &Clinic) {
+    clinic.sql("ALTER TABLE no_show_logs RENAME TO hidden").await;
+    clinic.run(&AT).await.expect(1);
+    clinic.sql("ALTER TABLE hidden RENAME TO no_show_logs").await;
+}
+
+/// Succeeds with nothing to do, so that later runs may still fail.
+async fn succeed(clinic: &Clinic) {
+    clinic.run(&["mark-no-shows", "--as-of", "2026-03-01T09:15:00-05:00"]).await.expect(0);
+}
+
+/// What each admin was told so far: how often of failures, how often of recovery.
+async fn told(clinic: &Clinic) -> Vec<(i64, i64)> {
+    let query =
+        "SELECT count(n.id) FILTER (WHERE n.type = 'JOB_FAILING'), count(n.id) FILTER (WHERE n.type = 'JOB_RECOVERED')
+                 FROM users u LEFT JOIN notifications n ON n.recipient_kind = 'USER' AND n.recipient_id = u.id
+                 GROUP BY u.id HAVING u.role = 'HOSPITAL_ADMIN' AND u.active ORDER BY u.id";
+    clinic.rows(query).await.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+#[tokio::test]
+async fn the_third_failure_is_told_once_and_so_is_the_recovery() {
+    let clinic = clinic().await;
+    for expected in [0, 0, 1, 1, 1] {
+        fail(&clinic).await;
+        assert_eq!(told(&clinic).await, [(expected, 0); 2]);
+    }
+    succeed(&clinic).await;
+    assert_eq!(told(&clinic).await, [(1, 1); 2]);
+    succeed(&clinic).await;
+    // Two failures are told to nobody, and neither is their end.
+    for _ in 0..2 {
+        fail(&clinic).await;
+    }
+    succeed(&clinic).await;
+    assert_eq!(told(&clinic).await, [(1, 1); 2]);
+    // Another streak is told again.
+    for _ in 0..3 {
+        fail(&clinic).await;
+    }
+    assert_eq!(told(&clinic).await, [(2, 1); 2]);
+    let others = "SELECT count(*) FROM notifications n JOIN users u ON n.recipient_id = u.id
+                  WHERE n.type LIKE 'JOB%' AND (u.role <> 'HOSPITAL_ADMIN' OR NOT u.active)";
+    assert_eq!(clinic.count(others).await, 0);
+}
+
+#[tokio::test]
+async fn another_error_code_is_told_and_each_of_them_once_a_day() {
+    let clinic = clinic().await;
+    for _ in 0..3 {
+        fail(&clinic).await;
+    }
+    fail_otherwise(&clinic).await;
+    assert_eq!(told(&clinic).await, [(2, 0); 2]);
+    fail(&clinic).await;
+    fail_otherwise(&clinic).await;
+    assert_eq!(told(&clinic).await, [(2, 0); 2], "both are known today");
+    let age = async |by: &str| {
+        clinic.sql(&format!("UPDATE notifications SET created_at = created_at - interval '{by}'")).await
+    };
+    age("23 hours 59 minutes").await;
+    fail(&clinic).await;
+    assert_eq!(told(&clinic).await, [(2, 0); 2]);
+    age("1 minute").await;
+    fail(&clinic).await;
+    assert_eq!(told(&clinic).await, [(3, 0); 2], "a day is over");
+    fail_otherwise(&clinic).await;
+    assert_eq!(told(&clinic).await, [(4, 0); 2]);
+}
+
+#[tokio::test]
+async fn the_words_name_job_count_and_error_and_no_row() {
+    let clinic = clinic().await;
+    for _ in 0..3 {
+        fail(&clinic).await;
+    }
+    succeed(&clinic).await;
+    let notices = clinic
+        .json(
+            "SELECT jsonb_agg(to_jsonb(n) - '{id,recipient_id,entity_id,dedupe_key,created_at,sent_at,run_id}'::text[]
+                              ORDER BY id) AS n
+             FROM notifications n WHERE recipient_id = (SELECT min(id) FROM users WHERE role = 'HOSPITAL_ADMIN')",
+        )
+        .await;
+    insta::assert_snapshot!("failing_and_recovered", serde_json::to_string_pretty(&notices["n"]).expect("JSON"));
+    let first = clinic.json("SELECT id FROM cron_job_runs ORDER BY started_at LIMIT 1").await;
+    let named = clinic.json("SELECT array_agg(DISTINCT entity_id) AS id FROM notifications").await;
+    assert_eq!(named["id"], json!([first["id"]]), "a streak is known by its first run");
+}
+
+#[tokio::test]
+async fn interrupted_and_skipped_runs_neither_count_nor_end_a_streak() {
+    let clinic = clinic().await;
+    fail(&clinic).await;
+    let insert = "INSERT INTO cron_job_runs (id, job_name, status, started_at, heartbeat_at, deadline_at, completed_at, host,
+                                             version, error_code)
+                  SELECT gen_random_uuid(), job, status, t, t, t, t, 'h', 'v', code
+                  FROM (SELECT clock_timestamp() AS t) c,
+                       (VALUES ('mark-no-shows', 'FAILED', 'INTERRUPTED'), ('mark-no-shows', 'SKIPPED', 'ALREADY_RUNNING'),
+                               ('stage-alerts', 'FAILED', 'BRAKE'), ('stage-alerts', 'COMPLETED', NULL)) v (job, status, code)";
+    clinic.sql(insert).await;
+    fail(&clinic).await;
+    assert_eq!(told(&clinic).await, [(0, 0); 2]);
+    clinic.sql(insert).await;
+    fail(&clinic).await;
+    assert_eq!(told(&clinic).await, [(1, 0); 2]);
+    clinic.sql(insert).await;
+    succeed(&clinic).await;
+    assert_eq!(told(&clinic).await, [(1, 1); 2], "recovered, although the run before was interrupted");
+}
+
+#[tokio::test]
+async fn a_run_that_died_is_a_failure_when_it_is_taken_over() {
+    let clinic = clinic().await;
+    fail(&clinic).await;
+    fail(&clinic).await;
+    clinic.dead_run("1 hour", "0 s").await;
+    let outcome = clinic.run(&["mark-no-shows", "--as-of", "2026-03-01T09:15:00-05:00"]).await.expect(0);
+    assert_eq!(told(&clinic).await, [(1, 1); 2], "told by the one that took over, whose success ends it: {outcome:?}");
+    let body = clinic.json("SELECT body FROM notifications WHERE type = 'JOB_FAILING' LIMIT 1").await;
+    assert!(body["body"].as_str().is_some_and(|body| body.ends_with("[LEASE_EXPIRED]")), "{body}");
+}
+
+#[tokio::test]
+async fn of_two_that_fail_at_the_same_moment_one_tells() {
+    let clinic = clinic().await;
+    fail(&clinic).await;
+    fail(&clinic).await;
+    clinic.dead_run("1 hour", "0 s").await;
+    clinic.sql("BEGIN; SELECT FROM cron_job_runs WHERE status = 'RUNNING' FOR KEY SHARE").await;
+    let runs: Vec<_> = (0..4).map(|_| clinic.program.start(&[&AT[..], &["--lease", "6s"]].concat())).collect();
+    for run in runs {
+        assert_eq!(program::finish(run).await.expect(1).report()["error_code"], "TAKEOVER_BLOCKED");
+    }
+    clinic.sql("COMMIT").await;
+    assert_eq!(told(&clinic).await, [(1, 0); 2]);
+}
+
+#[tokio::test]
+async fn a_notice_that_cannot_be_staged_does_not_keep_a_run_from_ending() {
+    let clinic = clinic().await;
+    clinic.sql("ALTER TABLE notifications ADD CONSTRAINT no_news CHECK (type NOT LIKE 'JOB%')").await;
+    for _ in 0..3 {
+        fail(&clinic).await;
+    }
+    let outcome = clinic.run(&[&AT[..], &["--max-items", "1"]].concat()).await.expect(5);
+    assert!(outcome.stderr.contains("no admin could be told") && outcome.stderr.contains("no_news"), "{outcome:?}");
+    let rows =
+        clinic.json("SELECT array_agg(DISTINCT concat_ws(' ', status, error_code)) AS s FROM cron_job_runs").await;
+    assert_eq!(rows["s"], json!(["FAILED BRAKE"]));
+    assert_eq!(told(&clinic).await, [(0, 0); 2]);
+}
+
+#[tokio::test]
+async fn a_dry_run_is_no_part_of_a_streak() {
+    let clinic = clinic().await;
+    for _ in 0..4 {
+        clinic.run(&[&AT[..], &["--max-items", "1", "--dry-run"]].concat()).await.expect(5);
+    }
+    assert_eq!(clinic.json("SELECT count(*) AS n FROM cron_job_runs").await["n"], Value::from(0));
+    assert_eq!(told(&clinic).await, [(0, 0); 2]);
+}
