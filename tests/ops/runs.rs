@@ -33,9 +33,9 @@ async fn runs_are_listed_the_newest_first_and_filtered() {
     let [partial, brake, alerts] =
         [run("mark-no-shows", "COMPLETED"), run("mark-no-shows", "FAILED"), run("stage-alerts", "COMPLETED")];
     assert_eq!(list(&clinic, &[]).await, [partial.clone(), brake.clone(), alerts.clone()]);
-    assert_eq!(list(&clinic, &["--job", "stage-alerts"]).await, [alerts.clone()]);
-    assert_eq!(list(&clinic, &["--status", "failed"]).await, [brake.clone()]);
-    assert_eq!(list(&clinic, &["--status", "COMPLETED", "--limit", "1"]).await, [partial.clone()]);
+    assert_eq!(list(&clinic, &["--job", "stage-alerts"]).await, std::slice::from_ref(&alerts));
+    assert_eq!(list(&clinic, &["--status", "failed"]).await, std::slice::from_ref(&brake));
+    assert_eq!(list(&clinic, &["--status", "COMPLETED", "--limit", "1"]).await, std::slice::from_ref(&partial));
     clinic
         .sql("UPDATE cron_job_runs SET started_at = started_at - interval '1 hour' WHERE job_name = 'stage-alerts'")
         .await;
