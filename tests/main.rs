@@ -4,6 +4,7 @@ mod cli;
 #[cfg(feature = "demo")]
 mod demo;
 mod jobs;
+mod ops;
 mod run;
 mod sql;
 mod support;
