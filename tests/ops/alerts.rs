@@ -2,25 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{application, at_once, everything, refused, state, waiting};
-use crate::support::clinic::Visit;
+use super::{ROLES, application, at_once, everything, group_user, plant, refused, state, through, waiting};
 use crate::support::program::{self, Outcome};
-use crate::support::proxy::{Act, Proxy, Trigger};
-use crate::support::{Clinic, Program, gate};
+use crate::support::proxy::Act;
+use crate::support::{Clinic, clinic, gate};
 
 const DAY: &str = "2026-03-02";
 const AT_0930: &str = "2026-03-02T09:30:00-05:00";
-const ROLES: [(&str, bool); 9] = [
-    ("RECEPTIONIST", true),
-    ("NURSE", true),
-    ("DOCTOR", true),
-    ("HOSPITAL_ADMIN", true),
-    ("SUPERVISOR", false),
-    ("BILLING", false),
-    ("CASE_MANAGER", false),
-    ("AGENT", false),
-    ("MANAGER", false),
-];
+const MAY: [&str; 4] = ["RECEPTIONIST", "NURSE", "DOCTOR", "HOSPITAL_ADMIN"];
 
 /// Two facilities with a doctor and a nurse each; the first has two patients who wait for vitals, the second one.
 /// Alerts 1 to 3 are of visits 1 to 3, raised by the job.
@@ -42,7 +31,8 @@ impl Ward {
         for (place, time) in [(0, "08:30"), (0, "08:45"), (1, "09:00")] {
             let (facility, doctor) = (ward.facilities[place], ward.doctors[place]);
             let (status, checked_in) = ("CHECKED_IN", Some("2026-03-02T08:25-05"));
-            let visit = Visit { facility, doctor, date: DAY, time, status, checked_in, vitals: None, slot: None };
+            let visit =
+                clinic::Visit { facility, doctor, date: DAY, time, status, checked_in, vitals: None, slot: None };
             ward.clinic.visit(visit).await;
         }
         for time in ["08:50", "09:05", "09:20"] {
@@ -56,7 +46,7 @@ impl Ward {
         self.clinic.run(&["stage-alerts", "--as-of", &at(time), "--no-doctor-minutes", "1440"]).await
     }
 
-    /// `acknowledge` or `resolve`, at 09:30 unless it is told otherwise.
+    /// `acknowledge` or `resolve`, at 09:30.
     async fn act(&self, command: &str, alert: i64, actor: i64, more: &[&str]) -> Outcome {
         let (alert, actor) = (alert.to_string(), actor.to_string());
         self.clinic.run(&[&args(command, &alert, &actor), more].concat()).await
@@ -86,10 +76,6 @@ impl Ward {
 
     async fn patient(&self, visit: i64) -> i64 {
         self.clinic.row("SELECT patient_id FROM appointments WHERE id = $1", &[&visit]).await.get(0)
-    }
-
-    async fn group_user(&self, role: &str) -> i64 {
-        self.clinic.row("INSERT INTO users (name, role) VALUES ('G', $1) RETURNING id", &[&role]).await.get(0)
     }
 
     /// Status, who acknowledged it and who resolved it.
@@ -242,9 +228,9 @@ async fn only_those_who_are_shown_are_recorded() {
 #[tokio::test]
 async fn each_role_is_shown_what_it_may_see() {
     let ward = Ward::new().await;
-    for (role, may) in ROLES {
+    for role in ROLES {
         let user = ward.clinic.user(ward.facilities[0], role).await;
-        if may {
+        if MAY.contains(&role) {
             let outcome = ward.reveal(user, &["--output", "text"]).await.expect(0);
             assert!(outcome.stdout.contains("Pat Doe") && outcome.stdout.contains("Ada Stone"), "{role}: {outcome:?}");
         } else {
@@ -255,7 +241,7 @@ async fn each_role_is_shown_what_it_may_see() {
     }
     ward.refuse_reveal(4711, &[], "ACTOR_UNKNOWN").await;
     for role in ["NURSE", "DOCTOR", "RECEPTIONIST", "SUPERVISOR"] {
-        let user = ward.group_user(role).await;
+        let user = group_user(&ward.clinic, role).await;
         ward.refuse_reveal(user, &[], "ACTOR_NOT_ALLOWED").await;
     }
 }
@@ -263,7 +249,7 @@ async fn each_role_is_shown_what_it_may_see() {
 #[tokio::test]
 async fn an_admin_of_the_group_is_shown_all_facilities() {
     let ward = Ward::new().await;
-    let admin = ward.group_user("HOSPITAL_ADMIN").await;
+    let admin = group_user(&ward.clinic, "HOSPITAL_ADMIN").await;
     let report = ward.reveal(admin, &[]).await.expect(0).report();
     assert_eq!(report["alerts"].as_array().expect("a list").len(), 3, "{report}");
     assert_eq!(ward.looks().await.as_array().expect("a list").len(), 3);
@@ -286,11 +272,9 @@ async fn nothing_is_shown_that_cannot_be_recorded() {
 #[tokio::test]
 async fn what_is_shown_is_recorded_though_the_reply_to_the_commit_is_lost() {
     let ward = Ward::new().await;
-    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act: Act::LoseReply }).await;
     let nurse = ward.nurses[0].to_string();
-    let run = Program::new(&proxy.url(&ward.clinic.database)).start(&["alerts", "list", "--reveal", "--actor", &nurse]);
-    proxy.fired().await;
-    let outcome = program::finish(run).await;
+    let reveal = ["alerts", "list", "--reveal", "--actor", &nurse];
+    let outcome = through(Act::LoseReply, &ward.clinic, &reveal).await;
     assert_eq!(ward.looks().await.as_array().expect("a list").len(), 2, "{outcome:?}");
     assert_eq!(outcome.code == 0, outcome.stdout.contains("Pat Doe"), "{outcome:?}");
 }
@@ -371,11 +355,11 @@ async fn the_job_that_resolved_it_first_is_named() {
 #[tokio::test]
 async fn each_role_handles_the_alerts_of_its_own_facility() {
     let ward = Ward::new().await;
-    for (role, may) in ROLES {
+    for role in ROLES {
         let here = ward.clinic.user(ward.facilities[0], role).await;
         let there = ward.clinic.user(ward.facilities[1], role).await;
         ward.refuse(1, there, 2, "ACTOR_NOT_ALLOWED").await;
-        if may {
+        if MAY.contains(&role) {
             ward.act("acknowledge", 1, here, &[]).await.expect(0);
             ward.act("resolve", 1, here, &[]).await.expect(0);
             ward.clinic
@@ -396,10 +380,10 @@ async fn each_role_handles_the_alerts_of_its_own_facility() {
 async fn an_admin_of_the_group_handles_all_and_a_nurse_of_no_facility_none() {
     let ward = Ward::new().await;
     for role in ["NURSE", "DOCTOR", "RECEPTIONIST", "SUPERVISOR"] {
-        let user = ward.group_user(role).await;
+        let user = group_user(&ward.clinic, role).await;
         ward.refuse(1, user, 2, "ACTOR_NOT_ALLOWED").await;
     }
-    let admin = ward.group_user("HOSPITAL_ADMIN").await;
+    let admin = group_user(&ward.clinic, "HOSPITAL_ADMIN").await;
     for alert in [1, 3] {
         ward.act("acknowledge", alert, admin, &[]).await.expect(0);
         ward.act("resolve", alert, admin, &[]).await.expect(0);
@@ -549,11 +533,9 @@ async fn an_alert_that_somebody_keeps_is_said_to_be_locked() {
 async fn a_lost_reply_to_the_commit_is_no_failure() {
     for command in ["acknowledge", "resolve"] {
         let ward = Ward::new().await;
-        let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act: Act::LoseReply }).await;
-        let program = Program::new(&proxy.url(&ward.clinic.database));
-        let run = program.start(&args(command, "1", &ward.nurses[0].to_string()));
-        proxy.fired().await;
-        assert_eq!(program::finish(run).await.expect(0).report()["ok"], true, "{command}");
+        let nurse = ward.nurses[0].to_string();
+        let outcome = through(Act::LoseReply, &ward.clinic, &args(command, "1", &nurse)).await.expect(0);
+        assert_eq!(outcome.report()["ok"], true, "{command}");
         let by = if command == "resolve" { "resolved_by" } else { "acknowledged_by" };
         assert_eq!(ward.alert(1).await[by], ward.nurses[0], "{command}");
     }
@@ -562,17 +544,8 @@ async fn a_lost_reply_to_the_commit_is_no_failure() {
 #[tokio::test]
 async fn notes_and_patients_come_out_only_where_they_are_revealed() {
     let ward = Ward::new().await;
-    ward.clinic
-        .sql(
-            "UPDATE facilities SET name = 'CANARY-F';
-             UPDATE users SET name = 'CANARY-U', email = 'CANARY@example.org';
-             UPDATE doctors SET first_name = 'CANARY-D', last_name = 'CANARY-D';
-             UPDATE patients SET mrn = 'CANARY-' || id, first_name = 'CANARY-P', last_name = 'CANARY-P',
-                                 email = 'CANARY@example.org', phone = 'CANARY-555';
-             UPDATE stage_alerts SET message = 'CANARY-A';
-             ALTER TABLE stage_alerts ADD CONSTRAINT no_notes CHECK (resolution_notes IS NULL)",
-        )
-        .await;
+    plant(&ward.clinic).await;
+    ward.clinic.sql("ALTER TABLE stage_alerts ADD CONSTRAINT no_notes CHECK (resolution_notes IS NULL)").await;
     let nurse = ward.nurses[0].to_string();
     let notes = ["--notes", "CANARY-N"];
     let resolve = [&args("resolve", "1", &nurse)[..], &notes].concat();

@@ -8,7 +8,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::program::{self, Outcome};
-use crate::support::{Clinic, connect, server};
+use crate::support::proxy::{Act, Proxy, Trigger};
+use crate::support::{Clinic, Program, connect, server};
+
+const ROLES: [&str; 9] =
+    ["HOSPITAL_ADMIN", "SUPERVISOR", "RECEPTIONIST", "NURSE", "DOCTOR", "BILLING", "CASE_MANAGER", "AGENT", "MANAGER"];
 
 /// Fails unless the command was refused with these codes; returns what it said.
 #[track_caller]
@@ -71,4 +75,32 @@ async fn everything(clinic: &Clinic, commands: &[&[&str]]) -> String {
         }
     }
     out
+}
+
+/// The same command through a network that fails at the COMMIT.
+async fn through(act: Act, clinic: &Clinic, command: &[&str]) -> Outcome {
+    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act }).await;
+    let run = Program::new(&proxy.url(&clinic.database)).start(command);
+    proxy.fired().await;
+    program::finish(run).await
+}
+
+/// A user of the whole group.
+async fn group_user(clinic: &Clinic, role: &str) -> i64 {
+    clinic.row("INSERT INTO users (name, role) VALUES ('G', $1) RETURNING id", &[&role]).await.get(0)
+}
+
+/// Puts a word that nobody may read into all that is said of anybody; a letter tells from where it came.
+async fn plant(clinic: &Clinic) {
+    let patients = "mrn = 'CANARY-' || id, first_name = 'CANARY-P', last_name = 'CANARY-P', phone = 'CANARY-555'";
+    for (table, set) in [
+        ("facilities", "name = 'CANARY-F'"),
+        ("users", "name = 'CANARY-U', email = 'CANARY@example.org'"),
+        ("doctors", "first_name = 'CANARY-D', last_name = 'CANARY-D'"),
+        ("patients", &format!("{patients}, email = 'CANARY@example.org'")),
+        ("appointments", "notes = 'CANARY-N'"),
+        ("stage_alerts", "message = 'CANARY-A'"),
+    ] {
+        clinic.sql(&format!("UPDATE {table} SET {set}")).await;
+    }
 }

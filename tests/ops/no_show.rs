@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{application, at_once, everything, refused, state, waiting};
+use super::{ROLES, application, at_once, everything, group_user, plant, refused, state, through, waiting};
 use crate::support::clinic::Visit;
 use crate::support::program::{self, Outcome};
-use crate::support::proxy::{Act, Proxy, Trigger};
-use crate::support::{Clinic, Program, gate};
+use crate::support::proxy::Act;
+use crate::support::{Clinic, gate};
 
 const DAY: &str = "2026-03-02";
 const AT_1010: &str = "2026-03-02T10:10:00-05:00";
@@ -19,8 +19,8 @@ struct Desk {
     clinic: Clinic,
     facility: i64,
     doctor: i64,
-    nurse: i64,
     visit: i64,
+    nurse: i64,
 }
 
 impl Desk {
@@ -68,27 +68,13 @@ impl Desk {
     }
 }
 
-async fn group_user(clinic: &Clinic, role: &str) -> i64 {
-    clinic.row("INSERT INTO users (name, role) VALUES ('G', $1) RETURNING id", &[&role]).await.get(0)
-}
-
 #[tokio::test]
 async fn reception_nurses_and_admins_of_the_facility_mark_and_nobody_else() {
     let desk = Desk::new().await;
     let elsewhere = desk.clinic.facility("America/New_York", None).await;
-    let roles = [
-        ("RECEPTIONIST", true),
-        ("NURSE", true),
-        ("HOSPITAL_ADMIN", true),
-        ("SUPERVISOR", false),
-        ("DOCTOR", false),
-        ("BILLING", false),
-        ("CASE_MANAGER", false),
-        ("AGENT", false),
-        ("MANAGER", false),
-    ];
     let (mut minute, mut marked) = (0, 0);
-    for (role, may) in roles {
+    for role in ROLES {
+        let may = ["RECEPTIONIST", "NURSE", "HOSPITAL_ADMIN"].contains(&role);
         let here = desk.clinic.user(desk.facility, role).await;
         let there = desk.clinic.user(elsewhere, role).await;
         for reason in [STAFF, CALLED] {
@@ -301,6 +287,18 @@ async fn a_slot_is_released_until_it_ends_on_any_earlier_day_and_never_later() {
             let free = json!({"is_booked": false, "is_blocked": false, "appointment_id": null});
             let taken = json!({"is_booked": true, "is_blocked": true, "appointment_id": desk.visit});
             assert_eq!(slot, if released { free } else { taken }, "{now}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_slots_own_end_counts_where_the_doctor_has_no_slot_length_or_another() {
+    for length in ["NULL", "5", "60"] {
+        for (now, released) in [("2026-03-02T10:14:59-05:00", true), ("2026-03-02T10:15:00-05:00", false)] {
+            let desk = Desk::new().await;
+            desk.clinic.sql(&format!("UPDATE doctors SET slot_duration_minutes = {length}")).await;
+            let outcome = desk.mark_with(desk.visit, STAFF, desk.nurse, &["--as-of", now]).await.expect(0);
+            assert_eq!(outcome.report()["slot_released"], json!(released), "{length} {now}");
         }
     }
 }
@@ -535,19 +533,11 @@ async fn a_visit_that_was_moved_meanwhile_is_never_logged_with_its_old_time() {
     assert_eq!(desk.clinic.count(old).await, 0);
 }
 
-/// Marks through a network that fails at the COMMIT.
-async fn mark_through(desk: &Desk, act: Act) -> Outcome {
-    let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act }).await;
-    let program = Program::new(&proxy.url(&desk.clinic.database));
-    let run = program.start(&desk.args(&desk.visit.to_string(), &desk.nurse.to_string()));
-    proxy.fired().await;
-    program::finish(run).await
-}
-
 #[tokio::test]
 async fn a_mark_whose_reply_was_lost_is_a_mark() {
     let desk = Desk::new().await;
-    let report = mark_through(&desk, Act::LoseReply).await.expect(0).report();
+    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
+    let report = through(Act::LoseReply, &desk.clinic, &desk.args(&visit, &nurse)).await.expect(0).report();
     assert_eq!((&report["ok"], &report["slot_released"]), (&json!(true), &json!(true)), "{report}");
     assert_eq!(desk.clinic.effects().await, (1, 1, 2));
 }
@@ -556,7 +546,9 @@ async fn a_mark_whose_reply_was_lost_is_a_mark() {
 async fn a_mark_that_never_arrived_is_not_said_to_be_one() {
     let desk = Desk::new().await;
     let before = state(&desk.clinic).await;
-    let message = refused(mark_through(&desk, Act::LoseRequest).await, 1, "CONNECTION");
+    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
+    let outcome = through(Act::LoseRequest, &desk.clinic, &desk.args(&visit, &nurse)).await;
+    let message = refused(outcome, 1, "CONNECTION");
     assert!(message.contains("nothing was changed"), "{message}");
     assert_eq!(state(&desk.clinic).await, before);
 }
@@ -564,16 +556,7 @@ async fn a_mark_that_never_arrived_is_not_said_to_be_one() {
 #[tokio::test]
 async fn notes_and_patients_come_out_nowhere() {
     let desk = Desk::new().await;
-    desk.clinic
-        .sql(
-            "UPDATE facilities SET name = 'CANARY-F';
-             UPDATE users SET name = 'CANARY-U', email = 'CANARY@example.org';
-             UPDATE doctors SET first_name = 'CANARY-D', last_name = 'CANARY-D';
-             UPDATE patients SET mrn = 'CANARY-' || id, first_name = 'CANARY-P', last_name = 'CANARY-P',
-                                 email = 'CANARY@example.org', phone = 'CANARY-555';
-             UPDATE appointments SET notes = 'CANARY-N'",
-        )
-        .await;
+    plant(&desk.clinic).await;
     let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
     let mark = [&desk.args(&visit, &nurse)[..], &["--notes", "CANARY-M"]].concat();
     let dry = [&mark[..], &["--dry-run"]].concat();
@@ -593,6 +576,27 @@ async fn notes_and_patients_come_out_nowhere() {
     let told = "SELECT count(*) FROM notifications n WHERE to_jsonb(n)::text LIKE '%CANARY-_%'
                 AND (channel = 'SMS' OR to_jsonb(n)::text LIKE '%CANARY-M%')";
     assert_eq!(desk.clinic.count(told).await, 0, "the patient does not read them either");
+}
+
+#[tokio::test]
+async fn words_of_notes_that_were_not_quoted_are_not_repeated() {
+    let desk = Desk::new().await;
+    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
+    let args = desk.args(&visit, &nurse);
+    for notes in [&["--notes", "Pat", "CANARY", "called"][..], &["--notes", "--CANARY"], &["--notes", "-CANARY"]] {
+        let outcome = desk.clinic.run(&[&args[..], notes, &["--dry-run"]].concat()).await;
+        assert!(!format!("{outcome:?}").contains("CANARY"), "{notes:?}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_text_is_said_on_stderr_alone() {
+    let desk = Desk::new().await;
+    let visit = desk.book("11:00", "COMPLETED").await;
+    let more = ["--as-of", AT_1010, "--output", "text"];
+    let outcome = desk.mark_with(visit, STAFF, desk.nurse, &more).await.expect(1);
+    assert_eq!(outcome.stdout, "");
+    assert!(outcome.stderr.contains("NOT_MARKABLE") && outcome.stderr.contains("COMPLETED"), "{outcome:?}");
 }
 
 /// Two facilities of two doctors: visits on three days, with logs.
@@ -814,7 +818,6 @@ async fn numbers_are_of_the_facility_the_doctor_and_the_days_asked_for() {
         (&["--facility", &second][..], [2, 1, 0, 1, 1]),
         (&["--doctor", &doctor], [4, 2, 1, 1, 1]),
         (&["--facility", &second, "--doctor", &doctor], [0; 5]),
-        (&["--facility", "4711"], [0; 5]),
         (&["--to", "2026-03-01"], [1, 1, 0, 1, 1]),
         (&["--to", "2026-03-02"], [4, 2, 1, 1, 1]),
     ] {
