@@ -1,19 +1,22 @@
 //! The table of contents: what `rounds` can be told.
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::db::DatabaseArgs;
+use crate::db::{DatabaseArgs, Db};
+use crate::exit::Exit;
 use crate::jobs::mark_no_shows::MarkNoShows;
 use crate::jobs::prune::Prune;
 use crate::jobs::stage_alerts::StageAlerts;
-use crate::migrate::MigrateArgs;
+use crate::migrate::{self, MigrateArgs};
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::health::HealthArgs;
-use crate::ops::manual::{CompletionsArgs, ManArgs};
+use crate::ops::manual::{self, CompletionsArgs, ManArgs};
 use crate::ops::no_show::NoShowArgs;
 use crate::ops::runs::RunsArgs;
+use crate::ops::{self, Operation};
 use crate::output::OutputArgs;
-use crate::run::RunArgs;
+use crate::run::{self, Job, RunArgs};
 use crate::schedule;
 use crate::telemetry::{LogArgs, LogLevel};
 
@@ -61,6 +64,24 @@ pub enum Command {
 }
 
 impl Command {
+    /// Does it.
+    pub async fn perform(self, global: Global) -> Exit {
+        match self {
+            Self::MarkNoShows(job) => run(job, global).await,
+            Self::StageAlerts(job) => run(job, global).await,
+            Self::Prune(job) => run(job, global).await,
+            Self::NoShow(args) => ask(args, global).await,
+            Self::Alerts(args) => ask(args, global).await,
+            Self::Health(args) => ask(args, global).await,
+            Self::Runs(args) => ask(args, global).await,
+            Self::Migrate(args) => migrate::command(&args, global.run.dry_run, &global.database, &global.output).await,
+            Self::Completions(args) => manual::completions(&args, pages()),
+            Self::Man(args) => manual::man(&args, pages()),
+            #[cfg(feature = "demo")]
+            Self::Demo(args) => crate::demo::command(&args, &global.run).await,
+        }
+    }
+
     /// What is logged where --log-level is not given: the demo shows in tables what its runs would log.
     pub fn log_level(&self) -> LogLevel {
         match self {
@@ -71,13 +92,37 @@ impl Command {
     }
 }
 
+async fn run<J: Job>(job: J, global: Global) -> Exit {
+    let db = Db::open(&global.database, &format!("rounds/{}", J::NAME));
+    let summary = run::execute(&job, &global.run, db).await;
+    global.output.print(|| summary.text(), || summary.json());
+    summary.exit
+}
+
+async fn ask<O: Operation>(operation: O, global: Global) -> Exit {
+    ops::command(&operation, &global.database, &global.run, &global.output).await
+}
+
 impl Cli {
     /// The command line of this process; on bad usage says what is wrong and exits 2.
     pub fn read() -> Self {
         let mut command = built(Self::command());
-        let mut matches = command.clone().get_matches();
+        let mut matches = command.clone().try_get_matches().unwrap_or_else(|error| exit(error, &command));
         Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
+}
+
+/// Says what is wrong with the command line. A word too many is not repeated: most likely it is of a note without quotes,
+/// and about a patient.
+fn exit(error: clap::Error, command: &ClapCommand) -> ! {
+    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+        && !word.starts_with("--")
+    {
+        let message = "a word is left over: put a text of several words in quotes";
+        command.clone().error(ErrorKind::UnknownArgument, message).exit();
+    }
+    error.exit()
 }
 
 /// The options of a run that no operator's command looks at.

@@ -1,6 +1,8 @@
 //! Wall clocks of facilities. Instants are computed by PostgreSQL (`AT TIME ZONE`); here is what must be known before:
 //! which facilities have a clock at all, and which dates can be "today" somewhere.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use tokio_postgres::Transaction;
@@ -25,6 +27,12 @@ pub fn unreadable_zone() -> Failure {
 pub fn no_slot_length() -> Failure {
     let message = "doctors.slot_duration_minutes is not set; visits that depend on it were not judged";
     Failure::new("NO_SLOT_LENGTH", Class::Data, message)
+}
+
+/// So long before an instant, but not before 1970.
+pub fn before(now: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
+    let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+    now.checked_sub_signed(age).map_or(DateTime::UNIX_EPOCH, |then| then.max(DateTime::UNIX_EPOCH))
 }
 
 /// The earliest date that is at most `lookback_days` back in some time zone, and the latest date that is today in one:

@@ -14,13 +14,14 @@ mod archive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
+use crate::local_time::before;
 use crate::redact::Failure;
 use crate::run::{Batch, Halt, Id, Job, NotDone, Run, apply, as_text, count, left_alone, positive_duration};
 
@@ -108,10 +109,9 @@ impl Job for Prune {
             report.archived.extend(notices.archive(run, dir).await?);
         }
         // Failed items first: with their run they would go uncounted.
-        report.run_errors = errors.delete(run, &before, &mut report.not_done).await?;
-        report.runs = runs.delete(run, &before, &mut report.not_done).await?;
-        report.notifications = notices.delete(run, &before, &mut report.not_done).await?;
-        Ok(())
+        errors.delete(run, &before, &mut report.run_errors, &mut report.not_done).await?;
+        runs.delete(run, &before, &mut report.runs, &mut report.not_done).await?;
+        notices.delete(run, &before, &mut report.notifications, &mut report.not_done).await
     }
 }
 
@@ -124,10 +124,7 @@ impl Prune {
             self.keep_errors.unwrap_or(self.keep),
             self.keep_notifications.unwrap_or(self.keep),
         ];
-        kept.map(|keep| {
-            let keep = TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX);
-            now.checked_sub_signed(keep).unwrap_or(DateTime::UNIX_EPOCH)
-        })
+        kept.map(|keep| before(now, keep))
     }
 }
 
@@ -169,7 +166,14 @@ impl<I: Id> Going<I> {
         Ok(Some(file.finish()?))
     }
 
-    async fn delete(&self, run: &Run, before: &[DateTime<Utc>; 4], not_done: &mut NotDone) -> Result<u64, Halt> {
+    /// Counts as it goes: a run that is stopped still tells what it did.
+    async fn delete(
+        &self,
+        run: &Run,
+        before: &[DateTime<Utc>; 4],
+        pruned: &mut u64,
+        not_done: &mut NotDone,
+    ) -> Result<(), Halt> {
         let left_alone = left_alone("$5", "locked", "deleted", self.table);
         let delete = format!(include_str!("prune.sql"), table = self.table, due = self.rule, left_alone = left_alone);
         let statement = async |tx: &Transaction<'_>, ids: &[I]| {
@@ -177,10 +181,8 @@ impl<I: Id> Going<I> {
             parameters.push((&ids as &(dyn ToSql + Sync), I::ARRAY));
             tx.query_typed_one(&delete, &parameters).await
         };
-        let mut pruned = 0;
         let batch = Batch { entity: self.entity, ids: &self.ids };
-        apply(run, batch, not_done, statement, |row| pruned += count(row, "pruned")).await?;
-        Ok(pruned)
+        apply(run, batch, not_done, statement, |row| *pruned += count(row, "pruned")).await
     }
 }
 

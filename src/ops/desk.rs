@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::timeout;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
 use tracing::warn;
 
 use crate::actor::{Actor, refused};
@@ -15,13 +17,17 @@ use crate::schema;
 /// A person waits: nothing takes as long as it may in a run.
 const LIMITS: Limits =
     Limits { statement: Duration::from_secs(25), lock: Duration::from_secs(2), idle: Duration::from_secs(10) };
-/// How often it is asked what became of a COMMIT that is still at work, and how long to wait between.
-const ASKED: u32 = 20;
+/// How long the reply to a COMMIT is waited for, and then the answer to what became of it.
+const COMMIT: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(15);
+/// Between two questions while the COMMIT is at work.
 const BETWEEN: Duration = Duration::from_millis(250);
 
 pub struct Desk<'a> {
     pub db: &'a Db,
     pub run: &'a RunArgs,
+    /// How long everything but a COMMIT may take.
+    pub limit: Duration,
 }
 
 /// When somebody acts, and who.
@@ -36,11 +42,14 @@ impl Desk<'_> {
         &self,
         body: impl AsyncFnOnce(&Transaction<'_>, DateTime<Utc>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let mut client = self.db.client().await?;
-        let tx = LIMITS.begin_reading(&mut client).await?;
-        schema::check_served(&tx).await?;
-        let now = self.now(&tx).await?;
-        body(&tx, now).await
+        let read = async {
+            let mut client = self.db.client().await?;
+            let tx = LIMITS.begin_reading(&mut client).await?;
+            schema::check_served(&tx).await?;
+            let now = self.now(&tx).await?;
+            body(&tx, now).await
+        };
+        timeout(self.limit, read).await.unwrap_or_else(|_| Err(self.no_answer()))
     }
 
     /// Changes something in one transaction, as `--actor`. With `--dry-run` it is rolled back; a lost reply to COMMIT is
@@ -53,26 +62,35 @@ impl Desk<'_> {
         let Some(actor) = self.run.actor else {
             return Err(refused("NO_ACTOR", "say who you are: --actor USER_ID".into()));
         };
-        let mut client = self.db.client().await?;
-        let tx = LIMITS.begin(&mut client).await?;
-        schema::check_served(&tx).await?;
-        let moment = Moment { now: self.now(&tx).await?, actor: Actor::find(&tx, actor).await? };
-        let value = body(&tx, &moment).await?;
+        let client = timeout(self.limit, self.db.client()).await.unwrap_or_else(|_| Err(self.no_answer()));
+        let mut client = client?;
+        let change = async {
+            let tx = LIMITS.begin(&mut client).await?;
+            schema::check_served(&tx).await?;
+            let moment = Moment { now: self.now(&tx).await?, actor: Actor::find(&tx, actor).await? };
+            let value = body(&tx, &moment).await?;
+            let xid: String = tx.query_typed_one("SELECT pg_current_xact_id()::text", &[]).await?.get(0);
+            Ok((tx, xid, (moment, value)))
+        };
+        let (tx, xid, done) = timeout(self.limit, change).await.unwrap_or_else(|_| Err(self.no_answer()))?;
         if self.run.dry_run {
             tx.rollback().await?;
-            return Ok((moment, value));
+            return Ok(done);
         }
-        let xid: String = tx.query_typed_one("SELECT pg_current_xact_id()::text", &[]).await?.get(0);
-        let Err(error) = tx.commit().await else { return Ok((moment, value)) };
-        let failure = Failure::from(error);
+        let failure = match timeout(COMMIT, tx.commit()).await {
+            Ok(Ok(())) => return Ok(done),
+            Ok(Err(error)) => Failure::from(error),
+            Err(_) => self.no_answer(),
+        };
         if failure.class != Class::Transient {
             return Err(failure);
         }
-        drop(client);
+        // Closed, not given back: it may still owe an answer.
+        drop(deadpool_postgres::Object::take(client));
         warn!(error_code = %failure.code, "the reply to COMMIT was lost ({}); asking the server", failure.message);
-        let committed = self.committed(&xid).await;
+        let committed = timeout(SETTLE, self.committed(&xid)).await.unwrap_or_else(|_| Err(self.no_answer()));
         match committed.map_err(|failure| failure.context("it is not known whether the change was made; look first"))? {
-            true => Ok((moment, value)),
+            true => Ok(done),
             false => Err(failure.context("nothing was changed")),
         }
     }
@@ -84,7 +102,7 @@ impl Desk<'_> {
 
     /// What became of a transaction whose end was not heard; it may be at work still.
     async fn committed(&self, xid: &str) -> Result<bool, Failure> {
-        for _ in 0..ASKED {
+        loop {
             let mut client = self.db.client().await?;
             let tx = LIMITS.begin_reading(&mut client).await?;
             if let Some(committed) = run::committed(&tx, xid).await? {
@@ -92,7 +110,35 @@ impl Desk<'_> {
             }
             tokio::time::sleep(BETWEEN).await;
         }
-        let message = "it is still at work in the database";
-        Err(Failure::new("COMMIT_UNKNOWN", Class::Other, message))
+    }
+
+    fn no_answer(&self) -> Failure {
+        let message = format!("cannot reach the database ({}): no answer in time", self.db.target());
+        Failure::new("CONNECTION", Class::Transient, message)
+    }
+}
+
+/// Says that a row could not be had; `what` is what somebody else is changing.
+pub fn held(failure: Failure, what: impl std::fmt::Display) -> Failure {
+    if failure.class == Class::Locked { locked(what) } else { failure.context(what) }
+}
+
+pub fn locked(what: impl std::fmt::Display) -> Failure {
+    let message = format!("somebody else is changing {what}; nothing was changed; try again");
+    Failure::new("LOCKED", Class::Locked, message)
+}
+
+/// Refuses the id of a facility or a doctor that is not there.
+pub async fn check_known(tx: &Transaction<'_>, facility: Option<i64>, doctor: Option<i64>) -> Result<(), Failure> {
+    let query = "SELECT $1 IS NULL OR EXISTS (SELECT FROM facilities WHERE id = $1) AS facility,
+                        $2 IS NULL OR EXISTS (SELECT FROM doctors WHERE id = $2) AS doctor";
+    let row = tx.query_typed_one(query, &[(&facility, Type::INT8), (&doctor, Type::INT8)]).await?;
+    let refuse = |code, flag: &str, what: &str, id: Option<i64>| {
+        Err(refused(code, format!("--{flag}: there is no {what} {}", id.unwrap_or_default())))
+    };
+    match (row.get("facility"), row.get("doctor")) {
+        (false, _) => refuse("UNKNOWN_FACILITY", "facility", "facility", facility),
+        (_, false) => refuse("UNKNOWN_DOCTOR", "doctor", "doctor", doctor),
+        _ => Ok(()),
     }
 }

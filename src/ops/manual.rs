@@ -51,11 +51,12 @@ pub fn man(args: &ManArgs, tree: Command) -> Exit {
         }
     };
     match (written, &args.dir) {
-        (Err(failure), Some(dir)) => {
-            error!("man: the pages cannot be written to {}: {}", dir.display(), failure.kind());
+        (Ok(()), _) => Exit::Done,
+        (Err(failure), dir) => {
+            let dir = dir.as_ref().map_or(String::new(), |dir| format!(" to {}", dir.display()));
+            error!("man: the pages cannot be written{dir}: {}", failure.kind());
             Exit::Failed
         }
-        _ => Exit::Done,
     }
 }
 

@@ -21,12 +21,12 @@ use crate::output::{Output, OutputArgs};
 use crate::redact::{Class, Failure};
 use crate::run::RunArgs;
 use crate::table::{self, Style};
-pub use desk::{Desk, Moment};
+pub use desk::Desk;
 
 /// One command.
 pub trait Operation {
     const NAME: &'static str;
-    /// How long it may take in all, where `--timeout` does not say.
+    /// How long it may take until it is answered, or a COMMIT is sent; `--timeout` can make that shorter.
     const LIMIT: Duration = Duration::from_secs(30);
 
     async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure>;
@@ -47,13 +47,9 @@ impl Answer {
 
 /// Performs a command, and prints its answer or why there is none.
 pub async fn command<O: Operation>(operation: &O, database: &DatabaseArgs, run: &RunArgs, output: &OutputArgs) -> Exit {
-    let limit = run.timeout.unwrap_or(O::LIMIT);
+    let limit = run.timeout.map_or(O::LIMIT, |timeout| timeout.min(O::LIMIT));
     let answer = match Db::open(database, &format!("rounds/{}", O::NAME)) {
-        Ok(db) => {
-            let desk = Desk { db: &db, run };
-            let answer = tokio::time::timeout(limit, operation.perform(&desk)).await;
-            answer.unwrap_or_else(|_| Err(no_answer(&db, limit)))
-        }
+        Ok(db) => operation.perform(&Desk { db: &db, run, limit }).await,
         Err(failure) => Err(failure),
     };
     match answer {
@@ -70,12 +66,6 @@ pub async fn command<O: Operation>(operation: &O, database: &DatabaseArgs, run: 
             if failure.class == Class::Configuration { Exit::Usage } else { Exit::Failed }
         }
     }
-}
-
-fn no_answer(db: &Db, limit: Duration) -> Failure {
-    let limit = humantime::format_duration(limit);
-    let message = format!("cannot reach the database ({}): no answer within {limit}", db.target());
-    Failure::new("CONNECTION", Class::Transient, message)
 }
 
 /// A table as wide as the terminal, or a sentence where it would be empty.

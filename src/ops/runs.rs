@@ -11,9 +11,11 @@ use uuid::Uuid;
 
 use super::{Answer, Desk, Operation, listing, shown};
 use crate::actor::refused;
+use crate::local_time::before;
 use crate::output::stamp;
 use crate::redact::Failure;
 use crate::run::positive_duration;
+use crate::schedule;
 
 /// How many failed items of a run are shown.
 const ERRORS_SHOWN: i64 = 1000;
@@ -39,7 +41,7 @@ enum RunsCommand {
 
 #[derive(Args, Debug)]
 struct ListArgs {
-    /// Only runs of this job
+    /// Only runs of this job: all its lanes, or job-lane
     #[arg(long)]
     job: Option<String>,
     /// Only runs of this status
@@ -77,7 +79,7 @@ async fn list(desk: &Desk<'_>, args: &ListArgs) -> Result<Answer, Failure> {
     let status = args.status.and_then(|status| status.to_possible_value()).map(|value| value.get_name().to_owned());
     let rows = desk
         .read(async |tx, now| {
-            let since = args.since.map(|since| now - since);
+            let since = args.since.map(|since| before(now, since));
             let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
                 (&args.job, Type::TEXT),
                 (&status, Type::TEXT),
@@ -93,7 +95,7 @@ async fn list(desk: &Desk<'_>, args: &ListArgs) -> Result<Answer, Failure> {
         let began: DateTime<Utc> = row.get("started_at");
         vec![
             row.get::<_, Uuid>("id").to_string(),
-            if lane.is_empty() { job } else { format!("{job}-{lane}") },
+            schedule::name(&job, &lane),
             row.get("status"),
             began.format("%F %TZ").to_string(),
             row.get("source"),
@@ -184,7 +186,8 @@ fn page(run: &Map<String, Value>, errors: &[Value]) -> String {
     if !errors.is_empty() {
         let cells = |error: &Value| ["entity", "id", "error_code", "message"].map(|key| plain(&error[key])).to_vec();
         let rows: Vec<_> = errors.iter().map(cells).collect();
-        text.push_str(&format!("{} failed item(s)\n", rows.len()));
+        let first = if rows.len() as i64 == ERRORS_SHOWN { "the first " } else { "" };
+        text.push_str(&format!("{first}{} failed item(s)\n", rows.len()));
         text.push_str(&listing(&["entity", "id", "code", "message"], &rows, ""));
     }
     text

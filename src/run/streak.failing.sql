@@ -1,5 +1,5 @@
 -- Tells every active HOSPITAL_ADMIN that a job keeps failing: from the third failure in a row on, once an error code and
--- day. The notices of one streak name its first run, so what was told of it can be found.
+-- day (of 23 hours: what runs daily must not miss it by a second). The notices of one streak name its first run, so what was told of it can be found.
 -- $1 id of the run that has just failed uuid
 WITH
 this AS MATERIALIZED (
@@ -32,7 +32,7 @@ staged AS (
         WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id
           AND n.metadata ->> 'error_code' = this.error_code
     ) told
-    WHERE streak.failures >= 3 AND (told.last IS NULL OR told.last <= clock.now - interval '1 day')
+    WHERE streak.failures >= 3 AND (told.last IS NULL OR told.last <= clock.now - interval '23 hours')
 ),
 {outbox}
 SELECT (SELECT failures FROM streak) AS failures, (SELECT count(*) FROM notified) AS notices

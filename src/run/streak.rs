@@ -2,7 +2,7 @@
 //!
 //! Rule: every active HOSPITAL_ADMIN is told if and only if a run fails, it is at least the third failure of its lane in
 //! a row (the runs that failed since the last success, but those that were interrupted), and this admin was not told of
-//! this streak with this error code within a day; and once more when the lane succeeds, if told at all.
+//! this streak with this error code within a day (23 hours, for a job that runs once a day); and once more when the lane succeeds, if told at all.
 //!
 //! The notice is staged in the transaction that closes the run, so there is none without the other. If it cannot be
 //! staged, the run is closed all the same.
@@ -30,7 +30,8 @@ pub fn failures(but: &str) -> String {
 
 /// Stages what is to be told of a run that has just been closed in this transaction.
 pub async fn tell(tx: &Transaction<'_>, run: Uuid, ended: Ended) -> Result<(), Failure> {
-    tx.batch_execute("SAVEPOINT streak").await?;
+    // Shorter than closing a run may take; with the savepoint these go too.
+    tx.batch_execute("SAVEPOINT streak; SET LOCAL statement_timeout = 2000; SET LOCAL lock_timeout = 1000").await?;
     match stage(tx, run, ended).await {
         Ok(()) => tx.batch_execute("RELEASE SAVEPOINT streak").await?,
         Err(failure) if failure.class == Class::Transient => return Err(failure),

@@ -36,7 +36,7 @@ fn zone(name: &str) -> Result<Tz, String> {
 impl Row {
     /// As units, CronJobs and people call it: the job, or job-lane where there are lanes.
     pub fn name(&self) -> String {
-        if self.lane.is_empty() { self.job.to_owned() } else { format!("{}-{}", self.job, self.lane) }
+        name(self.job, self.lane)
     }
 
     /// The deadline, to reckon with.
@@ -67,6 +67,11 @@ const FIVE_MINUTES_BY_DAY: Cadence =
 
 const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
+}
+
+/// The name of a lane.
+pub fn name(job: &str, lane: &str) -> String {
+    if lane.is_empty() { job.to_owned() } else { format!("{job}-{lane}") }
 }
 
 /// The rows of a job, one a lane.

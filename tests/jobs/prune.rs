@@ -219,9 +219,8 @@ async fn without_an_archive_nothing_is_deleted() {
     assert_eq!((left(&clinic).await.len(), clinic.count("SELECT count(*) FROM notifications").await), (8, 7));
 }
 
-#[tokio::test]
-async fn a_prune_that_is_killed_is_completed_by_the_next() {
-    let clinic = old_history().await;
+/// A gate before the notification that is deleted.
+async fn build_gate(clinic: &Clinic) {
     clinic
         .sql(
             "CREATE TABLE gate (appointment_id bigint PRIMARY KEY);
@@ -233,6 +232,12 @@ async fn a_prune_that_is_killed_is_completed_by_the_next() {
              CREATE TRIGGER gate BEFORE DELETE ON notifications FOR EACH ROW EXECUTE FUNCTION pass_gate()",
         )
         .await;
+}
+
+#[tokio::test]
+async fn a_prune_that_is_killed_is_completed_by_the_next() {
+    let clinic = old_history().await;
+    build_gate(&clinic).await;
     gate::close(&clinic, 5).await;
     let place = Place::new("killed");
     let args = [&PRUNE[..], &["--archive", place.path(), "--batch-rows", "2", "--lease", "2s"]].concat();
@@ -250,6 +255,17 @@ async fn a_prune_that_is_killed_is_completed_by_the_next() {
     assert_eq!(left(&clinic).await.len(), 1);
     assert_eq!(clinic.count("SELECT count(*) FROM notifications").await, 0);
     assert_eq!(place.files().len(), 4, "three of the killed run, one of the next");
+}
+
+#[tokio::test]
+async fn a_prune_that_runs_out_of_time_tells_what_it_did() {
+    let clinic = old_history().await;
+    build_gate(&clinic).await;
+    gate::close(&clinic, 5).await;
+    let report =
+        clinic.run(&[&PRUNE[..], &["--batch-rows", "2", "--timeout", "2s"]].concat()).await.expect(124).report();
+    assert_eq!([&report["runs"], &report["run_errors"], &report["notifications"]], [7, 7, 4]);
+    assert_eq!(clinic.count("SELECT items_processed FROM cron_job_runs WHERE job_name = 'prune'").await, 18);
 }
 
 #[tokio::test]

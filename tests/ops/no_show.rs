@@ -867,3 +867,29 @@ async fn people_see_bars() {
     assert!(text.contains('█'), "{text}");
     insta::assert_snapshot!("stats_text", text);
 }
+
+#[tokio::test]
+async fn an_id_that_is_not_there_and_a_time_that_ends_before_it_begins_are_refused() {
+    let clinic = Clinic::new().await;
+    for (args, code) in [
+        (&["no-show", "logs", "--facility", "4711"][..], "UNKNOWN_FACILITY"),
+        (&["no-show", "stats", "--facility", "4711"], "UNKNOWN_FACILITY"),
+        (&["no-show", "logs", "--doctor", "4711"], "UNKNOWN_DOCTOR"),
+        (&["no-show", "stats", "--from", "2026-03-03", "--to", "2026-03-02"], "EMPTY_PERIOD"),
+        (&["alerts", "list", "--facility", "4711"], "UNKNOWN_FACILITY"),
+    ] {
+        refused(clinic.run(args).await, 2, code);
+    }
+    // The days before --to, where that is long ago.
+    let report = clinic.run(&["no-show", "stats", "--to", "2026-03-31"]).await.expect(0).report();
+    assert_eq!(report["from"], "2026-03-01");
+}
+
+#[tokio::test]
+async fn a_commit_that_is_not_answered_is_asked_for() {
+    let desk = Desk::new().await;
+    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
+    let outcome = through(Act::Hold(0), &desk.clinic, &desk.args(&visit, &nurse)).await.expect(0);
+    assert_eq!(outcome.report()["status"], "NO_SHOW", "{outcome:?}");
+    assert_eq!(desk.clinic.count("SELECT count(*) FROM no_show_logs").await, 1);
+}

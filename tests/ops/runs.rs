@@ -40,7 +40,8 @@ async fn runs_are_listed_the_newest_first_and_filtered() {
         .sql("UPDATE cron_job_runs SET started_at = started_at - interval '1 hour' WHERE job_name = 'stage-alerts'")
         .await;
     assert_eq!(list(&clinic, &["--since", "1h"]).await, [partial.clone(), brake.clone()]);
-    assert_eq!(list(&clinic, &["--since", "61m"]).await, [partial, brake, alerts]);
+    assert_eq!(list(&clinic, &["--since", "61m"]).await, [partial.clone(), brake.clone(), alerts.clone()]);
+    assert_eq!(list(&clinic, &["--since", "100000y"]).await, [partial, brake, alerts], "longer than time");
     let none = clinic.run(&["runs", "list", "--job", "refresh-npi", "--output", "text"]).await.expect(0).stdout;
     assert_eq!(none, "No run fits.\n");
 }

@@ -7,7 +7,8 @@ use tokio_postgres::{Row, Transaction};
 
 use super::STAFF;
 use crate::actor::{Actor, refused};
-use crate::ops::{Answer, Desk, Moment};
+use crate::ops::desk::{Moment, held};
+use crate::ops::{Answer, Desk};
 use crate::output::stamp;
 use crate::redact::{Class, Failure};
 
@@ -74,16 +75,8 @@ impl Change<'_> {
 
 /// Holds the alert, and refuses who may not. Whoever holds it now is waited for: then it can be said who was first.
 async fn hold(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row, Failure> {
-    let row = tx.query_typed_opt(include_str!("alert.sql"), &[(&id, Type::INT8)]).await.map_err(|error| {
-        let failure = Failure::from(error);
-        let locked = failure.class == Class::Locked;
-        let message = format!("somebody else is changing alert {id}; nothing was changed; try again");
-        if locked {
-            Failure::new("LOCKED", Class::Locked, message)
-        } else {
-            failure.context(format_args!("alert {id}"))
-        }
-    })?;
+    let row = tx.query_typed_opt(include_str!("alert.sql"), &[(&id, Type::INT8)]).await;
+    let row = row.map_err(|error| held(Failure::from(error), format_args!("alert {id}")))?;
     let Some(row) = row else {
         return Err(refused("UNKNOWN_ALERT", format!("there is no alert {id}; nothing was changed")));
     };

@@ -10,6 +10,7 @@ use tokio_postgres::{Row, Transaction};
 
 use super::STAFF;
 use crate::actor::{Actor, refused};
+use crate::ops::desk::check_known;
 use crate::ops::{Answer, Desk, listing, shown};
 use crate::output::stamp;
 use crate::redact::Failure;
@@ -80,6 +81,7 @@ impl ListArgs {
     }
 
     async fn rows(&self, tx: &Transaction<'_>, facility: Option<i64>) -> Result<Vec<Row>, Failure> {
+        check_known(tx, self.facility, None).await?;
         let kind = self.kind.map(name);
         let status = self.status.map(name);
         let parameters: [(&(dyn ToSql + Sync), Type); 4] =

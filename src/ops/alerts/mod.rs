@@ -17,13 +17,13 @@ use change::Change;
 const STAFF: &[&str] = &["NURSE", "DOCTOR", "RECEPTIONIST", ADMIN];
 
 /// Look at alerts of waiting patients; acknowledge and resolve them
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct AlertsArgs {
     #[command(subcommand)]
     command: AlertsCommand,
 }
 
-#[derive(Subcommand, Debug)]
+#[derive(Subcommand)]
 enum AlertsCommand {
     List(list::ListArgs),
     /// Say that you have seen it: ACTIVE becomes ACKNOWLEDGED
@@ -38,7 +38,7 @@ enum AlertsCommand {
         #[arg(value_name = "ALERT_ID")]
         id: i64,
         /// Kept with the alert, and shown by no command
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
         notes: Option<String>,
     },
 }
@@ -51,7 +51,9 @@ impl Operation for AlertsArgs {
             AlertsCommand::List(args) => args.perform(desk).await,
             AlertsCommand::Acknowledge { id } => Change::Acknowledge.perform(desk, *id).await,
             AlertsCommand::Resolve { id, notes } => {
-                Change::Resolve { notes: notes.as_deref() }.perform(desk, *id).await
+                Change::Resolve { notes: notes.as_deref().filter(|notes| !notes.trim().is_empty()) }
+                    .perform(desk, *id)
+                    .await
             }
         }
     }

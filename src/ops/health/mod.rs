@@ -18,6 +18,7 @@ use tokio_postgres::{Row as SqlRow, Transaction};
 use super::{Answer, Desk, Operation, listing, shown};
 use crate::actor::refused;
 use crate::exit::Exit;
+use crate::local_time::before;
 use crate::output::stamp;
 use crate::redact::Failure;
 use crate::run::{self, positive_duration};
@@ -59,7 +60,7 @@ struct Told {
 impl Operation for HealthArgs {
     const NAME: &'static str = "health";
     /// A name that nobody resolves may cost two seconds more; a probe is answered within ten.
-    const LIMIT: Duration = Duration::from_secs(8);
+    const LIMIT: Duration = Duration::from_secs(7);
 
     async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
         let rows = self.rows()?;
@@ -98,8 +99,7 @@ impl HealthArgs {
 
     fn since(&self, row: &Row, now: DateTime<Utc>) -> DateTime<Utc> {
         let weekly = row.cadence.interval() >= TimeDelta::weeks(1);
-        let back = self.since.unwrap_or(if weekly { 60 * DAY } else { DAY });
-        now.checked_sub_signed(TimeDelta::from_std(back).unwrap_or(TimeDelta::MAX)).unwrap_or(DateTime::UNIX_EPOCH)
+        before(now, self.since.unwrap_or(if weekly { 60 * DAY } else { DAY }))
     }
 
     async fn look(

@@ -118,9 +118,9 @@ impl Slots {
                 starts.entry(slot).or_default().push(run);
             }
         }
-        let at_work = |slot: &DateTime<Utc>| {
-            runs.iter().any(|run| run.started_at <= *slot && run.completed_at.unwrap_or(now) >= *slot)
-        };
+        // As long as it may: one that died was not at work until it was taken over.
+        let ended = |run: &Seen| run.completed_at.unwrap_or(now).min(run.started_at + row.time_limit() + EARLY);
+        let at_work = |slot: &DateTime<Utc>| runs.iter().any(|run| run.started_at <= *slot && ended(run) >= *slot);
         let mut found = Self::default();
         for (_, runs) in starts.iter().filter(|(_, runs)| is_doubled(runs)) {
             found.doubled += 1;
@@ -150,7 +150,7 @@ fn slot_of(cadence: &Cadence, slots: &[DateTime<Utc>], run: &Seen) -> Option<Dat
 fn is_doubled(runs: &[&Seen]) -> bool {
     let failed = runs.iter().any(|run| run.status == "FAILED");
     let counts = |run: &&&Seen| {
-        run.source == "cron" && (run.status != "SKIPPED" || run.error_code.as_deref() == Some("ALREADY_RUNNING"))
+        run.source != "manual" && (run.status != "SKIPPED" || run.error_code.as_deref() == Some("ALREADY_RUNNING"))
     };
     !failed && runs.iter().filter(counts).count() > 1
 }
@@ -236,9 +236,13 @@ pub mod tests {
 
     #[test]
     fn a_run_at_work_covers_the_slots_that_it_sleeps_through() {
-        let long = Seen { completed_at: Some(at("2026-03-02T14:10:00Z")), ..ran("COMPLETED", "2026-03-02T14:00:01Z") };
-        assert_eq!(missed(&[long]), ["14:15"]);
-        assert!(missed(&[ran("RUNNING", "2026-03-02T13:50:00Z")]).is_empty());
+        let long = Seen { completed_at: Some(at("2026-03-02T14:05:00Z")), ..ran("COMPLETED", "2026-03-02T14:01:00Z") };
+        assert_eq!(missed(std::slice::from_ref(&long)), ["14:10", "14:15"]);
+        assert_eq!(missed(&[ran("RUNNING", "2026-03-02T14:11:00Z")]), ["14:00", "14:05"]);
+        // One that died covers no more than it could have worked, however late it is taken over.
+        let dead = Seen { completed_at: Some(at("2026-03-02T14:21:00Z")), ..ran("FAILED", "2026-03-02T14:01:00Z") };
+        assert_eq!(missed(&[dead]), ["14:10", "14:15"]);
+        assert_eq!(missed(&[ran("RUNNING", "2026-03-02T14:01:00Z")]), ["14:10", "14:15"]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl LogsArgs {
         let reason = self.reason.map(Reason::as_str);
         let rows = desk
             .read(async |tx, _| {
+                self.filter.check(tx).await?;
                 let mut parameters = self.filter.parameters();
                 parameters.extend([(&reason as _, Type::TEXT), (&self.limit as _, Type::INT8)]);
                 Ok(tx.query_typed(include_str!("logs.sql"), &parameters).await?)

@@ -12,7 +12,7 @@ use tokio_postgres::{Row, Transaction};
 use super::Reason;
 use crate::actor::{ADMIN, Actor, refused};
 use crate::jobs::mark_no_shows::ByHand;
-use crate::ops::desk::Moment;
+use crate::ops::desk::{Moment, held, locked};
 use crate::ops::{Answer, Desk};
 use crate::output::stamp;
 use crate::redact::{Class, Failure};
@@ -21,7 +21,7 @@ use crate::run::count;
 const STAFF: &[&str] = &["RECEPTIONIST", "NURSE", ADMIN];
 
 /// Mark a visit as a no-show: frees its slot while that lasts, and tells the patient as the job does
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct MarkArgs {
     /// The visit
     #[arg(value_name = "APPOINTMENT_ID")]
@@ -30,7 +30,7 @@ pub struct MarkArgs {
     #[arg(long, value_enum, ignore_case = true, value_parser = by_hand)]
     reason: Reason,
     /// Kept with the log row, and shown by no command
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     notes: Option<String>,
 }
 
@@ -68,12 +68,12 @@ impl MarkArgs {
         Ok(Answer::done(json, format!("Visit {} is a no-show{dry}; {slot}; {told}.\n", self.visit)))
     }
 
-    /// Refuses what is not there, who may not, and what cannot be a no-show; in this order, so that nobody learns of
-    /// another facility's visits. The visit stays held.
+    /// Refuses what is not there, who may not, and what cannot be a no-show; in this order, so that nobody learns how
+    /// another facility's visits stand. The visit stays held.
     async fn check(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(), Failure> {
         let visit = self.visit;
         let row = tx.query_typed_opt(include_str!("visit.sql"), &[(&visit, Type::INT8)]).await;
-        let row = row.map_err(|error| held(Failure::from(error), visit))?;
+        let row = row.map_err(|error| held(Failure::from(error), format_args!("visit {visit}")))?;
         let Some(row) = row else {
             return Err(refused("UNKNOWN_APPOINTMENT", format!("there is no visit {visit}; nothing was changed")));
         };
@@ -93,12 +93,13 @@ impl MarkArgs {
 
     async fn mark(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<Row, Failure> {
         let Moment { now, actor } = moment;
-        let notes = self.notes.as_deref();
+        let what = format!("visit {} or its slot", self.visit);
+        let notes = self.notes.as_deref().filter(|notes| !notes.trim().is_empty());
         let act = ByHand { visit: self.visit, now: *now, reason: self.reason.as_str(), author: actor.id, notes };
-        let row = act.mark(tx).await.map_err(|failure| held(failure, self.visit))?;
+        let row = act.mark(tx).await.map_err(|failure| held(failure, &what))?;
         match (count(&row, "marked"), row.get::<_, Vec<i64>>("locked").is_empty()) {
             (1, _) => Ok(row),
-            (_, false) => Err(locked(self.visit)),
+            (_, false) => Err(locked(what)),
             // The visit is held and its state is known: what is left is the clock.
             _ => Err(crate::local_time::unreadable_zone().context(format_args!("visit {}", self.visit))),
         }
@@ -133,14 +134,4 @@ async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(),
         (status, _) => format!("is {status}, so it cannot become a no-show"),
     };
     Err(Failure::new("NOT_MARKABLE", Class::Other, format!("visit {visit} {why}; nothing was changed")))
-}
-
-/// A lock that could not be had.
-fn held(failure: Failure, visit: i64) -> Failure {
-    if failure.class == Class::Locked { locked(visit) } else { failure.context(format_args!("visit {visit}")) }
-}
-
-fn locked(visit: i64) -> Failure {
-    let message = format!("somebody else is changing visit {visit} or its slot; nothing was changed; try again");
-    Failure::new("LOCKED", Class::Locked, message)
 }

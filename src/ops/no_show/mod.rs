@@ -6,19 +6,22 @@ mod stats;
 
 use chrono::NaiveDate;
 use clap::{Args, Subcommand, ValueEnum};
+use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::desk::check_known;
 use super::{Answer, Desk, Operation};
+use crate::actor::refused;
 use crate::redact::Failure;
 
 /// Mark a no-show by hand; look at those that were marked
-#[derive(Args, Debug)]
+#[derive(Args)]
 pub struct NoShowArgs {
     #[command(subcommand)]
     command: NoShowCommand,
 }
 
-#[derive(Subcommand, Debug)]
+#[derive(Subcommand)]
 enum NoShowCommand {
     Mark(mark::MarkArgs),
     Logs(logs::LogsArgs),
@@ -76,6 +79,14 @@ struct Filter {
 }
 
 impl Filter {
+    /// Refuses ids that are not there, and a time that ends before it begins.
+    async fn check(&self, tx: &Transaction<'_>) -> Result<(), Failure> {
+        if self.from.zip(self.to).is_some_and(|(from, to)| to < from) {
+            return Err(refused("EMPTY_PERIOD", "--to is a day before --from".into()));
+        }
+        check_known(tx, self.facility, self.doctor).await
+    }
+
     fn parameters(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
         vec![(&self.facility, Type::INT8), (&self.doctor, Type::INT8), (&self.from, Type::DATE), (&self.to, Type::DATE)]
     }

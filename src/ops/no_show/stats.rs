@@ -16,7 +16,7 @@ const DAYS: u64 = 30;
 const BAR: f64 = 24.0;
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// Count no-shows by facility, doctor and weekday; of the last 30 days where --from does not say
+/// Count no-shows by facility, doctor and weekday; of the last 30 days, or those before --to, where --from does not say
 #[derive(Args, Debug)]
 pub struct StatsArgs {
     #[command(flatten)]
@@ -46,6 +46,7 @@ impl StatsArgs {
         let (filter, rows) = desk
             .read(async |tx, now| {
                 let filter = self.period(now);
+                filter.check(tx).await?;
                 let rows = tx.query_typed(include_str!("stats.sql"), &filter.parameters()).await?;
                 Ok((filter, rows))
             })
@@ -75,7 +76,8 @@ impl StatsArgs {
     }
 
     fn period(&self, now: DateTime<Utc>) -> Filter {
-        let from = self.filter.from.or_else(|| now.date_naive().checked_sub_days(Days::new(DAYS)));
+        let last = self.filter.to.unwrap_or(now.date_naive());
+        let from = self.filter.from.or_else(|| last.checked_sub_days(Days::new(DAYS)));
         Filter { from, ..self.filter }
     }
 }
