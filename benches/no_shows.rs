@@ -6,18 +6,17 @@
 
 mod by_psql;
 mod by_row;
+mod harness;
 mod process;
 #[path = "../src/demo/scratch.rs"]
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod scratch;
 
-use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use process::{Cost, mark_no_shows, output, psql, rounds, run};
-use scratch::{Durability, Scratch};
+use harness::{Harness, Verdict, median};
+use process::{Cost, mark_no_shows, output, psql, run};
 
 /// Day in all the time zones of clinic.sql, and the dates within a week before "today" in any zone.
 const AS_OF: &str = "2026-03-02T17:00:00Z";
@@ -42,9 +41,8 @@ fn main() -> ExitCode {
     if report(&bench, &idle, &work) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A server with a database that each measurement starts from a copy of.
 struct Bench {
-    server: Scratch,
+    harness: Harness,
     visits: usize,
     due: usize,
 }
@@ -64,36 +62,12 @@ struct Work {
 
 impl Bench {
     fn start(visits: usize, due: usize) -> Self {
-        let server = Scratch::start(Durability::Full).unwrap_or_else(|error| panic!("{error}"));
-        eprintln!("PostgreSQL {}; filling in {visits} visits, {due} of them due ...", server.version());
-        let bench = Self { server, visits, due };
-        // It would fall on whatever is measured at that minute.
-        bench.admin("ALTER SYSTEM SET autovacuum = off");
-        bench.admin("SELECT pg_reload_conf()");
-        bench.admin("CREATE DATABASE clinic");
-        let url = bench.server.url("clinic");
-        run(&mut rounds(&url, "migrate"));
         let size = [format!("visits={visits}"), format!("due={due}"), format!("as_of={AS_OF}")];
-        let fill = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/clinic.sql");
-        run(psql(&url).args(size.iter().flat_map(|value| ["-v", value])).args(["-f", fill]));
-        bench
-    }
-
-    fn admin(&self, statement: &str) -> String {
-        output(psql(&self.server.url("postgres")).args(["-c", statement]))
-    }
-
-    /// Measures on a fresh copy of the clinic's database.
-    fn on_copy<T>(&self, measure: impl FnOnce(&str) -> T) -> T {
-        self.admin("CREATE DATABASE copy TEMPLATE clinic STRATEGY file_copy");
-        self.admin("CHECKPOINT");
-        let measured = measure(&self.server.url("copy"));
-        self.admin("DROP DATABASE copy");
-        measured
+        Self { harness: Harness::start("clinic.sql", &size), visits, due }
     }
 
     fn start_up(&self) -> StartUp {
-        self.on_copy(|url| {
+        self.harness.on_copy(|url| {
             let (rounds, psql): (Vec<_>, Vec<_>) = (0..STARTS)
                 .map(|_| (run(&mut mark_no_shows(url, NOTHING_DUE)), run(psql(url).args(["-c", "SELECT 1"]))))
                 .unzip();
@@ -107,14 +81,15 @@ impl Bench {
 
     fn work(&self) -> Vec<Work> {
         let due = self.due_ids();
-        let script = Script::new(&by_psql::script(&due));
+        let script = by_psql::script(&due);
         // Neighbours, so that a page that is written again costs this loop no more than the others.
         let some = &due[due.len() / 2..][..SINGLE_ROWS.min(due.len() / 2)];
         let round = |number: usize| {
-            let (rounds, after) = self.on_copy(|url| (run(&mut mark_no_shows(url, AS_OF)).wall, effects(url)));
-            let (psql, by_psql) = self.on_copy(|url| (run(psql(url).arg("-f").arg(&script.0)).wall, effects(url)));
+            let (rounds, after) = self.harness.on_copy(|url| (run(&mut mark_no_shows(url, AS_OF)).wall, effects(url)));
+            let (psql, by_psql) =
+                self.harness.on_copy(|url| (run(psql(url).arg("-f").arg(&script.0)).wall, effects(url)));
             assert_eq!(after, by_psql, "both must have done the same");
-            let singles = self.on_copy(|url| row_by_row(url, some));
+            let singles = self.harness.on_copy(|url| row_by_row(url, some));
             let count = some.len();
             eprintln!(
                 "round {number}: rounds {rounds:.2?}, psql {psql:.2?}, {count} rows one by one {singles:.2?}; {after}"
@@ -125,32 +100,14 @@ impl Bench {
     }
 
     fn due_ids(&self) -> Vec<i64> {
-        let ids = output(psql(&self.server.url("clinic")).args(["-c", &by_psql::scan()]));
-        let ids: Vec<i64> = ids.lines().map(|id| id.parse().expect("an id")).collect();
+        let ids = self.harness.ids(&by_psql::scan());
         assert_eq!(ids.len(), self.due, "clinic.sql makes exactly these due");
         ids
     }
 
     fn plan(&self) -> String {
         let explain = format!("EXPLAIN (ANALYZE, BUFFERS, SETTINGS, TIMING off) {}", by_psql::scan());
-        output(psql(&self.server.url("clinic")).args(["-c", "SET jit = off", "-c", &explain]))
-    }
-}
-
-/// A file that lives as long as this.
-struct Script(PathBuf);
-
-impl Script {
-    fn new(text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("rounds-bench-{}.sql", std::process::id()));
-        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self(path)
-    }
-}
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        output(psql(&self.harness.url()).args(["-c", "SET jit = off", "-c", &explain]))
     }
 }
 
@@ -176,12 +133,6 @@ fn effects(url: &str) -> String {
     output(psql(url).args(["-c", count])).trim().to_owned()
 }
 
-fn median<T: PartialOrd + Copy>(values: impl IntoIterator<Item = T>) -> T {
-    let mut values: Vec<T> = values.into_iter().collect();
-    values.sort_unstable_by(|a, b| a.partial_cmp(b).expect("no measurement is not a number"));
-    values[values.len() / 2]
-}
-
 /// Prints the figures; whether all targets are met. Ratios are taken within a round, between neighbours in time.
 fn report(bench: &Bench, idle: &StartUp, work: &[Work]) -> bool {
     let millis = |wall: Duration| wall.as_secs_f64() * 1000.0;
@@ -199,15 +150,9 @@ fn report(bench: &Bench, idle: &StartUp, work: &[Work]) -> bool {
     let faster = median(work.iter().map(|work| work.single.as_secs_f64() / each(work).as_secs_f64()));
     let later = millis(idle.rounds.wall) - millis(idle.psql.wall);
     let memory = mebibytes(idle.rounds.resident);
-    let mut met = true;
-    let mut row = |name: &str, measured: String, target: &str, ok: bool| {
-        met &= ok;
-        println!("{name:44} {measured:>9}  {target:12} {}", if ok { "met" } else { "MISSED" });
-    };
-    println!("{:44} {:>9}  target", "", "measured");
-    row("time, against the same statements by psql", format!("{ratio:.2}x"), "<= 1.3x", ratio <= 1.3);
-    row("speed, against a transaction a row", format!("{faster:.1}x"), ">= 15x", faster >= 15.0);
-    row("nothing to do: longer than psql by", format!("{later:.1} ms"), "<= 30 ms", later <= 30.0);
-    row("nothing to do: resident memory", format!("{memory:.1} MiB"), "< 15 MB", memory * 1.048_576 < 15.0);
-    met
+    let mut verdict = Verdict::begin();
+    verdict.ratios(ratio, faster);
+    verdict.row("nothing to do: longer than psql by", format!("{later:.1} ms"), "<= 30 ms", later <= 30.0);
+    verdict.row("nothing to do: resident memory", format!("{memory:.1} MiB"), "< 15 MB", memory * 1.048_576 < 15.0);
+    verdict.met
 }
