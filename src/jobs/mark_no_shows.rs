@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
 use crate::outbox;
 use crate::redact::Failure;
-use crate::run::{Batch, Halt, Job, NotDone, Run, apply, count, left_alone};
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, left_alone};
 
 /// The rules: a visit in time, and what makes it due.
 const DUE: &str = concat!(include_str!("mark_no_shows.visit.sql"), include_str!("mark_no_shows.due.sql"));
@@ -54,14 +54,8 @@ pub struct Report {
 }
 
 impl crate::run::Report for Report {
-    fn scanned(&self) -> u64 {
-        self.scanned
-    }
-    fn processed(&self) -> u64 {
-        self.marked
-    }
-    fn not_done(&self) -> &NotDone {
-        &self.not_done
+    fn counts(&self) -> Counts<'_> {
+        Counts { scanned: self.scanned, processed: self.marked, not_done: &self.not_done }
     }
 }
 

@@ -64,7 +64,7 @@ logged AS (
 -- Told once per log row; the key is visit and run or act. Who called to say so knows it. The SMS may be read by anyone who
 -- holds the phone: no name, no doctor, no service.
 staged AS (
-    SELECT 'PATIENT' AS recipient_kind, m.patient_id AS recipient_id, notice.channel,
+    SELECT 'PATIENT' AS recipient_kind, m.patient_id AS recipient_id, NULL::text AS address, notice.channel,
            'MISSED_APPOINTMENT' AS type, 'NORMAL' AS priority, 'Missed appointment' AS title, notice.body,
            jsonb_build_object('appointment_id', m.id, 'starts_at', m.starts_at) AS metadata,
            'appointment' AS entity, m.id::text AS entity_id, concat_ws(':', 'no_show', m.id, $7) AS episode,

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::local_time::before;
 use crate::redact::Failure;
-use crate::run::{Batch, Halt, Id, Job, NotDone, Run, apply, as_text, count, left_alone, positive_duration};
+use crate::run::{Batch, Counts, Halt, Id, Job, NotDone, Run, apply, as_text, count, left_alone, positive_duration};
 
 const RUNS: &str = include_str!("prune.runs.due.sql");
 const NOTIFICATIONS: &str = include_str!("prune.notifications.due.sql");
@@ -68,14 +68,12 @@ pub struct Report {
 }
 
 impl crate::run::Report for Report {
-    fn scanned(&self) -> u64 {
-        self.scanned
-    }
-    fn processed(&self) -> u64 {
-        self.runs + self.run_errors + self.notifications
-    }
-    fn not_done(&self) -> &NotDone {
-        &self.not_done
+    fn counts(&self) -> Counts<'_> {
+        Counts {
+            scanned: self.scanned,
+            processed: self.runs + self.run_errors + self.notifications,
+            not_done: &self.not_done,
+        }
     }
 }
 

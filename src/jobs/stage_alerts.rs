@@ -19,7 +19,7 @@ use tokio_postgres::{Row, Transaction};
 use crate::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
 use crate::outbox;
 use crate::redact::Failure;
-use crate::run::{Batch, Halt, Job, NotDone, Run, apply, count, left_alone};
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, left_alone};
 
 const DUE: &str = include_str!("stage_alerts.due.sql");
 const OVER: &str = include_str!("stage_alerts.over.sql");
@@ -86,14 +86,8 @@ struct RaisedByType {
 }
 
 impl crate::run::Report for Report {
-    fn scanned(&self) -> u64 {
-        self.scanned
-    }
-    fn processed(&self) -> u64 {
-        self.raised + self.resolved
-    }
-    fn not_done(&self) -> &NotDone {
-        &self.not_done
+    fn counts(&self) -> Counts<'_> {
+        Counts { scanned: self.scanned, processed: self.raised + self.resolved, not_done: &self.not_done }
     }
 }
 

@@ -25,7 +25,7 @@ raised AS (
 ),
 -- No vitals: the nurses. No doctor: the doctor. Waiting: all staff of the facility.
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, 'IN_APP' AS channel, 'STAGE_ALERT_' || $9 AS type,
+    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel, 'STAGE_ALERT_' || $9 AS type,
            'HIGH' AS priority,
            CASE $9 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
                    ELSE 'Patient waits too long' END AS title,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::halt::Halt;
 use super::job::Run;
 use super::report::NotDone;
-use crate::redact::Class;
+use crate::redact::{Class, Failure};
 
 /// So many batches that met a lock, with none that went through between, mean that it is no single row. Halving the
 /// largest batch down to one row takes 13.
@@ -45,13 +45,45 @@ pub fn left_alone(ids: &str, mine: &str, done: &str, table: &str) -> String {
     format!(include_str!("left_alone.sql"), ids = ids, mine = mine, done = done, table = table)
 }
 
-/// Applies `statement` to all ids. It returns one row: the ids that it left alone in the arrays `locked` and `changed`,
-/// and counts, which `tally` adds up once they are committed.
+/// Applies `statement` to all ids, each batch in a fenced transaction of its own. It returns one row: the ids that it left
+/// alone in the arrays `locked` and `changed`, and counts, which `tally` adds up once they are committed.
 pub async fn apply<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
     not_done: &mut NotDone,
     statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, tokio_postgres::Error>,
+    tally: impl FnMut(&Row),
+) -> Result<(), Halt> {
+    let fenced = async |what: &str, ids: &[I]| run.effect(what, async |tx| Ok(statement(tx, ids).await?)).await;
+    each(run, batch, not_done, fenced, tally).await
+}
+
+/// The same inside one transaction, a savepoint for each batch: for a dry run whose steps must see each other. What no later
+/// step sees is not kept, so that nobody waits for its locks.
+pub async fn rehearse<I: Id>(
+    run: &Run,
+    (tx, keep): (&Transaction<'_>, bool),
+    batch: Batch<'_, I>,
+    not_done: &mut NotDone,
+    statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, tokio_postgres::Error>,
+    tally: impl FnMut(&Row),
+) -> Result<(), Halt> {
+    let saved = async |what: &str, ids: &[I]| {
+        run.checkpoint()?;
+        tx.batch_execute("SAVEPOINT batch").await.map_err(Failure::from)?;
+        let outcome = statement(tx, ids).await.map_err(|error| Failure::from(error).context(what));
+        let undo = if keep && outcome.is_ok() { "" } else { "ROLLBACK TO SAVEPOINT batch; " };
+        tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT batch")).await.map_err(Failure::from)?;
+        Ok(outcome?)
+    };
+    each(run, batch, not_done, saved, tally).await
+}
+
+async fn each<I: Id>(
+    run: &Run,
+    batch: Batch<'_, I>,
+    not_done: &mut NotDone,
+    execute: impl AsyncFn(&str, &[I]) -> Result<Row, Halt>,
     mut tally: impl FnMut(&Row),
 ) -> Result<(), Halt> {
     let entity = batch.entity;
@@ -59,8 +91,7 @@ pub async fn apply<I: Id>(
     let mut todo: Vec<&[I]> = batch.ids.chunks(run.batch_rows()).rev().collect();
     while let Some(ids) = todo.pop() {
         let what = format!("changing {} {entity}(s) from id {}", ids.len(), ids[0]);
-        let outcome = run.effect(&what, async |tx| Ok(statement(tx, ids).await?)).await;
-        match outcome {
+        match execute(&what, ids).await {
             Ok(row) => {
                 locked_in_a_row = 0;
                 tally(&row);

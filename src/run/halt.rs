@@ -19,6 +19,8 @@ pub enum Halt {
     Terminated,
     /// More was due than allowed.
     Brake { max: u32 },
+    /// More became due than allowed, by what the run itself changed.
+    BrakeAfter { max: u32 },
     /// An error.
     Failed(Failure),
 }
@@ -36,7 +38,7 @@ impl Halt {
             Self::Deadline(_) => Exit::Deadline,
             Self::Interrupted => Exit::Interrupted,
             Self::Terminated => Exit::Terminated,
-            Self::Brake { .. } => Exit::Brake,
+            Self::Brake { .. } | Self::BrakeAfter { .. } => Exit::Brake,
             Self::HeartbeatLost | Self::Failed(_) => Exit::Failed,
         }
     }
@@ -48,7 +50,7 @@ impl Halt {
             Self::Deadline(_) => "DEADLINE_EXCEEDED",
             Self::HeartbeatLost => "HEARTBEAT_LOST",
             Self::Interrupted | Self::Terminated => "INTERRUPTED",
-            Self::Brake { .. } => "BRAKE",
+            Self::Brake { .. } | Self::BrakeAfter { .. } => "BRAKE",
             Self::Failed(failure) => &failure.code,
         }
     }
@@ -72,6 +74,10 @@ impl Halt {
             Self::Brake { max } => format!(
                 "more than {max} items are due; nothing was changed. Look at them with --dry-run --max-items N; if \
                  they are right, run once with --max-items N"
+            ),
+            Self::BrakeAfter { max } => format!(
+                "more than {max} items became due by what this run changed; what was committed stays, the rest was not \
+                 done. Look at it with --dry-run --max-items N; if it is right, run once with --max-items N"
             ),
             Self::Failed(failure) => failure.message.clone(),
         }

@@ -70,6 +70,11 @@ impl Run {
         if due > max as usize { Err(Halt::Brake { max }) } else { Ok(()) }
     }
 
+    /// The same where something has been changed already.
+    pub fn brake_after(&self, due: usize) -> Result<(), Halt> {
+        self.brake(due).map_err(|_| Halt::BrakeAfter { max: self.args.max_items })
+    }
+
     /// Ends the run here if it must end. Called between transactions.
     pub fn checkpoint(&self) -> Result<(), Halt> {
         self.stop.borrow().clone().map_or(Ok(()), Err)

@@ -14,12 +14,12 @@ mod runner;
 mod streak;
 
 pub use args::{RunArgs, as_text, positive_duration};
-pub use batch::{Batch, Id, apply, count, left_alone};
+pub use batch::{Batch, Id, apply, count, left_alone, rehearse};
 pub use halt::Halt;
 pub use job::{Job, Run};
 pub use lease::committed;
 #[cfg(feature = "demo")]
 pub use report::Summary;
-pub use report::{NotDone, Report};
+pub use report::{Counts, NotDone, Report};
 pub use runner::execute;
 pub use streak::failures;

@@ -15,16 +15,23 @@ const ERRORS_LISTED: usize = 20;
 
 /// The counts of one job.
 pub trait Report: Default + Serialize {
-    /// How many items the run was to treat.
-    fn scanned(&self) -> u64;
-    /// How many it did.
-    fn processed(&self) -> u64;
-    /// The others, and why.
-    fn not_done(&self) -> &NotDone;
+    fn counts(&self) -> Counts<'_>;
+}
 
+/// What every report says in its own words.
+pub struct Counts<'a> {
+    /// How many items the run was to treat.
+    pub scanned: u64,
+    /// How many it did.
+    pub processed: u64,
+    /// The others, and why.
+    pub not_done: &'a NotDone,
+}
+
+impl Counts<'_> {
     /// Every item that was scanned is accounted for, once.
-    fn adds_up(&self) -> bool {
-        self.scanned() == self.processed() + self.not_done().skipped + self.not_done().failed
+    pub fn add_up(&self) -> bool {
+        self.scanned == self.processed + self.not_done.skipped + self.not_done.failed
     }
 }
 
@@ -55,6 +62,16 @@ impl NotDone {
             self.skipped += items;
             *self.skipped_by_reason.entry(reason).or_default() += items;
         }
+    }
+
+    /// Adds what another part of the run did not do.
+    pub fn merge(&mut self, other: Self) {
+        for (reason, items) in other.skipped_by_reason {
+            self.skip(reason, items);
+        }
+        self.failed += other.failed;
+        self.errors.extend(other.errors);
+        self.errors.truncate(ERRORS_LISTED);
     }
 
     pub fn fail(&mut self, entity: &'static str, id: impl Serialize, code: &str) {

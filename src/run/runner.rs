@@ -117,7 +117,7 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
         heart.abort();
     }
     let outcome = outcome.and_then(|()| check_sum(&report));
-    let counts = (report.processed(), report.not_done().failed);
+    let counts = (report.counts().processed, report.counts().not_done.failed);
     summary.report = serde_json::to_value(&report).unwrap_or_default();
     let report = summary.report.clone();
     close(db, args, id, outcome.as_ref().copied(), &report, counts, summary).await;
@@ -189,7 +189,7 @@ async fn work<J: Job>(job: &J, run: &Run, report: &mut J::Report, timeout: Durat
 }
 
 fn check_sum<R: Report>(report: &R) -> Result<(), Halt> {
-    if report.adds_up() {
+    if report.counts().add_up() {
         return Ok(());
     }
     let message = "the report does not add up (scanned is not done + skipped + failed): a defect of rounds";

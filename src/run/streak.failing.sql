@@ -16,7 +16,7 @@ clock AS MATERIALIZED (
 ),
 -- The number in the key is what each was told before: of two runs that fail at the same moment one tells.
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, 'IN_APP' AS channel, 'JOB_FAILING' AS type,
+    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel, 'JOB_FAILING' AS type,
            'HIGH' AS priority, this.name || ' keeps failing' AS title,
            format('%s failed %s times consecutively. Last error: %s [%s]', this.name, streak.failures,
                   this.error_message, this.error_code) AS body,

@@ -10,7 +10,7 @@ streak AS MATERIALIZED (
     {streak}
 ),
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, 'IN_APP' AS channel, 'JOB_RECOVERED' AS type,
+    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel, 'JOB_RECOVERED' AS type,
            'NORMAL' AS priority, this.name || ' works again' AS title,
            format('%s works again after %s consecutive failures.', this.name, streak.failures) AS body,
            jsonb_build_object('job', this.job_name, 'lane', this.lane, 'failures', streak.failures) AS metadata,
