@@ -5,11 +5,16 @@ use clap::{Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser,
 
 use crate::db::{DatabaseArgs, Db};
 use crate::exit::Exit;
+use crate::jobs::escalate_sla::EscalateSla;
+use crate::jobs::escalate_tickets::EscalateTickets;
 use crate::jobs::mark_no_shows::MarkNoShows;
+use crate::jobs::monitor_ticket_sla::MonitorTicketSla;
 use crate::jobs::prune::Prune;
 use crate::jobs::stage_alerts::StageAlerts;
 use crate::migrate::{self, MigrateArgs};
 use crate::ops::alerts::AlertsArgs;
+use crate::ops::escalation_rules::EscalationRulesArgs;
+use crate::ops::explain::Explain;
 use crate::ops::health::HealthArgs;
 use crate::ops::manual::{self, CompletionsArgs, ManArgs};
 use crate::ops::no_show::NoShowArgs;
@@ -51,9 +56,13 @@ pub struct Global {
 pub enum Command {
     MarkNoShows(MarkNoShows),
     StageAlerts(StageAlerts),
+    EscalateSla(EscalateSla),
+    MonitorTicketSla(MonitorTicketSla),
+    EscalateTickets(EscalateTickets),
     Prune(Prune),
     NoShow(NoShowArgs),
     Alerts(AlertsArgs),
+    EscalationRules(EscalationRulesArgs),
     Health(HealthArgs),
     Runs(RunsArgs),
     Migrate(MigrateArgs),
@@ -69,9 +78,16 @@ impl Command {
         match self {
             Self::MarkNoShows(job) => run(job, global).await,
             Self::StageAlerts(job) => run(job, global).await,
+            Self::EscalateSla(job) => match job.explain {
+                Some(case) => ask(Explain { job, case }, global).await,
+                None => run(job, global).await,
+            },
+            Self::MonitorTicketSla(job) => run(job, global).await,
+            Self::EscalateTickets(job) => run(job, global).await,
             Self::Prune(job) => run(job, global).await,
             Self::NoShow(args) => ask(args, global).await,
             Self::Alerts(args) => ask(args, global).await,
+            Self::EscalationRules(args) => ask(args, global).await,
             Self::Health(args) => ask(args, global).await,
             Self::Runs(args) => ask(args, global).await,
             Self::Migrate(args) => migrate::command(&args, global.run.dry_run, &global.database, &global.output).await,

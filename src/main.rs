@@ -20,6 +20,7 @@ mod schedule;
 mod schema;
 mod table;
 mod telemetry;
+mod tickets;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -29,6 +29,10 @@ fn rule(name: &str) -> String {
         "mark_no_shows" => job("mark_no_shows.visit") + &job("mark_no_shows.due"),
         "mark_no_shows.by_hand" => job("mark_no_shows.visit") + &job("mark_no_shows.by_hand"),
         "prune.errors" => job("prune.errors.due").replace("{runs}", &job("prune.runs.due")),
+        "escalate_sla" | "explain" => job("escalate_sla.overdue") + &job("escalate_sla.due"),
+        "monitor_ticket_sla" => job("monitor_ticket_sla.judged") + &job("monitor_ticket_sla.due"),
+        "escalate_tickets" => read("src/tickets.due_at.sql") + &job("escalate_tickets.due"),
+        "escalate_tickets.over" => read("src/tickets.due_at.sql") + &job("escalate_tickets.over"),
         other => job(&format!("{other}.due")),
     }
 }
@@ -40,13 +44,28 @@ fn statement(path: &str) -> String {
         "mark_no_shows" => ("$6", "pairs", "marked", "appointments"),
         "stage_alerts.resolve" => ("$2", "locked", "resolved", "stage_alerts"),
         "prune" => ("$5", "locked", "deleted", "cron_job_runs"),
+        "escalate_sla" => ("$4", "locked", "escalated", "px_cases"),
+        "monitor_ticket_sla" => ("$2", "locked", "due", "tickets"),
+        "escalate_tickets" => ("$10", "locked", "acted", "tickets"),
+        "escalate_tickets.end" => ("$10", "locked", "ended", "tickets"),
         _ => ("$8", "locked", "due", "appointments"),
     };
     let mut text = read(path);
     if text.contains("{due}") {
         text = text.replace("{due}", &rule(if name == "prune" { "prune.runs" } else { name }));
     }
-    text.replace("{over}", &read("src/jobs/stage_alerts.over.sql"))
+    let over = if name == "escalate_tickets.end" {
+        rule("escalate_tickets.over")
+    } else {
+        read("src/jobs/stage_alerts.over.sql")
+    };
+    text.replace("{over}", &over)
+        .replace("{judged}", &read("src/jobs/monitor_ticket_sla.judged.sql"))
+        .replace("{action}", &action("notify_manager"))
+        .replace("{department}", &read("src/jobs/escalate_sla.department.sql"))
+        .replace("{fallback}", if name == "explain" { "$5" } else { "$7" })
+        .replace("{due_at}", &read("src/tickets.due_at.sql"))
+        .replace("{holds}", &read(HOLDS))
         .replace("{outbox}", &read("src/outbox.sql"))
         .replace("{streak}", &read("src/run/streak.sql"))
         .replace("{but}", if name == "lanes" { "NULL" } else { "$1" })
@@ -57,6 +76,18 @@ fn statement(path: &str) -> String {
         .replace("{table}", table)
 }
 
+/// One condition of the escalation rules, for the statements that take any.
+const HOLDS: &str = "src/jobs/escalate_tickets/conditions/no_response.sql";
+
+/// The CTEs of an action.
+fn action(name: &str) -> String {
+    let read = |name: &str| read(&format!("src/jobs/escalate_tickets/actions/{name}.sql"));
+    match name {
+        "notify_manager" | "send_email" => read(name),
+        quiet => format!("{},\n{}", read(quiet).trim_end(), read("nobody_told")),
+    }
+}
+
 /// A rule is no statement of its own: its scan is.
 fn scan(name: &str) -> Option<String> {
     let from = match name {
@@ -64,17 +95,28 @@ fn scan(name: &str) -> Option<String> {
         "stage_alerts.over" => {
             return Some(format!("SELECT x.id FROM stage_alerts x\n{}", read("src/jobs/stage_alerts.over.sql")));
         }
+        "escalate_sla.due" => "c.id FROM px_cases c",
+        "monitor_ticket_sla.due" | "escalate_tickets.due" | "escalate_tickets.over" => "t.id FROM tickets t",
         "prune.runs.due" => "x.id FROM cron_job_runs x",
         "prune.errors.due" => "x.id FROM cron_job_run_errors x",
         "prune.notifications.due" => "x.id FROM notifications x",
         _ => return None,
     };
-    let due = rule(name.strip_suffix(".due").unwrap_or(name));
+    let due = rule(name.strip_suffix(".due").unwrap_or(name)).replace("{due_at}", &read("src/tickets.due_at.sql"));
+    let due = due.replace("{holds}", &read(HOLDS));
     Some(format!("WITH due AS MATERIALIZED (SELECT {from}\n{due}) SELECT id FROM due ORDER BY id LIMIT 100001"))
 }
 
 /// Parts of other files, which are prepared with them; so is src/outbox.sql.
-const PARTS: [&str; 3] = ["left_alone.sql", "streak.sql", "mark_no_shows.visit.sql"];
+const PARTS: [&str; 7] = [
+    "left_alone.sql",
+    "streak.sql",
+    "mark_no_shows.visit.sql",
+    "escalate_sla.overdue.sql",
+    "escalate_sla.department.sql",
+    "monitor_ticket_sla.judged.sql",
+    "nobody_told.sql",
+];
 
 #[tokio::test]
 async fn every_file_is_valid_and_says_what_it_is() {
@@ -95,7 +137,14 @@ async fn every_file_is_valid_and_says_what_it_is() {
         if PARTS.contains(&name) {
             continue;
         }
-        let sql = scan(name.trim_end_matches(".sql")).unwrap_or_else(|| statement(path));
+        let stem = name.trim_end_matches(".sql");
+        let fire = statement("src/jobs/escalate_tickets.sql");
+        let sql = match path {
+            // Conditions and actions are parts of the statement, and each makes it another.
+            path if path.contains("/conditions/") => fire.replace(&read(HOLDS), &text),
+            path if path.contains("/actions/") => fire.replace(&action("notify_manager"), &action(stem)),
+            path => scan(stem).unwrap_or_else(|| statement(path)),
+        };
         let prepare = format!("PREPARE p {} AS {sql}", types(path));
         clinic.client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
         clinic.sql("DEALLOCATE p").await;
@@ -116,6 +165,24 @@ fn types(path: &str) -> &'static str {
         "jobs/prune.sql" => "(timestamptz, timestamptz, timestamptz, timestamptz, uuid[])",
         "jobs/prune.runs.due.sql" | "jobs/prune.errors.due.sql" | "jobs/prune.notifications.due.sql" => {
             "(timestamptz, timestamptz, timestamptz, timestamptz)"
+        }
+        "jobs/escalate_sla.due.sql" => "(timestamptz, bigint, double precision)",
+        "jobs/escalate_sla.sql" => "(timestamptz, bigint, double precision, bigint[], uuid, bigint, bigint[])",
+        "ops/escalation_rules.targets.sql" => "(bigint[], bigint)",
+        "ops/explain.sql" => "(timestamptz, bigint, double precision, bigint, bigint[])",
+        "jobs/monitor_ticket_sla.due.sql" => "(timestamptz)",
+        "jobs/monitor_ticket_sla.scan.sql" => "(timestamptz, bigint)",
+        "jobs/monitor_ticket_sla.sql" => "(timestamptz, bigint[], uuid, bigint)",
+        "jobs/escalate_tickets.rules.sql" => "(boolean)",
+        "jobs/escalate_tickets.due.sql" | "jobs/escalate_tickets.over.sql" => {
+            "(timestamptz, bigint, text, double precision, text[], int, text, double precision, text)"
+        }
+        "jobs/escalate_tickets.end.sql" => {
+            "(timestamptz, bigint, text, double precision, text[], int, text, double precision, text, bigint[])"
+        }
+        path if path.starts_with("jobs/escalate_tickets") => {
+            "(timestamptz, bigint, text, double precision, text[], int, text, double precision, text, bigint[], uuid, bigint,
+              text, jsonb)"
         }
         "run/run_row.sql" => {
             "(uuid, text, text, text, text, timestamptz, bigint, text, text, jsonb, text, text, bigint, bigint)"
@@ -213,7 +280,7 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
     assert!(url.contains(scratch::USER));
     let program = Program::new(&url);
     let pending = program.run(&["migrate", "--check"]).await.expect(1).report();
-    assert_eq!(pending["pending"].as_array().map(Vec::len), Some(6), "{pending}");
+    assert_eq!(pending["pending"].as_array().map(Vec::len), Some(7), "{pending}");
     let client = connect(&url).await;
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(client.query_one(tables, &[]).await.expect("a count").get::<_, i64>(0), 0, "--check changes nothing");
@@ -224,10 +291,10 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
         let report = crate::support::program::finish(run).await.expect(0).report();
         applied += report["applied"].as_array().map_or(0, Vec::len);
     }
-    assert_eq!(applied, 6);
+    assert_eq!(applied, 7);
     program.run(&["migrate", "--check"]).await.expect(0);
     let text = program.run(&["migrate", "--output", "text"]).await.expect(0).stdout;
-    assert_eq!(text, "The schema is up to date (version 6).\n");
+    assert_eq!(text, "The schema is up to date (version 7).\n");
     program.run(&["migrate", "--dry-run"]).await.expect(2);
 }
 

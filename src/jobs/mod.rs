@@ -1,5 +1,8 @@
 //! The jobs: one file each, none knows another.
 
+pub mod escalate_sla;
+pub mod escalate_tickets;
 pub mod mark_no_shows;
+pub mod monitor_ticket_sla;
 pub mod prune;
 pub mod stage_alerts;

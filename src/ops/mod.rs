@@ -5,6 +5,8 @@
 
 pub mod alerts;
 mod desk;
+pub mod escalation_rules;
+pub mod explain;
 pub mod health;
 pub mod manual;
 pub mod no_show;

@@ -79,6 +79,10 @@ impl fmt::Display for Cadence {
 }
 
 impl Cadence {
+    pub const fn around_the_clock(minutes: u32) -> Self {
+        Self::Every { minutes, between: None, zone: Zone::Schedule }
+    }
+
     /// From one slot to the next.
     pub fn interval(&self) -> TimeDelta {
         match self {

@@ -54,6 +54,9 @@ impl Row {
 pub const TABLE: &[Row] = &[
     Row { job: "mark-no-shows", lane: "", cadence: FIVE_MINUTES_BY_DAY, deadline: minutes(4) },
     Row { job: "stage-alerts", lane: "", cadence: FIVE_MINUTES_BY_DAY, deadline: minutes(4) },
+    Row { job: "escalate-sla", lane: "", cadence: Cadence::around_the_clock(15), deadline: minutes(10) },
+    Row { job: "monitor-ticket-sla", lane: "", cadence: Cadence::around_the_clock(15), deadline: minutes(10) },
+    Row { job: "escalate-tickets", lane: "", cadence: Cadence::around_the_clock(30), deadline: minutes(20) },
     Row {
         job: "prune",
         lane: "",

@@ -35,7 +35,7 @@ struct Row {
     vitals: Option<DateTime<Utc>>,
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     std::env::var("ROUNDS_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..))
 }
 

@@ -40,7 +40,10 @@ async fn a_database_without_runs_is_well_until_a_run_is_overdue() {
     assert_eq!(report["isHealthy"], true, "{report}");
     let names: Vec<&str> =
         report["jobs"].as_array().expect("jobs").iter().filter_map(|job| job["jobName"].as_str()).collect();
-    assert_eq!(names, ["mark-no-shows", "stage-alerts", "prune"]);
+    assert_eq!(
+        names,
+        ["mark-no-shows", "stage-alerts", "escalate-sla", "monitor-ticket-sla", "escalate-tickets", "prune"]
+    );
     let report = health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &[]).await.expect(1).report();
     let healthy: Vec<_> = report["jobs"].as_array().expect("jobs").iter().map(|job| job["isHealthy"] == true).collect();
     assert_eq!(healthy, [false, false, true], "{report}");

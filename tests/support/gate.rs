@@ -11,12 +11,17 @@ pub async fn build(clinic: &Clinic) {
 
 /// The same before rows of a table that name a visit.
 pub async fn build_before(clinic: &Clinic, table: &str) {
+    build_for(clinic, table, "appointment_id").await;
+}
+
+/// The same before rows of a table that name something else in that column; it is closed for that as for a visit.
+pub async fn build_for(clinic: &Clinic, table: &str, column: &str) {
     clinic
         .sql(&format!(
             "CREATE TABLE gate (appointment_id bigint PRIMARY KEY);
              CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS $$
              BEGIN
-                 WHILE EXISTS (SELECT FROM gate g WHERE g.appointment_id = NEW.appointment_id) LOOP
+                 WHILE EXISTS (SELECT FROM gate g WHERE g.appointment_id = NEW.{column}) LOOP
                      PERFORM pg_sleep(0.01);
                  END LOOP;
                  RETURN NEW;

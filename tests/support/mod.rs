@@ -8,6 +8,7 @@
 pub mod scratch;
 
 pub mod clinic;
+pub mod desk;
 pub mod gate;
 mod pooler;
 pub mod program;

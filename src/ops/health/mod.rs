@@ -23,7 +23,8 @@ use crate::output::stamp;
 use crate::redact::Failure;
 use crate::run::{self, positive_duration};
 use crate::schedule::{self, Row, ZoneArgs};
-use judge::{Lane, Verdict, judge, span};
+pub use judge::span;
+use judge::{Lane, Verdict, judge};
 use tally::{Seen, Slots, Stats, Window};
 
 /// How many of a lane's last runs are listed, and of its missed slots.

@@ -1,0 +1,8 @@
+-- Overdue cases `c` that are looked at: open ones, and where asked for, those that stayed overdue after they were escalated.
+-- $1 now timestamptz · $2 facility bigint or NULL · $3 re-escalate after, seconds double precision or NULL
+WHERE c.active IS NOT FALSE
+  AND c.due_at < $1
+  AND ($2 IS NULL OR c.facility_id = $2)
+  AND (c.status IN ('OPEN', 'IN_PROGRESS')
+       OR ($3 IS NOT NULL AND c.status = 'ESCALATED' AND c.escalation_level < 3
+           AND c.escalated_at <= $1 - make_interval(secs => $3)))

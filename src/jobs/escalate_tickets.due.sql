@@ -1,0 +1,10 @@
+-- The rule, over tickets `t` with their date: the condition holds, and this definition of the rule has not fired since it
+-- began to, or that was long ago.
+-- $1 now timestamptz · $2 id of the rule bigint · $3 its condition_type text · $4 hours double precision or NULL
+-- $5 statuses or priorities text[] or NULL · $6 rating int or NULL · $7 operator text or NULL
+-- $8 cooldown, hours double precision or NULL · $9 its definition text
+WHERE t.status NOT IN ('RESOLVED', 'CLOSED')
+  AND ({holds})
+  AND NOT EXISTS (SELECT FROM escalation_episodes e
+                  WHERE e.rule_id = $2 AND e.ticket_id = t.id AND e.definition = $9
+                    AND COALESCE(e.fired_at > $1 - make_interval(secs => $8 * 3600), true))

@@ -1,0 +1,6 @@
+-- Nobody is told of the action itself.
+told AS (
+    SELECT NULL::bigint AS id, NULL::text AS recipient_kind, NULL::bigint AS recipient_id, NULL::text AS address,
+           NULL::text AS channel, NULL::text AS type, NULL::text AS title, NULL::text AS body, NULL::bigint AS number
+    WHERE false
+)

@@ -1,0 +1,27 @@
+-- Tells the leaders of the ticket's team; where there is none, whoever manages the ticket's facility or all of them.
+leaders AS MATERIALIZED (
+    SELECT d.id, d.number, u.id AS user_id FROM due d
+    JOIN team_members m ON m.team_id = d.team_id AND m.is_leader
+    JOIN users u ON u.id = m.user_id AND u.active
+),
+managers AS MATERIALIZED (
+    SELECT u.id AS user_id, u.facility_id FROM users u WHERE u.active AND u.role IN ('MANAGER', 'HOSPITAL_ADMIN')
+),
+told AS MATERIALIZED (
+    SELECT p.id, 'USER' AS recipient_kind, p.user_id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+           'TICKET_ESCALATED' AS type, format('Ticket #%s escalated', p.number) AS title, $14 ->> 'message' AS body,
+           NULL::bigint AS number
+    FROM (
+        SELECT id, number, user_id FROM leaders
+        UNION
+        SELECT d.id, d.number, m.user_id FROM due d
+        JOIN managers m ON d.facility_id IS NULL OR m.facility_id IS NULL OR m.facility_id = d.facility_id
+        WHERE d.id NOT IN (SELECT id FROM leaders)
+    ) p
+),
+-- Counted without a join: the planner knows nothing of two CTEs, and would compare each row with each.
+acted AS (
+    SELECT id, NULL::text AS refused, jsonb_build_object('notified', count(user_id)) AS details
+    FROM (SELECT id, NULL::bigint AS user_id FROM due UNION ALL SELECT id, recipient_id FROM told) all_of_them
+    GROUP BY id
+)

@@ -1,0 +1,2 @@
+-- One of the priorities $5.
+t.priority = ANY ($5)

@@ -1,0 +1,190 @@
+//! What every job owes, and the race with a person who edits a ticket.
+
+use serde_json::json;
+
+use super::super::owed;
+use super::{BREACHED, Desk, HIGH, LOW, nothing, told};
+use crate::support::{gate, program};
+
+#[tokio::test]
+async fn a_second_run_changes_nothing() {
+    Desk::owed(3).await.a_second_run_changes_nothing().await;
+}
+
+#[tokio::test]
+async fn ten_runs_at_once_tell_of_each_ticket_once() {
+    Desk::owed(100).await.ten_at_once_do_each_once().await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_the_application_holds_is_left_to_the_next_run() {
+    Desk::owed(3).await.what_the_application_holds_is_left_to_the_next_run().await;
+}
+
+#[tokio::test]
+async fn a_child_row_that_is_being_inserted_is_no_reason_to_skip() {
+    Desk::owed(3).await.a_child_row_that_is_being_inserted_is_no_reason_to_skip().await;
+}
+
+#[tokio::test]
+async fn one_poison_ticket_among_a_thousand_stops_nobody() {
+    Desk::owed(1000).await.one_poison_row_stops_nobody().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_a_run_does_and_changes_nothing() {
+    Desk::owed(25).await.a_dry_run_says_what_a_run_does_and_changes_nothing().await;
+}
+
+#[tokio::test]
+async fn one_more_than_a_batch_takes_two() {
+    Desk::owed(11).await.one_more_than_a_batch_takes_two().await;
+}
+
+#[tokio::test]
+async fn a_killed_run_is_completed_by_the_next() {
+    Desk::owed(30).await.a_killed_run_is_completed_by_the_next().await;
+}
+
+#[tokio::test]
+async fn the_brake_holds_before_anything_is_changed() {
+    Desk::owed(11).await.the_brake_holds_before_anything_is_changed().await;
+}
+
+#[tokio::test]
+async fn tickets_without_news_neither_brake_nor_count_as_scanned() {
+    let desk = Desk::new().await;
+    for _ in 0..5 {
+        desk.ticket("").await;
+    }
+    desk.ticket("sla_due_at = '2026-03-03'").await;
+    let args = ["monitor-ticket-sla", "--as-of", LOW, "--max-items", "1"];
+    let outcome = desk.clinic.run(&args).await.expect(0);
+    assert_eq!(["checked", "breached", "at_risk", "recorded"].map(|key| outcome.count(key)), [6, 1, 0, 1]);
+}
+
+/// Runs the job with an odd ticket and one that has breached its SLA: people are told of this one, whatever becomes of
+/// the odd one, which may be a failed item. Returns what went wrong.
+async fn beside(desk: &Desk, odd: &str, breached: Option<u64>) -> Option<String> {
+    desk.ticket("sla_due_at = '2026-03-03'").await;
+    let outcome = desk.clinic.run(&["monitor-ticket-sla", "--as-of", LOW]).await;
+    let told =
+        desk.clinic.count("SELECT count(*) FROM ticket_history WHERE ticket_id = 2 AND run_id IS NOT NULL").await;
+    let report = outcome.report();
+    let counted = outcome.code == 3 || breached.is_none_or(|breached| report["breached"] == json!(1 + breached));
+    let well = [0, 3].contains(&outcome.code) && told == 1 && counted;
+    (!well).then(|| format!("{odd}: exit {}, {report}", outcome.code))
+}
+
+#[tokio::test]
+async fn dates_beyond_all_measure_stop_nobody() {
+    let mut wrong = vec![];
+    for (changes, breached) in [
+        ("sla_due_at = 'infinity'", 0),
+        ("sla_due_at = '-infinity'", 1),
+        ("custom_sla_due_at = 'infinity'", 0),
+        ("created_at = '-infinity'", 0),
+        ("created_at = 'infinity'", 0),
+        ("created_at = '-infinity', sla_due_at = 'infinity'", 0),
+        ("created_at = '4713-01-01 BC', sla_due_at = '294276-12-31'", 0),
+        ("created_at = '294276-12-31', sla_due_at = '4713-01-01 BC'", 1),
+        // From here a policy has to add to what cannot be added to.
+        ("sla_due_at = NULL, created_at = 'infinity'", 0),
+        ("sla_due_at = NULL, created_at = '294276-12-31'", 0),
+    ] {
+        let desk = Desk::new().await;
+        desk.clinic.sql("INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('MEDIUM', 14400)").await;
+        desk.ticket(changes).await;
+        wrong.extend(beside(&desk, changes, Some(breached)).await);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn records_of_another_shape_stop_nobody() {
+    let mut wrong = vec![];
+    // What the application wrote before this job did, or writes still: without the due date, or not its own words.
+    for details in [
+        r#"{"isCompliant": true, "breachRisk": "low", "remainingTime": 5, "checkedAt": "2026-03-04T00:00:00Z"}"#,
+        r#"{"breachRisk": "critical", "dueAt": "2026-03-12T00:00:00Z"}"#,
+        r#"{"breachRisk": null, "dueAt": null}"#,
+        r#"{"breachRisk": "high", "dueAt": "soon"}"#,
+        r#"{"breachRisk": "high", "dueAt": ""}"#,
+        r#"{"breachRisk": ["high"], "dueAt": 5}"#,
+        r#"{}"#,
+        r#"[]"#,
+        r#""low""#,
+    ] {
+        let desk = Desk::new().await;
+        desk.ticket("sla_due_at = '2026-03-04'").await;
+        let insert = "INSERT INTO ticket_history (ticket_id, action, actor, details, created_at)
+                      VALUES (1, 'sla_status_checked', 'system', $1::text::jsonb, '2026-03-04T00:00Z')";
+        desk.clinic.client.execute(insert, &[&details]).await.expect("can be inserted");
+        wrong.extend(beside(&desk, details, None).await);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn what_is_at_risk_is_counted_although_it_is_no_news() {
+    let desk = Desk::new().await;
+    desk.ticket("").await;
+    desk.ticket("sla_due_at = '2026-03-03'").await;
+    for recorded in [2, 0] {
+        let outcome = desk.run(HIGH).await;
+        let counts = ["checked", "breached", "at_risk", "recorded"].map(|key| outcome.count(key));
+        assert_eq!(counts, [2, 1, 1, recorded]);
+    }
+    assert_eq!(desk.news(BREACHED).await, told("high", 1), "the first is breached now, too");
+    assert_eq!(desk.news(BREACHED).await, nothing());
+}
+
+#[tokio::test]
+async fn a_person_who_edits_a_ticket_at_the_same_moment_wins() {
+    let desk = Desk::new().await;
+    for _ in 0..4 {
+        desk.ticket("").await;
+    }
+    gate::build_for(&desk.clinic, "ticket_history", "ticket_id").await;
+    gate::close(&desk.clinic, 1).await;
+    // The scan has seen all four; the first batch waits while somebody works.
+    let run = desk.clinic.program.start(&["monitor-ticket-sla", "--as-of", BREACHED, "--batch-rows", "1"]);
+    gate::reached(&desk.clinic).await;
+    desk.change(2, "status = 'RESOLVED'").await;
+    desk.change(3, "custom_sla_due_at = '2026-06-01'").await;
+    // Still breached, and now somebody else's: what is written is what is true when it is written.
+    desk.change(4, &format!("created_by = {}", desk.leader)).await;
+    gate::open(&desk.clinic).await;
+    let outcome = program::finish(run).await.expect(0);
+    owed::balanced(&outcome, "recorded");
+    assert_eq!(["scanned", "recorded", "skipped"].map(|key| outcome.count(key)), [4, 2, 2]);
+    let recorded = desk.clinic.json("SELECT array_agg(ticket_id ORDER BY 1) AS t FROM ticket_history").await;
+    assert_eq!(recorded["t"], json!([1, 4]));
+    assert_eq!(desk.told().await, [format!("{} IN_APP", desk.creator), format!("{} IN_APP", desk.leader)]);
+}
+
+#[tokio::test]
+async fn nobodys_words_come_out() {
+    let desk = Desk::new().await;
+    for _ in 0..3 {
+        desk.ticket("title = 'CANARY-T'").await;
+    }
+    desk.clinic
+        .sql(
+            "UPDATE facilities SET name = 'CANARY-F'; UPDATE teams SET name = 'CANARY-M';
+             UPDATE users SET name = 'CANARY-U', email = 'CANARY@example.org';
+             INSERT INTO notification_preferences SELECT id, true, true FROM users;
+             INSERT INTO ticket_comments (ticket_id, body) SELECT id, 'CANARY-C' FROM tickets",
+        )
+        .await;
+    owed::fail_before(&desk.clinic, "INSERT", "ticket_history", "NEW.ticket_id = 2").await;
+    let job = ["monitor-ticket-sla", "--as-of", HIGH];
+    let mut out = owed::said(&desk.clinic, &[&[&job[..], &["--dry-run"]].concat(), &job]).await;
+    assert!(out.contains("22000") && out.contains("\"recorded\\\":2"), "there was something to say: {out}");
+    // A run that fails altogether has to say something, too.
+    desk.clinic.sql("ALTER TABLE ticket_followers RENAME TO \"CANARY_followers\"").await;
+    desk.clinic.sql("DELETE FROM ticket_history").await;
+    out += &format!("{:?}", desk.clinic.run(&job).await);
+    assert!(out.contains("42P01"), "{out}");
+    assert!(!out.contains("CANARY"), "{out}");
+}
