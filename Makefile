@@ -16,7 +16,7 @@ test:
 	@$(with_postgres) && cargo test --locked && ROUNDS_TEST_POOLER=1 cargo test --locked --test it
 
 bench:
-	@$(with_postgres) && cargo bench --locked --bench no_shows
+	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations
 
 check:
 	cargo fmt --check
