@@ -1,7 +1,7 @@
 //! Rows for a person to read: under their names, numbers to the right, a colour where a word means one.
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table};
 
 /// What a table looks like.
 #[derive(Clone, Copy)]
@@ -29,6 +29,10 @@ pub fn lines(names: &[&str], rows: &[Vec<String>], style: Style) -> Vec<String> 
     for column in table.column_iter_mut() {
         let index = column.index;
         column.set_padding((1, u16::from(index + 1 == names.len())));
+        if index == 0 {
+            // What a row is known by is there to be copied.
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
         let numbers = rows.iter().all(|row| is_number(&row[index]));
         column.set_cell_alignment(if numbers { CellAlignment::Right } else { CellAlignment::Left });
     }

@@ -21,6 +21,7 @@ async fn help_is_as_it_was_read() {
         ("help_prune", &["prune", "--help"]),
         ("help_health", &["health", "--help"]),
         ("help_no_show_mark", &["no-show", "mark", "--help"]),
+        ("help_escalate_sla", &["escalate-sla", "--help"]),
         ("help_alerts_list", &["alerts", "list", "--help"]),
     ] {
         let outcome = nowhere().run(args).await.expect(0);

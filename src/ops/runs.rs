@@ -89,7 +89,7 @@ async fn list(desk: &Desk<'_>, args: &ListArgs) -> Result<Answer, Failure> {
             Ok(tx.query_typed(include_str!("runs.list.sql"), &parameters).await?)
         })
         .await?;
-    let names = ["id", "job", "status", "began", "source", "actor", "ms", "items", "failed", "code", "host"];
+    let names = ["id", "job", "status", "began", "by", "ms", "items", "failed", "code"];
     let cells = |row: &Row| {
         let (job, lane): (String, String) = (row.get("job_name"), row.get("lane"));
         let began: DateTime<Utc> = row.get("started_at");
@@ -98,13 +98,14 @@ async fn list(desk: &Desk<'_>, args: &ListArgs) -> Result<Answer, Failure> {
             schedule::name(&job, &lane),
             row.get("status"),
             began.format("%F %TZ").to_string(),
-            row.get("source"),
-            shown(row.get::<_, Option<String>>("actor")),
+            match row.get::<_, Option<String>>("actor") {
+                Some(user) => format!("user {user}"),
+                None => row.get("source"),
+            },
             shown(row.get::<_, Option<i64>>("duration_ms")),
             row.get::<_, i64>("items_processed").to_string(),
             row.get::<_, i64>("items_failed").to_string(),
             shown(row.get::<_, Option<String>>("error_code")),
-            row.get("host"),
         ]
     };
     let text = listing(&names, &rows.iter().map(cells).collect::<Vec<_>>(), "No run fits.");

@@ -46,7 +46,7 @@ async fn a_database_without_runs_is_well_until_a_run_is_overdue() {
     );
     let report = health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &[]).await.expect(1).report();
     let healthy: Vec<_> = report["jobs"].as_array().expect("jobs").iter().map(|job| job["isHealthy"] == true).collect();
-    assert_eq!(healthy, [false, false, true], "{report}");
+    assert_eq!(healthy, [false, false, true, true, true, true], "the others are slower: {report}");
     assert_eq!(report["jobs"][0]["lastRunTime"], Value::Null);
     health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &["prune"]).await.expect(0);
     health_at(&clinic, &zone, MIGRATED, 3 * 86_400, &["prune"]).await.expect(1);
@@ -213,7 +213,7 @@ async fn slots_without_a_run_and_two_schedulers_are_noticed() {
 async fn a_name_that_is_in_no_schedule_and_a_zone_that_is_none_are_refused() {
     let clinic = Clinic::new().await;
     let outcome = clinic.run(&["health", "mark-noshows"]).await.expect(2);
-    assert!(outcome.stderr.contains("there are mark-no-shows, stage-alerts, prune"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("there are mark-no-shows, stage-alerts, escalate-sla,"), "{}", outcome.stderr);
     let outcome = clinic.run(&["health", "--schedule-zone", "Mars/Olympus_Mons"]).await.expect(2);
     assert!(outcome.stderr.contains("is no IANA time zone"), "{}", outcome.stderr);
 }

@@ -130,7 +130,7 @@ impl HealthArgs {
     }
 
     fn text(&self, told: &[Told], now: DateTime<Utc>) -> String {
-        let names = ["job", "health", "why", "last run", "failures in a row", "ok", "failed", "skipped", "mean ms"];
+        let names = ["job", "health", "why", "last run", "in a row", "ok", "failed", "skipped", "ms"];
         let rows: Vec<_> = told.iter().map(|told| told.cells(now)).collect();
         let empty = if self.failing { "No job is failing." } else { "No job is in the schedule." };
         let mut text = listing(&names, &rows, empty);
