@@ -71,6 +71,7 @@ pub fn farewell(page: &Page) -> anyhow::Result<()> {
         ("rounds migrate", "makes the tables"),
         ("rounds mark-no-shows --dry-run", "an exact report, and nothing is changed"),
         ("rounds mark-no-shows", "for a scheduler, every five minutes; so is rounds stage-alerts"),
+        ("rounds health", "is every job on time, and if not, why"),
     ];
     for (command, what) in steps {
         let comment = if what.is_empty() { String::new() } else { format!("  # {what}") };
