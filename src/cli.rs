@@ -122,21 +122,23 @@ async fn ask<O: Operation>(operation: O, global: Global) -> Exit {
 impl Cli {
     /// The command line of this process; on bad usage says what is wrong and exits 2.
     pub fn read() -> Self {
-        let mut command = built(Self::command());
-        let mut matches = command.clone().try_get_matches().unwrap_or_else(|error| exit(error, &command));
+        let mut command = with_schedule(Self::command());
+        // Built for what was asked for alone: the whole tree is needed only to say what there is.
+        let matches = command.try_get_matches_from_mut(std::env::args_os());
+        let mut matches = matches.unwrap_or_else(|_| tree().try_get_matches().unwrap_or_else(|error| exit(error)));
         Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
 }
 
 /// Says what is wrong with the command line. A word too many is not repeated: most likely it is of a note without quotes,
 /// and about a patient.
-fn exit(error: clap::Error, command: &ClapCommand) -> ! {
+fn exit(error: clap::Error) -> ! {
     if let (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
         && !word.starts_with("--")
     {
         let message = "a word is left over: put a text of several words in quotes";
-        command.clone().error(ErrorKind::UnknownArgument, message).exit();
+        tree().error(ErrorKind::UnknownArgument, message).exit();
     }
     error.exit()
 }
@@ -161,6 +163,11 @@ pub fn pages() -> ClapCommand {
         command.disable_help_subcommand(true).mut_subcommands(without_help)
     }
     built(without_help(Cli::command()))
+}
+
+/// The whole command line.
+fn tree() -> ClapCommand {
+    built(Cli::command())
 }
 
 /// Each job with its schedule, each other command without the options that only jobs have.
