@@ -119,6 +119,11 @@ CREATE TABLE sla_policies (
     created_at         timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- Of each priority the newest that is active: the one that counts.
+CREATE VIEW sla_policies_in_force AS
+SELECT DISTINCT ON (p.priority) p.priority, p.resolution_minutes FROM sla_policies p WHERE p.active
+ORDER BY p.priority, p.created_at DESC, p.id DESC;
+
 CREATE TABLE notification_preferences (
     user_id bigint PRIMARY KEY REFERENCES users,
     in_app  boolean NOT NULL DEFAULT true,

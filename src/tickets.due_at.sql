@@ -1,10 +1,7 @@
 -- When ticket `t` must be resolved, as `sla.due_at`: what was promised for it alone, else its SLA's date, else what the
 -- newest active policy for its priority gives. A date after the year 9999, such as infinity, is none, and one before the
 -- first year is its beginning: whatever is reckoned with such dates could be an error, which ends the statement for all.
-LEFT JOIN (
-    SELECT DISTINCT ON (p.priority) p.priority, p.resolution_minutes FROM sla_policies p WHERE p.active
-    ORDER BY p.priority, p.created_at DESC, p.id DESC
-) policy ON policy.priority = t.priority
+LEFT JOIN sla_policies_in_force policy ON policy.priority = t.priority
 CROSS JOIN LATERAL (
     SELECT CASE WHEN t.created_at BETWEEN timestamptz '0001-01-01' AND timestamptz '9999-12-31' THEN t.created_at END AS filed_at
 ) sane

@@ -12,10 +12,7 @@ dated AS MATERIALIZED (
                                    j.sla_due_at)
                      ELSE j.sla_due_at END AS new_due_at
     FROM judged j
-    LEFT JOIN (
-        SELECT DISTINCT ON (p.priority) p.priority, p.resolution_minutes FROM sla_policies p WHERE p.active
-        ORDER BY p.priority, p.created_at DESC, p.id DESC
-    ) policy ON policy.priority = j.new_priority
+    LEFT JOIN sla_policies_in_force policy ON policy.priority = j.new_priority
 ),
 raised AS (
     UPDATE tickets t SET priority = d.new_priority, sla_due_at = d.new_due_at, updated_at = $1 FROM dated d
