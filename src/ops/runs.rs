@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::{Answer, Desk, Operation, listing, shown};
@@ -80,7 +80,7 @@ async fn list(desk: &Desk<'_>, args: &ListArgs) -> Result<Answer, Failure> {
     let rows = desk
         .read(async |tx, now| {
             let since = args.since.map(|since| before(now, since));
-            let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
                 (&args.job, Type::TEXT),
                 (&status, Type::TEXT),
                 (&since, Type::TIMESTAMPTZ),

@@ -1,5 +1,6 @@
 -- Tells every active HOSPITAL_ADMIN that a job keeps failing: from the third failure in a row on, once an error code and
--- day (of 23 hours: what runs daily must not miss it by a second). The notices of one streak name its first run, so what was told of it can be found.
+-- day (of 23 hours: what runs daily must not miss it by a second). The notices of one streak name its first run, so what was
+-- told of it can be found.
 -- $1 id of the run that has just failed uuid
 WITH
 this AS MATERIALIZED (

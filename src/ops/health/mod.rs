@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use clap::Args;
 use serde_json::{Value, json};
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row as SqlRow, Transaction};
 
 use super::{Answer, Desk, Operation, listing, shown};
@@ -113,8 +113,7 @@ impl HealthArgs {
         let lanes: Vec<&str> = rows.iter().map(|row| row.lane).collect();
         let since: Vec<DateTime<Utc>> = rows.iter().map(|row| self.since(row, now)).collect();
         let facts = format!(include_str!("lanes.sql"), streak = run::failures("NULL"));
-        let named =
-            [(&jobs as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT_ARRAY), (&lanes, Type::TEXT_ARRAY)];
+        let named = [(&jobs as &(dyn ToSql + Sync), Type::TEXT_ARRAY), (&lanes, Type::TEXT_ARRAY)];
         let facts = tx.query_typed(&facts, &named).await?;
         // A run that began before the window may reach into it.
         let from: Vec<_> = rows.iter().zip(&since).map(|(row, since)| *since - row.cadence.interval()).collect();
