@@ -8,6 +8,31 @@ use tokio::time::sleep;
 use crate::support::program::{self, Outcome};
 use crate::support::{Clinic, gate};
 
+/// The tests of what every job owes, each by its name, in the module of a job whose `Desk::owed` has so many things to do.
+macro_rules! owed_by_the_job {
+    () => {
+        $crate::jobs::owed::owed_by_the_job! {
+            a_second_run_changes_nothing: 3,
+            ten_at_once_do_each_once: 100,
+            a_child_row_that_is_being_inserted_is_no_reason_to_skip: 3,
+            one_poison_row_stops_nobody: 1000,
+            a_dry_run_says_what_a_run_does_and_changes_nothing: 25,
+            one_more_than_a_batch_takes_two: 11,
+            a_killed_run_is_completed_by_the_next: 30,
+            the_brake_holds_before_anything_is_changed: 11,
+        }
+    };
+    ($($test:ident: $things:literal,)*) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                Desk::owed($things).await.$test().await;
+            }
+        )*
+    };
+}
+pub(crate) use owed_by_the_job;
+
 /// A job, and a clinic with things for it to do, ids from 1.
 pub struct Owed {
     pub clinic: Clinic,

@@ -6,50 +6,12 @@ use super::super::owed;
 use super::{Case, Desk, LATE, NOW};
 use crate::support::{gate, program};
 
-#[tokio::test]
-async fn a_second_run_changes_nothing() {
-    Desk::owed(3).await.a_second_run_changes_nothing().await;
-}
-
-#[tokio::test]
-async fn ten_runs_at_once_escalate_each_case_once() {
-    Desk::owed(100).await.ten_at_once_do_each_once().await;
-}
+owed::owed_by_the_job!();
 
 #[tokio::test]
 async fn a_case_that_the_application_holds_is_left_to_the_next_run() {
     let outcome = Desk::owed(3).await.what_the_application_holds_is_left_to_the_next_run().await;
     assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 1}));
-}
-
-#[tokio::test]
-async fn a_child_row_that_is_being_inserted_is_no_reason_to_skip() {
-    Desk::owed(3).await.a_child_row_that_is_being_inserted_is_no_reason_to_skip().await;
-}
-
-#[tokio::test]
-async fn one_poison_case_among_a_thousand_stops_nobody() {
-    Desk::owed(1000).await.one_poison_row_stops_nobody().await;
-}
-
-#[tokio::test]
-async fn a_dry_run_says_what_a_run_does_and_changes_nothing() {
-    Desk::owed(25).await.a_dry_run_says_what_a_run_does_and_changes_nothing().await;
-}
-
-#[tokio::test]
-async fn one_more_than_a_batch_takes_two() {
-    Desk::owed(11).await.one_more_than_a_batch_takes_two().await;
-}
-
-#[tokio::test]
-async fn a_killed_run_is_completed_by_the_next() {
-    Desk::owed(30).await.a_killed_run_is_completed_by_the_next().await;
-}
-
-#[tokio::test]
-async fn the_brake_holds_before_anything_is_changed() {
-    Desk::owed(11).await.the_brake_holds_before_anything_is_changed().await;
 }
 
 #[tokio::test]
