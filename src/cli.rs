@@ -5,6 +5,7 @@ use clap::{Args, Command as ClapCommand, CommandFactory, FromArgMatches, Parser,
 
 use crate::db::{DatabaseArgs, Db};
 use crate::exit::Exit;
+use crate::jobs::advance_billing::AdvanceBilling;
 use crate::jobs::escalate_sla::EscalateSla;
 use crate::jobs::escalate_tickets::EscalateTickets;
 use crate::jobs::mark_no_shows::MarkNoShows;
@@ -19,6 +20,7 @@ use crate::ops::health::HealthArgs;
 use crate::ops::manual::{self, CompletionsArgs, ManArgs};
 use crate::ops::no_show::NoShowArgs;
 use crate::ops::runs::RunsArgs;
+use crate::ops::stages::Stages;
 use crate::ops::{self, Operation};
 use crate::output::OutputArgs;
 use crate::run::{self, Job, RunArgs};
@@ -59,6 +61,7 @@ pub enum Command {
     EscalateSla(EscalateSla),
     MonitorTicketSla(MonitorTicketSla),
     EscalateTickets(EscalateTickets),
+    AdvanceBilling(AdvanceBilling),
     Prune(Prune),
     NoShow(NoShowArgs),
     Alerts(AlertsArgs),
@@ -84,6 +87,8 @@ impl Command {
             },
             Self::MonitorTicketSla(job) => run(job, global).await,
             Self::EscalateTickets(job) => run(job, global).await,
+            Self::AdvanceBilling(job) if job.is_bare() => ask(Stages { job }, global).await,
+            Self::AdvanceBilling(job) => run(job, global).await,
             Self::Prune(job) => run(job, global).await,
             Self::NoShow(args) => ask(args, global).await,
             Self::Alerts(args) => ask(args, global).await,

@@ -30,6 +30,7 @@ fn rule(name: &str) -> String {
         "mark_no_shows.by_hand" => job("mark_no_shows.visit") + &job("mark_no_shows.by_hand"),
         "prune.errors" => job("prune.errors.due").replace("{runs}", &job("prune.runs.due")),
         "escalate_sla" | "explain" => job("escalate_sla.overdue") + &job("escalate_sla.due"),
+        "advance_billing" => job("advance_billing.candidates") + "  AND NOT\n" + &job("advance_billing.dwell"),
         "monitor_ticket_sla" => job("monitor_ticket_sla.judged") + &job("monitor_ticket_sla.due"),
         "escalate_tickets" => read("src/tickets.due_at.sql") + &job("escalate_tickets.due"),
         "escalate_tickets.over" => read("src/tickets.due_at.sql") + &job("escalate_tickets.over"),
@@ -46,6 +47,7 @@ fn statement(path: &str) -> String {
         "prune" => ("$5", "locked", "deleted", "cron_job_runs"),
         "escalate_sla" => ("$4", "locked", "escalated", "px_cases"),
         "monitor_ticket_sla" => ("$2", "locked", "due", "tickets"),
+        "advance_billing" => ("$4", "locked", "advanced", "surgical_cases"),
         "escalate_tickets" => ("$10", "locked", "acted", "tickets"),
         "escalate_tickets.end" => ("$10", "locked", "ended", "tickets"),
         _ => ("$8", "locked", "due", "appointments"),
@@ -65,6 +67,9 @@ fn statement(path: &str) -> String {
         .replace("{department}", &read("src/jobs/escalate_sla.department.sql"))
         .replace("{fallback}", if name == "explain" { "$5" } else { "$7" })
         .replace("{due_at}", &read("src/tickets.due_at.sql"))
+        .replace("{held_back}", &read("src/jobs/advance_billing.dwell.sql"))
+        .replace("{least}", "$3")
+        .replace("{timestamp}", "paid_to_provider_ts")
         .replace("{holds}", &read(HOLDS))
         .replace("{outbox}", &read("src/outbox.sql"))
         .replace("{streak}", &read("src/run/streak.sql"))
@@ -108,7 +113,9 @@ fn scan(name: &str) -> Option<String> {
 }
 
 /// Parts of other files, which are prepared with them; so is src/outbox.sql.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 9] = [
+    "advance_billing.candidates.sql",
+    "advance_billing.dwell.sql",
     "left_alone.sql",
     "streak.sql",
     "mark_no_shows.visit.sql",
@@ -184,6 +191,11 @@ fn types(path: &str) -> &'static str {
             "(timestamptz, bigint, text, double precision, text[], int, text, double precision, text, bigint[], uuid, bigint,
               text, jsonb)"
         }
+        "jobs/advance_billing.sql" => {
+            "(timestamptz, int, double precision, bigint[], int, boolean, uuid, bigint)"
+        }
+        "jobs/advance_billing.asked.sql" => "(timestamptz, bigint[], double precision, int)",
+        "jobs/advance_billing.brake.sql" => "(text, text)",
         "run/run_row.sql" => {
             "(uuid, text, text, text, text, timestamptz, bigint, text, text, jsonb, text, text, bigint, bigint)"
         }
@@ -192,7 +204,8 @@ fn types(path: &str) -> &'static str {
         "run/close.sql" => "(uuid, text, text, text, bigint, bigint, jsonb)",
         "run/item_errors.sql" => "(uuid, text, text[], text, text)",
         "run/fence.sql" | "run/heartbeat.sql" | "run/settled.sql" => "(uuid)",
-        "run/streak.failing.sql" | "run/streak.recovered.sql" | "ops/runs.show.sql" => "(uuid)",
+        "run/streak.failing.sql" => "(uuid, bigint)",
+        "run/streak.recovered.sql" | "ops/runs.show.sql" => "(uuid)",
         "ops/runs.list.sql" => "(text, text, timestamptz, bigint)",
         "ops/health/lanes.sql" => "(text[], text[])",
         "ops/health/runs.sql" => "(text[], text[], timestamptz[])",
@@ -280,7 +293,7 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
     assert!(url.contains(scratch::USER));
     let program = Program::new(&url);
     let pending = program.run(&["migrate", "--check"]).await.expect(1).report();
-    assert_eq!(pending["pending"].as_array().map(Vec::len), Some(7), "{pending}");
+    assert_eq!(pending["pending"].as_array().map(Vec::len), Some(8), "{pending}");
     let client = connect(&url).await;
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(client.query_one(tables, &[]).await.expect("a count").get::<_, i64>(0), 0, "--check changes nothing");
@@ -291,10 +304,10 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
         let report = crate::support::program::finish(run).await.expect(0).report();
         applied += report["applied"].as_array().map_or(0, Vec::len);
     }
-    assert_eq!(applied, 7);
+    assert_eq!(applied, 8);
     program.run(&["migrate", "--check"]).await.expect(0);
     let text = program.run(&["migrate", "--output", "text"]).await.expect(0).stdout;
-    assert_eq!(text, "The schema is up to date (version 7).\n");
+    assert_eq!(text, "The schema is up to date (version 8).\n");
     program.run(&["migrate", "--dry-run"]).await.expect(2);
 }
 

@@ -1,5 +1,6 @@
 //! The jobs: one file each, none knows another.
 
+pub mod advance_billing;
 pub mod escalate_sla;
 pub mod escalate_tickets;
 pub mod mark_no_shows;

@@ -11,6 +11,7 @@ pub mod health;
 pub mod manual;
 pub mod no_show;
 pub mod runs;
+pub mod stages;
 
 use std::time::Duration;
 
@@ -32,6 +33,11 @@ pub trait Operation {
     const LIMIT: Duration = Duration::from_secs(30);
 
     async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure>;
+
+    /// What it says where there is no answer.
+    fn unanswered(&self, failure: Failure) -> Failure {
+        failure
+    }
 }
 
 /// What a command says.
@@ -54,7 +60,7 @@ pub async fn command<O: Operation>(operation: &O, database: &DatabaseArgs, run: 
         Ok(db) => operation.perform(&Desk { db: &db, run, limit }).await,
         Err(failure) => Err(failure),
     };
-    match answer {
+    match answer.map_err(|failure| operation.unanswered(failure)) {
         Ok(answer) => {
             output.print(|| answer.text, || answer.json);
             answer.exit

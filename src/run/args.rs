@@ -11,6 +11,7 @@ use crate::redact::{Class, Failure};
 
 /// Where effects at another time than the database's are allowed: tests, the demo, a replay.
 const ALLOW_AS_OF: &str = "ROUNDS_ALLOW_AS_OF";
+const MAX_ITEMS: u32 = 100_000;
 const LEASE: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
 
 #[derive(Args, Clone, Debug, Serialize)]
@@ -36,9 +37,9 @@ pub struct RunArgs {
     #[arg(long, global = true, env = "ROUNDS_DRY_RUN", value_parser = clap::builder::BoolishValueParser::new())]
     #[serde(skip)]
     pub dry_run: bool,
-    /// The brake: when more than this many items are due, change nothing and exit 5
-    #[arg(long, global = true, env = "ROUNDS_MAX_ITEMS", value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub max_items: u32,
+    /// The brake: when more than this many items are due, change nothing and exit 5 [default: 100000, or the job's own]
+    #[arg(long, global = true, env = "ROUNDS_MAX_ITEMS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub max_items: Option<u32>,
     /// How many rows one transaction changes
     #[arg(long, global = true, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=5000))]
     pub batch_rows: u32,
@@ -103,6 +104,11 @@ impl RunArgs {
     /// Who the record says started it: whoever names a person is one.
     pub fn recorded_source(&self) -> Source {
         if self.actor.is_some() { Source::Manual } else { self.source }
+    }
+
+    /// How many items may be due, for a job that has no measure of its own.
+    pub fn brake(&self) -> u32 {
+        self.max_items.unwrap_or(MAX_ITEMS)
     }
 
     /// Refuses what no single option shows to be wrong.

@@ -2,13 +2,16 @@
 //!
 //! Each batch is one fenced transaction. When the database refuses a row, the batch is halved until that row is alone;
 //! it is recorded, and the others go through. Every id is tried once a pass, so the loop ends.
+//!
+//! What somebody else holds is left to the next run. Where that is a week away, it gets a second pass, which waits for it.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{Row, Transaction};
-use tracing::debug;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::halt::Halt;
@@ -19,6 +22,8 @@ use crate::redact::{Class, Failure};
 /// So many batches that met a lock, with none that went through between, mean that it is no single row. Halving the
 /// largest batch down to one row takes 13.
 const LOCKED_IN_A_ROW: u32 = 16;
+/// How long a second pass waits for a row that somebody else holds.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a row is known by.
 pub trait Id: Copy + PartialEq + Display + Serialize + ToSql + FromSqlOwned + Sync {
@@ -45,6 +50,29 @@ pub fn left_alone(ids: &str, mine: &str, done: &str, table: &str) -> String {
     format!(include_str!("left_alone.sql"), ids = ids, mine = mine, done = done, table = table)
 }
 
+/// What a statement does about rows that somebody else holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    Skip,
+    Wait,
+}
+
+impl Held {
+    /// Behind FOR NO KEY UPDATE.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::Skip => "SKIP LOCKED",
+            Self::Wait => "",
+        }
+    }
+}
+
+/// The ids that a statement did not leave alone.
+pub fn done<I: Id>(ids: &[I], row: &Row) -> Vec<I> {
+    let (locked, changed): (Vec<I>, Vec<I>) = (row.get("locked"), row.get("changed"));
+    ids.iter().copied().filter(|id| !locked.contains(id) && !changed.contains(id)).collect()
+}
+
 /// Applies `statement` to all ids, each batch in a fenced transaction of its own. It returns one row: the ids that it left
 /// alone in the arrays `locked` and `changed`, and counts, which `tally` adds up once they are committed.
 pub async fn apply<I: Id>(
@@ -52,10 +80,62 @@ pub async fn apply<I: Id>(
     batch: Batch<'_, I>,
     not_done: &mut NotDone,
     statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, tokio_postgres::Error>,
-    tally: impl FnMut(&Row),
+    mut tally: impl FnMut(&Row),
 ) -> Result<(), Halt> {
     let fenced = async |what: &str, ids: &[I]| run.effect(what, async |tx| Ok(statement(tx, ids).await?)).await;
-    each(run, batch, not_done, fenced, tally).await
+    let mut locked = vec![];
+    let outcome = each(run, batch, (not_done, &mut locked), fenced, |_, row| tally(row)).await;
+    not_done.skip("locked", locked.len() as u64);
+    outcome
+}
+
+/// The same for a job whose next run is far: what was locked is tried once more, each id alone, and waited for. Returns what
+/// is locked still.
+pub async fn apply_twice<I: Id>(
+    run: &Run,
+    batch: Batch<'_, I>,
+    not_done: &mut NotDone,
+    statement: impl AsyncFn(&Transaction<'_>, &[I], Held) -> Result<Row, Failure>,
+    mut tally: impl FnMut(&[I], &Row),
+) -> Result<Vec<I>, Halt> {
+    let entity = batch.entity;
+    let first = async |what: &str, ids: &[I]| run.effect(what, async |tx| statement(tx, ids, Held::Skip).await).await;
+    let mut locked = vec![];
+    let mut outcome = each(run, batch, (not_done, &mut locked), first, &mut tally).await;
+    if outcome.is_ok() {
+        let ids = std::mem::take(&mut locked);
+        outcome = wait_for(run, Batch { entity, ids: &ids }, (not_done, &mut locked), statement, tally).await;
+    }
+    not_done.skip("locked", locked.len() as u64);
+    for id in &locked {
+        warn!(run_id = %run.id, entity, %id, "{entity} {id}: somebody else holds it; not done");
+    }
+    outcome.map(|()| locked)
+}
+
+/// The second pass, an id at a time. When it is no single row that is held, it gives up on those that are left.
+async fn wait_for<I: Id>(
+    run: &Run,
+    batch: Batch<'_, I>,
+    (not_done, left): (&mut NotDone, &mut Vec<I>),
+    statement: impl AsyncFn(&Transaction<'_>, &[I], Held) -> Result<Row, Failure>,
+    mut tally: impl FnMut(&[I], &Row),
+) -> Result<(), Halt> {
+    let entity = batch.entity;
+    let waiting = async |what: &str, ids: &[I]| {
+        run.effect_within(PATIENCE, what, async |tx| statement(tx, ids, Held::Wait).await).await
+    };
+    let mut locked_in_a_row = 0;
+    for (index, ids) in batch.ids.chunks(1).enumerate() {
+        if locked_in_a_row >= LOCKED_IN_A_ROW {
+            left.extend(&batch.ids[index..]);
+            break;
+        }
+        let before = left.len();
+        each(run, Batch { entity, ids }, (not_done, left), &waiting, &mut tally).await?;
+        locked_in_a_row = if left.len() > before { locked_in_a_row + 1 } else { 0 };
+    }
+    Ok(())
 }
 
 /// The same inside one transaction, a savepoint for each batch: for a dry run whose steps must see each other. What no later
@@ -66,7 +146,7 @@ pub async fn rehearse<I: Id>(
     batch: Batch<'_, I>,
     not_done: &mut NotDone,
     statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, tokio_postgres::Error>,
-    tally: impl FnMut(&Row),
+    mut tally: impl FnMut(&Row),
 ) -> Result<(), Halt> {
     let saved = async |what: &str, ids: &[I]| {
         run.checkpoint()?;
@@ -76,15 +156,18 @@ pub async fn rehearse<I: Id>(
         tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT batch")).await.map_err(Failure::from)?;
         Ok(outcome?)
     };
-    each(run, batch, not_done, saved, tally).await
+    let mut locked = vec![];
+    let outcome = each(run, batch, (not_done, &mut locked), saved, |_, row| tally(row)).await;
+    not_done.skip("locked", locked.len() as u64);
+    outcome
 }
 
 async fn each<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
-    not_done: &mut NotDone,
+    (not_done, locked): (&mut NotDone, &mut Vec<I>),
     execute: impl AsyncFn(&str, &[I]) -> Result<Row, Halt>,
-    mut tally: impl FnMut(&Row),
+    mut tally: impl FnMut(&[I], &Row),
 ) -> Result<(), Halt> {
     let entity = batch.entity;
     let mut locked_in_a_row = 0;
@@ -94,8 +177,8 @@ async fn each<I: Id>(
         match execute(&what, ids).await {
             Ok(row) => {
                 locked_in_a_row = 0;
-                tally(&row);
-                leave(run, entity, ids, &row, not_done);
+                tally(ids, &row);
+                locked.extend(leave(run, entity, ids, &row, not_done));
             }
             // Not a row: a table, or all there is.
             Err(Halt::Failed(failure)) if failure.class == Class::Locked && locked_in_a_row >= LOCKED_IN_A_ROW => {
@@ -105,7 +188,7 @@ async fn each<I: Id>(
                 [id] if failure.class == Class::Locked => {
                     locked_in_a_row += 1;
                     debug!(run_id = %run.id, entity, %id, "skipped: locked");
-                    not_done.skip("locked", 1);
+                    locked.push(*id);
                 }
                 [_] => run.items_failed(not_done, entity, ids, &failure).await?,
                 _ => {
@@ -120,14 +203,14 @@ async fn each<I: Id>(
     Ok(())
 }
 
-/// Counts the ids that a batch left alone, and says at debug level what became of each.
-fn leave<I: Id>(run: &Run, entity: &'static str, ids: &[I], row: &Row, not_done: &mut NotDone) {
+/// Counts the ids of a batch that were no longer due, says at debug level what became of each, and returns those that
+/// somebody else holds.
+fn leave<I: Id>(run: &Run, entity: &'static str, ids: &[I], row: &Row, not_done: &mut NotDone) -> Vec<I> {
     let locked: Vec<I> = row.get("locked");
     let changed: Vec<I> = row.get("changed");
-    not_done.skip("locked", locked.len() as u64);
     not_done.skip("changed", changed.len() as u64);
     if !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
+        return locked;
     }
     for id in ids {
         let what = match () {
@@ -137,6 +220,7 @@ fn leave<I: Id>(run: &Run, entity: &'static str, ids: &[I], row: &Row, not_done:
         };
         debug!(run_id = %run.id, entity, %id, "{what}");
     }
+    locked
 }
 
 /// A count from a statement's row.

@@ -17,10 +17,8 @@ pub enum Halt {
     Interrupted,
     /// SIGTERM.
     Terminated,
-    /// More was due than allowed.
-    Brake { max: u32 },
-    /// More became due than allowed, by what the run itself changed.
-    BrakeAfter { max: u32 },
+    /// More was due than allowed. `news`: the admins are told at once, and not only when it keeps failing.
+    Brake { message: String, news: bool },
     /// An error.
     Failed(Failure),
 }
@@ -32,13 +30,18 @@ impl From<Failure> for Halt {
 }
 
 impl Halt {
+    /// More was due than allowed: what it means, and what to do.
+    pub fn brake(message: String) -> Self {
+        Self::Brake { message, news: false }
+    }
+
     pub fn exit(&self) -> Exit {
         match self {
             Self::Fenced => Exit::Fenced,
             Self::Deadline(_) => Exit::Deadline,
             Self::Interrupted => Exit::Interrupted,
             Self::Terminated => Exit::Terminated,
-            Self::Brake { .. } | Self::BrakeAfter { .. } => Exit::Brake,
+            Self::Brake { .. } => Exit::Brake,
             Self::HeartbeatLost | Self::Failed(_) => Exit::Failed,
         }
     }
@@ -50,7 +53,7 @@ impl Halt {
             Self::Deadline(_) => "DEADLINE_EXCEEDED",
             Self::HeartbeatLost => "HEARTBEAT_LOST",
             Self::Interrupted | Self::Terminated => "INTERRUPTED",
-            Self::Brake { .. } | Self::BrakeAfter { .. } => "BRAKE",
+            Self::Brake { .. } => "BRAKE",
             Self::Failed(failure) => &failure.code,
         }
     }
@@ -71,14 +74,7 @@ impl Halt {
             }
             Self::Interrupted => "stopped by SIGINT; what was committed stays, the next run does the rest".into(),
             Self::Terminated => "stopped by SIGTERM; what was committed stays, the next run does the rest".into(),
-            Self::Brake { max } => format!(
-                "more than {max} items are due; nothing was changed. Look at them with --dry-run --max-items N; if \
-                 they are right, run once with --max-items N"
-            ),
-            Self::BrakeAfter { max } => format!(
-                "more than {max} items became due by what this run changed; what was committed stays, the rest was not \
-                 done. Look at it with --dry-run --max-items N; if it is right, run once with --max-items N"
-            ),
+            Self::Brake { message, .. } => message.clone(),
             Self::Failed(failure) => failure.message.clone(),
         }
     }

@@ -1,5 +1,7 @@
 //! What a job is, and what a run offers it: the instant that decides, reading, and effects behind the fence.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -21,13 +23,21 @@ use crate::redact::{Class, Failure};
 /// A job: its arguments, and what it does with a run. `Serialize` gives the arguments to the run's row.
 pub trait Job: Serialize {
     const NAME: &'static str;
-    /// Who may start it by hand.
-    const ROLES: &'static [&'static str] = actor::SUPERVISORS;
     type Report: Report;
 
     /// What may run side by side, and is judged apart.
     fn lane(&self) -> String {
         String::new()
+    }
+
+    /// Who may start it by hand.
+    fn roles(&self) -> &'static [&'static str] {
+        actor::SUPERVISORS
+    }
+
+    /// Refuses what no single option shows to be wrong.
+    fn check(&self, _run: &RunArgs) -> Result<(), Failure> {
+        Ok(())
     }
 
     /// Does it once. The report belongs to the runner, so that an interrupted run still tells what it did.
@@ -59,20 +69,37 @@ impl Run {
         self.args.batch_rows as usize
     }
 
+    /// `--max-items`, where it was given.
+    pub fn max_items(&self) -> Option<u32> {
+        self.args.max_items
+    }
+
     /// How many ids a scan may return: one more than the brake allows, so that the brake can tell.
     pub fn scan_limit(&self) -> i64 {
-        i64::from(self.args.max_items) + 1
+        i64::from(self.args.brake()) + 1
     }
 
     /// The brake: with more than `--max-items` due, nothing is changed.
     pub fn brake(&self, due: usize) -> Result<(), Halt> {
-        let max = self.args.max_items;
-        if due > max as usize { Err(Halt::Brake { max }) } else { Ok(()) }
+        let max = self.args.brake();
+        let halt = || {
+            Halt::brake(format!(
+                "more than {max} items are due; nothing was changed. Look at them with --dry-run --max-items N; if they \
+                 are right, run once with --max-items N"
+            ))
+        };
+        if due > max as usize { Err(halt()) } else { Ok(()) }
     }
 
     /// The same where something has been changed already.
     pub fn brake_after(&self, due: usize) -> Result<(), Halt> {
-        self.brake(due).map_err(|_| Halt::BrakeAfter { max: self.args.max_items })
+        let halt = |max| {
+            Halt::brake(format!(
+                "more than {max} items became due by what this run changed; what was committed stays, the rest was not \
+                 done. Look at it with --dry-run --max-items N; if it is right, run once with --max-items N"
+            ))
+        };
+        self.brake(due).map_err(|_| halt(self.args.brake()))
     }
 
     /// Ends the run here if it must end. Called between transactions.
@@ -105,18 +132,38 @@ impl Run {
         what: &str,
         body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T, Halt> {
+        self.effect_with(self.limits, what, body).await
+    }
+
+    /// The same, but each lock is waited for so long.
+    pub async fn effect_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
+        self.effect_with(self.limits.with_lock(patience), what, body).await
+    }
+
+    async fn effect_with<T>(
+        &self,
+        limits: Limits,
+        what: &str,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
         self.checkpoint()?;
-        let value = self.retry().run(what, async || self.attempt(&body).await).await;
+        let value = self.retry().run(what, async || self.attempt(limits, &body).await).await;
         value.map_err(|failure| failure.context(what))?.ok_or(Halt::Fenced)
     }
 
     /// Nothing comes back where the run has been taken over.
     async fn attempt<T>(
         &self,
+        limits: Limits,
         body: &impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<Option<T>, Failure> {
         let mut client = self.db.client().await?;
-        let tx = self.limits.begin(&mut client).await?;
+        let tx = limits.begin(&mut client).await?;
         if self.dry_run() {
             let value = body(&tx).await?;
             tx.rollback().await?;

@@ -127,7 +127,7 @@ impl Claim<'_> {
         let message = format!("taken over by run {}: {why}", self.id);
         let error = Some((lost, message.as_str()));
         let report = &Value::Object(Default::default());
-        let closing = Closing { id, status: "FAILED", error, processed: 0, failed: 0, report };
+        let closing = Closing { id, status: "FAILED", error, processed: 0, failed: 0, report, news: false };
         if closing.close(tx).await?.is_none() {
             return Ok(None);
         }
@@ -143,7 +143,7 @@ impl Claim<'_> {
         let why = format!("run {run} succeeded lately enough");
         let error = Some(("SUCCEEDED_LATELY", why.as_str()));
         let report = &Value::Object(Default::default());
-        let closing = Closing { id: self.id, status: "SKIPPED", error, processed: 0, failed: 0, report };
+        let closing = Closing { id: self.id, status: "SKIPPED", error, processed: 0, failed: 0, report, news: false };
         closing.close(tx).await?;
         Ok(Some(Claimed::Succeeded(run)))
     }
@@ -280,6 +280,8 @@ pub struct Closing<'a> {
     pub failed: u64,
     /// Merged into the row's metadata.
     pub report: &'a Value,
+    /// Whether a failure is told at once, and not only when there are several in a row.
+    pub news: bool,
 }
 
 impl Closing<'_> {
@@ -298,6 +300,7 @@ impl Closing<'_> {
         ];
         let Some(row) = tx.query_typed_opt(include_str!("close.sql"), &parameters).await? else { return Ok(None) };
         match (self.status, code) {
+            ("FAILED", _) if self.news => streak::tell(tx, self.id, Ended::Braked).await?,
             ("FAILED", code) if code != Some("INTERRUPTED") => streak::tell(tx, self.id, Ended::Failed).await?,
             ("COMPLETED", _) if row.get("after_failure") => streak::tell(tx, self.id, Ended::Recovered).await?,
             _ => {}

@@ -46,7 +46,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Failure>) -
     };
     let (stop, stopped) = watch::channel(None);
     let signals = tokio::spawn(listen(stop.clone()));
-    let ended = match args.check().and(db) {
+    let ended = match args.check().and_then(|()| job.check(args)).and(db) {
         Ok(db) => drive(job, args, &db, (stop, stopped), &mut summary).await,
         Err(failure) => Err(failure),
     };
@@ -87,7 +87,7 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
     };
     let mut interrupted = stop.1.clone();
     let started = tokio::select! {
-        claimed = retry.run("starting the run", async || begin::<J>(db, &claim, args.dry_run).await) => claimed?,
+        claimed = retry.run("starting the run", async || begin(job, db, &claim, args.dry_run).await) => claimed?,
         halt = async {
             tokio::select! {
                 halt = halted(&mut interrupted) => halt,
@@ -151,12 +151,12 @@ fn stand_aside(claimed: &Claimed, job: &str, args: &RunArgs, summary: &mut Summa
 
 /// Refuses a database that is not ours and a user who may not, then takes the lane. A dry run only looks whether it would,
 /// and reads the clock.
-async fn begin<J: Job>(db: &Db, claim: &Claim<'_>, dry_run: bool) -> Result<Claimed, Failure> {
+async fn begin<J: Job>(job: &J, db: &Db, claim: &Claim<'_>, dry_run: bool) -> Result<Claimed, Failure> {
     let mut client = db.client().await?;
     let tx = lease::limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
     if let Some(actor) = claim.actor {
-        Actor::find(&tx, actor).await?.require(J::ROLES, J::NAME)?;
+        Actor::find(&tx, actor).await?.require(job.roles(), J::NAME)?;
     }
     if dry_run {
         if let Some(run) = claim.succeeded(&tx).await? {
@@ -210,6 +210,8 @@ async fn close(
     let error = outcome.err().map(|halt| (halt.code().to_owned(), halt.message()));
     summary.status = if error.is_none() { "COMPLETED" } else { "FAILED" };
     summary.exit = match outcome {
+        // What the caller has to correct, as long as nothing is done.
+        Err(Halt::Failed(failure)) if failure.class == Class::Configuration && processed == 0 => Exit::Usage,
         Err(halt) => halt.exit(),
         Ok(()) if failed > 0 && !args.partial_ok => Exit::Partial,
         Ok(()) => Exit::Done,
@@ -226,6 +228,7 @@ async fn close(
         processed,
         failed,
         report: &json!({ "report": report }),
+        news: matches!(outcome, Err(Halt::Brake { news: true, .. })),
     };
     let retry = Retry { attempts: args.attempts, delay: Duration::from_millis(500).min(args.retry_delay) };
     let closed = retry.run("closing the run", async || closing.commit(db, lease::limits(args.lease)).await);

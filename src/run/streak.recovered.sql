@@ -12,7 +12,8 @@ streak AS MATERIALIZED (
 staged AS (
     SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel, 'JOB_RECOVERED' AS type,
            'NORMAL' AS priority, this.name || ' works again' AS title,
-           format('%s works again after %s consecutive failures.', this.name, streak.failures) AS body,
+           format('%s works again after %s consecutive failure%s.', this.name, streak.failures,
+                                          CASE WHEN streak.failures > 1 THEN 's' END) AS body,
            jsonb_build_object('job', this.job_name, 'lane', this.lane, 'failures', streak.failures) AS metadata,
            'cron_job_run' AS entity, streak.first_run AS entity_id,
            concat_ws(':', 'job_recovered', streak.first_run) AS episode,

@@ -24,7 +24,6 @@ pub enum Cadence {
         at: NaiveTime,
         zone: Zone,
     },
-    #[cfg_attr(not(test), expect(dead_code, reason = "the weekly jobs are not built yet; health can judge them"))]
     Weekly {
         on: Weekday,
         at: NaiveTime,
@@ -37,7 +36,6 @@ pub enum Cadence {
 pub enum Zone {
     /// The one zone that a deployment names.
     Schedule,
-    #[cfg_attr(not(test), expect(dead_code, reason = "as Cadence::Weekly"))]
     Fixed(Tz),
 }
 
@@ -81,6 +79,11 @@ impl fmt::Display for Cadence {
 impl Cadence {
     pub const fn around_the_clock(minutes: u32) -> Self {
         Self::Every { minutes, between: None, zone: Zone::Schedule }
+    }
+
+    /// Weekly, by UTC.
+    pub const fn weekly(on: Weekday, at: NaiveTime) -> Self {
+        Self::Weekly { on, at, zone: Zone::Fixed(Tz::UTC) }
     }
 
     /// From one slot to the next.

@@ -4,7 +4,7 @@ mod cadence;
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Weekday};
 use chrono_tz::Tz;
 use clap::Args;
 
@@ -57,6 +57,18 @@ pub const TABLE: &[Row] = &[
     Row { job: "escalate-sla", lane: "", cadence: Cadence::around_the_clock(15), deadline: minutes(10) },
     Row { job: "monitor-ticket-sla", lane: "", cadence: Cadence::around_the_clock(15), deadline: minutes(10) },
     Row { job: "escalate-tickets", lane: "", cadence: Cadence::around_the_clock(30), deadline: minutes(20) },
+    Row {
+        job: "advance-billing",
+        lane: "pending-payment",
+        cadence: Cadence::weekly(Weekday::Mon, clock(8, 0)),
+        deadline: minutes(15),
+    },
+    Row {
+        job: "advance-billing",
+        lane: "paid",
+        cadence: Cadence::weekly(Weekday::Thu, clock(8, 0)),
+        deadline: minutes(15),
+    },
     Row {
         job: "prune",
         lane: "",

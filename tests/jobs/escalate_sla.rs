@@ -99,7 +99,7 @@ impl Desk {
             desk.facility, desk.department
         );
         desk.clinic.sql(&insert).await;
-        let (job, evidence) = (["escalate-sla", "--as-of", NOW], ("px_case_audits", "case_id"));
+        let (job, evidence) = (&["escalate-sla", "--as-of", NOW], ("px_case_audits", "case_id"));
         Owed { clinic: desk.clinic, job, table: "px_cases", evidence, done: "escalated", things, notices: 1 }
     }
 }

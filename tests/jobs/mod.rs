@@ -1,5 +1,6 @@
 //! A file a job.
 
+mod advance_billing;
 mod escalate_sla;
 mod escalate_tickets;
 mod escalate_tickets_actions;

@@ -89,7 +89,7 @@ impl Desk {
             desk.creator, desk.leader
         );
         desk.clinic.sql(&insert).await;
-        let (job, evidence) = (["monitor-ticket-sla", "--as-of", BREACHED], ("ticket_history", "ticket_id"));
+        let (job, evidence) = (&["monitor-ticket-sla", "--as-of", BREACHED], ("ticket_history", "ticket_id"));
         Owed { clinic: desk.clinic, job, table: "tickets", evidence, done: "recorded", things, notices: 2 }
     }
 }

@@ -40,13 +40,25 @@ async fn a_database_without_runs_is_well_until_a_run_is_overdue() {
     assert_eq!(report["isHealthy"], true, "{report}");
     let names: Vec<&str> =
         report["jobs"].as_array().expect("jobs").iter().filter_map(|job| job["jobName"].as_str()).collect();
+    let lanes: Vec<&str> =
+        report["jobs"].as_array().expect("jobs").iter().filter_map(|job| job["lane"].as_str()).collect();
+    assert_eq!(lanes, ["", "", "", "", "", "pending-payment", "paid", ""]);
     assert_eq!(
         names,
-        ["mark-no-shows", "stage-alerts", "escalate-sla", "monitor-ticket-sla", "escalate-tickets", "prune"]
+        [
+            "mark-no-shows",
+            "stage-alerts",
+            "escalate-sla",
+            "monitor-ticket-sla",
+            "escalate-tickets",
+            "advance-billing",
+            "advance-billing",
+            "prune"
+        ]
     );
     let report = health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &[]).await.expect(1).report();
     let healthy: Vec<_> = report["jobs"].as_array().expect("jobs").iter().map(|job| job["isHealthy"] == true).collect();
-    assert_eq!(healthy, [false, false, true, true, true, true], "the others are slower: {report}");
+    assert_eq!(healthy, [false, false, true, true, true, true, true, true], "the others are slower: {report}");
     assert_eq!(report["jobs"][0]["lastRunTime"], Value::Null);
     health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &["prune"]).await.expect(0);
     health_at(&clinic, &zone, MIGRATED, 3 * 86_400, &["prune"]).await.expect(1);

@@ -1,0 +1,105 @@
+//! What a run of `advance-billing` says: counts, money, and of what a person asked for, what became of each case.
+
+use std::time::Instant;
+
+use serde::{Serialize, Serializer};
+use tracing::info;
+
+use super::money::Cents;
+use crate::run::{Counts, NotDone};
+
+/// scanned = advanced + skipped + failed.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub began: Option<Instant>,
+    /// Cases of the stage that were looked at, or cases that were asked for.
+    pub scanned: u64,
+    pub advanced: u64,
+    /// The sum of what their providers are paid.
+    pub money_moved: Cents,
+    /// Of a run by hand alone.
+    pub cases: Option<Cases>,
+    pub not_done: NotDone,
+}
+
+/// What became of the cases that were asked for.
+#[derive(Debug, Default)]
+pub struct Cases {
+    pub updated: Vec<Updated>,
+    pub exceptions: Vec<Exception>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Updated {
+    pub case_id: i64,
+    pub previous_status: i32,
+    pub new_status: i32,
+    pub forced: bool,
+    /// The column that says since when.
+    pub timestamp_field: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Exception {
+    pub case_id: i64,
+    pub reason: &'static str,
+    /// None where there is no such case.
+    pub current_status: Option<i32>,
+    pub attempted_status: i32,
+}
+
+/// What dashboards draw, of one stage.
+#[derive(Serialize)]
+struct Metrics {
+    found: u64,
+    updated: u64,
+    excepted: u64,
+    duration_ms: u64,
+    money_moved: Cents,
+}
+
+impl Report {
+    fn metrics(&self) -> Metrics {
+        Metrics {
+            found: self.scanned,
+            updated: self.advanced,
+            excepted: self.not_done.skipped + self.not_done.failed,
+            duration_ms: self.began.map_or(0, |began| began.elapsed().as_millis() as u64),
+            money_moved: self.money_moved,
+        }
+    }
+
+    /// One line with the metrics as fields.
+    pub fn log(&self, stage: &str) {
+        let Metrics { found, updated, excepted, duration_ms, money_moved } = self.metrics();
+        info!(stage, found, updated, excepted, duration_ms, %money_moved, "stage {stage}");
+    }
+}
+
+impl crate::run::Report for Report {
+    fn counts(&self) -> Counts<'_> {
+        Counts { scanned: self.scanned, processed: self.advanced, not_done: &self.not_done }
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            scanned: u64,
+            advanced: u64,
+            metrics: Metrics,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            updated: Option<&'a [Updated]>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            exceptions: Option<&'a [Exception]>,
+            #[serde(flatten)]
+            not_done: &'a NotDone,
+        }
+        let Self { scanned, advanced, not_done, .. } = self;
+        let updated = self.cases.as_ref().map(|cases| cases.updated.as_slice());
+        let exceptions = self.cases.as_ref().map(|cases| cases.exceptions.as_slice());
+        let metrics = self.metrics();
+        Shown { scanned: *scanned, advanced: *advanced, metrics, updated, exceptions, not_done }.serialize(serializer)
+    }
+}

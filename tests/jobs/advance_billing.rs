@@ -1,0 +1,79 @@
+//! `rounds advance-billing`: what every job owes, and what many runs at once may not do.
+
+mod brake;
+mod runs;
+
+use serde_json::json;
+
+use super::owed::{self, Owed};
+use crate::support::Clinic;
+use crate::support::program::Outcome;
+
+const NOW: &str = "2026-03-02T08:00:00Z";
+const PENDING: &[&str] = &["advance-billing", "--stage", "pending-payment", "--as-of", NOW];
+const PAID: &[&str] = &["advance-billing", "--stage", "paid", "--as-of", NOW];
+
+/// A facility with a patient whose cases are billed.
+pub struct Desk {
+    clinic: Clinic,
+    facility: i64,
+    patient: i64,
+}
+
+impl Desk {
+    pub async fn new() -> Self {
+        let clinic = Clinic::new().await;
+        let facility = clinic.facility("America/New_York", None).await;
+        let patient = clinic.patient().await;
+        Self { clinic, facility, patient }
+    }
+
+    /// So many cases of a status, of 10.01 each; ids go on from the last.
+    async fn cases(&self, status: i32, cases: i64) {
+        let insert = format!(
+            "INSERT INTO surgical_cases (facility_id, patient_id, case_status, pay_amount)
+             SELECT {}, {}, {status}, 10.01 FROM generate_series(1, {cases})",
+            self.facility, self.patient
+        );
+        self.clinic.sql(&insert).await;
+    }
+
+    /// Runs a stage; everything scanned is accounted for.
+    async fn run(&self, stage: &[&str], more: &[&str]) -> Outcome {
+        let outcome = self.clinic.run(&[stage, more].concat()).await.expect(0);
+        owed::balanced(&outcome, "advanced");
+        outcome
+    }
+
+    /// How many cases have which status.
+    async fn statuses(&self) -> Vec<(i32, i64)> {
+        let query = "SELECT case_status, count(*) FROM surgical_cases GROUP BY 1 ORDER BY 1";
+        self.clinic.rows(query).await.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    /// With so many submitted cases, as what every job owes sees it.
+    async fn owed(things: i64) -> Owed {
+        let mut desk = Self::new().await;
+        desk.cases(10, things).await;
+        desk.clinic.program = desk.clinic.program.env("ROUNDS_MAX_ITEMS", "100000");
+        let evidence = ("surgical_case_status_history", "case_id");
+        Owed {
+            clinic: desk.clinic,
+            job: PENDING,
+            table: "surgical_cases",
+            evidence,
+            done: "advanced",
+            things,
+            notices: 0,
+        }
+    }
+}
+
+owed::owed_by_the_job!();
+
+#[tokio::test]
+async fn what_is_held_for_longer_than_it_waits_is_reported_and_left() {
+    let outcome = Desk::owed(3).await.what_the_application_holds_is_left_to_the_next_run().await;
+    assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 1}));
+    assert!(outcome.stderr.contains("surgical_case 1: somebody else holds it; not done"), "{}", outcome.stderr);
+}
