@@ -16,7 +16,7 @@ test:
 	@$(with_postgres) && cargo test --locked && ROUNDS_TEST_POOLER=1 cargo test --locked --test it
 
 bench:
-	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations
+	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations --bench billing
 
 check:
 	cargo fmt --check

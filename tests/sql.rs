@@ -250,15 +250,14 @@ fn nodes<'a>(plan: &'a Value, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// How a scan reads `appointments`: fails on a sequential scan, returns how many rows it looked at.
-async fn rows_read(clinic: &Clinic, sql: &str) -> f64 {
+/// How a scan reads a table: fails on a sequential scan, returns how many rows it looked at.
+async fn rows_read(clinic: &Clinic, table: &str, sql: &str) -> f64 {
     let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) {sql}");
     let plan: Value = clinic.row(&explain, &[]).await.get(0);
     let mut all = vec![];
     nodes(&plan[0]["Plan"], &mut all);
-    let on_visits = |node: &&&Value| node["Relation Name"] == "appointments";
     all.iter()
-        .filter(on_visits)
+        .filter(|node| node["Relation Name"] == table)
         .map(|node| {
             assert_ne!(node["Node Type"], "Seq Scan", "{plan:#}");
             let number = |key: &str| node[key].as_f64().unwrap_or(0.0);
@@ -278,11 +277,33 @@ async fn the_scans_touch_only_candidates() {
     let clinic = long_history().await;
     let values =
         ["'2026-03-02 12:00-05'::timestamptz", "date '2026-02-23'", "date '2026-03-03'", "7", "'{}'::bigint[]"];
-    let read = rows_read(&clinic, &with_values("mark_no_shows.due", &values)).await;
+    let read = rows_read(&clinic, "appointments", &with_values("mark_no_shows.due", &values)).await;
     assert!((200.0..500.0).contains(&read), "read {read} rows for 200 visits of today and 42 of last week");
     let values = [values[0], "'{}'::bigint[]", "'slot-end'", "5", "10", "NULL::int", "NULL::int"];
-    let read = rows_read(&clinic, &with_values("stage_alerts.due", &values)).await;
+    let read = rows_read(&clinic, "appointments", &with_values("stage_alerts.due", &values)).await;
     assert!(read < 1.0, "read {read} rows where nobody is checked in");
+}
+
+#[tokio::test]
+async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
+    let clinic = Clinic::new().await;
+    let (facility, patient) = (clinic.facility("America/Denver", None).await, clinic.patient().await);
+    clinic
+        .sql(&format!(
+            "INSERT INTO surgical_cases (facility_id, patient_id, case_status)
+             SELECT {facility}, {patient}, CASE WHEN n % 1000 = 0 THEN 15 ELSE 20 END FROM generate_series(1, 100000) n;
+             INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
+             SELECT id, 10, 15, 'system', gen_random_uuid(), '2026-01-01' FROM surgical_cases;
+             ANALYZE"
+        ))
+        .await;
+    let rule = rule("advance_billing").replace("{least}", "$3");
+    let scan = format!("SELECT c.id FROM surgical_cases c\n{rule}ORDER BY c.id LIMIT 50");
+    let values = ["'2026-03-05 08:00Z'::timestamptz", "15", "86400::double precision"];
+    let scan = (1..=3).rev().fold(scan, |sql, n| sql.replace(&format!("${n}"), values[n - 1]));
+    let read = rows_read(&clinic, "surgical_cases", &scan).await;
+    assert!((50.0..=100.0).contains(&read), "read {read} rows for 100 cases that wait");
+    rows_read(&clinic, "surgical_case_status_history", &scan).await;
 }
 
 #[tokio::test]
