@@ -579,3 +579,15 @@ async fn of_a_patient_nothing_is_said_or_recorded() {
         assert!(!out.contains("CANARY") && !out.contains("1907-05-09"), "{out}");
     }
 }
+
+#[tokio::test]
+async fn a_stage_and_a_status_that_contradict_each_other_are_refused() {
+    let desk = Desk::new().await;
+    desk.cases(10, 1).await;
+    let base = ["advance-billing", "--stage", "pending-payment", "--case", "1", "--to"];
+    let outcome = desk.clinic.run(&[&base[..], &["20"]].concat()).await.expect(2);
+    assert_eq!(outcome.report()["error_code"], "USAGE", "{outcome:?}");
+    assert_eq!(desk.statuses().await, [(10, 1)]);
+    desk.clinic.run(&[&base[..], &["15"]].concat()).await.expect(0);
+    assert_eq!(desk.statuses().await, [(15, 1)]);
+}

@@ -116,9 +116,10 @@ async fn when_everything_is_held_it_gives_up_before_its_deadline() {
     desk.cases(10, 40).await;
     desk.clinic.sql("BEGIN; SELECT FROM surgical_cases FOR NO KEY UPDATE").await;
     // A short lease shortens the wait: an eighteenth of it.
-    let outcome = desk.run(PENDING, &["--lease", "2s"]).await;
+    let outcome = desk.clinic.run(&[PENDING, &["--lease", "2s"]].concat()).await.expect(1);
     assert_eq!((outcome.count("advanced"), outcome.count("skipped")), (0, 40));
     assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 40}));
+    assert_eq!(outcome.report()["error_code"], "55P03", "a stage that moved nothing is no success");
 }
 
 #[tokio::test]
