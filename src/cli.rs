@@ -11,6 +11,7 @@ use crate::jobs::escalate_tickets::EscalateTickets;
 use crate::jobs::mark_no_shows::MarkNoShows;
 use crate::jobs::monitor_ticket_sla::MonitorTicketSla;
 use crate::jobs::prune::Prune;
+use crate::jobs::refresh_npi::RefreshNpi;
 use crate::jobs::stage_alerts::StageAlerts;
 use crate::migrate::{self, MigrateArgs};
 use crate::ops::alerts::AlertsArgs;
@@ -19,6 +20,8 @@ use crate::ops::explain::Explain;
 use crate::ops::health::HealthArgs;
 use crate::ops::manual::{self, CompletionsArgs, ManArgs};
 use crate::ops::no_show::NoShowArgs;
+use crate::ops::npi::NpiArgs;
+use crate::ops::npi_files::NpiFiles;
 use crate::ops::runs::RunsArgs;
 use crate::ops::stages::Stages;
 use crate::ops::{self, Operation};
@@ -62,12 +65,14 @@ pub enum Command {
     MonitorTicketSla(MonitorTicketSla),
     EscalateTickets(EscalateTickets),
     AdvanceBilling(AdvanceBilling),
+    RefreshNpi(RefreshNpi),
     Prune(Prune),
     NoShow(NoShowArgs),
     Alerts(AlertsArgs),
     EscalationRules(EscalationRulesArgs),
     Health(HealthArgs),
     Runs(RunsArgs),
+    Npi(NpiArgs),
     Migrate(MigrateArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -89,12 +94,15 @@ impl Command {
             Self::EscalateTickets(job) => run(job, global).await,
             Self::AdvanceBilling(job) if job.is_bare() => ask(Stages { job }, global).await,
             Self::AdvanceBilling(job) => run(job, global).await,
+            Self::RefreshNpi(job) if job.list => ask(NpiFiles { job }, global).await,
+            Self::RefreshNpi(job) => run(job, global).await,
             Self::Prune(job) => run(job, global).await,
             Self::NoShow(args) => ask(args, global).await,
             Self::Alerts(args) => ask(args, global).await,
             Self::EscalationRules(args) => ask(args, global).await,
             Self::Health(args) => ask(args, global).await,
             Self::Runs(args) => ask(args, global).await,
+            Self::Npi(args) => ask(args, global).await,
             Self::Migrate(args) => migrate::command(&args, global.run.dry_run, &global.database, &global.output).await,
             Self::Completions(args) => manual::completions(&args, pages()),
             Self::Man(args) => manual::man(&args, pages()),

@@ -4,6 +4,7 @@
 
 mod actor;
 mod cli;
+mod clients;
 mod db;
 #[cfg(feature = "demo")]
 mod demo;
@@ -11,10 +12,12 @@ mod exit;
 mod jobs;
 mod local_time;
 mod migrate;
+mod npi;
 mod ops;
 mod outbox;
 mod output;
 mod redact;
+mod retry;
 mod run;
 mod schedule;
 mod schema;

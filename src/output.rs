@@ -35,6 +35,12 @@ impl OutputArgs {
         self.output.unwrap_or(if std::io::stdout().is_terminal() { Output::Text } else { Output::Json })
     }
 
+    /// Writes something as it is.
+    pub fn raw(&self, bytes: &[u8]) {
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    }
+
     /// Writes the report. A reader that has gone away changes no outcome: the work is done and recorded.
     pub fn print(&self, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) {
         let report = match self.resolve() {

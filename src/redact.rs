@@ -89,6 +89,24 @@ impl From<PoolError> for Failure {
     }
 }
 
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        // Its own text names the address, and what the other side sent.
+        let (message, class) = if error.is_redirect() {
+            ("a redirect to another host, or one too many", Class::Other)
+        } else if error.is_timeout() {
+            ("no answer in time", Class::Transient)
+        } else if error.is_connect() {
+            ("the server cannot be reached", Class::Transient)
+        } else if error.is_body() || error.is_decode() || error.is_request() {
+            ("the connection was cut", Class::Transient)
+        } else {
+            ("the request could not be made", Class::Other)
+        };
+        Self::new("HTTP", class, message)
+    }
+}
+
 impl From<refinery::Error> for Failure {
     fn from(error: refinery::Error) -> Self {
         use refinery::error::Kind;

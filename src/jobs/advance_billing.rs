@@ -24,7 +24,7 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::actor::{ADMIN, refused};
-use crate::redact::Failure;
+use crate::redact::{Class, Failure};
 use crate::run::{Halt, Job, Run, RunArgs, Source, as_text, count};
 use money::Cents;
 use report::Report;
@@ -173,7 +173,13 @@ impl AdvanceBilling {
         }
         report.scanned = outlook.held_back + ids.len() as u64;
         report.not_done.skip("dwell", outlook.held_back);
-        outlook.step.take(run, &ids, report).await.map(drop)
+        let locked = outlook.step.take(run, &ids, report).await?;
+        if !ids.is_empty() && locked.len() == ids.len() {
+            let message = "every case that is due is held by somebody else, or the table is; nothing was changed. Run it again \
+                           when that is over (pg_locks)";
+            return Err(Failure::new("55P03", Class::Other, message).into());
+        }
+        Ok(())
     }
 
     /// Looks at a stage; `confirmed` is how many cases a person, or the configuration, allows.

@@ -6,4 +6,5 @@ pub mod escalate_tickets;
 pub mod mark_no_shows;
 pub mod monitor_ticket_sla;
 pub mod prune;
+pub mod refresh_npi;
 pub mod stage_alerts;

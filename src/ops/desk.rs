@@ -112,7 +112,7 @@ impl Desk<'_> {
         }
     }
 
-    fn no_answer(&self) -> Failure {
+    pub fn no_answer(&self) -> Failure {
         let message = format!("cannot reach the database ({}): no answer in time", self.db.target());
         Failure::new("CONNECTION", Class::Transient, message)
     }

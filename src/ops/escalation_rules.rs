@@ -70,7 +70,7 @@ impl Operation for EscalationRulesArgs {
             "wrong": wrong,
             "rules": rules.iter().map(Checked::json).collect::<Vec<Value>>(),
         });
-        Ok(Answer { exit: if wrong == 0 { Exit::Done } else { Exit::Partial }, json, text })
+        Ok(Answer::new(if wrong == 0 { Exit::Done } else { Exit::Partial }, json, text))
     }
 }
 

@@ -10,6 +10,8 @@ pub mod explain;
 pub mod health;
 pub mod manual;
 pub mod no_show;
+pub mod npi;
+pub mod npi_files;
 pub mod runs;
 pub mod stages;
 
@@ -45,11 +47,21 @@ pub struct Answer {
     pub exit: Exit,
     pub json: Value,
     pub text: String,
+    /// Said as it is, whatever --output is.
+    pub bytes: Option<Vec<u8>>,
 }
 
 impl Answer {
+    pub fn bytes(bytes: Vec<u8>) -> Self {
+        Self { exit: Exit::Done, json: Value::Null, text: String::new(), bytes: Some(bytes) }
+    }
+
     pub fn done(json: Value, text: String) -> Self {
-        Self { exit: Exit::Done, json, text }
+        Self::new(Exit::Done, json, text)
+    }
+
+    pub fn new(exit: Exit, json: Value, text: String) -> Self {
+        Self { exit, json, text, bytes: None }
     }
 }
 
@@ -61,6 +73,10 @@ pub async fn command<O: Operation>(operation: &O, database: &DatabaseArgs, run: 
         Err(failure) => Err(failure),
     };
     match answer.map_err(|failure| operation.unanswered(failure)) {
+        Ok(Answer { exit, bytes: Some(bytes), .. }) => {
+            output.raw(&bytes);
+            exit
+        }
         Ok(answer) => {
             output.print(|| answer.text, || answer.json);
             answer.exit

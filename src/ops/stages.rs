@@ -39,7 +39,7 @@ impl Operation for Stages {
         let names = ["stage", "step", "due now", "worth", "held back", "moves unasked"];
         let rows: Vec<_> = stages.iter().map(row).collect();
         let text = format!("{MESSAGE}.\n{}", listing(&names, &rows, ""));
-        Ok(Answer { exit: Exit::Usage, json, text })
+        Ok(Answer::new(Exit::Usage, json, text))
     }
 
     fn unanswered(&self, failure: Failure) -> Failure {

@@ -22,8 +22,9 @@ use crate::redact::{Class, Failure};
 /// So many batches that met a lock, with none that went through between, mean that it is no single row. Halving the
 /// largest batch down to one row takes 13.
 const LOCKED_IN_A_ROW: u32 = 16;
-/// How long a second pass waits for a row that somebody else holds.
+/// How long a second pass waits for a row that somebody else holds, and for how many in vain.
 const PATIENCE: Duration = Duration::from_secs(5);
+const WAITED_FOR: usize = 16;
 
 /// What a row is known by.
 pub trait Id: Copy + PartialEq + Display + Serialize + ToSql + FromSqlOwned + Sync {
@@ -113,7 +114,7 @@ pub async fn apply_twice<I: Id>(
     outcome.map(|()| locked)
 }
 
-/// The second pass, an id at a time. When it is no single row that is held, it gives up on those that are left.
+/// The second pass, an id at a time. When it is no few rows that are held, it gives up on those that are left.
 async fn wait_for<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
@@ -125,15 +126,12 @@ async fn wait_for<I: Id>(
     let waiting = async |what: &str, ids: &[I]| {
         run.effect_within(PATIENCE, what, async |tx| statement(tx, ids, Held::Wait).await).await
     };
-    let mut locked_in_a_row = 0;
     for (index, ids) in batch.ids.chunks(1).enumerate() {
-        if locked_in_a_row >= LOCKED_IN_A_ROW {
+        if left.len() >= WAITED_FOR {
             left.extend(&batch.ids[index..]);
             break;
         }
-        let before = left.len();
         each(run, Batch { entity, ids }, (not_done, left), &waiting, &mut tally).await?;
-        locked_in_a_row = if left.len() > before { locked_in_a_row + 1 } else { 0 };
     }
     Ok(())
 }

@@ -15,10 +15,10 @@ use super::batch::Id;
 use super::halt::Halt;
 use super::lease;
 use super::report::{NotDone, Report};
-use super::retry::Retry;
 use crate::actor;
 use crate::db::{Db, Limits};
 use crate::redact::{Class, Failure};
+use crate::retry::Retry;
 
 /// A job: its arguments, and what it does with a run. `Serialize` gives the arguments to the run's row.
 pub trait Job: Serialize {
@@ -40,6 +40,11 @@ pub trait Job: Serialize {
         Ok(())
     }
 
+    /// How long this run may take, where that is not what the schedule says.
+    fn time_limit(&self, _tx: &Transaction<'_>) -> impl Future<Output = Result<Option<Duration>, Failure>> {
+        async { Ok(None) }
+    }
+
     /// Does it once. The report belongs to the runner, so that an interrupted run still tells what it did.
     async fn run(&self, run: &Run, report: &mut Self::Report) -> Result<(), Halt>;
 }
@@ -49,6 +54,8 @@ pub struct Run {
     pub id: Uuid,
     /// The database's clock after the claim, or `--as-of`: the only time that decides what is due.
     pub now: DateTime<Utc>,
+    /// When it stops itself, at the latest.
+    pub time_limit: Duration,
     pub(super) args: RunArgs,
     pub(super) db: Db,
     pub(super) limits: Limits,
@@ -145,6 +152,33 @@ impl Run {
         self.effect_with(self.limits.with_lock(patience), what, body).await
     }
 
+    /// The same for statements that take as long as they need.
+    pub async fn effect_at_length<T>(
+        &self,
+        what: &str,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
+        self.effect_with(Limits { statement: self.time_limit, ..self.limits }, what, body).await
+    }
+
+    /// One transaction beside the fence, of statements that take as long as they need: for what nobody sees until an effect
+    /// takes it up. Not tried again.
+    pub async fn beside<T>(
+        &self,
+        what: &str,
+        body: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
+        self.checkpoint()?;
+        let aside = async {
+            let mut client = self.db.client().await?;
+            let tx = Limits { statement: self.time_limit, ..self.limits }.begin(&mut client).await?;
+            let value = body(&tx).await?;
+            tx.commit().await?;
+            Ok::<T, Failure>(value)
+        };
+        Ok(aside.await.map_err(|failure| failure.context(what))?)
+    }
+
     async fn effect_with<T>(
         &self,
         limits: Limits,
@@ -222,7 +256,7 @@ impl Run {
         .await
     }
 
-    fn retry(&self) -> Retry {
+    pub fn retry(&self) -> Retry {
         Retry { attempts: self.args.attempts, delay: self.args.retry_delay }
     }
 }

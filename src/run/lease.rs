@@ -25,6 +25,7 @@ use crate::redact::{Class, Failure};
 const STATUS_LOCK: Duration = Duration::from_secs(5);
 
 /// What a run's row says from the beginning.
+#[derive(Clone, Copy)]
 pub struct Claim<'a> {
     pub id: Uuid,
     pub job: &'a str,

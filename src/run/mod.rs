@@ -9,7 +9,7 @@ mod halt;
 mod job;
 mod lease;
 mod report;
-mod retry;
+
 mod runner;
 mod streak;
 
@@ -20,6 +20,7 @@ pub use job::{Job, Run};
 pub use lease::committed;
 #[cfg(feature = "demo")]
 pub use report::Summary;
+
 pub use report::{Counts, NotDone, Report};
 pub use runner::execute;
 pub use streak::failures;

@@ -17,11 +17,11 @@ use super::halt::Halt;
 use super::job::{Job, Run};
 use super::lease::{self, Claim, Claimed, Closing};
 use super::report::{Report, Summary};
-use super::retry::Retry;
 use crate::actor::Actor;
 use crate::db::Db;
 use crate::exit::Exit;
 use crate::redact::{Class, Failure};
+use crate::retry::Retry;
 use crate::{schedule, schema};
 
 /// After a signal the batch at work may take this long; then it is cancelled.
@@ -87,7 +87,7 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
     };
     let mut interrupted = stop.1.clone();
     let started = tokio::select! {
-        claimed = retry.run("starting the run", async || begin(job, db, &claim, args.dry_run).await) => claimed?,
+        claimed = retry.run("starting the run", async || begin(job, db, claim, args).await) => claimed?,
         halt = async {
             tokio::select! {
                 halt = halted(&mut interrupted) => halt,
@@ -102,13 +102,14 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
             return Ok(());
         }
     };
+    let (started, timeout) = started;
     let Claimed::Held(database_now) = started else {
         summary.run_id = (!args.dry_run).then_some(id);
         stand_aside(&started, J::NAME, args, summary);
         return Ok(());
     };
-    let run =
-        Run { id, now: args.as_of.unwrap_or(database_now), args: args.clone(), db: db.clone(), limits, stop: stop.1 };
+    let now = args.as_of.unwrap_or(database_now);
+    let run = Run { id, now, time_limit: timeout, args: args.clone(), db: db.clone(), limits, stop: stop.1 };
     summary.now = Some(run.now);
     let mut report = J::Report::default();
     let heart = (!args.dry_run).then(|| tokio::spawn(lease::heartbeat(db.clone(), id, args.lease, stop.0.clone())));
@@ -149,26 +150,30 @@ fn stand_aside(claimed: &Claimed, job: &str, args: &RunArgs, summary: &mut Summa
     }
 }
 
-/// Refuses a database that is not ours and a user who may not, then takes the lane. A dry run only looks whether it would,
-/// and reads the clock.
-async fn begin<J: Job>(job: &J, db: &Db, claim: &Claim<'_>, dry_run: bool) -> Result<Claimed, Failure> {
+/// Refuses a database that is not ours and a user who may not, then takes the lane, for as long as the job says. A dry run
+/// only looks whether it would, and reads the clock.
+async fn begin<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -> Result<(Claimed, Duration), Failure> {
     let mut client = db.client().await?;
     let tx = lease::limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
     if let Some(actor) = claim.actor {
         Actor::find(&tx, actor).await?.require(job.roles(), J::NAME)?;
     }
-    if dry_run {
+    if args.timeout.is_none() {
+        claim.timeout = job.time_limit(&tx).await?.unwrap_or(claim.timeout);
+    }
+    if args.dry_run {
         if let Some(run) = claim.succeeded(&tx).await? {
-            return Ok(Claimed::Succeeded(run));
+            return Ok((Claimed::Succeeded(run), claim.timeout));
         }
         let row = tx.query_typed_one("SELECT clock_timestamp()", &[]).await?;
-        return Ok(Claimed::Held(row.get(0)));
+        return Ok((Claimed::Held(row.get(0)), claim.timeout));
     }
     // Rolled back without a wait for the answer, as every read is.
     drop(tx);
     drop(client);
-    claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))
+    let claimed = claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))?;
+    Ok((claimed, claim.timeout))
 }
 
 /// The job, until it ends, its time is up, or it does not stop by itself after it was told to.

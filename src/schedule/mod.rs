@@ -69,6 +69,7 @@ pub const TABLE: &[Row] = &[
         cadence: Cadence::weekly(Weekday::Thu, clock(8, 0)),
         deadline: minutes(15),
     },
+    Row { job: "refresh-npi", lane: "", cadence: Cadence::weekly(Weekday::Tue, clock(8, 0)), deadline: minutes(30) },
     Row {
         job: "prune",
         lane: "",

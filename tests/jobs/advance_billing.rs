@@ -1,9 +1,12 @@
 //! `rounds advance-billing`: what every job owes, and what many runs at once may not do.
 
 mod brake;
+mod by_hand;
+mod properties;
+mod rules;
 mod runs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::owed::{self, Owed};
 use crate::support::Clinic;
@@ -12,6 +15,10 @@ use crate::support::program::Outcome;
 const NOW: &str = "2026-03-02T08:00:00Z";
 const PENDING: &[&str] = &["advance-billing", "--stage", "pending-payment", "--as-of", NOW];
 const PAID: &[&str] = &["advance-billing", "--stage", "paid", "--as-of", NOW];
+
+/// By hand: which cases, and what is to become of them, is said behind it.
+const HAND: &[&str] = &["advance-billing", "--as-of", NOW];
+const STATUSES: [i32; 13] = [7, 8, 10, 15, 20, 30, 40, 50, 60, 70, 80, 400, 500];
 
 /// A facility with a patient whose cases are billed.
 pub struct Desk {
@@ -36,6 +43,41 @@ impl Desk {
             self.facility, self.patient
         );
         self.clinic.sql(&insert).await;
+    }
+
+    /// One case of each of these statuses, in this order, worth 10.01.
+    async fn cases_of(&self, statuses: &[i32]) {
+        for status in statuses {
+            self.cases(*status, 1).await;
+        }
+    }
+
+    /// A step of a case so long before now: the job's own, or one that the application recorded.
+    async fn step(&self, case: i64, (from, to): (i32, i32), by_job: bool, ago: &str) {
+        let (run, back) = (if by_job { "gen_random_uuid()" } else { "NULL" }, to <= from);
+        let insert = format!(
+            "INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, forced, created_at)
+             VALUES ({case}, {from}, {to}, '1', {run}, {back}, timestamptz '{NOW}' - interval '{ago}')"
+        );
+        self.clinic.sql(&insert).await;
+    }
+
+    /// All that is known of the cases, in order.
+    async fn rows(&self) -> Value {
+        self.clinic.json("SELECT jsonb_agg(c ORDER BY id) AS c FROM surgical_cases c").await["c"].take()
+    }
+
+    /// All steps but their ids, in order.
+    async fn history(&self) -> Value {
+        let query = "SELECT coalesce(jsonb_agg(to_jsonb(h) - 'id' ORDER BY id), '[]') AS h
+                     FROM surgical_case_status_history h";
+        self.clinic.json(query).await["h"].take()
+    }
+
+    /// The status of each case, in order.
+    async fn in_order(&self) -> Vec<i32> {
+        let query = "SELECT case_status FROM surgical_cases ORDER BY id";
+        self.clinic.rows(query).await.iter().map(|row| row.get(0)).collect()
     }
 
     /// Runs a stage; everything scanned is accounted for.

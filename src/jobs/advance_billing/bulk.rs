@@ -143,9 +143,15 @@ impl AdvanceBilling {
     }
 
     async fn request(&self, tx: &Transaction<'_>, run: &Run) -> Result<Request, Failure> {
-        let to = match (self.to, self.stage) {
-            (Some(to), _) => to,
-            (None, Some(stage)) => Step::of(tx, stage, None).await?.to,
+        let stage = match self.stage {
+            Some(stage) => Some(Step::of(tx, stage, None).await?.to),
+            None => None,
+        };
+        let to = match (self.to, stage) {
+            (Some(to), Some(stage)) if to != stage && !self.force => {
+                return Err(refused("USAGE", format!("--stage leads to status {stage}, and --to says {to}")));
+            }
+            (Some(to), _) | (None, Some(to)) => to,
             (None, None) => return Err(refused("USAGE", "neither --stage nor --to".into())),
         };
         let facility = match run.actor() {

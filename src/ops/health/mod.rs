@@ -79,7 +79,7 @@ impl Operation for HealthArgs {
             "jobs": told.iter().map(Told::json).collect::<Vec<_>>(),
         });
         let exit = if good { Exit::Done } else { Exit::Failed };
-        Ok(Answer { exit, json, text: self.text(&told, now) })
+        Ok(Answer::new(exit, json, self.text(&told, now)))
     }
 }
 

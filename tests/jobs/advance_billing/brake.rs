@@ -40,7 +40,7 @@ async fn fifty_move_unasked_and_fifty_one_wait_for_a_word() {
     assert_eq!(desk.statuses().await, [(10, 51)]);
     let body = format!("advance-billing-pending-payment was stopped by its brake: {message} [BRAKE]");
     let waits = format!("advance-billing-pending-payment waits for your word | {body}");
-    assert_eq!(told(&desk).await, [waits.clone()], "the admin alone, at once");
+    assert_eq!(told(&desk).await, std::slice::from_ref(&waits), "the admin alone, at once");
     desk.clinic.run(PENDING).await.expect(5);
     assert_eq!(told(&desk).await.len(), 1, "once a day");
     desk.clinic.run(&[PENDING, &["--confirm-items", "50"]].concat()).await.expect(5);

@@ -116,9 +116,10 @@ async fn when_everything_is_held_it_gives_up_before_its_deadline() {
     desk.cases(10, 40).await;
     desk.clinic.sql("BEGIN; SELECT FROM surgical_cases FOR NO KEY UPDATE").await;
     // A short lease shortens the wait: an eighteenth of it.
-    let outcome = desk.run(PENDING, &["--lease", "2s"]).await;
+    let outcome = desk.clinic.run(&[PENDING, &["--lease", "2s"]].concat()).await.expect(1);
     assert_eq!((outcome.count("advanced"), outcome.count("skipped")), (0, 40));
     assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 40}));
+    assert_eq!(outcome.report()["error_code"], "55P03", "a stage that moved nothing is no success");
 }
 
 #[tokio::test]
@@ -134,4 +135,19 @@ async fn a_stage_without_its_table_is_a_failure_and_never_no_cases() {
     let outcome = desk.clinic.run(PENDING).await.expect(2);
     assert_eq!(outcome.report()["error_code"], "NO_TRANSITION", "{outcome:?}");
     assert_eq!(desk.statuses().await, [(10, 1)]);
+}
+
+#[tokio::test]
+async fn a_transition_that_is_taken_away_while_it_runs_is_made_no_more() {
+    let desk = Desk::new().await;
+    desk.cases(10, 3).await;
+    gate::build_for(&desk.clinic, "surgical_case_status_history", "case_id").await;
+    gate::close(&desk.clinic, 1).await;
+    let run = desk.clinic.program.start(&[PENDING, &["--batch-rows", "1"]].concat());
+    gate::reached(&desk.clinic).await;
+    desk.clinic.sql("DELETE FROM surgical_case_transitions").await;
+    gate::open(&desk.clinic).await;
+    let outcome = program::finish(run).await.expect(0);
+    assert_eq!((outcome.count("advanced"), outcome.count("skipped")), (1, 2), "{outcome:?}");
+    assert_eq!(desk.statuses().await, [(10, 2), (15, 1)]);
 }

@@ -1,0 +1,16 @@
+-- Enters the counts of a file that has been merged into the ledger, and returns them.
+-- $1 the file's id bigint · $2 its rows bigint · $3 .. $5 of these of type 0, 1, 2 bigint · $6 rejected bigint
+-- $7 when it was begun timestamptz
+UPDATE npi_files f SET
+    rows = $2, rows_0 = $3, rows_1 = $4, rows_2 = $5, rejected = $6, inserted = c.inserted, updated = c.updated,
+    unchanged = c.unchanged, older = c.older, duplicates = $2 - $6 - c.npis, deactivated = c.deactivated,
+    seconds = EXTRACT(epoch FROM clock_timestamp() - $7)
+FROM (SELECT count(*) AS npis,
+             count(*) FILTER (WHERE t.class = 'I') AS inserted,
+             count(*) FILTER (WHERE t.class = 'C') AS updated,
+             count(*) FILTER (WHERE t.class = 'U') AS unchanged,
+             count(*) FILTER (WHERE t.class = 'O') AS older,
+             count(*) FILTER (WHERE t.class IN ('I', 'C') AND t.inactive) AS deactivated
+      FROM npi_todo t) c
+WHERE f.id = $1
+RETURNING f.rows, f.inserted, f.updated, f.unchanged, f.older, f.duplicates, f.deactivated, f.rejected, f.seconds

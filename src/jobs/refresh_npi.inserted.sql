@@ -1,0 +1,6 @@
+-- New NPIs. {stage} is the staging table, {columns} are those of a row.
+-- $1 the file's id bigint
+INSERT INTO npi_data (npi, entity_type, {columns}, letter, file_id)
+SELECT s.npi, t.new_type, {columns}, t.new_letter, $1
+FROM npi_todo t JOIN {stage} s ON s.line = t.line AND s.npi = t.npi
+WHERE t.class = 'I'

@@ -1,0 +1,33 @@
+-- What becomes of each NPI of a staged file; the result is kept in the temporary table npi_todo. One row an NPI: of several in
+-- the file the last counts. {stage} is the staging table.
+-- class: I is inserted, C is changed, U is unchanged, O is older than what is stored.
+WITH
+repeated AS MATERIALIZED (
+    SELECT s.npi, max(s.line) AS line FROM {stage} s WHERE s.reject IS NULL GROUP BY s.npi HAVING count(*) > 1
+),
+latest AS (
+    SELECT s.* FROM {stage} s
+    WHERE s.reject IS NULL AND NOT EXISTS (SELECT FROM repeated r WHERE r.npi = s.npi AND r.line > s.line)
+)
+SELECT s.line, s.npi, s.bare, k.entity_type AS old_type, j.new_type, d.letter AS old_letter, j.new_letter,
+       CASE WHEN k.npi IS NULL THEN 'I'
+            WHEN NOT s.bare AND d.updated_on > s.updated_on THEN 'O'
+            WHEN s.deactivated_on IS NOT DISTINCT FROM d.deactivated_on AND (s.bare OR s.hash = d.hash) THEN 'U'
+            ELSE 'C' END::"char" AS class,
+       -- Whether what is searched differs.
+       d.npi IS NULL OR (d.entity_type, d.letter) IS DISTINCT FROM (j.new_type, j.new_letter)
+       OR (NOT s.bare AND (d.last_name, d.first_name, d.organization_name, d.practice_address, d.practice_city,
+                           d.practice_state, d.practice_zip, d.primary_taxonomy)
+                          IS DISTINCT FROM (s.last_name, s.first_name, s.organization_name, s.practice_address,
+                                            s.practice_city, s.practice_state, s.practice_zip, s.primary_taxonomy))
+       AS moved,
+       s.deactivated_on IS NOT NULL AND COALESCE(j.reactivated_on < s.deactivated_on, true) AS inactive
+FROM latest s
+LEFT JOIN npi_key k ON k.npi = s.npi
+LEFT JOIN npi_data d ON d.npi = k.npi AND d.entity_type = k.entity_type
+-- A bare row says that an NPI is deactivated, and nothing else: its type stays, and it leaves search.
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN s.bare THEN COALESCE(k.entity_type, 0::smallint) ELSE s.entity_type END AS new_type,
+           CASE WHEN NOT s.bare THEN s.letter WHEN d.reactivated_on >= s.deactivated_on THEN d.letter END AS new_letter,
+           CASE WHEN s.bare THEN d.reactivated_on ELSE s.reactivated_on END AS reactivated_on
+) j

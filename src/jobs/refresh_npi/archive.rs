@@ -1,0 +1,95 @@
+//! Where files are kept after they were loaded: a directory or a bucket. The archive is a copy; the ledger says what was loaded.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::sync::Arc;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, WriteMultipart};
+use reqwest::Url;
+
+use crate::clients;
+use crate::redact::{Class, Failure};
+
+const PIECE: usize = 1 << 20;
+/// How many parts of a large file are on their way at a time.
+const PARTS: usize = 2;
+
+pub struct Archive {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    url: String,
+}
+
+/// Gives the store our own client: one policy for TLS and redirects.
+#[derive(Debug)]
+struct Ours;
+
+impl HttpConnector for Ours {
+    fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = clients::http()
+            .map_err(|failure| object_store::Error::Generic { store: "http", source: Box::new(failure) })?;
+        Ok(HttpClient::new(client))
+    }
+}
+
+impl Archive {
+    /// file:///dir or s3://bucket/prefix; credentials and endpoint come from the AWS_ variables.
+    pub fn open(url: &Url) -> Result<Self, Failure> {
+        let refused =
+            |message: &str| Failure::new("NPPES_ARCHIVE", Class::Configuration, format!("--archive: {message}"));
+        let (store, prefix): (Arc<dyn ObjectStore>, _) = match url.scheme() {
+            "file" => {
+                let dir = url.to_file_path().map_err(|()| refused("a directory looks like file:///var/lib/nppes"))?;
+                let store = LocalFileSystem::new_with_prefix(dir).map_err(|_| refused("there is no such directory"))?;
+                (Arc::new(store), Path::default())
+            }
+            "s3" => {
+                let bucket = url.host_str().ok_or_else(|| refused("a bucket looks like s3://bucket/prefix"))?;
+                let store = AmazonS3Builder::from_env().with_bucket_name(bucket).with_http_connector(Ours).build();
+                (
+                    Arc::new(store.map_err(|_| refused("the AWS_ variables do not name a bucket that can be used"))?),
+                    Path::from(url.path()),
+                )
+            }
+            _ => return Err(refused("file:// or s3://")),
+        };
+        Ok(Self { store, prefix, url: url.as_str().trim_end_matches('/').to_owned() })
+    }
+
+    /// Copies a file there under its own name; returns where it is.
+    pub async fn keep(&self, name: &str, file: &mut File) -> Result<String, Failure> {
+        let path = self.prefix.clone().join(name);
+        let failed = |error: object_store::Error| {
+            let why = match error {
+                object_store::Error::NotFound { .. } => "there is no such place",
+                object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+                    "it is not allowed"
+                }
+                _ => "it cannot be written",
+            };
+            Failure::new("NPPES_ARCHIVE", Class::Other, format!("{name} was loaded, but not archived: {why}"))
+        };
+        let broken = |error: std::io::Error| {
+            let message = format!("{name} was loaded, but not archived: it cannot be read again ({})", error.kind());
+            Failure::new("NPPES_ARCHIVE", Class::Other, message)
+        };
+        file.rewind().map_err(broken)?;
+        let upload = self.store.put_multipart(&path).await.map_err(failed)?;
+        let mut write = WriteMultipart::new_with_chunk_size(upload, 8 * PIECE);
+        let mut piece = vec![0; PIECE];
+        loop {
+            let count = file.read(&mut piece).map_err(broken)?;
+            if count == 0 {
+                break;
+            }
+            write.wait_for_capacity(PARTS).await.map_err(failed)?;
+            write.write(&piece[..count]);
+        }
+        write.finish().await.map_err(failed)?;
+        Ok(format!("{}/{name}", self.url))
+    }
+}

@@ -1,0 +1,154 @@
+//! What files are called, and which period they are of.
+
+use chrono::{Days, Months, NaiveDate};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Weekly,
+    Monthly,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Weekly => "WEEKLY",
+            Self::Monthly => "MONTHLY",
+        }
+    }
+}
+
+/// A file of the page, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// As the page has it.
+    pub text: String,
+    pub kind: Kind,
+    pub start: NaiveDate,
+    /// Of a monthly file the last day of its month, which orders them; the pfile in it says when it really ends.
+    pub end: NaiveDate,
+    /// V2 files have longer names.
+    pub v2: bool,
+}
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+impl Name {
+    /// Reads the name of a weekly or a monthly file; nothing where it is another.
+    pub fn parse(text: &str) -> Option<Self> {
+        let lower = text.to_ascii_lowercase();
+        let rest = lower.strip_prefix("nppes_data_dissemination_")?.strip_suffix(".zip")?;
+        let (rest, v2) = rest.strip_suffix("_v2").map_or((rest, false), |rest| (rest, true));
+        let parts: Vec<&str> = rest.split('_').collect();
+        let text = text.to_owned();
+        match parts[..] {
+            [start, end, "weekly"] => {
+                let (start, end) = (short_date(start)?, short_date(end)?);
+                (start <= end).then_some(Self { text, kind: Kind::Weekly, start, end, v2 })
+            }
+            [month, year] => {
+                let month = MONTHS.iter().position(|name| *name == month)? as u32 + 1;
+                let year = year.parse().ok().filter(|year| (2000..2100).contains(year))?;
+                let start = NaiveDate::from_ymd_opt(year, month, 1)?;
+                let end = start + Months::new(1) - Days::new(1);
+                Some(Self { text, kind: Kind::Monthly, start, end, v2 })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// MMDDYY.
+fn short_date(text: &str) -> Option<NaiveDate> {
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
+    let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| NaiveDate::from_ymd_opt(2000 + number(4..6)?.cast_signed(), number(0..2)?, number(2..4)?)).flatten()
+}
+
+/// The period in the name of a main file, npidata_pfile_YYYYMMDD-YYYYMMDD.csv; nothing where it is another file.
+pub fn pfile(name: &str) -> Option<(NaiveDate, NaiveDate)> {
+    let lower = name.to_ascii_lowercase();
+    let period = lower.strip_prefix("npidata_pfile_")?.strip_suffix(".csv")?;
+    let (start, end) = period.split_once('-')?;
+    let date = |text: &str| (text.len() == 8).then(|| NaiveDate::parse_from_str(text, "%Y%m%d").ok()).flatten();
+    let (start, end) = (date(start)?, date(end)?);
+    (start <= end).then_some((start, end))
+}
+
+/// The names of files that a page links to, each once; of one in both versions the newer.
+pub fn of_page(html: &str) -> Vec<Name> {
+    let mut found: Vec<Name> = vec![];
+    // Bytes are as many in both: only ASCII letters change.
+    let lower = html.to_ascii_lowercase();
+    for (at, _) in lower.match_indices("href") {
+        let Some(rest) = html[at + 4..].trim_start().strip_prefix('=').map(str::trim_start) else { continue };
+        let Some(quote) = rest.chars().next().filter(|c| ['\'', '"'].contains(c)) else { continue };
+        let Some(link) = rest[1..].split(quote).next() else { continue };
+        let name = link.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let Some(name) = Name::parse(name) else { continue };
+        match found.iter_mut().find(|other| (other.kind, other.start, other.end) == (name.kind, name.start, name.end)) {
+            Some(other) if name.v2 && !other.v2 => *other = name,
+            Some(_) => {}
+            None => found.push(name),
+        }
+    }
+    found.sort_by_key(|name| (name.end, name.start));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_page_is_read_by_the_names_of_its_files_and_ordered_by_date() {
+        let page = "<a href='./NPPES_Data_Dissemination_010526_011126_Weekly_V2.zip'>x</a>
+            <A HREF = \"https://elsewhere/nppes_data_dissemination_122925_010426_weekly.ZIP?x=1\">y</A>
+            <a href='./NPPES_Data_Dissemination_122925_010426_Weekly_V2.zip'>z</a>
+            <a href='./NPPES_Data_Dissemination_December_2025_V2.zip'>m</a>
+            <a href='./NPPES_Deactivated_NPI_Report_010526_V2.zip'>d</a>
+            <a href='./NPPES_Data_Dissemination_013026_011126_Weekly_V2.zip'>backwards</a>
+            <a href=./NPPES_Data_Dissemination_011226_011826_Weekly_V2.zip>no quotes</a> href";
+        let found: Vec<_> = of_page(page).into_iter().map(|name| (name.text, name.kind, name.end)).collect();
+        let expected = [
+            ("NPPES_Data_Dissemination_December_2025_V2.zip", Kind::Monthly, day("2025-12-31")),
+            ("NPPES_Data_Dissemination_122925_010426_Weekly_V2.zip", Kind::Weekly, day("2026-01-04")),
+            ("NPPES_Data_Dissemination_010526_011126_Weekly_V2.zip", Kind::Weekly, day("2026-01-11")),
+        ];
+        assert_eq!(found, expected.map(|(text, kind, end)| (text.to_owned(), kind, end)));
+        assert_eq!(of_page("<html>maintenance</html>"), []);
+    }
+
+    #[test]
+    fn a_main_file_says_its_period_and_no_other_file_is_taken_for_one() {
+        let period = Some((day("2026-07-27"), day("2026-08-02")));
+        assert_eq!(pfile("npidata_pfile_20260727-20260802.csv"), period);
+        assert_eq!(pfile("NPIDATA_PFILE_20260727-20260802.CSV"), period);
+        for other in [
+            "npidata_pfile_20260727-20260802_fileheader.csv",
+            "npidata_pfile_20260727-20260802_FileHeader.csv",
+            "othername_pfile_20260727-20260802.csv",
+            "npidata_pfile_20260802-20260727.csv",
+            "npidata_pfile_2026727-20260802.csv",
+            "npidata_pfile_20261327-20261402.csv",
+        ] {
+            assert_eq!(pfile(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! From a file to the staging table: a thread reads, splits and encodes, one or two connections copy.
+//!
+//! The memory it takes does not depend on the file's size: what is encoded waits in short queues.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio_postgres::Transaction;
+
+use super::columns::Columns;
+use super::csv::{Lines, Splitter};
+use super::row::{Encoder, Kind, STAGED};
+use super::zips::{Pfile, broken};
+use crate::redact::{Class, Failure};
+
+const CHUNK: usize = 128 << 10;
+/// How many chunks wait for each connection.
+const QUEUE: usize = 4;
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
+
+/// What was staged.
+#[derive(Debug, Default)]
+pub struct Staged {
+    pub header: String,
+    /// Lines, of these how many by entity type, and how many were rejected.
+    pub rows: u64,
+    pub by_type: [u64; 3],
+    pub rejected: u64,
+    pub bytes: u64,
+    /// Columns that nobody knows.
+    pub unknown: Vec<String>,
+}
+
+/// How far it is, for whoever watches.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub bytes: AtomicU64,
+    pub total: AtomicU64,
+    pub rows: AtomicU64,
+}
+
+/// The statement that makes a staging table.
+pub fn create(table: &str) -> String {
+    let columns: Vec<_> = STAGED.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+    format!("CREATE UNLOGGED TABLE {table} ({})", columns.join(", "))
+}
+
+/// Copies what comes out of a queue.
+pub async fn copy(tx: &Transaction<'_>, table: &str, mut chunks: Receiver<Vec<u8>>) -> Result<(), Failure> {
+    let columns: Vec<_> = STAGED.iter().map(|(name, _)| *name).collect();
+    let copy = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
+    let mut sink = Box::pin(tx.copy_in::<_, Bytes>(&copy).await?);
+    sink.send(Bytes::from_static(SIGNATURE)).await?;
+    while let Some(chunk) = chunks.recv().await {
+        sink.send(Bytes::from(chunk)).await?;
+    }
+    sink.send(Bytes::from_static(TRAILER)).await?;
+    sink.as_mut().finish().await?;
+    Ok(())
+}
+
+/// Reads a file into so many queues, on a thread of its own.
+pub fn parse(
+    mut file: File,
+    pfile: Pfile,
+    connections: usize,
+    progress: Arc<Progress>,
+) -> (tokio::task::JoinHandle<Result<Staged, Failure>>, Vec<Receiver<Vec<u8>>>) {
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..connections).map(|_| channel(QUEUE)).unzip();
+    progress.total.store(pfile.bytes, Ordering::Relaxed);
+    let handle = tokio::task::spawn_blocking(move || {
+        pfile.read(&mut file, |reader| {
+            let began = Instant::now();
+            let staged = Parser { senders, turn: 0, progress }.run(Lines::new(reader), pfile.bytes)?;
+            let seconds = began.elapsed().as_secs_f64();
+            tracing::debug!(rows = staged.rows, bytes = staged.bytes, seconds, "read");
+            Ok(staged)
+        })
+    });
+    (handle, receivers)
+}
+
+struct Parser {
+    senders: Vec<Sender<Vec<u8>>>,
+    turn: usize,
+    progress: Arc<Progress>,
+}
+
+impl Parser {
+    fn run<R: std::io::Read>(mut self, mut lines: Lines<R>, bytes: u64) -> Result<Staged, Failure> {
+        let mut staged = Staged::default();
+        let mut encoder = encoder(&mut lines, &mut staged)?;
+        let mut chunk = Vec::with_capacity(CHUNK + (16 << 10));
+        let mut number = 1;
+        while let Some((line, took)) = lines.line().map_err(|error| broken(&error))? {
+            staged.bytes += took as u64;
+            number += 1;
+            if line.is_empty() {
+                continue;
+            }
+            staged.rows += 1;
+            match encoder.row(number, line, &mut chunk) {
+                Kind::Row(entity_type) => staged.by_type[usize::from(entity_type)] += 1,
+                Kind::Rejected => staged.rejected += 1,
+            }
+            if chunk.len() >= CHUNK {
+                self.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + (16 << 10))))?;
+                self.progress.bytes.store(staged.bytes, Ordering::Relaxed);
+                self.progress.rows.store(staged.rows, Ordering::Relaxed);
+            }
+        }
+        if staged.bytes != bytes {
+            let message = format!("its main file has {} bytes of {bytes}", staged.bytes);
+            return Err(Failure::new("NPPES_BAD_ZIP", Class::Other, message));
+        }
+        self.send(chunk)?;
+        Ok(staged)
+    }
+
+    /// Gives a chunk to the connection that has room, else to the next in turn.
+    fn send(&mut self, chunk: Vec<u8>) -> Result<(), Failure> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let count = self.senders.len();
+        let free = (0..count).map(|offset| (self.turn + offset) % count).find(|at| self.senders[*at].capacity() > 0);
+        let at = free.unwrap_or(self.turn % count);
+        self.turn = at + 1;
+        let gone = |_| Failure::new("STAGING_STOPPED", Class::Other, "nobody takes the rows any more");
+        self.senders[at].blocking_send(chunk).map_err(gone)
+    }
+}
+
+/// Reads the header.
+fn encoder<R: std::io::Read>(lines: &mut Lines<R>, staged: &mut Staged) -> Result<Encoder, Failure> {
+    let missing = |what| Failure::new("NPPES_HEADER", Class::Other, what);
+    let first = lines.line().map_err(|error| broken(&error))?;
+    let (line, took) = first.ok_or_else(|| missing("the main file is empty"))?;
+    staged.bytes += took as u64;
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    staged.header = String::from_utf8(line.to_vec()).map_err(|_| missing("the header is not UTF-8"))?;
+    let mut splitter = Splitter::default();
+    let fields = splitter.split(line);
+    let names: Vec<&str> =
+        (0..fields.len()).map(|index| std::str::from_utf8(fields.get(index)).unwrap_or_default()).collect();
+    let (columns, unknown) = Columns::of(&names)?;
+    staged.unknown = unknown;
+    Ok(Encoder::new(columns, line.to_vec()))
+}

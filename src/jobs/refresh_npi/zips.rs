@@ -1,0 +1,98 @@
+//! What is in a file: the main file of a zip, or a main file itself.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+
+use chrono::NaiveDate;
+use zip::ZipArchive;
+
+use super::names;
+use crate::redact::{Class, Failure};
+
+/// No table compresses better than this.
+const RATIO_MAX: u64 = 100;
+
+/// The main file in a file.
+#[derive(Clone, Debug)]
+pub struct Pfile {
+    /// In which entry of a zip it is; none where it is the file itself.
+    entry: Option<usize>,
+    pub start: NaiveDate,
+    pub end: NaiveDate,
+    /// Its bytes of CSV.
+    pub bytes: u64,
+}
+
+/// Finds the main file; `name` is what the file is called.
+pub fn inspect(file: &mut File, name: &str) -> Result<Pfile, Failure> {
+    let bytes = file.metadata().map_err(|error| bad(format!("it cannot be read: {}", error.kind())))?.len();
+    if let Some((start, end)) = names::pfile(name) {
+        return Ok(Pfile { entry: None, start, end, bytes });
+    }
+    let mut magic = [0; 4];
+    file.rewind().and_then(|()| file.read_exact(&mut magic)).map_err(|_| not_a_zip())?;
+    if &magic != b"PK\x03\x04" {
+        return Err(not_a_zip());
+    }
+    let mut archive = open(file)?;
+    let mut found: Option<Pfile> = None;
+    for index in 0..archive.len() {
+        let entry = archive.by_index_raw(index).map_err(|error| unreadable(&error))?;
+        let name = entry.name().map_err(|error| unreadable(&error))?.into_owned();
+        if name.contains(['/', '\\', ':']) || name.starts_with('.') {
+            return Err(bad("an entry of it has a path in its name".into()));
+        }
+        let Some((start, end)) = names::pfile(&name) else { continue };
+        if found.is_some() {
+            return Err(bad("there are two main files (npidata_pfile_) in it".into()));
+        }
+        let (bytes, compressed) = (entry.size(), entry.compressed_size());
+        if bytes > compressed.saturating_mul(RATIO_MAX) + (1 << 20) {
+            return Err(bad(format!("its main file claims {bytes} bytes in {compressed}: a zip bomb")));
+        }
+        found = Some(Pfile { entry: Some(index), start, end, bytes });
+    }
+    found.ok_or_else(|| bad("there is no main file (npidata_pfile_) in it".into()))
+}
+
+impl Pfile {
+    /// Reads it to its end.
+    pub fn read<T>(
+        &self,
+        file: &mut File,
+        body: impl FnOnce(&mut dyn Read) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        file.rewind().map_err(|error| bad(format!("it cannot be read: {}", error.kind())))?;
+        let Some(entry) = self.entry else { return body(file) };
+        let mut archive = open(file)?;
+        let entry = archive.by_index(entry).map_err(|error| unreadable(&error))?;
+        // What claims to be small and is not ends here.
+        body(&mut entry.take(self.bytes + 1))
+    }
+}
+
+fn open(file: &mut File) -> Result<ZipArchive<BufReader<&mut File>>, Failure> {
+    ZipArchive::new(BufReader::with_capacity(64 << 10, file)).map_err(|error| unreadable(&error))
+}
+
+/// A failure to read what is in the file.
+pub fn broken(error: &io::Error) -> Failure {
+    bad(format!("it is damaged, or it was cut off ({})", error.kind()))
+}
+
+fn unreadable(error: &zip::result::ZipError) -> Failure {
+    let why = match error {
+        zip::result::ZipError::Io(error) => format!("it is damaged, or it was cut off ({})", error.kind()),
+        zip::result::ZipError::UnsupportedArchive(_) => "it is compressed in a way that is not known here".into(),
+        _ => "it is damaged, or it was cut off".into(),
+    };
+    bad(why)
+}
+
+fn bad(message: String) -> Failure {
+    Failure::new("NPPES_BAD_ZIP", Class::Other, message)
+}
+
+fn not_a_zip() -> Failure {
+    Failure::new("NPPES_NOT_A_ZIP", Class::Other, "it is no zip")
+}

@@ -1,0 +1,79 @@
+//! `rounds npi get`: all that is stored of a provider, or the last full row of the file, byte for byte.
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+use tokio_postgres::types::Type;
+
+use super::super::{Answer, Desk, listing};
+use super::ACTIVE;
+use crate::actor::refused;
+use crate::npi::{is_valid, raw};
+use crate::redact::{Class, Failure};
+
+/// Columns of no use to anybody outside.
+const KEPT_INSIDE: [&str; 4] = ["raw", "hash", "letter", "file_id"];
+
+/// Show all that is stored of a provider
+#[derive(Args, Debug)]
+pub struct GetArgs {
+    #[arg(value_name = "NPI", value_parser = npi)]
+    npi: i64,
+    /// csv: the last full row as it was in its file, byte for byte
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Csv,
+}
+
+impl GetArgs {
+    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        // json, not jsonb: in the order of the columns.
+        let query = format!(
+            "SELECT to_json(d) AS stored, {ACTIVE} AS active, f.name AS file, d.raw
+             FROM npi_data d LEFT JOIN npi_files f ON f.id = d.file_id WHERE d.npi = $1"
+        );
+        let row = desk.read(async |tx, _| Ok(tx.query_typed_opt(&query, &[(&self.npi, Type::INT8)]).await?)).await?;
+        let Some(row) = row else {
+            return Err(refused("UNKNOWN_NPI", format!("the registry does not know {}", self.npi)));
+        };
+        if self.format == Some(Format::Csv) {
+            let line = row.get::<_, Option<&[u8]>>("raw").and_then(raw::decode);
+            let none = || {
+                let message = format!("of {} there was never a full row, only that it is deactivated", self.npi);
+                Failure::new("NO_ROW", Class::Other, message)
+            };
+            let mut line = line.ok_or_else(none)?;
+            line.push(b'\n');
+            return Ok(Answer::bytes(line));
+        }
+        let mut all = Map::new();
+        if let Value::Object(stored) = row.get::<_, Value>("stored") {
+            all.extend(stored.into_iter().filter(|(key, _)| !KEPT_INSIDE.contains(&key.as_str())));
+        }
+        all.insert("active".into(), json!(row.get::<_, bool>("active")));
+        all.insert("file".into(), json!(row.get::<_, Option<&str>>("file")));
+        let rows: Vec<_> = all
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| vec![key.clone(), plain(value)])
+            .collect();
+        let text = listing(&["", "stored"], &rows, "");
+        Ok(Answer::done(Value::Object(all), text))
+    }
+}
+
+fn npi(text: &str) -> Result<i64, String> {
+    let npi = text.parse::<u64>().ok().filter(|npi| is_valid(*npi));
+    npi.map(u64::cast_signed).ok_or_else(|| "is no NPI: ten digits, the last of which checks the others".to_owned())
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,39 @@
+//! `rounds npi`: what the registry knows of providers. It is public data: nothing of a patient.
+
+mod get;
+mod search;
+mod verify;
+
+use clap::{Args, Subcommand};
+
+use super::{Answer, Desk, Operation};
+use crate::redact::Failure;
+
+/// Look up providers in the national registry
+#[derive(Args, Debug)]
+pub struct NpiArgs {
+    #[command(subcommand)]
+    command: NpiCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum NpiCommand {
+    Search(search::SearchArgs),
+    Get(get::GetArgs),
+    Verify(verify::VerifyArgs),
+}
+
+impl Operation for NpiArgs {
+    const NAME: &'static str = "npi";
+
+    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        match &self.command {
+            NpiCommand::Search(args) => args.perform(desk).await,
+            NpiCommand::Get(args) => args.perform(desk).await,
+            NpiCommand::Verify(args) => args.perform(desk).await,
+        }
+    }
+}
+
+/// Whether a row of `npi_data` is of an active provider, in SQL.
+const ACTIVE: &str = "(d.deactivated_on IS NULL OR COALESCE(d.reactivated_on >= d.deactivated_on, false))";

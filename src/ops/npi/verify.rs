@@ -1,0 +1,69 @@
+//! `rounds npi verify`: is each of these an NPI, is it known, is it active.
+
+use clap::Args;
+use serde_json::{Value, json};
+use tokio_postgres::types::Type;
+
+use super::super::{Answer, Desk, listing};
+use super::ACTIVE;
+use crate::exit::Exit;
+use crate::npi::is_valid;
+use crate::redact::Failure;
+
+/// Say of each NPI whether it is well formed, known and active; exit 0 when all are, 1 when not
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    #[arg(value_name = "NPI", required = true, num_args = 1..=10_000)]
+    npis: Vec<String>,
+}
+
+impl VerifyArgs {
+    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        let numbers: Vec<Option<i64>> = self.npis.iter().map(|text| well_formed(text)).collect();
+        let asked: Vec<i64> = numbers.iter().flatten().copied().collect();
+        let query =
+            format!("SELECT d.npi, {ACTIVE} AS active, d.deactivated_on FROM npi_data d WHERE d.npi = ANY ($1)");
+        let rows = desk.read(async |tx, _| Ok(tx.query_typed(&query, &[(&asked, Type::INT8_ARRAY)]).await?)).await?;
+        let answers: Vec<Value> = self
+            .npis
+            .iter()
+            .zip(&numbers)
+            .map(|(text, number)| {
+                let row = rows.iter().find(|row| *number == Some(row.get("npi")));
+                let active = row.map(|row| row.get::<_, bool>("active"));
+                // What is no number may be anything.
+                let npi = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.as_str() } else { "not a number" };
+                json!({
+                    "npi": npi,
+                    "check_digit": number.is_some(),
+                    "known": row.is_some(),
+                    "active": active,
+                    "deactivated_on": row.and_then(|row| row.get::<_, Option<chrono::NaiveDate>>("deactivated_on")),
+                })
+            })
+            .collect();
+        let well = answers.iter().all(|answer| answer["active"] == true);
+        let text = listing(
+            &["npi", "check digit", "known", "active", "deactivated on"],
+            &answers.iter().map(cells).collect::<Vec<_>>(),
+            "",
+        );
+        let exit = if well { Exit::Done } else { Exit::Failed };
+        Ok(Answer::new(exit, json!({ "npis": answers }), text))
+    }
+}
+
+fn well_formed(text: &str) -> Option<i64> {
+    let digits = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse::<u64>().ok()).flatten().filter(|npi| is_valid(*npi)).map(u64::cast_signed)
+}
+
+fn cells(answer: &Value) -> Vec<String> {
+    let word = |key: &str| match &answer[key] {
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => text.clone(),
+        _ => String::new(),
+    };
+    ["npi", "check_digit", "known", "active", "deactivated_on"].map(word).to_vec()
+}

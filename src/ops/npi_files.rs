@@ -1,0 +1,96 @@
+//! `rounds refresh-npi --list`: what the page has, what was loaded, and what a run now would load.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Desk, Operation, listing};
+use crate::exit::Exit;
+use crate::jobs::refresh_npi::{Ledger, RefreshNpi, Source, next};
+use crate::output::stamp;
+use crate::redact::Failure;
+use crate::retry::Retry;
+
+/// The job as it would be run.
+pub struct NpiFiles {
+    pub job: RefreshNpi,
+}
+
+impl Operation for NpiFiles {
+    const NAME: &'static str = "refresh-npi";
+
+    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        let mut ledger = desk.read(async |tx, _| Ledger::read(tx).await).await?;
+        let retry = Retry { attempts: desk.run.attempts, delay: desk.run.retry_delay };
+        let page = tokio::time::timeout(desk.limit, Source::new(&self.job.base_url, retry)).await;
+        let page = page.unwrap_or_else(|_| Err(desk.no_answer()));
+        let loaded: Vec<Value> = ledger.files.iter().map(shape).collect();
+        let (names, mut error) = match page {
+            Ok(source) => (source.names, None),
+            Err(failure) => (vec![], Some(failure.to_string())),
+        };
+        let unreadable = error.is_some();
+        let mut would_load = vec![];
+        while !unreadable {
+            match next(&names, &ledger, self.job.full) {
+                Ok(Some(name)) => {
+                    would_load.push(name.text.clone());
+                    ledger.expect(&name);
+                }
+                Ok(None) => break,
+                Err(failure) => {
+                    error = Some(failure.to_string());
+                    break;
+                }
+            }
+        }
+        let text = text(&names, &loaded, &would_load, error.as_deref());
+        let page: Vec<Value> = names
+            .iter()
+            .map(|name| json!({ "name": name.text, "kind": name.kind.as_str(), "period_end": name.end }))
+            .collect();
+        let json = json!({ "page": page, "ledger": loaded, "would_load": would_load, "error": error });
+        Ok(Answer::new(if unreadable { Exit::Failed } else { Exit::Done }, json, text))
+    }
+}
+
+fn shape(file: &crate::jobs::refresh_npi::Loaded) -> Value {
+    json!({
+        "name": file.name,
+        "kind": file.kind,
+        "period_start": file.start,
+        "period_end": file.end,
+        "rows": file.rows,
+        "processed_at": stamp(file.processed_at),
+    })
+}
+
+fn text(
+    names: &[crate::jobs::refresh_npi::Name],
+    loaded: &[Value],
+    would_load: &[String],
+    error: Option<&str>,
+) -> String {
+    let mut rows: Vec<Vec<String>> = vec![];
+    for name in names {
+        let known =
+            loaded.iter().find(|file| file["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&name.text)));
+        let state = match known {
+            Some(file) => format!("loaded {}", file["processed_at"].as_str().unwrap_or_default()),
+            None if would_load.contains(&name.text) => "would be loaded".to_owned(),
+            None => "covered by a newer one".to_owned(),
+        };
+        rows.push(vec![name.text.clone(), name.kind.as_str().to_owned(), name.end.to_string(), state]);
+    }
+    let gone = loaded.iter().filter(|file| {
+        !names.iter().any(|name| file["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&name.text)))
+    });
+    for file in gone {
+        let word = |key: &str| file[key].as_str().unwrap_or_default().to_owned();
+        rows.push(vec![word("name"), word("kind"), word("period_end"), format!("loaded {}", word("processed_at"))]);
+    }
+    let mut text =
+        listing(&["file", "kind", "ends", "state"], &rows, "Nothing is on the page, and nothing was loaded.");
+    if let Some(error) = error {
+        text.push_str(&format!("{error}\n"));
+    }
+    text
+}
