@@ -141,7 +141,7 @@ async fn killed_while_it_merges_and_searched_meanwhile() {
         ("search_surgeon", "npi", newcomer().npi),
         ("search_facility", "npi", clinic),
         ("npi_rejects", "line", 62),
-        ("npi_files", "rows", 74),
+        ("npi_files", "id", 2),
     ] {
         let registry = offered(60).await;
         let before = registry.tables().await;
@@ -159,16 +159,16 @@ async fn killed_while_it_commits() {
     let expected = undisturbed(60).await;
     let registry = offered(60).await;
     let before = registry.tables().await;
-    gate::build_for(&registry.clinic, "npi_files", "rows").await;
+    gate::build_for(&registry.clinic, "npi_rejects", "line").await;
     registry
         .clinic
         .sql(
-            "DROP TRIGGER gate ON npi_files;
-             CREATE CONSTRAINT TRIGGER gate AFTER INSERT ON npi_files DEFERRABLE INITIALLY DEFERRED
+            "DROP TRIGGER gate ON npi_rejects;
+             CREATE CONSTRAINT TRIGGER gate AFTER INSERT ON npi_rejects DEFERRABLE INITIALLY DEFERRED
              FOR EACH ROW EXECUTE FUNCTION pass_gate()",
         )
         .await;
-    gate::close(&registry.clinic, 74).await;
+    gate::close(&registry.clinic, 62).await;
     let run = start(&registry);
     gate::reached(&registry.clinic).await;
     answers_as_before(&registry, &before).await;

@@ -7,20 +7,25 @@ use crate::support::nppes::{
     CITY, DEACTIVATED, ENTITY, FIRST, LAST, MAILING_PHONE, Provider, REACTIVATED, Registry, UPDATED, crowd, week,
 };
 
-/// Rows that come every week, so that no file is suspiciously short.
-fn others() -> Vec<Provider> {
-    crowd(500, 5)
+/// Rows that come every week, so that no file is suspiciously short; in another order each, so that no file is another's copy.
+fn others(week: u64) -> Vec<Provider> {
+    let mut others = crowd(500, 5);
+    others.rotate_left(week as usize % 5);
+    if week >= 5 {
+        others.reverse();
+    }
+    others
 }
 
 /// A registry that has this provider since week 0.
 async fn having(provider: &Provider) -> Registry {
-    Registry::with(&week(0).of(&others()).of(std::slice::from_ref(provider))).await
+    Registry::with(&week(0).of(&others(0)).of(std::slice::from_ref(provider))).await
 }
 
 impl Registry {
     /// Loads these rows for a week: inserted, updated, unchanged, older, duplicates, deactivated, beside the others.
     async fn merges(&self, number: u64, rows: &[Provider], counts: [u64; 6]) {
-        let outcome = self.loads(&week(number).of(&others()).of(rows), &[], 0).await;
+        let outcome = self.loads(&week(number).of(&others(number)).of(rows), &[], 0).await;
         let [inserted, updated, unchanged, older, duplicates, deactivated] = counts;
         outcomes(&outcome, [inserted, updated, unchanged + 5, older, duplicates, deactivated, 0]);
     }
@@ -151,7 +156,7 @@ async fn an_older_row_is_left_alone_and_one_of_the_same_day_is_not() {
 
 #[tokio::test]
 async fn of_an_npi_that_comes_more_than_once_the_last_row_counts() {
-    let registry = Registry::with(&week(0).of(&others())).await;
+    let registry = Registry::with(&week(0).of(&others(0))).await;
     let named = |name: &str| ann().with(LAST, name).with(UPDATED, "12/23/2025");
     registry.merges(1, &[named("CCC"), named("BBB"), named("AAA")], [1, 0, 0, 0, 2, 0]).await;
     registry.expect(ann().npi, json!({"last_name": "AAA", "letter": "a"})).await;
@@ -172,7 +177,7 @@ async fn of_an_npi_that_comes_more_than_once_the_last_row_counts() {
 async fn a_bad_row_does_not_touch_what_is_stored_or_comes_before_it() {
     let registry = having(&ann()).await;
     let bad = ann().with(LAST, "BAD").with(UPDATED, "13/13/2025");
-    let file = week(1).of(&others()).of(&[ann().with(LAST, "GOOD"), bad]);
+    let file = week(1).of(&others(1)).of(&[ann().with(LAST, "GOOD"), bad]);
     let outcome = registry.loads(&file, &super::LENIENT, 3).await;
     outcomes(&outcome, [0, 1, 5, 0, 0, 0, 1]);
     registry.expect(ann().npi, json!({"last_name": "GOOD"})).await;

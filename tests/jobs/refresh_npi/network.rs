@@ -9,7 +9,7 @@ use crate::support::nppes::{Pfile, Registry, crowd, week};
 
 /// A week's zip that is longer than a few packets.
 fn weekly() -> Pfile {
-    week(1).of(&crowd(100, 400))
+    week(1).of(&crowd(1000, 400))
 }
 
 /// A registry that has week 0 and is offered week 1.

@@ -27,7 +27,7 @@ const NAMES: [(&str, &str, &str); 22] = [
     ("'T HOOFT", "other", "'t hooft"),
     ("#1 CARE", "other", "#1 care"),
     ("-DASH", "other", "-dash"),
-    ("Юрий", "other", "юрий"),
+    ("Борис", "other", "борис"),
     ("中村", "other", "中村"),
     ("NULL", "n", "null"),
 ];

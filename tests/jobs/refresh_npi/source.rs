@@ -41,7 +41,7 @@ async fn a_first_run_takes_the_newest_monthly_file_and_the_weeklies_after_it_by_
     let outcome = registry.refreshes(&[]).await;
     let names: Vec<_> = [month.monthly_name()].into_iter().chain(weeks.iter().map(Pfile::weekly_name)).collect();
     assert_eq!((loaded(&outcome), registry.ledger().await), (names.clone(), names));
-    assert!(weeks[2].weekly_name() < weeks[1].weekly_name(), "the order is not that of the names");
+    assert!(weeks[3].weekly_name() < weeks[2].weekly_name(), "the order is not that of the names");
     assert_eq!((outcome.count("scanned"), outcome.count("loaded")), (60, 60));
     let kinds = "SELECT array_agg(kind || ' ' || period_start || ' ' || period_end ORDER BY id) AS k FROM npi_files";
     let expected = [
@@ -223,7 +223,10 @@ async fn the_list_says_what_would_be_done_and_does_nothing() {
     let names: Vec<_> = weeks.iter().map(Pfile::weekly_name).collect();
     let report = list().await;
     assert_eq!((&report["ledger"], &report["error"]), (&json!([]), &json!(null)));
-    assert_eq!(report["would_load"], json!([&[month.monthly_name()][..], &names].concat()));
+    // How far the monthly file goes is known once it is there; what ends after its month comes after it.
+    let would_load = report["would_load"].as_array().expect("a list");
+    assert_eq!(would_load[0], json!(month.monthly_name()));
+    assert!(would_load.ends_with(&[json!(names[2]), json!(names[3])]), "{would_load:?}");
     let page = report["page"].as_array().expect("a list");
     assert_eq!(page.len(), 5, "the report of the deactivated is not in it: {page:?}");
     let listed = json!({"name": names[1], "kind": "WEEKLY", "period_end": "2025-12-28"});
