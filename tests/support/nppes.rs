@@ -321,14 +321,19 @@ impl Registry {
         let file = "|| jsonb_build_object('file', f.name)";
         self.clinic
             .json(&format!(
-                "SELECT (SELECT jsonb_agg({} {file} ORDER BY d.npi) FROM npi_data d LEFT JOIN npi_files f ON f.id = d.file_id) AS data,
+                "SELECT (SELECT jsonb_agg({} {file} ORDER BY d.npi)
+                         FROM npi_data d LEFT JOIN npi_files f ON f.id = d.file_id) AS data,
                         (SELECT jsonb_agg(k ORDER BY k.npi) FROM npi_key k) AS keys,
                         (SELECT jsonb_agg({} ORDER BY s.npi) FROM search_surgeon s) AS surgeons,
                         (SELECT jsonb_agg({} ORDER BY s.npi) FROM search_facility s) AS facilities,
                         (SELECT jsonb_agg({} ORDER BY n.id) FROM npi_files n) AS files,
-                        (SELECT jsonb_agg({} {file} ORDER BY f.id, r.line) FROM npi_rejects r JOIN npi_files f ON f.id = r.file_id)
-                            AS rejects",
-                part("d"), part("s"), part("s"), part("n"), part("r"),
+                        (SELECT jsonb_agg({} {file} ORDER BY f.id, r.line)
+                         FROM npi_rejects r JOIN npi_files f ON f.id = r.file_id) AS rejects",
+                part("d"),
+                part("s"),
+                part("s"),
+                part("n"),
+                part("r"),
             ))
             .await
     }
@@ -349,7 +354,8 @@ impl Registry {
         let listed = |columns: &str, table: &str| format!("SELECT letter, npi, {columns}, {found} FROM {table}");
         let surgeon = listed("first_name, last_name", "search_surgeon");
         let facility = listed("facility_name", "search_facility");
-        let both = "(SELECT letter, folded, tableoid FROM search_surgeon UNION ALL SELECT letter, folded, tableoid FROM search_facility) b";
+        let both = "(SELECT letter, folded, tableoid::regclass::text AS part FROM search_surgeon
+                     UNION ALL SELECT letter, folded, tableoid::regclass::text FROM search_facility) b";
         let checks = [
             format!("({surgeons}) EXCEPT ({surgeon})"),
             format!("({surgeon}) EXCEPT ({surgeons})"),
@@ -359,11 +365,10 @@ impl Registry {
             "SELECT npi FROM npi_data GROUP BY npi HAVING count(*) > 1".into(),
             format!("SELECT npi FROM npi_data WHERE letter IS NOT NULL AND (entity_type = 0 OR NOT {active})"),
             format!(
-                "SELECT * FROM {both} WHERE letter <> CASE WHEN folded ~ '^[a-z]' THEN left(folded, 1) ELSE '0' END::\"char\""
+                "SELECT * FROM {both}
+                 WHERE letter::text <> CASE WHEN folded ~ '^[a-z]' THEN left(folded, 1) ELSE '0' END"
             ),
-            format!(
-                "SELECT * FROM {both} WHERE tableoid::regclass::text !~ ('_' || replace(letter::text, '0', 'other') || '$')"
-            ),
+            format!("SELECT * FROM {both} WHERE part !~ ('_' || replace(letter::text, '0', 'other') || '$')"),
             "SELECT relname FROM pg_class WHERE relname LIKE 'npi\\_stage\\_%'".into(),
         ];
         for check in checks {

@@ -90,8 +90,8 @@ async fn gate_staging(registry: &Registry) {
              DECLARE
                  made record;
              BEGIN
-                 FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() c WHERE c.object_identity LIKE '%npi\\_stage\\_%'
-                                                                             AND c.object_type = 'table' LOOP
+                 FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() c
+                             WHERE c.object_identity LIKE '%npi\\_stage\\_%' AND c.object_type = 'table' LOOP
                      EXECUTE format('CREATE TRIGGER gate BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION pass_gate()',
                                     made.object_identity);
                  END LOOP;

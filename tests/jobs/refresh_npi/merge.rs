@@ -7,7 +7,7 @@ use crate::support::nppes::{
     CITY, DEACTIVATED, ENTITY, FIRST, LAST, MAILING_PHONE, Provider, REACTIVATED, Registry, UPDATED, crowd, week,
 };
 
-/// Rows that come every week, so that no file is suspiciously short; in another order each, so that no file is another's copy.
+/// Rows that come every week, so that no file is suspiciously short; in another order each, so that none is a copy.
 fn others(week: u64) -> Vec<Provider> {
     let mut others = crowd(500, 5);
     others.rotate_left(week as usize % 5);

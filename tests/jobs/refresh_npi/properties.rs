@@ -181,7 +181,7 @@ impl Model {
     }
 }
 
-/// A week's rows. Not among them is what the rule says nothing about: the very row that was deactivated by its NPI alone.
+/// A week's rows. Not among them is what the rule does not tell: the very row that was deactivated by its NPI alone.
 fn random_rows(rng: &mut Rng, model: &Model, end: NaiveDate) -> Vec<Row> {
     let row = |rng: &mut Rng| {
         let number = rng.i64(0..40);

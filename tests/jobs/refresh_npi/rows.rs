@@ -1,4 +1,4 @@
-//! What becomes of a line: the columns that are found by name, the values as they were meant, and the lines that are none.
+//! What becomes of a line: columns that are found by name, values as they were meant, and lines that are none.
 
 use serde_json::json;
 
@@ -38,7 +38,8 @@ async fn the_real_rows_are_stored_as_they_were_meant() {
         "licences": ["MI:RBT-17-44099", "MI:6451023025", "MI:6401226398"], "letter": "p",
     });
     registry.expect(1_851_806_699, expected).await;
-    let expected = json!({"last_name": "CARAVEO", "primary_taxonomy": "101YA0400X", "taxonomies": ["101YA0400X", "171M00000X"],
+    let expected = json!({"last_name": "CARAVEO", "primary_taxonomy": "101YA0400X",
+                          "taxonomies": ["101YA0400X", "171M00000X"],
                           "licences": ["CA:9325", ""], "practice_fax": null});
     registry.expect(1_669_740_403, expected).await;
     let found = registry.clinic.json("SELECT * FROM search_surgeon_s").await;

@@ -47,7 +47,7 @@ async fn a_bad_zip_is_an_error_that_names_the_file() {
         ("flipped", flipped, "NPPES_BAD_ZIP"),
         ("two main files", zip_of(&[(&name, &csv), (&second, &csv)]), "NPPES_BAD_ZIP"),
         ("no main file", zip_of(&[(&other, &csv), (&header, &csv)]), "NPPES_BAD_ZIP"),
-        ("no files", zip_of(&[]), "NPPES_BAD_ZIP"),
+        ("no files", zip_of(&[]), "NPPES_NOT_A_ZIP"),
         ("a path up", zip_of(&[(&above, &csv)]), "NPPES_BAD_ZIP"),
         ("a path down", zip_of(&[(&inside, &csv)]), "NPPES_BAD_ZIP"),
         ("a path from the root", zip_of(&[(&root, &csv)]), "NPPES_BAD_ZIP"),

@@ -1,5 +1,5 @@
-//! The site from which the registry is fetched, on a loopback port: it can be told to serve badly. It is a store of objects,
-//! too, where the archive can be kept.
+//! The site from which the registry is fetched, on a loopback port: it can be told to serve badly. It is a store of
+//! objects, too, where the archive can be kept.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
@@ -293,7 +293,7 @@ impl State {
     /// As the real one: relative links in single quotes, and a report that is not to be read.
     fn page(&self) -> Vec<u8> {
         let mut page = "<!DOCTYPE html><html><body><ul>\n".to_owned();
-        page += "<li><a href='./NPPES_Deactivated_NPI_Report_071326_V2.zip'>Deactivated</a> <a href='../readme.pdf'>?</a></li>\n";
+        page += "<li><a href='./NPPES_Deactivated_NPI_Report_071326_V2.zip'>Deactivated</a></li>\n";
         for name in &self.listed {
             page += &format!("<li><a class=\"x\" href='./{name}'>NPPES Data Dissemination</a> (ZIP)</li>\n");
         }
