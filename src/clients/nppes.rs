@@ -92,6 +92,7 @@ impl Nppes {
         let length = response.content_length();
         let total = match response.status() {
             StatusCode::PARTIAL_CONTENT => resumed(&response, download.bytes)?,
+            StatusCode::RANGE_NOT_SATISFIABLE => return download.at_its_end(&response),
             // The whole file, whether or not it was asked for.
             _ => {
                 download.begin(&response)?;
@@ -128,7 +129,8 @@ impl Nppes {
         }
         let response = request.send().await?;
         let status = response.status();
-        if status == StatusCode::OK || (status == StatusCode::PARTIAL_CONTENT && rest_of.is_some()) {
+        let of_a_rest = [StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
+        if status == StatusCode::OK || (of_a_rest.contains(&status) && rest_of.is_some()) {
             return Ok(response);
         }
         let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
@@ -141,6 +143,16 @@ impl Nppes {
 }
 
 impl Download<'_> {
+    /// There is no rest: the length that was told before was wrong, and this is all; or else it begins anew.
+    fn at_its_end(&mut self, response: &Response) -> Result<(), Failure> {
+        let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+        if range.and_then(|range| range.strip_prefix("bytes */")?.parse().ok()) == Some(self.bytes) {
+            return Ok(());
+        }
+        self.bytes = 0;
+        Err(Failure::new("NPPES_HTTP", Class::Transient, "the server does not know the rest of the file"))
+    }
+
     /// Forgets what was there.
     fn begin(&mut self, response: &Response) -> Result<(), Failure> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|error| disk(&error))?;

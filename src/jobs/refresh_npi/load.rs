@@ -163,9 +163,9 @@ impl Loader<'_> {
     async fn stage_and_merge(&self, at_hand: &AtHand<'_>, pfile: &Pfile, kind: Kind) -> Result<(Staged, Row), Halt> {
         let (run, name) = (self.run, at_hand.name);
         let table = format!("npi_stage_{}", run.id.simple());
-        let create = stage::create(&table);
-        let what = format!("staging {name}");
         if run.dry_run() {
+            let create = stage::create(&table);
+            let what = format!("staging {name}");
             let rehearse = async |tx: &Transaction<'_>| {
                 tx.batch_execute(&create).await?;
                 let staged = self.copied(at_hand, pfile, 1, async |chunks| {
@@ -182,15 +182,33 @@ impl Loader<'_> {
             };
             return run.effect_at_length(&what, rehearse).await;
         }
+        let outcome = self.behind_the_fence(at_hand, pfile, kind, &table).await;
+        if outcome.is_err() {
+            // A monthly file's is large, and the next run is a week away. If this cannot be done either, that run does it.
+            let drop =
+                async |tx: &Transaction<'_>| Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}")).await?);
+            let _ = run.effect("dropping the staging table", drop).await;
+        }
+        outcome
+    }
+
+    async fn behind_the_fence(
+        &self,
+        at_hand: &AtHand<'_>,
+        pfile: &Pfile,
+        kind: Kind,
+        table: &str,
+    ) -> Result<(Staged, Row), Halt> {
+        let (run, name, create) = (self.run, at_hand.name, stage::create(table));
         run.effect("making the staging table", async |tx| {
             Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}; {create}")).await?)
         })
         .await?;
+        let what = format!("staging {name}");
         let beside = async |chunks: Vec<_>| {
-            let copies = chunks.into_iter().map(|chunks| {
-                let table = &table;
-                run.beside(&what, async move |tx| stage::copy(tx, table, chunks).await)
-            });
+            let copies = chunks
+                .into_iter()
+                .map(|chunks| run.beside(&what, async move |tx| stage::copy(tx, table, chunks).await));
             try_join_all(copies).await.map(drop)
         };
         let staged = self.copied(at_hand, pfile, self.job.connections as usize, beside).await?;
@@ -199,7 +217,7 @@ impl Loader<'_> {
             .await?;
         let entry = self.entry(at_hand, pfile, kind, &staged);
         let merged = async |tx: &Transaction<'_>| {
-            let counts = merge(tx, &table, &entry).await?;
+            let counts = merge(tx, table, &entry).await?;
             tx.batch_execute(&format!("DROP TABLE {table}")).await?;
             Ok(counts)
         };
@@ -217,7 +235,7 @@ impl Loader<'_> {
         at_hand: &AtHand<'_>,
         pfile: &Pfile,
         connections: usize,
-        copy: impl AsyncFnOnce(Vec<tokio::sync::mpsc::Receiver<Vec<u8>>>) -> Result<(), E>,
+        copy: impl AsyncFnOnce(Vec<stage::Chunks>) -> Result<(), E>,
     ) -> Result<Staged, E> {
         let name = at_hand.name;
         let file = at_hand.file.try_clone().map_err(|error| disk(&error))?;

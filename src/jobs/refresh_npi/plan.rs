@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
 use reqwest::Url;
 use tokio_postgres::Transaction;
 
@@ -75,14 +75,17 @@ impl Ledger {
         self.files.iter().find(|file| file.sha256 == sha256)
     }
 
-    /// As if this file had been loaded.
+    /// As if this file had been loaded. A monthly one ends about the second Sunday of its month, which its name does not say.
     pub fn expect(&mut self, name: &Name) {
+        let second_sunday =
+            NaiveDate::from_weekday_of_month_opt(name.start.year(), name.start.month(), Weekday::Sun, 2);
+        let end = if name.kind == Kind::Monthly { second_sunday.unwrap_or(name.end) } else { name.end };
         self.files.push(Loaded {
             name: name.text.clone(),
             kind: name.kind.as_str().to_owned(),
             sha256: String::new(),
             start: name.start,
-            end: name.end,
+            end,
             rows: 0,
             archived: true,
             processed_at: DateTime::UNIX_EPOCH,

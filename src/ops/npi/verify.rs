@@ -31,10 +31,8 @@ impl VerifyArgs {
             .map(|(text, number)| {
                 let row = rows.iter().find(|row| *number == Some(row.get("npi")));
                 let active = row.map(|row| row.get::<_, bool>("active"));
-                // What is no number may be anything.
-                let npi = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.as_str() } else { "not a number" };
                 json!({
-                    "npi": npi,
+                    "npi": text,
                     "check_digit": number.is_some(),
                     "known": row.is_some(),
                     "active": active,
