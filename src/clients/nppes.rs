@@ -73,7 +73,15 @@ impl Nppes {
         let url = self.page.join(name).map_err(|_| configuration("a name of a file that is none"))?;
         let mut download = Download { file, bytes: 0, digest: Context::new(&SHA256), etag: None };
         let what = format!("downloading {name}");
-        let done = retry.run(&what, async || self.go_on(url.clone(), &mut download, &progress).await).await;
+        let done = loop {
+            let before = download.bytes;
+            let done = retry.run(&what, async || self.go_on(url.clone(), &mut download, &progress).await).await;
+            // A long file over a bad line: as long as each round of attempts brings it on, there is another.
+            match done {
+                Err(failure) if failure.class == Class::Transient && download.bytes > before => {}
+                done => break done,
+            }
+        };
         done.map_err(|failure| {
             let code = if failure.code == "NPPES_NOT_A_ZIP" { failure.code.clone() } else { "NPPES_HTTP".into() };
             Failure { code, ..failure.context(format_args!("{name} could not be downloaded")) }

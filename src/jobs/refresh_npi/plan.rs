@@ -48,6 +48,13 @@ impl Source {
     }
 }
 
+impl Loaded {
+    pub fn again(&self) -> Self {
+        let (name, kind, sha256) = (self.name.clone(), self.kind.clone(), self.sha256.clone());
+        Self { name, kind, sha256, ..*self }
+    }
+}
+
 impl Ledger {
     pub async fn read(tx: &Transaction<'_>) -> Result<Self, Failure> {
         let query = "SELECT name, kind, sha256, period_start, period_end, rows, archived_to IS NOT NULL AS archived,
@@ -92,9 +99,12 @@ impl Ledger {
         });
     }
 
-    /// The last day that is covered.
+    /// The last day of those that are covered without a gap, from the newest file that has everything on.
     fn end(&self) -> Option<NaiveDate> {
-        self.files.iter().map(|file| file.end).max()
+        let monthly = self.files.iter().rposition(|file| file.kind == Kind::Monthly.as_str());
+        let (first, after) = self.files[monthly.unwrap_or(0)..].split_first()?;
+        let joins = |end: NaiveDate, file: &Loaded| end.succ_opt().is_some_and(|next| file.start <= next);
+        Some(after.iter().fold(first.end, |end, file| if joins(end, file) { end.max(file.end) } else { end }))
     }
 
     /// Half of the median of the rows of the last eight files of a kind; nothing where there is none.
