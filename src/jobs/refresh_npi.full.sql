@@ -1,5 +1,5 @@
 -- What is stored of NPIs whose full row has changed. {stage} is the staging table, {assignments} sets each column of a row.
 -- $1 the file's id bigint
 UPDATE npi_data d SET {assignments}, letter = t.new_letter, file_id = $1
-FROM npi_todo t JOIN {stage} s ON s.line = t.line AND s.npi = t.npi
+FROM npi_todo t JOIN {stage} s ON s.line = t.line
 WHERE t.class = 'C' AND NOT t.bare AND d.npi = t.npi AND d.entity_type = t.new_type

@@ -2,5 +2,5 @@
 -- $1 the file's id bigint
 INSERT INTO npi_data (npi, entity_type, {columns}, letter, file_id)
 SELECT s.npi, t.new_type, {columns}, t.new_letter, $1
-FROM npi_todo t JOIN {stage} s ON s.line = t.line AND s.npi = t.npi
+FROM npi_todo t JOIN {stage} s ON s.line = t.line
 WHERE t.class = 'I'

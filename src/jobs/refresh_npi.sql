@@ -35,3 +35,5 @@ CROSS JOIN LATERAL (
            CASE WHEN NOT s.bare THEN s.letter WHEN d.reactivated_on >= s.deactivated_on THEN d.letter END AS new_letter,
            CASE WHEN s.bare THEN d.reactivated_on ELSE s.reactivated_on END AS reactivated_on
 ) j
+-- In the order of the keys, neighbours are looked up together.
+ORDER BY s.npi

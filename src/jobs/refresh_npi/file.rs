@@ -75,7 +75,7 @@ impl AtHand<'_> {
             Ok::<(), Failure>(())
         };
         let staged = self.copied(1, copy).await?;
-        tx.batch_execute(&format!("ANALYZE {table}")).await?;
+        tx.batch_execute(&format!("ANALYZE {table} (npi, line, reject)")).await?;
         self.check(&staged)?;
         Ok((staged.rows, merge(tx, table, &self.entry(&staged)).await?))
     }
@@ -93,7 +93,7 @@ impl AtHand<'_> {
         };
         let staged = self.copied(self.job.connections as usize, beside).await?;
         self.check(&staged)?;
-        let count = format!("ANALYZE {table}");
+        let count = format!("ANALYZE {table} (npi, line, reject)");
         run.beside("counting what was staged", async |tx| Ok(tx.batch_execute(&count).await?)).await?;
         let entry = self.entry(&staged);
         let what = format!("merging {name}");

@@ -159,7 +159,7 @@ impl SearchArgs {
     }
 }
 
-const FILTERS: &str = "($5 IS NULL OR upper(x.state) = upper($5)) AND ($6 IS NULL OR upper(x.city) = upper($6))
+const FILTERS: &str = "($5 IS NULL OR x.state = upper($5)) AND ($6 IS NULL OR upper(x.city) = upper($6))
              AND ($7 IS NULL OR x.zip LIKE $7) AND ($8 IS NULL OR x.primary_taxonomy LIKE $8)
              AND ($9::text[] IS NULL OR x.primary_taxonomy LIKE ANY ($9))";
 
