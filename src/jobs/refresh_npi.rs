@@ -36,6 +36,8 @@ use archive::Archive;
 pub use names::Name;
 pub use plan::{Ledger, Loaded, Source, next};
 
+/// No weekly file is as large as this.
+const LARGE: u64 = 256 << 20;
 /// Of a run that loads the whole registry.
 const WHOLE: Duration = Duration::from_secs(4 * 3600);
 
@@ -101,7 +103,8 @@ impl Job for RefreshNpi {
 
     async fn time_limit(&self, tx: &Transaction<'_>) -> Result<Option<Duration>, Failure> {
         let first = Ledger::read(tx).await?.files.is_empty();
-        Ok((self.full || first).then_some(WHOLE))
+        let large = self.file.as_ref().and_then(|path| path.metadata().ok()).is_some_and(|file| file.len() > LARGE);
+        Ok((self.full || first || large).then_some(WHOLE))
     }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {

@@ -25,6 +25,8 @@ use crate::clients::nppes::{Content, hex};
 use crate::redact::{Class, Failure};
 use crate::run::{Halt, Run};
 
+/// So many new rows change what the planner should know, and nothing else tells it of partitioned tables.
+const MANY: u64 = 500_000;
 /// A period of more days than this is a whole registry's.
 const WEEKLY_DAYS_MAX: i64 = 62;
 
@@ -202,6 +204,10 @@ impl Loader<'_> {
             Ok(counts)
         };
         let counts = run.effect_at_length(&format!("merging {name}"), merged).await?;
+        if crate::run::count(&counts, "inserted") > MANY {
+            let analyze = "ANALYZE npi_key; ANALYZE npi_data; ANALYZE search_surgeon; ANALYZE search_facility";
+            run.beside("counting what was loaded", async |tx| Ok(tx.batch_execute(analyze).await?)).await?;
+        }
         Ok((staged, counts))
     }
 

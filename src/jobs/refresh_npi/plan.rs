@@ -50,8 +50,7 @@ impl Source {
 
 impl Ledger {
     pub async fn read(tx: &Transaction<'_>) -> Result<Self, Failure> {
-        let query =
-            "SELECT name, kind, sha256, period_start, period_end, rows, archived_to IS NOT NULL AS archived,
+        let query = "SELECT name, kind, sha256, period_start, period_end, rows, archived_to IS NOT NULL AS archived,
                             processed_at FROM npi_files ORDER BY period_end, id";
         let rows = tx.query_typed(query, &[]).await?;
         let loaded = rows.iter().map(|row| Loaded {
