@@ -29,8 +29,8 @@ pub fn refresh(url: &str, file: &Path, args: &[&str]) -> Load {
     command.args(["--log-format", "json", "--log-level", "info"]).stderr(log.writer());
     let cost = run(&mut command);
     let text = log.text();
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let staged = lines.filter(|line| line["message"] == "staged").next_back();
+    let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let staged = lines.rfind(|line| line["message"] == "staged");
     let field = |name: &str| staged.as_ref().and_then(|line| line[name].as_f64());
     let (Some(rows), Some(staging)) = (field("rows"), field("seconds")) else {
         panic!("it did not log what it staged:\n{text}");
