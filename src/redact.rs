@@ -42,6 +42,12 @@ impl Failure {
         Self { code: code.into(), message: message.into(), class }
     }
 
+    /// Whether it is we who refuse what was asked for, and not the server.
+    pub fn is_refusal(&self) -> bool {
+        // There is no digit in our own words, and one in every SQLSTATE.
+        self.class == Class::Configuration && !self.code.bytes().any(|byte| byte.is_ascii_digit())
+    }
+
     /// Says what was being done when it failed.
     pub fn context(mut self, what: impl fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);

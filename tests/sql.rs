@@ -69,6 +69,7 @@ fn statement(path: &str) -> String {
         .replace("{fallback}", if name == "explain" { "$5" } else { "$7" })
         .replace("{due_at}", &read("src/tickets.due_at.sql"))
         .replace("{stage}", "npi_stage")
+        .replace("{end}", "2026-08-02")
         .replace("{columns}", "raw")
         .replace("{assignments}", "raw = s.raw")
         .replace("{type}", "1")

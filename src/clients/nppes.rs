@@ -73,7 +73,15 @@ impl Nppes {
         let url = self.page.join(name).map_err(|_| configuration("a name of a file that is none"))?;
         let mut download = Download { file, bytes: 0, digest: Context::new(&SHA256), etag: None };
         let what = format!("downloading {name}");
-        let done = retry.run(&what, async || self.go_on(url.clone(), &mut download, &progress).await).await;
+        let done = loop {
+            let before = download.bytes;
+            let done = retry.run(&what, async || self.go_on(url.clone(), &mut download, &progress).await).await;
+            // A long file over a bad line: as long as each round of attempts brings it on, there is another.
+            match done {
+                Err(failure) if failure.class == Class::Transient && download.bytes > before => {}
+                done => break done,
+            }
+        };
         done.map_err(|failure| {
             let code = if failure.code == "NPPES_NOT_A_ZIP" { failure.code.clone() } else { "NPPES_HTTP".into() };
             Failure { code, ..failure.context(format_args!("{name} could not be downloaded")) }
@@ -92,6 +100,7 @@ impl Nppes {
         let length = response.content_length();
         let total = match response.status() {
             StatusCode::PARTIAL_CONTENT => resumed(&response, download.bytes)?,
+            StatusCode::RANGE_NOT_SATISFIABLE => return download.at_its_end(&response),
             // The whole file, whether or not it was asked for.
             _ => {
                 download.begin(&response)?;
@@ -128,7 +137,8 @@ impl Nppes {
         }
         let response = request.send().await?;
         let status = response.status();
-        if status == StatusCode::OK || (status == StatusCode::PARTIAL_CONTENT && rest_of.is_some()) {
+        let of_a_rest = [StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
+        if status == StatusCode::OK || (of_a_rest.contains(&status) && rest_of.is_some()) {
             return Ok(response);
         }
         let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
@@ -141,6 +151,16 @@ impl Nppes {
 }
 
 impl Download<'_> {
+    /// There is no rest: the length that was told before was wrong, and this is all; or else it begins anew.
+    fn at_its_end(&mut self, response: &Response) -> Result<(), Failure> {
+        let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+        if range.and_then(|range| range.strip_prefix("bytes */")?.parse().ok()) == Some(self.bytes) {
+            return Ok(());
+        }
+        self.bytes = 0;
+        Err(Failure::new("NPPES_HTTP", Class::Transient, "the server does not know the rest of the file"))
+    }
+
     /// Forgets what was there.
     fn begin(&mut self, response: &Response) -> Result<(), Failure> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|error| disk(&error))?;

@@ -13,6 +13,7 @@
 mod archive;
 mod columns;
 mod csv;
+mod file;
 mod load;
 mod merge;
 mod names;
@@ -45,7 +46,7 @@ const WHOLE: Duration = Duration::from_secs(4 * 3600);
 #[derive(Args, Debug, Serialize)]
 pub struct RefreshNpi {
     /// Where the page of the files is, NPI_Files.html
-    #[arg(long, env = "ROUNDS_NPPES_URL", value_name = "URL", default_value = "https://download.cms.gov/nppes/", value_parser = base)]
+    #[arg(long, env = "ROUNDS_NPPES_URL", hide_env_values = true, value_name = "URL", default_value = "https://download.cms.gov/nppes/", value_parser = base)]
     #[serde(skip)]
     pub base_url: Url,
     /// Load the newest monthly file, which has everything, and then the weekly ones after it
@@ -59,7 +60,7 @@ pub struct RefreshNpi {
     #[serde(skip)]
     pub list: bool,
     /// Keep a copy of each loaded file there: file:///dir or s3://bucket/prefix, with the AWS_ variables
-    #[arg(long, env = "ROUNDS_NPPES_ARCHIVE", value_name = "URL", value_parser = address)]
+    #[arg(long, env = "ROUNDS_NPPES_ARCHIVE", hide_env_values = true, value_name = "URL", value_parser = address)]
     #[serde(skip)]
     pub archive: Option<Url>,
     /// Do not load a file of which more than this share of the lines cannot be read
@@ -109,17 +110,18 @@ impl Job for RefreshNpi {
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let archive = self.archive.as_ref().map(Archive::open).transpose()?;
-        load::drop_leftovers(run).await?;
-        let mut loader = load::Loader { job: self, run, archive, ledger: self.ledger(run).await? };
+        let mut loader = load::Loader::new(self, run, archive).await?;
         if let Some(path) = &self.file {
             let name = plan::file_name(path)?;
-            return loader.local(path, &name, report).await;
+            loader.local(path, &name, report).await?;
+            return loader.end();
         }
         let source = Source::new(&self.base_url, run.retry()).await?;
         while let Some(name) = next(&source.names, &loader.ledger, self.full)? {
             loader.download(&source, &name, report).await?;
         }
-        loader.archive_what_is_not(&source).await
+        loader.archive_what_is_not(&source).await?;
+        loader.end()
     }
 }
 
@@ -136,7 +138,11 @@ fn base(text: &str) -> Result<Url, String> {
 }
 
 fn address(text: &str) -> Result<Url, String> {
-    Url::parse(text).map_err(|_| "is no URL".to_owned())
+    let url = Url::parse(text).map_err(|_| "is no URL".to_owned())?;
+    // It is shown and recorded.
+    let plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if plain { Ok(url) } else { Err("must have no user, password, query or fragment".to_owned()) }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -1,5 +1,5 @@
 -- What becomes of each NPI of a staged file; the result is kept in the temporary table npi_todo. One row an NPI: of several in
--- the file the last counts. {stage} is the staging table.
+-- the file the last counts. {stage} is the staging table, {end} the last day of its file.
 -- class: I is inserted, C is changed, U is unchanged, O is older than what is stored.
 WITH
 repeated AS MATERIALIZED (
@@ -11,8 +11,11 @@ latest AS (
 )
 SELECT s.line, s.npi, s.bare, k.entity_type AS old_type, j.new_type, d.letter AS old_letter, j.new_letter,
        CASE WHEN k.npi IS NULL THEN 'I'
-            WHEN NOT s.bare AND d.updated_on > s.updated_on THEN 'O'
             WHEN s.deactivated_on IS NOT DISTINCT FROM d.deactivated_on AND (s.bare OR s.hash = d.hash) THEN 'U'
+            -- A deactivation has no Last Update Date, nor does it change one: there the file's period decides.
+            WHEN s.bare AND (f.period_end > '{end}' OR s.deactivated_on < d.deactivated_on) THEN 'O'
+            WHEN NOT s.bare AND (d.updated_on > s.updated_on
+                                 OR (f.period_end > '{end}' AND d.updated_on IS NOT DISTINCT FROM s.updated_on)) THEN 'O'
             ELSE 'C' END::"char" AS class,
        -- Whether what is searched differs.
        d.npi IS NULL OR (d.entity_type, d.letter) IS DISTINCT FROM (j.new_type, j.new_letter)
@@ -25,6 +28,7 @@ SELECT s.line, s.npi, s.bare, k.entity_type AS old_type, j.new_type, d.letter AS
 FROM latest s
 LEFT JOIN npi_key k ON k.npi = s.npi
 LEFT JOIN npi_data d ON d.npi = k.npi AND d.entity_type = k.entity_type
+LEFT JOIN npi_files f ON f.id = d.file_id
 -- A bare row says that an NPI is deactivated, and nothing else: its type stays, and it leaves search.
 CROSS JOIN LATERAL (
     SELECT CASE WHEN s.bare THEN COALESCE(k.entity_type, 0::smallint) ELSE s.entity_type END AS new_type,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Desk, Operation, listing};
 use crate::exit::Exit;
-use crate::jobs::refresh_npi::{Ledger, RefreshNpi, Source, next};
+use crate::jobs::refresh_npi::{Ledger, Loaded, Name, RefreshNpi, Source, next};
 use crate::output::stamp;
 use crate::redact::Failure;
 use crate::retry::Retry;
@@ -29,18 +29,8 @@ impl Operation for NpiFiles {
         };
         let unreadable = error.is_some();
         let mut would_load = vec![];
-        while !unreadable {
-            match next(&names, &ledger, self.job.full) {
-                Ok(Some(name)) => {
-                    would_load.push(name.text.clone());
-                    ledger.expect(&name);
-                }
-                Ok(None) => break,
-                Err(failure) => {
-                    error = Some(failure.to_string());
-                    break;
-                }
-            }
+        if !unreadable {
+            error = self.rehearse(&names, &mut ledger, &mut would_load).err().map(|failure| failure.to_string());
         }
         let text = text(&names, &loaded, &would_load, error.as_deref());
         let page: Vec<Value> = names
@@ -52,7 +42,18 @@ impl Operation for NpiFiles {
     }
 }
 
-fn shape(file: &crate::jobs::refresh_npi::Loaded) -> Value {
+impl NpiFiles {
+    /// As a run does it, file by file.
+    fn rehearse(&self, names: &[Name], ledger: &mut Ledger, would_load: &mut Vec<String>) -> Result<(), Failure> {
+        while let Some(name) = next(names, ledger, self.job.full)? {
+            ledger.expect(&name);
+            would_load.push(name.text);
+        }
+        Ok(())
+    }
+}
+
+fn shape(file: &Loaded) -> Value {
     json!({
         "name": file.name,
         "kind": file.kind,
@@ -63,12 +64,7 @@ fn shape(file: &crate::jobs::refresh_npi::Loaded) -> Value {
     })
 }
 
-fn text(
-    names: &[crate::jobs::refresh_npi::Name],
-    loaded: &[Value],
-    would_load: &[String],
-    error: Option<&str>,
-) -> String {
+fn text(names: &[Name], loaded: &[Value], would_load: &[String], error: Option<&str>) -> String {
     let mut rows: Vec<Vec<String>> = vec![];
     for name in names {
         let known =

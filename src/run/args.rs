@@ -39,6 +39,7 @@ pub struct RunArgs {
     pub dry_run: bool,
     /// The brake: when more than this many items are due, change nothing and exit 5 [default: 100000, or the job's own]
     #[arg(long, global = true, env = "ROUNDS_MAX_ITEMS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_items: Option<u32>,
     /// How many rows one transaction changes
     #[arg(long, global = true, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=5000))]

@@ -49,6 +49,9 @@ pub trait Job: Serialize {
     async fn run(&self, run: &Run, report: &mut Self::Report) -> Result<(), Halt>;
 }
 
+/// How long a lock is waited for by what takes long itself.
+const AT_LENGTH: Duration = Duration::from_secs(60);
+
 /// One run of a job.
 pub struct Run {
     pub id: Uuid,
@@ -152,13 +155,14 @@ impl Run {
         self.effect_with(self.limits.with_lock(patience), what, body).await
     }
 
-    /// The same for statements that take as long as they need.
+    /// The same for statements that take as long as they need, and wait for others as long as that pays.
     pub async fn effect_at_length<T>(
         &self,
         what: &str,
         body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T, Halt> {
-        self.effect_with(Limits { statement: self.time_limit, ..self.limits }, what, body).await
+        let limits = Limits { statement: self.time_limit, ..self.limits }.with_lock(AT_LENGTH);
+        self.effect_with(limits, what, body).await
     }
 
     /// One transaction beside the fence, of statements that take as long as they need: for what nobody sees until an effect

@@ -9,7 +9,6 @@ mod halt;
 mod job;
 mod lease;
 mod report;
-
 mod runner;
 mod streak;
 
@@ -20,7 +19,6 @@ pub use job::{Job, Run};
 pub use lease::committed;
 #[cfg(feature = "demo")]
 pub use report::Summary;
-
 pub use report::{Counts, NotDone, Report};
 pub use runner::execute;
 pub use streak::failures;

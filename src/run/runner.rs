@@ -216,7 +216,7 @@ async fn close(
     summary.status = if error.is_none() { "COMPLETED" } else { "FAILED" };
     summary.exit = match outcome {
         // What the caller has to correct, as long as nothing is done.
-        Err(Halt::Failed(failure)) if failure.class == Class::Configuration && processed == 0 => Exit::Usage,
+        Err(Halt::Failed(failure)) if failure.is_refusal() && processed == 0 => Exit::Usage,
         Err(halt) => halt.exit(),
         Ok(()) if failed > 0 && !args.partial_ok => Exit::Partial,
         Ok(()) => Exit::Done,

@@ -11,4 +11,5 @@ mod properties;
 mod properties_escalations;
 mod properties_rules;
 mod prune;
+mod refresh_npi;
 mod stage_alerts;

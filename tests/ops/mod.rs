@@ -3,6 +3,7 @@
 mod alerts;
 mod health;
 mod no_show;
+mod npi;
 mod runs;
 
 use std::time::{Duration, Instant};

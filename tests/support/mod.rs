@@ -10,6 +10,7 @@ pub mod scratch;
 pub mod clinic;
 pub mod desk;
 pub mod gate;
+pub mod nppes;
 mod pooler;
 pub mod program;
 pub mod proxy;

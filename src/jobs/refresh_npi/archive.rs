@@ -14,9 +14,9 @@ use reqwest::Url;
 use crate::clients;
 use crate::redact::{Class, Failure};
 
-const PIECE: usize = 1 << 20;
-/// How many parts of a large file are on their way at a time.
-const PARTS: usize = 2;
+const PIECE: usize = 256 << 10;
+/// The smallest part that a bucket takes; one is on its way while the next is read.
+const PART: usize = 5 << 20;
 
 pub struct Archive {
     store: Arc<dyn ObjectStore>,
@@ -79,17 +79,26 @@ impl Archive {
         };
         file.rewind().map_err(broken)?;
         let upload = self.store.put_multipart(&path).await.map_err(failed)?;
-        let mut write = WriteMultipart::new_with_chunk_size(upload, 8 * PIECE);
-        let mut piece = vec![0; PIECE];
-        loop {
-            let count = file.read(&mut piece).map_err(broken)?;
-            if count == 0 {
-                break;
-            }
-            write.wait_for_capacity(PARTS).await.map_err(failed)?;
-            write.write(&piece[..count]);
+        let mut write = WriteMultipart::new_with_chunk_size(upload, PART);
+        if let Err(error) = copy(file, &mut write).await {
+            // What was sent is of no use, and costs.
+            let _ = write.abort().await;
+            return Err(error.map_or_else(broken, failed));
         }
         write.finish().await.map_err(failed)?;
         Ok(format!("{}/{name}", self.url))
+    }
+}
+
+/// Sends a file; says whether it could not be read, or not sent.
+async fn copy(file: &mut File, write: &mut WriteMultipart) -> Result<(), Result<object_store::Error, std::io::Error>> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let count = file.read(&mut piece).map_err(Err)?;
+        if count == 0 {
+            return Ok(());
+        }
+        write.wait_for_capacity(1).await.map_err(Ok)?;
+        write.write(&piece[..count]);
     }
 }

@@ -10,7 +10,8 @@ use super::row::STAGED;
 use super::stage::Staged;
 use super::zips::Pfile;
 use crate::clients::nppes::Content;
-use crate::redact::Failure;
+use crate::redact::{Class, Failure};
+use crate::run::count;
 
 /// A file, as the ledger has it.
 pub struct Entry<'a> {
@@ -34,8 +35,9 @@ pub fn columns() -> impl Iterator<Item = &'static str> {
 pub async fn merge(tx: &Transaction<'_>, stage: &str, entry: &Entry<'_>) -> Result<Row, Failure> {
     // Of a weekly file all fits; of a monthly one less is written to disk.
     tx.batch_execute("SET LOCAL work_mem = '128MB'").await?;
+    check_staged(tx, stage, entry.staged).await?;
     let id = enter(tx, entry).await?;
-    let todo = format!(include_str!("../refresh_npi.sql"), stage = stage);
+    let todo = format!(include_str!("../refresh_npi.sql"), stage = stage, end = entry.pfile.end);
     tx.batch_execute(&format!("CREATE TEMPORARY TABLE npi_todo AS\n{todo}; ANALYZE npi_todo")).await?;
     tx.execute_typed(include_str!("../refresh_npi.keys.sql"), &[]).await?;
     for (table, kind) in [("search_surgeon", 1), ("search_facility", 2)] {
@@ -62,6 +64,16 @@ pub async fn merge(tx: &Transaction<'_>, stage: &str, entry: &Entry<'_>) -> Resu
     let counts = counted(tx, id, entry).await?;
     tx.batch_execute("DROP TABLE npi_todo").await?;
     Ok(counts)
+}
+
+/// The staging table is not logged: a server that crashed has emptied it.
+async fn check_staged(tx: &Transaction<'_>, stage: &str, staged: &Staged) -> Result<(), Failure> {
+    let query = format!("SELECT count(*) AS rows, count(reject) AS rejected FROM {stage}");
+    let row = tx.query_typed_one(&query, &[]).await?;
+    if (count(&row, "rows"), count(&row, "rejected")) == (staged.rows, staged.rejected) {
+        return Ok(());
+    }
+    Err(Failure::new("STAGING_LOST", Class::Transient, "the server has lost what was staged"))
 }
 
 async fn enter(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<i64, Failure> {

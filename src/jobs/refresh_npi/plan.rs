@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
 use reqwest::Url;
 use tokio_postgres::Transaction;
 
@@ -48,6 +48,13 @@ impl Source {
     }
 }
 
+impl Loaded {
+    pub fn again(&self) -> Self {
+        let (name, kind, sha256) = (self.name.clone(), self.kind.clone(), self.sha256.clone());
+        Self { name, kind, sha256, ..*self }
+    }
+}
+
 impl Ledger {
     pub async fn read(tx: &Transaction<'_>) -> Result<Self, Failure> {
         let query = "SELECT name, kind, sha256, period_start, period_end, rows, archived_to IS NOT NULL AS archived,
@@ -75,23 +82,29 @@ impl Ledger {
         self.files.iter().find(|file| file.sha256 == sha256)
     }
 
-    /// As if this file had been loaded.
+    /// As if this file had been loaded. A monthly one ends about the second Sunday of its month, which its name does not say.
     pub fn expect(&mut self, name: &Name) {
+        let second_sunday =
+            NaiveDate::from_weekday_of_month_opt(name.start.year(), name.start.month(), Weekday::Sun, 2);
+        let end = if name.kind == Kind::Monthly { second_sunday.unwrap_or(name.end) } else { name.end };
         self.files.push(Loaded {
             name: name.text.clone(),
             kind: name.kind.as_str().to_owned(),
             sha256: String::new(),
             start: name.start,
-            end: name.end,
+            end,
             rows: 0,
             archived: true,
             processed_at: DateTime::UNIX_EPOCH,
         });
     }
 
-    /// The last day that is covered.
+    /// The last day of those that are covered without a gap, from the newest file that has everything on.
     fn end(&self) -> Option<NaiveDate> {
-        self.files.iter().map(|file| file.end).max()
+        let monthly = self.files.iter().rposition(|file| file.kind == Kind::Monthly.as_str());
+        let (first, after) = self.files[monthly.unwrap_or(0)..].split_first()?;
+        let joins = |end: NaiveDate, file: &Loaded| end.succ_opt().is_some_and(|next| file.start <= next);
+        Some(after.iter().fold(first.end, |end, file| if joins(end, file) { end.max(file.end) } else { end }))
     }
 
     /// Half of the median of the rows of the last eight files of a kind; nothing where there is none.

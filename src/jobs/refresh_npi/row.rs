@@ -229,11 +229,11 @@ fn date(text: &[u8]) -> Result<Option<i32>, &'static str> {
     Ok(Some(date.signed_duration_since(epoch).num_days() as i32))
 }
 
-/// Whether it says nothing but that an NPI is deactivated.
+/// Whether it says of nobody more than that the NPI is deactivated: it has neither a name nor a place.
 fn is_bare(columns: &Columns, fields: Fields<'_>) -> bool {
-    let said = [columns.npi, columns.deactivated, columns.deactivation_code];
-    !fields.get(columns.deactivated).is_empty()
-        && (0..columns.count).all(|column| fields.get(column).is_empty() || said.contains(&column))
+    let Columns { organization, last, first, mailing, practice, .. } = columns;
+    let who = [*organization, *last, *first, mailing.lines[0], mailing.city, practice.lines[0], practice.city];
+    !fields.get(columns.deactivated).is_empty() && who.iter().all(|column| fields.get(*column).is_empty())
 }
 
 /// From `replacement_npi` to `sex`.

@@ -1,5 +1,6 @@
 //! How far a long piece of work is: a bar when a person looks, a log line every ten seconds when not.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ pub struct Bar {
     what: String,
     bar: Option<ProgressBar>,
     began: Instant,
-    last_line: std::cell::Cell<Instant>,
+    last_line: Cell<Instant>,
+    rows: Cell<u64>,
 }
 
 impl Bar {
@@ -25,7 +27,7 @@ impl Bar {
         let style = ProgressStyle::with_template(TEMPLATE).ok().filter(|_| std::io::stderr().is_terminal());
         let bar = style.map(|style| ProgressBar::new(0).with_style(style).with_message(what.to_owned()));
         let now = Instant::now();
-        Self { what: what.to_owned(), bar, began: now, last_line: now.into() }
+        Self { what: what.to_owned(), bar, began: now, last_line: now.into(), rows: 0.into() }
     }
 
     pub fn bytes(&self, bytes: u64, total: Option<u64>) {
@@ -39,22 +41,55 @@ impl Bar {
             let left = total.filter(|_| bytes > 0).map(|total| {
                 (self.began.elapsed().as_secs_f64() * total.saturating_sub(bytes) as f64 / bytes as f64).round()
             });
-            info!(bytes, total, seconds_left = left, "{}", self.what);
+            let rows = Some(self.rows.get()).filter(|rows| *rows > 0);
+            let rows_per_second = rows.map(|_| self.rows_per_second());
+            info!(bytes, total, rows, rows_per_second, seconds_left = left, "{}", self.what);
         }
     }
 
     fn rows(&self, rows: u64) {
-        let each_second = rows as f64 / self.began.elapsed().as_secs_f64().max(0.001);
+        self.rows.set(rows);
         if let Some(bar) = &self.bar {
-            bar.set_prefix(format!("{rows} rows, {each_second:.0}/s"));
+            bar.set_prefix(format!("{rows} rows, {:.0}/s", self.rows_per_second()));
         }
     }
 
-    pub fn done(&self) {
+    fn rows_per_second(&self) -> f64 {
+        (self.rows.get() as f64 / self.began.elapsed().as_secs_f64().max(0.001)).round()
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Says every ten seconds that some work goes on, of which nobody knows how far it is.
+pub async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let spinner = std::io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_message(what.to_owned()));
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
+    if let Some(spinner) = &spinner {
+        spinner.enable_steady_tick(LOOK_EVERY);
+    }
+    tokio::pin!(work);
+    let value = loop {
+        tokio::select! {
+            value = &mut work => break value,
+            _ = ticks.tick() => {
+                if spinner.is_none() {
+                    info!(seconds = began.elapsed().as_secs(), "{what}");
+                }
+            }
+        }
+    };
+    if let Some(spinner) = spinner {
+        spinner.finish_and_clear();
+    }
+    value
 }
 
 /// Shows how far some work is until it is done.
@@ -64,10 +99,7 @@ pub async fn watch<T>(what: &str, progress: &Progress, work: impl Future<Output 
     tokio::pin!(work);
     loop {
         tokio::select! {
-            value = &mut work => {
-                bar.done();
-                return value;
-            }
+            value = &mut work => return value,
             _ = ticks.tick() => {
                 bar.rows(progress.rows.load(Ordering::Relaxed));
                 bar.bytes(progress.bytes.load(Ordering::Relaxed), Some(progress.total.load(Ordering::Relaxed)));

@@ -52,7 +52,7 @@ pub fn create(table: &str) -> String {
 }
 
 /// Copies what comes out of a queue.
-pub async fn copy(tx: &Transaction<'_>, table: &str, mut chunks: Receiver<Vec<u8>>) -> Result<(), Failure> {
+pub async fn copy(tx: &Transaction<'_>, table: &str, mut chunks: Chunks) -> Result<(), Failure> {
     let columns: Vec<_> = STAGED.iter().map(|(name, _)| *name).collect();
     let copy = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
     let mut sink = Box::pin(tx.copy_in::<_, Bytes>(&copy).await?);
@@ -65,13 +65,13 @@ pub async fn copy(tx: &Transaction<'_>, table: &str, mut chunks: Receiver<Vec<u8
     Ok(())
 }
 
+/// What a thread reads, when it is done.
+pub type Reading = tokio::task::JoinHandle<Result<Staged, Failure>>;
+/// What is to be copied.
+pub type Chunks = Receiver<Vec<u8>>;
+
 /// Reads a file into so many queues, on a thread of its own.
-pub fn parse(
-    mut file: File,
-    pfile: Pfile,
-    connections: usize,
-    progress: Arc<Progress>,
-) -> (tokio::task::JoinHandle<Result<Staged, Failure>>, Vec<Receiver<Vec<u8>>>) {
+pub fn parse(mut file: File, pfile: Pfile, connections: usize, progress: Arc<Progress>) -> (Reading, Vec<Chunks>) {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..connections).map(|_| channel(QUEUE)).unzip();
     progress.total.store(pfile.bytes, Ordering::Relaxed);
     let handle = tokio::task::spawn_blocking(move || {

@@ -1,7 +1,10 @@
 //! `rounds npi verify`: is each of these an NPI, is it known, is it active.
 
+use std::collections::HashMap;
+
 use clap::Args;
 use serde_json::{Value, json};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::super::{Answer, Desk, listing};
@@ -24,17 +27,16 @@ impl VerifyArgs {
         let query =
             format!("SELECT d.npi, {ACTIVE} AS active, d.deactivated_on FROM npi_data d WHERE d.npi = ANY ($1)");
         let rows = desk.read(async |tx, _| Ok(tx.query_typed(&query, &[(&asked, Type::INT8_ARRAY)]).await?)).await?;
+        let stored: HashMap<i64, &Row> = rows.iter().map(|row| (row.get("npi"), row)).collect();
         let answers: Vec<Value> = self
             .npis
             .iter()
             .zip(&numbers)
             .map(|(text, number)| {
-                let row = rows.iter().find(|row| *number == Some(row.get("npi")));
+                let row = number.and_then(|number| stored.get(&number));
                 let active = row.map(|row| row.get::<_, bool>("active"));
-                // What is no number may be anything.
-                let npi = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.as_str() } else { "not a number" };
                 json!({
-                    "npi": npi,
+                    "npi": text,
                     "check_digit": number.is_some(),
                     "known": row.is_some(),
                     "active": active,

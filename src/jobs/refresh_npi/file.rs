@@ -1,0 +1,167 @@
+//! A file at hand: staged beside the fence, checked, merged behind it.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
+use tokio_postgres::{Row, Transaction};
+use tracing::{info, warn};
+
+use super::RefreshNpi;
+use super::load::{disk, joined};
+use super::merge::{Entry, merge};
+use super::names::Kind;
+use super::plan::Ledger;
+use super::show::{patiently, watch};
+use super::stage::{self, Progress, Staged};
+use super::zips::Pfile;
+use crate::clients::nppes::Content;
+use crate::redact::{Class, Failure};
+use crate::run::{Halt, Run};
+
+/// So many new rows change what the planner should know, and nothing else tells it of partitioned tables.
+const MANY: u64 = 500_000;
+
+/// A file, and what it is to be loaded with.
+pub struct AtHand<'a> {
+    pub job: &'a RefreshNpi,
+    pub run: &'a Run,
+    pub ledger: &'a Ledger,
+    pub name: &'a str,
+    pub kind: Kind,
+    pub file: &'a File,
+    pub content: &'a Content,
+    pub pfile: &'a Pfile,
+    pub began: DateTime<Utc>,
+}
+
+impl AtHand<'_> {
+    /// Loads it; what the connection or the server has spoilt is staged again. Of a dry run all is one transaction that is
+    /// rolled back.
+    pub async fn load(&self) -> Result<(u64, Row), Halt> {
+        let (run, table) = (self.run, format!("npi_stage_{}", self.run.id.simple()));
+        if run.dry_run() {
+            return run
+                .effect_at_length(&format!("loading {}", self.name), async |tx| self.rehearse(tx, &table).await)
+                .await;
+        }
+        let mut attempt = 1;
+        let outcome = loop {
+            match self.stage_and_merge(&table).await {
+                Err(Halt::Failed(failure)) if failure.class == Class::Transient && attempt < run.retry().attempts => {
+                    attempt += 1;
+                    warn!(error_code = %failure.code, attempt, "{}; staging it again", failure.message);
+                    tokio::time::sleep(run.retry().delay).await;
+                }
+                outcome => break outcome,
+            }
+        };
+        // A monthly file's is large, and the next run is a week away. If it cannot be dropped, that run does it.
+        let drop = async |tx: &Transaction<'_>| Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}")).await?);
+        if let Err(Halt::Failed(failure)) = run.effect("dropping the staging table", drop).await {
+            warn!(error_code = %failure.code, "{}; the next run drops it", failure.message);
+        }
+        outcome
+    }
+
+    async fn rehearse(&self, tx: &Transaction<'_>, table: &str) -> Result<(u64, Row), Failure> {
+        tx.batch_execute(&stage::create(table)).await?;
+        let copy = async |chunks: Vec<stage::Chunks>| {
+            for chunks in chunks {
+                stage::copy(tx, table, chunks).await?;
+            }
+            Ok::<(), Failure>(())
+        };
+        let staged = self.copied(1, copy).await?;
+        tx.batch_execute(&format!("ANALYZE {table}")).await?;
+        self.check(&staged)?;
+        Ok((staged.rows, merge(tx, table, &self.entry(&staged)).await?))
+    }
+
+    async fn stage_and_merge(&self, table: &str) -> Result<(u64, Row), Halt> {
+        let (run, name, create) = (self.run, self.name, stage::create(table));
+        run.effect("making the staging table", async |tx| {
+            Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}; {create}")).await?)
+        })
+        .await?;
+        let what = format!("staging {name}");
+        let beside = async |chunks: Vec<_>| {
+            let copy = |chunks| run.beside(&what, async move |tx| stage::copy(tx, table, chunks).await);
+            try_join_all(chunks.into_iter().map(copy)).await.map(drop)
+        };
+        let staged = self.copied(self.job.connections as usize, beside).await?;
+        self.check(&staged)?;
+        let count = format!("ANALYZE {table}");
+        run.beside("counting what was staged", async |tx| Ok(tx.batch_execute(&count).await?)).await?;
+        let entry = self.entry(&staged);
+        let what = format!("merging {name}");
+        let merged = run.effect_at_length(&what, async |tx| merge(tx, table, &entry).await);
+        let counts = patiently(&what, merged).await?;
+        if crate::run::count(&counts, "inserted") > MANY {
+            let analyze = "ANALYZE npi_key; ANALYZE npi_data; ANALYZE search_surgeon; ANALYZE search_facility";
+            let counted = run.beside("counting what was loaded", async |tx| Ok(tx.batch_execute(analyze).await?)).await;
+            if let Err(Halt::Failed(failure)) = counted {
+                warn!(error_code = %failure.code, "{name} is loaded; but {}", failure.message);
+            }
+        }
+        Ok((staged.rows, counts))
+    }
+
+    /// Reads the file while something copies it.
+    async fn copied<E: From<Failure>>(
+        &self,
+        connections: usize,
+        copy: impl AsyncFnOnce(Vec<stage::Chunks>) -> Result<(), E>,
+    ) -> Result<Staged, E> {
+        let name = self.name;
+        let file = self.file.try_clone().map_err(|error| disk(&error))?;
+        let progress = Arc::new(Progress::default());
+        let began = Instant::now();
+        let (reading, chunks) = stage::parse(file, self.pfile.clone(), connections, progress.clone());
+        let copied = watch(&format!("loading {name}"), &progress, copy(chunks)).await;
+        // A reader that could not go on says why; that nobody took its rows is the copy's matter.
+        let read = joined(reading.await)?;
+        match (copied, read) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Err(failure)) => Err(failure.context(format_args!("{name} was not loaded")).into()),
+            (Ok(()), Ok(staged)) => {
+                let seconds = began.elapsed().as_secs_f64();
+                info!(file = name, rows = staged.rows, bytes = staged.bytes, seconds, "staged");
+                for column in &staged.unknown {
+                    warn!(file = name, column, "a column that is not known here is kept, and not looked at");
+                }
+                Ok(staged)
+            }
+        }
+    }
+
+    fn entry<'a>(&'a self, staged: &'a Staged) -> Entry<'a> {
+        let Self { name, kind, content, pfile, began, .. } = *self;
+        Entry { name, kind, content, pfile, staged, began, now: self.run.now, run: self.run.id }
+    }
+
+    /// Refuses a file that is not what it should be.
+    fn check(&self, staged: &Staged) -> Result<(), Failure> {
+        let (name, kind) = (self.name, self.kind);
+        let share = staged.rejected as f64 / (staged.rows.max(1)) as f64;
+        if share > self.job.max_reject_share {
+            let message = format!(
+                "{name} was not loaded: {} of its {} lines cannot be read, more than --max-reject-share {}",
+                staged.rejected, staged.rows, self.job.max_reject_share
+            );
+            return Err(Failure::new("NPPES_REJECTS", Class::Other, message));
+        }
+        match self.ledger.rows_min(kind) {
+            Some(fewest) if staged.rows.cast_signed() < fewest => {
+                let message = format!(
+                    "{name} was not loaded: it has {} lines, less than half of what is usual ({fewest})",
+                    staged.rows
+                );
+                Err(Failure::new("NPPES_TOO_FEW_ROWS", Class::Other, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
