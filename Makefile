@@ -1,7 +1,7 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
 # PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
-.PHONY: demo test bench check docs
+.PHONY: demo test bench bench-npi check docs
 .DEFAULT_GOAL := demo
 
 # scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
@@ -17,6 +17,11 @@ test:
 
 bench:
 	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations --bench billing
+
+# Takes an hour and 25 GB of disk; ROUNDS_BENCH_ROWS=200000 makes it a few minutes.
+bench-npi:
+	@scripts/bench-tools
+	@$(with_postgres) && cargo bench --locked --bench npi
 
 check:
 	cargo fmt --check

@@ -25,24 +25,44 @@ pub struct Harness {
 impl Harness {
     /// A server with the migrated database `clinic`, which a script fills; `values` are psql variables of it.
     pub fn start(fill: &str, values: &[String]) -> Self {
+        let harness = Self::empty();
+        eprintln!("filling in {} ...", values.join(", "));
+        let fill = format!("{}/benches/{fill}", env!("CARGO_MANIFEST_DIR"));
+        run(psql(&harness.url()).args(values.iter().flat_map(|value| ["-v", value])).args(["-f", &fill]));
+        harness
+    }
+
+    /// A server with the migrated database `clinic`.
+    pub fn empty() -> Self {
         let server = Scratch::start(Durability::Full).unwrap_or_else(|error| panic!("{error}"));
-        eprintln!("PostgreSQL {}; filling in {} ...", server.version(), values.join(", "));
+        eprintln!("PostgreSQL {}", server.version());
         let harness = Self { server };
         // It would fall on whatever is measured at that minute.
         harness.admin("ALTER SYSTEM SET autovacuum = off");
         harness.admin("SELECT pg_reload_conf()");
-        harness.admin("CREATE DATABASE clinic");
-        run(&mut rounds(&harness.url(), "migrate"));
-        let fill = format!("{}/benches/{fill}", env!("CARGO_MANIFEST_DIR"));
-        run(psql(&harness.url()).args(values.iter().flat_map(|value| ["-v", value])).args(["-f", &fill]));
+        harness.another("clinic");
         harness
+    }
+
+    /// One more migrated database; its address.
+    pub fn another(&self, name: &str) -> String {
+        self.admin(&format!("CREATE DATABASE {name}"));
+        let url = self.server.url(name);
+        run(&mut rounds(&url, "migrate"));
+        url
     }
 
     pub fn url(&self) -> String {
         self.server.url("clinic")
     }
 
-    fn admin(&self, statement: &str) -> String {
+    /// What the server logs.
+    #[allow(dead_code, reason = "few benchmarks read it")]
+    pub fn log(&self) -> PathBuf {
+        self.server.dir().join("log")
+    }
+
+    pub fn admin(&self, statement: &str) -> String {
         output(psql(&self.server.url("postgres")).args(["-c", statement]))
     }
 
