@@ -55,11 +55,15 @@ SELECT s.npi, s.entity_type, s.replacement_npi, s.organization_name, s.last_name
 FROM change c JOIN staged s USING (npi)
 WHERE c.old_type IS NULL;
 
--- From the old letter only.
+-- From the old letter only; looked up there, and not joined with all letters.
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
 DELETE FROM search_surgeon t USING change c
 WHERE c.old_type = 1 AND c.moved AND t.letter = c.old_letter AND t.npi = c.npi;
 DELETE FROM search_facility t USING change c
 WHERE c.old_type = 2 AND c.moved AND t.letter = c.old_letter AND t.npi = c.npi;
+SET LOCAL enable_hashjoin = on;
+SET LOCAL enable_mergejoin = on;
 INSERT INTO search_surgeon (letter, npi, folded, first_name, last_name, address, city, state, zip, primary_taxonomy)
 SELECT s.letter, s.npi, s.folded, s.first_name, s.last_name, s.practice_address, s.practice_city, s.practice_state,
        s.practice_zip, s.primary_taxonomy
