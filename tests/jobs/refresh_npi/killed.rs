@@ -281,3 +281,34 @@ async fn a_failure_of_the_database_in_the_merge_leaves_nothing_behind() {
         registry.sound().await;
     }
 }
+
+/// The staging table is not logged: a server that crashes between staging and merge has emptied it.
+#[tokio::test]
+async fn what_the_server_has_lost_of_the_staging_is_staged_again() {
+    const ROWS: i64 = 20_000;
+    let registry = Registry::with(&week(0).of(&crowd(0, ROWS))).await;
+    registry.publish(&[week(1).of(&crowd(ROWS, ROWS))]);
+    // A holder of the run's row holds up the merge, and nothing of the staging but its first step.
+    let holder = connect(&server().url(&registry.clinic.database)).await;
+    let run = registry.clinic.program.start(&["refresh-npi"]);
+    let staging = "SELECT relname::text FROM pg_class WHERE relname LIKE 'npi\\_stage\\_%' AND relkind = 'r'";
+    let table: String = loop {
+        if let Some(row) = registry.clinic.rows(staging).await.first() {
+            break row.get(0);
+        }
+    };
+    holder.batch_execute("BEGIN; SELECT FROM cron_job_runs WHERE status = 'RUNNING' FOR UPDATE").await.expect("locked");
+    let staged = format!("SELECT count(*) FROM {table}");
+    while registry.clinic.count(&staged).await < ROWS {
+        sleep(Duration::from_millis(5)).await;
+    }
+    registry.clinic.sql(&format!("TRUNCATE {table}")).await;
+    holder.batch_execute("COMMIT").await.expect("let go");
+    let outcome = program::finish(run).await.expect(0);
+    assert!(outcome.stderr.contains("STAGING_LOST"), "{}", outcome.stderr);
+    assert_eq!(
+        (outcome.count("loaded"), registry.clinic.count("SELECT count(*) FROM npi_data").await),
+        (ROWS as u64, 2 * ROWS)
+    );
+    registry.sound().await;
+}

@@ -204,3 +204,16 @@ async fn the_database_itself_keeps_an_npi_once() {
     }
     registry.expect(ann().npi, json!({"entity_type": 1, "last_name": "STONE"})).await;
 }
+
+#[tokio::test]
+async fn an_older_file_brings_nobody_back_whom_a_newer_one_has_deactivated() {
+    let registry = having(&ann()).await;
+    registry.merges(2, &[Provider::gone(1, "12/31/2025")], [0, 1, 0, 0, 0, 1]).await;
+    // The week before: the row as it was, and the same deactivated earlier.
+    registry.merges(1, &[ann()], [0, 0, 0, 1, 0, 0]).await;
+    registry.expect(ann().npi, json!({"deactivated_on": "2025-12-31", "letter": null})).await;
+    let reactivated = ann().with(DEACTIVATED, "12/31/2025").with(REACTIVATED, "01/05/2026").with(UPDATED, "01/05/2026");
+    registry.merges(4, &[reactivated], [0, 1, 0, 0, 0, 0]).await;
+    registry.merges(3, &[Provider::gone(1, "12/31/2025")], [0, 0, 1, 0, 0, 0]).await;
+    assert_eq!(registry.searchable(ann().npi).await, ["search_surgeon_s"]);
+}

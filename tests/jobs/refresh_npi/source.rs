@@ -535,3 +535,69 @@ async fn nothing_of_a_row_comes_out() {
         assert!(!out.contains(word), "{word}: {out}");
     }
 }
+
+#[tokio::test]
+async fn a_file_of_ones_own_hides_no_week_that_is_missing_before_it() {
+    let registry = Registry::with(&weekly(0)).await;
+    registry.load(&weekly(2), &[]).await.expect(0);
+    registry.publish(&[weekly(1), weekly(2), weekly(3)]);
+    assert_eq!(loaded(&registry.refreshes(&[]).await), [weekly(1).weekly_name(), weekly(3).weekly_name()]);
+    let other = Registry::with(&weekly(0)).await;
+    other.load(&weekly(3), &[]).await.expect(0);
+    other.publish(&[weekly(2), weekly(3)]);
+    let message = other.refuses(&[], "NPPES_GAP").await;
+    assert!(message.contains("2025-12-22") && message.contains("2025-12-28"), "{message}");
+}
+
+#[tokio::test]
+async fn an_archive_that_is_down_keeps_no_file_from_being_loaded() {
+    let registry = Registry::with(&weekly(0)).await;
+    registry.publish(&[weekly(1), weekly(2)]);
+    let archive = registry.files.path().join("archive");
+    fs::create_dir(&archive).expect("can be made");
+    // A directory stands where each file is to be.
+    for number in [1, 2] {
+        fs::create_dir(archive.join(weekly(number).weekly_name())).expect("can be made");
+    }
+    let outcome = registry.refresh(&["--archive", &format!("file://{}", archive.display())]).await;
+    assert_eq!((outcome.count("loaded"), loaded(&outcome).len()), (20, 2), "the report has them");
+    failed(outcome, "NPPES_ARCHIVE");
+    assert_eq!(registry.ledger().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_of_the_period_in_its_name_is_not_loaded() {
+    let registry = Registry::with(&weekly(0)).await;
+    registry.publish(&[weekly(1)]);
+    for other in [weekly(2), monthly("2025-12-28")] {
+        registry.site.put(&weekly(1).weekly_name(), other.zip());
+        registry.refuses(&[], "NPPES_BAD_ZIP").await;
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_stands_aside_where_a_run_is_at_work() {
+    let registry = Registry::with(&weekly(0)).await;
+    registry.publish(&[weekly(1)]);
+    let running =
+        "INSERT INTO cron_job_runs (id, job_name, status, started_at, heartbeat_at, deadline_at, host, version)
+                   SELECT gen_random_uuid(), 'refresh-npi', 'RUNNING', t, t, t + interval '1 hour', 'h', 'v'
+                   FROM (SELECT clock_timestamp() AS t) c";
+    registry.clinic.sql(running).await;
+    registry.refuses(&["--dry-run"], "ALREADY_RUNNING").await;
+}
+
+#[tokio::test]
+async fn no_address_with_a_password_is_taken() {
+    let registry = Registry::new().await;
+    for option in [
+        "--base-url=https://user:hunter2@mirror/nppes",
+        "--archive=s3://key:hunter2@bucket/x",
+        "--archive=file:///tmp?x=hunter2",
+    ] {
+        registry.refresh(&[option]).await.expect(2);
+    }
+    let program = registry.clinic.program.clone().env("ROUNDS_NPPES_ARCHIVE", "s3://hunter2@bucket");
+    let help = program.run(&["refresh-npi", "--help"]).await.expect(0).stdout;
+    assert!(!help.contains("hunter2"), "{help}");
+}
