@@ -124,8 +124,10 @@ fn report(
     at_least("zip to staging, one connection", median(staging.iter().map(|r| r.psql / r.one.staging)), 2.0);
     at_least("zip to staging, two connections", median(staging.iter().map(|r| r.psql / r.two.staging)), 2.7);
     at_least("weekly job, against rebuilding", median(weekly.iter().map(|r| r.rebuilt / r.program.seconds())), 10.0);
-    let rate = median(staging.iter().map(|r| r.two.rows as f64 / r.two.staging));
-    at_least("monthly rows/s, against weekly", monthly.rows as f64 / monthly.staging / rate, 0.6);
+    let rate = |load: &Load| load.rows as f64 / load.staging;
+    // Of the weekly ones the fastest: the monthly file takes so long that little can disturb it.
+    let fastest = weekly.iter().map(|r| &r.program).chain(staging.iter().map(|r| &r.two)).map(rate).fold(0.0, f64::max);
+    at_least("monthly rows/s, against weekly", rate(monthly) / fastest, 0.6);
     let ratio = median(weekly.iter().map(|r| r.program.seconds() / (r.program.staging + r.by_hand)));
     verdict.row("weekly job, against hand-tuned SQL", format!("{ratio:.2}x"), "<= 1.2x", ratio <= 1.2);
     let weekly = weekly.iter().map(|r| megabytes(&r.program)).fold(0.0, f64::max);

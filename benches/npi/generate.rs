@@ -1,5 +1,5 @@
 //! Files as CMS publishes them, of the true shape, and the same in every run: one monthly file with everybody, and weekly
-//! files after it. header_v2.csv is the header of NPPES_Data_Dissemination_072726_080226_Weekly_V2.zip, byte for byte.
+//! files after it. header_v2.csv is the header of CMS's V2 pfiles, as it is in ../shared/data/nppes, byte for byte.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

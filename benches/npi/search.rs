@@ -24,6 +24,8 @@ pub struct Searches {
     verify: Times,
     /// What the server says it took for the statements of a search: parsed, bound and executed.
     server: Times,
+    /// What was searched for, and where.
+    asked: Vec<String>,
 }
 
 /// Of all names, once a pass.
@@ -33,8 +35,11 @@ struct Times(Vec<f64>);
 impl Times {
     /// Of each name the median of all passes: what is slow once only is the machine's doing.
     fn percentile(&self, percent: usize) -> f64 {
-        let of_name = |name: usize| self.0.iter().skip(name).step_by(SEARCHES as usize).copied();
-        percentile((0..SEARCHES as usize).map(|name| median(of_name(name))).collect(), percent)
+        percentile((0..SEARCHES as usize).map(|name| self.of_name(name)).collect(), percent)
+    }
+
+    fn of_name(&self, name: usize) -> f64 {
+        median(self.0.iter().skip(name).step_by(SEARCHES as usize).copied())
     }
 
     fn print(&self, name: &str) {
@@ -58,6 +63,12 @@ impl Searches {
         self.search.print("npi search, as a process");
         self.verify.print("npi verify, as a process");
         self.server.print("npi search, by the server");
+        let mut slowest: Vec<_> =
+            (0..SEARCHES as usize).map(|name| (self.server.of_name(name), &self.asked[name])).collect();
+        slowest.sort_unstable_by(|(one, _), (other, _)| other.total_cmp(one));
+        for (millis, asked) in &slowest[..5] {
+            println!("    {millis:6.2} ms: {asked}");
+        }
     }
 }
 
@@ -73,7 +84,10 @@ pub fn measure(harness: &Harness, registry: Registry) -> Searches {
     };
     for number in (0..REPEATS).flat_map(|_| 0..SEARCHES) {
         let provider = somebody(registry, number);
-        let (millis, found) = timed(&mut question(&harness.url(), number, &provider));
+        let mut question = question(&harness.url(), number, &provider);
+        let (millis, found) = timed(&mut question);
+        let words = question.get_args().skip_while(|word| *word != "search").skip(1);
+        searches.asked.push(words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "));
         searches.search.0.push(millis);
         let found: Value = serde_json::from_str(&found).expect("it prints JSON");
         assert!(
