@@ -22,11 +22,11 @@ pub fn is_valid(npi: u64) -> bool {
     sum % 10 == 0
 }
 
-/// A name as it is searched: lower case, without accents, single spaces.
+/// A name as it is searched: lower case, without accents, single spaces, and a comma is one.
 pub fn fold(name: &str, out: &mut String) {
     let start = out.len();
     if name.is_ascii() {
-        for word in name.split_ascii_whitespace() {
+        for word in name.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
             if out.len() > start {
                 out.push(' ');
             }
@@ -35,7 +35,7 @@ pub fn fold(name: &str, out: &mut String) {
         out[start..].make_ascii_lowercase();
         return;
     }
-    for word in name.split_whitespace() {
+    for word in name.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()) {
         if out.len() > start {
             out.push(' ');
         }
@@ -86,7 +86,8 @@ mod tests {
         for (name, expected) in [
             ("O'BRIEN", "o'brien"),
             ("  de  la\tCruz ", "de la cruz"),
-            ("ÉLAN", "elan"),
+            ("CLINIC, INC.", "clinic inc."),
+            ("ÉLAN, INC.", "elan inc."),
             ("Núñez Ångström", "nunez angstrom"),
             ("ŁÓDŹ", "lodz"),
             ("İpek", "ipek"),

@@ -47,7 +47,10 @@ impl Desk<'_> {
             let tx = LIMITS.begin_reading(&mut client).await?;
             schema::check_served(&tx).await?;
             let now = self.now(&tx).await?;
-            body(&tx, now).await
+            let value = body(&tx, now).await?;
+            // Ended, not dropped: the process may be gone before the server hears of it.
+            tx.rollback().await?;
+            Ok(value)
         };
         timeout(self.limit, read).await.unwrap_or_else(|_| Err(self.no_answer()))
     }

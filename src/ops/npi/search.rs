@@ -61,7 +61,7 @@ pub struct SearchArgs {
 impl SearchArgs {
     pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
         let mut folded = String::new();
-        fold(&self.name.join(" ").replace(',', " "), &mut folded);
+        fold(&self.name.join(" "), &mut folded);
         if folded.is_empty() {
             return Err(refused("NO_NAME", "NAME is empty".into()));
         }
