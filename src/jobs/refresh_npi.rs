@@ -10,6 +10,7 @@
 //! Leaves alone: rows that are older than what is stored, lines that cannot be read (`npi_rejects`); and everything, where too
 //! many cannot, or the file has too few. That is its brake: `--max-items` does not count here.
 
+mod ahead;
 mod archive;
 mod columns;
 mod csv;

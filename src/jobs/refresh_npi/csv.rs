@@ -88,24 +88,27 @@ impl Splitter {
         Fields { line, splitter: self }
     }
 
-    /// Whether the line is quotes, fields and commas and nothing else.
+    /// Whether the line is quotes, fields and commas and nothing else. Most fields are empty: looking at one byte more costs less
+    /// than a search for the next quote.
     fn by_quotes(&mut self, line: &[u8]) -> bool {
         self.spans.clear();
-        let mut quotes = memchr::memchr_iter(b'"', line);
-        let mut expected = 0;
-        while let Some(open) = quotes.next() {
-            let Some(close) = quotes.next() else { return false };
-            if open != expected {
-                return false;
+        let mut at = 0;
+        while line.get(at) == Some(&b'"') {
+            let start = at + 1;
+            let length = match line.get(start) {
+                Some(b'"') => 0,
+                _ => match memchr::memchr(b'"', &line[start..]) {
+                    Some(length) => length,
+                    None => return false,
+                },
+            };
+            let end = start + length;
+            self.spans.push((start as u32, end as u32));
+            match line.get(end + 1) {
+                None => return true,
+                Some(b',') => at = end + 2,
+                Some(_) => return false,
             }
-            self.spans.push((open as u32 + 1, close as u32));
-            if close + 1 == line.len() {
-                return true;
-            }
-            if line[close + 1] != b',' {
-                return false;
-            }
-            expected = close + 2;
         }
         false
     }

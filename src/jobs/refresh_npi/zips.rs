@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read, Seek};
 use chrono::NaiveDate;
 use zip::ZipArchive;
 
+use super::ahead::ahead;
 use super::names;
 use crate::redact::{Class, Failure};
 
@@ -63,11 +64,11 @@ impl Pfile {
         body: impl FnOnce(&mut dyn Read) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         file.rewind().map_err(|error| bad(format!("it cannot be read: {}", error.kind())))?;
-        let Some(entry) = self.entry else { return body(file) };
+        let Some(entry) = self.entry else { return ahead(file, body) };
         let mut archive = open(file)?;
         let entry = archive.by_index(entry).map_err(|error| unreadable(&error))?;
         // What claims to be small and is not ends here.
-        body(&mut entry.take(self.bytes + 1))
+        ahead(&mut entry.take(self.bytes + 1), body)
     }
 }
 
