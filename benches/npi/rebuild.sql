@@ -74,6 +74,8 @@ ALTER TABLE anew.search_surgeon ADD PRIMARY KEY (letter, npi);
 ALTER TABLE anew.search_facility ADD PRIMARY KEY (letter, npi);
 CREATE INDEX ON anew.search_surgeon (folded COLLATE "C", npi);
 CREATE INDEX ON anew.search_facility (folded COLLATE "C", npi);
+CREATE INDEX ON anew.search_surgeon (state, folded COLLATE "C", npi);
+CREATE INDEX ON anew.search_facility (state, folded COLLATE "C", npi);
 ANALYZE anew.search_surgeon, anew.search_facility;
 SELECT EXTRACT(epoch FROM clock_timestamp() - now());
 
