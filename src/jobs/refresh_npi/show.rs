@@ -12,7 +12,7 @@ use super::stage::Progress;
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-const TEMPLATE: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left {prefix}";
+const TEMPLATE: &str = "{msg}\n{wide_bar} {bytes}/{total_bytes}  {prefix}  {eta} left";
 
 pub struct Bar {
     what: String,
