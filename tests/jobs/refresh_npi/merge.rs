@@ -214,6 +214,7 @@ async fn an_older_file_brings_nobody_back_whom_a_newer_one_has_deactivated() {
     registry.expect(ann().npi, json!({"deactivated_on": "2025-12-31", "letter": null})).await;
     let reactivated = ann().with(DEACTIVATED, "12/31/2025").with(REACTIVATED, "01/05/2026").with(UPDATED, "01/05/2026");
     registry.merges(4, &[reactivated], [0, 1, 0, 0, 0, 0]).await;
-    registry.merges(3, &[Provider::gone(1, "12/31/2025")], [0, 0, 1, 0, 0, 0]).await;
+    registry.merges(3, &[Provider::gone(1, "01/04/2026")], [0, 0, 0, 1, 0, 0]).await;
+    registry.expect(ann().npi, json!({"deactivated_on": "2025-12-31", "letter": "s"})).await;
     assert_eq!(registry.searchable(ann().npi).await, ["search_surgeon_s"]);
 }
