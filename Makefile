@@ -18,7 +18,7 @@ test:
 bench:
 	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations --bench billing
 
-# Takes twenty minutes and 25 GB of disk; ROUNDS_BENCH_ROWS=200000 makes it a few minutes.
+# Takes twenty minutes and 22 GB of disk; ROUNDS_BENCH_ROWS=200000 makes it a few minutes.
 bench-npi:
 	@scripts/bench-tools
 	@$(with_postgres) && cargo bench --locked --bench npi

@@ -197,8 +197,9 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn disk(error: &std::io::Error) -> Failure {
-    Failure::new("NPPES_DISK", Class::Other, format!("the temporary file cannot be written: {}", error.kind()))
+/// A file of ours that cannot be worked with.
+pub fn disk(error: &std::io::Error) -> Failure {
+    Failure::new("NPPES_DISK", Class::Other, format!("a file cannot be read or written: {}", error.kind()))
 }
 
 fn configuration(message: &'static str) -> Failure {

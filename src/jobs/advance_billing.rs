@@ -162,12 +162,11 @@ impl AdvanceBilling {
         let confirmed = self.confirm_items.or(run.max_items());
         let scan = async |tx: &Transaction<'_>| {
             let outlook = self.outlook(tx, run.now, stage, confirmed).await?;
-            let braked = outlook.due > u64::from(outlook.limit);
-            let ids = if braked { vec![] } else { outlook.ids(tx, run.now).await? };
+            let ids = if outlook.is_too_much() { vec![] } else { outlook.ids(tx, run.now).await? };
             Ok((outlook, ids))
         };
         let (outlook, ids) = run.read("looking for cases that are due", scan).await?;
-        if outlook.due > u64::from(outlook.limit) {
+        if outlook.is_too_much() {
             report.scanned = outlook.held_back + outlook.due;
             return Err(brake(outlook.due, outlook.limit, &format!(", worth {} in all", outlook.worth)));
         }
@@ -211,6 +210,11 @@ impl AdvanceBilling {
 }
 
 impl Outlook {
+    /// Whether more is due than may be moved.
+    pub fn is_too_much(&self) -> bool {
+        self.due > u64::from(self.limit)
+    }
+
     /// The ids of the cases that are due; no more than may be moved.
     async fn ids(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<i64>, Failure> {
         let scan = format!("SELECT c.id FROM surgical_cases c\n{}ORDER BY c.id LIMIT $4", due());

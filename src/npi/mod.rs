@@ -22,6 +22,12 @@ pub fn is_valid(npi: u64) -> bool {
     sum % 10 == 0
 }
 
+/// Ten digits that are an NPI.
+pub fn parse(text: &str) -> Option<i64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten().filter(|npi| is_valid(*npi)).map(u64::cast_signed)
+}
+
 /// A name as it is searched: lower case, without accents, single spaces, and a comma is one.
 pub fn fold(name: &str, out: &mut String) {
     let start = out.len();

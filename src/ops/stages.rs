@@ -62,7 +62,7 @@ fn shape((stage, outlook): &(Stage, Outlook)) -> Value {
 }
 
 fn row((stage, outlook): &(Stage, Outlook)) -> Vec<String> {
-    let unasked = if outlook.due > u64::from(outlook.limit) { "no: at most" } else { "up to" };
+    let unasked = if outlook.is_too_much() { "no: at most" } else { "up to" };
     vec![
         stage.name().to_owned(),
         format!("{} -> {}", outlook.step.from, outlook.step.to),

@@ -10,14 +10,14 @@ use tokio_postgres::{Row, Transaction};
 use tracing::{info, warn};
 
 use super::RefreshNpi;
-use super::load::{disk, joined};
+use super::load::joined;
 use super::merge::{Entry, merge};
 use super::names::Kind;
 use super::plan::Ledger;
 use super::show::{patiently, watch};
 use super::stage::{self, Progress, Staged};
 use super::zips::Pfile;
-use crate::clients::nppes::Content;
+use crate::clients::nppes::{Content, disk};
 use crate::redact::{Class, Failure};
 use crate::run::{Halt, Run};
 

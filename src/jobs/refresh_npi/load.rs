@@ -18,7 +18,7 @@ use super::plan::{Ledger, Loaded, Source};
 use super::show::{Bar, patiently};
 use super::zips::{self, Pfile};
 use super::{Outcome, RefreshNpi, Report};
-use crate::clients::nppes::{Content, hex};
+use crate::clients::nppes::{Content, disk, hex};
 use crate::redact::{Class, Failure};
 use crate::run::{Halt, Job, Run};
 
@@ -118,7 +118,7 @@ impl<'a> Loader<'a> {
         let mut file = File::open(path).map_err(|error| disk(&error))?;
         let read = tokio::task::spawn_blocking(move || digest(&mut file).map(|content| (file, content)));
         let (file, content) = joined(read.await)?.map_err(|error| disk(&error))?;
-        match self.ledger.named(name).map(Loaded::again) {
+        match self.ledger.named(name).cloned() {
             Some(known) => self.skip(name, known, report),
             None => self.load(name, Fetched { file, content, began }, None, report).await?,
         }
@@ -131,7 +131,7 @@ impl<'a> Loader<'a> {
         info!(file = name, "{skipped}");
         report.files.push(Outcome::Known { name: name.to_owned(), skipped });
         let known = Loaded { name: name.to_owned(), sha256: String::new(), archived: true, ..known };
-        self.known.push(known.again());
+        self.known.push(known.clone());
         self.ledger.files.push(known);
     }
 
@@ -148,7 +148,7 @@ impl<'a> Loader<'a> {
         report: &mut Report,
     ) -> Result<(), Halt> {
         let Fetched { mut file, content, began } = fetched;
-        if let Some(known) = self.ledger.with_content(&content.sha256).map(Loaded::again) {
+        if let Some(known) = self.ledger.with_content(&content.sha256).cloned() {
             self.skip(name, known, report);
             return Ok(());
         }
@@ -167,7 +167,7 @@ impl<'a> Loader<'a> {
         counts.archived_to = self.keep(name, &mut file).await?;
         report.take(counts);
         self.ledger = job.ledger(run).await?;
-        self.ledger.files.extend(self.known.iter().map(Loaded::again));
+        self.ledger.files.extend_from_slice(&self.known);
         Ok(())
     }
 
@@ -302,8 +302,4 @@ pub fn joined<T>(outcome: Result<T, tokio::task::JoinError>) -> Result<T, Failur
     outcome.map_err(|_| {
         Failure::new("THREAD", Class::Other, "the thread that reads the file ended badly: a defect of rounds")
     })
-}
-
-pub fn disk(error: &std::io::Error) -> Failure {
-    Failure::new("NPPES_DISK", Class::Other, format!("a file cannot be read or written: {}", error.kind()))
 }

@@ -24,7 +24,7 @@ pub struct Ledger {
     pub files: Vec<Loaded>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     pub name: String,
     pub kind: String,
@@ -45,13 +45,6 @@ impl Source {
             return Err(Failure::new("NPPES_PAGE", Class::Other, message));
         }
         Ok(Self { server, names })
-    }
-}
-
-impl Loaded {
-    pub fn again(&self) -> Self {
-        let (name, kind, sha256) = (self.name.clone(), self.kind.clone(), self.sha256.clone());
-        Self { name, kind, sha256, ..*self }
     }
 }
 

@@ -82,12 +82,11 @@ pub fn broken(error: &io::Error) -> Failure {
 }
 
 fn unreadable(error: &zip::result::ZipError) -> Failure {
-    let why = match error {
-        zip::result::ZipError::Io(error) => format!("it is damaged, or it was cut off ({})", error.kind()),
-        zip::result::ZipError::UnsupportedArchive(_) => "it is compressed in a way that is not known here".into(),
-        _ => "it is damaged, or it was cut off".into(),
-    };
-    bad(why)
+    match error {
+        zip::result::ZipError::Io(error) => broken(error),
+        zip::result::ZipError::UnsupportedArchive(_) => bad("it is compressed in a way that is not known here".into()),
+        _ => bad("it is damaged, or it was cut off".into()),
+    }
 }
 
 fn bad(message: String) -> Failure {

@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use super::super::{Answer, Desk, listing};
 use super::ACTIVE;
 use crate::actor::refused;
-use crate::npi::{is_valid, raw};
+use crate::npi::raw;
 use crate::redact::{Class, Failure};
 
 /// Columns of no use to anybody outside.
@@ -66,8 +66,7 @@ impl GetArgs {
 }
 
 fn npi(text: &str) -> Result<i64, String> {
-    let npi = text.parse::<u64>().ok().filter(|npi| is_valid(*npi));
-    npi.map(u64::cast_signed).ok_or_else(|| "is no NPI: ten digits, the last of which checks the others".to_owned())
+    crate::npi::parse(text).ok_or_else(|| "is no NPI: ten digits, the last of which checks the others".to_owned())
 }
 
 fn plain(value: &Value) -> String {

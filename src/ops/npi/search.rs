@@ -11,7 +11,7 @@ use crate::npi::{fold, letter};
 use crate::redact::Failure;
 
 /// Taxonomies of surgeons: codes, and beginnings of codes.
-const SURGICAL: [&str; 14] = [
+const SURGICAL: &[&str] = &[
     "2086%",
     "208C%",
     "208G%",
@@ -26,8 +26,8 @@ const SURGICAL: [&str; 14] = [
     "207ND0101X",
     "213ES0103X",
     "213ES0131X",
+    "1223S0112X",
 ];
-const SURGICAL_DENTAL: &str = "1223S0112X";
 
 /// Find active providers by name; accents and case do not matter
 #[derive(Args, Debug)]
@@ -120,8 +120,7 @@ impl SearchArgs {
 
     async fn select(&self, tx: &Transaction<'_>, select: &str, (from, to): (&str, &str)) -> Result<Vec<Row>, Failure> {
         let letter = letter(from).cast_signed();
-        let surgical: Option<Vec<&str>> =
-            self.surgeons.then(|| SURGICAL.iter().copied().chain([SURGICAL_DENTAL]).collect());
+        let surgical = self.surgeons.then_some(SURGICAL);
         let zip = self.zip.as_ref().map(|zip| format!("{zip}%"));
         let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
             (&letter, Type::CHAR),

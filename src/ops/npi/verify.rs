@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use super::super::{Answer, Desk, listing};
 use super::ACTIVE;
 use crate::exit::Exit;
-use crate::npi::is_valid;
+use crate::npi;
 use crate::redact::Failure;
 
 /// Say of each NPI whether it is well formed, known and active; exit 0 when all are, 1 when not
@@ -22,7 +22,7 @@ pub struct VerifyArgs {
 
 impl VerifyArgs {
     pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
-        let numbers: Vec<Option<i64>> = self.npis.iter().map(|text| well_formed(text)).collect();
+        let numbers: Vec<Option<i64>> = self.npis.iter().map(|text| npi::parse(text)).collect();
         let asked: Vec<i64> = numbers.iter().flatten().copied().collect();
         let query =
             format!("SELECT d.npi, {ACTIVE} AS active, d.deactivated_on FROM npi_data d WHERE d.npi = ANY ($1)");
@@ -53,11 +53,6 @@ impl VerifyArgs {
         let exit = if well { Exit::Done } else { Exit::Failed };
         Ok(Answer::new(exit, json!({ "npis": answers }), text))
     }
-}
-
-fn well_formed(text: &str) -> Option<i64> {
-    let digits = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse::<u64>().ok()).flatten().filter(|npi| is_valid(*npi)).map(u64::cast_signed)
 }
 
 fn cells(answer: &Value) -> Vec<String> {
