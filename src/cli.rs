@@ -13,6 +13,7 @@ use crate::jobs::monitor_ticket_sla::MonitorTicketSla;
 use crate::jobs::prune::Prune;
 use crate::jobs::refresh_npi::RefreshNpi;
 use crate::jobs::stage_alerts::StageAlerts;
+use crate::jobs::sync_practiceq::SyncPracticeq;
 use crate::migrate::{self, MigrateArgs};
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::escalation_rules::EscalationRulesArgs;
@@ -22,6 +23,7 @@ use crate::ops::manual::{self, CompletionsArgs, ManArgs};
 use crate::ops::no_show::NoShowArgs;
 use crate::ops::npi::NpiArgs;
 use crate::ops::npi_files::NpiFiles;
+use crate::ops::practiceq::PracticeqArgs;
 use crate::ops::runs::RunsArgs;
 use crate::ops::stages::Stages;
 use crate::ops::{self, Operation};
@@ -66,6 +68,7 @@ pub enum Command {
     EscalateTickets(EscalateTickets),
     AdvanceBilling(AdvanceBilling),
     RefreshNpi(RefreshNpi),
+    SyncPracticeq(SyncPracticeq),
     Prune(Prune),
     NoShow(NoShowArgs),
     Alerts(AlertsArgs),
@@ -73,6 +76,7 @@ pub enum Command {
     Health(HealthArgs),
     Runs(RunsArgs),
     Npi(NpiArgs),
+    Practiceq(PracticeqArgs),
     Migrate(MigrateArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -96,6 +100,7 @@ impl Command {
             Self::AdvanceBilling(job) => run(job, global).await,
             Self::RefreshNpi(job) if job.list => ask(NpiFiles { job }, global).await,
             Self::RefreshNpi(job) => run(job, global).await,
+            Self::SyncPracticeq(job) => run(job, global).await,
             Self::Prune(job) => run(job, global).await,
             Self::NoShow(args) => ask(args, global).await,
             Self::Alerts(args) => ask(args, global).await,
@@ -103,6 +108,7 @@ impl Command {
             Self::Health(args) => ask(args, global).await,
             Self::Runs(args) => ask(args, global).await,
             Self::Npi(args) => ask(args, global).await,
+            Self::Practiceq(args) => ask(args, global).await,
             Self::Migrate(args) => migrate::command(&args, global.run.dry_run, &global.database, &global.output).await,
             Self::Completions(args) => manual::completions(&args, pages()),
             Self::Man(args) => manual::man(&args, pages()),

@@ -22,6 +22,7 @@ async fn help_is_as_it_was_read() {
         ("help_health", &["health", "--help"]),
         ("help_no_show_mark", &["no-show", "mark", "--help"]),
         ("help_escalate_sla", &["escalate-sla", "--help"]),
+        ("help_sync_practiceq", &["sync-practiceq", "--help"]),
         ("help_alerts_list", &["alerts", "list", "--help"]),
     ] {
         let outcome = nowhere().run(args).await.expect(0);
@@ -59,6 +60,10 @@ async fn bad_usage_is_a_clear_sentence_and_exit_2() {
         &["advance-billing", "--case", "1", "--to", "-1"],
         &["advance-billing", "--to", "20"],
         &["advance-billing", "--case", "1", "--force"],
+        &["sync-practiceq", "--incremental", "--patient", "1"],
+        &["sync-practiceq", "--appointment", "../clients"],
+        &["sync-practiceq", "--base-url", "http://intakeq.com/api/v1/"],
+        &["practiceq", "unmatched", "link", "1"],
         &["prune", "--keep", "1h"],
         &["prune", "--archive", "/nowhere"],
     ];
@@ -93,6 +98,10 @@ async fn bad_configuration_is_a_clear_sentence_and_exit_2() {
         (&["mark-no-shows", "--database-url", url, "--database-url-file", &junk], "keep one of them"),
         (&["mark-no-shows", "--database-url", verify, "--ssl-root-cert", &junk], "holds no certificate"),
         (&["mark-no-shows", "--database-url", verify, "--ssl-root-cert", &missing], "entity not found"),
+        (&["sync-practiceq", "--database-url", url], "no key: set ROUNDS_PRACTICEQ_KEY"),
+        (&["sync-practiceq", "--database-url", url, "--api-key-file", &empty], "the key of the account is empty"),
+        (&["sync-practiceq", "--database-url", url, "--api-key-file", &missing], "entity not found"),
+        (&["sync-practiceq", "--api-key", "CANARY", "--api-key-file", &junk], "keep one of them"),
         (&["mark-no-shows", "--database-url", url, "--as-of", "2026-03-02T09:15:00Z"], "ROUNDS_ALLOW_AS_OF=1"),
     ];
     for (args, sentence) in cases {
@@ -193,6 +202,7 @@ async fn every_job_is_where_its_name_says() {
         "health",
         "runs",
         "npi",
+        "practiceq",
         "migrate",
         "completions",
         "man",

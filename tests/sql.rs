@@ -51,6 +51,7 @@ fn statement(path: &str) -> String {
         "escalate_tickets" => ("$10", "locked", "acted", "tickets"),
         "escalate_tickets.end" => ("$10", "locked", "ended", "tickets"),
         "refresh_npi.left" => ("", "", "", "search_surgeon"),
+        "sync_practiceq.deleted" => ("$1", "locked", "due", "appointments"),
         _ => ("$8", "locked", "due", "appointments"),
     };
     let mut text = read(path);
@@ -77,6 +78,9 @@ fn statement(path: &str) -> String {
         .replace("{least}", "$3")
         .replace("{timestamp}", "paid_to_provider_ts")
         .replace("{holds}", &read(HOLDS))
+        .replace("{folded_name}", &folded("r.client_name"))
+        .replace("{folded_patient}", &folded("concat_ws(' ', p.first_name, p.last_name)"))
+        .replace("{told}", &read("src/jobs/sync_practiceq.told.sql"))
         .replace("{outbox}", &read("src/outbox.sql"))
         .replace("{streak}", &read("src/run/streak.sql"))
         .replace("{but}", if name == "lanes" { "NULL" } else { "$1" })
@@ -85,6 +89,11 @@ fn statement(path: &str) -> String {
         .replace("{mine}", mine)
         .replace("{done}", done)
         .replace("{table}", table)
+}
+
+/// A name without what makes no difference.
+fn folded(text: &str) -> String {
+    read("src/jobs/sync_practiceq.folded.sql").replace("{text}", text)
 }
 
 /// One condition of the escalation rules, for the statements that take any.
@@ -119,7 +128,9 @@ fn scan(name: &str) -> Option<String> {
 }
 
 /// Parts of other files, which are prepared with them; so is src/outbox.sql.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 11] = [
+    "sync_practiceq.folded.sql",
+    "sync_practiceq.told.sql",
     "advance_billing.candidates.sql",
     "advance_billing.dwell.sql",
     "left_alone.sql",
@@ -216,6 +227,26 @@ fn types(path: &str) -> &'static str {
         "jobs/refresh_npi.ledger.sql" => "(text, text, text, bigint, date, date, text, timestamptz, uuid)",
         "jobs/refresh_npi.counted.sql" => "(bigint, bigint, bigint, bigint, bigint, bigint, timestamptz)",
         path if path.starts_with("jobs/refresh_npi") => "",
+        "jobs/sync_practiceq.sql" => "(jsonb, timestamptz, uuid, bigint, bigint[])",
+        "jobs/sync_practiceq.deleted.sql" => "(bigint[], timestamptz, uuid, timestamptz)",
+        "jobs/sync_practiceq.listed.sql" | "jobs/sync_practiceq.forgotten.sql" => "(text[])",
+        "jobs/sync_practiceq.missed.sql" => "(bigint[], bigint)",
+        "jobs/sync_practiceq.missing.sql" => "(timestamptz, timestamptz, text[], timestamptz, bigint)",
+        "jobs/sync_practiceq.budget.sql" => "(bigint, bigint, bigint, bigint, boolean, text, uuid)",
+        "jobs/sync_practiceq.open.sql" => "(text, bigint, bigint, bigint, uuid)",
+        "jobs/sync_practiceq.close.sql" => {
+            "(bigint, text, text, bigint, bigint, bigint, bigint, bigint, bigint, jsonb, bigint[], bigint[], timestamptz, text)"
+        }
+        "jobs/sync_practiceq.failed.sql" => "(bigint, timestamptz, uuid, bigint)",
+        "jobs/sync_practiceq.scope.sql" => "(bigint, bigint)",
+        "jobs/sync_practiceq.allowed.sql" => "(bigint, bigint, bigint)",
+        "ops/practiceq/unmatched.sql" => "(boolean, bigint)",
+        "ops/practiceq/reveal.sql" => "(bigint[], bigint)",
+        "ops/practiceq/hold.sql" => "(bigint, boolean)",
+        "ops/practiceq/linkable.sql" => "(bigint, text)",
+        "ops/practiceq/link.sql" => "(bigint[], bigint, bigint, timestamptz, bigint)",
+        "ops/practiceq/ignore.sql" => "(bigint[], bigint, timestamptz, boolean, bigint)",
+        path if path.starts_with("ops/practiceq/") => "(timestamptz)",
         "jobs/advance_billing.asked.sql" => "(timestamptz, bigint[], double precision, int)",
         "jobs/advance_billing.brake.sql" => "(text, text)",
         "run/run_row.sql" => {
@@ -336,7 +367,7 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
     assert!(url.contains(scratch::USER));
     let program = Program::new(&url);
     let pending = program.run(&["migrate", "--check"]).await.expect(1).report();
-    assert_eq!(pending["pending"].as_array().map(Vec::len), Some(9), "{pending}");
+    assert_eq!(pending["pending"].as_array().map(Vec::len), Some(10), "{pending}");
     let client = connect(&url).await;
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(client.query_one(tables, &[]).await.expect("a count").get::<_, i64>(0), 0, "--check changes nothing");
@@ -347,10 +378,10 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
         let report = crate::support::program::finish(run).await.expect(0).report();
         applied += report["applied"].as_array().map_or(0, Vec::len);
     }
-    assert_eq!(applied, 9);
+    assert_eq!(applied, 10);
     program.run(&["migrate", "--check"]).await.expect(0);
     let text = program.run(&["migrate", "--output", "text"]).await.expect(0).stdout;
-    assert_eq!(text, "The schema is up to date (version 9).\n");
+    assert_eq!(text, "The schema is up to date (version 10).\n");
     program.run(&["migrate", "--dry-run"]).await.expect(2);
 }
 

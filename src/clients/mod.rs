@@ -1,11 +1,15 @@
 //! Other people's servers, over HTTP; each client knows one.
 
 pub mod nppes;
+pub mod practiceq;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
+use reqwest::header::{DATE, HeaderName, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
+use reqwest::{ClientBuilder, Response};
 use rustls::ClientConfig;
 
 use crate::redact::{Class, Failure};
@@ -15,24 +19,52 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const REDIRECTS_MAX: usize = 3;
 
-/// A client that follows redirects within a host only, and trusts the authorities that are compiled in.
-pub fn http() -> Result<reqwest::Client, Failure> {
-    let unusable = |_| Failure::new("CONFIGURATION", Class::Configuration, "no HTTP client can be made");
+/// What every client has: it trusts the authorities that are compiled in, and does not wait for ever.
+fn builder() -> Result<ClientBuilder, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| Failure::new("CONFIGURATION", Class::Configuration, "no TLS version is available"))?
         .with_root_certificates(rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()))
         .with_no_client_auth();
-    reqwest::Client::builder()
+    Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("rounds/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::custom(within_the_host))
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
-        .no_proxy()
-        .build()
-        .map_err(unusable)
+        .no_proxy())
+}
+
+/// One that follows redirects within a host.
+pub fn http() -> Result<reqwest::Client, Failure> {
+    build(builder()?.redirect(Policy::custom(within_the_host)))
+}
+
+fn build(client: ClientBuilder) -> Result<reqwest::Client, Failure> {
+    client.build().map_err(|_| Failure::new("CONFIGURATION", Class::Configuration, "no HTTP client can be made"))
+}
+
+/// The body of an answer; nothing where it is longer than it may be.
+async fn body(mut response: Response, max: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = vec![];
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > max {
+            return Ok(None);
+        }
+    }
+    Ok(Some(body))
+}
+
+/// How long the server asks to be left alone: in seconds, or until a date, which is compared with its own.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::trim);
+    let after = text(RETRY_AFTER)?;
+    let date = |text: &str| DateTime::parse_from_rfc2822(text).ok();
+    match after.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some((date(after)? - date(text(DATE)?)?).to_std().unwrap_or_default()),
+    }
 }
 
 fn within_the_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {

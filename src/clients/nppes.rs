@@ -8,6 +8,7 @@ use reqwest::header::{CONTENT_RANGE, ETAG, HeaderValue, IF_RANGE, RANGE, RETRY_A
 use reqwest::{Client, Response, StatusCode, Url};
 use ring::digest::{Context, SHA256};
 
+use super::{body, retry_after};
 use crate::redact::{Class, Failure};
 use crate::retry::Retry;
 
@@ -47,14 +48,8 @@ impl Nppes {
     /// The page that links the files.
     pub async fn page(&self, retry: Retry) -> Result<String, Failure> {
         let get = async || {
-            let mut response = self.ask(self.page.clone(), None).await?;
-            let mut html = vec![];
-            while let Some(chunk) = response.chunk().await? {
-                html.extend_from_slice(&chunk);
-                if html.len() > PAGE_MAX {
-                    return Err(Failure::new("NPPES_PAGE", Class::Other, "the page is longer than any page of files"));
-                }
-            }
+            let too_long = || Failure::new("NPPES_PAGE", Class::Other, "the page is longer than any page of files");
+            let html = body(self.ask(self.page.clone(), None).await?, PAGE_MAX).await?.ok_or_else(too_long)?;
             Ok(String::from_utf8_lossy(&html).into_owned())
         };
         let page = retry.run("reading the page of NPPES files", get).await;
@@ -142,8 +137,8 @@ impl Nppes {
             return Ok(response);
         }
         let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-        if let (true, Some(wait)) = (again, retry_after(&response)) {
-            tokio::time::sleep(wait).await;
+        if again && response.headers().contains_key(RETRY_AFTER) {
+            tokio::time::sleep(retry_after(&response).unwrap_or(RETRY_AFTER_MAX).min(RETRY_AFTER_MAX)).await;
         }
         let class = if again { Class::Transient } else { Class::Other };
         Err(Failure::new("NPPES_HTTP", class, format!("the server answered {status}")))
@@ -185,12 +180,6 @@ fn resumed(response: &Response, bytes: u64) -> Result<Option<u64>, Failure> {
         return Ok(total);
     }
     Err(Failure::new("NPPES_HTTP", Class::Other, "the server sent another part of the file than was asked for"))
-}
-
-/// In seconds; a date is a moment in a server's time, and is taken for a minute.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    Some(text.trim().parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX))
 }
 
 pub fn hex(bytes: &[u8]) -> String {

@@ -8,3 +8,4 @@ pub mod monitor_ticket_sla;
 pub mod prune;
 pub mod refresh_npi;
 pub mod stage_alerts;
+pub mod sync_practiceq;

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::local_time::before;
 use crate::redact::Failure;
-use crate::run::{Batch, Counts, Halt, Id, Job, NotDone, Run, apply, as_text, count, left_alone, positive_duration};
+use crate::run::{Batch, Counts, Halt, Job, Key, NotDone, Run, apply, as_text, count, left_alone, positive_duration};
 
 const RUNS: &str = include_str!("prune.runs.due.sql");
 const NOTIFICATIONS: &str = include_str!("prune.notifications.due.sql");
@@ -131,7 +131,7 @@ fn rule(before: &[DateTime<Utc>; 4]) -> Vec<(&(dyn ToSql + Sync), Type)> {
     before.iter().map(|before| (before as &(dyn ToSql + Sync), Type::TIMESTAMPTZ)).collect()
 }
 
-impl<I: Id> Going<I> {
+impl<I: Key> Going<I> {
     fn by(entity: &'static str, table: &'static str, rule: String) -> Self {
         Self { entity, table, rule, ids: vec![] }
     }

@@ -12,6 +12,7 @@ pub mod manual;
 pub mod no_show;
 pub mod npi;
 pub mod npi_files;
+pub mod practiceq;
 pub mod runs;
 pub mod stages;
 

@@ -26,17 +26,29 @@ const LOCKED_IN_A_ROW: u32 = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
 const WAITED_FOR: usize = 16;
 
-/// What a row is known by.
-pub trait Id: Copy + PartialEq + Display + Serialize + ToSql + FromSqlOwned + Sync {
+/// What an item is known by.
+pub trait Id: Copy + PartialEq + Display + Serialize + Sync {
+    /// Those of a batch that a column of its statement's row names.
+    fn named(batch: &[Self], row: &Row, column: &str) -> Vec<Self>;
+}
+
+/// What a row is known by that is there already.
+pub trait Key: Id + ToSql + FromSqlOwned {
     const ARRAY: Type;
 }
 
-impl Id for i64 {
+impl Key for i64 {
     const ARRAY: Type = Type::INT8_ARRAY;
 }
 
-impl Id for Uuid {
+impl Key for Uuid {
     const ARRAY: Type = Type::UUID_ARRAY;
+}
+
+impl<K: Key> Id for K {
+    fn named(_: &[Self], row: &Row, column: &str) -> Vec<Self> {
+        row.get(column)
+    }
 }
 
 /// The ids to apply, and what they are ids of.
@@ -70,7 +82,7 @@ impl Held {
 
 /// The ids that a statement did not leave alone.
 pub fn done<I: Id>(ids: &[I], row: &Row) -> Vec<I> {
-    let (locked, changed): (Vec<I>, Vec<I>) = (row.get("locked"), row.get("changed"));
+    let [locked, changed] = ["locked", "changed"].map(|column| I::named(ids, row, column));
     ids.iter().copied().filter(|id| !locked.contains(id) && !changed.contains(id)).collect()
 }
 
@@ -204,8 +216,7 @@ async fn each<I: Id>(
 /// Counts the ids of a batch that were no longer due, says at debug level what became of each, and returns those that
 /// somebody else holds.
 fn leave<I: Id>(run: &Run, entity: &'static str, ids: &[I], row: &Row, not_done: &mut NotDone) -> Vec<I> {
-    let locked: Vec<I> = row.get("locked");
-    let changed: Vec<I> = row.get("changed");
+    let [locked, changed] = ["locked", "changed"].map(|column| I::named(ids, row, column));
     not_done.skip("changed", changed.len() as u64);
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return locked;

@@ -1,5 +1,6 @@
 //! What a job is, and what a run offers it: the instant that decides, reading, and effects behind the fence.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,6 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::args::RunArgs;
-use super::batch::Id;
 use super::halt::Halt;
 use super::lease;
 use super::report::{NotDone, Report};
@@ -183,6 +183,15 @@ impl Run {
         Ok(aside.await.map_err(|failure| failure.context(what))?)
     }
 
+    /// The same for a last word: also when the run has been told to stop.
+    pub async fn last_effect<T>(
+        &self,
+        what: &str,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
+        self.fenced(self.limits, what, body).await
+    }
+
     async fn effect_with<T>(
         &self,
         limits: Limits,
@@ -190,6 +199,15 @@ impl Run {
         body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
     ) -> Result<T, Halt> {
         self.checkpoint()?;
+        self.fenced(limits, what, body).await
+    }
+
+    async fn fenced<T>(
+        &self,
+        limits: Limits,
+        what: &str,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
         let value = self.retry().run(what, async || self.attempt(limits, &body).await).await;
         value.map_err(|failure| failure.context(what))?.ok_or(Halt::Fenced)
     }
@@ -227,7 +245,7 @@ impl Run {
     }
 
     /// Records items that could not be done, and why; the run goes on.
-    pub async fn items_failed<I: Id>(
+    pub async fn items_failed<I: Display + Serialize>(
         &self,
         not_done: &mut NotDone,
         entity: &'static str,

@@ -13,7 +13,7 @@ mod runner;
 mod streak;
 
 pub use args::{RunArgs, Source, as_text, positive_duration};
-pub use batch::{Batch, Held, Id, apply, apply_twice, count, done, left_alone, rehearse};
+pub use batch::{Batch, Held, Id, Key, apply, apply_twice, count, done, left_alone, rehearse};
 pub use halt::Halt;
 pub use job::{Job, Run};
 pub use lease::committed;

@@ -16,6 +16,11 @@ const ERRORS_LISTED: usize = 20;
 /// The counts of one job.
 pub trait Report: Default + Serialize {
     fn counts(&self) -> Counts<'_>;
+
+    /// What a person reads at the end of a run that was done.
+    fn sentence(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What every report says in its own words.
@@ -99,6 +104,8 @@ pub struct Summary {
     pub exit: Exit,
     /// The job's own counts.
     pub report: Value,
+    /// The last line of the text.
+    pub sentence: Option<String>,
 }
 
 impl Summary {
@@ -145,6 +152,9 @@ impl Summary {
                 out.push_str(&format!("  {:width$}  {}\n", key.replace('_', " "), plain(value)));
             }
         }
+        if let Some(sentence) = &self.sentence {
+            out.push_str(&format!("{sentence}\n"));
+        }
         out
     }
 
@@ -187,6 +197,7 @@ mod tests {
             error: None,
             exit: Exit::Partial,
             report,
+            sentence: None,
         };
         let expected = "mark-no-shows COMPLETED (dry run: nothing was changed) in 12 ms\n  \
                         scanned            3\n  skipped            2\n  skipped by reason  locked 2\n  \

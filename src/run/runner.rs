@@ -43,6 +43,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Failure>) -
         error: None,
         exit: Exit::Failed,
         report: Value::Null,
+        sentence: None,
     };
     let (stop, stopped) = watch::channel(None);
     let signals = tokio::spawn(listen(stop.clone()));
@@ -120,6 +121,7 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
     let outcome = outcome.and_then(|()| check_sum(&report));
     let counts = (report.counts().processed, report.counts().not_done.failed);
     summary.report = serde_json::to_value(&report).unwrap_or_default();
+    summary.sentence = outcome.is_ok().then(|| report.sentence()).flatten();
     let report = summary.report.clone();
     close(db, args, id, outcome.as_ref().copied(), &report, counts, summary).await;
     Ok(())

@@ -71,6 +71,18 @@ pub const TABLE: &[Row] = &[
     },
     Row { job: "refresh-npi", lane: "", cadence: Cadence::weekly(Weekday::Tue, clock(8, 0)), deadline: minutes(30) },
     Row {
+        job: "sync-practiceq",
+        lane: "full",
+        cadence: Cadence::Daily { at: clock(3, 0), zone: DENVER },
+        deadline: minutes(60),
+    },
+    Row {
+        job: "sync-practiceq",
+        lane: "incremental",
+        cadence: Cadence::Every { minutes: 15, between: Some((clock(6, 0), clock(20, 0))), zone: DENVER },
+        deadline: minutes(10),
+    },
+    Row {
         job: "prune",
         lane: "",
         cadence: Cadence::Daily { at: clock(4, 30), zone: Zone::Schedule },
@@ -80,6 +92,9 @@ pub const TABLE: &[Row] = &[
 
 const FIVE_MINUTES_BY_DAY: Cadence =
     Cadence::Every { minutes: 5, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule };
+
+/// Where the PracticeQ account is.
+const DENVER: Zone = Zone::Fixed(Tz::America__Denver);
 
 const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)

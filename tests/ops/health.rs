@@ -42,7 +42,7 @@ async fn a_database_without_runs_is_well_until_a_run_is_overdue() {
         report["jobs"].as_array().expect("jobs").iter().filter_map(|job| job["jobName"].as_str()).collect();
     let lanes: Vec<&str> =
         report["jobs"].as_array().expect("jobs").iter().filter_map(|job| job["lane"].as_str()).collect();
-    assert_eq!(lanes, ["", "", "", "", "", "pending-payment", "paid", "", ""]);
+    assert_eq!(lanes, ["", "", "", "", "", "pending-payment", "paid", "", "full", "incremental", ""]);
     assert_eq!(
         names,
         [
@@ -54,12 +54,18 @@ async fn a_database_without_runs_is_well_until_a_run_is_overdue() {
             "advance-billing",
             "advance-billing",
             "refresh-npi",
+            "sync-practiceq",
+            "sync-practiceq",
             "prune"
         ]
     );
     let report = health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &[]).await.expect(1).report();
     let healthy: Vec<_> = report["jobs"].as_array().expect("jobs").iter().map(|job| job["isHealthy"] == true).collect();
-    assert_eq!(healthy, [false, false, true, true, true, true, true, true, true], "the others are slower: {report}");
+    assert_eq!(
+        healthy,
+        [false, false, true, true, true, true, true, true, true, true, true],
+        "the others are slower: {report}"
+    );
     assert_eq!(report["jobs"][0]["lastRunTime"], Value::Null);
     health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &["prune"]).await.expect(0);
     health_at(&clinic, &zone, MIGRATED, 3 * 86_400, &["prune"]).await.expect(1);

@@ -1,0 +1,184 @@
+//! What is not there any more. Absence is no proof: what is missing from two complete sweeps is asked for by its id.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::End;
+use super::read::Reading;
+use super::store::TOLD;
+use crate::clients::practiceq::{Answer, Ask};
+use crate::outbox;
+use crate::redact::Failure;
+use crate::run::{Batch, Halt, apply, count, left_alone};
+
+/// How many are asked for by their id, at most; the rest is the next run's.
+const ASKED_FOR: usize = 50;
+/// The same while a person waits.
+const ASKED_FOR_BY_HAND: usize = 10;
+/// So many may go without a person's word, however few there are.
+const FEW: i64 = 5;
+
+/// A visit that should have been read, and was not.
+struct Missing {
+    id: i64,
+    external_id: String,
+    /// Whether an earlier sweep missed it, too.
+    again: bool,
+}
+
+impl Reading<'_> {
+    /// Deletes what the account lists as deleted, and looks after what is missing.
+    pub(super) async fn absences(&mut self) -> Result<(), End> {
+        let listed = self.listed().await?;
+        let mut missing = self.missing().await?;
+        missing.retain(|visit| !listed.contains(&visit.id));
+        self.brake(listed.len() + missing.len()).await?;
+        let (again, first): (Vec<_>, Vec<_>) = missing.into_iter().partition(|visit| visit.again);
+        self.miss(&first).await?;
+        if let Some(asked_at) = self.gone_at {
+            let gone = std::mem::take(&mut self.gone);
+            self.delete(&gone, asked_at).await?;
+        }
+        let most = if self.job.is_by_hand() { ASKED_FOR_BY_HAND } else { ASKED_FOR };
+        for visit in again.iter().take(most) {
+            let (answer, asked_at) = match self.ask(&Ask::One(&visit.external_id), "missing appointment").await {
+                Ok(heard) => heard,
+                // All lists were read: what is left is the next run's.
+                Err(End::Stop { .. }) => break,
+                Err(end) => return Err(end),
+            };
+            match answer {
+                Answer::Rows(rows) => self.store(&rows, asked_at).await?,
+                _ => self.delete(std::slice::from_ref(&visit.external_id), asked_at).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits that are here, and that the account lists as deleted.
+    async fn listed(&self) -> Result<HashSet<i64>, Halt> {
+        let listed = async |tx: &Transaction<'_>| live(tx, &self.gone).await;
+        Ok(self.run.read("looking for visits that were deleted", listed).await?.into_iter().collect())
+    }
+
+    /// Visits of the window, or to come of the patient, that were not read. Who has not read all from page 1 knows nothing.
+    async fn missing(&self) -> Result<Vec<Missing>, Halt> {
+        let Some(began) = self.began.filter(|_| self.is_sweep() || self.job.patient.is_some()) else {
+            return Ok(vec![]);
+        };
+        let (from, until) = self.plan.window.surely();
+        let from = if self.job.patient.is_some() { from.max(self.run.now) } else { from };
+        let seen: Vec<&String> = self.seen.keys().collect();
+        let look = async |tx: &Transaction<'_>| {
+            let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+                (&from, Type::TIMESTAMPTZ),
+                (&until, Type::TIMESTAMPTZ),
+                (&seen, Type::TEXT_ARRAY),
+                (&began, Type::TIMESTAMPTZ),
+                (&self.job.patient, Type::INT8),
+            ];
+            Ok(tx.query_typed(include_str!("../sync_practiceq.missing.sql"), &parameters).await?)
+        };
+        let rows = self.run.read("looking for visits that are missing", look).await?;
+        let by_hand = self.job.patient.is_some();
+        Ok(rows
+            .iter()
+            .map(|row| Missing {
+                id: row.get("id"),
+                external_id: row.get("external_id"),
+                again: by_hand || row.get::<_, Option<i64>>("missed_sweep").is_some(),
+            })
+            .collect())
+    }
+
+    /// More than is usual is no matter of single visits.
+    async fn brake(&self, due: usize) -> Result<(), Halt> {
+        if due == 0 {
+            return Ok(());
+        }
+        let (from, until) = self.plan.window.surely();
+        let window = "SELECT count(*) AS visits FROM appointments
+                      WHERE source = 'PRACTICEQ' AND deleted_at IS NULL AND starts_at >= $1 AND starts_at < $2";
+        let parameters = [(&from as _, Type::TIMESTAMPTZ), (&until as _, Type::TIMESTAMPTZ)];
+        let count_them =
+            async |tx: &Transaction<'_>| Ok(tx.query_typed_one(window, &parameters).await?.get::<_, i64>(0));
+        let visits = self.run.read("counting the visits of the window", count_them).await?;
+        let usual = FEW.max(visits / 10);
+        let max = self.run.max_items().map_or(usual, i64::from);
+        if due as i64 <= max {
+            return Ok(());
+        }
+        let message = format!(
+            "{due} of {visits} visits of the window are deleted in the account or missing from it, and at most {max} may go \
+             unasked; none was marked, what was read of the others stays. Look at the account; if they are right, run once with \
+             --max-items {due}"
+        );
+        Err(Halt::Brake { message, news: true })
+    }
+
+    /// Notes that a complete sweep missed them.
+    async fn miss(&self, missing: &[Missing]) -> Result<(), Halt> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = missing.iter().map(|visit| visit.id).collect();
+        let miss = async |tx: &Transaction<'_>| {
+            let parameters = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&self.log, Type::INT8)];
+            tx.execute_typed(include_str!("../sync_practiceq.missed.sql"), &parameters).await?;
+            Ok::<_, Failure>(())
+        };
+        self.run.effect("noting visits that are missing", miss).await
+    }
+
+    /// Marks visits as deleted that were not read again since then.
+    pub(super) async fn delete(&mut self, external_ids: &[String], asked_at: DateTime<Utc>) -> Result<(), End> {
+        let run = self.run;
+        let live = async |tx: &Transaction<'_>| live(tx, external_ids).await;
+        let ids = run.read("looking for visits that were deleted", live).await?;
+        let left_alone = left_alone("$1", "locked", "due", "appointments");
+        let delete = format!(
+            include_str!("../sync_practiceq.deleted.sql"),
+            told = TOLD,
+            outbox = outbox::NOTIFIED,
+            left_alone = left_alone
+        );
+        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
+            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+                (&ids, Type::INT8_ARRAY),
+                (&run.now, Type::TIMESTAMPTZ),
+                (&run.id, Type::UUID),
+                (&asked_at, Type::TIMESTAMPTZ),
+            ];
+            tx.query_typed_one(&delete, &parameters).await
+        };
+        let report = &mut *self.report;
+        report.scanned += ids.len() as u64;
+        let batch = Batch { entity: "appointment", ids: &ids };
+        apply(run, batch, &mut report.not_done, statement, |row| {
+            report.deleted += count(row, "deleted");
+            report.notifications += count(row, "notifications");
+        })
+        .await?;
+        let forget = async |tx: &Transaction<'_>| {
+            let ids = [(&external_ids as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
+            tx.execute_typed(include_str!("../sync_practiceq.forgotten.sql"), &ids).await?;
+            Ok::<_, Failure>(())
+        };
+        Ok(run.effect("forgetting what need not be decided any more", forget).await?)
+    }
+
+    /// Whether it reads all of the window from page 1.
+    pub(super) fn is_sweep(&self) -> bool {
+        self.lane == "full" && !self.plan.resumed
+    }
+}
+
+/// The visits with these external ids that are not deleted here.
+async fn live(tx: &Transaction<'_>, external_ids: &[String]) -> Result<Vec<i64>, Failure> {
+    let ids = [(&external_ids as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
+    let rows = tx.query_typed(include_str!("../sync_practiceq.listed.sql"), &ids).await?;
+    Ok(rows.iter().map(|row| row.get("id")).collect())
+}

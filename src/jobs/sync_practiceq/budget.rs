@@ -1,0 +1,164 @@
+//! What the account allows, for all processes together.
+//!
+//! Rule: a request is sent if and only if it was counted before, in a transaction that holds the account's one row: fewer than
+//! the limit in the last 62 s, and in the last 24 h and a minute, the account has not asked to be left alone, and, of a run that
+//! a scheduler started, without touching the share that is kept for people.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde::Serialize;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
+
+use super::End;
+use super::show::Show;
+use crate::redact::Failure;
+use crate::run::Run;
+
+/// How long the account's row is waited for: it is held for a moment only.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// What a run keeps to end itself, or a tenth of its time.
+const RESERVE: Duration = Duration::from_secs(15);
+/// Where the account asks to be left alone and does not say for how long.
+const LATER: Duration = Duration::from_secs(60);
+
+#[derive(Args, Clone, Debug, Serialize)]
+pub struct Limits {
+    /// How many requests a minute the account allows
+    #[arg(long, env = "ROUNDS_PRACTICEQ_PER_MINUTE", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub requests_per_minute: u32,
+    /// How many requests a day the account allows
+    #[arg(long, env = "ROUNDS_PRACTICEQ_PER_DAY", value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub requests_per_day: u32,
+    /// How much of both is kept for people who refresh by hand
+    #[arg(long, env = "ROUNDS_PRACTICEQ_MANUAL_SHARE", value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=90))]
+    pub manual_share: u32,
+}
+
+impl Limits {
+    /// Without the share that is kept for people; at least one.
+    fn scheduled(&self, limit: u32) -> i64 {
+        (i64::from(limit) * i64::from(100 - self.manual_share) / 100).max(1)
+    }
+}
+
+pub struct Budget<'a> {
+    run: &'a Run,
+    limits: &'a Limits,
+    manual: bool,
+    began: Instant,
+    /// How many requests were counted.
+    pub used: u64,
+}
+
+/// What the database says of a request.
+enum Grant {
+    /// It is counted, at this instant.
+    Asked(DateTime<Utc>),
+    Wait {
+        wait: Duration,
+        blocked: bool,
+    },
+}
+
+impl<'a> Budget<'a> {
+    pub fn new(run: &'a Run, limits: &'a Limits, manual: bool) -> Self {
+        Self { run, limits, manual, began: Instant::now(), used: 0 }
+    }
+
+    /// What is left of the run's time.
+    fn left(&self) -> Duration {
+        let limit = self.run.time_limit;
+        limit.saturating_sub(RESERVE.min(limit / 10)).saturating_sub(self.began.elapsed())
+    }
+
+    /// Waits until a request may be sent, and counts it.
+    pub async fn take(&mut self, purpose: &str, show: &Show) -> Result<DateTime<Utc>, End> {
+        loop {
+            if self.left().is_zero() {
+                return Err(End::stop("TIME", "the run's time is over"));
+            }
+            match self.grant(purpose).await? {
+                Grant::Asked(at) => {
+                    self.used += 1;
+                    return Ok(at);
+                }
+                Grant::Wait { wait, blocked } if wait > self.left() => {
+                    let (code, why) = match blocked {
+                        true => ("RATE_LIMITED", "the account asks to be left alone for longer"),
+                        false => ("BUDGET", "the account's limit of requests leaves none for longer"),
+                    };
+                    let wait = humantime::format_duration(Duration::from_secs(wait.as_secs()));
+                    return Err(End::stop(code, format!("{why} ({wait}) than the run has")));
+                }
+                Grant::Wait { wait, .. } => self.wait(wait, show).await?,
+            }
+        }
+    }
+
+    async fn wait(&self, wait: Duration, show: &Show) -> Result<(), End> {
+        let until = Instant::now() + wait;
+        loop {
+            self.run.checkpoint()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            show.waits(left);
+            tokio::time::sleep(left.min(LOOK_EVERY)).await;
+        }
+    }
+
+    async fn grant(&self, purpose: &str) -> Result<Grant, End> {
+        const WHAT: &str = "counting a request in api_requests";
+        let Limits { requests_per_minute, requests_per_day, .. } = *self.limits;
+        let scheduled = [requests_per_minute, requests_per_day].map(|limit| self.limits.scheduled(limit));
+        let count = async |tx: &Transaction<'_>| {
+            tx.execute_typed("SELECT FROM api_budgets WHERE account = 'practiceq' FOR UPDATE", &[]).await?;
+            let row = tx
+                .query_typed_one(
+                    include_str!("../sync_practiceq.budget.sql"),
+                    &[
+                        (&i64::from(requests_per_minute), Type::INT8),
+                        (&i64::from(requests_per_day), Type::INT8),
+                        (&scheduled[0], Type::INT8),
+                        (&scheduled[1], Type::INT8),
+                        (&self.manual, Type::BOOL),
+                        (&purpose, Type::TEXT),
+                        (&self.run.id, Type::UUID),
+                    ],
+                )
+                .await?;
+            let wait = Duration::from_millis(row.get::<_, i64>("wait_ms").max(1).unsigned_abs());
+            let asked: Option<DateTime<Utc>> = row.get("asked_at");
+            Ok::<_, Failure>(asked.map_or(Grant::Wait { wait, blocked: row.get("is_blocked") }, Grant::Asked))
+        };
+        // A request of a dry run is one.
+        Ok(match self.run.dry_run() {
+            true => self.run.beside(WHAT, count).await?,
+            false => self.run.effect_within(PATIENCE, WHAT, count).await?,
+        })
+    }
+
+    /// The account wants no request for so long, from nobody.
+    pub async fn block(&self, wait: Option<Duration>) -> Result<(), End> {
+        const WHAT: &str = "noting that the account asks to be left alone";
+        let seconds = wait.unwrap_or(LATER).as_secs_f64().min(86_400.0);
+        let block = async |tx: &Transaction<'_>| {
+            tx.execute_typed(
+                "UPDATE api_budgets SET blocked_until = greatest(blocked_until, clock_timestamp() + make_interval(secs => $1))
+                 WHERE account = 'practiceq'",
+                &[(&seconds, Type::FLOAT8)],
+            )
+            .await?;
+            Ok::<_, Failure>(())
+        };
+        Ok(match self.run.dry_run() {
+            true => self.run.beside(WHAT, block).await?,
+            false => self.run.effect_within(PATIENCE, WHAT, block).await?,
+        })
+    }
+}

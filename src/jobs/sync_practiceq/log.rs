@@ -1,0 +1,210 @@
+//! The run's row in `sync_logs`, and everything that is settled with it: how far the reading is, since when patients are fresh,
+//! who has to be told.
+
+use serde_json::{Value, json};
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+use tracing::warn;
+
+use super::read::Reading;
+use super::{End, Report, SyncPracticeq};
+use crate::outbox;
+use crate::redact::{Class, Failure};
+use crate::run::{Halt, Run};
+
+/// The admins are told of more than so many.
+const PATIENTS_FAILED: u64 = 5;
+const ERRORS_LISTED: usize = 10;
+
+/// Opens it, and closes what dead runs left open. A dry run leaves none.
+pub async fn open(job: &SyncPracticeq, run: &Run) -> Result<Option<i64>, Halt> {
+    let sync_type = match job.organization {
+        Some(_) => "manual_org_bulk",
+        None if job.is_by_hand() => "manual_patient",
+        None if job.incremental => "automated_incremental",
+        None => "automated_daily",
+    };
+    let open = async |tx: &Transaction<'_>| {
+        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&sync_type, Type::TEXT),
+            (&job.organization, Type::INT8),
+            (&job.patient, Type::INT8),
+            (&run.actor(), Type::INT8),
+            (&run.id, Type::UUID),
+        ];
+        Ok(tx.query_typed_one(include_str!("../sync_practiceq.open.sql"), &parameters).await?.get(0))
+    };
+    let id = run.effect("opening the log of the sync", open).await?;
+    Ok((!run.dry_run()).then_some(id))
+}
+
+/// How a run ended.
+struct Ending {
+    status: &'static str,
+    error: Option<String>,
+    /// Whether the next run goes on where this one was.
+    go_on: bool,
+    result: Result<(), Halt>,
+}
+
+impl Reading<'_> {
+    /// Says how it went, and gives it back.
+    pub async fn close(mut self, outcome: Result<(), End>) -> Result<(), Halt> {
+        let complete = outcome.is_ok();
+        if let Err(End::Stop { code, message }) = &outcome
+            && self.heard > 0
+        {
+            warn!(run_id = %self.run.id, error_code = code, page = self.plan.page, "stopped: {message}; the next run goes on there");
+            self.report.scanned += 1;
+            self.report.not_done.fail("page", self.plan.page, code);
+        }
+        self.count_patients(complete);
+        let ending = self.ending(outcome);
+        let close = async |tx: &Transaction<'_>| {
+            self.settle(tx, complete).await?;
+            self.plan.save(tx, &self.lane, self.run.id, ending.go_on).await?;
+            self.write(tx, &ending, complete).await
+        };
+        match (self.run.last_effect("closing the log of the sync", close).await, ending.result) {
+            (Err(failed), Ok(())) => Err(failed),
+            (_, result) => result,
+        }
+    }
+
+    fn count_patients(&mut self, complete: bool) {
+        let report = &mut *self.report;
+        let failed = (self.scope.unknown.len() + self.unread.len()) as u64;
+        // By patient, what is left was not read; else nothing can be said of one without the others.
+        let left = self.plan.queries.iter().filter(|query| query.patient().is_some()).count() as u64;
+        let left = if self.heard == 0 && !complete { report.total_patients } else { left };
+        report.patients_failed = failed;
+        report.patients_processed = report.total_patients.saturating_sub(failed + left);
+    }
+
+    fn ending(&self, outcome: Result<(), End>) -> Ending {
+        let report = &self.report;
+        let heard = self.heard > 0;
+        let (error, go_on, mut result) = match outcome {
+            Ok(()) => (None, false, Ok(())),
+            Err(End::Stop { code, message }) => {
+                let failure = Failure::new(code, Class::Other, message.clone());
+                (
+                    Some(format!("{message} [{code}]")),
+                    heard || self.plan.resumed,
+                    if heard { Ok(()) } else { Err(failure.into()) },
+                )
+            }
+            Err(End::Halt(halt)) => {
+                let begin_anew = matches!(halt, Halt::Brake { .. }) || halt.code() == "PRACTICEQ_PAGES";
+                let go_on = !begin_anew && (heard || self.plan.resumed);
+                (Some(format!("{} [{}]", halt.message(), halt.code())), go_on, Err(halt))
+            }
+        };
+        if result.is_ok() && report.is_all_failed() {
+            let message = "everything that was to be synced failed; rounds runs show lists it";
+            result = Err(Failure::new("ALL_FAILED", Class::Other, message).into());
+        }
+        let status = match &result {
+            Ok(()) if report.not_done.failed == 0 => "completed",
+            Ok(()) => "partial_success",
+            Err(_) if heard && !report.is_all_failed() => "partial_success",
+            Err(_) => "failed",
+        };
+        let error = error.or_else(|| result.as_ref().err().map(|halt| format!("{} [{}]", halt.message(), halt.code())));
+        Ending { status, error, go_on, result }
+    }
+
+    /// What is known now that everything was read.
+    async fn settle(&self, tx: &Transaction<'_>, complete: bool) -> Result<(), Failure> {
+        if !complete || !matches!(self.lane.as_str(), "full" | "incremental") {
+            return Ok(());
+        }
+        let sweep = self.log.filter(|_| self.is_sweep());
+        let pages = i32::try_from(self.sweep_pages).ok().filter(|_| sweep.is_some());
+        tx.execute_typed(
+            "UPDATE practiceq_state SET watermark = greatest(watermark, $1), sweep = coalesce($2, sweep),
+                                        sweep_pages = coalesce($3, sweep_pages)",
+            &[(&self.plan.modified, Type::TIMESTAMPTZ), (&sweep, Type::INT8), (&pages, Type::INT4)],
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn write(&self, tx: &Transaction<'_>, ending: &Ending, complete: bool) -> Result<(), Failure> {
+        let report = &self.report;
+        let counts = [
+            report.total_appointments.new,
+            report.total_appointments.updated,
+            report.total_appointments.unchanged,
+            report.total_appointments.errors,
+            report.patients_processed,
+            report.patients_failed,
+        ]
+        .map(|count| count as i64);
+        let failed = [&self.scope.unknown[..], &self.unread[..]].concat();
+        let (read, metadata) = (self.patients_read(complete), report.metadata());
+        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
+            vec![(&self.log, Type::INT8), (&ending.status, Type::TEXT), (&ending.error, Type::TEXT)];
+        parameters.extend(counts.iter().map(|count| (count as &(dyn ToSql + Sync), Type::INT8)));
+        parameters.extend([
+            (&metadata as &(dyn ToSql + Sync), Type::JSONB),
+            (&read, Type::INT8_ARRAY),
+            (&failed, Type::INT8_ARRAY),
+            (&self.run.now, Type::TIMESTAMPTZ),
+            (&self.job.appointment, Type::TEXT),
+        ]);
+        tx.execute_typed(include_str!("../sync_practiceq.close.sql"), &parameters).await?;
+        if report.patients_failed > PATIENTS_FAILED {
+            let tell = format!(include_str!("../sync_practiceq.failed.sql"), outbox = outbox::NOTIFIED);
+            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+                (&(report.patients_failed as i64), Type::INT8),
+                (&self.run.now, Type::TIMESTAMPTZ),
+                (&self.run.id, Type::UUID),
+                (&self.log, Type::INT8),
+            ];
+            tx.query_typed_one(&tell, &parameters).await?;
+        }
+        Ok(())
+    }
+
+    /// The patients all of whose visits were read; nothing where that is everybody.
+    fn patients_read(&self, complete: bool) -> Option<Vec<i64>> {
+        match self.lane.as_str() {
+            "full" | "incremental" => (!complete).then(Vec::new),
+            _ if complete => Some(self.scope.patients.clone()),
+            // By patient, those that are not left.
+            _ => {
+                let left: Vec<i64> = self.plan.queries.iter().filter_map(|query| query.patient()).collect();
+                let read = self.scope.patients.iter().copied().filter(|id| !left.contains(id) && !left.is_empty());
+                Some(read.collect())
+            }
+        }
+    }
+}
+
+impl Report {
+    /// Whether something failed and nothing did not.
+    fn is_all_failed(&self) -> bool {
+        let stored = &self.total_appointments;
+        let done = self.patients_processed + stored.new + stored.updated + stored.unchanged + self.deleted;
+        self.not_done.failed > 0 && done == 0
+    }
+
+    /// For the log: ids, counts and codes.
+    fn metadata(&self) -> Value {
+        let failed = self.not_done.errors.iter().map(|error| {
+            let message = match (error.entity, error.code.as_str()) {
+                ("patient", "NO_EMAIL") => "Patient has no email",
+                ("patient" | "page", _) => "Failed to fetch from PracticeQ",
+                (_, "ROW_UNREADABLE") => "Appointment could not be read",
+                _ => "Appointment could not be stored",
+            };
+            json!({ "message": message, "entity": error.entity, "id": error.id, "code": error.code })
+        });
+        let practitioners = self.practitioners.iter().map(|id| {
+            json!({ "message": "Unknown practitioner", "entity": "practitioner", "id": id, "code": "UNKNOWN_PRACTITIONER" })
+        });
+        let errors: Vec<Value> = failed.chain(practitioners).take(ERRORS_LISTED).collect();
+        json!({ "errors": errors, "requests": self.requests, "pages": self.pages, "deleted": self.deleted, "unmatched": self.unmatched })
+    }
+}

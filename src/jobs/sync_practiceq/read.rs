@@ -1,0 +1,231 @@
+//! Reads the account, page by page; each page is stored before the next is asked for.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
+
+use super::budget::Budget;
+use super::plan::{Plan, Query};
+use super::scope::Scope;
+use super::show::Show;
+use super::{End, Report, SyncPracticeq, log};
+use crate::clients::practiceq::{Answer, Ask, PAGE_ROWS, PracticeQ};
+use crate::redact::{Class, Failure};
+use crate::run::{Halt, Job, Run};
+
+/// A run at its work.
+pub struct Reading<'a> {
+    pub(super) job: &'a SyncPracticeq,
+    pub(super) run: &'a Run,
+    pub(super) report: &'a mut Report,
+    pub(super) lane: String,
+    pub(super) scope: Scope,
+    pub(super) plan: Plan,
+    /// The run's row in `sync_logs`; a dry run has none.
+    pub(super) log: Option<i64>,
+    /// What was read, as content and client by external id.
+    pub(super) seen: HashMap<String, (String, Option<String>)>,
+    /// What the account lists as deleted, and when it was asked.
+    pub(super) gone: Vec<String>,
+    pub(super) gone_at: Option<DateTime<Utc>>,
+    /// When the first request was sent.
+    pub(super) began: Option<DateTime<Utc>>,
+    /// How many requests were answered.
+    pub(super) heard: u64,
+    /// Patients whose visits could not be read.
+    pub(super) unread: Vec<i64>,
+    pub(super) sweep_pages: u32,
+    api: PracticeQ,
+    budget: Budget<'a>,
+    show: Show,
+}
+
+impl<'a> Reading<'a> {
+    /// Refuses what may not be, and opens the log.
+    pub async fn open(
+        job: &'a SyncPracticeq,
+        run: &'a Run,
+        api: PracticeQ,
+        report: &'a mut Report,
+    ) -> Result<Self, Halt> {
+        let lane = job.lane();
+        let look = async |tx: &Transaction<'_>| {
+            let scope = Scope::of(tx, job, run.actor()).await?;
+            let plan = Plan::of(tx, job, (&lane, run.now), &scope).await?;
+            Ok((scope, plan))
+        };
+        let (scope, plan) = run.read("looking for patients in scope", look).await?;
+        let log = log::open(job, run).await?;
+        report.sync_log_id = log;
+        report.total_patients = scope.patients.len() as u64;
+        let show = Show::new(plan.pages.filter(|_| lane == "full").map(u64::from));
+        Ok(Self {
+            job,
+            run,
+            report,
+            lane,
+            scope,
+            plan,
+            log,
+            seen: HashMap::new(),
+            gone: vec![],
+            gone_at: None,
+            began: None,
+            heard: 0,
+            unread: vec![],
+            sweep_pages: 0,
+            api,
+            budget: Budget::new(run, &job.limits, job.is_by_hand()),
+            show,
+        })
+    }
+
+    pub async fn read(&mut self) -> Result<(), End> {
+        let no_email = Failure::new("NO_EMAIL", Class::Data, "has no e-mail, and no client of the account is known");
+        self.report.scanned += self.scope.unknown.len() as u64;
+        let unknown = self.scope.unknown.clone();
+        self.run.items_failed(&mut self.report.not_done, "patient", &unknown, &no_email).await?;
+        if let Some(id) = &self.job.appointment {
+            return self.one(id).await;
+        }
+        while let Some(query) = self.plan.queries.first().cloned() {
+            match (self.list(&query).await, query.patient()) {
+                (Err(End::Halt(Halt::Failed(failure))), Some(patient)) if failure.code == "PRACTICEQ_HTTP" => {
+                    self.report.scanned += 1;
+                    self.unread.push(patient);
+                    self.run.items_failed(&mut self.report.not_done, "patient", &[patient], &failure).await?;
+                }
+                (outcome, _) => outcome?,
+            }
+            self.plan.queries.remove(0);
+            self.plan.page = 1;
+        }
+        self.absences().await
+    }
+
+    /// One list, to its end.
+    async fn list(&mut self, query: &Query) -> Result<(), End> {
+        let filter = self.filter(query).await?;
+        let mut ids = HashSet::new();
+        loop {
+            let page = self.plan.page;
+            let ask = Ask::Page { filter: &filter, page };
+            let (answer, asked_at) = self.ask(&ask, &query.purpose(page)).await?;
+            let Answer::Rows(rows) = answer else { return Err(odd_answer().into()) };
+            self.report.pages += 1;
+            let before = ids.len();
+            ids.extend(rows.iter().map(|row| row["Id"].to_string()));
+            match query {
+                Query::Deleted => {
+                    self.gone_at.get_or_insert(asked_at);
+                    let id = |row: &Value| row["Id"].as_str().map_or_else(|| row["Id"].to_string(), str::to_owned);
+                    self.gone.extend(rows.iter().map(id));
+                }
+                _ => self.store(&rows, asked_at).await?,
+            }
+            self.show.read(self.report.pages, self.report.scanned);
+            if rows.len() < PAGE_ROWS {
+                self.sweep_pages += if matches!(query, Query::Window { .. }) { page } else { 0 };
+                return Ok(());
+            }
+            if ids.len() == before {
+                let message = format!("page {page} has nothing that was not on an earlier page, and is no last page");
+                return Err(Failure::new("PRACTICEQ_PAGES", Class::Other, message).into());
+            }
+            self.plan.page += 1;
+        }
+    }
+
+    /// As the API calls it.
+    async fn filter(&self, query: &Query) -> Result<Vec<(&'static str, String)>, Halt> {
+        let window = |from: &chrono::NaiveDate, to: &chrono::NaiveDate| {
+            vec![("startDate", from.to_string()), ("endDate", to.to_string())]
+        };
+        Ok(match query {
+            Query::Window { from, to } => window(from, to),
+            Query::Since { date } => vec![("updatedSince", date.to_string())],
+            Query::Deleted => vec![("deletedOnly", "true".to_owned())],
+            Query::Client { patient, from, to } => {
+                let search = async |tx: &Transaction<'_>| {
+                    let search = "SELECT coalesce(NULLIF(btrim(email), ''), concat_ws(' ', first_name, last_name))
+                                  FROM patients WHERE id = $1";
+                    Ok(tx.query_typed_one(search, &[(patient, Type::INT8)]).await?.get::<_, String>(0))
+                };
+                let client = self.run.read("looking for the patient to ask for", search).await?;
+                [vec![("client", client)], window(from, to)].concat()
+            }
+        })
+    }
+
+    /// One appointment, by its id.
+    async fn one(&mut self, id: &str) -> Result<(), End> {
+        let (answer, asked_at) = self.ask(&Ask::One(id), "appointment").await?;
+        match answer {
+            Answer::Rows(rows) => self.store(&rows, asked_at).await?,
+            _ => self.delete(&[id.to_owned()], asked_at).await?,
+        }
+        let stored = &self.report.total_appointments;
+        let patients = stored.new + stored.updated + stored.unchanged + self.report.deleted;
+        self.report.total_patients = patients;
+        Ok(())
+    }
+
+    /// Asks once it may, again where that helps, and counts each time. The instant is when it was asked.
+    pub(super) async fn ask(&mut self, ask: &Ask<'_>, purpose: &str) -> Result<(Answer, DateTime<Utc>), End> {
+        let retry = self.run.retry();
+        // What is no failure of the request is not tried again.
+        let attempt = async || match self.attempt(ask, purpose).await {
+            Ok(Ok(answer)) => Ok(Ok(answer)),
+            Ok(Err(failure)) => Err(failure),
+            Err(end) => Ok(Err(end)),
+        };
+        let outcome = retry.run("asking PracticeQ", attempt).await;
+        self.report.requests = self.budget.used;
+        match outcome {
+            Ok(Ok((answer, asked_at))) => {
+                self.began.get_or_insert(asked_at);
+                self.heard += 1;
+                Ok((answer, asked_at))
+            }
+            Ok(Err(end)) => Err(end),
+            // The next run goes on; only a patient who is asked for alone can be left out.
+            Err(failure) if failure.code == "PRACTICEQ_HTTP" && self.heard > 0 && !self.asks_for_a_patient() => {
+                Err(End::stop("PRACTICEQ_HTTP", failure.message))
+            }
+            Err(failure) => Err(failure.context(purpose).into()),
+        }
+    }
+
+    fn asks_for_a_patient(&self) -> bool {
+        self.plan.queries.first().is_some_and(|query| query.patient().is_some())
+    }
+
+    /// One attempt; where the account asks to be left alone, a second after that.
+    async fn attempt(&mut self, ask: &Ask<'_>, purpose: &str) -> Result<Result<(Answer, DateTime<Utc>), Failure>, End> {
+        let mut limited = false;
+        loop {
+            let asked_at = self.budget.take(purpose, &self.show).await?;
+            match self.api.ask(ask).await {
+                Ok(Answer::Later(wait)) => {
+                    self.budget.block(wait).await?;
+                    if limited {
+                        return Err(End::stop(
+                            "RATE_LIMITED",
+                            "the account asked twice in a row to be left alone (429)",
+                        ));
+                    }
+                    limited = true;
+                }
+                Ok(answer) => return Ok(Ok((answer, asked_at))),
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+    }
+}
+
+fn odd_answer() -> Failure {
+    Failure::new("PRACTICEQ_HTTP", Class::Other, "a list was asked for, and one appointment came")
+}

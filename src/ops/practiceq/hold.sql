@@ -1,0 +1,10 @@
+-- An unmatched appointment, and the other open ones of its client but group visits, held against the sync.
+-- $1 id bigint · $2 whether the others, too, boolean
+SELECT u.id, u.client_id, u.reason, u.status, u.decided_by, u.content
+FROM practiceq_unmatched u
+JOIN practiceq_unmatched named ON named.id = $1
+WHERE u.id = $1
+   OR ($2 AND named.status = 'open' AND named.reason <> 'GROUP' AND u.client_id = named.client_id AND u.status = 'open'
+       AND u.reason <> 'GROUP')
+ORDER BY u.id <> $1, u.id
+FOR NO KEY UPDATE OF u

@@ -1,0 +1,10 @@
+-- Says that appointments are nobody's of ours, and of their client if all of it is.
+-- $1 ids bigint[] · $2 who says it, a user's id bigint · $3 now timestamptz · $4 whether all of the client boolean ·
+-- $5 the one that was named bigint
+WITH
+ignored AS (
+    UPDATE practiceq_unmatched SET status = 'ignored', decided_by = $2, decided_at = $3 WHERE id = ANY ($1)
+)
+INSERT INTO practiceq_clients (client_id, linked_by, created_at)
+SELECT client_id, $2, $3 FROM practiceq_unmatched WHERE $4 AND id = $5 AND client_id IS NOT NULL
+ON CONFLICT (client_id) DO NOTHING

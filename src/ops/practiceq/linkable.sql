@@ -1,0 +1,5 @@
+-- Whether an appointment may become a patient's.
+-- $1 patient bigint · $2 client of the account text
+SELECT EXISTS (SELECT FROM patients WHERE id = $1) AS patient,
+       EXISTS (SELECT FROM patient_organization_affiliations WHERE patient_id = $1 AND status = 'active') AS in_scope,
+       EXISTS (SELECT FROM practiceq_clients WHERE client_id = $2 AND patient_id IS DISTINCT FROM $1) AS elsewhere

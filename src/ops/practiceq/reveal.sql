@@ -1,0 +1,13 @@
+-- Whom unmatched appointments are about. That they are shown is recorded, a row for each, in the same transaction.
+-- $1 ids bigint[] · $2 who looks, a user's id bigint
+WITH
+shown AS MATERIALIZED (
+    SELECT id, patient_id, content ->> 'client_name' AS client_name, content ->> 'client_email' AS client_email,
+           content ->> 'date_of_birth' AS client_date_of_birth
+    FROM practiceq_unmatched WHERE id = ANY ($1)
+),
+recorded AS (
+    INSERT INTO phi_access_log (user_id, patient_id, command, entity, entity_id, accessed_at)
+    SELECT $2, patient_id, 'practiceq unmatched list', 'practiceq_unmatched', id::text, clock_timestamp() FROM shown
+)
+SELECT id, client_name, client_email, client_date_of_birth FROM shown

@@ -1,0 +1,251 @@
+//! `rounds practiceq unmatched`: appointments that matched nobody or several, and what a person says of them.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Transaction};
+
+use crate::actor::{ADMIN, refused};
+use crate::jobs::sync_practiceq::{Stored, store_one};
+use crate::ops::desk::{Moment, held};
+use crate::ops::{Answer, Desk, listing, shown};
+use crate::output::stamp;
+use crate::redact::{Class, Failure};
+
+/// Who may decide, and see whom it is about.
+const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", "CASE_MANAGER"];
+
+/// Appointments that matched nobody or several
+#[derive(Args)]
+pub struct UnmatchedArgs {
+    #[command(subcommand)]
+    command: Unmatched,
+}
+
+#[derive(Subcommand)]
+enum Unmatched {
+    List(ListArgs),
+    Link(LinkArgs),
+    Ignore(IgnoreArgs),
+}
+
+/// List appointments that wait for a decision, those that come first
+#[derive(Args)]
+struct ListArgs {
+    /// Also those that were decided
+    #[arg(long)]
+    all: bool,
+    /// Show whom they are about; needs --actor, and is recorded
+    #[arg(long)]
+    reveal: bool,
+    /// How many to list
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=1000))]
+    limit: i64,
+}
+
+/// Say whose an appointment is: it is in that patient's chart at once, and so is what else waits of the same client
+#[derive(Args)]
+struct LinkArgs {
+    /// The id of the appointment in `rounds practiceq unmatched list`
+    #[arg(value_name = "UNMATCHED_ID")]
+    id: i64,
+    /// Whose it is
+    #[arg(long, value_name = "PATIENT_ID")]
+    patient: i64,
+}
+
+/// Say that an appointment is nobody's of ours
+#[derive(Args)]
+struct IgnoreArgs {
+    /// The id of the appointment in `rounds practiceq unmatched list`
+    #[arg(value_name = "UNMATCHED_ID")]
+    id: i64,
+    /// All of the same client, now and later
+    #[arg(long)]
+    client: bool,
+}
+
+impl UnmatchedArgs {
+    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        match &self.command {
+            Unmatched::List(args) => args.perform(desk).await,
+            Unmatched::Link(args) => args.perform(desk).await,
+            Unmatched::Ignore(args) => args.perform(desk).await,
+        }
+    }
+}
+
+impl ListArgs {
+    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        let (rows, people) = if self.reveal {
+            if desk.run.dry_run {
+                let message = "--reveal is recorded, so it cannot be done with --dry-run";
+                return Err(refused("REVEAL_NOT_RECORDED", message.into()));
+            }
+            let reveal = async |tx: &Transaction<'_>, moment: &Moment| {
+                moment.actor.require(STAFF, "--reveal")?;
+                let rows = self.rows(tx).await?;
+                let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
+                let parameters = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&moment.actor.id, Type::INT8)];
+                let people = tx.query_typed(include_str!("reveal.sql"), &parameters).await?;
+                Ok((rows, people.into_iter().map(|row| (row.get::<_, i64>("id"), row)).collect()))
+            };
+            desk.act(reveal).await?.1
+        } else {
+            (desk.read(async |tx, _| self.rows(tx).await).await?, HashMap::new())
+        };
+        let found: Vec<Value> = rows.iter().map(|row| object(row, people.get(&row.get("id")))).collect();
+        let mut names = vec!["id", "visit", "starts", "client", "reason", "status", "may be patient"];
+        if self.reveal {
+            names.extend(["name", "e-mail", "born"]);
+        }
+        let cells: Vec<_> = rows.iter().map(|row| cells(row, people.get(&row.get("id")))).collect();
+        Ok(Answer::done(json!({ "unmatched": found }), listing(&names, &cells, "Nothing waits for a decision.")))
+    }
+
+    async fn rows(&self, tx: &Transaction<'_>) -> Result<Vec<Row>, Failure> {
+        let parameters = [(&self.all as &(dyn ToSql + Sync), Type::BOOL), (&self.limit, Type::INT8)];
+        Ok(tx.query_typed(include_str!("unmatched.sql"), &parameters).await?)
+    }
+}
+
+const PERSON: [&str; 3] = ["client_name", "client_email", "client_date_of_birth"];
+
+fn object(row: &Row, person: Option<&Row>) -> Value {
+    let mut object = json!({
+        "id": row.get::<_, i64>("id"),
+        "external_id": row.get::<_, &str>("external_id"),
+        "client_id": row.get::<_, Option<&str>>("client_id"),
+        "reason": row.get::<_, &str>("reason"),
+        "status": row.get::<_, &str>("status"),
+        "starts_at": stamp(row.get("starts_at")),
+        "first_seen": stamp(row.get("first_seen")),
+        "candidates": row.get::<_, Vec<i64>>("candidates"),
+    });
+    for key in PERSON {
+        if let Some(person) = person {
+            object[key] = person.get::<_, Option<&str>>(key).into();
+        }
+    }
+    object
+}
+
+fn cells(row: &Row, person: Option<&Row>) -> Vec<String> {
+    let candidates: Vec<String> = row.get::<_, Vec<i64>>("candidates").iter().map(i64::to_string).collect();
+    let mut cells = vec![
+        row.get::<_, i64>("id").to_string(),
+        row.get("external_id"),
+        row.get::<_, DateTime<Utc>>("starts_at").format("%F %H:%MZ").to_string(),
+        shown(row.get::<_, Option<&str>>("client_id")),
+        row.get("reason"),
+        row.get("status"),
+        candidates.join(" "),
+    ];
+    if let Some(person) = person {
+        cells.extend(PERSON.map(|key| shown(person.get::<_, Option<&str>>(key))));
+    }
+    cells
+}
+
+/// Holds the open rows that a decision is about, the one that was named first.
+async fn hold(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment) -> Result<Vec<Row>, Failure> {
+    moment.actor.require(STAFF, "deciding whose an appointment is")?;
+    let parameters = [(&id as &(dyn ToSql + Sync), Type::INT8), (&with_client, Type::BOOL)];
+    let rows = tx.query_typed(include_str!("hold.sql"), &parameters).await;
+    let rows = rows.map_err(|error| held(Failure::from(error), format_args!("unmatched appointment {id}")))?;
+    let Some(first) = rows.first() else {
+        let message = format!("there is no unmatched appointment {id}; nothing was changed");
+        return Err(refused("UNKNOWN_UNMATCHED", message));
+    };
+    let status: &str = first.get("status");
+    if status != "open" {
+        let by = first.get::<_, Option<i64>>("decided_by").unwrap_or_default();
+        let message = format!("appointment {id} was {status} by user {by}; nothing was changed");
+        return Err(Failure::new("NOT_OPEN", Class::Other, message));
+    }
+    Ok(rows)
+}
+
+impl LinkArgs {
+    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        let (id, patient) = (self.id, self.patient);
+        let (moment, appointments) = desk.act(async |tx, moment| self.link(tx, moment).await).await?;
+        let dry = if desk.run.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let by = moment.actor.id;
+        let text =
+            format!("Appointment {id} is patient {patient}'s{dry}, by user {by}; {appointments} in the chart.\n");
+        let json = json!({ "ok": true, "dry_run": desk.run.dry_run, "id": id, "status": "linked", "patient_id": patient,
+                           "appointments": appointments });
+        Ok(Answer::done(json, text))
+    }
+
+    async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Failure> {
+        let rows = hold(tx, self.id, true, moment).await?;
+        self.check(tx, rows[0].get("client_id")).await?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
+        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&ids, Type::INT8_ARRAY),
+            (&self.patient, Type::INT8),
+            (&moment.actor.id, Type::INT8),
+            (&moment.now, Type::TIMESTAMPTZ),
+            (&self.id, Type::INT8),
+        ];
+        tx.execute_typed(include_str!("link.sql"), &parameters).await?;
+        let stored = Stored { now: &moment.now, run: &None, log: &None, only: &None };
+        let mut appointments = 0;
+        for row in &rows {
+            appointments += store_one(tx, stored, &row.get("content")).await?;
+        }
+        if appointments == rows.len() as u64 {
+            return Ok(appointments);
+        }
+        let message = "a visit of the client is held by somebody else, or newer than what was read; nothing was changed; try again";
+        Err(Failure::new("CHANGED", Class::Other, message))
+    }
+
+    async fn check(&self, tx: &Transaction<'_>, client: Option<&str>) -> Result<(), Failure> {
+        let parameters = [(&self.patient as &(dyn ToSql + Sync), Type::INT8), (&client, Type::TEXT)];
+        let row = tx.query_typed_one(include_str!("linkable.sql"), &parameters).await?;
+        let id = self.patient;
+        match ["patient", "in_scope", "elsewhere"].map(|column| row.get::<_, bool>(column)) {
+            [false, ..] => Err(refused("UNKNOWN_PATIENT", format!("--patient: there is no patient {id}"))),
+            [_, false, _] => Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation"))),
+            [.., true] => {
+                let message = "the client of the appointment is known to be somebody else; nothing was changed";
+                Err(refused("CLIENT_ELSEWHERE", message.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl IgnoreArgs {
+    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+        let id = self.id;
+        let (moment, rows) = desk.act(async |tx, moment| self.ignore(tx, moment).await).await?;
+        let dry = if desk.run.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let text = format!("Appointment {id} is ignored{dry}, by user {}; {rows} in all.\n", moment.actor.id);
+        let json = json!({ "ok": true, "dry_run": desk.run.dry_run, "id": id, "status": "ignored", "rows": rows });
+        Ok(Answer::done(json, text))
+    }
+
+    async fn ignore(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Failure> {
+        let rows = hold(tx, self.id, self.client, moment).await?;
+        if self.client && rows[0].get::<_, Option<&str>>("client_id").is_none() {
+            return Err(refused("NO_CLIENT", format!("--client: appointment {} names no client", self.id)));
+        }
+        let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
+        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&ids, Type::INT8_ARRAY),
+            (&moment.actor.id, Type::INT8),
+            (&moment.now, Type::TIMESTAMPTZ),
+            (&self.client, Type::BOOL),
+            (&self.id, Type::INT8),
+        ];
+        tx.execute_typed(include_str!("ignore.sql"), &parameters).await?;
+        Ok(ids.len() as u64)
+    }
+}
