@@ -16,7 +16,7 @@ test:
 	@$(with_postgres) && cargo test --locked && ROUNDS_TEST_POOLER=1 cargo test --locked --test it
 
 bench:
-	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations --bench billing
+	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations --bench billing --bench practiceq
 
 # Takes twenty minutes and 22 GB of disk; ROUNDS_BENCH_ROWS=200000 makes it a few minutes.
 bench-npi:
