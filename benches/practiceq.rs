@@ -188,7 +188,7 @@ fn verdict(rounds: &[Round]) -> bool {
     };
     count("requests: full sweep, all is new", |round| round.first, 105);
     count("requests: full sweep, nothing is new", |round| round.again, 105);
-    count("requests: incremental, 1 % changed", |round| round.changed, 4);
+    count("requests: incremental, 1 % changed", |round| round.changed, 6);
     count("requests: incremental, nothing changed", |round| round.idle, 4);
     let mut faster = |name: &str, speed: f64, least: f64| {
         verdict.row(name, format!("{speed:.1}x"), &format!(">= {least}x"), speed >= least);

@@ -187,6 +187,7 @@ async fn every_file_is_valid_and_says_what_it_is() {
 /// The types of a file's parameters, which its header names.
 fn types(path: &str) -> &'static str {
     match path.trim_start_matches("src/") {
+        path if path.contains("practiceq") => types_of_the_sync(path),
         "jobs/mark_no_shows.due.sql" | "jobs/mark_no_shows.by_hand.sql" => "(timestamptz, date, date, int, bigint[])",
         "jobs/mark_no_shows.sql" => "(timestamptz, date, date, int, bigint[], bigint[], uuid, text, bigint, text)",
         "jobs/mark_no_shows.unjudged.sql" => "(date, date)",
@@ -227,26 +228,6 @@ fn types(path: &str) -> &'static str {
         "jobs/refresh_npi.ledger.sql" => "(text, text, text, bigint, date, date, text, timestamptz, uuid)",
         "jobs/refresh_npi.counted.sql" => "(bigint, bigint, bigint, bigint, bigint, bigint, timestamptz)",
         path if path.starts_with("jobs/refresh_npi") => "",
-        "jobs/sync_practiceq.sql" => "(jsonb, timestamptz, uuid, bigint, bigint[])",
-        "jobs/sync_practiceq.deleted.sql" => "(bigint[], timestamptz, uuid, timestamptz)",
-        "jobs/sync_practiceq.listed.sql" | "jobs/sync_practiceq.forgotten.sql" => "(text[])",
-        "jobs/sync_practiceq.missed.sql" => "(bigint[], bigint)",
-        "jobs/sync_practiceq.missing.sql" => "(timestamptz, timestamptz, text[], timestamptz, bigint)",
-        "jobs/sync_practiceq.budget.sql" => "(bigint, bigint, bigint, bigint, boolean, text, uuid)",
-        "jobs/sync_practiceq.open.sql" => "(text, bigint, bigint, bigint, uuid)",
-        "jobs/sync_practiceq.close.sql" => {
-            "(bigint, text, text, bigint, bigint, bigint, bigint, bigint, bigint, jsonb, bigint[], bigint[], timestamptz, text)"
-        }
-        "jobs/sync_practiceq.failed.sql" => "(bigint, timestamptz, uuid, bigint)",
-        "jobs/sync_practiceq.scope.sql" => "(bigint, bigint)",
-        "jobs/sync_practiceq.allowed.sql" => "(bigint, bigint, bigint)",
-        "ops/practiceq/unmatched.sql" => "(boolean, bigint)",
-        "ops/practiceq/reveal.sql" => "(bigint[], bigint)",
-        "ops/practiceq/hold.sql" => "(bigint, boolean)",
-        "ops/practiceq/linkable.sql" => "(bigint, text)",
-        "ops/practiceq/link.sql" => "(bigint[], bigint, bigint, timestamptz, bigint)",
-        "ops/practiceq/ignore.sql" => "(bigint[], bigint, timestamptz, boolean, bigint)",
-        path if path.starts_with("ops/practiceq/") => "(timestamptz)",
         "jobs/advance_billing.asked.sql" => "(timestamptz, bigint[], double precision, int)",
         "jobs/advance_billing.brake.sql" => "(text, text)",
         "run/run_row.sql" => {
@@ -269,6 +250,33 @@ fn types(path: &str) -> &'static str {
         "ops/alerts/reveal.sql" => "(bigint[], bigint)",
         "ops/alerts/acknowledge.sql" => "(bigint, bigint, timestamptz)",
         "ops/alerts/resolve.sql" => "(bigint, bigint, timestamptz, text)",
+        other => panic!("{other}: name the types of its parameters here"),
+    }
+}
+
+fn types_of_the_sync(path: &str) -> &'static str {
+    match path {
+        "jobs/sync_practiceq.sql" => "(jsonb, timestamptz, uuid, bigint, bigint[])",
+        "jobs/sync_practiceq.deleted.sql" => "(bigint[], timestamptz, uuid, timestamptz)",
+        "jobs/sync_practiceq.listed.sql" | "jobs/sync_practiceq.forgotten.sql" => "(text[])",
+        "jobs/sync_practiceq.unseen.sql" => "(timestamptz, timestamptz, text[], timestamptz)",
+        "jobs/sync_practiceq.missed.sql" => "(bigint[], bigint)",
+        "jobs/sync_practiceq.missing.sql" => "(timestamptz, timestamptz, text[], timestamptz, bigint)",
+        "jobs/sync_practiceq.budget.sql" => "(bigint, bigint, bigint, bigint, boolean, text, uuid)",
+        "jobs/sync_practiceq.open.sql" => "(text, bigint, bigint, bigint, uuid)",
+        "jobs/sync_practiceq.close.sql" => {
+            "(bigint, text, text, bigint, bigint, bigint, bigint, bigint, bigint, jsonb, bigint[], bigint[], timestamptz, text)"
+        }
+        "jobs/sync_practiceq.failed.sql" => "(bigint, timestamptz, uuid, bigint)",
+        "jobs/sync_practiceq.scope.sql" => "(bigint, bigint)",
+        "jobs/sync_practiceq.allowed.sql" => "(bigint, bigint, bigint)",
+        "ops/practiceq/unmatched.sql" => "(boolean, bigint, timestamptz)",
+        "ops/practiceq/reveal.sql" => "(bigint[], bigint)",
+        "ops/practiceq/hold.sql" => "(bigint, boolean)",
+        "ops/practiceq/linkable.sql" => "(bigint, text)",
+        "ops/practiceq/link.sql" => "(bigint[], bigint, bigint, timestamptz, bigint)",
+        "ops/practiceq/ignore.sql" => "(bigint[], bigint, timestamptz, boolean, bigint)",
+        path if path.starts_with("ops/practiceq/") => "(timestamptz)",
         other => panic!("{other}: name the types of its parameters here"),
     }
 }

@@ -6,7 +6,7 @@ pub mod practiceq;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderName, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{ClientBuilder, Response};
@@ -56,15 +56,27 @@ async fn body(mut response: Response, max: usize) -> Result<Option<Vec<u8>>, req
     Ok(Some(body))
 }
 
-/// How long the server asks to be left alone: in seconds, or until a date, which is compared with its own.
-fn retry_after(response: &Response) -> Option<Duration> {
+/// How long a server asks to be left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    For(Duration),
+    /// By a clock of which it does not say what it shows now.
+    Until(DateTime<Utc>),
+}
+
+/// In seconds, or until a date, which is compared with the server's own where it has one.
+fn retry_after(response: &Response) -> Option<RetryAfter> {
     let text = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::trim);
     let after = text(RETRY_AFTER)?;
     let date = |text: &str| DateTime::parse_from_rfc2822(text).ok();
-    match after.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => Some((date(after)? - date(text(DATE)?)?).to_std().unwrap_or_default()),
+    if let Ok(seconds) = after.parse() {
+        return Some(RetryAfter::For(Duration::from_secs(seconds)));
     }
+    let until = date(after)?;
+    Some(match text(DATE).and_then(date) {
+        Some(now) => RetryAfter::For((until - now).to_std().unwrap_or_default()),
+        None => RetryAfter::Until(until.to_utc()),
+    })
 }
 
 fn within_the_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {

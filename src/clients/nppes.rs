@@ -8,7 +8,7 @@ use reqwest::header::{CONTENT_RANGE, ETAG, HeaderValue, IF_RANGE, RANGE, RETRY_A
 use reqwest::{Client, Response, StatusCode, Url};
 use ring::digest::{Context, SHA256};
 
-use super::{body, retry_after};
+use super::{RetryAfter, body, retry_after};
 use crate::redact::{Class, Failure};
 use crate::retry::Retry;
 
@@ -138,7 +138,11 @@ impl Nppes {
         }
         let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
         if again && response.headers().contains_key(RETRY_AFTER) {
-            tokio::time::sleep(retry_after(&response).unwrap_or(RETRY_AFTER_MAX).min(RETRY_AFTER_MAX)).await;
+            let wait = match retry_after(&response) {
+                Some(RetryAfter::For(wait)) => wait.min(RETRY_AFTER_MAX),
+                _ => RETRY_AFTER_MAX,
+            };
+            tokio::time::sleep(wait).await;
         }
         let class = if again { Class::Transient } else { Class::Other };
         Err(Failure::new("NPPES_HTTP", class, format!("the server answered {status}")))

@@ -12,9 +12,9 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 
-use super::{body, retry_after};
+use super::{RetryAfter, body, retry_after};
 use crate::redact::{Class, Failure};
-pub use appointment::Appointment;
+pub use appointment::{Appointment, NO_ID};
 
 /// A page of 100 has some hundred kilobytes.
 const BODY_MAX: usize = 8 << 20;
@@ -44,7 +44,7 @@ pub enum Answer {
     /// There is no such appointment.
     Gone,
     /// Too many requests: come again after so long, where it says so.
-    Later(Option<Duration>),
+    Later(Option<RetryAfter>),
 }
 
 impl PracticeQ {

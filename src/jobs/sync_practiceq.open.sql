@@ -10,7 +10,9 @@ dead AS (
         error_message = 'the run died; what it had read by then is stored'
     FROM clock
     WHERE l.status = 'in_progress'
-      AND NOT EXISTS (SELECT FROM cron_job_runs r WHERE r.id = l.run_id AND r.status = 'RUNNING')
+      AND NOT EXISTS (SELECT FROM cron_job_runs r
+                      WHERE r.id = l.run_id AND r.status = 'RUNNING' AND r.deadline_at > clock.now - interval '30 s'
+                        AND r.heartbeat_at > clock.now - make_interval(secs => r.lease_ms / 1000.0))
 )
 INSERT INTO sync_logs (sync_type, organization_id, patient_id, triggered_by_user_id, started_at, run_id)
 SELECT $1, $2, $3, $4, clock.now, $5 FROM clock

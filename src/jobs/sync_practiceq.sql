@@ -6,7 +6,7 @@ read AS MATERIALIZED (
     SELECT r.*, lower(btrim(r.client_email)) AS email, {folded_name} AS name, coalesce(r.practitioner_id, r.practitioner_email)
                AS practitioner
     FROM jsonb_to_recordset($1)
-        AS r (external_id text, client_id text, client_name text, client_email text, date_of_birth date, is_group boolean,
+        AS r (external_id text, client_id text, client_name text, client_email text, date_of_birth date, odd_birthday boolean, is_group boolean,
               status text, starts_at timestamptz, ends_at timestamptz, practitioner_id text, practitioner_email text,
               service_name text, location_name text, meeting_url text, modified_at timestamptz, hash text, read_at timestamptz)
 ),
@@ -19,7 +19,7 @@ fits AS MATERIALIZED (
           JOIN patients p ON p.email IS NOT NULL AND lower(btrim(p.email)) = r.email AND r.email <> ''
           CROSS JOIN LATERAL (SELECT coalesce(p.date_of_birth = r.date_of_birth, false) AS born,
                                      coalesce({folded_patient} = r.name, false) AS named,
-                                     coalesce(p.date_of_birth <> r.date_of_birth, false) AS other) x
+                                     r.odd_birthday OR coalesce(p.date_of_birth <> r.date_of_birth, false) AS other) x
           WHERE born OR (named AND NOT other)) f
     GROUP BY external_id
 ),
@@ -47,7 +47,8 @@ held AS MATERIALIZED (
 ),
 judged AS MATERIALIZED (
     SELECT w.*, a.id, a.starts_at AS old_starts_at, a.meeting_url AS old_meeting_url, a.practitioner AS old_practitioner,
-           a.synced_status AS old_status, a.deleted_at AS old_deleted_at, a.missed_sweep, place.facility_id, place.zone, doctor.doctor_id,
+           a.synced_status AS old_status, a.status = a.synced_status AS status_is_ours, a.deleted_at AS old_deleted_at,
+           a.patient_id IS DISTINCT FROM w.patient_id AS is_elsewhere, a.missed_sweep, place.facility_id, place.zone, doctor.doctor_id,
            (w.starts_at AT TIME ZONE place.zone)::date AS local_date, (w.starts_at AT TIME ZONE place.zone)::time AS local_time,
            CASE WHEN a.id IS NULL AND EXISTS (SELECT FROM appointments t WHERE t.external_id = w.external_id) THEN 'locked'
                 WHEN a.content_hash = w.hash AND a.patient_id = w.patient_id AND a.deleted_at IS NULL AND NOT w.ignored
@@ -58,7 +59,8 @@ judged AS MATERIALIZED (
                 WHEN a.source_modified_at > w.modified_at OR a.deleted_at > w.read_at
                      OR (a.source_read_at > w.read_at AND coalesce(a.source_modified_at >= w.modified_at, true)) THEN 'older'
                 WHEN w.ignored THEN 'ignored'
-                WHEN $5::bigint[] IS NOT NULL AND w.patient_id = ANY ($5) IS NOT TRUE THEN 'other_patient'
+                WHEN w.patient_id = ANY ($5) IS NOT TRUE AND a.patient_id = ANY ($5) IS NOT TRUE AND $5 IS NOT NULL
+                     THEN 'other_patient'
                 WHEN w.patient_id IS NULL THEN 'unmatched'
                 WHEN place.facility_id IS NULL THEN 'out_of_scope'
                 WHEN a.id IS NULL THEN 'new'
@@ -110,10 +112,12 @@ found AS (
     UPDATE appointments a SET missed_sweep = NULL, last_seen_sweep = $4
     FROM judged j WHERE a.id = j.id AND j.verdict IN ('unchanged', 'older') AND a.missed_sweep IS NOT NULL
 ),
--- Nobody's any more, so in nobody's chart.
+-- Nobody's any more, or of somebody who is not in scope: so in nobody's chart.
 removed AS (
     UPDATE appointments a SET deleted_at = j.read_at, updated_at = $2, missed_sweep = NULL
-    FROM judged j WHERE a.id = j.id AND j.verdict = 'unmatched' AND a.deleted_at IS NULL
+    FROM judged j
+    WHERE a.id = j.id AND j.is_elsewhere AND j.verdict IN ('unmatched', 'ignored', 'out_of_scope') AND a.deleted_at IS NULL
+    RETURNING a.id, a.patient_id, a.facility_id, a.starts_at, j.modified_at
 ),
 -- For a person to decide, once; again where it has become another client's.
 filed AS (
@@ -145,14 +149,14 @@ changes AS MATERIALIZED (
         VALUES ('TIME', j.starts_at <> j.old_starts_at),
                ('PRACTITIONER', j.practitioner IS DISTINCT FROM j.old_practitioner),
                ('LINK', j.meeting_url IS DISTINCT FROM j.old_meeting_url),
-               ('CANCELLED', j.status = 'CANCELLED' AND j.old_status <> 'CANCELLED'),
-               ('REINSTATED', (j.status <> 'CANCELLED' AND j.old_status = 'CANCELLED') OR j.old_deleted_at IS NOT NULL)
+               ('CANCELLED', j.status_is_ours AND j.status = 'CANCELLED' AND j.old_status <> 'CANCELLED'),
+               ('REINSTATED', j.status <> 'CANCELLED' AND (j.old_deleted_at IS NOT NULL
+                                                           OR (j.status_is_ours AND j.old_status = 'CANCELLED')))
     ) change (kind, holds)
     WHERE j.verdict = 'updated' AND change.holds
     UNION ALL
-    SELECT a.id, a.patient_id, f.time_zone, 'DELETED', a.starts_at, a.starts_at, j.modified_at
-    FROM judged j JOIN held a ON a.id = j.id JOIN facilities f ON f.id = a.facility_id
-    WHERE j.verdict = 'unmatched' AND a.deleted_at IS NULL
+    SELECT r.id, r.patient_id, f.time_zone, 'DELETED', r.starts_at, r.starts_at, r.modified_at
+    FROM removed r JOIN facilities f ON f.id = r.facility_id
 ),
 {told}
 {outbox}

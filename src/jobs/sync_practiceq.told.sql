@@ -17,7 +17,7 @@ staged AS (
                               WHEN 'PRACTITIONER' THEN '%s %s: the visit on %4$s is with another practitioner.'
                               WHEN 'LINK' THEN '%s %s: the visit on %4$s has another meeting link.'
                               WHEN 'CANCELLED' THEN '%s %s: the visit of %s is cancelled.'
-                              WHEN 'DELETED' THEN '%s %s: the visit of %s is no longer in PracticeQ.'
+                              WHEN 'DELETED' THEN '%s %s: the visit of %s is no longer there.'
                               ELSE '%s %s: the visit on %4$s takes place after all.' END,
                   p.first_name, p.last_name, m.was, m.is) AS body,
            jsonb_build_object('appointment_id', m.id, 'kind', m.kind, 'starts_at', m.starts_at) AS metadata,

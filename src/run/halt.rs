@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::exit::Exit;
 use crate::redact::Failure;
 
@@ -77,5 +79,14 @@ impl Halt {
             Self::Brake { message, .. } => message.clone(),
             Self::Failed(failure) => failure.message.clone(),
         }
+    }
+}
+
+/// Waits until a run is told to stop.
+pub async fn halted(mut stop: watch::Receiver<Option<Halt>>) -> Halt {
+    match stop.wait_for(Option::is_some).await.map(|halt| halt.clone()) {
+        Ok(Some(halt)) => halt,
+        // The senders live as long as the run.
+        _ => std::future::pending().await,
     }
 }

@@ -12,7 +12,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::args::RunArgs;
-use super::halt::Halt;
+use super::halt::{Halt, halted};
 use super::lease;
 use super::report::{NotDone, Report};
 use crate::actor;
@@ -115,6 +115,11 @@ impl Run {
     /// Ends the run here if it must end. Called between transactions.
     pub fn checkpoint(&self) -> Result<(), Halt> {
         self.stop.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Waits until the run is told to stop.
+    pub async fn halted(&self) -> Halt {
+        halted(self.stop.clone()).await
     }
 
     /// Reads in a read-only transaction, without the fence; tried again when the connection or the server fails.

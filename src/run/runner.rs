@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::args::RunArgs;
-use super::halt::Halt;
+use super::halt::{Halt, halted};
 use super::job::{Job, Run};
 use super::lease::{self, Claim, Claimed, Closing};
 use super::report::{Report, Summary};
@@ -86,12 +86,12 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
         metadata: &metadata,
         unless_succeeded_within: args.unless_succeeded_within,
     };
-    let mut interrupted = stop.1.clone();
+    let interrupted = stop.1.clone();
     let started = tokio::select! {
         claimed = retry.run("starting the run", async || begin(job, db, claim, args).await) => claimed?,
         halt = async {
             tokio::select! {
-                halt = halted(&mut interrupted) => halt,
+                halt = halted(interrupted) => halt,
                 () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
             }
         } => {
@@ -180,13 +180,12 @@ async fn begin<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -
 
 /// The job, until it ends, its time is up, or it does not stop by itself after it was told to.
 async fn work<J: Job>(job: &J, run: &Run, report: &mut J::Report, timeout: Duration) -> Result<(), Halt> {
-    let mut stop = run.stop.clone();
     let halt = tokio::select! {
         biased;
         outcome = job.run(run, report) => return outcome,
         () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
         halt = async {
-            let halt = halted(&mut stop).await;
+            let halt = run.halted().await;
             tokio::time::sleep(GRACE).await;
             halt
         } => halt,
@@ -259,15 +258,6 @@ fn not_closed(summary: &mut Summary, why: &str) {
         summary.error = Some(("NOT_CLOSED".into(), format!("the work is done and committed, but {message}")));
     } else {
         warn!(error_code = "NOT_CLOSED", "{message}");
-    }
-}
-
-/// Waits until the run is told to stop.
-async fn halted(stop: &mut watch::Receiver<Option<Halt>>) -> Halt {
-    match stop.wait_for(Option::is_some).await.map(|halt| halt.clone()) {
-        Ok(Some(halt)) => halt,
-        // The senders live as long as the run.
-        _ => std::future::pending().await,
     }
 }
 

@@ -13,3 +13,4 @@ mod properties_rules;
 mod prune;
 mod refresh_npi;
 mod stage_alerts;
+mod sync_practiceq;

@@ -4,6 +4,7 @@ mod alerts;
 mod health;
 mod no_show;
 mod npi;
+mod practiceq;
 mod runs;
 
 use std::time::{Duration, Instant};

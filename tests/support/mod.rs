@@ -12,6 +12,7 @@ pub mod desk;
 pub mod gate;
 pub mod nppes;
 mod pooler;
+pub mod practiceq;
 pub mod program;
 pub mod proxy;
 

@@ -16,6 +16,8 @@ pub struct Appointment {
     pub client_name: Option<String>,
     pub client_email: Option<String>,
     pub date_of_birth: Option<NaiveDate>,
+    /// Whether there is a date of birth that cannot be read.
+    pub odd_birthday: bool,
     /// Whether it has additional clients.
     pub is_group: bool,
     pub status: &'static str,
@@ -35,6 +37,9 @@ pub struct Appointment {
     pub read_at: DateTime<Utc>,
 }
 
+/// What a row without an id is called.
+pub const NO_ID: &str = "?";
+
 /// A row that cannot be stored: its id, where it has one, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unreadable {
@@ -45,7 +50,7 @@ pub struct Unreadable {
 impl Appointment {
     pub fn read(row: &Value, read_at: DateTime<Utc>) -> Result<Self, Unreadable> {
         let external_id = text(&row["Id"]);
-        let refuse = |why| Unreadable { id: external_id.clone().unwrap_or_else(|| "?".to_owned()), why };
+        let refuse = |why| Unreadable { id: external_id.clone().unwrap_or_else(|| NO_ID.to_owned()), why };
         let external_id = external_id.clone().ok_or_else(|| refuse("it has no Id"))?;
         let start = instant(&row["StartDate"]).or_else(|| instant(&row["StartDateIso"]));
         let starts_at = start.ok_or_else(|| refuse("its StartDate cannot be read"))?;
@@ -61,6 +66,7 @@ impl Appointment {
             client_name: text(&row["ClientName"]),
             client_email: text(&row["ClientEmail"]),
             date_of_birth: date(&row["ClientDateOfBirth"]),
+            odd_birthday: text(&row["ClientDateOfBirth"]).is_some() && date(&row["ClientDateOfBirth"]).is_none(),
             is_group: row["AdditionalClients"].as_array().is_some_and(|others| !others.is_empty()),
             status: known.unwrap_or("SCHEDULED"),
             status_known: known.is_some(),
@@ -110,11 +116,12 @@ fn text(value: &Value) -> Option<String> {
 }
 
 fn number(value: &Value) -> Option<f64> {
-    match value {
+    let number = match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
-    }
+    };
+    number.filter(|number: &f64| number.is_finite())
 }
 
 /// Milliseconds since 1970, as an integer, a float or a text of either; or RFC 3339.
@@ -127,10 +134,13 @@ fn instant(value: &Value) -> Option<DateTime<Utc>> {
     (1970..=2200).contains(&instant.year()).then_some(instant)
 }
 
-/// A day; of an instant, its day in UTC.
+/// A day, in ISO 8601 or as Americans write it; of an instant, its day in UTC.
 fn date(value: &Value) -> Option<NaiveDate> {
     match value {
-        Value::String(text) if number(value).is_none() => text.trim().get(..10)?.parse().ok(),
+        Value::String(text) if number(value).is_none() => {
+            let iso = || text.trim().get(..10)?.parse().ok();
+            iso().or_else(|| NaiveDate::parse_from_str(text.split_whitespace().next()?, "%m/%d/%Y").ok())
+        }
         _ => DateTime::from_timestamp_millis(number(value)?.round() as i64).map(|instant| instant.date_naive()),
     }
 }
@@ -160,9 +170,18 @@ mod tests {
             assert_eq!(instant(&form), expected, "{form}");
         }
         assert_eq!(instant(&json!("2016-03-21T02:14:40.368Z")), expected);
-        for nonsense in
-            [json!(null), json!(""), json!("soon"), json!(-1), json!(1e300), json!(f64::MAX), json!(true), json!([])]
-        {
+        for nonsense in [
+            json!(null),
+            json!(""),
+            json!("soon"),
+            json!("NaN"),
+            json!("inf"),
+            json!(-1),
+            json!(1e300),
+            json!(f64::MAX),
+            json!(true),
+            json!([]),
+        ] {
             assert_eq!(instant(&nonsense), None, "{nonsense}");
         }
     }
@@ -170,9 +189,13 @@ mod tests {
     #[test]
     fn a_birthday_is_a_day_whatever_follows_it() {
         let day = NaiveDate::from_ymd_opt(1988, 5, 23);
-        for form in
-            [json!("1988-05-23"), json!("1988-05-23T00:00:00"), json!(580_348_800_000_i64), json!("580348800000")]
-        {
+        for form in [
+            json!("1988-05-23"),
+            json!("1988-05-23T00:00:00"),
+            json!(580_348_800_000_i64),
+            json!("580348800000"),
+            json!("5/23/1988 12:00:00 AM"),
+        ] {
             assert_eq!(date(&form), day, "{form}");
         }
         for nonsense in [json!(null), json!("23.5.1988"), json!("1988-5"), json!("ååååå"), json!({})] {

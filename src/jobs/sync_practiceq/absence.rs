@@ -11,7 +11,7 @@ use super::read::Reading;
 use super::store::TOLD;
 use crate::clients::practiceq::{Answer, Ask};
 use crate::outbox;
-use crate::redact::Failure;
+use crate::redact::{Class, Failure};
 use crate::run::{Batch, Halt, apply, count, left_alone};
 
 /// How many are asked for by their id, at most; the rest is the next run's.
@@ -35,9 +35,12 @@ impl Reading<'_> {
         let listed = self.listed().await?;
         let mut missing = self.missing().await?;
         missing.retain(|visit| !listed.contains(&visit.id));
-        self.brake(listed.len() + missing.len()).await?;
+        // What a person asks for is asked for one by one, and no more of it.
+        let missed = if self.job.is_by_hand() { 0 } else { missing.len() };
+        self.brake(listed.len() + missed).await?;
         let (again, first): (Vec<_>, Vec<_>) = missing.into_iter().partition(|visit| visit.again);
         self.miss(&first).await?;
+        self.forget_unseen().await?;
         if let Some(asked_at) = self.gone_at {
             let gone = std::mem::take(&mut self.gone);
             self.delete(&gone, asked_at).await?;
@@ -47,7 +50,13 @@ impl Reading<'_> {
             let (answer, asked_at) = match self.ask(&Ask::One(&visit.external_id), "missing appointment").await {
                 Ok(heard) => heard,
                 // All lists were read: what is left is the next run's.
-                Err(End::Stop { .. }) => break,
+                Err(End::Stop { code, message }) => {
+                    self.report.scanned += 1;
+                    let failure = Failure::new(code, Class::Other, message);
+                    let ids = [&visit.external_id];
+                    self.run.items_failed(&mut self.report.not_done, "appointment", &ids, &failure).await?;
+                    break;
+                }
                 Err(end) => return Err(end),
             };
             match answer {
@@ -66,7 +75,9 @@ impl Reading<'_> {
 
     /// Visits of the window, or to come of the patient, that were not read. Who has not read all from page 1 knows nothing.
     async fn missing(&self) -> Result<Vec<Missing>, Halt> {
-        let Some(began) = self.began.filter(|_| self.is_sweep() || self.job.patient.is_some()) else {
+        let Some(began) =
+            self.began.filter(|_| !self.plan.resumed && (self.lane == "full" || self.job.patient.is_some()))
+        else {
             return Ok(vec![]);
         };
         let (from, until) = self.plan.window.surely();
@@ -173,6 +184,24 @@ impl Reading<'_> {
     /// Whether it reads all of the window from page 1.
     pub(super) fn is_sweep(&self) -> bool {
         self.lane == "full" && !self.plan.resumed
+    }
+
+    /// What waits for a decision, lies in the window and was not read: it comes again if it is there again.
+    async fn forget_unseen(&self) -> Result<(), Halt> {
+        let Some(began) = self.began.filter(|_| self.is_sweep()) else { return Ok(()) };
+        let (from, until) = self.plan.window.surely();
+        let seen: Vec<&String> = self.seen.keys().collect();
+        let forget = async |tx: &Transaction<'_>| {
+            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+                (&from, Type::TIMESTAMPTZ),
+                (&until, Type::TIMESTAMPTZ),
+                (&seen, Type::TEXT_ARRAY),
+                (&began, Type::TIMESTAMPTZ),
+            ];
+            tx.execute_typed(include_str!("../sync_practiceq.unseen.sql"), &parameters).await?;
+            Ok::<_, Failure>(())
+        };
+        self.run.effect("forgetting what need not be decided any more", forget).await
     }
 }
 

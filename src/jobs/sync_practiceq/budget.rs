@@ -14,6 +14,7 @@ use tokio_postgres::types::Type;
 
 use super::End;
 use super::show::Show;
+use crate::clients::RetryAfter;
 use crate::redact::Failure;
 use crate::run::Run;
 
@@ -24,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const RESERVE: Duration = Duration::from_secs(15);
 /// Where the account asks to be left alone and does not say for how long.
 const LATER: Duration = Duration::from_secs(60);
+/// And where it says so of an absurd time.
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Args, Clone, Debug, Serialize)]
 pub struct Limits {
@@ -70,7 +73,7 @@ impl<'a> Budget<'a> {
     }
 
     /// What is left of the run's time.
-    fn left(&self) -> Duration {
+    pub fn left(&self) -> Duration {
         let limit = self.run.time_limit;
         limit.saturating_sub(RESERVE.min(limit / 10)).saturating_sub(self.began.elapsed())
     }
@@ -78,9 +81,6 @@ impl<'a> Budget<'a> {
     /// Waits until a request may be sent, and counts it.
     pub async fn take(&mut self, purpose: &str, show: &Show) -> Result<DateTime<Utc>, End> {
         loop {
-            if self.left().is_zero() {
-                return Err(End::stop("TIME", "the run's time is over"));
-            }
             match self.grant(purpose).await? {
                 Grant::Asked(at) => {
                     self.used += 1;
@@ -143,10 +143,15 @@ impl<'a> Budget<'a> {
         })
     }
 
-    /// The account wants no request for so long, from nobody.
-    pub async fn block(&self, wait: Option<Duration>) -> Result<(), End> {
+    /// The account wants no request for so long, from nobody; it was asked at that instant.
+    pub async fn block(&self, wait: Option<RetryAfter>, asked_at: DateTime<Utc>) -> Result<(), End> {
         const WHAT: &str = "noting that the account asks to be left alone";
-        let seconds = wait.unwrap_or(LATER).as_secs_f64().min(86_400.0);
+        let wait = match wait {
+            Some(RetryAfter::For(wait)) => wait,
+            Some(RetryAfter::Until(until)) => (until - asked_at).to_std().unwrap_or_default(),
+            None => LATER,
+        };
+        let seconds = wait.min(A_DAY).as_secs_f64();
         let block = async |tx: &Transaction<'_>| {
             tx.execute_typed(
                 "UPDATE api_budgets SET blocked_until = greatest(blocked_until, clock_timestamp() + make_interval(secs => $1))
@@ -156,9 +161,10 @@ impl<'a> Budget<'a> {
             .await?;
             Ok::<_, Failure>(())
         };
-        Ok(match self.run.dry_run() {
+        match self.run.dry_run() {
             true => self.run.beside(WHAT, block).await?,
             false => self.run.effect_within(PATIENCE, WHAT, block).await?,
-        })
+        }
+        Ok(())
     }
 }

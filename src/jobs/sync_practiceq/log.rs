@@ -14,6 +14,7 @@ use crate::run::{Halt, Run};
 
 /// The admins are told of more than so many.
 const PATIENTS_FAILED: u64 = 5;
+const CLOSING: &str = "closing the log of the sync";
 const ERRORS_LISTED: usize = 10;
 
 /// Opens it, and closes what dead runs left open. A dry run leaves none.
@@ -65,10 +66,18 @@ impl Reading<'_> {
             self.plan.save(tx, &self.lane, self.run.id, ending.go_on).await?;
             self.write(tx, &ending, complete).await
         };
-        match (self.run.last_effect("closing the log of the sync", close).await, ending.result) {
-            (Err(failed), Ok(())) => Err(failed),
-            (_, result) => result,
+        let closed = self.run.last_effect(CLOSING, close).await;
+        let Err(Halt::Failed(failure)) = closed else { return closed.and(ending.result) };
+        // Then nothing is settled; but the log does not stay open.
+        let status = if self.heard > 0 { "partial_success" } else { "failed" };
+        let error = Some(failure.to_string());
+        let ending = Ending { status, error, go_on: false, result: ending.result };
+        let alone =
+            self.run.last_effect(CLOSING, async |tx: &Transaction<'_>| self.write(tx, &ending, false).await).await;
+        if let Err(halt) = alone {
+            warn!(run_id = %self.run.id, error_code = halt.code(), "the log of the sync stays open: {}", halt.message());
         }
+        ending.result.and(Err(failure.into()))
     }
 
     fn count_patients(&mut self, complete: bool) {
@@ -195,7 +204,9 @@ impl Report {
         let failed = self.not_done.errors.iter().map(|error| {
             let message = match (error.entity, error.code.as_str()) {
                 ("patient", "NO_EMAIL") => "Patient has no email",
-                ("patient" | "page", _) => "Failed to fetch from PracticeQ",
+                ("patient" | "page", _) | (_, "PRACTICEQ_HTTP" | "RATE_LIMITED" | "BUDGET" | "TIME") => {
+                    "Failed to fetch from PracticeQ"
+                }
                 (_, "ROW_UNREADABLE") => "Appointment could not be read",
                 _ => "Appointment could not be stored",
             };

@@ -16,6 +16,8 @@ use crate::clients::practiceq::{Answer, Ask, PAGE_ROWS, PracticeQ};
 use crate::redact::{Class, Failure};
 use crate::run::{Halt, Job, Run};
 
+const TOO_LATE: &str = "the run's time is over";
+
 /// A run at its work.
 pub struct Reading<'a> {
     pub(super) job: &'a SyncPracticeq,
@@ -28,6 +30,8 @@ pub struct Reading<'a> {
     pub(super) log: Option<i64>,
     /// What was read, as content and client by external id.
     pub(super) seen: HashMap<String, (String, Option<String>)>,
+    /// Rows that could not.
+    pub(super) unreadable: HashSet<String>,
     /// What the account lists as deleted, and when it was asked.
     pub(super) gone: Vec<String>,
     pub(super) gone_at: Option<DateTime<Utc>>,
@@ -61,7 +65,7 @@ impl<'a> Reading<'a> {
         let log = log::open(job, run).await?;
         report.sync_log_id = log;
         report.total_patients = scope.patients.len() as u64;
-        let show = Show::new(plan.pages.filter(|_| lane == "full").map(u64::from));
+        let show = Show::new(plan.pages.filter(|_| lane == "full").map(|pages| u64::from(pages) + 2));
         Ok(Self {
             job,
             run,
@@ -71,6 +75,7 @@ impl<'a> Reading<'a> {
             plan,
             log,
             seen: HashMap::new(),
+            unreadable: HashSet::new(),
             gone: vec![],
             gone_at: None,
             began: None,
@@ -175,14 +180,22 @@ impl<'a> Reading<'a> {
 
     /// Asks once it may, again where that helps, and counts each time. The instant is when it was asked.
     pub(super) async fn ask(&mut self, ask: &Ask<'_>, purpose: &str) -> Result<(Answer, DateTime<Utc>), End> {
-        let retry = self.run.retry();
+        let (run, retry, left) = (self.run, self.run.retry(), self.budget.left());
+        if left.is_zero() {
+            return Err(End::stop("TIME", TOO_LATE));
+        }
         // What is no failure of the request is not tried again.
         let attempt = async || match self.attempt(ask, purpose).await {
             Ok(Ok(answer)) => Ok(Ok(answer)),
             Ok(Err(failure)) => Err(failure),
             Err(end) => Ok(Err(end)),
         };
-        let outcome = retry.run("asking PracticeQ", attempt).await;
+        // Nobody waits for an answer longer than there is time to tell of it.
+        let outcome = tokio::select! {
+            outcome = retry.run("asking PracticeQ", attempt) => outcome,
+            halt = run.halted() => Ok(Err(halt.into())),
+            () = tokio::time::sleep(left) => Ok(Err(End::stop("TIME", TOO_LATE))),
+        };
         self.report.requests = self.budget.used;
         match outcome {
             Ok(Ok((answer, asked_at))) => {
@@ -210,7 +223,7 @@ impl<'a> Reading<'a> {
             let asked_at = self.budget.take(purpose, &self.show).await?;
             match self.api.ask(ask).await {
                 Ok(Answer::Later(wait)) => {
-                    self.budget.block(wait).await?;
+                    self.budget.block(wait, asked_at).await?;
                     if limited {
                         return Err(End::stop(
                             "RATE_LIMITED",

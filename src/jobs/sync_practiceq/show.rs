@@ -17,7 +17,7 @@ pub struct Show {
 }
 
 impl Show {
-    /// `pages`: how many the last sweep had.
+    /// `pages`: how many there are likely to be.
     pub fn new(pages: Option<u64>) -> Self {
         let style = ProgressStyle::with_template(if pages.is_some() { WITH_END } else { WITHOUT_END }).ok();
         let bar = style.filter(|_| std::io::stderr().is_terminal());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio_postgres::types::{ToSql, Type};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::read::Reading;
 use super::{End, Report};
-use crate::clients::practiceq::Appointment;
+use crate::clients::practiceq::{Appointment, NO_ID};
 use crate::outbox;
 use crate::redact::{Class, Failure};
 use crate::run::{Batch, Id, NotDone, apply, count};
@@ -125,7 +125,10 @@ impl Reading<'_> {
         for row in rows {
             let read = match Appointment::read(row, asked_at) {
                 Ok(read) => read,
+                // Once a run; those without an id cannot be told apart.
+                Err(unreadable) if unreadable.id != NO_ID && self.unreadable.contains(&unreadable.id) => continue,
                 Err(unreadable) => {
+                    self.unreadable.insert(unreadable.id.clone());
                     let failure = Failure::new("ROW_UNREADABLE", Class::Data, unreadable.why);
                     self.report.scanned += 1;
                     self.report.total_appointments.errors += 1;
@@ -137,7 +140,9 @@ impl Reading<'_> {
             if !read.status_known {
                 warn!(run_id = %self.run.id, "appointment {}: its Status is unknown; taken for SCHEDULED", read.external_id);
             }
-            self.plan.modified = self.plan.modified.max(read.modified_at);
+            // A time to come would hide all changes until then.
+            self.plan.modified =
+                self.plan.modified.max(read.modified_at.filter(|at| *at < asked_at + TimeDelta::days(1)));
             let content = (read.hash.clone(), read.client_id.clone());
             if self.seen.get(&read.external_id) != Some(&content) {
                 self.seen.insert(read.external_id.clone(), content);

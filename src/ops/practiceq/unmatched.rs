@@ -32,7 +32,7 @@ enum Unmatched {
     Ignore(IgnoreArgs),
 }
 
-/// List appointments that wait for a decision, those that come first
+/// List appointments that wait for a decision, first what is still to come
 #[derive(Args)]
 struct ListArgs {
     /// Also those that were decided
@@ -87,7 +87,7 @@ impl ListArgs {
             }
             let reveal = async |tx: &Transaction<'_>, moment: &Moment| {
                 moment.actor.require(STAFF, "--reveal")?;
-                let rows = self.rows(tx).await?;
+                let rows = self.rows(tx, moment.now).await?;
                 let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
                 let parameters = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&moment.actor.id, Type::INT8)];
                 let people = tx.query_typed(include_str!("reveal.sql"), &parameters).await?;
@@ -95,7 +95,7 @@ impl ListArgs {
             };
             desk.act(reveal).await?.1
         } else {
-            (desk.read(async |tx, _| self.rows(tx).await).await?, HashMap::new())
+            (desk.read(async |tx, now| self.rows(tx, now).await).await?, HashMap::new())
         };
         let found: Vec<Value> = rows.iter().map(|row| object(row, people.get(&row.get("id")))).collect();
         let mut names = vec!["id", "visit", "starts", "client", "reason", "status", "may be patient"];
@@ -106,8 +106,9 @@ impl ListArgs {
         Ok(Answer::done(json!({ "unmatched": found }), listing(&names, &cells, "Nothing waits for a decision.")))
     }
 
-    async fn rows(&self, tx: &Transaction<'_>) -> Result<Vec<Row>, Failure> {
-        let parameters = [(&self.all as &(dyn ToSql + Sync), Type::BOOL), (&self.limit, Type::INT8)];
+    async fn rows(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Row>, Failure> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&self.all, Type::BOOL), (&self.limit, Type::INT8), (&now, Type::TIMESTAMPTZ)];
         Ok(tx.query_typed(include_str!("unmatched.sql"), &parameters).await?)
     }
 }

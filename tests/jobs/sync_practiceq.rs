@@ -1,0 +1,19 @@
+//! `rounds sync-practiceq`: what becomes of the account's appointments, whatever goes wrong, inside the account's limits.
+
+mod budget;
+mod crowd;
+mod deletions;
+mod faults;
+mod killed;
+mod lanes;
+mod logs;
+mod matching;
+mod notices;
+mod privacy;
+mod properties;
+mod reports;
+mod requests;
+mod rules;
+mod status;
+mod unmatched;
+mod words;

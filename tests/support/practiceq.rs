@@ -1,0 +1,95 @@
+//! A clinic whose appointments live in an account elsewhere, and the stand-in for that account's API.
+
+pub mod upstream;
+
+use serde_json::Value;
+use tokio::process::Child;
+
+pub use self::upstream::{Client, Fault, KEY, Request, State, Upstream, appointment};
+use super::program::{self, Outcome};
+use super::{Clinic, Program};
+
+/// As of when the tests run: 08:00 in Denver.
+pub const NOW: &str = "2026-03-02T15:00:00Z";
+
+/// A clinic and the account.
+pub struct Sync {
+    pub clinic: Clinic,
+    pub upstream: Upstream,
+    /// The facility is in Denver, and has the doctor and the organization.
+    pub facility: i64,
+    pub organization: i64,
+    /// Whom the account calls prac-1.
+    pub doctor: i64,
+    pub case_manager: i64,
+    pub admin: i64,
+}
+
+impl Sync {
+    pub async fn new() -> Self {
+        let upstream = Upstream::start().await;
+        let mut clinic = Clinic::new().await;
+        for (key, value) in [
+            ("ROUNDS_PRACTICEQ_URL", &*upstream.base()),
+            ("ROUNDS_PRACTICEQ_KEY", KEY),
+            ("ROUNDS_PRACTICEQ_PER_MINUTE", "100000"),
+            ("ROUNDS_PRACTICEQ_PER_DAY", "100000"),
+        ] {
+            clinic.program = clinic.program.env(key, value);
+        }
+        let facility = clinic.facility("America/Denver", None).await;
+        let doctor = clinic.doctor(facility, Some(30)).await;
+        let [case_manager, admin] =
+            [clinic.user(facility, "CASE_MANAGER").await, clinic.user(facility, "HOSPITAL_ADMIN").await];
+        let insert = "INSERT INTO organizations (name, facility_id) VALUES ('O', $1) RETURNING id";
+        let organization: i64 = clinic.row(insert, &[&facility]).await.get(0);
+        clinic
+            .sql(&format!(
+                "INSERT INTO organization_users (organization_id, user_id) VALUES ({organization}, {case_manager});
+                 INSERT INTO provider_intakeq_settings (doctor_id, practitioner_id, practitioner_email)
+                 VALUES ({doctor}, 'prac-1', 'doc@clinic.example')"
+            ))
+            .await;
+        Self { clinic, upstream, facility, organization, doctor, case_manager, admin }
+    }
+
+    /// A patient of the organization, actively affiliated.
+    pub async fn patient(&self, first: &str, last: &str, email: Option<&str>, dob: Option<&str>) -> i64 {
+        let insert = "WITH patient AS (
+                          INSERT INTO patients (mrn, first_name, last_name, email, date_of_birth)
+                          VALUES ('M' || nextval(pg_get_serial_sequence('patients', 'id')), $1, $2, $3, $4::text::date)
+                          RETURNING id)
+                      INSERT INTO patient_organization_affiliations (patient_id, organization_id)
+                      SELECT id, $5 FROM patient RETURNING patient_id";
+        self.clinic.row(insert, &[&first, &last, &email, &dob, &self.organization]).await.get(0)
+    }
+
+    /// The same patient as a client of the account: by name, e-mail and date of birth.
+    pub async fn patient_of(&self, client: &Client<'_>) -> i64 {
+        let (first, last) = client.name.split_once(' ').expect("two names");
+        self.patient(first, last, Some(client.email), Some(client.date_of_birth)).await
+    }
+
+    /// Runs `sync-practiceq`, as of `NOW` unless told otherwise.
+    pub async fn run(&self, args: &[&str]) -> Outcome {
+        program::finish(self.start(args)).await
+    }
+
+    /// Starts it and goes on.
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.start_with(&self.clinic.program, args)
+    }
+
+    /// The same with another environment.
+    pub fn start_with(&self, program: &Program, args: &[&str]) -> Child {
+        let as_of: &[&str] = if args.contains(&"--as-of") { &[] } else { &["--as-of", NOW] };
+        program.start(&[&["sync-practiceq"], as_of, args].concat())
+    }
+
+    /// The visits that are the account's, by its ids.
+    pub async fn visits(&self) -> Vec<Value> {
+        let query =
+            "SELECT to_jsonb(a) FROM appointments a WHERE source = 'PRACTICEQ' ORDER BY external_id COLLATE \"C\"";
+        self.clinic.rows(query).await.iter().map(|row| row.get(0)).collect()
+    }
+}
