@@ -102,17 +102,19 @@ async fn what_a_linked_client_books_later_is_his() {
 }
 
 #[tokio::test]
-async fn a_link_of_a_visit_is_more_than_what_the_account_says_of_its_client() {
+async fn a_link_of_a_visit_holds_for_the_client_that_it_was_made_of() {
     let (sync, pat, _) = three_unknown().await;
     sync.links("n1", pat).await;
-    // Somebody merges the client, and the address is Ann's now.
+    // Somebody gives it to another client, of whom nobody can tell who it is: Ann's address, and a birthday that is not hers.
     sync.upstream.edit("n1", |row| {
         (row["ClientId"], row["ClientName"], row["ClientEmail"]) = (json!(ANN.id), json!(ANN.name), json!(ANN.email));
         row["ServiceName"] = json!("Another");
     });
     let outcome = sync.sweep().await;
-    let stored = sync.stored_as("n1", ["patient_id", "service_name"]).await;
-    assert_eq!(stored, [json!(pat), json!("Another")], "{} {outcome:?}", sync.decided().await);
+    assert_eq!(sync.decided().await["n1"], "open", "{outcome:?}");
+    assert!(sync.stored("n1").await["deleted_at"].is_string(), "it is in nobody's chart: {outcome:?}");
+    // Its others are Pat's as before.
+    assert_eq!(sync.whose().await, json!({"n2": pat, "n3": pat}));
 }
 
 #[tokio::test]
