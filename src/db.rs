@@ -78,11 +78,11 @@ impl Limits {
         Ok(tx)
     }
 
-    /// Sets them for the transaction. A client that is gone ends its statement within half a second; JIT compilation
+    /// Sets them for the transaction. What is read behind a lock is what is there then, whatever the database's own default is. A client that is gone ends its statement within half a second; JIT compilation
     /// never pays for statements this short.
     async fn apply(self, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
         tx.batch_execute(&format!(
-            "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
+            "SET LOCAL transaction_isolation = 'read committed'; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
              SET LOCAL idle_in_transaction_session_timeout = {}; \
              SET LOCAL client_connection_check_interval = 500; SET LOCAL jit = off",
             self.statement.as_millis(),

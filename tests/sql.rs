@@ -265,7 +265,7 @@ fn types_of_the_sync(path: &str) -> &'static str {
         "jobs/sync_practiceq.budget.sql" => "(bigint, bigint, bigint, bigint, boolean, text, uuid)",
         "jobs/sync_practiceq.open.sql" => "(text, bigint, bigint, bigint, uuid)",
         "jobs/sync_practiceq.close.sql" => {
-            "(bigint, text, text, bigint, bigint, bigint, bigint, bigint, bigint, jsonb, bigint[], bigint[], timestamptz, text)"
+            "(bigint, text, text, bigint, bigint, bigint, bigint, bigint, bigint, jsonb, bigint[], bigint[], timestamptz, text, boolean)"
         }
         "jobs/sync_practiceq.failed.sql" => "(bigint, timestamptz, uuid, bigint)",
         "jobs/sync_practiceq.scope.sql" => "(bigint, bigint)",
@@ -273,7 +273,7 @@ fn types_of_the_sync(path: &str) -> &'static str {
         "ops/practiceq/unmatched.sql" => "(boolean, bigint, timestamptz)",
         "ops/practiceq/reveal.sql" => "(bigint[], bigint)",
         "ops/practiceq/hold.sql" => "(bigint, boolean)",
-        "ops/practiceq/linkable.sql" => "(bigint, text)",
+        "ops/practiceq/linkable.sql" => "(bigint, text, bigint)",
         "ops/practiceq/link.sql" => "(bigint[], bigint, bigint, timestamptz, bigint)",
         "ops/practiceq/ignore.sql" => "(bigint[], bigint, timestamptz, boolean, bigint)",
         path if path.starts_with("ops/practiceq/") => "(timestamptz)",

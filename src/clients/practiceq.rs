@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{RetryAfter, body, retry_after};
 use crate::redact::{Class, Failure};
-pub use appointment::{Appointment, NO_ID};
+pub use appointment::{Appointment, NO_ID, Unreadable, id};
 
 /// A page of 100 has some hundred kilobytes.
 const BODY_MAX: usize = 8 << 20;

@@ -6,21 +6,23 @@ WITH
 clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ),
+lately AS MATERIALIZED (
+    SELECT r.requested_at, row_number() OVER (ORDER BY r.requested_at DESC) AS nth, r.manual,
+           row_number() OVER (PARTITION BY r.manual ORDER BY r.requested_at DESC) AS nth_of_its_kind
+    FROM api_requests r CROSS JOIN clock
+    WHERE r.account = 'practiceq' AND r.requested_at > clock.now - interval '24 hours 1 minute'
+),
 limits AS MATERIALIZED (
-    SELECT (SELECT requested_at FROM api_requests WHERE account = 'practiceq' ORDER BY requested_at DESC OFFSET $1 - 1 LIMIT 1)
-               + interval '62 seconds' AS free_at
+    SELECT requested_at + interval '62 seconds' AS free_at FROM lately WHERE nth = $1
     UNION ALL
-    SELECT (SELECT requested_at FROM api_requests WHERE account = 'practiceq' ORDER BY requested_at DESC OFFSET $2 - 1 LIMIT 1)
-               + interval '24 hours 1 minute'
+    SELECT requested_at + interval '24 hours 1 minute' FROM lately WHERE nth = $2
     UNION ALL
-    SELECT (SELECT requested_at FROM api_requests WHERE account = 'practiceq' AND NOT manual
-            ORDER BY requested_at DESC OFFSET $3 - 1 LIMIT 1) + interval '62 seconds' WHERE NOT $5
+    SELECT requested_at + interval '62 seconds' FROM lately WHERE nth_of_its_kind = $3 AND NOT manual AND NOT $5
     UNION ALL
-    SELECT (SELECT requested_at FROM api_requests WHERE account = 'practiceq' AND NOT manual
-            ORDER BY requested_at DESC OFFSET $4 - 1 LIMIT 1) + interval '24 hours 1 minute' WHERE NOT $5
+    SELECT requested_at + interval '24 hours 1 minute' FROM lately WHERE nth_of_its_kind = $4 AND NOT manual AND NOT $5
 ),
 blocked AS MATERIALIZED (
-    SELECT coalesce(blocked_until, '-infinity') AS free_at FROM api_budgets WHERE account = 'practiceq'
+    SELECT least(coalesce(blocked_until, '-infinity'), clock.now + interval '1 day') AS free_at FROM api_budgets CROSS JOIN clock WHERE account = 'practiceq'
 ),
 free AS MATERIALIZED (
     SELECT greatest((SELECT max(free_at) FROM limits), blocked.free_at) AS at, blocked.free_at > clock.now AS is_blocked

@@ -1,14 +1,22 @@
 -- Closes the log of a run, and says of the patients whose visits were all read since when.
 -- $1 id bigint · $2 status text · $3 error message text · $4 .. $9 appointments new, updated, unchanged, errors, patients processed,
 -- patients failed bigint · $10 metadata jsonb · $11 patients that were read bigint[]; NULL: all · $12 patients that failed bigint[] ·
--- $13 now timestamptz · $14 the external id of what one appointment was asked for text
+-- $13 since when timestamptz · $14 the external id of what one appointment was asked for text · $15 whether all was read, and not
+-- what changed alone, boolean
 WITH
 clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ),
-read AS (
-    UPDATE patient_organization_affiliations l SET last_practiceq_sync_at = $13
+-- An affiliation that somebody holds right now is as fresh as it was. What only changed is not all: that was read before, or never.
+free AS MATERIALIZED (
+    SELECT id FROM patient_organization_affiliations l
     WHERE l.status = 'active' AND ($11::bigint[] IS NULL OR l.patient_id = ANY ($11)) AND l.patient_id <> ALL ($12)
+      AND ($15 OR l.last_practiceq_sync_at IS NOT NULL)
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+),
+read AS (
+    UPDATE patient_organization_affiliations l SET last_practiceq_sync_at = greatest(last_practiceq_sync_at, $13)
+    FROM free WHERE l.id = free.id
 )
 UPDATE sync_logs l
 SET status = $2, error_message = $3, appointments_new = $4, appointments_updated = $5, appointments_unchanged = $6,

@@ -2,7 +2,7 @@
 //!
 //! Rule: an appointment of the account is in a patient's chart if and only if its client is known to be that patient, or it has
 //! the e-mail of that patient alone together with the date of birth or the name, it is for one client, and the patient has an
-//! active affiliation. It is written if and only if what was read differs from what is stored and is not older. It is marked as
+//! active affiliation when it is read. It is written if and only if what was read differs from what is stored and is not older. It is marked as
 //! deleted if and only if the account lists it as deleted, does not know it when asked for it, or gives it to somebody else.
 //!
 //! Safe to run again: a row is compared with what is stored before it is written; each page is a transaction; the requests of all
@@ -88,6 +88,9 @@ pub struct Report {
     deleted: u64,
     /// For a person to decide.
     unmatched: u64,
+    /// It did not come to its end.
+    #[serde(skip)]
+    stopped: bool,
     /// Of practitioners whose doctor is not known; their visits have none.
     unknown_practitioners: u64,
     notifications: u64,
@@ -118,6 +121,9 @@ impl crate::run::Report for Report {
 
     fn sentence(&self) -> Option<String> {
         let Appointments { new, updated, unchanged, .. } = self.total_appointments;
+        if self.stopped {
+            return Some(format!("Stopped early. New: {new} | Updated: {updated} | Unchanged: {unchanged}"));
+        }
         let patients = self.patients_processed;
         Some(format!(
             "Successfully synced {patients} patients. New: {new} | Updated: {updated} | Unchanged: {unchanged}"
@@ -227,7 +233,10 @@ fn base(text: &str) -> Result<Url, String> {
 }
 
 fn external_id(text: &str) -> Result<String, String> {
-    let fits = (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if fits { Ok(text.to_owned()) } else { Err("has up to 64 letters, digits, - and _".to_owned()) }
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("has up to 64 letters, digits, - and _".to_owned())
+    }
 }

@@ -10,31 +10,35 @@ read AS MATERIALIZED (
               status text, starts_at timestamptz, ends_at timestamptz, practitioner_id text, practitioner_email text,
               service_name text, location_name text, meeting_url text, modified_at timestamptz, hash text, read_at timestamptz)
 ),
--- Patients with the same e-mail, and the same date of birth, or the same name and no other date of birth.
+-- Patients with the same e-mail, and the same date of birth or name. A name that comes with another date of birth speaks for nobody,
+-- and against the others. Who fits by both is meant.
 fits AS MATERIALIZED (
-    SELECT external_id, CASE WHEN count(*) = 1 THEN min(id) WHEN count(*) FILTER (WHERE twice) = 1 THEN min(id) FILTER (WHERE twice)
-                             END AS patient_id
-    FROM (SELECT r.external_id, p.id, born AND named AS twice
+    SELECT external_id, bool_or(born OR NOT other) AS somebody,
+           CASE WHEN count(*) FILTER (WHERE born AND named) = 1 THEN min(id) FILTER (WHERE born AND named)
+                WHEN count(*) = 1 THEN min(id) FILTER (WHERE born OR NOT other) END AS patient_id
+    FROM (SELECT r.external_id, p.id, x.*
           FROM read r
           JOIN patients p ON p.email IS NOT NULL AND lower(btrim(p.email)) = r.email AND r.email <> ''
           CROSS JOIN LATERAL (SELECT coalesce(p.date_of_birth = r.date_of_birth, false) AS born,
                                      coalesce({folded_patient} = r.name, false) AS named,
                                      r.odd_birthday OR coalesce(p.date_of_birth <> r.date_of_birth, false) AS other) x
-          WHERE born OR (named AND NOT other)) f
+          WHERE born OR named) f
     GROUP BY external_id
 ),
 -- Whose: what a person said of this very visit, a client that is known, the one patient who fits.
 whose AS MATERIALIZED (
     SELECT r.*, d.known, d.ignored,
            CASE WHEN d.known THEN u.patient_id WHEN r.is_group THEN NULL WHEN c.client_id IS NOT NULL THEN c.patient_id
-                ELSE f.patient_id END AS patient_id,
-           CASE WHEN r.is_group THEN 'GROUP' WHEN f.external_id IS NULL THEN 'NOBODY' ELSE 'SEVERAL' END AS reason,
+                WHEN r.client_id IS NULL AND r.email IS NULL THEN a.patient_id ELSE f.patient_id END AS patient_id,
+           CASE WHEN r.is_group THEN 'GROUP' WHEN f.somebody THEN 'SEVERAL' ELSE 'NOBODY' END AS reason,
            NOT d.known AND NOT r.is_group AND c.client_id IS NULL AND r.client_id IS NOT NULL AS first_met
     FROM read r
     LEFT JOIN practiceq_unmatched u ON u.external_id = r.external_id AND u.status <> 'open'
                                        AND u.client_id IS NOT DISTINCT FROM r.client_id
     LEFT JOIN practiceq_clients c ON c.client_id = r.client_id
     LEFT JOIN fits f ON f.external_id = r.external_id
+    -- A row that names no client does not say that it is somebody else's.
+    LEFT JOIN appointments a ON a.external_id = r.external_id
     CROSS JOIN LATERAL (
         SELECT coalesce(u.status = 'linked', false) AS known,
                coalesce(u.status = 'ignored', false)
@@ -47,10 +51,13 @@ held AS MATERIALIZED (
 ),
 judged AS MATERIALIZED (
     SELECT w.*, a.id, a.starts_at AS old_starts_at, a.meeting_url AS old_meeting_url, a.practitioner AS old_practitioner,
-           a.synced_status AS old_status, a.status = a.synced_status AS status_is_ours, a.deleted_at AS old_deleted_at,
+           a.synced_status AS old_status, a.patient_id AS old_patient_id, old.zone AS old_zone,
+           a.status = a.synced_status AND a.cancelled_by IS NULL AS status_is_ours, a.deleted_at AS old_deleted_at,
            a.patient_id IS DISTINCT FROM w.patient_id AS is_elsewhere, a.missed_sweep, place.facility_id, place.zone, doctor.doctor_id,
            (w.starts_at AT TIME ZONE place.zone)::date AS local_date, (w.starts_at AT TIME ZONE place.zone)::time AS local_time,
            CASE WHEN a.id IS NULL AND EXISTS (SELECT FROM appointments t WHERE t.external_id = w.external_id) THEN 'locked'
+                WHEN w.patient_id = ANY ($5) IS NOT TRUE AND a.patient_id = ANY ($5) IS NOT TRUE AND $5 IS NOT NULL
+                     THEN 'other_patient'
                 WHEN a.content_hash = w.hash AND a.patient_id = w.patient_id AND a.deleted_at IS NULL AND NOT w.ignored
                      AND a.practiceq_client_id IS NOT DISTINCT FROM w.client_id
                      AND a.doctor_id IS NOT DISTINCT FROM coalesce(doctor.doctor_id, a.doctor_id) AND a.facility_id = place.facility_id
@@ -59,14 +66,13 @@ judged AS MATERIALIZED (
                 WHEN a.source_modified_at > w.modified_at OR a.deleted_at > w.read_at
                      OR (a.source_read_at > w.read_at AND coalesce(a.source_modified_at >= w.modified_at, true)) THEN 'older'
                 WHEN w.ignored THEN 'ignored'
-                WHEN w.patient_id = ANY ($5) IS NOT TRUE AND a.patient_id = ANY ($5) IS NOT TRUE AND $5 IS NOT NULL
-                     THEN 'other_patient'
                 WHEN w.patient_id IS NULL THEN 'unmatched'
                 WHEN place.facility_id IS NULL THEN 'out_of_scope'
                 WHEN a.id IS NULL THEN 'new'
                 ELSE 'updated' END AS verdict
     FROM whose w
     LEFT JOIN held a ON a.external_id = w.external_id
+    LEFT JOIN LATERAL (SELECT f.time_zone AS zone FROM facilities f WHERE f.id = a.facility_id) old ON true
     LEFT JOIN LATERAL (
         SELECT s.doctor_id, d.facility_id
         FROM provider_intakeq_settings s JOIN doctors d ON d.id = s.doctor_id
@@ -98,8 +104,8 @@ updated AS (
     UPDATE appointments a
     SET facility_id = j.facility_id, doctor_id = coalesce(j.doctor_id, a.doctor_id), patient_id = j.patient_id,
         appointment_date = j.local_date, start_time = j.local_time,
-        status = CASE WHEN a.status = a.synced_status THEN j.status ELSE a.status END,
-        cancelled_at = CASE WHEN a.status IS DISTINCT FROM a.synced_status THEN a.cancelled_at
+        status = CASE WHEN j.status_is_ours THEN j.status ELSE a.status END,
+        cancelled_at = CASE WHEN j.status_is_ours IS NOT TRUE THEN a.cancelled_at
                             WHEN j.status = 'CANCELLED' THEN coalesce(a.cancelled_at, j.modified_at, $2) END,
         synced_status = j.status, updated_at = $2, starts_at = j.starts_at, ends_at = j.ends_at, meeting_url = j.meeting_url,
         service_name = j.service_name, location_name = j.location_name, practitioner = j.practitioner,
@@ -112,13 +118,6 @@ found AS (
     UPDATE appointments a SET missed_sweep = NULL, last_seen_sweep = $4
     FROM judged j WHERE a.id = j.id AND j.verdict IN ('unchanged', 'older') AND a.missed_sweep IS NOT NULL
 ),
--- Nobody's any more, or of somebody who is not in scope: so in nobody's chart.
-removed AS (
-    UPDATE appointments a SET deleted_at = j.read_at, updated_at = $2, missed_sweep = NULL
-    FROM judged j
-    WHERE a.id = j.id AND j.is_elsewhere AND j.verdict IN ('unmatched', 'ignored', 'out_of_scope') AND a.deleted_at IS NULL
-    RETURNING a.id, a.patient_id, a.facility_id, a.starts_at, j.modified_at
-),
 -- For a person to decide, once; again where it has become another client's.
 filed AS (
     INSERT INTO practiceq_unmatched AS u (external_id, client_id, reason, starts_at, content, first_seen, run_id)
@@ -130,7 +129,9 @@ filed AS (
     ON CONFLICT (external_id) DO UPDATE
     SET client_id = excluded.client_id, reason = excluded.reason, starts_at = excluded.starts_at, content = excluded.content,
         status = 'open', patient_id = NULL, decided_by = NULL, decided_at = NULL, run_id = excluded.run_id
-    WHERE u.content - 'read_at' <> excluded.content - 'read_at' OR u.reason <> excluded.reason OR u.status <> 'open'
+    -- What a person decides at this moment stands.
+    WHERE u.client_id IS DISTINCT FROM excluded.client_id
+       OR (u.status = 'open' AND (u.content - 'read_at' <> excluded.content - 'read_at' OR u.reason <> excluded.reason))
 ),
 decided AS (
     DELETE FROM practiceq_unmatched u USING judged j
@@ -146,17 +147,19 @@ changes AS MATERIALIZED (
     SELECT j.id, j.patient_id, j.zone, change.kind, j.old_starts_at, j.starts_at, j.modified_at
     FROM judged j
     CROSS JOIN LATERAL (
-        VALUES ('TIME', j.starts_at <> j.old_starts_at),
-               ('PRACTITIONER', j.practitioner IS DISTINCT FROM j.old_practitioner),
-               ('LINK', j.meeting_url IS DISTINCT FROM j.old_meeting_url),
+        VALUES ('TIME', j.status <> 'CANCELLED' AND j.starts_at <> j.old_starts_at),
+               ('PRACTITIONER', j.status <> 'CANCELLED' AND j.practitioner IS DISTINCT FROM j.old_practitioner),
+               ('LINK', j.status <> 'CANCELLED' AND j.meeting_url IS DISTINCT FROM j.old_meeting_url),
                ('CANCELLED', j.status_is_ours AND j.status = 'CANCELLED' AND j.old_status <> 'CANCELLED'),
                ('REINSTATED', j.status <> 'CANCELLED' AND (j.old_deleted_at IS NOT NULL
                                                            OR (j.status_is_ours AND j.old_status = 'CANCELLED')))
     ) change (kind, holds)
-    WHERE j.verdict = 'updated' AND change.holds
+    WHERE j.verdict = 'updated' AND change.holds AND NOT j.is_elsewhere
     UNION ALL
-    SELECT r.id, r.patient_id, f.time_zone, 'DELETED', r.starts_at, r.starts_at, r.modified_at
-    FROM removed r JOIN facilities f ON f.id = r.facility_id
+    -- For those of the patient whose it was, it is gone; for the others it is new.
+    SELECT j.id, j.old_patient_id, j.old_zone, 'DELETED', j.old_starts_at, j.old_starts_at, j.modified_at
+    FROM judged j
+    WHERE j.verdict = 'updated' AND j.is_elsewhere AND j.old_deleted_at IS NULL AND j.old_status <> 'CANCELLED'
 ),
 {told}
 {outbox}
@@ -169,6 +172,10 @@ SELECT (SELECT count(*) FROM inserted) AS new,
        (SELECT count(*) FROM judged WHERE verdict = 'other_patient') AS other_patient,
        (SELECT count(*) FROM judged WHERE verdict = 'older') AS older,
        (SELECT count(*) FROM notified) AS notifications,
+       -- Nobody's any more, or of somebody who is not in scope: to be taken out of the chart.
+       ARRAY(SELECT id FROM judged
+             WHERE is_elsewhere AND verdict IN ('unmatched', 'ignored', 'out_of_scope') AND id IS NOT NULL AND old_deleted_at IS NULL
+             ORDER BY id) AS strays,
        ARRAY(SELECT DISTINCT coalesce(practitioner_id, '?') FROM judged
              WHERE practitioner IS NOT NULL AND doctor_id IS NULL AND verdict IN ('new', 'updated', 'unchanged')) AS practitioners,
        ARRAY(SELECT external_id FROM judged WHERE verdict = 'locked') AS locked,

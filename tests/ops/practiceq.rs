@@ -219,6 +219,11 @@ async fn admins_supervisors_and_case_managers_decide_and_nobody_else() {
         let user = desk.sync.clinic.user(desk.sync.facility, role).await;
         if MAY.contains(&role) {
             desk.reveal(user, &[]).await.expect(0);
+            if role == "CASE_MANAGER" {
+                refused(desk.link(desk.id("n1").await, user, &[]).await, 2, "ACTOR_NOT_ALLOWED");
+                let theirs = "INSERT INTO organization_users (organization_id, user_id) VALUES ($1, $2)";
+                desk.sync.clinic.client.execute(theirs, &[&desk.sync.organization, &user]).await.expect("can be said");
+            }
             desk.link(desk.id("n1").await, user, &["--dry-run"]).await.expect(0);
             desk.ignore(desk.id("n1").await, user, &["--dry-run"]).await.expect(0);
         } else {

@@ -49,9 +49,9 @@ pub struct Unreadable {
 
 impl Appointment {
     pub fn read(row: &Value, read_at: DateTime<Utc>) -> Result<Self, Unreadable> {
-        let external_id = text(&row["Id"]);
+        let external_id = id(row);
         let refuse = |why| Unreadable { id: external_id.clone().unwrap_or_else(|| NO_ID.to_owned()), why };
-        let external_id = external_id.clone().ok_or_else(|| refuse("it has no Id"))?;
+        let external_id = external_id.clone().ok_or_else(|| refuse("it has no Id that can be one"))?;
         let start = instant(&row["StartDate"]).or_else(|| instant(&row["StartDateIso"]));
         let starts_at = start.ok_or_else(|| refuse("its StartDate cannot be read"))?;
         let minutes = number(&row["Duration"]).filter(|minutes| (0.0..=60.0 * 24.0 * 31.0).contains(minutes));
@@ -76,8 +76,9 @@ impl Appointment {
             practitioner_email: text(&row["PractitionerEmail"]),
             service_name: text(&row["ServiceName"]),
             location_name: text(&row["LocationName"]),
-            meeting_url: text(&row["TelehealthInfo"]["JoinUrl"]).filter(|url| is_web(url)),
-            modified_at: instant(&row["LastModified"]),
+            meeting_url: text(&row["TelehealthInfo"]["JoinUrl"]).and_then(|url| web(&url)),
+            // A time to come would make everything that is read later older than this.
+            modified_at: instant(&row["LastModified"]).filter(|at| *at < read_at + TimeDelta::days(1)),
             hash: String::new(),
             read_at,
             external_id,
@@ -136,17 +137,32 @@ fn instant(value: &Value) -> Option<DateTime<Utc>> {
 
 /// A day, in ISO 8601 or as Americans write it; of an instant, its day in UTC.
 fn date(value: &Value) -> Option<NaiveDate> {
-    match value {
+    let date = match value {
         Value::String(text) if number(value).is_none() => {
             let iso = || text.trim().get(..10)?.parse().ok();
             iso().or_else(|| NaiveDate::parse_from_str(text.split_whitespace().next()?, "%m/%d/%Y").ok())
         }
-        _ => DateTime::from_timestamp_millis(number(value)?.round() as i64).map(|instant| instant.date_naive()),
-    }
+        // A number of less than a day is a year, or stands for nothing.
+        _ => {
+            let milliseconds = number(value)?.round() as i64;
+            let instant = DateTime::from_timestamp_millis(milliseconds).filter(|_| milliseconds.abs() >= 86_400_000);
+            instant.map(|instant| instant.date_naive())
+        }
+    };
+    date.filter(|date| (1850..=2200).contains(&date.year()))
 }
 
-fn is_web(url: &str) -> bool {
-    url.len() <= 2048 && Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+/// A link of the web as browsers write it.
+fn web(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    Some(url.into()).filter(|url: &String| url.len() <= 2048)
+}
+
+/// The id of a row, where it is one.
+pub fn id(row: &Value) -> Option<String> {
+    // It stands in an address and in log lines.
+    text(&row["Id"])
+        .filter(|id| id.len() <= 128 && !id.chars().any(char::is_control) && !matches!(id.as_str(), "." | ".."))
 }
 
 #[cfg(test)]
@@ -198,16 +214,28 @@ mod tests {
         ] {
             assert_eq!(date(&form), day, "{form}");
         }
-        for nonsense in [json!(null), json!("23.5.1988"), json!("1988-5"), json!("ååååå"), json!({})] {
+        for nonsense in [
+            json!(null),
+            json!("23.5.1988"),
+            json!("1988-5"),
+            json!("ååååå"),
+            json!({}),
+            json!(0),
+            json!("1988"),
+            json!("19880523"),
+        ] {
             assert_eq!(date(&nonsense), None, "{nonsense}");
         }
     }
 
     #[test]
     fn what_is_missing_is_tolerated_but_an_id_and_a_start() {
-        assert_eq!(read(&json!({ "StartDate": 0 })).err(), Some(Unreadable { id: "?".into(), why: "it has no Id" }));
+        assert_eq!(
+            read(&json!({ "StartDate": 0 })).err(),
+            Some(Unreadable { id: "?".into(), why: "it has no Id that can be one" })
+        );
         assert_eq!(read(&json!({ "Id": "a" })).err().map(|row| row.why), Some("its StartDate cannot be read"));
-        assert_eq!(read(&json!([])).err().map(|row| row.why), Some("it has no Id"));
+        assert_eq!(read(&json!([])).err().map(|row| row.why), Some("it has no Id that can be one"));
         let Ok(least) = read(&json!({ "Id": 7, "StartDate": 0, "Duration": 1.5, "Status": "Odd", "Unknown": {} }))
         else {
             panic!("an id and a start are enough");

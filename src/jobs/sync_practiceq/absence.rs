@@ -37,7 +37,8 @@ impl Reading<'_> {
         missing.retain(|visit| !listed.contains(&visit.id));
         // What a person asks for is asked for one by one, and no more of it.
         let missed = if self.job.is_by_hand() { 0 } else { missing.len() };
-        self.brake(listed.len() + missed).await?;
+        let strays: usize = self.strays.iter().map(|(_, ids)| ids.len()).sum();
+        self.brake(listed.len() + missed + strays).await?;
         let (again, first): (Vec<_>, Vec<_>) = missing.into_iter().partition(|visit| visit.again);
         self.miss(&first).await?;
         self.forget_unseen().await?;
@@ -75,9 +76,9 @@ impl Reading<'_> {
 
     /// Visits of the window, or to come of the patient, that were not read. Who has not read all from page 1 knows nothing.
     async fn missing(&self) -> Result<Vec<Missing>, Halt> {
-        let Some(began) =
-            self.began.filter(|_| !self.plan.resumed && (self.lane == "full" || self.job.patient.is_some()))
-        else {
+        let Some(began) = self.began.filter(|_| {
+            self.is_sweep() || (self.job.patient.is_some() && !self.plan.resumed && self.unread.is_empty())
+        }) else {
             return Ok(vec![]);
         };
         let (from, until) = self.plan.window.surely();
@@ -123,8 +124,8 @@ impl Reading<'_> {
             return Ok(());
         }
         let message = format!(
-            "{due} of {visits} visits of the window are deleted in the account or missing from it, and at most {max} may go \
-             unasked; none was marked, what was read of the others stays. Look at the account; if they are right, run once with \
+            "{due} of {visits} visits of the window are deleted in the account, missing from it or nobody's any more, and at most \
+             {max} may go unasked; none was marked, what was read of the others stays. Look at the account; if they are right, run once with \
              --max-items {due}"
         );
         Err(Halt::Brake { message, news: true })
@@ -144,11 +145,36 @@ impl Reading<'_> {
         self.run.effect("noting visits that are missing", miss).await
     }
 
-    /// Marks visits as deleted that were not read again since then.
+    /// Takes visits out of a chart that are nobody's any more.
+    pub(super) async fn take_out(&mut self) -> Result<(), End> {
+        let strays = std::mem::take(&mut self.strays);
+        self.brake(strays.iter().map(|(_, ids)| ids.len()).sum()).await?;
+        for (asked_at, ids) in strays {
+            self.mark(&ids, asked_at).await?;
+        }
+        Ok(())
+    }
+
+    /// Marks visits as deleted that the account does not have.
     pub(super) async fn delete(&mut self, external_ids: &[String], asked_at: DateTime<Utc>) -> Result<(), End> {
         let run = self.run;
         let live = async |tx: &Transaction<'_>| live(tx, external_ids).await;
         let ids = run.read("looking for visits that were deleted", live).await?;
+        self.mark(&ids, asked_at).await?;
+        let forget = async |tx: &Transaction<'_>| {
+            let ids = [(&external_ids as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
+            tx.execute_typed(include_str!("../sync_practiceq.forgotten.sql"), &ids).await?;
+            Ok::<_, Failure>(())
+        };
+        Ok(run.effect("forgetting what need not be decided any more", forget).await?)
+    }
+
+    /// Marks visits as deleted that were not read again since then.
+    async fn mark(&mut self, ids: &[i64], asked_at: DateTime<Utc>) -> Result<(), End> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let run = self.run;
         let left_alone = left_alone("$1", "locked", "due", "appointments");
         let delete = format!(
             include_str!("../sync_practiceq.deleted.sql"),
@@ -167,18 +193,13 @@ impl Reading<'_> {
         };
         let report = &mut *self.report;
         report.scanned += ids.len() as u64;
-        let batch = Batch { entity: "appointment", ids: &ids };
+        let batch = Batch { entity: "appointment", ids };
         apply(run, batch, &mut report.not_done, statement, |row| {
             report.deleted += count(row, "deleted");
             report.notifications += count(row, "notifications");
         })
         .await?;
-        let forget = async |tx: &Transaction<'_>| {
-            let ids = [(&external_ids as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
-            tx.execute_typed(include_str!("../sync_practiceq.forgotten.sql"), &ids).await?;
-            Ok::<_, Failure>(())
-        };
-        Ok(run.effect("forgetting what need not be decided any more", forget).await?)
+        Ok(())
     }
 
     /// Whether it reads all of the window from page 1.

@@ -20,6 +20,9 @@ use crate::run::Run;
 
 /// How long the account's row is waited for: it is held for a moment only.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Less than what a window has beyond its minute.
+const MARGIN: Duration = Duration::from_millis(1500);
+const LATE_MAX: u32 = 3;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What a run keeps to end itself, or a tenth of its time.
 const RESERVE: Duration = Duration::from_secs(15);
@@ -80,11 +83,20 @@ impl<'a> Budget<'a> {
 
     /// Waits until a request may be sent, and counts it.
     pub async fn take(&mut self, purpose: &str, show: &Show) -> Result<DateTime<Utc>, End> {
+        let mut late = 0;
         loop {
+            let began = Instant::now();
             match self.grant(purpose).await? {
                 Grant::Asked(at) => {
                     self.used += 1;
-                    return Ok(at);
+                    if began.elapsed() < MARGIN {
+                        return Ok(at);
+                    }
+                    // Sent so long after it was counted, it could be one too many of its minute: it is counted again.
+                    late += 1;
+                    if late == LATE_MAX {
+                        return Err(End::stop("BUDGET", "the database takes too long to count a request"));
+                    }
                 }
                 Grant::Wait { wait, blocked } if wait > self.left() => {
                     let (code, why) = match blocked {

@@ -58,6 +58,7 @@ impl Reading<'_> {
             warn!(run_id = %self.run.id, error_code = code, page = self.plan.page, "stopped: {message}; the next run goes on there");
             self.report.scanned += 1;
             self.report.not_done.fail("page", self.plan.page, code);
+            self.report.stopped = true;
         }
         self.count_patients(complete);
         let ending = self.ending(outcome);
@@ -83,9 +84,12 @@ impl Reading<'_> {
     fn count_patients(&mut self, complete: bool) {
         let report = &mut *self.report;
         let failed = (self.scope.unknown.len() + self.unread.len()) as u64;
-        // By patient, what is left was not read; else nothing can be said of one without the others.
-        let left = self.plan.queries.iter().filter(|query| query.patient().is_some()).count() as u64;
-        let left = if self.heard == 0 && !complete { report.total_patients } else { left };
+        // By patient, those that were read are known; else nothing can be said of one without the others.
+        let by_patient = self.plan.queries.iter().filter(|query| query.patient().is_some()).count() as u64;
+        let left = match by_patient {
+            0 if !complete => report.total_patients,
+            left => left,
+        };
         report.patients_failed = failed;
         report.patients_processed = report.total_patients.saturating_sub(failed + left);
     }
@@ -109,14 +113,14 @@ impl Reading<'_> {
                 (Some(format!("{} [{}]", halt.message(), halt.code())), go_on, Err(halt))
             }
         };
-        if result.is_ok() && report.is_all_failed() {
+        if result.is_ok() && error.is_none() && report.is_all_failed() {
             let message = "everything that was to be synced failed; rounds runs show lists it";
             result = Err(Failure::new("ALL_FAILED", Class::Other, message).into());
         }
         let status = match &result {
             Ok(()) if report.not_done.failed == 0 => "completed",
             Ok(()) => "partial_success",
-            Err(_) if heard && !report.is_all_failed() => "partial_success",
+            Err(halt) if heard && halt.code() != "ALL_FAILED" => "partial_success",
             Err(_) => "failed",
         };
         let error = error.or_else(|| result.as_ref().err().map(|halt| format!("{} [{}]", halt.message(), halt.code())));
@@ -152,6 +156,7 @@ impl Reading<'_> {
         .map(|count| count as i64);
         let failed = [&self.scope.unknown[..], &self.unread[..]].concat();
         let (read, metadata) = (self.patients_read(complete), report.metadata());
+        let all = self.lane != "incremental";
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
             vec![(&self.log, Type::INT8), (&ending.status, Type::TEXT), (&ending.error, Type::TEXT)];
         parameters.extend(counts.iter().map(|count| (count as &(dyn ToSql + Sync), Type::INT8)));
@@ -159,8 +164,9 @@ impl Reading<'_> {
             (&metadata as &(dyn ToSql + Sync), Type::JSONB),
             (&read, Type::INT8_ARRAY),
             (&failed, Type::INT8_ARRAY),
-            (&self.run.now, Type::TIMESTAMPTZ),
+            (&self.plan.began, Type::TIMESTAMPTZ),
             (&self.job.appointment, Type::TEXT),
+            (&all, Type::BOOL),
         ]);
         tx.execute_typed(include_str!("../sync_practiceq.close.sql"), &parameters).await?;
         if report.patients_failed > PATIENTS_FAILED {
@@ -180,14 +186,14 @@ impl Reading<'_> {
     fn patients_read(&self, complete: bool) -> Option<Vec<i64>> {
         match self.lane.as_str() {
             "full" | "incremental" => (!complete).then(Vec::new),
-            _ if complete => Some(self.scope.patients.clone()),
-            // By patient, those that are not left.
-            _ => {
-                let left: Vec<i64> = self.plan.queries.iter().filter_map(|query| query.patient()).collect();
-                let read = self.scope.patients.iter().copied().filter(|id| !left.contains(id) && !left.is_empty());
-                Some(read.collect())
-            }
+            _ if complete && self.is_by_window() => Some(self.scope.patients.clone()),
+            _ => Some(self.done.clone()),
         }
+    }
+
+    /// Whether an organization is read as a part of all.
+    fn is_by_window(&self) -> bool {
+        self.job.organization.is_some() && self.sweep_pages > 0
     }
 }
 

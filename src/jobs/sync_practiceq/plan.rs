@@ -53,6 +53,10 @@ pub struct Plan {
     pub window: Window,
     /// The highest LastModified of what was read of it.
     pub modified: Option<DateTime<Utc>>,
+    /// When it was begun.
+    pub began: DateTime<Utc>,
+    /// Days before and after today that were asked for.
+    days: (u32, u32),
     /// How many pages the last complete sweep had.
     pub pages: Option<u32>,
 }
@@ -83,6 +87,8 @@ impl Window {
 struct Saved {
     queries: Vec<Query>,
     modified: Option<DateTime<Utc>>,
+    began: DateTime<Utc>,
+    days: (u32, u32),
 }
 
 impl Plan {
@@ -99,15 +105,17 @@ impl Plan {
         let cursor = "SELECT query, page FROM practiceq_cursors
                       WHERE lane = $1 AND saved_at > clock_timestamp() - interval '1 day'";
         let cursor = tx.query_typed_opt(cursor, &[(&lane, Type::TEXT)]).await?;
-        // One that another version saved begins anew.
-        let saved =
-            cursor.and_then(|row| Some((serde_json::from_value(row.get("query")).ok()?, row.get::<_, i32>("page"))));
-        if let Some((Saved { queries, modified }, page)) = saved {
+        let days = (job.back_days, job.ahead_days);
+        // What another version saved, or was asked otherwise, begins anew.
+        let saved = cursor
+            .and_then(|row| Some((serde_json::from_value::<Saved>(row.get("query")).ok()?, row.get::<_, i32>("page"))));
+        if let Some((Saved { queries, modified, began, .. }, page)) = saved.filter(|(saved, _)| saved.days == days) {
             let window = queries.iter().find_map(Query::window).unwrap_or(window);
-            return Ok(Self { queries, page: page.unsigned_abs(), resumed: true, window, modified, pages });
+            let page = page.unsigned_abs();
+            return Ok(Self { queries, page, resumed: true, window, modified, began, days, pages });
         }
         let queries = Self::queries(job, scope, window, state.get("watermark"), pages);
-        Ok(Self { queries, page: 1, resumed: false, window, modified: None, pages })
+        Ok(Self { queries, page: 1, resumed: false, window, modified: None, began: now, days, pages })
     }
 
     fn queries(
@@ -144,7 +152,8 @@ impl Plan {
         }
         // What is deleted is decided over all of the list.
         let page = if self.queries[0] == Query::Deleted { 1 } else { i32::try_from(self.page).unwrap_or(1) };
-        let query = json!(Saved { queries: self.queries.clone(), modified: self.modified });
+        let Self { modified, began, days, .. } = *self;
+        let query = json!(Saved { queries: self.queries.clone(), modified, began, days });
         tx.execute_typed(
             "INSERT INTO practiceq_cursors (lane, query, page, saved_at, run_id) VALUES ($1, $2, $3, clock_timestamp(), $4)
              ON CONFLICT (lane) DO UPDATE

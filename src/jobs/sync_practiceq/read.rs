@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
@@ -12,10 +11,12 @@ use super::plan::{Plan, Query};
 use super::scope::Scope;
 use super::show::Show;
 use super::{End, Report, SyncPracticeq, log};
-use crate::clients::practiceq::{Answer, Ask, PAGE_ROWS, PracticeQ};
+use crate::clients::practiceq::{Answer, Ask, PAGE_ROWS, PracticeQ, id};
 use crate::redact::{Class, Failure};
 use crate::run::{Halt, Job, Run};
 
+/// So many patients in a row of whom no answer came.
+const IN_A_ROW: u32 = 2;
 const TOO_LATE: &str = "the run's time is over";
 
 /// A run at its work.
@@ -30,8 +31,8 @@ pub struct Reading<'a> {
     pub(super) log: Option<i64>,
     /// What was read, as content and client by external id.
     pub(super) seen: HashMap<String, (String, Option<String>)>,
-    /// Rows that could not.
-    pub(super) unreadable: HashSet<String>,
+    /// Visits that are to be taken out of a chart, and when that was read.
+    pub(super) strays: Vec<(DateTime<Utc>, Vec<i64>)>,
     /// What the account lists as deleted, and when it was asked.
     pub(super) gone: Vec<String>,
     pub(super) gone_at: Option<DateTime<Utc>>,
@@ -39,7 +40,8 @@ pub struct Reading<'a> {
     pub(super) began: Option<DateTime<Utc>>,
     /// How many requests were answered.
     pub(super) heard: u64,
-    /// Patients whose visits could not be read.
+    /// Patients whose visits were read, or could not be, one by one.
+    pub(super) done: Vec<i64>,
     pub(super) unread: Vec<i64>,
     pub(super) sweep_pages: u32,
     api: PracticeQ,
@@ -75,11 +77,12 @@ impl<'a> Reading<'a> {
             plan,
             log,
             seen: HashMap::new(),
-            unreadable: HashSet::new(),
+            strays: vec![],
             gone: vec![],
             gone_at: None,
             began: None,
             heard: 0,
+            done: vec![],
             unread: vec![],
             sweep_pages: 0,
             api,
@@ -93,22 +96,44 @@ impl<'a> Reading<'a> {
         self.report.scanned += self.scope.unknown.len() as u64;
         let unknown = self.scope.unknown.clone();
         self.run.items_failed(&mut self.report.not_done, "patient", &unknown, &no_email).await?;
-        if let Some(id) = &self.job.appointment {
-            return self.one(id).await;
+        let outcome = match &self.job.appointment {
+            Some(id) => self.one(id).await,
+            None => self.lists().await,
+        };
+        match outcome {
+            Ok(()) if self.job.appointment.is_none() => self.absences().await?,
+            Ok(()) | Err(End::Stop { .. }) => {}
+            Err(End::Halt(_)) => return outcome,
         }
+        self.take_out().await?;
+        outcome
+    }
+
+    /// All lists that are left.
+    async fn lists(&mut self) -> Result<(), End> {
+        let mut in_a_row = 0;
         while let Some(query) = self.plan.queries.first().cloned() {
             match (self.list(&query).await, query.patient()) {
                 (Err(End::Halt(Halt::Failed(failure))), Some(patient)) if failure.code == "PRACTICEQ_HTTP" => {
                     self.report.scanned += 1;
                     self.unread.push(patient);
                     self.run.items_failed(&mut self.report.not_done, "patient", &[patient], &failure).await?;
+                    in_a_row += 1;
                 }
-                (outcome, _) => outcome?,
+                (outcome, patient) => {
+                    outcome?;
+                    self.done.extend(patient);
+                    in_a_row = 0;
+                }
             }
             self.plan.queries.remove(0);
             self.plan.page = 1;
+            // It is no matter of one patient.
+            if in_a_row == IN_A_ROW && !self.plan.queries.is_empty() {
+                return Err(End::stop("PRACTICEQ_HTTP", "several patients in a row could not be read"));
+            }
         }
-        self.absences().await
+        Ok(())
     }
 
     /// One list, to its end.
@@ -126,8 +151,7 @@ impl<'a> Reading<'a> {
             match query {
                 Query::Deleted => {
                     self.gone_at.get_or_insert(asked_at);
-                    let id = |row: &Value| row["Id"].as_str().map_or_else(|| row["Id"].to_string(), str::to_owned);
-                    self.gone.extend(rows.iter().map(id));
+                    self.gone.extend(rows.iter().filter_map(id));
                 }
                 _ => self.store(&rows, asked_at).await?,
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio_postgres::types::{ToSql, Type};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::read::Reading;
 use super::{End, Report};
-use crate::clients::practiceq::{Appointment, NO_ID};
+use crate::clients::practiceq::{Appointment, NO_ID, Unreadable};
 use crate::outbox;
 use crate::redact::{Class, Failure};
 use crate::run::{Batch, Id, NotDone, apply, count};
@@ -111,11 +111,16 @@ impl Reading<'_> {
             stored.store(tx, &json!(rows)).await
         };
         let batch = Batch { entity: "appointment", ids: &ids };
-        let mut skipped = NotDone::default();
-        let outcome = apply(run, batch, &mut not_done, statement, |row| report.tally(row, &mut skipped)).await;
+        let (mut skipped, mut strays) = (NotDone::default(), vec![]);
+        let tally = |row: &Row| {
+            report.tally(row, &mut skipped);
+            strays.extend(row.get::<_, Vec<i64>>("strays"));
+        };
+        let outcome = apply(run, batch, &mut not_done, statement, tally).await;
         report.total_appointments.errors += not_done.failed;
         report.not_done.merge(not_done);
         report.not_done.merge(skipped);
+        self.strays.push((asked_at, strays));
         Ok(outcome?)
     }
 
@@ -125,10 +130,10 @@ impl Reading<'_> {
         for row in rows {
             let read = match Appointment::read(row, asked_at) {
                 Ok(read) => read,
-                // Once a run; those without an id cannot be told apart.
-                Err(unreadable) if unreadable.id != NO_ID && self.unreadable.contains(&unreadable.id) => continue,
+                // Once a run; those without an id cannot be told apart. What cannot be read is not missing.
+                Err(Unreadable { id, .. }) if id != NO_ID && self.seen.contains_key(&id) => continue,
                 Err(unreadable) => {
-                    self.unreadable.insert(unreadable.id.clone());
+                    self.seen.insert(unreadable.id.clone(), Default::default());
                     let failure = Failure::new("ROW_UNREADABLE", Class::Data, unreadable.why);
                     self.report.scanned += 1;
                     self.report.total_appointments.errors += 1;
@@ -140,9 +145,7 @@ impl Reading<'_> {
             if !read.status_known {
                 warn!(run_id = %self.run.id, "appointment {}: its Status is unknown; taken for SCHEDULED", read.external_id);
             }
-            // A time to come would hide all changes until then.
-            self.plan.modified =
-                self.plan.modified.max(read.modified_at.filter(|at| *at < asked_at + TimeDelta::days(1)));
+            self.plan.modified = self.plan.modified.max(read.modified_at);
             let content = (read.hash.clone(), read.client_id.clone());
             if self.seen.get(&read.external_id) != Some(&content) {
                 self.seen.insert(read.external_id.clone(), content);

@@ -1,9 +1,12 @@
--- Says that appointments are nobody's of ours, and of their client if all of it is.
+-- Says that appointments are nobody's of ours, and of their client if all of it is. Whom they are about need not be kept any more.
 -- $1 ids bigint[] · $2 who says it, a user's id bigint · $3 now timestamptz · $4 whether all of the client boolean ·
 -- $5 the one that was named bigint
 WITH
 ignored AS (
-    UPDATE practiceq_unmatched SET status = 'ignored', decided_by = $2, decided_at = $3 WHERE id = ANY ($1)
+    UPDATE practiceq_unmatched
+    SET status = 'ignored', decided_by = $2, decided_at = $3,
+        content = content - '{client_name, client_email, date_of_birth}'::text[]
+    WHERE id = ANY ($1)
 )
 INSERT INTO practiceq_clients (client_id, linked_by, created_at)
 SELECT client_id, $2, $3 FROM practiceq_unmatched WHERE $4 AND id = $5 AND client_id IS NOT NULL

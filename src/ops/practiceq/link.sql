@@ -1,8 +1,12 @@
--- Says whose appointments are, and of what client they are, but of group visits: those are of several.
+-- Says whose appointments are, and of what client they are, but of group visits: those are of several. Whom they are about need not
+-- be kept any more.
 -- $1 ids bigint[] · $2 patient bigint · $3 who says it, a user's id bigint · $4 now timestamptz · $5 the one that was named bigint
 WITH
 linked AS (
-    UPDATE practiceq_unmatched SET status = 'linked', patient_id = $2, decided_by = $3, decided_at = $4 WHERE id = ANY ($1)
+    UPDATE practiceq_unmatched
+    SET status = 'linked', patient_id = $2, decided_by = $3, decided_at = $4,
+        content = content - '{client_name, client_email, date_of_birth}'::text[]
+    WHERE id = ANY ($1)
 )
 INSERT INTO practiceq_clients (client_id, patient_id, linked_by, created_at)
 SELECT client_id, $2, $3, $4 FROM practiceq_unmatched WHERE id = $5 AND reason <> 'GROUP' AND client_id IS NOT NULL

@@ -185,7 +185,7 @@ impl LinkArgs {
 
     async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Failure> {
         let rows = hold(tx, self.id, true, moment).await?;
-        self.check(tx, rows[0].get("client_id")).await?;
+        self.check(tx, rows[0].get("client_id"), moment.actor.id).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
         let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
             (&ids, Type::INT8_ARRAY),
@@ -207,13 +207,20 @@ impl LinkArgs {
         Err(Failure::new("CHANGED", Class::Other, message))
     }
 
-    async fn check(&self, tx: &Transaction<'_>, client: Option<&str>) -> Result<(), Failure> {
-        let parameters = [(&self.patient as &(dyn ToSql + Sync), Type::INT8), (&client, Type::TEXT)];
+    async fn check(&self, tx: &Transaction<'_>, client: Option<&str>, actor: i64) -> Result<(), Failure> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&self.patient, Type::INT8), (&client, Type::TEXT), (&actor, Type::INT8)];
         let row = tx.query_typed_one(include_str!("linkable.sql"), &parameters).await?;
         let id = self.patient;
-        match ["patient", "in_scope", "elsewhere"].map(|column| row.get::<_, bool>(column)) {
+        match ["patient", "in_scope", "allowed", "elsewhere"].map(|column| row.get::<_, bool>(column)) {
             [false, ..] => Err(refused("UNKNOWN_PATIENT", format!("--patient: there is no patient {id}"))),
-            [_, false, _] => Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation"))),
+            [_, false, ..] => {
+                Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation")))
+            }
+            [_, _, false, _] => {
+                let message = format!("--actor: user {actor} is no case manager of patient {id}");
+                Err(refused("ACTOR_NOT_ALLOWED", message))
+            }
             [.., true] => {
                 let message = "the client of the appointment is known to be somebody else; nothing was changed";
                 Err(refused("CLIENT_ELSEWHERE", message.into()))
@@ -237,6 +244,12 @@ impl IgnoreArgs {
         let rows = hold(tx, self.id, self.client, moment).await?;
         if self.client && rows[0].get::<_, Option<&str>>("client_id").is_none() {
             return Err(refused("NO_CLIENT", format!("--client: appointment {} names no client", self.id)));
+        }
+        let known = "SELECT FROM practiceq_clients WHERE client_id = $1 AND patient_id IS NOT NULL";
+        let client: Option<&str> = rows[0].get("client_id");
+        if self.client && tx.query_typed_opt(known, &[(&client, Type::TEXT)]).await?.is_some() {
+            let message = "--client: the client of the appointment is known to be a patient; nothing was changed";
+            return Err(refused("CLIENT_ELSEWHERE", message.into()));
         }
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
         let parameters: [(&(dyn ToSql + Sync), Type); 5] = [

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::words::{LATER, PAT, columns, millis, skipped, totals};
+use super::words::{ANN, LATER, PAT, columns, millis, skipped, totals};
 use crate::support::practiceq::{Fault, Sync, appointment};
 
 /// Pat, with so many visits that have been imported: a000, a001, ...
@@ -364,4 +364,49 @@ async fn a_deletion_waits_while_somebody_holds_the_visit() {
     assert_eq!((outcome.count("deleted"), skipped(&outcome, "locked")), (0, 1), "{outcome:?}");
     sync.clinic.sql("COMMIT").await;
     assert_eq!(sync.sweep().await.count("deleted"), 1);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_person_and_is_gone_without_a_trace_is_forgotten() {
+    let sync = imported(1).await;
+    for (id, starts_at) in [("w1", LATER), ("w2", LATER), ("edge", "2025-12-03T18:00:00Z")] {
+        sync.upstream.put(appointment(id, &ANN, starts_at));
+    }
+    assert_eq!(sync.sweep().await.count("unmatched"), 3);
+    sync.upstream.vanish("w1");
+    sync.upstream.vanish("edge");
+    sync.ends(0, &["--incremental"]).await;
+    let waiting = "SELECT string_agg(external_id, ' ' ORDER BY external_id) FROM practiceq_unmatched";
+    assert_eq!(sync.one(waiting).await, "edge w1 w2", "an incremental run does not see what is there");
+    sync.sweep().await;
+    assert_eq!(sync.one(waiting).await, "edge w2", "at the edge of the window it may still be there");
+}
+
+#[tokio::test]
+async fn a_refresh_finds_that_a_visit_is_somebody_elses() {
+    let sync = imported(2).await;
+    let ann = sync.patient_of(&ANN).await;
+    for number in 0..2 {
+        sync.upstream.edit(&visit(number), |row| {
+            (row["ClientId"], row["ClientName"]) = (json!(ANN.id), json!(ANN.name));
+            (row["ClientEmail"], row["ClientDateOfBirth"]) = (json!(ANN.email), json!(ANN.date_of_birth));
+        });
+    }
+    // One is in the answer all the same, since the match is partial; the other is asked for by its id.
+    sync.upstream.edit("a000", |row| row["ClientName"] = json!("Ann Roe pat@home.example"));
+    sync.ends(0, &["--patient", "1"]).await;
+    assert_eq!(sync.whose().await, json!({"a000": ann, "a001": ann}));
+}
+
+#[tokio::test]
+async fn a_time_to_come_does_not_hide_what_changes_now() {
+    let sync = imported(2).await;
+    sync.upstream.edit("a000", |_| ());
+    let mut row = sync.upstream.row("a001");
+    row["LastModified"] = json!(millis("2199-01-01T00:00:00Z"));
+    sync.upstream.put(row);
+    sync.sweep().await;
+    sync.upstream.clear_requests();
+    sync.ends(0, &["--incremental"]).await;
+    assert_eq!(sync.upstream.requests()[0].query["updatedSince"], "2026-02-28");
 }

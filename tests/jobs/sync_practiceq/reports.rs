@@ -254,10 +254,14 @@ async fn only_what_was_really_read_is_up_to_date() {
     sync.ends(0, &["--organization", &other.to_string()]).await;
     assert_eq!(sync.up_to_date(&format!("organization_id = {other}")).await, [true]);
     assert_eq!(sync.up_to_date(&format!("patient_id <> {pat} AND {set}")).await, [true; 0]);
-    for lane in [&[][..], &["--incremental"]] {
-        sync.clinic.sql("UPDATE patient_organization_affiliations SET last_practiceq_sync_at = NULL").await;
+    // Of whom nothing was read before, what changed lately is not all.
+    for (lane, ann) in [(&[][..], true), (&["--incremental"], false)] {
+        let earlier = format!("CASE WHEN patient_id = {pat} THEN timestamptz '2026-01-01' END");
+        sync.clinic
+            .sql(&format!("UPDATE patient_organization_affiliations SET last_practiceq_sync_at = {earlier} WHERE status = 'active'"))
+            .await;
         sync.ends(3, lane).await;
-        assert_eq!(sync.up_to_date(&format!("patient_id <> {al}")).await, [true, true, true, false], "{lane:?}");
+        assert_eq!(sync.up_to_date(&format!("patient_id <> {al}")).await, [true, ann, true, false], "{lane:?}");
         assert_eq!(sync.up_to_date(&format!("patient_id = {al}")).await, [false], "{lane:?}: he failed");
     }
 }
