@@ -118,6 +118,8 @@ async fn a_history_with_every_kind_of_run_is_told_in_full() {
     assert_eq!(report["jobs"][0]["lastSuccessfulRun"]["id"], ids["i"]["COMPLETED"]);
     assert_eq!(report["jobs"][0]["runPastDeadline"]["id"], ids["i"]["RUNNING"]);
     steady(&mut report);
+    // A slot may have passed while all this was made.
+    report["jobs"][0].as_object_mut().and_then(|job| job.remove("missedSlots")).expect("they are told");
     insta::assert_snapshot!("health", serde_json::to_string_pretty(&report).expect("JSON"));
     let text =
         health_at(&clinic, &zone, LAST_START, 300, &["mark-no-shows", "--output", "text"]).await.expect(0).stdout;
