@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::RefreshNpi;
 use super::load::joined;
-use super::merge::{Entry, merge};
+use super::merge::{Entry, STAGING_LOST, merge};
 use super::names::Kind;
 use super::plan::Ledger;
 use super::show::{patiently, watch};
@@ -47,17 +47,15 @@ impl AtHand<'_> {
                 .effect_at_length(&format!("loading {}", self.name), async |tx| self.rehearse(tx, &table).await)
                 .await;
         }
-        let mut attempt = 1;
-        let outcome = loop {
-            match self.stage_and_merge(&table).await {
-                Err(Halt::Failed(failure)) if failure.class == Class::Transient && attempt < run.retry().attempts => {
-                    attempt += 1;
-                    warn!(error_code = %failure.code, attempt, "{}; staging it again", failure.message);
-                    tokio::time::sleep(run.retry().delay).await;
-                }
-                outcome => break outcome,
+        let load = async || match self.stage_and_merge(&table).await {
+            // What is merged is tried again there; what was staged is staged again.
+            Err(Halt::Failed(failure)) if failure.class == Class::Transient || failure.code == STAGING_LOST => {
+                Err(Failure { class: Class::Transient, ..failure })
             }
+            outcome => Ok(outcome),
         };
+        let loaded = run.retry().run(&format!("staging {} again", self.name), load).await;
+        let outcome = loaded.unwrap_or_else(|failure| Err(failure.into()));
         // A monthly file's is large, and the next run is a week away. If it cannot be dropped, that run does it.
         let drop = async |tx: &Transaction<'_>| Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}")).await?);
         if let Err(Halt::Failed(failure)) = run.effect("dropping the staging table", drop).await {

@@ -16,6 +16,9 @@ use crate::clients::nppes::Content;
 use crate::redact::{Class, Failure};
 use crate::run::count;
 
+/// Trying the merge again does not bring it back.
+pub const STAGING_LOST: &str = "STAGING_LOST";
+
 /// A file, as the ledger has it.
 pub struct Entry<'a> {
     pub name: &'a str,
@@ -94,7 +97,7 @@ async fn check_staged(tx: &Transaction<'_>, stage: &str, staged: &Staged) -> Res
     if (count(&row, "rows"), count(&row, "rejected")) == (staged.rows, staged.rejected) {
         return Ok(());
     }
-    Err(Failure::new("STAGING_LOST", Class::Transient, "the server has lost what was staged"))
+    Err(Failure::new(STAGING_LOST, Class::Other, "the server has lost what was staged"))
 }
 
 async fn enter(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<i64, Failure> {

@@ -95,30 +95,29 @@ impl SearchArgs {
 
     /// In the order of the index, so that it is read no further than is shown.
     async fn beginning(&self, tx: &Transaction<'_>, folded: &str) -> Result<Vec<Row>, Failure> {
-        let (table, name) = self.table();
-        let select = format!(
-            "SELECT x.npi, {name}, x.address, x.city, x.state, x.zip, x.primary_taxonomy FROM {table} x
-             WHERE x.letter = $1 AND x.folded COLLATE \"C\" >= $2 AND x.folded COLLATE \"C\" < $3 AND {FILTERS}
-             ORDER BY x.folded COLLATE \"C\", x.npi LIMIT $4"
-        );
+        let range = "x.letter = $1 AND x.folded COLLATE \"C\" >= $2 AND x.folded COLLATE \"C\" < $3";
         // No text sorts behind the last of all characters.
         let end = format!("{folded}\u{10ffff}");
-        self.select(tx, &select, (folded, &end)).await
+        self.select(tx, (range, ""), (folded, &end)).await
     }
 
     /// In all letters: the typing error may be in the first.
     async fn similar(&self, tx: &Transaction<'_>, folded: &str) -> Result<Vec<Row>, Failure> {
-        let (table, name) = self.table();
         tx.batch_execute("SET LOCAL pg_trgm.word_similarity_threshold = 0.5; SET LOCAL enable_seqscan = off").await?;
-        let select = format!(
-            "SELECT x.npi, {name}, x.address, x.city, x.state, x.zip, x.primary_taxonomy FROM {table} x
-             WHERE $1 IS NOT NULL AND $3 <> '' AND $2 <% x.folded AND {FILTERS}
-             ORDER BY word_similarity($2, x.folded) DESC, x.folded COLLATE \"C\", x.npi LIMIT $4"
-        );
-        self.select(tx, &select, (folded, folded)).await
+        self.select(tx, ("$2 <% x.folded", "word_similarity($2, x.folded) DESC,"), (folded, folded)).await
     }
 
-    async fn select(&self, tx: &Transaction<'_>, select: &str, (from, to): (&str, &str)) -> Result<Vec<Row>, Failure> {
+    async fn select(
+        &self,
+        tx: &Transaction<'_>,
+        (condition, order): (&str, &str),
+        (from, to): (&str, &str),
+    ) -> Result<Vec<Row>, Failure> {
+        let (table, name) = self.table();
+        let select = format!(
+            "SELECT x.npi, {name}, x.address, x.city, x.state, x.zip, x.primary_taxonomy FROM {table} x
+             WHERE {condition} AND {FILTERS} ORDER BY {order} x.folded COLLATE \"C\", x.npi LIMIT $4"
+        );
         let letter = letter(from).cast_signed();
         let surgical = self.surgeons.then_some(SURGICAL);
         let zip = self.zip.as_ref().map(|zip| format!("{zip}%"));
@@ -133,7 +132,7 @@ impl SearchArgs {
             (&self.taxonomy, Type::TEXT),
             (&surgical, Type::TEXT_ARRAY),
         ];
-        Ok(tx.query_typed(select, &parameters).await?)
+        Ok(tx.query_typed(&select, &parameters).await?)
     }
 
     fn names(&self) -> &'static [&'static str] {
