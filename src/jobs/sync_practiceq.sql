@@ -25,6 +25,11 @@ fits AS MATERIALIZED (
           WHERE born OR named) f
     GROUP BY external_id
 ),
+-- What is stored of them; looked up one by one, whatever the planner believes of a table that is new. Not locked: of what has not
+-- changed not even a lock is written.
+stored AS MATERIALIZED (
+    SELECT a.* FROM read r CROSS JOIN LATERAL (SELECT a.* FROM appointments a WHERE a.external_id = r.external_id OFFSET 0) a
+),
 -- Whose: what a person said of this very visit, a client that is known, the one patient who fits.
 whose AS MATERIALIZED (
     SELECT r.*, d.known, d.ignored,
@@ -38,25 +43,20 @@ whose AS MATERIALIZED (
     LEFT JOIN practiceq_clients c ON c.client_id = r.client_id
     LEFT JOIN fits f ON f.external_id = r.external_id
     -- A row that names no client does not say that it is somebody else's.
-    LEFT JOIN appointments a ON a.external_id = r.external_id
+    LEFT JOIN stored a ON a.external_id = r.external_id
     CROSS JOIN LATERAL (
         SELECT coalesce(u.status = 'linked', false) AS known,
                coalesce(u.status = 'ignored', false)
                OR (u.id IS NULL AND NOT r.is_group AND c.client_id IS NOT NULL AND c.patient_id IS NULL) AS ignored
     ) d
 ),
--- What is stored of them. A visit that somebody holds right now is left to the next run.
-held AS MATERIALIZED (
-    SELECT a.* FROM appointments a WHERE a.external_id IN (SELECT external_id FROM read) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
-),
 judged AS MATERIALIZED (
     SELECT w.*, a.id, a.starts_at AS old_starts_at, a.meeting_url AS old_meeting_url, a.practitioner AS old_practitioner,
            a.synced_status AS old_status, a.patient_id AS old_patient_id, old.zone AS old_zone,
            a.status = a.synced_status AND a.cancelled_by IS NULL AS status_is_ours, a.deleted_at AS old_deleted_at,
-           a.patient_id IS DISTINCT FROM w.patient_id AS is_elsewhere, a.missed_sweep, place.facility_id, place.zone, doctor.doctor_id,
+           a.patient_id IS DISTINCT FROM w.patient_id AS is_elsewhere, a.missed_sweep, a.source_read_at AS old_read_at, place.facility_id, place.zone, doctor.doctor_id,
            (w.starts_at AT TIME ZONE place.zone)::date AS local_date, (w.starts_at AT TIME ZONE place.zone)::time AS local_time,
-           CASE WHEN a.id IS NULL AND EXISTS (SELECT FROM appointments t WHERE t.external_id = w.external_id) THEN 'locked'
-                WHEN w.patient_id = ANY ($5) IS NOT TRUE AND a.patient_id = ANY ($5) IS NOT TRUE AND $5 IS NOT NULL
+           CASE WHEN w.patient_id = ANY ($5) IS NOT TRUE AND a.patient_id = ANY ($5) IS NOT TRUE AND $5 IS NOT NULL
                      THEN 'other_patient'
                 WHEN a.content_hash = w.hash AND a.patient_id = w.patient_id AND a.deleted_at IS NULL AND NOT w.ignored
                      AND a.practiceq_client_id IS NOT DISTINCT FROM w.client_id
@@ -71,7 +71,7 @@ judged AS MATERIALIZED (
                 WHEN a.id IS NULL THEN 'new'
                 ELSE 'updated' END AS verdict
     FROM whose w
-    LEFT JOIN held a ON a.external_id = w.external_id
+    LEFT JOIN stored a ON a.external_id = w.external_id
     LEFT JOIN LATERAL (SELECT f.time_zone AS zone FROM facilities f WHERE f.id = a.facility_id) old ON true
     LEFT JOIN LATERAL (
         SELECT s.doctor_id, d.facility_id
@@ -99,24 +99,34 @@ inserted AS (
     ON CONFLICT (external_id) WHERE external_id IS NOT NULL DO NOTHING
     RETURNING external_id
 ),
+-- Those of them that are to be written, as they were when they were judged. One that somebody holds right now is left to the next run.
+held AS MATERIALIZED (
+    SELECT a.id FROM judged j
+    CROSS JOIN LATERAL (
+        SELECT a.id FROM appointments a
+        WHERE a.id = j.id AND a.source_read_at IS NOT DISTINCT FROM j.old_read_at AND a.deleted_at IS NOT DISTINCT FROM j.old_deleted_at
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) a
+    WHERE j.verdict = 'updated' OR (j.verdict IN ('unchanged', 'older') AND j.missed_sweep IS NOT NULL)
+),
 -- What people here do with a visit stays: the status is written only over what was written by us.
 updated AS (
     UPDATE appointments a
     SET facility_id = j.facility_id, doctor_id = coalesce(j.doctor_id, a.doctor_id), patient_id = j.patient_id,
         appointment_date = j.local_date, start_time = j.local_time,
-        status = CASE WHEN j.status_is_ours THEN j.status ELSE a.status END,
-        cancelled_at = CASE WHEN j.status_is_ours IS NOT TRUE THEN a.cancelled_at
+        status = CASE WHEN a.status = a.synced_status AND a.cancelled_by IS NULL THEN j.status ELSE a.status END,
+        cancelled_at = CASE WHEN a.status IS DISTINCT FROM a.synced_status OR a.cancelled_by IS NOT NULL THEN a.cancelled_at
                             WHEN j.status = 'CANCELLED' THEN coalesce(a.cancelled_at, j.modified_at, $2) END,
         synced_status = j.status, updated_at = $2, starts_at = j.starts_at, ends_at = j.ends_at, meeting_url = j.meeting_url,
         service_name = j.service_name, location_name = j.location_name, practitioner = j.practitioner,
         practiceq_client_id = j.client_id, source_modified_at = j.modified_at, source_read_at = j.read_at, content_hash = j.hash,
         last_seen_sweep = $4, missed_sweep = NULL, deleted_at = NULL
-    FROM judged j WHERE a.id = j.id AND j.verdict = 'updated'
+    FROM judged j JOIN held ON held.id = j.id WHERE a.id = j.id AND j.verdict = 'updated'
 ),
 -- Seen again.
 found AS (
     UPDATE appointments a SET missed_sweep = NULL, last_seen_sweep = $4
-    FROM judged j WHERE a.id = j.id AND j.verdict IN ('unchanged', 'older') AND a.missed_sweep IS NOT NULL
+    FROM judged j JOIN held ON held.id = j.id WHERE a.id = j.id AND j.verdict <> 'updated'
 ),
 -- For a person to decide, once; again where it has become another client's.
 filed AS (
@@ -145,7 +155,7 @@ remembered AS (
 ),
 changes AS MATERIALIZED (
     SELECT j.id, j.patient_id, j.zone, change.kind, j.old_starts_at, j.starts_at, j.modified_at
-    FROM judged j
+    FROM judged j JOIN held ON held.id = j.id
     CROSS JOIN LATERAL (
         VALUES ('TIME', j.status <> 'CANCELLED' AND j.starts_at <> j.old_starts_at),
                ('PRACTITIONER', j.status <> 'CANCELLED' AND j.practitioner IS DISTINCT FROM j.old_practitioner),
@@ -158,13 +168,13 @@ changes AS MATERIALIZED (
     UNION ALL
     -- For those of the patient whose it was, it is gone; for the others it is new.
     SELECT j.id, j.old_patient_id, j.old_zone, 'DELETED', j.old_starts_at, j.old_starts_at, j.modified_at
-    FROM judged j
+    FROM judged j JOIN held ON held.id = j.id
     WHERE j.verdict = 'updated' AND j.is_elsewhere AND j.old_deleted_at IS NULL AND j.old_status <> 'CANCELLED'
 ),
 {told}
 {outbox}
 SELECT (SELECT count(*) FROM inserted) AS new,
-       (SELECT count(*) FROM judged WHERE verdict = 'updated') AS updated,
+       (SELECT count(*) FROM judged JOIN held USING (id) WHERE verdict = 'updated') AS updated,
        (SELECT count(*) FROM judged WHERE verdict = 'unchanged') AS unchanged,
        (SELECT count(*) FROM judged WHERE verdict = 'unmatched') AS unmatched,
        (SELECT count(*) FROM judged WHERE verdict = 'ignored') AS ignored,
@@ -178,5 +188,5 @@ SELECT (SELECT count(*) FROM inserted) AS new,
              ORDER BY id) AS strays,
        ARRAY(SELECT DISTINCT coalesce(practitioner_id, '?') FROM judged
              WHERE practitioner IS NOT NULL AND doctor_id IS NULL AND verdict IN ('new', 'updated', 'unchanged')) AS practitioners,
-       ARRAY(SELECT external_id FROM judged WHERE verdict = 'locked') AS locked,
+       ARRAY(SELECT external_id FROM judged WHERE verdict = 'updated' AND id NOT IN (SELECT id FROM held)) AS locked,
        ARRAY(SELECT external_id FROM judged WHERE verdict = 'new' AND external_id NOT IN (SELECT external_id FROM inserted)) AS changed
