@@ -14,6 +14,7 @@ use crate::jobs::prune::Prune;
 use crate::jobs::refresh_npi::RefreshNpi;
 use crate::jobs::stage_alerts::StageAlerts;
 use crate::jobs::sync_practiceq::SyncPracticeq;
+use crate::metrics::{Metrics, MetricsArgs};
 use crate::migrate::{self, MigrateArgs};
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::escalation_rules::EscalationRulesArgs;
@@ -25,6 +26,7 @@ use crate::ops::npi::NpiArgs;
 use crate::ops::npi_files::NpiFiles;
 use crate::ops::practiceq::PracticeqArgs;
 use crate::ops::runs::RunsArgs;
+use crate::ops::schedule::{self as plan, ScheduleArgs};
 use crate::ops::stages::Stages;
 use crate::ops::{self, Operation};
 use crate::output::OutputArgs;
@@ -56,6 +58,8 @@ pub struct Global {
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
+    pub metrics: MetricsArgs,
+    #[command(flatten)]
     pub logs: LogArgs,
 }
 
@@ -75,6 +79,7 @@ pub enum Command {
     EscalationRules(EscalationRulesArgs),
     Health(HealthArgs),
     Runs(RunsArgs),
+    Schedule(ScheduleArgs),
     Npi(NpiArgs),
     Practiceq(PracticeqArgs),
     Migrate(MigrateArgs),
@@ -107,6 +112,7 @@ impl Command {
             Self::EscalationRules(args) => ask(args, global).await,
             Self::Health(args) => ask(args, global).await,
             Self::Runs(args) => ask(args, global).await,
+            Self::Schedule(args) => plan::schedule(&args, &global.run, &global.output),
             Self::Npi(args) => ask(args, global).await,
             Self::Practiceq(args) => ask(args, global).await,
             Self::Migrate(args) => migrate::command(&args, global.run.dry_run, &global.database, &global.output).await,
@@ -131,11 +137,17 @@ async fn run<J: Job>(job: J, global: Global) -> Exit {
     let db = Db::open(&global.database, &format!("rounds/{}", J::NAME));
     let summary = run::execute(&job, &global.run, db).await;
     global.output.print(|| summary.text(), || summary.json());
+    let known = schedule::rows(J::NAME).any(|row| row.lane == summary.lane);
+    let job = schedule::name(J::NAME, if known { &summary.lane } else { "" });
+    let (processed, failed) = summary.items;
+    let healthy = matches!(summary.exit, Exit::Done | Exit::Partial | Exit::Busy);
+    let run = Some([summary.duration_ms, processed, failed]);
+    global.metrics.write(&[Metrics { job, healthy, run }]);
     summary.exit
 }
 
 async fn ask<O: Operation>(operation: O, global: Global) -> Exit {
-    ops::command(&operation, &global.database, &global.run, &global.output).await
+    ops::command(&operation, &global.database, &global.run, (&global.output, &global.metrics)).await
 }
 
 impl Cli {

@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod jobs;
 mod local_time;
+mod metrics;
 mod migrate;
 mod npi;
 mod ops;

@@ -201,6 +201,7 @@ async fn every_job_is_where_its_name_says() {
         "escalation-rules",
         "health",
         "runs",
+        "schedule",
         "npi",
         "practiceq",
         "migrate",

@@ -14,6 +14,7 @@ pub mod npi;
 pub mod npi_files;
 pub mod practiceq;
 pub mod runs;
+pub mod schedule;
 pub mod stages;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tracing::error;
 
 use crate::db::{DatabaseArgs, Db};
 use crate::exit::Exit;
+use crate::metrics::{Metrics, MetricsArgs};
 use crate::output::{Output, OutputArgs};
 use crate::redact::{Class, Failure};
 use crate::run::RunArgs;
@@ -50,11 +52,13 @@ pub struct Answer {
     pub text: String,
     /// Said as it is, whatever --output is.
     pub bytes: Option<Vec<u8>>,
+    /// Where they are wanted.
+    pub metrics: Vec<Metrics>,
 }
 
 impl Answer {
     pub fn bytes(bytes: Vec<u8>) -> Self {
-        Self { exit: Exit::Done, json: Value::Null, text: String::new(), bytes: Some(bytes) }
+        Self { bytes: Some(bytes), ..Self::done(Value::Null, String::new()) }
     }
 
     pub fn done(json: Value, text: String) -> Self {
@@ -62,12 +66,17 @@ impl Answer {
     }
 
     pub fn new(exit: Exit, json: Value, text: String) -> Self {
-        Self { exit, json, text, bytes: None }
+        Self { exit, json, text, bytes: None, metrics: vec![] }
     }
 }
 
 /// Performs a command, and prints its answer or why there is none.
-pub async fn command<O: Operation>(operation: &O, database: &DatabaseArgs, run: &RunArgs, output: &OutputArgs) -> Exit {
+pub async fn command<O: Operation>(
+    operation: &O,
+    database: &DatabaseArgs,
+    run: &RunArgs,
+    (output, metrics): (&OutputArgs, &MetricsArgs),
+) -> Exit {
     let limit = run.timeout.map_or(O::LIMIT, |timeout| timeout.min(O::LIMIT));
     let answer = match Db::open(database, &format!("rounds/{}", O::NAME)) {
         Ok(db) => operation.perform(&Desk { db: &db, run, limit }).await,
@@ -80,6 +89,7 @@ pub async fn command<O: Operation>(operation: &O, database: &DatabaseArgs, run: 
         }
         Ok(answer) => {
             output.print(|| answer.text, || answer.json);
+            metrics.write(&answer.metrics);
             answer.exit
         }
         Err(failure) => {

@@ -49,8 +49,28 @@ pub enum Claimed {
     Busy(Uuid),
     /// A dead run holds it and cannot be moved away; a FAILED row says so.
     Blocked(Uuid),
-    /// This run has done it already; a SKIPPED row says so.
-    Succeeded(Uuid),
+    /// A run has done it already, or was stopped by its brake; a SKIPPED row says so.
+    Settled(Settled),
+}
+
+/// What was decided for this slot already.
+#[derive(Clone, Copy)]
+pub struct Settled {
+    pub run: Uuid,
+    succeeded: bool,
+}
+
+impl Settled {
+    /// Code and message.
+    pub fn why(self) -> (&'static str, String) {
+        let run = self.run;
+        match self.succeeded {
+            true => ("SUCCEEDED_LATELY", format!("run {run} succeeded lately enough")),
+            false => {
+                ("BRAKED_LATELY", format!("run {run} was stopped by its brake lately; that waits for a person's word"))
+            }
+        }
+    }
 }
 
 /// The limits that keep everything a run does shorter than its lease.
@@ -101,7 +121,7 @@ impl Claim<'_> {
             // An earlier attempt of ours, whose reply was lost.
             return match holder.status.as_str() {
                 "RUNNING" => Ok(Some(Claimed::Held(holder.started_at))),
-                "SKIPPED" => Ok(Some(self.succeeded(tx).await?.map_or(Claimed::Busy(self.id), Claimed::Succeeded))),
+                "SKIPPED" => Ok(Some(self.settled(tx).await?.map_or(Claimed::Busy(self.id), Claimed::Settled))),
                 _ => Err(Failure::new("CLAIM_LOST", Class::Other, "taken over before it began").into()),
             };
         }
@@ -140,22 +160,22 @@ impl Claim<'_> {
     /// looks whether it was done lately.
     async fn hold(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, Failure> {
         let Some(started) = self.insert(tx, "RUNNING", None).await? else { return Ok(None) };
-        let Some(run) = self.succeeded(tx).await? else { return Ok(Some(Claimed::Held(started))) };
-        let why = format!("run {run} succeeded lately enough");
-        let error = Some(("SUCCEEDED_LATELY", why.as_str()));
+        let Some(settled) = self.settled(tx).await? else { return Ok(Some(Claimed::Held(started))) };
+        let (code, why) = settled.why();
+        let error = Some((code, why.as_str()));
         let report = &Value::Object(Default::default());
         let closing = Closing { id: self.id, status: "SKIPPED", error, processed: 0, failed: 0, report, news: false };
         closing.close(tx).await?;
-        Ok(Some(Claimed::Succeeded(run)))
+        Ok(Some(Claimed::Settled(settled)))
     }
 
-    /// The newest run of the lane that succeeded lately enough for this one not to be needed.
-    pub async fn succeeded(&self, tx: &Transaction<'_>) -> Result<Option<Uuid>, Failure> {
+    /// The newest run of the lane that was lately enough for this one not to be needed.
+    pub async fn settled(&self, tx: &Transaction<'_>) -> Result<Option<Settled>, Failure> {
         let Some(within) = self.unless_succeeded_within else { return Ok(None) };
         let parameters: [(&(dyn ToSql + Sync), Type); 3] =
             [(&self.job, Type::TEXT), (&self.lane, Type::TEXT), (&millis(within), Type::INT8)];
         let row = tx.query_typed_opt(include_str!("succeeded.sql"), &parameters).await?;
-        Ok(row.map(|row| row.get(0)))
+        Ok(row.map(|row| Settled { run: row.get("id"), succeeded: row.get("succeeded") }))
     }
 
     async fn holder(&self, tx: &Transaction<'_>) -> Result<Option<Holder>, Failure> {

@@ -104,6 +104,8 @@ pub struct Summary {
     pub exit: Exit,
     /// The job's own counts.
     pub report: Value,
+    /// How many items were processed, and how many failed.
+    pub items: (u64, u64),
     /// The last line of the text.
     pub sentence: Option<String>,
 }
@@ -197,6 +199,7 @@ mod tests {
             error: None,
             exit: Exit::Partial,
             report,
+            items: (2, 1),
             sentence: None,
         };
         let expected = "mark-no-shows COMPLETED (dry run: nothing was changed) in 12 ms\n  \

@@ -43,6 +43,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Failure>) -
         error: None,
         exit: Exit::Failed,
         report: Value::Null,
+        items: (0, 0),
         sentence: None,
     };
     let (stop, stopped) = watch::channel(None);
@@ -120,6 +121,7 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
     }
     let outcome = outcome.and_then(|()| check_sum(&report));
     let counts = (report.counts().processed, report.counts().not_done.failed);
+    summary.items = counts;
     summary.report = serde_json::to_value(&report).unwrap_or_default();
     summary.sentence = outcome.is_ok().then(|| report.sentence()).flatten();
     let report = summary.report.clone();
@@ -143,11 +145,11 @@ fn stand_aside(claimed: &Claimed, job: &str, args: &RunArgs, summary: &mut Summa
             );
             summary.error = Some(("TAKEOVER_BLOCKED".into(), message));
         }
-        Claimed::Succeeded(run) => {
+        Claimed::Settled(settled) => {
             summary.status = "SKIPPED";
             summary.exit = Exit::Done;
-            let message = format!("run {run} succeeded lately enough (--unless-succeeded-within); nothing was done");
-            summary.error = Some(("SUCCEEDED_LATELY".into(), message));
+            let (code, why) = settled.why();
+            summary.error = Some((code.into(), format!("{why} (--unless-succeeded-within); nothing was done")));
         }
     }
 }
@@ -165,8 +167,8 @@ async fn begin<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -
         claim.timeout = job.time_limit(&tx).await?.unwrap_or(claim.timeout);
     }
     if args.dry_run {
-        if let Some(run) = claim.succeeded(&tx).await? {
-            return Ok((Claimed::Succeeded(run), claim.timeout));
+        if let Some(settled) = claim.settled(&tx).await? {
+            return Ok((Claimed::Settled(settled), claim.timeout));
         }
         let row = tx.query_typed_one("SELECT clock_timestamp()", &[]).await?;
         return Ok((Claimed::Held(row.get(0)), claim.timeout));

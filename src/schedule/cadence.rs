@@ -14,9 +14,11 @@ pub const HOUR: TimeDelta = TimeDelta::hours(1);
 /// When a job is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cadence {
-    /// Every so many minutes of the hour; from one time of the day to another, both of which are slots, or all day.
+    /// Every so many minutes, the first so many after midnight; from one time of the day to another, both of which are slots, or
+    /// all day.
     Every {
         minutes: u32,
+        offset: u32,
         between: Option<(NaiveTime, NaiveTime)>,
         zone: Zone,
     },
@@ -66,10 +68,13 @@ impl fmt::Display for Cadence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |time: NaiveTime| time.format("%H:%M");
         match *self {
-            Self::Every { minutes, between: Some((first, last)), zone } => {
+            Self::Every { minutes, between: Some((first, last)), zone, .. } => {
                 write!(f, "every {minutes} minutes, {}-{}, {zone}", time(first), time(last))
             }
-            Self::Every { minutes, between: None, .. } => write!(f, "every {minutes} minutes"),
+            Self::Every { minutes, offset: 0, between: None, .. } => write!(f, "every {minutes} minutes"),
+            Self::Every { minutes, offset, between: None, .. } => {
+                write!(f, "every {minutes} minutes from minute {offset}")
+            }
             Self::Daily { at, zone } => write!(f, "daily {}, {zone}", time(at)),
             Self::Weekly { on, at, zone } => write!(f, "{on} {}, {zone}", time(at)),
         }
@@ -77,8 +82,19 @@ impl fmt::Display for Cadence {
 }
 
 impl Cadence {
-    pub const fn around_the_clock(minutes: u32) -> Self {
-        Self::Every { minutes, between: None, zone: Zone::Schedule }
+    /// Whose clock it is makes no difference to whole quarters of an hour.
+    pub const fn around_the_clock(minutes: u32, offset: u32) -> Self {
+        Self::Every { minutes, offset, between: None, zone: Zone::Fixed(Tz::UTC) }
+    }
+
+    /// The same so many hours later.
+    pub fn later(self, hours: i64) -> Self {
+        let late = |at: NaiveTime| at.overflowing_add_signed(TimeDelta::hours(hours)).0;
+        match self {
+            Self::Daily { at, zone } => Self::Daily { at: late(at), zone },
+            Self::Weekly { on, at, zone } => Self::Weekly { on, at: late(at), zone },
+            every @ Self::Every { .. } => every,
+        }
     }
 
     /// Weekly, by UTC.
@@ -100,7 +116,8 @@ impl Cadence {
         self.interval() > HOUR
     }
 
-    fn tz(&self, schedule: Tz) -> Tz {
+    /// Whose clock it follows.
+    pub fn tz(&self, schedule: Tz) -> Tz {
         match self {
             Self::Every { zone, .. } | Self::Daily { zone, .. } | Self::Weekly { zone, .. } => zone.tz(schedule),
         }
@@ -119,9 +136,9 @@ impl Cadence {
     /// The slots of a local day.
     fn of_day(&self, zone: Tz, day: NaiveDate) -> Vec<DateTime<Utc>> {
         match *self {
-            Self::Every { minutes, between, .. } => {
+            Self::Every { minutes, offset, between, .. } => {
                 let (first, last) = between.unwrap_or((clock(0, 0), clock(23, 59)));
-                let times = (0..24 * 60).step_by(minutes as usize).map(|minute| clock(minute / 60, minute % 60));
+                let times = (offset..24 * 60).step_by(minutes as usize).map(|minute| clock(minute / 60, minute % 60));
                 let times = times.filter(|time| (first..=last).contains(time));
                 times.flat_map(|time| both(zone.from_local_datetime(&day.and_time(time)))).collect()
             }
@@ -209,8 +226,8 @@ mod tests {
     use super::*;
 
     const BY_DAY: Cadence =
-        Cadence::Every { minutes: 5, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule };
-    const AROUND: Cadence = Cadence::Every { minutes: 15, between: None, zone: Zone::Fixed(UTC) };
+        Cadence::Every { minutes: 5, offset: 0, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule };
+    const AROUND: Cadence = Cadence::Every { minutes: 15, offset: 0, between: None, zone: Zone::Fixed(UTC) };
     const MONDAYS: Cadence = Cadence::Weekly { on: Weekday::Mon, at: clock(8, 0), zone: Zone::Fixed(UTC) };
     const NIGHTLY: Cadence = Cadence::Daily { at: clock(2, 30), zone: Zone::Schedule };
 
@@ -242,7 +259,7 @@ mod tests {
         assert_eq!(slots(NIGHTLY, spring.0, spring.1), ["08T07:30"], "03:30 EDT");
         let early = Cadence::Daily { at: clock(1, 30), zone: Zone::Schedule };
         assert_eq!(slots(early, autumn.0, autumn.1), ["01T05:30"], "the first 01:30");
-        let all_day = Cadence::Every { minutes: 30, between: None, zone: Zone::Schedule };
+        let all_day = Cadence::Every { minutes: 30, offset: 0, between: None, zone: Zone::Schedule };
         assert_eq!(slots(all_day, spring.0, spring.1).len(), 46);
         assert_eq!(slots(all_day, autumn.0, autumn.1).len(), 50);
     }

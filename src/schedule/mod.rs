@@ -15,10 +15,14 @@ pub struct Row {
     pub job: &'static str,
     /// What may run side by side, and is judged apart; '' where a job has one lane.
     pub lane: &'static str,
+    /// What stands behind the job's name for this lane.
+    pub args: &'static [&'static str],
     /// When a scheduler should start it.
     pub cadence: Cadence,
     /// After this long a run stops itself.
     pub deadline: Duration,
+    /// What it needs to be told in secret, beside the database's address.
+    pub secrets: &'static [&'static str],
 }
 
 /// The one zone that a deployment names.
@@ -34,6 +38,18 @@ fn zone(name: &str) -> Result<Tz, String> {
 }
 
 impl Row {
+    const fn new(job: &'static str, cadence: Cadence, deadline_minutes: u64) -> Self {
+        Self { job, lane: "", args: &[], cadence, deadline: minutes(deadline_minutes), secrets: &[] }
+    }
+
+    const fn lane(self, lane: &'static str, args: &'static [&'static str]) -> Self {
+        Self { lane, args, ..self }
+    }
+
+    const fn with_secrets(self, secrets: &'static [&'static str]) -> Self {
+        Self { secrets, ..self }
+    }
+
     /// As units, CronJobs and people call it: the job, or job-lane where there are lanes.
     pub fn name(&self) -> String {
         name(self.job, self.lane)
@@ -52,46 +68,95 @@ impl Row {
 
 /// Every lane of a job that is meant to be started by a scheduler.
 pub const TABLE: &[Row] = &[
-    Row { job: "mark-no-shows", lane: "", cadence: FIVE_MINUTES_BY_DAY, deadline: minutes(4) },
-    Row { job: "stage-alerts", lane: "", cadence: FIVE_MINUTES_BY_DAY, deadline: minutes(4) },
-    Row { job: "escalate-sla", lane: "", cadence: Cadence::around_the_clock(15), deadline: minutes(10) },
-    Row { job: "monitor-ticket-sla", lane: "", cadence: Cadence::around_the_clock(15), deadline: minutes(10) },
-    Row { job: "escalate-tickets", lane: "", cadence: Cadence::around_the_clock(30), deadline: minutes(20) },
-    Row {
-        job: "advance-billing",
-        lane: "pending-payment",
-        cadence: Cadence::weekly(Weekday::Mon, clock(8, 0)),
-        deadline: minutes(15),
+    Row::new("mark-no-shows", FIVE_MINUTES_BY_DAY, 4),
+    Row::new("stage-alerts", FIVE_MINUTES_BY_DAY, 4),
+    Row::new("escalate-sla", Cadence::around_the_clock(15, 0), 10),
+    Row::new("monitor-ticket-sla", Cadence::around_the_clock(15, 0), 10),
+    // Beside the quarters, at which the other two read the same tickets.
+    Row::new("escalate-tickets", Cadence::around_the_clock(30, 7), 20),
+    Row::new("advance-billing", Cadence::weekly(Weekday::Mon, clock(8, 0)), 15)
+        .lane("pending-payment", &["--stage", "pending-payment"]),
+    Row::new("advance-billing", Cadence::weekly(Weekday::Thu, clock(8, 0)), 15).lane("paid", &["--stage", "paid"]),
+    Row::new("refresh-npi", Cadence::weekly(Weekday::Tue, clock(8, 0)), 30),
+    Row::new("sync-practiceq", Cadence::Daily { at: clock(3, 0), zone: DENVER }, 60)
+        .lane("full", &[])
+        .with_secrets(&["practiceq-key"]),
+    Row::new("sync-practiceq", QUARTERS_BY_DAY, 10)
+        .lane("incremental", &["--incremental"])
+        .with_secrets(&["practiceq-key"]),
+    Row::new("prune", Cadence::Daily { at: clock(4, 30), zone: Zone::Schedule }, 30),
+];
+
+/// What schedulers start beside the jobs: who watches them, and who stands in where another scheduler does not start them.
+const BESIDE: &[Beside] = &[
+    Beside { name: "health", command: &["health", "--metrics", "emf"], deadline: Duration::from_secs(30) },
+    Beside {
+        name: "mark-no-shows-backup",
+        command: &["mark-no-shows", "--source", "external", WITHIN, "10m"],
+        deadline: minutes(4),
     },
-    Row {
-        job: "advance-billing",
-        lane: "paid",
-        cadence: Cadence::weekly(Weekday::Thu, clock(8, 0)),
-        deadline: minutes(15),
-    },
-    Row { job: "refresh-npi", lane: "", cadence: Cadence::weekly(Weekday::Tue, clock(8, 0)), deadline: minutes(30) },
-    Row {
-        job: "sync-practiceq",
-        lane: "full",
-        cadence: Cadence::Daily { at: clock(3, 0), zone: DENVER },
-        deadline: minutes(60),
-    },
-    Row {
-        job: "sync-practiceq",
-        lane: "incremental",
-        cadence: Cadence::Every { minutes: 15, between: Some((clock(6, 0), clock(20, 0))), zone: DENVER },
-        deadline: minutes(10),
-    },
-    Row {
-        job: "prune",
-        lane: "",
-        cadence: Cadence::Daily { at: clock(4, 30), zone: Zone::Schedule },
-        deadline: minutes(30),
+    Beside {
+        name: "stage-alerts-backup",
+        command: &["stage-alerts", "--source", "external", WITHIN, "10m"],
+        deadline: minutes(4),
     },
 ];
 
+struct Beside {
+    name: &'static str,
+    command: &'static [&'static str],
+    deadline: Duration,
+}
+
+const WITHIN: &str = "--unless-succeeded-within";
+/// What runs daily or weekly is started again each hour, so often, and does nothing where it succeeded so short a time ago: so
+/// that one that was interrupted is not lost until its next day.
+const AGAIN: i64 = 4;
+const LATELY: &str = "6h";
+
+/// What a scheduler starts: the table as its files say it.
+pub struct Start {
+    pub name: String,
+    /// Behind `rounds`.
+    pub command: Vec<&'static str>,
+    /// Each is a start.
+    pub cadences: Vec<Cadence>,
+    pub deadline: Duration,
+    pub secrets: &'static [&'static str],
+    /// Whether EventBridge alone starts it.
+    pub stands_in: bool,
+}
+
+/// Everything that schedulers start.
+pub fn starts() -> impl Iterator<Item = Start> {
+    let jobs = TABLE.iter().map(|row| {
+        let again = row.cadence.is_slow();
+        let hours = 0..=if again { AGAIN } else { 0 };
+        let within: &[&str] = if again { &[WITHIN, LATELY] } else { &[] };
+        Start {
+            name: row.name(),
+            command: [&[row.job], row.args, within].concat(),
+            cadences: hours.map(|hours| row.cadence.later(hours)).collect(),
+            deadline: row.deadline,
+            secrets: row.secrets,
+            stands_in: false,
+        }
+    });
+    let beside = BESIDE.iter().map(|beside| Start {
+        name: beside.name.to_owned(),
+        command: beside.command.to_vec(),
+        cadences: vec![Cadence::around_the_clock(5, 0)],
+        deadline: beside.deadline,
+        secrets: &[],
+        stands_in: beside.name.ends_with("-backup"),
+    });
+    jobs.chain(beside)
+}
+
+const QUARTERS_BY_DAY: Cadence =
+    Cadence::Every { minutes: 15, offset: 0, between: Some((clock(6, 0), clock(20, 0))), zone: DENVER };
 const FIVE_MINUTES_BY_DAY: Cadence =
-    Cadence::Every { minutes: 5, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule };
+    Cadence::Every { minutes: 5, offset: 0, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule };
 
 /// Where the PracticeQ account is.
 const DENVER: Zone = Zone::Fixed(Tz::America__Denver);

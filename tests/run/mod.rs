@@ -4,6 +4,7 @@ mod by_hand;
 mod claim;
 mod endings;
 mod faults;
+mod metrics;
 #[cfg(target_os = "linux")]
 mod network;
 mod phi;

@@ -19,6 +19,7 @@ use super::{Answer, Desk, Operation, listing, shown};
 use crate::actor::refused;
 use crate::exit::Exit;
 use crate::local_time::before;
+use crate::metrics::Metrics;
 use crate::output::stamp;
 use crate::redact::Failure;
 use crate::run::{self, positive_duration};
@@ -79,7 +80,10 @@ impl Operation for HealthArgs {
             "jobs": told.iter().map(Told::json).collect::<Vec<_>>(),
         });
         let exit = if good { Exit::Done } else { Exit::Failed };
-        Ok(Answer::new(exit, json, self.text(&told, now)))
+        let metrics =
+            told.iter().map(|told| Metrics { job: told.row.name(), healthy: told.verdict.healthy, run: None });
+        let answer = Answer::new(exit, json, self.text(&told, now));
+        Ok(Answer { metrics: metrics.collect(), ..answer })
     }
 }
 

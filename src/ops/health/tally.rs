@@ -170,12 +170,21 @@ pub mod tests {
     pub const BY_DAY: Row = Row {
         job: "by-day",
         lane: "",
-        cadence: Cadence::Every { minutes: 5, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule },
+        args: &[],
+        secrets: &[],
+        cadence: Cadence::Every {
+            minutes: 5,
+            offset: 0,
+            between: Some((clock(7, 0), clock(22, 55))),
+            zone: Zone::Schedule,
+        },
         deadline: Duration::from_secs(240),
     };
     pub const MONDAYS: Row = Row {
         job: "mondays",
         lane: "",
+        args: &[],
+        secrets: &[],
         cadence: Cadence::Weekly { on: Weekday::Mon, at: clock(8, 0), zone: Zone::Fixed(UTC) },
         deadline: Duration::from_secs(1800),
     };

@@ -1,0 +1,115 @@
+//! Metrics for CloudWatch: lines in its Embedded Metric Format on stdout, which its log agent turns into metrics. A line that
+//! cannot be written changes no outcome.
+
+use std::io::Write;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Metrics")]
+pub struct MetricsArgs {
+    /// Write metrics to stdout at the end
+    #[arg(long, global = true, env = "ROUNDS_METRICS", value_enum)]
+    pub metrics: Option<Format>,
+    /// The namespace of the metrics
+    #[arg(long, global = true, env = "ROUNDS_METRICS_NAMESPACE", value_name = "NAME", default_value = "HMS/CronJobs", value_parser = namespace)]
+    pub metrics_namespace: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// CloudWatch's Embedded Metric Format: one line of JSON
+    Emf,
+}
+
+/// The metrics of one job.
+pub struct Metrics {
+    /// As in the schedule.
+    pub job: String,
+    pub healthy: bool,
+    /// Duration in milliseconds, items processed, items failed; of a run.
+    pub run: Option<[u64; 3]>,
+}
+
+impl Metrics {
+    fn emf(&self, namespace: &str, now: DateTime<Utc>) -> Value {
+        let mut values = vec![("CronHealthStatus", "None", u64::from(self.healthy))];
+        if let Some([duration_ms, processed, failed]) = self.run {
+            values.push(("CronExecutionDuration", "Milliseconds", duration_ms));
+            values.push(("ItemsProcessed", "Count", processed));
+            values.push(("ItemsFailed", "Count", failed));
+        }
+        let names: Vec<Value> = values.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+        let mut line = Map::new();
+        line.insert(
+            "_aws".into(),
+            json!({
+                "Timestamp": now.timestamp_millis(),
+                "CloudWatchMetrics": [{ "Namespace": namespace, "Dimensions": [["JobName"]], "Metrics": names }],
+            }),
+        );
+        line.insert("JobName".into(), json!(self.job));
+        line.extend(values.iter().map(|(name, _, value)| ((*name).to_owned(), json!(value))));
+        Value::Object(line)
+    }
+}
+
+impl MetricsArgs {
+    /// Writes them, where they are wanted.
+    pub fn write(&self, metrics: &[Metrics]) {
+        if self.metrics.is_none() {
+            return;
+        }
+        let now = published();
+        let lines: String = metrics.iter().map(|one| format!("{}\n", one.emf(&self.metrics_namespace, now))).collect();
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
+    }
+}
+
+/// A metric is of the moment in which it is published, also where no database was reached.
+#[expect(clippy::disallowed_methods, reason = "it decides nothing")]
+fn published() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// What CloudWatch takes.
+fn namespace(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
+    let good = (1..=255).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with(':');
+    if good { Ok(text.to_owned()) } else { Err("has up to 255 letters, digits and . - _ / # :".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_each_metric_that_it_has() {
+        let run = Metrics { job: "prune".into(), healthy: true, run: Some([12, 3, 1]) };
+        let line = run.emf("HMS/CronJobs", DateTime::from_timestamp_millis(1_700_000_000_123).expect("an instant"));
+        assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_123_i64);
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Dimensions"], json!([["JobName"]]));
+        for metric in directive["Metrics"].as_array().expect("a list") {
+            let name = metric["Name"].as_str().expect("a name");
+            assert!(line[name].is_u64(), "{name}: {line}");
+        }
+        assert_eq!((&line["JobName"], &line["CronHealthStatus"]), (&json!("prune"), &json!(1)));
+        let watched = Metrics { job: "prune".into(), healthy: false, run: None };
+        let line = watched.emf("N", DateTime::UNIX_EPOCH);
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn a_namespace_is_what_cloudwatch_takes() {
+        for good in ["HMS/CronJobs", "a", "A.b-c_d/e#f:g"] {
+            assert!(namespace(good).is_ok(), "{good}");
+        }
+        for bad in ["", ":a", "a b", "é", &"a".repeat(256)] {
+            assert!(namespace(bad).is_err(), "{bad}");
+        }
+    }
+}

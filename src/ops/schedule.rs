@@ -1,0 +1,99 @@
+//! `rounds schedule`: what schedulers start, and when next. It asks no database.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::listing;
+use crate::exit::Exit;
+use crate::output::{OutputArgs, stamp};
+use crate::run::RunArgs;
+use crate::schedule::{self, Cadence, Start, ZoneArgs};
+
+/// Whatever is in the table comes at least so often.
+const LOOK: TimeDelta = TimeDelta::days(8);
+
+/// Tell what schedulers start, and when next
+#[derive(Args, Debug)]
+pub struct ScheduleArgs {
+    /// How many of the next starts to tell of each
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=500))]
+    next: u16,
+    #[command(flatten)]
+    zone: ZoneArgs,
+}
+
+pub fn schedule(args: &ScheduleArgs, run: &RunArgs, output: &OutputArgs) -> Exit {
+    let (zone, from) = (args.zone.schedule_zone, run.as_of.unwrap_or_else(today));
+    let starts: Vec<(Start, Vec<DateTime<Utc>>)> = schedule::starts()
+        .map(|start| {
+            let next = next(&start.cadences, zone, from, args.next.into());
+            (start, next)
+        })
+        .collect();
+    let json = || json!({ "schedule_zone": zone.name(), "schedule": starts.iter().map(|row| shape(row, zone)).collect::<Vec<_>>() });
+    output.print(|| text(&starts, zone), json);
+    Exit::Done
+}
+
+/// The plan is looked at by a person, who has a clock.
+#[expect(clippy::disallowed_methods, reason = "it decides nothing")]
+fn today() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// The next starts from an instant on.
+fn next(cadences: &[Cadence], zone: Tz, from: DateTime<Utc>, count: usize) -> Vec<DateTime<Utc>> {
+    let mut next = vec![];
+    let mut since = from;
+    while next.len() < count {
+        let until = since + LOOK;
+        let mut slots: Vec<_> = cadences.iter().flat_map(|cadence| cadence.slots(zone, since, until)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        next.extend(slots);
+        since = until;
+    }
+    next.truncate(count);
+    next
+}
+
+fn shape((start, next): &(Start, Vec<DateTime<Utc>>), zone: Tz) -> Value {
+    let cadence = start.cadences[0];
+    json!({
+        "name": start.name,
+        "command": start.command,
+        "cadence": cadence.to_string(),
+        "starts_a_slot": start.cadences.len(),
+        "time_zone": cadence.tz(zone).name(),
+        "deadline_seconds": start.deadline.as_secs(),
+        "secrets": start.secrets,
+        "only": start.stands_in.then_some("eventbridge"),
+        "next": next.iter().copied().map(stamp).collect::<Vec<_>>(),
+    })
+}
+
+fn text(starts: &[(Start, Vec<DateTime<Utc>>)], zone: Tz) -> String {
+    let cells: Vec<Vec<String>> = starts
+        .iter()
+        .map(|(start, next)| {
+            let cadence = start.cadences[0];
+            let again = match start.cadences.len() {
+                1 => String::new(),
+                starts => format!(", {} times more, hourly", starts - 1),
+            };
+            let tz = cadence.tz(zone);
+            let local: Vec<String> =
+                next.iter().map(|slot| slot.with_timezone(&tz).format("%a %d %H:%M").to_string()).collect();
+            vec![
+                start.name.clone(),
+                start.command.join(" "),
+                format!("{cadence}{again}"),
+                humantime::format_duration(start.deadline).to_string(),
+                format!("{} {}", local.join(", "), tz.name()),
+            ]
+        })
+        .collect();
+    listing(&["name", "rounds ...", "when", "deadline", "next"], &cells, "Nothing is in the schedule.")
+}
