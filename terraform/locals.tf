@@ -1,0 +1,28 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.id
+  tags      = merge({ Application = "rounds", Environment = var.environment }, var.tags)
+
+  # ECS refuses a task whose secret does not exist, so a job without its secret has no task at all.
+  secrets = {
+    database      = { variable = "DATABASE_URL", from = [var.database_url_secret_arn] }
+    practiceq-key = { variable = "ROUNDS_PRACTICEQ_KEY", from = var.practiceq_key_secret[*].arn }
+  }
+  jobs = {
+    for name, job in local.schedules : name => job
+    if alltrue([for secret in job.secrets : length(local.secrets[secret].from) > 0])
+  }
+
+  # health publishes the metric of every job but its own, and a backup run counts as one of its job.
+  watched = [
+    for name, job in local.jobs : name
+    if name != "health" && !endswith(name, "-backup") && !contains(var.unwatched_jobs, name)
+  ]
+
+  metric_namespace = "HMS/CronJobs"
+}
