@@ -10,9 +10,10 @@ with_postgres = PG_BIN="$$(scripts/postgres)" && export PG_BIN
 demo:
 	@$(with_postgres) && cargo run --locked --quiet -- demo $(ARGS)
 
-# Once against the server, once more through PgBouncer in transaction mode.
+# Once against the server, once more through PgBouncer in transaction mode; and what schedulers read (of Linux's tools).
 test:
 	@scripts/test-tools
+	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }
 	@$(with_postgres) && cargo test --locked && ROUNDS_TEST_POOLER=1 cargo test --locked --test it
 
 bench:
@@ -33,3 +34,35 @@ check:
 docs:
 	env -i PATH="$$PATH" HOME="$$HOME" cargo run --locked --quiet -- man --markdown > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
+
+# The manifests of k8s/, without a cluster.
+.PHONY: check-k8s
+check-k8s:
+	@scripts/check-k8s
+
+# The units of systemd/: what systemd's own tools say of them; a real systemd that runs the jobs (root, three minutes).
+.PHONY: check-systemd boot-systemd install uninstall deb
+check-systemd:
+	@scripts/check-systemd
+
+boot-systemd:
+	@scripts/systemd-boot
+
+# PREFIX=/usr/local, DESTDIR=, SCHEDULE_ZONE=America/Chicago; builds nothing, so that it can run as root.
+install uninstall:
+	@scripts/systemd-install $@
+
+# A Debian package in target/debian.
+deb:
+	cargo build --locked --release
+	@scripts/systemd-deb
+
+# terraform/, without AWS. TERRAFORM=off does without terraform, and says so; TF_PLUGIN_MIRROR names its AWS provider.
+.PHONY: check-terraform
+check-terraform:
+	@scripts/check-terraform
+
+# The container image: built, and run by podman. Takes root, and minutes the first time.
+.PHONY: check-container
+check-container:
+	@scripts/check-container

@@ -3,6 +3,7 @@
 mod cli;
 #[cfg(feature = "demo")]
 mod demo;
+mod deploy;
 mod jobs;
 mod ops;
 mod run;

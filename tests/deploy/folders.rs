@@ -1,0 +1,141 @@
+//! What the three folders say, as people wrote it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::calendar::{Times, cron, event_bridge, on_calendar};
+
+/// A name of the table in a folder.
+#[derive(Default)]
+pub struct Entry {
+    pub command: Vec<String>,
+    pub times: Vec<Times>,
+    /// In seconds: the job's own, or the one after which the scheduler ends it.
+    pub deadline: u64,
+    pub exact: bool,
+    /// After how many seconds the scheduler ends it, where it does.
+    pub outer: Option<u64>,
+    /// Beside the database's address.
+    pub secrets: Vec<String>,
+}
+
+const SECRET: &str = "practiceq-key";
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The files of a directory whose names end so, without that end.
+fn names(dir: &str, end: &str) -> Vec<String> {
+    let files = fs::read_dir(dir).unwrap_or_else(|error| panic!("{dir}: {error}"));
+    let names = files.map(|file| file.expect("readable").file_name().into_string().expect("UTF-8"));
+    names.filter_map(|name| name.strip_suffix(end).map(str::to_owned)).collect()
+}
+
+/// The values of a key of a unit, in order; an empty one forgets those before it.
+fn settings<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    let mut found = vec![];
+    for value in unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')) {
+        match value {
+            "" => found.clear(),
+            value => found.push(value),
+        }
+    }
+    found
+}
+
+pub fn systemd() -> BTreeMap<String, Entry> {
+    let template = read("systemd/rounds@.service");
+    let entry = |name: String| {
+        let timer = read(format!("systemd/rounds-{name}.timer"));
+        assert_eq!(settings(&timer, "Unit"), [format!("rounds@{name}.service")], "{name}");
+        assert_eq!(settings(&timer, "Persistent"), ["true"], "{name}");
+        let own = format!("systemd/rounds@{name}.service.d/10-job.conf");
+        let own = fs::read_to_string(own).unwrap_or_default();
+        let unit = format!("{template}\n{own}").replace("%i", &name);
+        let command = settings(&unit, "ExecStart");
+        let [command] = command[..] else { panic!("{name}: one command: {command:?}") };
+        let limit = settings(&unit, "TimeoutStartSec").pop().expect("a limit");
+        let deadline = humantime::parse_duration(limit).expect("a time").as_secs();
+        let credentials = settings(&unit, "LoadCredential");
+        let secret = credentials.iter().any(|credential| credential.starts_with(SECRET)).then(|| SECRET.to_owned());
+        let command = command.split(' ').skip(1).map(str::to_owned).collect();
+        let times = settings(&timer, "OnCalendar").into_iter().map(on_calendar).collect();
+        let secrets = secret.into_iter().collect();
+        (name, Entry { command, times, deadline, exact: false, outer: Some(deadline), secrets })
+    };
+    let timers = names("systemd", ".timer").into_iter();
+    timers.map(|timer| timer.strip_prefix("rounds-").expect("rounds-NAME.timer").to_owned()).map(entry).collect()
+}
+
+fn yaml(text: &str) -> Value {
+    serde_yaml_ng::from_str(text).expect("YAML")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+}
+
+pub fn k8s() -> BTreeMap<String, Entry> {
+    let dir = "k8s/base/cronjobs";
+    let listed = read("k8s/base/kustomization.yaml");
+    let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+    for file in names(dir, ".yaml") {
+        assert!(listed.contains(&format!("cronjobs/{file}.yaml")), "{file} is no resource of k8s/base");
+        let job = yaml(&read(format!("{dir}/{file}.yaml")));
+        assert_eq!((text(&job["kind"]), text(&job["metadata"]["name"])), ("CronJob", &*format!("rounds-{file}")));
+        let name = text(&job["metadata"]["labels"]["app.kubernetes.io/component"]).to_owned();
+        let spec = &job["spec"];
+        let pod = &spec["jobTemplate"]["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let words = |list: &Value| -> Vec<String> {
+            list.as_array().into_iter().flatten().map(|word| text(word).to_owned()).collect()
+        };
+        let env = container["env"].as_array().into_iter().flatten();
+        let secret = env.filter(|env| env["name"] == "ROUNDS_PRACTICEQ_KEY_FILE").map(|_| SECRET.to_owned());
+        let deadline = spec["jobTemplate"]["spec"]["activeDeadlineSeconds"].as_u64().expect("seconds");
+        let new = Entry {
+            command: words(&container["args"]),
+            times: vec![cron(text(&spec["schedule"]), text(&spec["timeZone"]))],
+            deadline,
+            exact: false,
+            outer: Some(deadline),
+            secrets: secret.collect(),
+        };
+        assert_eq!(spec["suspend"], false, "{file}");
+        match entries.get_mut(&name) {
+            // What one line cannot say.
+            Some(entry) => {
+                assert_eq!((&entry.command, &entry.secrets), (&new.command, &new.secrets), "{file}");
+                entry.times.extend(new.times);
+                entry.deadline = entry.deadline.min(deadline);
+            }
+            None => drop(entries.insert(name, new)),
+        }
+    }
+    entries
+}
+
+pub fn terraform() -> BTreeMap<String, Entry> {
+    let file: Value = hcl::from_str(&read("terraform/schedules.tf")).expect("HCL");
+    let schedules = file["locals"]["schedules"].as_object().expect("a map of schedules");
+    let entry = |(name, schedule): (&String, &Value)| {
+        let words = |key: &str| -> Vec<String> {
+            schedule[key].as_array().expect(key).iter().map(|word| text(word).to_owned()).collect()
+        };
+        let zone = match text(&schedule["timezone"]) {
+            "${var.schedule_zone}" => super::ZONE,
+            zone => zone,
+        };
+        let times = words("schedule_expressions").iter().map(|line| event_bridge(line, zone)).collect();
+        let deadline = schedule["deadline_seconds"].as_u64().expect("seconds");
+        let mut secrets = words("secrets");
+        assert_eq!(secrets.remove(0), "database", "{name}");
+        (name.clone(), Entry { command: words("command"), times, deadline, exact: true, outer: None, secrets })
+    };
+    schedules.iter().map(entry).collect()
+}
