@@ -38,7 +38,10 @@ async fn a_run_ends_with_a_line_of_its_metrics() {
     let [line] = &lines(&outcome)[..] else { panic!("one line: {outcome:?}") };
     valid(line, "HMS/CronJobs");
     assert_eq!(line["JobName"], "mark-no-shows");
-    assert_eq!((&line["CronHealthStatus"], &line["ItemsProcessed"], &line["ItemsFailed"]), (&json!(1), &json!(3), &json!(0)));
+    assert_eq!(
+        (&line["CronHealthStatus"], &line["ItemsProcessed"], &line["ItemsFailed"]),
+        (&json!(1), &json!(3), &json!(0))
+    );
     let report: Value = serde_json::from_str(outcome.stdout.lines().next().expect("a report")).expect("JSON");
     assert_eq!(line["CronExecutionDuration"], report["duration_ms"]);
     assert!(lines(&clinic.run(&args[..3]).await).is_empty(), "only where they are wanted");

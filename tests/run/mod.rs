@@ -11,3 +11,4 @@ mod phi;
 mod streak;
 mod takeover;
 mod tls;
+mod views;
