@@ -84,16 +84,24 @@ fn text(starts: &[(Start, Vec<DateTime<Utc>>)], zone: Tz) -> String {
                 starts => format!(", {} times more, hourly", starts - 1),
             };
             let tz = cadence.tz(zone);
-            let local: Vec<String> =
-                next.iter().map(|slot| slot.with_timezone(&tz).format("%a %d %H:%M").to_string()).collect();
             vec![
                 start.name.clone(),
                 start.command.join(" "),
                 format!("{cadence}{again}"),
                 humantime::format_duration(start.deadline).to_string(),
-                format!("{} {}", local.join(", "), tz.name()),
+                format!("{} {}", local(next, tz), tz.name()),
             ]
         })
         .collect();
     listing(&["name", "rounds ...", "when", "deadline", "next"], &cells, "Nothing is in the schedule.")
+}
+
+/// Wall clock, each day once.
+fn local(instants: &[DateTime<Utc>], tz: Tz) -> String {
+    let local: Vec<_> = instants.iter().map(|instant| instant.with_timezone(&tz)).collect();
+    let told = local.iter().enumerate().map(|(index, at)| {
+        let same_day = index > 0 && local[index - 1].date_naive() == at.date_naive();
+        at.format(if same_day { "%H:%M" } else { "%a %d %H:%M" }).to_string()
+    });
+    told.collect::<Vec<_>>().join(" ")
 }
