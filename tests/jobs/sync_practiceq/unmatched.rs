@@ -308,3 +308,33 @@ async fn a_decision_made_while_a_run_reads_stands() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_decision_that_is_made_while_the_visit_is_filed_again_stands() {
+    let (sync, ..) = three_unknown().await;
+    sync.upstream.edit("n1", |row| row["ServiceName"] = json!("Another"));
+    let decide =
+        "BEGIN; UPDATE practiceq_unmatched SET status = 'ignored', decided_by = 1, decided_at = clock_timestamp()
+                  WHERE external_id = 'n1'";
+    sync.clinic.sql(decide).await;
+    let run = sync.start(&[]);
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    sync.clinic.sql("COMMIT").await;
+    program::finish(run).await.expect(0);
+    assert_eq!(sync.decided().await["n1"], "ignored");
+}
+
+#[tokio::test]
+async fn a_row_that_names_no_client_is_whose_it_was() {
+    let sync = Sync::new().await;
+    let pat = sync.patient_of(&PAT).await;
+    sync.upstream.put(appointment("a1", &PAT, LATER));
+    sync.sweep().await;
+    sync.upstream.edit("a1", |row| {
+        for field in ["ClientId", "ClientName", "ClientEmail", "ClientDateOfBirth"] {
+            row[field] = Value::Null;
+        }
+    });
+    sync.sweep().await;
+    assert_eq!(sync.whose().await, json!({ "a1": pat }));
+}
