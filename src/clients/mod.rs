@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderName, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{ClientBuilder, Response};
+use reqwest::{ClientBuilder, Response, Url};
 use rustls::ClientConfig;
 
 use crate::redact::{Class, Failure};
@@ -38,6 +38,14 @@ fn builder() -> Result<ClientBuilder, Failure> {
 /// One that follows redirects within a host.
 pub fn http() -> Result<reqwest::Client, Failure> {
     build(builder()?.redirect(Policy::custom(within_the_host)))
+}
+
+/// An address that can be shown and recorded, for an option.
+pub fn address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| "is no URL".to_owned())?;
+    let plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if plain { Ok(url) } else { Err("must have no user, password, query or fragment".to_owned()) }
 }
 
 fn build(client: ClientBuilder) -> Result<reqwest::Client, Failure> {

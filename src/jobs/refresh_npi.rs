@@ -32,6 +32,7 @@ use reqwest::Url;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
+use crate::clients::address;
 use crate::redact::Failure;
 use crate::run::{Counts, Halt, Job, NotDone, Run};
 use archive::Archive;
@@ -136,14 +137,6 @@ impl RefreshNpi {
 fn base(text: &str) -> Result<Url, String> {
     let url = address(&format!("{}/", text.trim_end_matches('/')))?;
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err("must begin with https:// or http://".into()) }
-}
-
-fn address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|_| "is no URL".to_owned())?;
-    // It is shown and recorded.
-    let plain =
-        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    if plain { Ok(url) } else { Err("must have no user, password, query or fragment".to_owned()) }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -98,6 +98,18 @@ impl Desk<'_> {
         }
     }
 
+    /// Shows whom something is about, in one transaction with the record that it was shown.
+    pub async fn reveal<T>(
+        &self,
+        body: impl AsyncFnOnce(&Transaction<'_>, &Moment) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if self.run.dry_run {
+            let message = "--reveal is recorded, so it cannot be done with --dry-run";
+            return Err(refused("REVEAL_NOT_RECORDED", message.into()));
+        }
+        Ok(self.act(body).await?.1)
+    }
+
     async fn now(&self, tx: &Transaction<'_>) -> Result<DateTime<Utc>, Failure> {
         let clock = tx.query_typed_one("SELECT clock_timestamp()", &[]).await?;
         Ok(self.run.as_of.unwrap_or(clock.get(0)))

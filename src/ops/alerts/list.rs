@@ -63,11 +63,7 @@ struct Revealed {
 impl ListArgs {
     pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
         let (rows, revealed) = if self.reveal {
-            if desk.run.dry_run {
-                let message = "--reveal is recorded, so it cannot be done with --dry-run";
-                return Err(refused("REVEAL_NOT_RECORDED", message.into()));
-            }
-            desk.act(async |tx, moment| self.reveal(tx, &moment.actor).await).await?.1
+            desk.reveal(async |tx, moment| self.reveal(tx, &moment.actor).await).await?
         } else {
             (desk.read(async |tx, _| self.rows(tx, self.facility).await).await?, HashMap::new())
         };
