@@ -16,7 +16,7 @@ use super::End;
 use super::show::Show;
 use crate::clients::RetryAfter;
 use crate::redact::Failure;
-use crate::run::Run;
+use crate::run::{Halt, Run};
 
 /// How long the account's row is waited for: it is held for a moment only.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -125,7 +125,6 @@ impl<'a> Budget<'a> {
     }
 
     async fn grant(&self, purpose: &str) -> Result<Grant, End> {
-        const WHAT: &str = "counting a request in api_requests";
         let Limits { requests_per_minute, requests_per_day, .. } = *self.limits;
         let scheduled = [requests_per_minute, requests_per_day].map(|limit| self.limits.scheduled(limit));
         let count = async |tx: &Transaction<'_>| {
@@ -148,16 +147,23 @@ impl<'a> Budget<'a> {
             let asked: Option<DateTime<Utc>> = row.get("asked_at");
             Ok::<_, Failure>(asked.map_or(Grant::Wait { wait, blocked: row.get("is_blocked") }, Grant::Asked))
         };
-        // A request of a dry run is one.
-        Ok(match self.run.dry_run() {
-            true => self.run.beside(WHAT, count).await?,
-            false => self.run.effect_within(PATIENCE, WHAT, count).await?,
-        })
+        Ok(self.commit("counting a request in api_requests", count).await?)
+    }
+
+    /// A request of a dry run is one: what is noted of it stays.
+    async fn commit<T>(
+        &self,
+        what: &str,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Halt> {
+        match self.run.dry_run() {
+            true => self.run.beside(what, body).await,
+            false => self.run.effect_within(PATIENCE, what, body).await,
+        }
     }
 
     /// The account wants no request for so long, from nobody; it was asked at that instant.
     pub async fn block(&self, wait: Option<RetryAfter>, asked_at: DateTime<Utc>) -> Result<(), End> {
-        const WHAT: &str = "noting that the account asks to be left alone";
         let wait = match wait {
             Some(RetryAfter::For(wait)) => wait,
             Some(RetryAfter::Until(until)) => (until - asked_at).to_std().unwrap_or_default(),
@@ -173,10 +179,6 @@ impl<'a> Budget<'a> {
             .await?;
             Ok::<_, Failure>(())
         };
-        match self.run.dry_run() {
-            true => self.run.beside(WHAT, block).await?,
-            false => self.run.effect_within(PATIENCE, WHAT, block).await?,
-        }
-        Ok(())
+        Ok(self.commit("noting that the account asks to be left alone", block).await?)
     }
 }
