@@ -1,5 +1,7 @@
-//! `rounds escalate-tickets`: conditions at their boundaries, episodes, and everything a job owes. What the actions do is in
-//! `escalate_tickets_actions.rs`.
+//! `rounds escalate-tickets`: conditions at their boundaries, episodes, and everything a job owes.
+
+mod actions;
+mod properties;
 
 use serde_json::{Value, json};
 

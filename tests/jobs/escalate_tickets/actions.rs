@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::escalate_tickets::escalate;
+use super::escalate;
 use crate::support::Clinic;
 use crate::support::desk::{TICKET, Ticket};
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::properties::seed;
+use crate::jobs::properties::seed;
 use crate::support::Clinic;
 
 const TICKETS: usize = 600;
