@@ -10,11 +10,13 @@ with_postgres = PG_BIN="$$(scripts/postgres)" && export PG_BIN
 demo:
 	@$(with_postgres) && cargo run --locked --quiet -- demo $(ARGS)
 
+# The tests wait for the server more than they compute, so six run at once whatever the machine has.
 # Once against the server, once more through PgBouncer in transaction mode; and what schedulers read (of Linux's tools).
 test:
 	@scripts/test-tools
 	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }
-	@$(with_postgres) && cargo test --locked && ROUNDS_TEST_POOLER=1 cargo test --locked --test it
+	@$(with_postgres) && export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} && cargo test --locked && \
+	 ROUNDS_TEST_POOLER=1 cargo test --locked --test it
 
 bench:
 	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations --bench billing --bench practiceq

@@ -16,14 +16,14 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::{Error, NoTls};
 
 use contest::{Contest, hold};
-use harness::{Harness, RUN, Script, ScriptFile, left_alone, literal};
+use harness::{Harness, RUN, Script, ScriptFile, literal, skipped_columns};
 
 const AS_OF: &str = "2026-03-02T08:00:00Z";
 const SINGLE_ROWS: usize = 3000;
 
-const CANDIDATES: &str = include_str!("../src/jobs/advance_billing.candidates.sql");
-const DWELL: &str = include_str!("../src/jobs/advance_billing.dwell.sql");
-const ADVANCE: &str = include_str!("../src/jobs/advance_billing.sql");
+const CANDIDATES: &str = include_str!("../src/jobs/advance_billing/candidates.part.sql");
+const DWELL: &str = include_str!("../src/jobs/advance_billing/recently_moved.part.sql");
+const ADVANCE: &str = include_str!("../src/jobs/advance_billing/advance.sql");
 const LOCK: &str = "SELECT count(*) FROM (SELECT FROM surgical_cases WHERE id = ANY ($1) ORDER BY id
                                           FOR NO KEY UPDATE SKIP LOCKED) c";
 
@@ -74,7 +74,7 @@ fn script(due: &[i64]) -> ScriptFile {
     let advance = ADVANCE
         .replace("{due}", &format!("{CANDIDATES}  AND NOT\n{}", DWELL.replace("{least}", "$3")))
         .replace("{timestamp}", "pending_payment_ts")
-        .replace("{left_alone}", &left_alone("$4", "locked", "advanced", "surgical_cases"));
+        .replace("{skipped_columns}", &skipped_columns("$4", "locked", "advanced", "surgical_cases"));
     Script::new("advance-billing")
         .read(&[&worth, &looks("count(*)", ""), &scan()])
         .effects(due, |ids| {

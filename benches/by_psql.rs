@@ -1,13 +1,15 @@
 //! The same statements as a psql script: what the database itself needs for them.
 
-use crate::harness::{RUN, Script, ScriptFile, left_alone, literal};
+use crate::harness::{RUN, Script, ScriptFile, literal, skipped_columns};
 use crate::{AS_OF, FIRST_DATE, LAST_DATE};
 
-const DUE: &str =
-    concat!(include_str!("../src/jobs/mark_no_shows.visit.sql"), include_str!("../src/jobs/mark_no_shows.due.sql"));
-const UNJUDGED: &str = include_str!("../src/jobs/mark_no_shows.unjudged.sql");
-const MARK: &str = include_str!("../src/jobs/mark_no_shows.sql");
-const OUTBOX: &str = include_str!("../src/outbox.sql");
+const DUE: &str = concat!(
+    include_str!("../src/jobs/mark_no_shows/visit.part.sql"),
+    include_str!("../src/jobs/mark_no_shows/due.part.sql")
+);
+const UNJUDGED: &str = include_str!("../src/jobs/mark_no_shows/no_slot_length.sql");
+const MARK: &str = include_str!("../src/jobs/mark_no_shows/apply.sql");
+const OUTBOX: &str = include_str!("../src/clinic/outbox.part.sql");
 
 /// The rule's parameters.
 fn rule() -> [String; 5] {
@@ -27,8 +29,8 @@ pub fn scan() -> String {
 /// The whole run as a script, for the ids that the scan finds.
 pub fn script(due: &[i64]) -> ScriptFile {
     let [now, first, last, days, zones] = rule();
-    let left_alone = left_alone("$6", "pairs", "marked", "appointments");
-    let mark = MARK.replace("{due}", DUE).replace("{outbox}", OUTBOX).replace("{left_alone}", &left_alone);
+    let skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments");
+    let mark = MARK.replace("{due}", DUE).replace("{outbox}", OUTBOX).replace("{skipped_columns}", &skipped_columns);
     let by = ["'AUTO_TIMEOUT'", "NULL::bigint", "NULL::text"];
     Script::new("mark-no-shows")
         .read(&["SELECT id, time_zone FROM facilities ORDER BY id", &literal(UNJUDGED, &[&first, &last]), &scan()])

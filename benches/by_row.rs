@@ -12,8 +12,8 @@ const FIND: &str = concat!(
             visit.starts_at + make_interval(mins => d.slot_duration_minutes) AS ends_at
      FROM appointments a
      JOIN patients p ON p.id = a.patient_id\n",
-    include_str!("../src/jobs/mark_no_shows.visit.sql"),
-    include_str!("../src/jobs/mark_no_shows.due.sql"),
+    include_str!("../src/jobs/mark_no_shows/visit.part.sql"),
+    include_str!("../src/jobs/mark_no_shows/due.part.sql"),
     "AND a.id = $6 FOR NO KEY UPDATE OF a"
 );
 const FIND_SLOT: &str = "SELECT id, (slot_date + end_time) AT TIME ZONE $2 AS ends_at

@@ -10,7 +10,7 @@ use crate::scratch::{Durability, Scratch};
 
 const FENCE: &str = include_str!("../src/run/fence.sql");
 const CLOSE: &str = include_str!("../src/run/close.sql");
-const LEFT_ALONE: &str = include_str!("../src/run/left_alone.sql");
+const SKIPPED_COLUMNS: &str = include_str!("../src/run/skipped_columns.part.sql");
 pub const RUN: &str = "'00000000-0000-4000-8000-000000000001'::uuid";
 const SETTINGS: &str = "SET LOCAL statement_timeout = 30000\\; SET LOCAL lock_timeout = 2000\\; \
                         SET LOCAL idle_in_transaction_session_timeout = 15000\\; \
@@ -120,7 +120,7 @@ impl Script {
     /// Closes the run; a file that lives as long as this.
     pub fn close(mut self) -> ScriptFile {
         let items = self.items.to_string();
-        let close = literal(CLOSE, &[RUN, "'COMPLETED'", "NULL", "NULL", &items, "0", "'{}'::jsonb"]);
+        let close = literal(CLOSE, &[RUN, "'COMPLETED'", "NULL", "NULL", &items, "0", "'{}'::jsonb", "NULL"]);
         write!(self.text, "BEGIN;\n{SETTINGS}{close};\nCOMMIT;\n").expect("a string takes it");
         let path = std::env::temp_dir().join(format!("rounds-bench-{}.sql", std::process::id()));
         fs::write(&path, self.text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -141,9 +141,9 @@ fn array(ids: &[i64]) -> String {
 }
 
 /// The accounting of what a statement left alone.
-pub fn left_alone(ids: &str, mine: &str, done: &str, table: &str) -> String {
-    let names = [("{ids}", ids), ("{mine}", mine), ("{done}", done), ("{table}", table)];
-    names.iter().fold(LEFT_ALONE.to_owned(), |text, (name, value)| text.replace(name, value))
+pub fn skipped_columns(ids: &str, locked: &str, done: &str, table: &str) -> String {
+    let names = [("{ids}", ids), ("{locked}", locked), ("{done}", done), ("{table}", table)];
+    names.iter().fold(SKIPPED_COLUMNS.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
 /// Writes the values in place of `$1`, `$2`, ..., and leaves the comments out.

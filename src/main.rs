@@ -2,29 +2,21 @@
 
 #![forbid(unsafe_code)]
 
-mod actor;
 mod cli;
 mod clients;
+mod clinic;
+mod command;
 mod db;
 #[cfg(feature = "demo")]
 mod demo;
+mod error;
 mod exit;
 mod jobs;
-mod local_time;
-mod metrics;
-mod migrate;
-mod npi;
 mod ops;
-mod outbox;
 mod output;
-mod redact;
 mod retry;
 mod run;
 mod schedule;
-mod schema;
-mod table;
-mod telemetry;
-mod tickets;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,10 +25,10 @@ use cli::Cli;
 
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::read();
-    telemetry::init(&global.logs, command.log_level());
+    output::log::init(&global.logs, command.log_level());
     // One thread: a run waits for the database, it does not compute.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("timers and sockets");
-    let exit = runtime.block_on(command.perform(global));
+    let exit = runtime.block_on(command.execute(global));
     // A look-up of a name that nobody answers must not keep a process that is done.
     runtime.shutdown_timeout(Duration::from_secs(2));
     exit.into()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::redact::{Class, Failure};
+use crate::error::{Error, ErrorKind};
 
 #[derive(Clone, Copy)]
 pub struct Retry {
@@ -14,21 +14,21 @@ pub struct Retry {
 }
 
 impl Retry {
-    pub async fn run<T>(&self, what: &str, mut attempt: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    pub async fn run<T>(&self, what: &str, mut attempt: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
         let mut delay = self.delay;
         for number in 1.. {
             match attempt().await {
-                Err(failure) if failure.class == Class::Transient && number < self.attempts => {
+                Err(error) if error.kind == ErrorKind::Transient && number < self.attempts => {
                     let wait = delay + delay.mul_f64(fastrand::f64() / 4.0);
                     warn!(
-                        error_code = %failure.code, attempt = number, attempts = self.attempts,
-                        wait_ms = wait.as_millis() as u64, "{what}: {}; trying again", failure.message
+                        error_code = %error.code, attempt = number, attempts = self.attempts,
+                        wait_ms = wait.as_millis() as u64, "{what}: {}; trying again", error.message
                     );
                     tokio::time::sleep(wait).await;
                     delay *= 2;
                 }
-                Err(failure) if failure.class == Class::Transient && number > 1 => {
-                    return Err(failure.context(format_args!("gave up after {number} attempts")));
+                Err(error) if error.kind == ErrorKind::Transient && number > 1 => {
+                    return Err(error.context(format_args!("gave up after {number} attempts")));
                 }
                 outcome => return outcome,
             }

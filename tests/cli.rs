@@ -53,6 +53,8 @@ async fn bad_usage_is_a_clear_sentence_and_exit_2() {
         &["alerts", "list", "--type", "NO_NURSE"],
         &["runs", "show", "17"],
         &["health", "--since", "soon"],
+        &["health", "--lease", "5s"],
+        &["alerts", "list", "--batch-rows", "5"],
         &["advance-billing", "--stage", "20"],
         &["advance-billing", "--stage", "paid", "--case"],
         &["advance-billing", "--stage", "paid", "--case", "0"],
@@ -220,10 +222,10 @@ async fn every_job_is_where_its_name_says() {
     let readme = fs::read_to_string("README.md").expect("a README");
     for job in &jobs {
         let stem = job.replace('-', "_");
-        for path in [format!("src/jobs/{stem}.rs"), format!("src/jobs/{stem}.sql"), format!("tests/jobs/{stem}.rs")] {
+        for path in [format!("src/jobs/{stem}/mod.rs"), format!("tests/jobs/{stem}/mod.rs")] {
             assert!(fs::exists(&path).expect("can be asked"), "{job}: {path} is missing");
         }
-        let source = fs::read_to_string(format!("src/jobs/{stem}.rs")).expect("readable");
+        let source = fs::read_to_string(format!("src/jobs/{stem}/mod.rs")).expect("readable");
         assert!(source.contains(&format!("const NAME: &'static str = \"{job}\"")), "{job}: its NAME differs");
         assert!(readme.contains(&format!("| `{job}` |")), "{job}: not in the README's table");
         let help = nowhere().run(&[job, "--help"]).await.expect(0).stdout;

@@ -6,16 +6,16 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::{Error, NoTls};
 
 use crate::AS_OF;
-use crate::harness::{RUN, Script, ScriptFile, left_alone, literal};
+use crate::harness::{RUN, Script, ScriptFile, literal, skipped_columns};
 
-const OVERDUE: &str = include_str!("../../src/jobs/escalate_sla.overdue.sql");
+const OVERDUE: &str = include_str!("../../src/jobs/escalate_sla/overdue.part.sql");
 const DUE: &str = concat!(
-    include_str!("../../src/jobs/escalate_sla.overdue.sql"),
-    include_str!("../../src/jobs/escalate_sla.due.sql")
+    include_str!("../../src/jobs/escalate_sla/overdue.part.sql"),
+    include_str!("../../src/jobs/escalate_sla/due.part.sql")
 );
-const ESCALATE: &str = include_str!("../../src/jobs/escalate_sla.sql");
-const DEPARTMENT: &str = include_str!("../../src/jobs/escalate_sla.department.sql");
-const OUTBOX: &str = include_str!("../../src/outbox.sql");
+const ESCALATE: &str = include_str!("../../src/jobs/escalate_sla/apply.sql");
+const DEPARTMENT: &str = include_str!("../../src/jobs/escalate_sla/department.part.sql");
+const OUTBOX: &str = include_str!("../../src/clinic/outbox.part.sql");
 
 fn rule() -> [String; 3] {
     [format!("'{AS_OF}'::timestamptz"), "NULL::bigint".into(), "NULL::double precision".into()]
@@ -34,7 +34,7 @@ pub fn script(due: &[i64]) -> ScriptFile {
         .replace("{due}", DUE)
         .replace("{department}", &DEPARTMENT.replace("{fallback}", "$7"))
         .replace("{outbox}", OUTBOX)
-        .replace("{left_alone}", &left_alone("$4", "locked", "escalated", "px_cases"));
+        .replace("{skipped_columns}", &skipped_columns("$4", "locked", "escalated", "px_cases"));
     Script::new("escalate-sla")
         .read(&[&at_max, &scan()])
         .effects(due, |ids| literal(&escalate, &[&now, &facility, &after, ids, RUN, "NULL::bigint", "'{}'::bigint[]"]))

@@ -7,16 +7,16 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Error, NoTls};
 
 use crate::AS_OF;
-use crate::harness::{Harness, RUN, Script, ScriptFile, left_alone, literal};
+use crate::harness::{Harness, RUN, Script, ScriptFile, literal, skipped_columns};
 use crate::process::{output, psql};
 
-const RULES: &str = include_str!("../../src/jobs/escalate_tickets.rules.sql");
-const DUE_AT: &str = include_str!("../../src/tickets.due_at.sql");
-const DUE: &str = include_str!("../../src/jobs/escalate_tickets.due.sql");
-const OVER: &str = include_str!("../../src/jobs/escalate_tickets.over.sql");
-const FIRE: &str = include_str!("../../src/jobs/escalate_tickets.sql");
-const NOBODY_TOLD: &str = include_str!("../../src/jobs/escalate_tickets/actions/nobody_told.sql");
-const OUTBOX: &str = include_str!("../../src/outbox.sql");
+const RULES: &str = include_str!("../../src/jobs/escalate_tickets/rules.sql");
+const DUE_AT: &str = include_str!("../../src/clinic/due_at.part.sql");
+const DUE: &str = include_str!("../../src/jobs/escalate_tickets/due.part.sql");
+const OVER: &str = include_str!("../../src/jobs/escalate_tickets/ended.part.sql");
+const FIRE: &str = include_str!("../../src/jobs/escalate_tickets/apply.sql");
+const NOBODY_TOLD: &str = include_str!("../../src/jobs/escalate_tickets/actions/nobody_told.part.sql");
+const OUTBOX: &str = include_str!("../../src/clinic/outbox.part.sql");
 const OPEN: &str = "SELECT count(*) AS open FROM tickets t WHERE t.status NOT IN ('RESOLVED', 'CLOSED')";
 
 /// A rule, its parameters as literals, and the tickets for which it fires.
@@ -37,10 +37,12 @@ impl Rule {
     /// A rule over tickets, with this one's condition.
     fn rule(&self, rule: &str) -> String {
         let holds = match self.parameters[2].as_str() {
-            "'no_response'::text" => include_str!("../../src/jobs/escalate_tickets/conditions/no_response.sql"),
-            "'time_in_status'::text" => include_str!("../../src/jobs/escalate_tickets/conditions/time_in_status.sql"),
-            "'sla_breach'::text" => include_str!("../../src/jobs/escalate_tickets/conditions/sla_breach.sql"),
-            _ => include_str!("../../src/jobs/escalate_tickets/conditions/customer_rating.sql"),
+            "'no_response'::text" => include_str!("../../src/jobs/escalate_tickets/conditions/no_response.part.sql"),
+            "'time_in_status'::text" => {
+                include_str!("../../src/jobs/escalate_tickets/conditions/time_in_status.part.sql")
+            }
+            "'sla_breach'::text" => include_str!("../../src/jobs/escalate_tickets/conditions/sla_breach.part.sql"),
+            _ => include_str!("../../src/jobs/escalate_tickets/conditions/customer_rating.part.sql"),
         };
         DUE_AT.to_owned() + &rule.replace("{holds}", holds)
     }
@@ -51,22 +53,27 @@ impl Rule {
 
     fn fire(&self) -> String {
         let acted = match self.action.as_str() {
-            "notify_manager" => include_str!("../../src/jobs/escalate_tickets/actions/notify_manager.sql").to_owned(),
-            "send_email" => include_str!("../../src/jobs/escalate_tickets/actions/send_email.sql").to_owned(),
+            "notify_manager" => {
+                include_str!("../../src/jobs/escalate_tickets/actions/notify_manager.part.sql").to_owned()
+            }
+            "send_email" => include_str!("../../src/jobs/escalate_tickets/actions/send_email.part.sql").to_owned(),
             "reassign_ticket" => {
                 format!(
                     "{},\n{NOBODY_TOLD}",
-                    include_str!("../../src/jobs/escalate_tickets/actions/reassign_ticket.sql")
+                    include_str!("../../src/jobs/escalate_tickets/actions/reassign_ticket.part.sql")
                 )
             }
             _ => {
-                format!("{},\n{NOBODY_TOLD}", include_str!("../../src/jobs/escalate_tickets/actions/add_follower.sql"))
+                format!(
+                    "{},\n{NOBODY_TOLD}",
+                    include_str!("../../src/jobs/escalate_tickets/actions/add_follower.part.sql")
+                )
             }
         };
         FIRE.replace("{due}", &self.rule(DUE))
             .replace("{action}", &acted)
             .replace("{outbox}", OUTBOX)
-            .replace("{left_alone}", &left_alone("$10", "locked", "acted", "tickets"))
+            .replace("{skipped_columns}", &skipped_columns("$10", "locked", "acted", "tickets"))
     }
 }
 

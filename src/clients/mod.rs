@@ -12,7 +12,7 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::{ClientBuilder, Response, Url};
 use rustls::ClientConfig;
 
-use crate::redact::{Class, Failure};
+use crate::error::{Error, ErrorKind};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may be silent in the middle of an answer.
@@ -20,11 +20,11 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const REDIRECTS_MAX: usize = 3;
 
 /// What every client has: it trusts the authorities that are compiled in, and does not wait for ever.
-fn builder() -> Result<ClientBuilder, Failure> {
+fn builder() -> Result<ClientBuilder, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|_| Failure::new("CONFIGURATION", Class::Configuration, "no TLS version is available"))?
+        .map_err(|_| Error::new("CONFIGURATION", ErrorKind::Refused, "no TLS version is available"))?
         .with_root_certificates(rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()))
         .with_no_client_auth();
     Ok(reqwest::Client::builder()
@@ -36,7 +36,7 @@ fn builder() -> Result<ClientBuilder, Failure> {
 }
 
 /// One that follows redirects within a host.
-pub fn http() -> Result<reqwest::Client, Failure> {
+pub fn http() -> Result<reqwest::Client, Error> {
     build(builder()?.redirect(Policy::custom(within_the_host)))
 }
 
@@ -48,8 +48,8 @@ pub fn address(text: &str) -> Result<Url, String> {
     if plain { Ok(url) } else { Err("must have no user, password, query or fragment".to_owned()) }
 }
 
-fn build(client: ClientBuilder) -> Result<reqwest::Client, Failure> {
-    client.build().map_err(|_| Failure::new("CONFIGURATION", Class::Configuration, "no HTTP client can be made"))
+fn build(client: ClientBuilder) -> Result<reqwest::Client, Error> {
+    client.build().map_err(|_| Error::new("CONFIGURATION", ErrorKind::Refused, "no HTTP client can be made"))
 }
 
 /// The body of an answer; nothing where it is longer than it may be.

@@ -9,7 +9,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use ring::digest::{Context, SHA256};
 
 use super::{RetryAfter, body, retry_after};
-use crate::redact::{Class, Failure};
+use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
 /// The page is some kilobytes.
@@ -40,20 +40,20 @@ struct Download<'a> {
 
 impl Nppes {
     /// `base` is where the page is, with a slash at its end.
-    pub fn new(base: &Url) -> Result<Self, Failure> {
+    pub fn new(base: &Url) -> Result<Self, Error> {
         let page = base.join("NPI_Files.html").map_err(|_| configuration("--base-url cannot have a page below it"))?;
         Ok(Self { client: super::http()?, page })
     }
 
     /// The page that links the files.
-    pub async fn page(&self, retry: Retry) -> Result<String, Failure> {
+    pub async fn page(&self, retry: Retry) -> Result<String, Error> {
         let get = async || {
-            let too_long = || Failure::new("NPPES_PAGE", Class::Other, "the page is longer than any page of files");
+            let too_long = || Error::new("NPPES_PAGE", ErrorKind::Other, "the page is longer than any page of files");
             let html = body(self.ask(self.page.clone(), None).await?, PAGE_MAX).await?.ok_or_else(too_long)?;
             Ok(String::from_utf8_lossy(&html).into_owned())
         };
         let page = retry.run("reading the page of NPPES files", get).await;
-        page.map_err(|failure| Failure { code: "NPPES_PAGE".into(), ..failure.context("the page NPI_Files.html") })
+        page.map_err(|error| Error { code: "NPPES_PAGE".into(), ..error.context("the page NPI_Files.html") })
     }
 
     /// Downloads a file that the page links. `progress` hears of each piece how long the file is by now, and how long it
@@ -64,7 +64,7 @@ impl Nppes {
         file: &mut File,
         retry: Retry,
         progress: impl Fn(u64, Option<u64>),
-    ) -> Result<Content, Failure> {
+    ) -> Result<Content, Error> {
         let url = self.page.join(name).map_err(|_| configuration("a name of a file that is none"))?;
         let mut download = Download { file, bytes: 0, digest: Context::new(&SHA256), etag: None };
         let what = format!("downloading {name}");
@@ -73,13 +73,13 @@ impl Nppes {
             let done = retry.run(&what, async || self.go_on(url.clone(), &mut download, &progress).await).await;
             // A long file over a bad line: as long as each round of attempts brings it on, there is another.
             match done {
-                Err(failure) if failure.class == Class::Transient && download.bytes > before => {}
+                Err(error) if error.kind == ErrorKind::Transient && download.bytes > before => {}
                 done => break done,
             }
         };
-        done.map_err(|failure| {
-            let code = if failure.code == "NPPES_NOT_A_ZIP" { failure.code.clone() } else { "NPPES_HTTP".into() };
-            Failure { code, ..failure.context(format_args!("{name} could not be downloaded")) }
+        done.map_err(|error| {
+            let code = if error.code == "NPPES_NOT_A_ZIP" { error.code.clone() } else { "NPPES_HTTP".into() };
+            Error { code, ..error.context(format_args!("{name} could not be downloaded")) }
         })?;
         let sha256 = hex(download.digest.finish().as_ref());
         Ok(Content { bytes: download.bytes, sha256 })
@@ -90,7 +90,7 @@ impl Nppes {
         url: Url,
         download: &mut Download<'_>,
         progress: &impl Fn(u64, Option<u64>),
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let mut response = self.ask(url, (download.bytes > 0).then_some(&*download)).await?;
         let length = response.content_length();
         let total = match response.status() {
@@ -105,7 +105,7 @@ impl Nppes {
         while let Some(chunk) = response.chunk().await? {
             if download.bytes == 0 && chunk.trim_ascii_start().starts_with(b"<") {
                 let message = "the server sent a page (HTML) instead of a zip";
-                return Err(Failure::new("NPPES_NOT_A_ZIP", Class::Other, message));
+                return Err(Error::new("NPPES_NOT_A_ZIP", ErrorKind::Other, message));
             }
             download.file.write_all(&chunk).map_err(|error| disk(&error))?;
             download.digest.update(&chunk);
@@ -115,14 +115,14 @@ impl Nppes {
         match total {
             Some(total) if total != download.bytes => {
                 let message = format!("{} of {total} bytes came", download.bytes);
-                Err(Failure::new("NPPES_HTTP", Class::Transient, message))
+                Err(Error::new("NPPES_HTTP", ErrorKind::Transient, message))
             }
             _ => Ok(()),
         }
     }
 
     /// Asks for something, or for the rest of it. What may be better in a moment is transient.
-    async fn ask(&self, url: Url, rest_of: Option<&Download<'_>>) -> Result<Response, Failure> {
+    async fn ask(&self, url: Url, rest_of: Option<&Download<'_>>) -> Result<Response, Error> {
         let mut request = self.client.get(url);
         if let Some(download) = rest_of {
             request = request.header(RANGE, format!("bytes={}-", download.bytes));
@@ -144,24 +144,24 @@ impl Nppes {
             };
             tokio::time::sleep(wait).await;
         }
-        let class = if again { Class::Transient } else { Class::Other };
-        Err(Failure::new("NPPES_HTTP", class, format!("the server answered {status}")))
+        let kind = if again { ErrorKind::Transient } else { ErrorKind::Other };
+        Err(Error::new("NPPES_HTTP", kind, format!("the server answered {status}")))
     }
 }
 
 impl Download<'_> {
     /// There is no rest: the length that was told before was wrong, and this is all; or else it begins anew.
-    fn at_its_end(&mut self, response: &Response) -> Result<(), Failure> {
+    fn at_its_end(&mut self, response: &Response) -> Result<(), Error> {
         let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
         if range.and_then(|range| range.strip_prefix("bytes */")?.parse().ok()) == Some(self.bytes) {
             return Ok(());
         }
         self.bytes = 0;
-        Err(Failure::new("NPPES_HTTP", Class::Transient, "the server does not know the rest of the file"))
+        Err(Error::new("NPPES_HTTP", ErrorKind::Transient, "the server does not know the rest of the file"))
     }
 
     /// Forgets what was there.
-    fn begin(&mut self, response: &Response) -> Result<(), Failure> {
+    fn begin(&mut self, response: &Response) -> Result<(), Error> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|error| disk(&error))?;
         self.bytes = 0;
         self.digest = Context::new(&SHA256);
@@ -173,7 +173,7 @@ impl Download<'_> {
 }
 
 /// How long the whole is, of an answer that goes on where we are.
-fn resumed(response: &Response, bytes: u64) -> Result<Option<u64>, Failure> {
+fn resumed(response: &Response, bytes: u64) -> Result<Option<u64>, Error> {
     let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
     let (start, total) = range
         .and_then(|range| range.strip_prefix("bytes "))
@@ -183,7 +183,7 @@ fn resumed(response: &Response, bytes: u64) -> Result<Option<u64>, Failure> {
     if start == bytes {
         return Ok(total);
     }
-    Err(Failure::new("NPPES_HTTP", Class::Other, "the server sent another part of the file than was asked for"))
+    Err(Error::new("NPPES_HTTP", ErrorKind::Other, "the server sent another part of the file than was asked for"))
 }
 
 pub fn hex(bytes: &[u8]) -> String {
@@ -191,10 +191,10 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// A file of ours that cannot be worked with.
-pub fn disk(error: &std::io::Error) -> Failure {
-    Failure::new("NPPES_DISK", Class::Other, format!("a file cannot be read or written: {}", error.kind()))
+pub fn disk(error: &std::io::Error) -> Error {
+    Error::new("NPPES_DISK", ErrorKind::Other, format!("a file cannot be read or written: {}", error.kind()))
 }
 
-fn configuration(message: &'static str) -> Failure {
-    Failure::new("CONFIGURATION", Class::Configuration, message)
+fn configuration(message: &'static str) -> Error {
+    Error::new("CONFIGURATION", ErrorKind::Refused, message)
 }

@@ -11,7 +11,7 @@ use super::day::{self, at};
 use super::names;
 use super::scratch::Scratch;
 use crate::db::{DatabaseArgs, Db};
-use crate::redact::Failure;
+use crate::error::Error;
 
 /// The day of the demo; in both zones an ordinary one, without a clock change.
 pub const MONDAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).expect("a date of the calendar");
@@ -74,9 +74,9 @@ impl Clinic {
         admin
             .batch_execute(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))
             .await
-            .map_err(Failure::from)
+            .map_err(Error::from)
             .context("the database of an earlier demo cannot be dropped")?;
-        admin.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await.map_err(Failure::from)?;
+        admin.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await.map_err(Error::from)?;
         let url = server.url(DATABASE);
         Ok(Self { client: open(&url)?.client().await?, database: address(url) })
     }
@@ -87,7 +87,7 @@ impl Clinic {
     }
 
     /// A pool of its own, as a process of its own would have.
-    pub fn open(&self, application: &str) -> Result<Db, Failure> {
+    pub fn open(&self, application: &str) -> Result<Db, Error> {
         Db::open(&self.database, application)
     }
 
@@ -108,17 +108,17 @@ impl Clinic {
 
     /// Runs statements without parameters.
     pub async fn run(&self, what: &'static str, statements: &str) -> anyhow::Result<()> {
-        self.client.batch_execute(statements).await.map_err(Failure::from).context(what)
+        self.client.batch_execute(statements).await.map_err(Error::from).context(what)
     }
 
     /// The rows of one statement.
     pub async fn rows(&self, statement: &str, parameters: &[&(dyn ToSql + Sync)]) -> anyhow::Result<Vec<Row>> {
         let rows = self.client.query(statement, parameters).await;
-        rows.map_err(Failure::from).context("the demo's own statement failed")
+        rows.map_err(Error::from).context("the demo's own statement failed")
     }
 }
 
-fn open(url: &str) -> Result<Db, Failure> {
+fn open(url: &str) -> Result<Db, Error> {
     Db::open(&address(url.to_owned()), "rounds/demo")
 }
 

@@ -27,8 +27,8 @@ use tracing::error;
 use crate::exit::Exit;
 use crate::jobs::mark_no_shows::MarkNoShows;
 use crate::jobs::stage_alerts::{Basis, StageAlerts};
-use crate::migrate;
-use crate::run::{self, Job, RunArgs, Summary};
+use crate::ops::migrate;
+use crate::run::{self, CommonArgs, Job, RunArgs, Summary};
 use clinic::{Clinic, instant};
 use page::{Look, Page};
 use scratch::{Durability, Scratch};
@@ -50,8 +50,8 @@ pub struct DemoArgs {
 }
 
 /// The command.
-pub async fn command(args: &DemoArgs, options: &RunArgs) -> Exit {
-    if options.dry_run || options.as_of.is_some() {
+pub async fn command(args: &DemoArgs, common: CommonArgs) -> Exit {
+    if common.dry_run || common.as_of.is_some() {
         error!("demo has no --dry-run and no --as-of: it plays the clock, and changes only a database of its own");
         return Exit::Usage;
     }
@@ -60,12 +60,13 @@ pub async fn command(args: &DemoArgs, options: &RunArgs) -> Exit {
         error!("demo: signals cannot be heard");
         return Exit::Failed;
     };
+    let options = RunArgs::with_defaults(common);
     // Not told further, the server goes away with it.
     tokio::select! {
         biased;
         exit = stopped(&mut interrupt, Exit::Interrupted) => exit,
         exit = stopped(&mut terminate, Exit::Terminated) => exit,
-        told = tell(args, options) => match told {
+        told = tell(args, &options) => match told {
             Ok(()) => Exit::Done,
             Err(error) if is_closed_pipe(&error) => Exit::Done,
             Err(error) => {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tokio_postgres::Row;
 
 use crate::output;
-use crate::table::{self, Style};
+use crate::output::table::{self, Style};
 
 /// Longer tables end with a line that says how much longer.
 const ROWS_SHOWN: usize = 10;

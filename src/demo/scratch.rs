@@ -130,9 +130,10 @@ impl Scratch {
         if run(self.program("pg_ctl").arg("status").arg("-D").arg(self.data())).is_ok() {
             return Ok(());
         }
-        let fsync = if self.durability == Durability::Full { "on" } else { "off" };
+        let careless = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c checkpoint_timeout=1h";
+        let durability = if self.durability == Durability::Full { "-c fsync=on" } else { careless };
         let options = format!(
-            "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 -c fsync={fsync} \
+            "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 {durability} \
              -c max_wal_size=4GB -c shared_buffers=256MB -c timezone=UTC -c log_timezone=UTC",
             self.dir.display()
         );

@@ -1,11 +1,102 @@
-//! The jobs: one file each, none knows another.
+//! The jobs: a folder each, none knows another. The table below registers them.
 
-pub mod advance_billing;
-pub mod escalate_sla;
-pub mod escalate_tickets;
-pub mod mark_no_shows;
-pub mod monitor_ticket_sla;
-pub mod prune;
-pub mod refresh_npi;
-pub mod stage_alerts;
-pub mod sync_practiceq;
+use clap::{Args, Subcommand};
+
+use crate::command::{GlobalArgs, Operation, run_operation};
+use crate::db::{Db, Statement};
+use crate::exit::Exit;
+use crate::output::metrics::Metrics;
+use crate::run::{self, Job, RunArgs};
+use crate::schedule;
+
+/// Registers jobs, each as `folder::Type;`, or `folder::Type, mode Mode;` where an option makes an operator command of it.
+/// One line gives the module, the sub-command, the dispatch and the statements. It does not compile where the job has no
+/// row in the schedule.
+macro_rules! jobs {
+    ($($module:ident::$job:ident $(, mode $mode:ident)?;)*) => {
+        $(pub mod $module;)*
+
+        #[derive(Subcommand)]
+        pub enum JobCommand {
+            $($job(Box<JobArgs<$module::$job>>),)*
+        }
+
+        impl JobCommand {
+            /// Starts the job, or its operator mode.
+            pub async fn start(self, global: &GlobalArgs) -> Exit {
+                match self {
+                    $(Self::$job(args) => {
+                        let args = args.with(global);
+                        $(if $module::$mode::is_meant(&args) {
+                            return run_operation(&$module::$mode::of(args), global).await;
+                        })?
+                        start(&args, global).await
+                    })*
+                }
+            }
+        }
+
+        $(const _: () = assert!(
+            schedule::has_job(<$module::$job as Job>::NAME),
+            concat!(stringify!($job), " has no row in src/schedule/mod.rs"),
+        );)*
+
+        /// Every statement of the jobs.
+        pub fn statements() -> Vec<&'static Statement> {
+            let mut statements = vec![];
+            $(statements.extend($module::statements());)*
+            statements
+        }
+    };
+}
+
+jobs! {
+    mark_no_shows::MarkNoShows;
+    stage_alerts::StageAlerts;
+    escalate_sla::EscalateSla, mode Explain;
+    monitor_ticket_sla::MonitorTicketSla;
+    escalate_tickets::EscalateTickets;
+    advance_billing::AdvanceBilling, mode Stages;
+    refresh_npi::RefreshNpi, mode List;
+    sync_practiceq::SyncPracticeq;
+    prune::Prune;
+}
+
+// A job's own options, and those that every job has. A doc comment would become the help of each job.
+#[derive(Args)]
+pub struct JobArgs<J: Args> {
+    #[command(flatten)]
+    pub job: J,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+impl<J: Args> JobArgs<J> {
+    fn with(self, global: &GlobalArgs) -> Self {
+        Self { run: RunArgs { common: global.common.clone(), ..self.run }, ..self }
+    }
+}
+
+/// An operator command that an option makes of a job.
+trait Mode: Operation + Sized {
+    type Job: Args;
+
+    /// Whether the option is given.
+    fn is_meant(args: &JobArgs<Self::Job>) -> bool;
+
+    fn of(args: JobArgs<Self::Job>) -> Self;
+}
+
+/// Runs a job once, prints its report, and writes its metrics.
+async fn start<J: Job + Args>(args: &JobArgs<J>, global: &GlobalArgs) -> Exit {
+    let db = Db::open(&global.database, &format!("rounds/{}", J::NAME));
+    let summary = run::execute(&args.job, &args.run, db).await;
+    global.output.print(|| summary.text(), || summary.json());
+    let is_scheduled = schedule::rows(J::NAME).any(|row| row.lane == summary.lane);
+    let job = schedule::name(J::NAME, if is_scheduled { &summary.lane } else { "" });
+    let (processed, failed) = summary.items;
+    let healthy = matches!(summary.exit, Exit::Done | Exit::Partial | Exit::Busy);
+    let run = Some([summary.duration_ms, processed, failed]);
+    global.metrics.write(&[Metrics { job, healthy, run }]);
+    summary.exit
+}

@@ -52,9 +52,9 @@ pub fn man(args: &ManArgs, tree: Command) -> Exit {
     };
     match (written, &args.dir) {
         (Ok(()), _) => Exit::Done,
-        (Err(failure), dir) => {
+        (Err(error), dir) => {
             let dir = dir.as_ref().map_or(String::new(), |dir| format!(" to {}", dir.display()));
-            error!("man: the pages cannot be written{dir}: {}", failure.kind());
+            error!("man: the pages cannot be written{dir}: {}", error.kind());
             Exit::Failed
         }
     }
@@ -65,8 +65,7 @@ fn reference(tree: &Command) -> String {
     let mut page = String::from(
         "# The command line\n\nWritten by `make docs` from the program itself; a test fails where the two differ. Exit \
          codes are in the\n[README](../README.md#exit-codes).\n\n## Options of every command\n\nThey stand before or \
-         behind the command's name. Those under *Run* matter to jobs; of them `--timeout`, `--dry-run`,\n`--as-of` and \
-         `--actor` to the operator's commands too.\n",
+         behind the command's name.\n",
     );
     let global: Vec<&Arg> = tree.get_arguments().filter(|arg| arg.is_global_set()).collect();
     let mut headings: Vec<Option<&str>> = global.iter().map(|arg| arg.get_help_heading()).collect();
@@ -76,10 +75,21 @@ fn reference(tree: &Command) -> String {
         let _ = writeln!(page, "\n### {}\n", heading.unwrap_or("Options"));
         table(&mut page, &under);
     }
-    for command in tree.get_subcommands() {
+    page.push_str("\n## Options of every job\n\nThey stand behind the job's name.\n\n");
+    let mut jobs = tree.get_subcommands().map(|job| job.get_arguments().filter(|arg| is_of_every_job(arg)));
+    let of_every_job: Vec<&Arg> = jobs
+        .find_map(|mut args| args.next().map(|first| [first].into_iter().chain(args).collect()))
+        .unwrap_or_default();
+    table(&mut page, &of_every_job);
+    for command in tree.get_subcommands().filter(|command| !command.is_hide_set()) {
         section(&mut page, "rounds", command);
     }
     page
+}
+
+/// The options of a run that are not those of every command.
+fn is_of_every_job(arg: &Arg) -> bool {
+    arg.get_help_heading() == Some("Run") && !arg.is_global_set()
 }
 
 /// One command, then its own.
@@ -93,7 +103,8 @@ fn section(page: &mut String, parent: &str, command: &Command) {
     if let Some(after) = command.get_after_help() {
         let _ = writeln!(page, "\n{after}");
     }
-    let own: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help").collect();
+    let is_own = |arg: &&Arg| !arg.is_global_set() && !is_of_every_job(arg) && arg.get_id() != "help";
+    let own: Vec<&Arg> = command.get_arguments().filter(is_own).collect();
     if !own.is_empty() {
         page.push('\n');
         table(page, &own);

@@ -5,10 +5,10 @@ use chrono_tz::Tz;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::listing;
+use crate::command::listing;
 use crate::exit::Exit;
 use crate::output::{OutputArgs, stamp};
-use crate::run::RunArgs;
+use crate::run::CommonArgs;
 use crate::schedule::{self, Cadence, Start, ZoneArgs};
 
 /// Whatever is in the table comes at least so often.
@@ -24,8 +24,8 @@ pub struct ScheduleArgs {
     zone: ZoneArgs,
 }
 
-pub fn schedule(args: &ScheduleArgs, run: &RunArgs, output: &OutputArgs) -> Exit {
-    let (zone, from) = (args.zone.schedule_zone, run.as_of.unwrap_or_else(today));
+pub fn schedule(args: &ScheduleArgs, common: &CommonArgs, output: &OutputArgs) -> Exit {
+    let (zone, from) = (args.zone.schedule_zone, common.as_of.unwrap_or_else(today));
     let starts: Vec<(Start, Vec<DateTime<Utc>>)> = schedule::starts()
         .map(|start| {
             let next = next(&start.cadences, zone, from, args.next.into());

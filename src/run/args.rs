@@ -1,80 +1,94 @@
-//! The options that every job has.
+//! The options that every command has, and those that every job has besides.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+#[cfg(feature = "demo")]
+use clap::FromArgMatches as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::redact::{Class, Failure};
+use crate::error::{Error, ErrorKind};
+use crate::retry::Retry;
 
 /// Where effects at another time than the database's are allowed: tests, the demo, a replay.
 const ALLOW_AS_OF: &str = "ROUNDS_ALLOW_AS_OF";
 const MAX_ITEMS: u32 = 100_000;
 const LEASE: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
 
-#[derive(Args, Clone, Debug, Serialize)]
+// Options of every command that looks at the clinic or changes it. A doc comment would become the help of each.
+#[derive(Args, Clone, Debug, Default, Serialize)]
 #[command(next_help_heading = "Run")]
-pub struct RunArgs {
+pub struct CommonArgs {
     /// Stop the run after this long [default: the job's deadline]
     #[arg(long, global = true, env = "ROUNDS_TIMEOUT", value_name = "DURATION", value_parser = positive_duration)]
     #[serde(serialize_with = "as_text")]
     pub timeout: Option<Duration>,
-    /// Take over a run whose last heartbeat is older than this, at least 2s
-    #[arg(long, global = true, env = "ROUNDS_LEASE", value_name = "DURATION", default_value = "60s", value_parser = lease)]
-    #[serde(skip)]
-    pub lease: Duration,
-    /// How many times a transaction is tried when the connection or the server fails
-    #[arg(long, global = true, env = "ROUNDS_ATTEMPTS", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
-    #[serde(skip)]
-    pub attempts: u32,
-    /// The wait before the second try; it doubles with each
-    #[arg(long, global = true, env = "ROUNDS_RETRY_DELAY", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
-    #[serde(skip)]
-    pub retry_delay: Duration,
     /// Do everything and roll it back: the report is exact, and nothing is changed or recorded
     #[arg(long, global = true, env = "ROUNDS_DRY_RUN", value_parser = clap::builder::BoolishValueParser::new())]
     #[serde(skip)]
     pub dry_run: bool,
-    /// The brake: when more than this many items are due, change nothing and exit 5 [default: 100000, or the job's own]
-    #[arg(long, global = true, env = "ROUNDS_MAX_ITEMS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_items: Option<u32>,
-    /// How many rows one transaction changes
-    #[arg(long, global = true, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=5000))]
-    pub batch_rows: u32,
     /// Decide as if it were this instant (RFC 3339); with effects only where ROUNDS_ALLOW_AS_OF=1 is set
     #[arg(long, global = true, env = "ROUNDS_AS_OF", value_name = "INSTANT", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
-    /// Who started the run, for the record
-    #[arg(long, global = true, env = "ROUNDS_SOURCE", value_enum, default_value_t = Source::Manual)]
-    #[serde(skip)]
-    pub source: Source,
-    /// The slot of the schedule that the run is for (RFC 3339), for the record
-    #[arg(long, global = true, env = "ROUNDS_SCHEDULED_FOR", value_name = "INSTANT", value_parser = instant)]
-    #[serde(skip)]
-    pub scheduled_for: Option<DateTime<Utc>>,
     /// The user who starts it by hand: recorded with the run, which is manual then, and in what it writes
     #[arg(long, global = true, env = "ROUNDS_ACTOR", value_name = "USER_ID", value_parser = clap::value_parser!(i64).range(1..))]
     #[serde(skip)]
     pub actor: Option<i64>,
-    /// Skip the run if one of the job succeeded at most this long ago: for a scheduler that stands in for another
-    #[arg(long, global = true, env = "ROUNDS_UNLESS_SUCCEEDED_WITHIN", value_name = "DURATION", value_parser = positive_duration)]
-    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
-    pub unless_succeeded_within: Option<Duration>,
-    /// Exit 75 instead of 0 when another run of the job is at work
-    #[arg(long, global = true, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = clap::builder::BoolishValueParser::new())]
-    #[serde(skip)]
-    pub fail_if_running: bool,
-    /// Exit 0 instead of 3 when some items failed, for schedulers that know only success and failure
-    #[arg(long, global = true, env = "ROUNDS_PARTIAL_OK", value_parser = clap::builder::BoolishValueParser::new())]
-    #[serde(skip)]
-    pub partial_ok: bool,
     /// Effects at another time are what this run is for; no option says so, only code that owns its database.
     #[arg(skip)]
     #[serde(skip)]
     replay: bool,
+}
+
+// Options of every job.
+#[derive(Args, Clone, Debug, Serialize)]
+#[command(next_help_heading = "Run")]
+pub struct RunArgs {
+    /// Given before or behind the job's name; the rest stands behind it.
+    #[arg(skip)]
+    #[serde(flatten)]
+    pub common: CommonArgs,
+    /// Take over a run whose last heartbeat is older than this, at least 2s
+    #[arg(long, env = "ROUNDS_LEASE", value_name = "DURATION", default_value = "60s", value_parser = lease)]
+    #[serde(skip)]
+    pub lease: Duration,
+    /// How many times a transaction is tried when the connection or the server fails
+    #[arg(long, env = "ROUNDS_ATTEMPTS", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[serde(skip)]
+    pub attempts: u32,
+    /// The wait before the second try; it doubles with each
+    #[arg(long, env = "ROUNDS_RETRY_DELAY", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[serde(skip)]
+    pub retry_delay: Duration,
+    /// The brake: when more than this many items are due, change nothing and exit 5 [default: 100000, or the job's own]
+    #[arg(long, env = "ROUNDS_MAX_ITEMS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<u32>,
+    /// How many rows one transaction changes
+    #[arg(long, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub batch_rows: u32,
+    /// Who started the run, for the record
+    #[arg(long, env = "ROUNDS_SOURCE", value_enum, default_value_t = Source::Manual)]
+    #[serde(skip)]
+    pub source: Source,
+    /// The slot of the schedule that the run is for (RFC 3339), for the record
+    #[arg(long, env = "ROUNDS_SCHEDULED_FOR", value_name = "INSTANT", value_parser = instant)]
+    #[serde(skip)]
+    pub scheduled_for: Option<DateTime<Utc>>,
+    /// Skip the run if one of the job succeeded at most this long ago: for a scheduler that stands in for another
+    #[arg(long, env = "ROUNDS_UNLESS_SUCCEEDED_WITHIN", value_name = "DURATION", value_parser = positive_duration)]
+    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub unless_succeeded_within: Option<Duration>,
+    /// Exit 75 instead of 0 when another run of the job is at work
+    #[arg(long, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = clap::builder::BoolishValueParser::new())]
+    #[serde(skip)]
+    pub fail_if_running: bool,
+    /// Exit 0 instead of 3 when some items failed, for schedulers that know only success and failure
+    #[arg(long, env = "ROUNDS_PARTIAL_OK", value_parser = clap::builder::BoolishValueParser::new())]
+    #[serde(skip)]
+    pub partial_ok: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -94,17 +108,40 @@ impl Source {
     }
 }
 
+impl CommonArgs {
+    /// Refuses effects at a time that is not now, where nobody allowed them.
+    pub fn check(&self) -> Result<(), Error> {
+        let allowed = self.replay || std::env::var(ALLOW_AS_OF).is_ok_and(|value| value == "1");
+        if self.as_of.is_some() && !self.dry_run && !allowed {
+            return Err(Error::new(
+                "AS_OF_NOT_ALLOWED",
+                ErrorKind::Refused,
+                format!("--as-of would change rows at a time that is not now: add --dry-run, or set {ALLOW_AS_OF}=1"),
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl RunArgs {
+    /// The defaults, and what the environment says.
+    #[cfg(feature = "demo")]
+    pub fn with_defaults(common: CommonArgs) -> Self {
+        let matches = Self::augment_args(clap::Command::new("run")).get_matches_from(["run"]);
+        let args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        Self { common, ..args }
+    }
+
     /// The same options, as a scheduler would have given them at that instant. Only for a database of one's own.
     #[cfg(feature = "demo")]
     pub fn replay(&self, instant: DateTime<Utc>) -> Self {
-        let source = Source::Cron;
-        Self { as_of: Some(instant), scheduled_for: Some(instant), source, replay: true, ..self.clone() }
+        let common = CommonArgs { as_of: Some(instant), replay: true, ..self.common.clone() };
+        Self { common, scheduled_for: Some(instant), source: Source::Cron, ..self.clone() }
     }
 
-    /// Who the record says started it: whoever names a person is one.
+    /// The source to be recorded: a run in the name of a person is manual.
     pub fn recorded_source(&self) -> Source {
-        if self.actor.is_some() { Source::Manual } else { self.source }
+        if self.common.actor.is_some() { Source::Manual } else { self.source }
     }
 
     /// How many items may be due, for a job that has no measure of its own.
@@ -112,17 +149,8 @@ impl RunArgs {
         self.max_items.unwrap_or(MAX_ITEMS)
     }
 
-    /// Refuses what no single option shows to be wrong.
-    pub fn check(&self) -> Result<(), Failure> {
-        let allowed = self.replay || std::env::var(ALLOW_AS_OF).is_ok_and(|value| value == "1");
-        if self.as_of.is_some() && !self.dry_run && !allowed {
-            return Err(Failure::new(
-                "AS_OF_NOT_ALLOWED",
-                Class::Configuration,
-                format!("--as-of would change rows at a time that is not now: add --dry-run, or set {ALLOW_AS_OF}=1"),
-            ));
-        }
-        Ok(())
+    pub fn retry(&self) -> Retry {
+        Retry { attempts: self.attempts, delay: self.retry_delay }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each batch is one fenced transaction. When the database refuses a row, the batch is halved until that row is alone;
 //! it is recorded, and the others go through. Every id is tried once a pass, so the loop ends.
 //!
-//! What somebody else holds is left to the next run. Where that is a week away, it gets a second pass, which waits for it.
+//! An id that somebody else holds is left to the next run. Where that is a week away, it gets a second pass that waits.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -15,24 +15,24 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::halt::Halt;
-use super::job::Run;
+use super::job::{Run, WriteOptions};
 use super::report::NotDone;
-use crate::redact::{Class, Failure};
+use crate::error::{Error, ErrorKind};
 
 /// So many batches that met a lock, with none that went through between, mean that it is no single row. Halving the
 /// largest batch down to one row takes 13.
 const LOCKED_IN_A_ROW: u32 = 16;
-/// How long a second pass waits for a row that somebody else holds, and for how many in vain.
-const PATIENCE: Duration = Duration::from_secs(5);
-const WAITED_FOR: usize = 16;
+/// How long the second pass waits for each row, and for how many rows in vain.
+const SECOND_PASS_WAIT: Duration = Duration::from_secs(5);
+const SECOND_PASS_LOCKED_MAX: usize = 16;
 
-/// What an item is known by.
+/// The key of an item.
 pub trait Id: Copy + PartialEq + Display + Serialize + Sync {
-    /// Those of a batch that a column of its statement's row names.
+    /// The keys of a batch that a column of its statement's row names.
     fn named(batch: &[Self], row: &Row, column: &str) -> Vec<Self>;
 }
 
-/// What a row is known by that is there already.
+/// The key of a row that is there already.
 pub trait Key: Id + ToSql + FromSqlOwned {
     const ARRAY: Type;
 }
@@ -51,26 +51,26 @@ impl<K: Key> Id for K {
     }
 }
 
-/// The ids to apply, and what they are ids of.
+/// The ids to apply, and the kind of thing that they name.
 pub struct Batch<'a, I> {
     pub entity: &'static str,
     pub ids: &'a [I],
 }
 
-/// The columns `locked` and `changed` of a statement's row, in SQL. `ids` is the parameter with the batch, `mine` the CTE
-/// of the rows that could be had, `done` the CTE of those that were changed, `table` where they are.
-pub fn left_alone(ids: &str, mine: &str, done: &str, table: &str) -> String {
-    format!(include_str!("left_alone.sql"), ids = ids, mine = mine, done = done, table = table)
+/// The columns `locked` and `changed` of a statement's row, in SQL. `ids` is the parameter with the batch, `locked` the CTE
+/// of the rows that could be locked, `done` the CTE of those that were changed, `table` the table of both.
+pub fn skipped_columns(ids: &str, locked: &str, done: &str, table: &str) -> String {
+    format!(include_str!("skipped_columns.part.sql"), ids = ids, locked = locked, done = done, table = table)
 }
 
 /// What a statement does about rows that somebody else holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub enum LockMode {
     Skip,
     Wait,
 }
 
-impl Held {
+impl LockMode {
     /// Behind FOR NO KEY UPDATE.
     pub fn sql(self) -> &'static str {
         match self {
@@ -80,104 +80,128 @@ impl Held {
     }
 }
 
-/// The ids that a statement did not leave alone.
+/// The ids that a statement did not skip.
 pub fn done<I: Id>(ids: &[I], row: &Row) -> Vec<I> {
     let [locked, changed] = ["locked", "changed"].map(|column| I::named(ids, row, column));
     ids.iter().copied().filter(|id| !locked.contains(id) && !changed.contains(id)).collect()
 }
 
-/// Applies `statement` to all ids, each batch in a fenced transaction of its own. It returns one row: the ids that it left
-/// alone in the arrays `locked` and `changed`, and counts, which `tally` adds up once they are committed.
+/// Applies `statement` to all ids, each batch in a fenced transaction of its own. It returns one row: the ids that it
+/// skipped in the arrays `locked` and `changed`, and counts, which `count` adds up once they are committed.
 pub async fn apply<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
     not_done: &mut NotDone,
-    statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, tokio_postgres::Error>,
-    mut tally: impl FnMut(&Row),
+    statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, Error>,
+    mut count: impl FnMut(&Row),
 ) -> Result<(), Halt> {
-    let fenced = async |what: &str, ids: &[I]| run.effect(what, async |tx| Ok(statement(tx, ids).await?)).await;
-    let mut locked = vec![];
-    let outcome = each(run, batch, (not_done, &mut locked), fenced, |_, row| tally(row)).await;
-    not_done.skip("locked", locked.len() as u64);
+    let fenced = async |what: &str, ids: &[I]| {
+        run.write(what, WriteOptions::default(), async |tx| statement(tx, ids).await).await
+    };
+    let mut skipped = Skipped { not_done, locked: vec![] };
+    let outcome = for_each_batch(run, batch, &mut skipped, fenced, |_, row| count(row)).await;
+    skipped.count_locked();
     outcome
 }
 
-/// The same for a job whose next run is far: what was locked is tried once more, each id alone, and waited for. Returns what
-/// is locked still.
+/// The same for a job whose next run is far: an id that was locked is tried once more, alone, and waited for. Returns the
+/// ids that are locked still.
 pub async fn apply_twice<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
     not_done: &mut NotDone,
-    statement: impl AsyncFn(&Transaction<'_>, &[I], Held) -> Result<Row, Failure>,
-    mut tally: impl FnMut(&[I], &Row),
+    statement: impl AsyncFn(&Transaction<'_>, &[I], LockMode) -> Result<Row, Error>,
+    mut count: impl FnMut(&[I], &Row),
 ) -> Result<Vec<I>, Halt> {
     let entity = batch.entity;
-    let first = async |what: &str, ids: &[I]| run.effect(what, async |tx| statement(tx, ids, Held::Skip).await).await;
-    let mut locked = vec![];
-    let mut outcome = each(run, batch, (not_done, &mut locked), first, &mut tally).await;
+    let first = async |what: &str, ids: &[I]| {
+        run.write(what, WriteOptions::default(), async |tx| statement(tx, ids, LockMode::Skip).await).await
+    };
+    let mut skipped = Skipped { not_done, locked: vec![] };
+    let mut outcome = for_each_batch(run, batch, &mut skipped, first, &mut count).await;
     if outcome.is_ok() {
-        let ids = std::mem::take(&mut locked);
-        outcome = wait_for(run, Batch { entity, ids: &ids }, (not_done, &mut locked), statement, tally).await;
+        let ids = std::mem::take(&mut skipped.locked);
+        outcome = second_pass(run, Batch { entity, ids: &ids }, &mut skipped, statement, count).await;
     }
-    not_done.skip("locked", locked.len() as u64);
-    for id in &locked {
+    skipped.count_locked();
+    for id in &skipped.locked {
         warn!(run_id = %run.id, entity, %id, "{entity} {id}: somebody else holds it; not done");
     }
-    outcome.map(|()| locked)
+    outcome.map(|()| skipped.locked)
 }
 
-/// The second pass, an id at a time. When it is no few rows that are held, it gives up on those that are left.
-async fn wait_for<I: Id>(
+/// The second pass, an id at a time. Where many rows are held, it gives up on those that are left.
+async fn second_pass<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
-    (not_done, left): (&mut NotDone, &mut Vec<I>),
-    statement: impl AsyncFn(&Transaction<'_>, &[I], Held) -> Result<Row, Failure>,
-    mut tally: impl FnMut(&[I], &Row),
+    skipped: &mut Skipped<'_, I>,
+    statement: impl AsyncFn(&Transaction<'_>, &[I], LockMode) -> Result<Row, Error>,
+    mut count: impl FnMut(&[I], &Row),
 ) -> Result<(), Halt> {
     let entity = batch.entity;
+    let options = WriteOptions { lock_wait: Some(SECOND_PASS_WAIT), ..WriteOptions::default() };
     let waiting = async |what: &str, ids: &[I]| {
-        run.effect_within(PATIENCE, what, async |tx| statement(tx, ids, Held::Wait).await).await
+        run.write(what, options, async |tx| statement(tx, ids, LockMode::Wait).await).await
     };
     for (index, ids) in batch.ids.chunks(1).enumerate() {
-        if left.len() >= WAITED_FOR {
-            left.extend(&batch.ids[index..]);
+        if skipped.locked.len() >= SECOND_PASS_LOCKED_MAX {
+            skipped.locked.extend(&batch.ids[index..]);
             break;
         }
-        each(run, Batch { entity, ids }, (not_done, left), &waiting, &mut tally).await?;
+        for_each_batch(run, Batch { entity, ids }, skipped, &waiting, &mut count).await?;
     }
     Ok(())
 }
 
-/// The same inside one transaction, a savepoint for each batch: for a dry run whose steps must see each other. What no later
-/// step sees is not kept, so that nobody waits for its locks.
-pub async fn rehearse<I: Id>(
+/// One transaction for all steps of a dry run that must see each other's changes.
+#[derive(Clone, Copy)]
+pub struct Rehearsal<'a> {
+    pub tx: &'a Transaction<'a>,
+    /// Whether a later step has to see what is changed. Else it is undone at once, and nobody waits for its locks.
+    pub keep: bool,
+}
+
+/// Applies `statement` inside one transaction, each batch in a savepoint.
+pub async fn apply_in_savepoints<I: Id>(
     run: &Run,
-    (tx, keep): (&Transaction<'_>, bool),
+    Rehearsal { tx, keep }: Rehearsal<'_>,
     batch: Batch<'_, I>,
     not_done: &mut NotDone,
-    statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, tokio_postgres::Error>,
-    mut tally: impl FnMut(&Row),
+    statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, Error>,
+    mut count: impl FnMut(&Row),
 ) -> Result<(), Halt> {
     let saved = async |what: &str, ids: &[I]| {
         run.checkpoint()?;
-        tx.batch_execute("SAVEPOINT batch").await.map_err(Failure::from)?;
-        let outcome = statement(tx, ids).await.map_err(|error| Failure::from(error).context(what));
+        tx.batch_execute("SAVEPOINT batch").await.map_err(Error::from)?;
+        let outcome = statement(tx, ids).await.map_err(|error| error.context(what));
         let undo = if keep && outcome.is_ok() { "" } else { "ROLLBACK TO SAVEPOINT batch; " };
-        tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT batch")).await.map_err(Failure::from)?;
+        tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT batch")).await.map_err(Error::from)?;
         Ok(outcome?)
     };
-    let mut locked = vec![];
-    let outcome = each(run, batch, (not_done, &mut locked), saved, |_, row| tally(row)).await;
-    not_done.skip("locked", locked.len() as u64);
+    let mut skipped = Skipped { not_done, locked: vec![] };
+    let outcome = for_each_batch(run, batch, &mut skipped, saved, |_, row| count(row)).await;
+    skipped.count_locked();
     outcome
 }
 
-async fn each<I: Id>(
+/// The ids that were not done: those of the report, and those that somebody else holds.
+struct Skipped<'a, I> {
+    not_done: &'a mut NotDone,
+    locked: Vec<I>,
+}
+
+impl<I> Skipped<'_, I> {
+    fn count_locked(&mut self) {
+        self.not_done.skip("locked", self.locked.len() as u64);
+    }
+}
+
+async fn for_each_batch<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
-    (not_done, locked): (&mut NotDone, &mut Vec<I>),
+    skipped: &mut Skipped<'_, I>,
     execute: impl AsyncFn(&str, &[I]) -> Result<Row, Halt>,
-    mut tally: impl FnMut(&[I], &Row),
+    mut count: impl FnMut(&[I], &Row),
 ) -> Result<(), Halt> {
     let entity = batch.entity;
     let mut locked_in_a_row = 0;
@@ -187,22 +211,22 @@ async fn each<I: Id>(
         match execute(&what, ids).await {
             Ok(row) => {
                 locked_in_a_row = 0;
-                tally(ids, &row);
-                locked.extend(leave(run, entity, ids, &row, not_done));
+                count(ids, &row);
+                record_skipped(run, Batch { entity, ids }, &row, skipped);
             }
             // Not a row: a table, or all there is.
-            Err(Halt::Failed(failure)) if failure.class == Class::Locked && locked_in_a_row >= LOCKED_IN_A_ROW => {
-                return Err(failure.context("nothing could be locked any more; the next run does the rest").into());
+            Err(Halt::Failed(error)) if error.kind == ErrorKind::Locked && locked_in_a_row >= LOCKED_IN_A_ROW => {
+                return Err(error.context("nothing could be locked any more; the next run does the rest").into());
             }
-            Err(Halt::Failed(failure)) if matches!(failure.class, Class::Data | Class::Locked) => match ids {
-                [id] if failure.class == Class::Locked => {
+            Err(Halt::Failed(error)) if matches!(error.kind, ErrorKind::Data | ErrorKind::Locked) => match ids {
+                [id] if error.kind == ErrorKind::Locked => {
                     locked_in_a_row += 1;
                     debug!(run_id = %run.id, entity, %id, "skipped: locked");
-                    locked.push(*id);
+                    skipped.locked.push(*id);
                 }
-                [_] => run.items_failed(not_done, entity, ids, &failure).await?,
+                [_] => run.items_failed(skipped.not_done, entity, ids, &error).await?,
                 _ => {
-                    locked_in_a_row += u32::from(failure.class == Class::Locked);
+                    locked_in_a_row += u32::from(error.kind == ErrorKind::Locked);
                     let (first, second) = ids.split_at(ids.len() / 2);
                     todo.extend([second, first]);
                 }
@@ -213,23 +237,23 @@ async fn each<I: Id>(
     Ok(())
 }
 
-/// Counts the ids of a batch that were no longer due, says at debug level what became of each, and returns those that
-/// somebody else holds.
-fn leave<I: Id>(run: &Run, entity: &'static str, ids: &[I], row: &Row, not_done: &mut NotDone) -> Vec<I> {
+/// Counts the ids of a batch that were no longer due, keeps those that somebody else holds, and says at debug level what
+/// became of each.
+fn record_skipped<I: Id>(run: &Run, batch: Batch<'_, I>, row: &Row, skipped: &mut Skipped<'_, I>) {
+    let Batch { entity, ids } = batch;
     let [locked, changed] = ["locked", "changed"].map(|column| I::named(ids, row, column));
-    not_done.skip("changed", changed.len() as u64);
-    if !tracing::enabled!(tracing::Level::DEBUG) {
-        return locked;
+    skipped.not_done.skip("changed", changed.len() as u64);
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        for id in ids {
+            let what = match () {
+                () if locked.contains(id) => "skipped: locked",
+                () if changed.contains(id) => "skipped: no longer due",
+                () => "changed",
+            };
+            debug!(run_id = %run.id, entity, %id, "{what}");
+        }
     }
-    for id in ids {
-        let what = match () {
-            () if locked.contains(id) => "skipped: locked",
-            () if changed.contains(id) => "skipped: no longer due",
-            () => "changed",
-        };
-        debug!(run_id = %run.id, entity, %id, "{what}");
-    }
-    locked
+    skipped.locked.extend(locked);
 }
 
 /// A count from a statement's row.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::error::Error;
 use crate::exit::Exit;
-use crate::redact::Failure;
 
 #[derive(Clone, Debug)]
 pub enum Halt {
@@ -22,12 +22,12 @@ pub enum Halt {
     /// More was due than allowed. `news`: the admins are told at once, and not only when it keeps failing.
     Brake { message: String, news: bool },
     /// An error.
-    Failed(Failure),
+    Failed(Error),
 }
 
-impl From<Failure> for Halt {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
     }
 }
 
@@ -56,7 +56,7 @@ impl Halt {
             Self::HeartbeatLost => "HEARTBEAT_LOST",
             Self::Interrupted | Self::Terminated => "INTERRUPTED",
             Self::Brake { .. } => "BRAKE",
-            Self::Failed(failure) => &failure.code,
+            Self::Failed(error) => &error.code,
         }
     }
 
@@ -77,7 +77,7 @@ impl Halt {
             Self::Interrupted => "stopped by SIGINT; what was committed stays, the next run does the rest".into(),
             Self::Terminated => "stopped by SIGTERM; what was committed stays, the next run does the rest".into(),
             Self::Brake { message, .. } => message.clone(),
-            Self::Failed(failure) => failure.message.clone(),
+            Self::Failed(error) => error.message.clone(),
         }
     }
 }

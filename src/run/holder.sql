@@ -2,9 +2,7 @@
 -- a lease (the longer one of the two runs'), or well past its deadline.
 -- $1 job_name text · $2 lane text · $3 lease, milliseconds bigint · $4 id of this run uuid
 SELECT r.id, r.status, r.host, r.started_at,
-       CASE WHEN r.heartbeat_at < clock.now - make_interval(secs => GREATEST($3, r.lease_ms) / 1000.0)
-                THEN 'LEASE_EXPIRED'
-            WHEN r.deadline_at < clock.now - interval '30 seconds' THEN 'DEADLINE_EXCEEDED' END AS lost
+       {lost} AS lost
 FROM cron_job_runs r, (SELECT clock_timestamp() AS now) clock
 WHERE r.id = $4 OR (r.job_name = $1 AND r.lane = $2 AND r.status = 'RUNNING')
 ORDER BY r.id = $4 DESC

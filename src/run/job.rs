@@ -7,17 +7,16 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_postgres::Transaction;
-use tokio_postgres::types::Type;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::args::RunArgs;
+use super::fence;
 use super::halt::{Halt, halted};
-use super::lease;
 use super::report::{NotDone, Report};
-use crate::actor;
-use crate::db::{Db, Limits};
-use crate::redact::{Class, Failure};
+use crate::clinic::actor;
+use crate::db::{Db, Limits, statements};
+use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
 /// A job: its arguments, and what it does with a run. `Serialize` gives the arguments to the run's row.
@@ -36,12 +35,12 @@ pub trait Job: Serialize {
     }
 
     /// Refuses what no single option shows to be wrong.
-    fn check(&self, _run: &RunArgs) -> Result<(), Failure> {
+    fn check(&self, _run: &RunArgs) -> Result<(), Error> {
         Ok(())
     }
 
     /// How long this run may take, where that is not what the schedule says.
-    fn time_limit(&self, _tx: &Transaction<'_>) -> impl Future<Output = Result<Option<Duration>, Failure>> {
+    fn time_limit(&self, _tx: &Transaction<'_>) -> impl Future<Output = Result<Option<Duration>, Error>> {
         async { Ok(None) }
     }
 
@@ -49,8 +48,33 @@ pub trait Job: Serialize {
     async fn run(&self, run: &Run, report: &mut Self::Report) -> Result<(), Halt>;
 }
 
-/// How long a lock is waited for by what takes long itself.
-const AT_LENGTH: Duration = Duration::from_secs(60);
+statements! {
+    INSERT_ITEM_ERRORS(UUID, TEXT, TEXT_ARRAY, TEXT, TEXT) = include_str!("insert_item_errors.sql");
+}
+
+/// The lock wait of a transaction that takes long itself.
+const LOCK_WAIT_AT_LENGTH: Duration = Duration::from_secs(60);
+
+/// How one transaction behind the fence is run. The default: within the limits of the lease, and not after a stop.
+#[derive(Clone, Copy, Default)]
+pub struct WriteOptions {
+    /// How long each lock is waited for, where the lease's limit is not wanted.
+    pub lock_wait: Option<Duration>,
+    /// The statements take as long as the run may, and wait for locks as long as that pays.
+    pub at_length: bool,
+    /// The transaction is a last word: it is made also after the run was told to stop.
+    pub after_stop: bool,
+}
+
+impl WriteOptions {
+    fn limits(self, run: &Run) -> Limits {
+        let limits = match self.at_length {
+            true => Limits { statement: run.time_limit, ..run.limits }.with_lock(LOCK_WAIT_AT_LENGTH),
+            false => run.limits,
+        };
+        self.lock_wait.map_or(limits, |wait| limits.with_lock(wait))
+    }
+}
 
 /// One run of a job.
 pub struct Run {
@@ -68,11 +92,11 @@ pub struct Run {
 impl Run {
     /// The user who started it by hand.
     pub fn actor(&self) -> Option<i64> {
-        self.args.actor
+        self.args.common.actor
     }
 
     pub fn dry_run(&self) -> bool {
-        self.args.dry_run
+        self.args.common.dry_run
     }
 
     pub fn batch_rows(&self) -> usize {
@@ -126,7 +150,7 @@ impl Run {
     pub async fn read<T>(
         &self,
         what: &str,
-        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Halt> {
         self.checkpoint()?;
         let read = async || {
@@ -137,92 +161,49 @@ impl Run {
             drop(tx);
             Ok(value)
         };
-        Ok(self.retry().run(what, read).await.map_err(|failure| failure.context(what))?)
+        Ok(self.args.retry().run(what, read).await.map_err(|error| error.context(what))?)
     }
 
     /// One transaction behind the fence; tried again when the connection or the server fails. In a dry run there is no
     /// fence, and the transaction is rolled back.
-    pub async fn effect<T>(
+    pub async fn write<T>(
         &self,
         what: &str,
-        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+        options: WriteOptions,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Halt> {
-        self.effect_with(self.limits, what, body).await
+        if !options.after_stop {
+            self.checkpoint()?;
+        }
+        let limits = options.limits(self);
+        let value = self.args.retry().run(what, async || self.attempt(limits, &body).await).await;
+        value.map_err(|error| error.context(what))?.ok_or(Halt::Fenced)
     }
 
-    /// The same, but each lock is waited for so long.
-    pub async fn effect_within<T>(
-        &self,
-        patience: Duration,
-        what: &str,
-        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Halt> {
-        self.effect_with(self.limits.with_lock(patience), what, body).await
-    }
-
-    /// The same for statements that take as long as they need, and wait for others as long as that pays.
-    pub async fn effect_at_length<T>(
+    /// One transaction outside the fence, tried once, of statements that take as long as they need: for rows that nobody
+    /// sees until a fenced transaction takes them up.
+    pub async fn write_unfenced_once<T>(
         &self,
         what: &str,
-        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Halt> {
-        let limits = Limits { statement: self.time_limit, ..self.limits }.with_lock(AT_LENGTH);
-        self.effect_with(limits, what, body).await
-    }
-
-    /// One transaction beside the fence, of statements that take as long as they need: for what nobody sees until an effect
-    /// takes it up. Not tried again.
-    pub async fn beside<T>(
-        &self,
-        what: &str,
-        body: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, Failure>,
+        body: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Halt> {
         self.checkpoint()?;
-        let aside = async {
+        let write = async {
             let mut client = self.db.client().await?;
             let tx = Limits { statement: self.time_limit, ..self.limits }.begin(&mut client).await?;
             let value = body(&tx).await?;
             tx.commit().await?;
-            Ok::<T, Failure>(value)
+            Ok::<T, Error>(value)
         };
-        Ok(aside.await.map_err(|failure| failure.context(what))?)
-    }
-
-    /// The same for a last word: also when the run has been told to stop.
-    pub async fn last_effect<T>(
-        &self,
-        what: &str,
-        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Halt> {
-        self.fenced(self.limits, what, body).await
-    }
-
-    async fn effect_with<T>(
-        &self,
-        limits: Limits,
-        what: &str,
-        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Halt> {
-        self.checkpoint()?;
-        self.fenced(limits, what, body).await
-    }
-
-    async fn fenced<T>(
-        &self,
-        limits: Limits,
-        what: &str,
-        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Halt> {
-        let value = self.retry().run(what, async || self.attempt(limits, &body).await).await;
-        value.map_err(|failure| failure.context(what))?.ok_or(Halt::Fenced)
+        Ok(write.await.map_err(|error| error.context(what))?)
     }
 
     /// Nothing comes back where the run has been taken over.
     async fn attempt<T>(
         &self,
         limits: Limits,
-        body: &impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
-    ) -> Result<Option<T>, Failure> {
+        body: &impl AsyncFn(&Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
         let mut client = self.db.client().await?;
         let tx = limits.begin(&mut client).await?;
         if self.dry_run() {
@@ -230,22 +211,22 @@ impl Run {
             tx.rollback().await?;
             return Ok(Some(value));
         }
-        let Some(xid) = lease::fence(&tx, self.id).await? else { return Ok(None) };
+        let Some(xid) = fence::fence(&tx, self.id).await? else { return Ok(None) };
         let value = body(&tx).await?;
         let Err(error) = tx.commit().await else { return Ok(Some(value)) };
-        let failure = Failure::from(error);
-        if failure.class != Class::Transient {
-            return Err(failure);
+        let error = Error::from(error);
+        if error.kind != ErrorKind::Transient {
+            return Err(error);
         }
         // The reply to COMMIT was lost, and with it whether it was done.
         drop(client);
-        warn!(error_code = %failure.code, "the reply to COMMIT was lost ({}); asking the server", failure.message);
-        let ask = async || lease::settled(&self.db, self.limits, self.id, &xid).await;
-        match self.retry().run("asking whether a COMMIT was done", ask).await {
+        warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
+        let ask = async || fence::did_commit(&self.db, self.limits, self.id, &xid).await;
+        match self.args.retry().run("asking whether a COMMIT was done", ask).await {
             Ok(true) => Ok(Some(value)),
-            Ok(false) => Err(failure),
+            Ok(false) => Err(error),
             // Never tried again: it may have been done.
-            Err(unknown) => Err(Failure { class: Class::Other, ..unknown }),
+            Err(unknown) => Err(Error { kind: ErrorKind::Other, ..unknown }),
         }
     }
 
@@ -255,35 +236,25 @@ impl Run {
         not_done: &mut NotDone,
         entity: &'static str,
         ids: &[I],
-        failure: &Failure,
+        error: &Error,
     ) -> Result<(), Halt> {
         for id in ids {
-            not_done.fail(entity, id, &failure.code);
-            warn!(run_id = %self.id, entity, %id, error_code = %failure.code, "{entity} {id}: {}", failure.message);
+            not_done.fail(entity, id, &error.code);
+            warn!(run_id = %self.id, entity, %id, error_code = %error.code, "{entity} {id}: {}", error.message);
         }
         if self.dry_run() || ids.is_empty() {
             return Ok(());
         }
         let ids: Vec<String> = ids.iter().map(I::to_string).collect();
-        self.effect("recording failed items", async |tx| {
-            tx.client()
-                .execute_typed(
-                    include_str!("item_errors.sql"),
-                    &[
-                        (&self.id, Type::UUID),
-                        (&entity, Type::TEXT),
-                        (&ids, Type::TEXT_ARRAY),
-                        (&failure.code.as_ref(), Type::TEXT),
-                        (&failure.message, Type::TEXT),
-                    ],
-                )
-                .await?;
-            Ok(())
+        self.write("recording failed items", WriteOptions::default(), async |tx| {
+            INSERT_ITEM_ERRORS.execute(tx, &[&self.id, &entity, &ids, &error.code.as_ref(), &error.message]).await
         })
         .await
+        .map(drop)
     }
 
+    /// How often, and after which waits, something is tried again.
     pub fn retry(&self) -> Retry {
-        Retry { attempts: self.args.attempts, delay: self.args.retry_delay }
+        self.args.retry()
     }
 }

@@ -1,24 +1,42 @@
 //! What every job gets: the claim, a fence around each effect, batches, retries, a deadline, a report, an exit code.
 //!
-//! `job` is what a job sees, `runner` carries one from claim to exit, `lease` is the run's row as a lock, `batch`
-//! applies ids, `report` is what comes back, `streak` tells the admins when a job keeps failing.
+//! `job` is what a job sees, `runner` carries one from claim to exit. The run's row as a lock is in `claim`, `fence`,
+//! `heartbeat` and `close`; `batch` applies ids, `report` is what comes back, `failure_notice` tells the admins when a job
+//! keeps failing.
 
 mod args;
 mod batch;
+mod claim;
+mod close;
+mod failure_notice;
+mod fence;
 mod halt;
+mod heartbeat;
 mod job;
-mod lease;
+mod limits;
 mod report;
 mod runner;
-mod streak;
 
-pub use args::{RunArgs, Source, as_text, positive_duration};
-pub use batch::{Batch, Held, Id, Key, apply, apply_twice, count, done, left_alone, rehearse};
+pub use args::{CommonArgs, RunArgs, Source, as_text, positive_duration};
+pub use batch::{
+    Batch, Id, Key, LockMode, Rehearsal, apply, apply_in_savepoints, apply_twice, count, done, skipped_columns,
+};
+pub use failure_notice::failures;
+pub use fence::committed;
 pub use halt::Halt;
-pub use job::{Job, Run};
-pub use lease::committed;
+pub use job::{Job, Run, WriteOptions};
 #[cfg(feature = "demo")]
 pub use report::Summary;
 pub use report::{Counts, NotDone, Report};
 pub use runner::execute;
-pub use streak::failures;
+
+use crate::db::Statement;
+
+/// Every statement of this room.
+pub fn statements() -> impl Iterator<Item = &'static Statement> {
+    [claim::STATEMENTS, close::STATEMENTS, failure_notice::STATEMENTS, fence::STATEMENTS, heartbeat::STATEMENTS]
+        .into_iter()
+        .chain([job::STATEMENTS])
+        .flatten()
+        .copied()
+}

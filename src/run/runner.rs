@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -13,73 +14,93 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::args::RunArgs;
+use super::claim::{Claim, Claimed};
+use super::close::Closing;
+use super::failure_notice::Ending;
 use super::halt::{Halt, halted};
+use super::heartbeat::heartbeat;
 use super::job::{Job, Run};
-use super::lease::{self, Claim, Claimed, Closing};
+use super::limits::limits;
 use super::report::{Report, Summary};
-use crate::actor::Actor;
-use crate::db::Db;
+use crate::clinic::actor::Actor;
+use crate::db::{CLOCK, Db, schema};
+use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
-use crate::redact::{Class, Failure};
-use crate::retry::Retry;
-use crate::{schedule, schema};
+use crate::schedule;
 
 /// After a signal the batch at work may take this long; then it is cancelled.
 const GRACE: Duration = Duration::from_secs(4);
 /// Closing the row may take this long in all.
 const CLOSING: Duration = Duration::from_secs(6);
 
+/// How a run ended, or why there was none.
+struct Outcome {
+    run_id: Option<Uuid>,
+    now: Option<DateTime<Utc>>,
+    status: &'static str,
+    exit: Exit,
+    error: Option<(String, String)>,
+    /// As the run's row says.
+    duration_ms: Option<u64>,
+    work: Work,
+}
+
+/// What the job did, as its report says.
+#[derive(Default)]
+struct Work {
+    report: Value,
+    processed: u64,
+    failed: u64,
+    sentence: Option<String>,
+}
+
 /// Runs a job once. Everything that can go wrong is in the summary.
-pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Failure>) -> Summary {
+pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> Summary {
     let began = Instant::now();
-    let mut summary = Summary {
-        job: J::NAME,
-        lane: job.lane(),
-        run_id: None,
-        status: "FAILED",
-        dry_run: args.dry_run,
-        now: None,
-        duration_ms: 0,
-        error: None,
-        exit: Exit::Failed,
-        report: Value::Null,
-        items: (0, 0),
-        sentence: None,
-    };
     let (stop, stopped) = watch::channel(None);
     let signals = tokio::spawn(listen(stop.clone()));
-    let ended = match args.check().and_then(|()| job.check(args)).and(db) {
-        Ok(db) => drive(job, args, &db, (stop, stopped), &mut summary).await,
-        Err(failure) => Err(failure),
+    let outcome = match args.common.check().and_then(|()| job.check(args)).and(db) {
+        Ok(db) => drive(job, args, &db, Stop { set: stop, heard: stopped }).await,
+        Err(error) => Err(error),
     };
     signals.abort();
-    if let Err(failure) = ended {
-        summary.exit = if failure.class == Class::Configuration { Exit::Usage } else { Exit::Failed };
-        summary.error = Some((failure.code.into_owned(), format!("{}; nothing was done", failure.message)));
-    }
-    if summary.duration_ms == 0 {
-        summary.duration_ms = began.elapsed().as_millis() as u64;
-    }
+    let outcome = outcome.unwrap_or_else(Outcome::not_begun);
+    let summary = Summary {
+        job: J::NAME,
+        lane: job.lane(),
+        run_id: outcome.run_id,
+        status: outcome.status,
+        dry_run: args.common.dry_run,
+        now: outcome.now,
+        duration_ms: outcome.duration_ms.unwrap_or_else(|| began.elapsed().as_millis() as u64),
+        error: outcome.error,
+        exit: outcome.exit,
+        report: outcome.work.report,
+        items: (outcome.work.processed, outcome.work.failed),
+        sentence: outcome.work.sentence,
+    };
     log(&summary);
     summary
 }
 
-type Stop = (watch::Sender<Option<Halt>>, watch::Receiver<Option<Halt>>);
+/// The channel by which a run is told to stop.
+struct Stop {
+    set: watch::Sender<Option<Halt>>,
+    heard: watch::Receiver<Option<Halt>>,
+}
 
 /// Claim, work, close. An error here means that the run never began.
-async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &mut Summary) -> Result<(), Failure> {
-    let limits = lease::limits(args.lease);
+async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop) -> Result<Outcome, Error> {
     let id = Uuid::new_v4();
-    let retry = Retry { attempts: args.attempts, delay: args.retry_delay };
     let lane = job.lane();
-    let timeout = args.timeout.unwrap_or_else(|| schedule::deadline(J::NAME, &lane));
+    let timeout = args.common.timeout.unwrap_or_else(|| schedule::deadline(J::NAME, &lane));
     let metadata = json!({ "arguments": { "job": job, "run": args } });
     let claim = Claim {
         id,
         job: J::NAME,
         lane: &lane,
         source: args.recorded_source().as_str(),
-        actor: args.actor,
+        actor: args.common.actor,
         scheduled_for: args.scheduled_for,
         timeout,
         lease: args.lease,
@@ -87,8 +108,9 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
         metadata: &metadata,
         unless_succeeded_within: args.unless_succeeded_within,
     };
-    let interrupted = stop.1.clone();
-    let started = tokio::select! {
+    let row = RunRow { db, args, id };
+    let (retry, interrupted) = (args.retry(), stop.heard.clone());
+    let (claimed, timeout) = tokio::select! {
         claimed = retry.run("starting the run", async || begin(job, db, claim, args).await) => claimed?,
         halt = async {
             tokio::select! {
@@ -98,80 +120,80 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop, summary: &m
         } => {
             // The claim may have gone through while its reply had not come yet.
             db.abandon();
-            close(db, args, id, Err(&halt), &Value::Null, (0, 0), summary).await;
-            summary.exit = halt.exit();
-            summary.error = Some((halt.code().to_owned(), "stopped before the run began; nothing was done".to_owned()));
-            return Ok(());
+            let closed = row.close(Err(&halt), Work::default()).await;
+            let why = "stopped before the run began; nothing was done".to_owned();
+            return Ok(Outcome { exit: halt.exit(), error: Some((halt.code().to_owned(), why)), ..closed });
         }
     };
-    let (started, timeout) = started;
-    let Claimed::Held(database_now) = started else {
-        summary.run_id = (!args.dry_run).then_some(id);
-        stand_aside(&started, J::NAME, args, summary);
-        return Ok(());
+    let Claimed::Held(database_now) = claimed else { return Ok(stand_aside(&claimed, J::NAME, row)) };
+    let now = args.common.as_of.unwrap_or(database_now);
+    let run = Run {
+        id,
+        now,
+        time_limit: timeout,
+        args: args.clone(),
+        db: db.clone(),
+        limits: limits(args.lease),
+        stop: stop.heard,
     };
-    let now = args.as_of.unwrap_or(database_now);
-    let run = Run { id, now, time_limit: timeout, args: args.clone(), db: db.clone(), limits, stop: stop.1 };
-    summary.now = Some(run.now);
     let mut report = J::Report::default();
-    let heart = (!args.dry_run).then(|| tokio::spawn(lease::heartbeat(db.clone(), id, args.lease, stop.0.clone())));
-    let outcome = work(job, &run, &mut report, timeout).await;
+    let heart = (!run.dry_run()).then(|| tokio::spawn(heartbeat(db.clone(), id, args.lease, stop.set.clone())));
+    let worked = work(job, &run, &mut report, timeout).await;
     if let Some(heart) = heart {
         heart.abort();
     }
-    let outcome = outcome.and_then(|()| check_sum(&report));
-    let counts = (report.counts().processed, report.counts().not_done.failed);
-    summary.items = counts;
-    summary.report = serde_json::to_value(&report).unwrap_or_default();
-    summary.sentence = outcome.is_ok().then(|| report.sentence()).flatten();
-    let report = summary.report.clone();
-    close(db, args, id, outcome.as_ref().copied(), &report, counts, summary).await;
-    Ok(())
+    let worked = worked.and_then(|()| check_sum(&report));
+    let counts = report.counts();
+    let done = Work {
+        processed: counts.processed,
+        failed: counts.not_done.failed,
+        sentence: worked.is_ok().then(|| report.sentence()).flatten(),
+        report: serde_json::to_value(&report).unwrap_or_default(),
+    };
+    let closed = row.close(worked.as_ref().copied(), done).await;
+    Ok(Outcome { now: Some(now), ..closed })
 }
 
-/// Says in the summary why this run was not to be.
-fn stand_aside(claimed: &Claimed, job: &str, args: &RunArgs, summary: &mut Summary) {
-    match claimed {
-        Claimed::Held(_) => {}
+/// The outcome of a claim that was not to be.
+fn stand_aside(claimed: &Claimed, job: &str, row: RunRow<'_>) -> Outcome {
+    let (status, exit, code, message) = match claimed {
         Claimed::Busy(holder) => {
-            summary.status = "SKIPPED";
-            summary.exit = if args.fail_if_running { Exit::Busy } else { Exit::Done };
-            summary.error = Some(("ALREADY_RUNNING".into(), format!("run {holder} is at work; nothing was done")));
+            let exit = if row.args.fail_if_running { Exit::Busy } else { Exit::Done };
+            ("SKIPPED", exit, "ALREADY_RUNNING", format!("run {holder} is at work; nothing was done"))
+        }
+        Claimed::RecentlyDone(done) => {
+            let (code, why) = done.why();
+            ("SKIPPED", Exit::Done, code, format!("{why} (--unless-succeeded-within); nothing was done"))
         }
         Claimed::Blocked(holder) => {
             let message = format!(
                 "run {holder} is dead, but a session still locks its row; nothing was done. End that session \
                  (pg_stat_activity, application rounds/{job}); the next run takes over"
             );
-            summary.error = Some(("TAKEOVER_BLOCKED".into(), message));
+            ("FAILED", Exit::Failed, "TAKEOVER_BLOCKED", message)
         }
-        Claimed::Settled(settled) => {
-            summary.status = "SKIPPED";
-            summary.exit = Exit::Done;
-            let (code, why) = settled.why();
-            summary.error = Some((code.into(), format!("{why} (--unless-succeeded-within); nothing was done")));
-        }
-    }
+        Claimed::Held(_) => unreachable!("a lane that is held is worked on"),
+    };
+    Outcome { status, exit, error: Some((code.to_owned(), message)), ..row.blank() }
 }
 
 /// Refuses a database that is not ours and a user who may not, then takes the lane, for as long as the job says. A dry run
 /// only looks whether it would, and reads the clock.
-async fn begin<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -> Result<(Claimed, Duration), Failure> {
+async fn begin<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -> Result<(Claimed, Duration), Error> {
     let mut client = db.client().await?;
-    let tx = lease::limits(claim.lease).begin_reading(&mut client).await?;
+    let tx = limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
     if let Some(actor) = claim.actor {
         Actor::find(&tx, actor).await?.require(job.roles(), J::NAME)?;
     }
-    if args.timeout.is_none() {
+    if args.common.timeout.is_none() {
         claim.timeout = job.time_limit(&tx).await?.unwrap_or(claim.timeout);
     }
-    if args.dry_run {
-        if let Some(settled) = claim.settled(&tx).await? {
-            return Ok((Claimed::Settled(settled), claim.timeout));
+    if args.common.dry_run {
+        if let Some(done) = claim.recently_done(&tx).await? {
+            return Ok((Claimed::RecentlyDone(done), claim.timeout));
         }
-        let row = tx.query_typed_one("SELECT clock_timestamp()", &[]).await?;
-        return Ok((Claimed::Held(row.get(0)), claim.timeout));
+        return Ok((Claimed::Held(CLOCK.one(&tx, &[]).await?.get(0)), claim.timeout));
     }
     // Rolled back without a wait for the answer, as every read is.
     drop(tx);
@@ -201,65 +223,98 @@ fn check_sum<R: Report>(report: &R) -> Result<(), Halt> {
         return Ok(());
     }
     let message = "the report does not add up (scanned is not done + skipped + failed): a defect of rounds";
-    Err(Failure::new("REPORT_MISMATCH", Class::Other, message).into())
+    Err(Error::new("REPORT_MISMATCH", ErrorKind::Other, message).into())
 }
 
-/// Closes the run's row, and says in the summary how the run ended.
-async fn close(
-    db: &Db,
-    args: &RunArgs,
+/// The row of this run, to be closed.
+#[derive(Clone, Copy)]
+struct RunRow<'a> {
+    db: &'a Db,
+    args: &'a RunArgs,
     id: Uuid,
-    outcome: Result<(), &Halt>,
-    report: &Value,
-    (processed, failed): (u64, u64),
-    summary: &mut Summary,
-) {
-    summary.run_id = (!args.dry_run).then_some(id);
-    let error = outcome.err().map(|halt| (halt.code().to_owned(), halt.message()));
-    summary.status = if error.is_none() { "COMPLETED" } else { "FAILED" };
-    summary.exit = match outcome {
-        // What the caller has to correct, as long as nothing is done.
-        Err(Halt::Failed(failure)) if failure.is_refusal() && processed == 0 => Exit::Usage,
-        Err(halt) => halt.exit(),
-        Ok(()) if failed > 0 && !args.partial_ok => Exit::Partial,
-        Ok(()) => Exit::Done,
-    };
-    summary.error = error;
-    if args.dry_run {
-        return;
-    }
-    let error = summary.error.clone();
-    let closing = Closing {
-        id,
-        status: summary.status,
-        error: error.as_ref().map(|(code, message)| (code.as_str(), message.as_str())),
-        processed,
-        failed,
-        report: &json!({ "report": report }),
-        news: matches!(outcome, Err(Halt::Brake { news: true, .. })),
-    };
-    let retry = Retry { attempts: args.attempts, delay: Duration::from_millis(500).min(args.retry_delay) };
-    let closed = retry.run("closing the run", async || closing.commit(db, lease::limits(args.lease)).await);
-    match tokio::time::timeout(CLOSING, closed).await {
-        Ok(Ok(Some(duration_ms))) => summary.duration_ms = duration_ms,
-        Ok(Ok(None)) => {
-            summary.exit = Exit::Fenced;
-            summary.error = Some((Halt::Fenced.code().to_owned(), Halt::Fenced.message()));
-            summary.status = "FAILED";
+}
+
+impl RunRow<'_> {
+    /// An outcome with nothing in it yet.
+    fn blank(self) -> Outcome {
+        let run_id = (!self.args.common.dry_run).then_some(self.id);
+        Outcome {
+            run_id,
+            now: None,
+            status: "FAILED",
+            exit: Exit::Failed,
+            error: None,
+            duration_ms: None,
+            work: Work::default(),
         }
-        Ok(Err(failure)) => not_closed(summary, &failure.message),
-        Err(_) => not_closed(summary, "no answer in time"),
+    }
+
+    /// Closes the row, and returns how the run ended.
+    async fn close(self, worked: Result<(), &Halt>, work: Work) -> Outcome {
+        let exit = match worked {
+            // What the caller has to correct, as long as nothing is done.
+            Err(Halt::Failed(error)) if error.kind == ErrorKind::Refused && work.processed == 0 => Exit::Usage,
+            Err(halt) => halt.exit(),
+            Ok(()) if work.failed > 0 && !self.args.partial_ok => Exit::Partial,
+            Ok(()) => Exit::Done,
+        };
+        let error = worked.err().map(|halt| (halt.code().to_owned(), halt.message()));
+        let status = if error.is_none() { "COMPLETED" } else { "FAILED" };
+        let ended = Outcome { status, exit, error, work, ..self.blank() };
+        if self.args.common.dry_run {
+            return ended;
+        }
+        match tokio::time::timeout(CLOSING, self.write(&ended, worked)).await {
+            Ok(Ok(Some(duration_ms))) => Outcome { duration_ms: Some(duration_ms), ..ended },
+            Ok(Ok(None)) => {
+                let error = Some((Halt::Fenced.code().to_owned(), Halt::Fenced.message()));
+                Outcome { status: "FAILED", exit: Exit::Fenced, error, ..ended }
+            }
+            Ok(Err(error)) => ended.not_closed(&error.message),
+            Err(_) => ended.not_closed("no answer in time"),
+        }
+    }
+
+    async fn write(self, ended: &Outcome, worked: Result<(), &Halt>) -> Result<Option<u64>, Error> {
+        let report = json!({ "report": ended.work.report });
+        let closing = Closing {
+            id: self.id,
+            status: ended.status,
+            error: ended.error.as_ref().map(|(code, message)| (code.as_str(), message.as_str())),
+            processed: ended.work.processed,
+            failed: ended.work.failed,
+            report: &report,
+            taken_over_by: None,
+            ending: match worked {
+                Ok(()) => Ending::Succeeded,
+                Err(Halt::Brake { news: true, .. }) => Ending::Braked,
+                Err(Halt::Interrupted | Halt::Terminated) => Ending::Neither,
+                Err(_) => Ending::Failed,
+            },
+        };
+        let mut retry = self.args.retry();
+        retry.delay = retry.delay.min(Duration::from_millis(500));
+        retry.run("closing the run", async || closing.commit(self.db, limits(self.args.lease)).await).await
     }
 }
 
-fn not_closed(summary: &mut Summary, why: &str) {
-    let message = format!("the run's row could not be closed ({why}); the next run takes it over after the lease");
-    if matches!(summary.exit, Exit::Done | Exit::Partial) {
-        summary.exit = Exit::Failed;
-        summary.status = "FAILED";
-        summary.error = Some(("NOT_CLOSED".into(), format!("the work is done and committed, but {message}")));
-    } else {
-        warn!(error_code = "NOT_CLOSED", "{message}");
+impl Outcome {
+    /// The outcome of a run that never began.
+    fn not_begun(error: Error) -> Self {
+        let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
+        let error = Some((error.code.into_owned(), format!("{}; nothing was done", error.message)));
+        Self { run_id: None, now: None, status: "FAILED", exit, error, duration_ms: None, work: Work::default() }
+    }
+
+    /// The same where the end could not be written.
+    fn not_closed(self, why: &str) -> Self {
+        let message = format!("the run's row could not be closed ({why}); the next run takes it over after the lease");
+        if !matches!(self.exit, Exit::Done | Exit::Partial) {
+            warn!(error_code = "NOT_CLOSED", "{message}");
+            return self;
+        }
+        let error = Some(("NOT_CLOSED".into(), format!("the work is done and committed, but {message}")));
+        Self { exit: Exit::Failed, status: "FAILED", error, ..self }
     }
 }
 

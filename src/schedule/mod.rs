@@ -170,6 +170,27 @@ pub fn name(job: &str, lane: &str) -> String {
     if lane.is_empty() { job.to_owned() } else { format!("{job}-{lane}") }
 }
 
+/// Whether a job has a row.
+pub const fn has_job(job: &str) -> bool {
+    let mut row = 0;
+    while row < TABLE.len() {
+        if same(TABLE[row].job.as_bytes(), job.as_bytes()) {
+            return true;
+        }
+        row += 1;
+    }
+    false
+}
+
+/// Equality of texts, while the program is compiled.
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut index = 0;
+    while index < one.len() && index < other.len() && one[index] == other[index] {
+        index += 1;
+    }
+    index == one.len() && index == other.len()
+}
+
 /// The rows of a job, one a lane.
 pub fn rows(job: &str) -> impl Iterator<Item = &'static Row> {
     TABLE.iter().filter(move |row| row.job == job)

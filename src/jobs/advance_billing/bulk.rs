@@ -12,8 +12,8 @@ use tokio_postgres::{Row, Transaction};
 use super::report::{Cases as Became, Exception, Report};
 use super::step::{self, Step};
 use super::{AdvanceBilling, BY_HAND, brake, held_back, limit};
-use crate::actor::{Actor, refused};
-use crate::redact::Failure;
+use crate::clinic::actor::{Actor, refused};
+use crate::error::Error;
 use crate::run::{Halt, Run};
 
 /// What a run says of each case, its row must hold.
@@ -131,7 +131,7 @@ impl Request {
 
 impl AdvanceBilling {
     /// The ids that are asked for, each once, in their order.
-    pub(super) fn cases(&self) -> Result<Vec<i64>, Failure> {
+    pub(super) fn cases(&self) -> Result<Vec<i64>, Error> {
         let file = self.cases_file.iter().flat_map(|cases| &cases.0);
         let mut seen = HashSet::new();
         let ids: Vec<i64> = self.case.iter().chain(file).copied().filter(|id| seen.insert(*id)).collect();
@@ -142,7 +142,7 @@ impl AdvanceBilling {
         Ok(ids)
     }
 
-    async fn request(&self, tx: &Transaction<'_>, run: &Run) -> Result<Request, Failure> {
+    async fn request(&self, tx: &Transaction<'_>, run: &Run) -> Result<Request, Error> {
         let stage = match self.stage {
             Some(stage) => Some(Step::of(tx, stage, None).await?.to),
             None => None,
@@ -161,9 +161,9 @@ impl AdvanceBilling {
         Ok(Request { to, timestamp_field: step::timestamp_field(tx, to).await?, force: self.force, facility })
     }
 
-    async fn asked(&self, tx: &Transaction<'_>, run: &Run, ids: &[i64], to: i32) -> Result<Vec<Asked>, Failure> {
+    async fn asked(&self, tx: &Transaction<'_>, run: &Run, ids: &[i64], to: i32) -> Result<Vec<Asked>, Error> {
         let held_back = held_back("COALESCE($3, EXTRACT(epoch FROM t.min_dwell)::double precision)");
-        let asked = format!(include_str!("../advance_billing.asked.sql"), held_back = held_back);
+        let asked = format!(include_str!("requested_cases.sql"), held_back = held_back);
         let dwell = self.min_dwell.map(|dwell| dwell.as_secs_f64());
         let parameters: [(&(dyn ToSql + Sync), Type); 4] =
             [(&run.now, Type::TIMESTAMPTZ), (&ids, Type::INT8_ARRAY), (&dwell, Type::FLOAT8), (&to, Type::INT4)];

@@ -9,8 +9,8 @@ use tokio_postgres::types::{ToSql, Type};
 use super::money::Cents;
 use super::report::{Report, Updated};
 use super::{AdvanceBilling, Stage, due};
-use crate::redact::{Class, Failure};
-use crate::run::{Batch, Halt, Held, Job, Run, apply_twice, count, done, left_alone};
+use crate::error::{ErrorKind, Error};
+use crate::run::{Batch, Halt, LockMode, Job, Run, apply_twice, count, done, skipped_columns};
 
 pub struct Step {
     pub from: i32,
@@ -25,7 +25,7 @@ pub struct Step {
 
 impl Step {
     /// The step of a stage, as the database has it.
-    pub async fn of(tx: &Transaction<'_>, stage: Stage, min_dwell: Option<Duration>) -> Result<Self, Failure> {
+    pub async fn of(tx: &Transaction<'_>, stage: Stage, min_dwell: Option<Duration>) -> Result<Self, Error> {
         let query = "SELECT from_status, to_status, EXTRACT(epoch FROM min_dwell)::double precision AS dwell
                      FROM surgical_case_transitions WHERE stage = $1";
         let Some(row) = tx.query_typed_opt(query, &[(&stage.name(), Type::TEXT)]).await? else {
@@ -34,7 +34,7 @@ impl Step {
                 stage.name(),
                 AdvanceBilling::NAME
             );
-            return Err(Failure::new("NO_TRANSITION", Class::Configuration, message));
+            return Err(Error::new("NO_TRANSITION", ErrorKind::Refused, message));
         };
         let to = row.get("to_status");
         let dwell = min_dwell.map_or(row.get("dwell"), |dwell| dwell.as_secs_f64());
@@ -51,18 +51,18 @@ impl Step {
     pub async fn take(&self, run: &Run, ids: &[i64], report: &mut Report) -> Result<Vec<i64>, Halt> {
         let actor = run.actor();
         let advance = format!(
-            include_str!("../advance_billing.sql"),
+            include_str!("advance.sql"),
             due = due(),
             timestamp = self.timestamp_field,
-            left_alone = left_alone("$4", "locked", "advanced", "surgical_cases")
+            skipped_columns = skipped_columns("$4", "locked", "advanced", "surgical_cases")
         );
-        let statement = async |tx: &Transaction<'_>, ids: &[i64], held: Held| {
+        let statement = async |tx: &Transaction<'_>, ids: &[i64], lock: LockMode| {
             // A statement of its own: the next one sees what those did who had to be waited for.
-            let lock = format!(
+            let hold = format!(
                 "SELECT count(*) FROM (SELECT FROM surgical_cases WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE {}) c",
-                held.sql()
+                lock.sql()
             );
-            tx.query_typed_one(&lock, &[(&ids, Type::INT8_ARRAY)]).await?;
+            tx.query_typed_one(&hold, &[(&ids, Type::INT8_ARRAY)]).await?;
             let mut parameters = self.rule(&run.now);
             parameters.extend([
                 (&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY),
@@ -92,12 +92,12 @@ impl Step {
 }
 
 /// The column that says since when a case has a status; refuses a status that there is not.
-pub async fn timestamp_field(tx: &Transaction<'_>, status: i32) -> Result<String, Failure> {
+pub async fn timestamp_field(tx: &Transaction<'_>, status: i32) -> Result<String, Error> {
     let query = "SELECT s.timestamp_field, (SELECT string_agg(k.status::text, ', ' ORDER BY k.status)
                                             FROM surgical_case_statuses k) AS known
                  FROM (SELECT) one LEFT JOIN surgical_case_statuses s ON s.status = $1";
     let row = tx.query_typed_one(query, &[(&status, Type::INT4)]).await?;
-    let refuse = |code, message| Err(Failure::new(code, Class::Configuration, message));
+    let refuse = |code, message| Err(Error::new(code, ErrorKind::Refused, message));
     match row.get::<_, Option<String>>("timestamp_field") {
         // It becomes part of a statement.
         Some(field) if field.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') => Ok(field),

@@ -7,9 +7,9 @@ use tracing::warn;
 
 use super::Report;
 use super::rule::{Condition, Rule};
-use crate::redact::Failure;
-use crate::run::{Batch, Halt, NotDone, Run, apply, count, left_alone, rehearse};
-use crate::{outbox, tickets};
+use crate::error::Error;
+use crate::run::{Batch, Halt, NotDone, Run, apply, count, skipped_columns, apply_in_savepoints, Rehearsal};
+use crate::clinic::{outbox, tickets};
 
 /// What a rule has to do.
 pub struct Found {
@@ -20,7 +20,7 @@ pub struct Found {
 }
 
 /// What each rule would have to do if none changed what the next sees; no more rules than the brake needs.
-pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule]) -> Result<Vec<Found>, Failure> {
+pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule]) -> Result<Vec<Found>, Error> {
     let mut found: Vec<Found> = vec![];
     let mut due = 0;
     for rule in rules {
@@ -36,12 +36,12 @@ pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule]) -> Result<Vec
 impl Rule {
     /// When it fires, as joins of a ticket `t` and a WHERE.
     fn is_due(&self) -> String {
-        self.over_tickets(include_str!("../escalate_tickets.due.sql"))
+        self.over_tickets(include_str!("due.part.sql"))
     }
 
     /// When its episode is over, likewise.
     fn is_over(&self) -> String {
-        self.over_tickets(include_str!("../escalate_tickets.over.sql"))
+        self.over_tickets(include_str!("ended.part.sql"))
     }
 
     fn over_tickets(&self, rule: &str) -> String {
@@ -64,7 +64,7 @@ impl Rule {
     }
 
     /// The tickets for which it would fire now.
-    pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Vec<i64>, Failure> {
+    pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Vec<i64>, Error> {
         self.scan(tx, &self.is_due(), now, limit).await
     }
 
@@ -74,16 +74,16 @@ impl Rule {
         rule: &str,
         now: &DateTime<Utc>,
         limit: i64,
-    ) -> Result<Vec<i64>, Failure> {
+    ) -> Result<Vec<i64>, Error> {
         let scan = format!("SELECT t.id FROM tickets t\n{rule}ORDER BY t.id LIMIT $10");
         let mut parameters = self.parameters(now);
         parameters.push((&limit, Type::INT8));
         let rows = tx.query_typed(&scan, &parameters).await;
-        let rows = rows.map_err(|error| Failure::from(error).context(format_args!("rule {}", self.id)))?;
+        let rows = rows.map_err(|error| Error::from(error).context(format_args!("rule {}", self.id)))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    async fn found(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Failure> {
+    async fn found(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
         let over = self.scan(tx, &self.is_over(), &run.now, i64::MAX).await?;
         Ok(Found { over, due: self.due(tx, &run.now, run.scan_limit()).await? })
     }
@@ -122,21 +122,21 @@ impl Pass<'_> {
     }
 
     async fn end(&self, rule: &Rule, over: &[i64], report: &mut Report) -> Result<(), Halt> {
-        let alone = left_alone("$10", "locked", "ended", "tickets");
-        let end = format!(include_str!("../escalate_tickets.end.sql"), over = rule.is_over(), left_alone = alone);
+        let alone = skipped_columns("$10", "locked", "ended", "tickets");
+        let end = format!(include_str!("end_episodes.sql"), over = rule.is_over(), skipped_columns = alone);
         let ended = &mut report.episodes_ended;
         self.apply(rule, &end, &[], over, &mut report.not_done, |row| *ended += count(row, "ended")).await
     }
 
     async fn fire(&self, rule: &Rule, due: &[i64], report: &mut Report) -> Result<(), Halt> {
-        let alone = left_alone("$10", "locked", "acted", "tickets");
+        let alone = skipped_columns("$10", "locked", "acted", "tickets");
         let (action, outbox) = (rule.action.sql(), outbox::NOTIFIED);
         let fire = format!(
-            include_str!("../escalate_tickets.sql"),
+            include_str!("apply.sql"),
             due = rule.is_due(),
             action = action,
             outbox = outbox,
-            left_alone = alone
+            skipped_columns = alone
         );
         let actor = self.run.actor();
         let more: [(&(dyn ToSql + Sync), Type); 4] = [
@@ -178,11 +178,11 @@ impl Pass<'_> {
             let mut parameters = rule.parameters(&run.now);
             parameters.push((&ids, Type::INT8_ARRAY));
             parameters.extend(more.iter().cloned());
-            tx.query_typed_one(statement, &parameters).await
+            Ok(tx.query_typed_one(statement, &parameters).await?)
         };
         let batch = Batch { entity: "ticket", ids };
         match self.tx {
-            Some(tx) => rehearse(run, (tx, rule.action.is_seen()), batch, not_done, statement, tally).await,
+            Some(tx) => apply_in_savepoints(run, Rehearsal { tx, keep: rule.action.is_seen() }, batch, not_done, statement, tally).await,
             None => apply(run, batch, not_done, statement, tally).await,
         }
     }

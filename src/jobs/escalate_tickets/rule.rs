@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
-use crate::redact::{Class, Failure};
+use crate::error::{ErrorKind, Error};
 
 /// Ten years.
 const HOURS_MAX: f64 = 87_600.0;
@@ -42,7 +42,7 @@ pub struct Action {
 pub struct Malformed {
     pub id: i64,
     pub active: bool,
-    pub why: Failure,
+    pub why: Error,
 }
 
 /// What is wrong with a rule: names of keys and what they must be, never what they are.
@@ -52,7 +52,7 @@ impl Rule {
     pub fn read(row: &Row) -> Result<Self, Malformed> {
         let (id, active) = (row.get("id"), row.get("active"));
         Self::try_read(row).map_err(|wrong| {
-            let why = Failure::new("MALFORMED_RULE", Class::Data, format!("{wrong}; the rule was skipped"));
+            let why = Error::new("MALFORMED_RULE", ErrorKind::Data, format!("{wrong}; the rule was skipped"));
             Malformed { id, active, why }
         })
     }
@@ -79,11 +79,11 @@ impl Condition {
     /// Whether it holds for a ticket `t`.
     pub fn sql(&self) -> &'static str {
         match self.kind {
-            "sla_breach" => include_str!("conditions/sla_breach.sql"),
-            "time_in_status" => include_str!("conditions/time_in_status.sql"),
-            "priority_level" => include_str!("conditions/priority_level.sql"),
-            "no_response" => include_str!("conditions/no_response.sql"),
-            _ => include_str!("conditions/customer_rating.sql"),
+            "sla_breach" => include_str!("conditions/sla_breach.part.sql"),
+            "time_in_status" => include_str!("conditions/time_in_status.part.sql"),
+            "priority_level" => include_str!("conditions/priority_level.part.sql"),
+            "no_response" => include_str!("conditions/no_response.part.sql"),
+            _ => include_str!("conditions/customer_rating.part.sql"),
         }
     }
 
@@ -188,14 +188,14 @@ impl Action {
 
     /// The CTEs `acted` and `told` of `escalate_tickets.sql`.
     pub fn sql(&self) -> String {
-        const NOBODY_TOLD: &str = include_str!("actions/nobody_told.sql");
+        const NOBODY_TOLD: &str = include_str!("actions/nobody_told.part.sql");
         let quiet = |acted: &str| format!("{acted},\n{NOBODY_TOLD}");
         match self.kind {
-            "notify_manager" => include_str!("actions/notify_manager.sql").to_owned(),
-            "send_email" => include_str!("actions/send_email.sql").to_owned(),
-            "reassign_ticket" => quiet(include_str!("actions/reassign_ticket.sql").trim_end()),
-            "increase_priority" => quiet(include_str!("actions/increase_priority.sql").trim_end()),
-            _ => quiet(include_str!("actions/add_follower.sql").trim_end()),
+            "notify_manager" => include_str!("actions/notify_manager.part.sql").to_owned(),
+            "send_email" => include_str!("actions/send_email.part.sql").to_owned(),
+            "reassign_ticket" => quiet(include_str!("actions/reassign_ticket.part.sql").trim_end()),
+            "increase_priority" => quiet(include_str!("actions/increase_priority.part.sql").trim_end()),
+            _ => quiet(include_str!("actions/add_follower.part.sql").trim_end()),
         }
     }
 }

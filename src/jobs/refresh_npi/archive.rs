@@ -12,7 +12,7 @@ use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, WriteMultipart};
 use reqwest::Url;
 
 use crate::clients;
-use crate::redact::{Class, Failure};
+use crate::error::{ErrorKind, Error};
 
 const PIECE: usize = 256 << 10;
 /// The smallest part that a bucket takes; one is on its way while the next is read.
@@ -31,16 +31,16 @@ struct Ours;
 impl HttpConnector for Ours {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = clients::http()
-            .map_err(|failure| object_store::Error::Generic { store: "http", source: Box::new(failure) })?;
+            .map_err(|error| object_store::Error::Generic { store: "http", source: Box::new(error) })?;
         Ok(HttpClient::new(client))
     }
 }
 
 impl Archive {
     /// file:///dir or s3://bucket/prefix; credentials and endpoint come from the AWS_ variables.
-    pub fn open(url: &Url) -> Result<Self, Failure> {
+    pub fn open(url: &Url) -> Result<Self, Error> {
         let refused =
-            |message: &str| Failure::new("NPPES_ARCHIVE", Class::Configuration, format!("--archive: {message}"));
+            |message: &str| Error::new("NPPES_ARCHIVE", ErrorKind::Refused, format!("--archive: {message}"));
         let (store, prefix): (Arc<dyn ObjectStore>, _) = match url.scheme() {
             "file" => {
                 let dir = url.to_file_path().map_err(|()| refused("a directory looks like file:///var/lib/nppes"))?;
@@ -61,7 +61,7 @@ impl Archive {
     }
 
     /// Copies a file there under its own name; returns where it is.
-    pub async fn keep(&self, name: &str, file: &mut File) -> Result<String, Failure> {
+    pub async fn keep(&self, name: &str, file: &mut File) -> Result<String, Error> {
         let path = self.prefix.clone().join(name);
         let failed = |error: object_store::Error| {
             let why = match error {
@@ -71,11 +71,11 @@ impl Archive {
                 }
                 _ => "it cannot be written",
             };
-            Failure::new("NPPES_ARCHIVE", Class::Other, format!("{name} was loaded, but not archived: {why}"))
+            Error::new("NPPES_ARCHIVE", ErrorKind::Other, format!("{name} was loaded, but not archived: {why}"))
         };
         let broken = |error: std::io::Error| {
             let message = format!("{name} was loaded, but not archived: it cannot be read again ({})", error.kind());
-            Failure::new("NPPES_ARCHIVE", Class::Other, message)
+            Error::new("NPPES_ARCHIVE", ErrorKind::Other, message)
         };
         file.rewind().map_err(broken)?;
         let upload = self.store.put_multipart(&path).await.map_err(failed)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::redact::{Class, Failure};
+use crate::error::{ErrorKind, Error};
 
 /// The numbered columns: up to so many of each.
 const TAXONOMIES: usize = 15;
@@ -100,14 +100,14 @@ impl Header<'_> {
         Some(position)
     }
 
-    fn required(&mut self, name: &str) -> Result<usize, Failure> {
+    fn required(&mut self, name: &str) -> Result<usize, Error> {
         self.find(name).ok_or_else(|| {
             let message = format!("the column \"{name}\" is missing in the header; nothing of the file was loaded");
-            Failure::new("NPPES_HEADER", Class::Other, message)
+            Error::new("NPPES_HEADER", ErrorKind::Other, message)
         })
     }
 
-    fn place(&mut self, kind: &str) -> Result<Place, Failure> {
+    fn place(&mut self, kind: &str) -> Result<Place, Error> {
         let mut column = |name: &str| self.required(&name.replace("{}", kind));
         Ok(Place {
             lines: [
@@ -123,7 +123,7 @@ impl Header<'_> {
         })
     }
 
-    fn taxonomy(&mut self, number: usize) -> Result<Taxonomy, Failure> {
+    fn taxonomy(&mut self, number: usize) -> Result<Taxonomy, Error> {
         let mut column = |name: &str| self.required(&format!("{name}_{number}"));
         Ok(Taxonomy {
             code: column("Healthcare Provider Taxonomy Code")?,
@@ -136,7 +136,7 @@ impl Header<'_> {
 
 impl Columns {
     /// Reads a header; also returns the names of columns that nobody knows.
-    pub fn of(names: &[&str]) -> Result<(Self, Vec<String>), Failure> {
+    pub fn of(names: &[&str]) -> Result<(Self, Vec<String>), Error> {
         let positions = names.iter().enumerate().map(|(position, name)| (*name, position)).collect();
         let mut header = Header { positions, used: vec![false; names.len()] };
         let first = header.taxonomy(1)?;
@@ -187,7 +187,7 @@ mod tests {
         text.trim_end().trim_matches('"').split("\",\"").map(String::from).collect()
     }
 
-    fn of(names: &[String]) -> Result<(Columns, Vec<String>), Failure> {
+    fn of(names: &[String]) -> Result<(Columns, Vec<String>), Error> {
         Columns::of(&names.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
@@ -211,9 +211,9 @@ mod tests {
         assert_eq!((columns.npi, unknown), (329, vec!["Favourite Colour".to_owned()]));
         for missing in ["NPI", "Last Update Date", "Provider Gender Code", "Provider License Number_1"] {
             let names: Vec<String> = names.iter().filter(|name| *name != missing).cloned().collect();
-            let failure = of(&names).unwrap_err();
+            let error = of(&names).unwrap_err();
             let named = missing.replace("Gender", "Sex");
-            assert!(failure.code == "NPPES_HEADER" && failure.message.contains(&named), "{failure}");
+            assert!(error.code == "NPPES_HEADER" && error.message.contains(&named), "{error}");
         }
     }
 }

@@ -18,8 +18,8 @@ use super::show::{patiently, watch};
 use super::stage::{self, Progress, Staged};
 use super::zips::Pfile;
 use crate::clients::nppes::{Content, disk};
-use crate::redact::{Class, Failure};
-use crate::run::{Halt, Run};
+use crate::error::{ErrorKind, Error};
+use crate::run::{Halt, Run, WriteOptions};
 
 /// So many new rows change what the planner should know, and nothing else tells it of partitioned tables.
 const MANY: u64 = 500_000;
@@ -44,33 +44,33 @@ impl AtHand<'_> {
         let (run, table) = (self.run, format!("npi_stage_{}", self.run.id.simple()));
         if run.dry_run() {
             return run
-                .effect_at_length(&format!("loading {}", self.name), async |tx| self.rehearse(tx, &table).await)
+                .write(&format!("loading {}", self.name), WriteOptions { at_length: true, ..Default::default() }, async |tx| self.rehearse(tx, &table).await)
                 .await;
         }
         let load = async || match self.stage_and_merge(&table).await {
             // What is merged is tried again there; what was staged is staged again.
-            Err(Halt::Failed(failure)) if failure.class == Class::Transient || failure.code == STAGING_LOST => {
-                Err(Failure { class: Class::Transient, ..failure })
+            Err(Halt::Failed(error)) if error.kind == ErrorKind::Transient || error.code == STAGING_LOST => {
+                Err(Error { kind: ErrorKind::Transient, ..error })
             }
             outcome => Ok(outcome),
         };
         let loaded = run.retry().run(&format!("staging {} again", self.name), load).await;
-        let outcome = loaded.unwrap_or_else(|failure| Err(failure.into()));
+        let outcome = loaded.unwrap_or_else(|error| Err(error.into()));
         // A monthly file's is large, and the next run is a week away. If it cannot be dropped, that run does it.
         let drop = async |tx: &Transaction<'_>| Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}")).await?);
-        if let Err(Halt::Failed(failure)) = run.effect("dropping the staging table", drop).await {
-            warn!(error_code = %failure.code, "{}; the next run drops it", failure.message);
+        if let Err(Halt::Failed(error)) = run.write("dropping the staging table", WriteOptions::default(), drop).await {
+            warn!(error_code = %error.code, "{}; the next run drops it", error.message);
         }
         outcome
     }
 
-    async fn rehearse(&self, tx: &Transaction<'_>, table: &str) -> Result<(u64, Row), Failure> {
+    async fn rehearse(&self, tx: &Transaction<'_>, table: &str) -> Result<(u64, Row), Error> {
         tx.batch_execute(&stage::create(table)).await?;
         let copy = async |chunks: Vec<stage::Chunks>| {
             for chunks in chunks {
                 stage::copy(tx, table, chunks).await?;
             }
-            Ok::<(), Failure>(())
+            Ok::<(), Error>(())
         };
         let staged = self.copied(1, copy).await?;
         tx.batch_execute(&format!("ANALYZE {table} (npi, line, reject)")).await?;
@@ -80,35 +80,35 @@ impl AtHand<'_> {
 
     async fn stage_and_merge(&self, table: &str) -> Result<(u64, Row), Halt> {
         let (run, name, create) = (self.run, self.name, stage::create(table));
-        run.effect("making the staging table", async |tx| {
+        run.write("making the staging table", WriteOptions::default(), async |tx| {
             Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}; {create}")).await?)
         })
         .await?;
         let what = format!("staging {name}");
         let beside = async |chunks: Vec<_>| {
-            let copy = |chunks| run.beside(&what, async move |tx| stage::copy(tx, table, chunks).await);
+            let copy = |chunks| run.write_unfenced_once(&what, async move |tx| stage::copy(tx, table, chunks).await);
             try_join_all(chunks.into_iter().map(copy)).await.map(drop)
         };
         let staged = self.copied(self.job.connections as usize, beside).await?;
         self.check(&staged)?;
         let count = format!("ANALYZE {table} (npi, line, reject)");
-        run.beside("counting what was staged", async |tx| Ok(tx.batch_execute(&count).await?)).await?;
+        run.write_unfenced_once("counting what was staged", async |tx| Ok(tx.batch_execute(&count).await?)).await?;
         let entry = self.entry(&staged);
         let what = format!("merging {name}");
-        let merged = run.effect_at_length(&what, async |tx| merge(tx, table, &entry).await);
+        let merged = run.write(&what, WriteOptions { at_length: true, ..Default::default() }, async |tx| merge(tx, table, &entry).await);
         let counts = patiently(&what, merged).await?;
         if crate::run::count(&counts, "inserted") > MANY {
             let analyze = "ANALYZE npi_key; ANALYZE npi_data; ANALYZE search_surgeon; ANALYZE search_facility";
-            let counted = run.beside("counting what was loaded", async |tx| Ok(tx.batch_execute(analyze).await?)).await;
-            if let Err(Halt::Failed(failure)) = counted {
-                warn!(error_code = %failure.code, "{name} is loaded; but {}", failure.message);
+            let counted = run.write_unfenced_once("counting what was loaded", async |tx| Ok(tx.batch_execute(analyze).await?)).await;
+            if let Err(Halt::Failed(error)) = counted {
+                warn!(error_code = %error.code, "{name} is loaded; but {}", error.message);
             }
         }
         Ok((staged.rows, counts))
     }
 
     /// Reads the file while something copies it.
-    async fn copied<E: From<Failure>>(
+    async fn copied<E: From<Error>>(
         &self,
         connections: usize,
         copy: impl AsyncFnOnce(Vec<stage::Chunks>) -> Result<(), E>,
@@ -123,7 +123,7 @@ impl AtHand<'_> {
         let read = joined(reading.await)?;
         match (copied, read) {
             (Err(error), _) => Err(error),
-            (Ok(()), Err(failure)) => Err(failure.context(format_args!("{name} was not loaded")).into()),
+            (Ok(()), Err(error)) => Err(error.context(format_args!("{name} was not loaded")).into()),
             (Ok(()), Ok(staged)) => {
                 let seconds = began.elapsed().as_secs_f64();
                 info!(file = name, rows = staged.rows, bytes = staged.bytes, seconds, "staged");
@@ -141,7 +141,7 @@ impl AtHand<'_> {
     }
 
     /// Refuses a file that is not what it should be.
-    fn check(&self, staged: &Staged) -> Result<(), Failure> {
+    fn check(&self, staged: &Staged) -> Result<(), Error> {
         let (name, kind) = (self.name, self.kind);
         let share = staged.rejected as f64 / (staged.rows.max(1)) as f64;
         if share > self.job.max_reject_share {
@@ -149,7 +149,7 @@ impl AtHand<'_> {
                 "{name} was not loaded: {} of its {} lines cannot be read, more than --max-reject-share {}",
                 staged.rejected, staged.rows, self.job.max_reject_share
             );
-            return Err(Failure::new("NPPES_REJECTS", Class::Other, message));
+            return Err(Error::new("NPPES_REJECTS", ErrorKind::Other, message));
         }
         match self.ledger.rows_min(kind) {
             Some(fewest) if staged.rows.cast_signed() < fewest => {
@@ -157,7 +157,7 @@ impl AtHand<'_> {
                     "{name} was not loaded: it has {} lines, less than half of what is usual ({fewest})",
                     staged.rows
                 );
-                Err(Failure::new("NPPES_TOO_FEW_ROWS", Class::Other, message))
+                Err(Error::new("NPPES_TOO_FEW_ROWS", ErrorKind::Other, message))
             }
             _ => Ok(()),
         }

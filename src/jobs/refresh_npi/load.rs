@@ -19,8 +19,8 @@ use super::show::{Bar, patiently};
 use super::zips::{self, Pfile};
 use super::{Outcome, RefreshNpi, Report};
 use crate::clients::nppes::{Content, disk, hex};
-use crate::redact::{Class, Failure};
-use crate::run::{Halt, Job, Run};
+use crate::error::{ErrorKind, Error};
+use crate::run::{Halt, Job, Run, WriteOptions};
 
 /// A period of more days than this is a whole registry's.
 const WEEKLY_DAYS_MAX: i64 = 62;
@@ -33,7 +33,7 @@ pub struct Loader<'a> {
     /// Names whose content was loaded before under another.
     known: Vec<Loaded>,
     /// Why a file could not be archived: no reason not to load the others.
-    not_archived: Option<Failure>,
+    not_archived: Option<Error>,
 }
 
 /// A file that was loaded.
@@ -69,14 +69,14 @@ async fn drop_leftovers(run: &Run) -> Result<(), Halt> {
     for row in run.read("looking for what dead runs have left", find).await? {
         let table: String = row.get(0);
         let dropped = run
-            .effect("dropping what a dead run has left", async |tx| {
+            .write("dropping what a dead run has left", WriteOptions::default(), async |tx| {
                 Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}")).await?)
             })
             .await;
         match dropped {
             // A session that is not gone yet; the next run tries again.
-            Err(Halt::Failed(failure)) if failure.class == Class::Locked => {
-                warn!(error_code = %failure.code, "{table} is in use; the next run drops it");
+            Err(Halt::Failed(error)) if error.kind == ErrorKind::Locked => {
+                warn!(error_code = %error.code, "{table} is in use; the next run drops it");
             }
             dropped => dropped?,
         }
@@ -152,7 +152,7 @@ impl<'a> Loader<'a> {
             self.skip(name, known, report);
             return Ok(());
         }
-        let named = |failure: Failure| failure.context(format_args!("{name} was not loaded"));
+        let named = |error: Error| error.context(format_args!("{name} was not loaded"));
         let pfile = zips::inspect(&mut file, name).map_err(named)?;
         let kind = kind(&pfile, page).map_err(named)?;
         let Self { job, run, ref ledger, .. } = *self;
@@ -177,15 +177,15 @@ impl<'a> Loader<'a> {
         let Some(archive) = &self.archive else { return Ok(None) };
         let to = match patiently(&format!("archiving {name}"), archive.keep(name, file)).await {
             Ok(to) => to,
-            Err(failure) => {
-                warn!(error_code = %failure.code, "{}", failure.message);
-                self.not_archived.get_or_insert(failure);
+            Err(error) => {
+                warn!(error_code = %error.code, "{}", error.message);
+                self.not_archived.get_or_insert(error);
                 return Ok(None);
             }
         };
         let update = "UPDATE npi_files SET archived_to = $2 WHERE name = $1";
         self.run
-            .effect("saying where a file is archived", async |tx| {
+            .write("saying where a file is archived", WriteOptions::default(), async |tx| {
                 Ok(tx.execute_typed(update, &[(&name, Type::TEXT), (&to, Type::TEXT)]).await?)
             })
             .await?;
@@ -210,7 +210,7 @@ impl<'a> Loader<'a> {
 
     /// What is to be told at the end.
     pub fn end(self) -> Result<(), Halt> {
-        self.not_archived.map_or(Ok(()), |failure| Err(failure.into()))
+        self.not_archived.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 
@@ -220,11 +220,11 @@ async fn stand_aside(run: &Run) -> Result<(), Halt> {
     let find = async |tx: &Transaction<'_>| Ok(tx.query_typed_opt(query, &[(&RefreshNpi::NAME, Type::TEXT)]).await?);
     let Some(row) = run.read("looking whether a run is at work", find).await? else { return Ok(()) };
     let message = format!("run {} is at work, and a dry run would hold it up; try again later", row.get::<_, Uuid>(0));
-    Err(Failure::new("ALREADY_RUNNING", Class::Other, message).into())
+    Err(Error::new("ALREADY_RUNNING", ErrorKind::Other, message).into())
 }
 
 /// Whether a file has a week or everything: by the period of its main file, which the name that the page has for it must fit.
-fn kind(pfile: &Pfile, page: Option<&Name>) -> Result<Kind, Failure> {
+fn kind(pfile: &Pfile, page: Option<&Name>) -> Result<Kind, Error> {
     let kind = if (pfile.end - pfile.start).num_days() > WEEKLY_DAYS_MAX { Kind::Monthly } else { Kind::Weekly };
     let fits =
         page.is_none_or(|name| name.kind == kind && (kind == Kind::Monthly || (name.end - pfile.end).num_days() == 0));
@@ -233,7 +233,7 @@ fn kind(pfile: &Pfile, page: Option<&Name>) -> Result<Kind, Failure> {
     }
     let message =
         format!("the main file in it is of {} to {}, which is not what its name says", pfile.start, pfile.end);
-    Err(Failure::new("NPPES_BAD_ZIP", Class::Other, message))
+    Err(Error::new("NPPES_BAD_ZIP", ErrorKind::Other, message))
 }
 
 impl Counts {
@@ -298,8 +298,8 @@ fn digest(file: &mut File) -> std::io::Result<Content> {
     }
 }
 
-pub fn joined<T>(outcome: Result<T, tokio::task::JoinError>) -> Result<T, Failure> {
+pub fn joined<T>(outcome: Result<T, tokio::task::JoinError>) -> Result<T, Error> {
     outcome.map_err(|_| {
-        Failure::new("THREAD", Class::Other, "the thread that reads the file ended badly: a defect of rounds")
+        Error::new("THREAD", ErrorKind::Other, "the thread that reads the file ended badly: a defect of rounds")
     })
 }

@@ -13,7 +13,7 @@ use super::row::STAGED;
 use super::stage::Staged;
 use super::zips::Pfile;
 use crate::clients::nppes::Content;
-use crate::redact::{Class, Failure};
+use crate::error::{ErrorKind, Error};
 use crate::run::count;
 
 /// Trying the merge again does not bring it back.
@@ -38,13 +38,13 @@ pub fn columns() -> impl Iterator<Item = &'static str> {
 }
 
 /// Merges a staged file, and returns its counts.
-pub async fn merge(tx: &Transaction<'_>, stage: &str, entry: &Entry<'_>) -> Result<Row, Failure> {
+pub async fn merge(tx: &Transaction<'_>, stage: &str, entry: &Entry<'_>) -> Result<Row, Error> {
     // Of a weekly file all fits; of a monthly one less is written to disk. Its look-ups are cheaper than a planner believes that
     // thinks of a disk with a head.
     tx.batch_execute("SET LOCAL work_mem = '128MB'; SET LOCAL random_page_cost = 1.1").await?;
     check_staged(tx, stage, entry.staged).await?;
     let id = enter(tx, entry).await?;
-    let todo = format!(include_str!("../refresh_npi.sql"), stage = stage, end = entry.pfile.end);
+    let todo = format!(include_str!("classify.sql"), stage = stage, end = entry.pfile.end);
     timed("todo", tx.batch_execute(&format!("CREATE TEMPORARY TABLE npi_todo AS\n{todo}; ANALYZE npi_todo"))).await?;
     for (what, statement, of_the_file) in statements(stage) {
         match of_the_file {
@@ -63,22 +63,22 @@ const AS_BEFORE: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergej
 
 /// What is done to the classes, in order; the flag says whether a statement takes the file's id.
 fn statements(stage: &str) -> Vec<(&'static str, String, bool)> {
-    let left = |table, kind| format!(include_str!("../refresh_npi.left.sql"), table = table, type = kind);
+    let left = |table, kind| format!(include_str!("remove_left.sql"), table = table, type = kind);
     let assignments = columns().map(|name| format!("{name} = s.{name}")).collect::<Vec<_>>().join(", ");
     let columns = columns().collect::<Vec<_>>().join(", ");
-    let full = format!(include_str!("../refresh_npi.full.sql"), stage = stage, assignments = assignments);
-    let inserted = format!(include_str!("../refresh_npi.inserted.sql"), stage = stage, columns = columns);
+    let full = format!(include_str!("full.sql"), stage = stage, assignments = assignments);
+    let inserted = format!(include_str!("inserted.sql"), stage = stage, columns = columns);
     vec![
         ("left surgeons", format!("{LOOK_UP};\n{};\n{AS_BEFORE}", left("search_surgeon", 1)), false),
         ("left facilities", format!("{LOOK_UP};\n{};\n{AS_BEFORE}", left("search_facility", 2)), false),
-        ("keys", include_str!("../refresh_npi.keys.sql").to_owned(), false),
-        ("retyped", include_str!("../refresh_npi.retyped.sql").to_owned(), false),
+        ("keys", include_str!("keys.sql").to_owned(), false),
+        ("retyped", include_str!("retyped.sql").to_owned(), false),
         ("full", full, true),
-        ("bare", format!(include_str!("../refresh_npi.bare.sql"), stage = stage), true),
+        ("bare", format!(include_str!("bare.sql"), stage = stage), true),
         ("inserted", inserted, true),
-        ("surgeons", format!(include_str!("../refresh_npi.surgeons.sql"), stage = stage), false),
-        ("facilities", format!(include_str!("../refresh_npi.facilities.sql"), stage = stage), false),
-        ("rejects", format!(include_str!("../refresh_npi.rejects.sql"), stage = stage), true),
+        ("surgeons", format!(include_str!("surgeons.sql"), stage = stage), false),
+        ("facilities", format!(include_str!("facilities.sql"), stage = stage), false),
+        ("rejects", format!(include_str!("rejects.sql"), stage = stage), true),
     ]
 }
 
@@ -91,16 +91,16 @@ async fn timed<T>(what: &str, statement: impl Future<Output = T>) -> T {
 }
 
 /// The staging table is not logged: a server that crashed has emptied it.
-async fn check_staged(tx: &Transaction<'_>, stage: &str, staged: &Staged) -> Result<(), Failure> {
+async fn check_staged(tx: &Transaction<'_>, stage: &str, staged: &Staged) -> Result<(), Error> {
     let query = format!("SELECT count(*) AS rows, count(reject) AS rejected FROM {stage}");
     let row = tx.query_typed_one(&query, &[]).await?;
     if (count(&row, "rows"), count(&row, "rejected")) == (staged.rows, staged.rejected) {
         return Ok(());
     }
-    Err(Failure::new(STAGING_LOST, Class::Other, "the server has lost what was staged"))
+    Err(Error::new(STAGING_LOST, ErrorKind::Other, "the server has lost what was staged"))
 }
 
-async fn enter(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<i64, Failure> {
+async fn enter(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<i64, Error> {
     let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
         (&entry.name, Type::TEXT),
         (&entry.kind.as_str(), Type::TEXT),
@@ -112,14 +112,14 @@ async fn enter(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<i64, Failure> 
         (&entry.now, Type::TIMESTAMPTZ),
         (&entry.run, Type::UUID),
     ];
-    Ok(tx.query_typed_one(include_str!("../refresh_npi.ledger.sql"), &parameters).await?.get(0))
+    Ok(tx.query_typed_one(include_str!("ledger.sql"), &parameters).await?.get(0))
 }
 
-async fn counted(tx: &Transaction<'_>, id: i64, entry: &Entry<'_>) -> Result<Row, Failure> {
+async fn counted(tx: &Transaction<'_>, id: i64, entry: &Entry<'_>) -> Result<Row, Error> {
     let Staged { rows, by_type: [none, individuals, organizations], rejected, .. } = entry.staged;
     let counts = [rows, none, individuals, organizations, rejected].map(|count| count.cast_signed());
     let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&id, Type::INT8)];
     parameters.extend(counts.iter().map(|count| (count as &(dyn ToSql + Sync), Type::INT8)));
     parameters.push((&entry.began, Type::TIMESTAMPTZ));
-    Ok(tx.query_typed_one(include_str!("../refresh_npi.counted.sql"), &parameters).await?)
+    Ok(tx.query_typed_one(include_str!("counted.sql"), &parameters).await?)
 }

@@ -7,9 +7,9 @@ use reqwest::Url;
 use tokio_postgres::Transaction;
 
 use super::names::{self, Kind, Name};
-use crate::actor::refused;
+use crate::clinic::actor::refused;
 use crate::clients::nppes::Nppes;
-use crate::redact::{Class, Failure};
+use crate::error::{ErrorKind, Error};
 use crate::retry::Retry;
 
 /// The page, read once a run.
@@ -37,19 +37,19 @@ pub struct Loaded {
 }
 
 impl Source {
-    pub async fn new(base: &Url, retry: Retry) -> Result<Self, Failure> {
+    pub async fn new(base: &Url, retry: Retry) -> Result<Self, Error> {
         let server = Nppes::new(base)?;
         let names = names::of_page(&server.page(retry).await?);
         if names.is_empty() {
             let message = "the page NPI_Files.html names no file that is known here; nothing was loaded";
-            return Err(Failure::new("NPPES_PAGE", Class::Other, message));
+            return Err(Error::new("NPPES_PAGE", ErrorKind::Other, message));
         }
         Ok(Self { server, names })
     }
 }
 
 impl Ledger {
-    pub async fn read(tx: &Transaction<'_>) -> Result<Self, Failure> {
+    pub async fn read(tx: &Transaction<'_>) -> Result<Self, Error> {
         let query = "SELECT name, kind, sha256, period_start, period_end, rows, archived_to IS NOT NULL AS archived,
                             processed_at FROM npi_files ORDER BY period_end, id";
         let rows = tx.query_typed(query, &[]).await?;
@@ -110,7 +110,7 @@ impl Ledger {
 }
 
 /// The file to be loaded next; nothing where all are.
-pub fn next(page: &[Name], ledger: &Ledger, full: bool) -> Result<Option<Name>, Failure> {
+pub fn next(page: &[Name], ledger: &Ledger, full: bool) -> Result<Option<Name>, Error> {
     let monthly = page.iter().rev().find(|name| name.kind == Kind::Monthly);
     if full || ledger.files.is_empty() {
         match monthly {
@@ -119,7 +119,7 @@ pub fn next(page: &[Name], ledger: &Ledger, full: bool) -> Result<Option<Name>, 
             None => {
                 let message = "the page has no monthly file, and without one the registry is not whole; nothing was loaded. \
                                --file loads a file that you have";
-                return Err(Failure::new("NPPES_PAGE", Class::Other, message));
+                return Err(Error::new("NPPES_PAGE", ErrorKind::Other, message));
             }
         }
     }
@@ -134,14 +134,14 @@ pub fn next(page: &[Name], ledger: &Ledger, full: bool) -> Result<Option<Name>, 
                 "the registry ends before {after}, and the next file begins {begins}: {after} to {missing} is missing; nothing \
                  was loaded. Run once with --full, which loads the monthly file, or --file with the missing one"
             );
-            Err(Failure::new("NPPES_GAP", Class::Other, message))
+            Err(Error::new("NPPES_GAP", ErrorKind::Other, message))
         }
         (weekly, _) => Ok(weekly.cloned()),
     }
 }
 
 /// What a file is called.
-pub fn file_name(path: &Path) -> Result<String, Failure> {
+pub fn file_name(path: &Path) -> Result<String, Error> {
     let name = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_file());
     let name = name.ok_or_else(|| refused("NPPES_FILE", "--file: there is no such file".into()))?;
     let known = names::pfile(name).is_some() || name.to_ascii_lowercase().ends_with(".zip");

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::columns::{Columns, Place};
 use super::csv::{Fields, Splitter};
-use crate::npi::{fold, is_valid, letter, raw};
+use crate::clinic::npi::{fold, is_valid, letter, raw};
 
 /// What CMS writes for what it does not show.
 const MASKED: &[u8] = b"<UNAVAIL>";

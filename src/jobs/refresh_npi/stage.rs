@@ -16,7 +16,7 @@ use super::columns::Columns;
 use super::csv::{Lines, Splitter};
 use super::row::{Encoder, Kind, STAGED};
 use super::zips::{Pfile, broken};
-use crate::redact::{Class, Failure};
+use crate::error::{ErrorKind, Error};
 
 const CHUNK: usize = 128 << 10;
 /// How many chunks wait for each connection.
@@ -52,7 +52,7 @@ pub fn create(table: &str) -> String {
 }
 
 /// Copies what comes out of a queue.
-pub async fn copy(tx: &Transaction<'_>, table: &str, mut chunks: Chunks) -> Result<(), Failure> {
+pub async fn copy(tx: &Transaction<'_>, table: &str, mut chunks: Chunks) -> Result<(), Error> {
     let columns: Vec<_> = STAGED.iter().map(|(name, _)| *name).collect();
     let copy = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
     let mut sink = Box::pin(tx.copy_in::<_, Bytes>(&copy).await?);
@@ -66,7 +66,7 @@ pub async fn copy(tx: &Transaction<'_>, table: &str, mut chunks: Chunks) -> Resu
 }
 
 /// What a thread reads, when it is done.
-pub type Reading = tokio::task::JoinHandle<Result<Staged, Failure>>;
+pub type Reading = tokio::task::JoinHandle<Result<Staged, Error>>;
 /// What is to be copied.
 pub type Chunks = Receiver<Vec<u8>>;
 
@@ -93,7 +93,7 @@ struct Parser {
 }
 
 impl Parser {
-    fn run<R: std::io::Read>(mut self, mut lines: Lines<R>, bytes: u64) -> Result<Staged, Failure> {
+    fn run<R: std::io::Read>(mut self, mut lines: Lines<R>, bytes: u64) -> Result<Staged, Error> {
         let mut staged = Staged::default();
         let mut encoder = encoder(&mut lines, &mut staged)?;
         let mut chunk = Vec::with_capacity(CHUNK + (16 << 10));
@@ -117,14 +117,14 @@ impl Parser {
         }
         if staged.bytes != bytes {
             let message = format!("its main file has {} bytes of {bytes}", staged.bytes);
-            return Err(Failure::new("NPPES_BAD_ZIP", Class::Other, message));
+            return Err(Error::new("NPPES_BAD_ZIP", ErrorKind::Other, message));
         }
         self.send(chunk)?;
         Ok(staged)
     }
 
     /// Gives a chunk to the connection that has room, else to the next in turn.
-    fn send(&mut self, chunk: Vec<u8>) -> Result<(), Failure> {
+    fn send(&mut self, chunk: Vec<u8>) -> Result<(), Error> {
         if chunk.is_empty() {
             return Ok(());
         }
@@ -132,14 +132,14 @@ impl Parser {
         let free = (0..count).map(|offset| (self.turn + offset) % count).find(|at| self.senders[*at].capacity() > 0);
         let at = free.unwrap_or(self.turn % count);
         self.turn = at + 1;
-        let gone = |_| Failure::new("STAGING_STOPPED", Class::Other, "nobody takes the rows any more");
+        let gone = |_| Error::new("STAGING_STOPPED", ErrorKind::Other, "nobody takes the rows any more");
         self.senders[at].blocking_send(chunk).map_err(gone)
     }
 }
 
 /// Reads the header.
-fn encoder<R: std::io::Read>(lines: &mut Lines<R>, staged: &mut Staged) -> Result<Encoder, Failure> {
-    let missing = |what| Failure::new("NPPES_HEADER", Class::Other, what);
+fn encoder<R: std::io::Read>(lines: &mut Lines<R>, staged: &mut Staged) -> Result<Encoder, Error> {
+    let missing = |what| Error::new("NPPES_HEADER", ErrorKind::Other, what);
     let first = lines.line().map_err(|error| broken(&error))?;
     let (line, took) = first.ok_or_else(|| missing("the main file is empty"))?;
     staged.bytes += took as u64;

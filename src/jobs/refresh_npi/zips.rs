@@ -8,7 +8,7 @@ use zip::ZipArchive;
 
 use super::ahead::ahead;
 use super::names;
-use crate::redact::{Class, Failure};
+use crate::error::{ErrorKind, Error};
 
 /// No table compresses better than this.
 const RATIO_MAX: u64 = 100;
@@ -25,7 +25,7 @@ pub struct Pfile {
 }
 
 /// Finds the main file; `name` is what the file is called.
-pub fn inspect(file: &mut File, name: &str) -> Result<Pfile, Failure> {
+pub fn inspect(file: &mut File, name: &str) -> Result<Pfile, Error> {
     let bytes = file.metadata().map_err(|error| bad(format!("it cannot be read: {}", error.kind())))?.len();
     if let Some((start, end)) = names::pfile(name) {
         return Ok(Pfile { entry: None, start, end, bytes });
@@ -61,8 +61,8 @@ impl Pfile {
     pub fn read<T>(
         &self,
         file: &mut File,
-        body: impl FnOnce(&mut dyn Read) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        body: impl FnOnce(&mut dyn Read) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         file.rewind().map_err(|error| bad(format!("it cannot be read: {}", error.kind())))?;
         let Some(entry) = self.entry else { return ahead(file, body) };
         let mut archive = open(file)?;
@@ -72,16 +72,16 @@ impl Pfile {
     }
 }
 
-fn open(file: &mut File) -> Result<ZipArchive<BufReader<&mut File>>, Failure> {
+fn open(file: &mut File) -> Result<ZipArchive<BufReader<&mut File>>, Error> {
     ZipArchive::new(BufReader::with_capacity(64 << 10, file)).map_err(|error| unreadable(&error))
 }
 
 /// A failure to read what is in the file.
-pub fn broken(error: &io::Error) -> Failure {
+pub fn broken(error: &io::Error) -> Error {
     bad(format!("it is damaged, or it was cut off ({})", error.kind()))
 }
 
-fn unreadable(error: &zip::result::ZipError) -> Failure {
+fn unreadable(error: &zip::result::ZipError) -> Error {
     match error {
         zip::result::ZipError::Io(error) => broken(error),
         zip::result::ZipError::UnsupportedArchive(_) => bad("it is compressed in a way that is not known here".into()),
@@ -89,10 +89,10 @@ fn unreadable(error: &zip::result::ZipError) -> Failure {
     }
 }
 
-fn bad(message: String) -> Failure {
-    Failure::new("NPPES_BAD_ZIP", Class::Other, message)
+fn bad(message: String) -> Error {
+    Error::new("NPPES_BAD_ZIP", ErrorKind::Other, message)
 }
 
-fn not_a_zip() -> Failure {
-    Failure::new("NPPES_NOT_A_ZIP", Class::Other, "it is no zip")
+fn not_a_zip() -> Error {
+    Error::new("NPPES_NOT_A_ZIP", ErrorKind::Other, "it is no zip")
 }

@@ -10,9 +10,9 @@ use super::End;
 use super::read::Reading;
 use super::store::TOLD;
 use crate::clients::practiceq::{Answer, Ask};
-use crate::outbox;
-use crate::redact::{Class, Failure};
-use crate::run::{Batch, Halt, apply, count, left_alone};
+use crate::clinic::outbox;
+use crate::error::{ErrorKind, Error};
+use crate::run::{Batch, Halt, WriteOptions, apply, count, skipped_columns};
 
 /// How many are asked for by their id, at most; the rest is the next run's.
 const ASKED_FOR: usize = 50;
@@ -53,9 +53,9 @@ impl Reading<'_> {
                 // All lists were read: what is left is the next run's.
                 Err(End::Stop { code, message }) => {
                     self.report.scanned += 1;
-                    let failure = Failure::new(code, Class::Other, message);
+                    let error = Error::new(code, ErrorKind::Other, message);
                     let ids = [&visit.external_id];
-                    self.run.items_failed(&mut self.report.not_done, "appointment", &ids, &failure).await?;
+                    self.run.items_failed(&mut self.report.not_done, "appointment", &ids, &error).await?;
                     break;
                 }
                 Err(end) => return Err(end),
@@ -92,7 +92,7 @@ impl Reading<'_> {
                 (&began, Type::TIMESTAMPTZ),
                 (&self.job.patient, Type::INT8),
             ];
-            Ok(tx.query_typed(include_str!("../sync_practiceq.missing.sql"), &parameters).await?)
+            Ok(tx.query_typed(include_str!("missing.sql"), &parameters).await?)
         };
         let rows = self.run.read("looking for visits that are missing", look).await?;
         let by_hand = self.job.patient.is_some();
@@ -139,10 +139,10 @@ impl Reading<'_> {
         let ids: Vec<i64> = missing.iter().map(|visit| visit.id).collect();
         let miss = async |tx: &Transaction<'_>| {
             let parameters = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&self.log, Type::INT8)];
-            tx.execute_typed(include_str!("../sync_practiceq.missed.sql"), &parameters).await?;
-            Ok::<_, Failure>(())
+            tx.execute_typed(include_str!("missed.sql"), &parameters).await?;
+            Ok::<_, Error>(())
         };
-        self.run.effect("noting visits that are missing", miss).await
+        self.run.write("noting visits that are missing", WriteOptions::default(), miss).await
     }
 
     /// Takes visits out of a chart that are nobody's any more.
@@ -163,10 +163,10 @@ impl Reading<'_> {
         self.mark(&ids, asked_at).await?;
         let forget = async |tx: &Transaction<'_>| {
             let ids = [(&external_ids as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
-            tx.execute_typed(include_str!("../sync_practiceq.forgotten.sql"), &ids).await?;
-            Ok::<_, Failure>(())
+            tx.execute_typed(include_str!("forgotten.sql"), &ids).await?;
+            Ok::<_, Error>(())
         };
-        Ok(run.effect("forgetting what need not be decided any more", forget).await?)
+        Ok(run.write("forgetting what need not be decided any more", WriteOptions::default(), forget).await?)
     }
 
     /// Marks visits as deleted that were not read again since then.
@@ -175,12 +175,12 @@ impl Reading<'_> {
             return Ok(());
         }
         let run = self.run;
-        let left_alone = left_alone("$1", "locked", "due", "appointments");
+        let skipped_columns = skipped_columns("$1", "locked", "due", "appointments");
         let delete = format!(
-            include_str!("../sync_practiceq.deleted.sql"),
+            include_str!("delete.sql"),
             told = TOLD,
             outbox = outbox::NOTIFIED,
-            left_alone = left_alone
+            skipped_columns = skipped_columns
         );
         let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
             let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
@@ -189,7 +189,7 @@ impl Reading<'_> {
                 (&run.id, Type::UUID),
                 (&asked_at, Type::TIMESTAMPTZ),
             ];
-            tx.query_typed_one(&delete, &parameters).await
+            Ok(tx.query_typed_one(&delete, &parameters).await?)
         };
         let report = &mut *self.report;
         report.scanned += ids.len() as u64;
@@ -219,16 +219,16 @@ impl Reading<'_> {
                 (&seen, Type::TEXT_ARRAY),
                 (&began, Type::TIMESTAMPTZ),
             ];
-            tx.execute_typed(include_str!("../sync_practiceq.unseen.sql"), &parameters).await?;
-            Ok::<_, Failure>(())
+            tx.execute_typed(include_str!("unseen.sql"), &parameters).await?;
+            Ok::<_, Error>(())
         };
-        self.run.effect("forgetting what need not be decided any more", forget).await
+        self.run.write("forgetting what need not be decided any more", WriteOptions::default(), forget).await
     }
 }
 
 /// The visits with these external ids that are not deleted here.
-async fn live(tx: &Transaction<'_>, external_ids: &[String]) -> Result<Vec<i64>, Failure> {
+async fn live(tx: &Transaction<'_>, external_ids: &[String]) -> Result<Vec<i64>, Error> {
     let ids = [(&external_ids as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
-    let rows = tx.query_typed(include_str!("../sync_practiceq.listed.sql"), &ids).await?;
+    let rows = tx.query_typed(include_str!("listed.sql"), &ids).await?;
     Ok(rows.iter().map(|row| row.get("id")).collect())
 }

@@ -15,8 +15,8 @@ use tokio_postgres::types::Type;
 use super::End;
 use super::show::Show;
 use crate::clients::RetryAfter;
-use crate::redact::Failure;
-use crate::run::{Halt, Run};
+use crate::error::Error;
+use crate::run::{Halt, Run, WriteOptions};
 
 /// How long the account's row is waited for: it is held for a moment only.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -131,7 +131,7 @@ impl<'a> Budget<'a> {
             tx.execute_typed("SELECT FROM api_budgets WHERE account = 'practiceq' FOR UPDATE", &[]).await?;
             let row = tx
                 .query_typed_one(
-                    include_str!("../sync_practiceq.budget.sql"),
+                    include_str!("rate_limit.sql"),
                     &[
                         (&i64::from(requests_per_minute), Type::INT8),
                         (&i64::from(requests_per_day), Type::INT8),
@@ -145,7 +145,7 @@ impl<'a> Budget<'a> {
                 .await?;
             let wait = Duration::from_millis(row.get::<_, i64>("wait_ms").max(1).unsigned_abs());
             let asked: Option<DateTime<Utc>> = row.get("asked_at");
-            Ok::<_, Failure>(asked.map_or(Grant::Wait { wait, blocked: row.get("is_blocked") }, Grant::Asked))
+            Ok::<_, Error>(asked.map_or(Grant::Wait { wait, blocked: row.get("is_blocked") }, Grant::Asked))
         };
         Ok(self.commit("counting a request in api_requests", count).await?)
     }
@@ -154,11 +154,11 @@ impl<'a> Budget<'a> {
     async fn commit<T>(
         &self,
         what: &str,
-        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Failure>,
+        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Halt> {
         match self.run.dry_run() {
-            true => self.run.beside(what, body).await,
-            false => self.run.effect_within(PATIENCE, what, body).await,
+            true => self.run.write_unfenced_once(what, body).await,
+            false => self.run.write(what, WriteOptions { lock_wait: Some(PATIENCE), ..Default::default() }, body).await,
         }
     }
 
@@ -177,7 +177,7 @@ impl<'a> Budget<'a> {
                 &[(&seconds, Type::FLOAT8)],
             )
             .await?;
-            Ok::<_, Failure>(())
+            Ok::<_, Error>(())
         };
         Ok(self.commit("noting that the account asks to be left alone", block).await?)
     }

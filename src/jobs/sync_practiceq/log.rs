@@ -8,9 +8,9 @@ use tracing::warn;
 
 use super::read::Reading;
 use super::{End, Report, SyncPracticeq};
-use crate::outbox;
-use crate::redact::{Class, Failure};
-use crate::run::{Halt, Run};
+use crate::clinic::outbox;
+use crate::error::{ErrorKind, Error};
+use crate::run::{Halt, Run, WriteOptions};
 
 /// The admins are told of more than so many.
 const PATIENTS_FAILED: u64 = 5;
@@ -33,9 +33,9 @@ pub async fn open(job: &SyncPracticeq, run: &Run) -> Result<Option<i64>, Halt> {
             (&run.actor(), Type::INT8),
             (&run.id, Type::UUID),
         ];
-        Ok(tx.query_typed_one(include_str!("../sync_practiceq.open.sql"), &parameters).await?.get(0))
+        Ok(tx.query_typed_one(include_str!("open.sql"), &parameters).await?.get(0))
     };
-    let id = run.effect("opening the log of the sync", open).await?;
+    let id = run.write("opening the log of the sync", WriteOptions::default(), open).await?;
     Ok((!run.dry_run()).then_some(id))
 }
 
@@ -67,18 +67,18 @@ impl Reading<'_> {
             self.plan.save(tx, &self.lane, self.run.id, ending.go_on).await?;
             self.write(tx, &ending, complete).await
         };
-        let closed = self.run.last_effect(CLOSING, close).await;
-        let Err(Halt::Failed(failure)) = closed else { return closed.and(ending.result) };
+        let closed = self.run.write(CLOSING, WriteOptions { after_stop: true, ..Default::default() }, close).await;
+        let Err(Halt::Failed(error)) = closed else { return closed.and(ending.result) };
         // Then nothing is settled; but the log does not stay open.
         let status = if self.heard > 0 { "partial_success" } else { "failed" };
-        let error = Some(failure.to_string());
-        let ending = Ending { status, error, go_on: false, result: ending.result };
+        let told = Some(error.to_string());
+        let ending = Ending { status, error: told, go_on: false, result: ending.result };
         let alone =
-            self.run.last_effect(CLOSING, async |tx: &Transaction<'_>| self.write(tx, &ending, false).await).await;
+            self.run.write(CLOSING, WriteOptions { after_stop: true, ..Default::default() }, async |tx: &Transaction<'_>| self.write(tx, &ending, false).await).await;
         if let Err(halt) = alone {
             warn!(run_id = %self.run.id, error_code = halt.code(), "the log of the sync stays open: {}", halt.message());
         }
-        ending.result.and(Err(failure.into()))
+        ending.result.and(Err(error.into()))
     }
 
     fn count_patients(&mut self, complete: bool) {
@@ -100,11 +100,11 @@ impl Reading<'_> {
         let (error, go_on, mut result) = match outcome {
             Ok(()) => (None, false, Ok(())),
             Err(End::Stop { code, message }) => {
-                let failure = Failure::new(code, Class::Other, message.clone());
+                let error = Error::new(code, ErrorKind::Other, message.clone());
                 (
                     Some(format!("{message} [{code}]")),
                     heard || self.plan.resumed,
-                    if heard { Ok(()) } else { Err(failure.into()) },
+                    if heard { Ok(()) } else { Err(error.into()) },
                 )
             }
             Err(End::Halt(halt)) => {
@@ -115,7 +115,7 @@ impl Reading<'_> {
         };
         if result.is_ok() && error.is_none() && report.is_all_failed() {
             let message = "everything that was to be synced failed; rounds runs show lists it";
-            result = Err(Failure::new("ALL_FAILED", Class::Other, message).into());
+            result = Err(Error::new("ALL_FAILED", ErrorKind::Other, message).into());
         }
         let status = match &result {
             Ok(()) if report.not_done.failed == 0 => "completed",
@@ -128,7 +128,7 @@ impl Reading<'_> {
     }
 
     /// What is known now that everything was read.
-    async fn settle(&self, tx: &Transaction<'_>, complete: bool) -> Result<(), Failure> {
+    async fn settle(&self, tx: &Transaction<'_>, complete: bool) -> Result<(), Error> {
         if !complete || !matches!(self.lane.as_str(), "full" | "incremental") {
             return Ok(());
         }
@@ -143,7 +143,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    async fn write(&self, tx: &Transaction<'_>, ending: &Ending, complete: bool) -> Result<(), Failure> {
+    async fn write(&self, tx: &Transaction<'_>, ending: &Ending, complete: bool) -> Result<(), Error> {
         let report = &self.report;
         let counts = [
             report.total_appointments.new,
@@ -168,9 +168,9 @@ impl Reading<'_> {
             (&self.job.appointment, Type::TEXT),
             (&all, Type::BOOL),
         ]);
-        tx.execute_typed(include_str!("../sync_practiceq.close.sql"), &parameters).await?;
+        tx.execute_typed(include_str!("close.sql"), &parameters).await?;
         if report.patients_failed > PATIENTS_FAILED {
-            let tell = format!(include_str!("../sync_practiceq.failed.sql"), outbox = outbox::NOTIFIED);
+            let tell = format!(include_str!("close_dead.sql"), outbox = outbox::NOTIFIED);
             let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
                 (&(report.patients_failed as i64), Type::INT8),
                 (&self.run.now, Type::TIMESTAMPTZ),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::SyncPracticeq;
 use super::scope::Scope;
-use crate::redact::Failure;
+use crate::error::Error;
 
 /// An organization with so few patients is read patient by patient, however small the account is.
 const FEW: usize = 10;
@@ -98,7 +98,7 @@ impl Plan {
         job: &SyncPracticeq,
         (lane, now): (&str, DateTime<Utc>),
         scope: &Scope,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let state = tx.query_typed_one("SELECT watermark, sweep_pages FROM practiceq_state", &[]).await?;
         let pages = state.get::<_, Option<i32>>("sweep_pages").map(i32::unsigned_abs);
         let window = Window::around(now, job);
@@ -145,7 +145,7 @@ impl Plan {
     }
 
     /// Says where the next run of the lane goes on, or that it begins anew.
-    pub async fn save(&self, tx: &Transaction<'_>, lane: &str, run: Uuid, go_on: bool) -> Result<(), Failure> {
+    pub async fn save(&self, tx: &Transaction<'_>, lane: &str, run: Uuid, go_on: bool) -> Result<(), Error> {
         if !go_on || self.queries.is_empty() {
             tx.execute_typed("DELETE FROM practiceq_cursors WHERE lane = $1", &[(&lane, Type::TEXT)]).await?;
             return Ok(());

@@ -12,7 +12,7 @@ use super::scope::Scope;
 use super::show::Show;
 use super::{End, Report, SyncPracticeq, log};
 use crate::clients::practiceq::{Answer, Ask, PAGE_ROWS, PracticeQ, id};
-use crate::redact::{Class, Failure};
+use crate::error::{ErrorKind, Error};
 use crate::run::{Halt, Job, Run};
 
 /// So many patients in a row of whom no answer came.
@@ -92,7 +92,7 @@ impl<'a> Reading<'a> {
     }
 
     pub async fn read(&mut self) -> Result<(), End> {
-        let no_email = Failure::new("NO_EMAIL", Class::Data, "has no e-mail, and no client of the account is known");
+        let no_email = Error::new("NO_EMAIL", ErrorKind::Data, "has no e-mail, and no client of the account is known");
         self.report.scanned += self.scope.unknown.len() as u64;
         let unknown = self.scope.unknown.clone();
         self.run.items_failed(&mut self.report.not_done, "patient", &unknown, &no_email).await?;
@@ -114,10 +114,10 @@ impl<'a> Reading<'a> {
         let mut in_a_row = 0;
         while let Some(query) = self.plan.queries.first().cloned() {
             match (self.list(&query).await, query.patient()) {
-                (Err(End::Halt(Halt::Failed(failure))), Some(patient)) if failure.code == "PRACTICEQ_HTTP" => {
+                (Err(End::Halt(Halt::Failed(error))), Some(patient)) if error.code == "PRACTICEQ_HTTP" => {
                     self.report.scanned += 1;
                     self.unread.push(patient);
-                    self.run.items_failed(&mut self.report.not_done, "patient", &[patient], &failure).await?;
+                    self.run.items_failed(&mut self.report.not_done, "patient", &[patient], &error).await?;
                     in_a_row += 1;
                 }
                 (outcome, patient) => {
@@ -162,7 +162,7 @@ impl<'a> Reading<'a> {
             }
             if ids.len() == before {
                 let message = format!("page {page} has nothing that was not on an earlier page, and is no last page");
-                return Err(Failure::new("PRACTICEQ_PAGES", Class::Other, message).into());
+                return Err(Error::new("PRACTICEQ_PAGES", ErrorKind::Other, message).into());
             }
             self.plan.page += 1;
         }
@@ -211,7 +211,7 @@ impl<'a> Reading<'a> {
         // What is no failure of the request is not tried again.
         let attempt = async || match self.attempt(ask, purpose).await {
             Ok(Ok(answer)) => Ok(Ok(answer)),
-            Ok(Err(failure)) => Err(failure),
+            Ok(Err(error)) => Err(error),
             Err(end) => Ok(Err(end)),
         };
         // Nobody waits for an answer longer than there is time to tell of it.
@@ -229,10 +229,10 @@ impl<'a> Reading<'a> {
             }
             Ok(Err(end)) => Err(end),
             // The next run goes on; only a patient who is asked for alone can be left out.
-            Err(failure) if failure.code == "PRACTICEQ_HTTP" && self.heard > 0 && !self.asks_for_a_patient() => {
-                Err(End::stop("PRACTICEQ_HTTP", failure.message))
+            Err(error) if error.code == "PRACTICEQ_HTTP" && self.heard > 0 && !self.asks_for_a_patient() => {
+                Err(End::stop("PRACTICEQ_HTTP", error.message))
             }
-            Err(failure) => Err(failure.context(purpose).into()),
+            Err(error) => Err(error.context(purpose).into()),
         }
     }
 
@@ -241,7 +241,7 @@ impl<'a> Reading<'a> {
     }
 
     /// One attempt; where the account asks to be left alone, a second after that.
-    async fn attempt(&mut self, ask: &Ask<'_>, purpose: &str) -> Result<Result<(Answer, DateTime<Utc>), Failure>, End> {
+    async fn attempt(&mut self, ask: &Ask<'_>, purpose: &str) -> Result<Result<(Answer, DateTime<Utc>), Error>, End> {
         let mut limited = false;
         loop {
             let asked_at = self.budget.take(purpose, &self.show).await?;
@@ -257,12 +257,12 @@ impl<'a> Reading<'a> {
                     limited = true;
                 }
                 Ok(answer) => return Ok(Ok((answer, asked_at))),
-                Err(failure) => return Ok(Err(failure)),
+                Err(error) => return Ok(Err(error)),
             }
         }
     }
 }
 
-fn odd_answer() -> Failure {
-    Failure::new("PRACTICEQ_HTTP", Class::Other, "a list was asked for, and one appointment came")
+fn odd_answer() -> Error {
+    Error::new("PRACTICEQ_HTTP", ErrorKind::Other, "a list was asked for, and one appointment came")
 }

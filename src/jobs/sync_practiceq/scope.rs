@@ -4,8 +4,8 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::SyncPracticeq;
-use crate::actor::refused;
-use crate::redact::Failure;
+use crate::clinic::actor::refused;
+use crate::error::Error;
 
 pub struct Scope {
     /// Patients with an active affiliation, each once.
@@ -16,10 +16,10 @@ pub struct Scope {
 
 impl Scope {
     /// Refuses what is not there, and a case manager who asks for others than their own.
-    pub async fn of(tx: &Transaction<'_>, job: &SyncPracticeq, actor: Option<i64>) -> Result<Self, Failure> {
+    pub async fn of(tx: &Transaction<'_>, job: &SyncPracticeq, actor: Option<i64>) -> Result<Self, Error> {
         let (organization, patient) = (job.organization, job.patient);
         let parameters = [(&organization as _, Type::INT8), (&patient as _, Type::INT8), (&actor as _, Type::INT8)];
-        let row = tx.query_typed_one(include_str!("../sync_practiceq.allowed.sql"), &parameters).await?;
+        let row = tx.query_typed_one(include_str!("allowed.sql"), &parameters).await?;
         let id = organization.or(patient).unwrap_or_default();
         let refuse = |code, message| Err(refused(code, message));
         match ["organization", "patient", "in_scope", "allowed"].map(|column| row.get::<_, bool>(column)) {
@@ -36,7 +36,7 @@ impl Scope {
             }
             _ => {}
         }
-        let rows = tx.query_typed(include_str!("../sync_practiceq.scope.sql"), &parameters[..2]).await?;
+        let rows = tx.query_typed(include_str!("scope.sql"), &parameters[..2]).await?;
         let ids = |unknown: bool| {
             let rows = rows.iter().filter(move |row| !unknown || row.get("unknown"));
             rows.map(|row| row.get("id")).collect()

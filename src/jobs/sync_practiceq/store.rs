@@ -13,19 +13,19 @@ use uuid::Uuid;
 use super::read::Reading;
 use super::{End, Report};
 use crate::clients::practiceq::{Appointment, NO_ID, Unreadable};
-use crate::outbox;
-use crate::redact::{Class, Failure};
+use crate::clinic::outbox;
+use crate::error::{ErrorKind, Error};
 use crate::run::{Batch, Id, NotDone, apply, count};
 
 /// A name without what makes no difference.
 fn folded(text: &str) -> String {
-    format!(include_str!("../sync_practiceq.folded.sql"), text = text)
+    format!(include_str!("normalized_name.part.sql"), text = text)
 }
 
 /// The rule.
 fn statement() -> String {
     format!(
-        include_str!("../sync_practiceq.sql"),
+        include_str!("store.sql"),
         folded_name = folded("r.client_name"),
         folded_patient = folded("concat_ws(' ', p.first_name, p.last_name)"),
         told = TOLD,
@@ -33,7 +33,7 @@ fn statement() -> String {
     )
 }
 
-pub(super) const TOLD: &str = include_str!("../sync_practiceq.told.sql");
+pub(super) const TOLD: &str = include_str!("change_notices.part.sql");
 
 /// In whose name and as of when rows are stored.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ pub struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    async fn store(&self, tx: &Transaction<'_>, rows: &Value) -> Result<Row, tokio_postgres::Error> {
+    async fn store(&self, tx: &Transaction<'_>, rows: &Value) -> Result<Row, Error> {
         let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
             (rows, Type::JSONB),
             (self.now, Type::TIMESTAMPTZ),
@@ -56,12 +56,12 @@ impl Stored<'_> {
             (self.log, Type::INT8),
             (self.only, Type::INT8_ARRAY),
         ];
-        tx.query_typed_one(&statement(), &parameters).await
+        Ok(tx.query_typed_one(&statement(), &parameters).await?)
     }
 }
 
 /// Stores a row as it was kept for a person to decide; how many visits are in a chart now.
-pub async fn store_one(tx: &Transaction<'_>, stored: Stored<'_>, row: &Value) -> Result<u64, Failure> {
+pub async fn store_one(tx: &Transaction<'_>, stored: Stored<'_>, row: &Value) -> Result<u64, Error> {
     let row = stored.store(tx, &json!([row])).await?;
     Ok(["new", "updated", "unchanged"].iter().map(|column| count(&row, column)).sum())
 }
@@ -134,11 +134,11 @@ impl Reading<'_> {
                 Err(Unreadable { id, .. }) if id != NO_ID && self.seen.contains_key(&id) => continue,
                 Err(unreadable) => {
                     self.seen.insert(unreadable.id.clone(), Default::default());
-                    let failure = Failure::new("ROW_UNREADABLE", Class::Data, unreadable.why);
+                    let error = Error::new("ROW_UNREADABLE", ErrorKind::Data, unreadable.why);
                     self.report.scanned += 1;
                     self.report.total_appointments.errors += 1;
                     let ids = [unreadable.id];
-                    self.run.items_failed(&mut self.report.not_done, "appointment", &ids, &failure).await?;
+                    self.run.items_failed(&mut self.report.not_done, "appointment", &ids, &error).await?;
                     continue;
                 }
             };

@@ -6,11 +6,11 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
 use super::STAFF;
-use crate::actor::{Actor, refused};
-use crate::ops::desk::{Moment, held};
-use crate::ops::{Answer, Desk};
+use crate::clinic::actor::{Actor, refused};
+use crate::command::{CommandContext, Output};
+use crate::command::{Moment, held};
+use crate::error::{Error, ErrorKind};
 use crate::output::stamp;
-use crate::redact::{Class, Failure};
 
 /// What somebody does with an alert.
 #[derive(Clone, Copy)]
@@ -35,8 +35,8 @@ impl Change<'_> {
         }
     }
 
-    pub async fn perform(self, desk: &Desk<'_>, id: i64) -> Result<Answer, Failure> {
-        let (moment, ()) = desk
+    pub async fn execute(self, context: &CommandContext<'_>, id: i64) -> Result<Output, Error> {
+        let (moment, ()) = context
             .act(async |tx, moment| {
                 let alert = hold(tx, id, &moment.actor).await?;
                 if !self.is_possible_from(alert.get("status")) {
@@ -45,10 +45,10 @@ impl Change<'_> {
                 self.write(tx, id, moment).await
             })
             .await?;
-        Ok(self.done(desk, id, &moment))
+        Ok(self.done(context, id, &moment))
     }
 
-    async fn write(self, tx: &Transaction<'_>, id: i64, Moment { now, actor }: &Moment) -> Result<(), Failure> {
+    async fn write(self, tx: &Transaction<'_>, id: i64, Moment { now, actor }: &Moment) -> Result<(), Error> {
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
             vec![(&id, Type::INT8), (&actor.id, Type::INT8), (now, Type::TIMESTAMPTZ)];
         let rows = match &self {
@@ -59,24 +59,24 @@ impl Change<'_> {
             }
         };
         let message = format!("alert {id} changed at the same moment; nothing was changed");
-        if rows == 1 { Ok(()) } else { Err(Failure::new("CHANGED", Class::Other, message)) }
+        if rows == 1 { Ok(()) } else { Err(Error::new("CHANGED", ErrorKind::Other, message)) }
     }
 
-    fn done(self, desk: &Desk<'_>, id: i64, Moment { now, actor }: &Moment) -> Answer {
-        let dry = if desk.run.dry_run { " (dry run: nothing was changed)" } else { "" };
+    fn done(self, context: &CommandContext<'_>, id: i64, Moment { now, actor }: &Moment) -> Output {
+        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
         let (by, at, stem) = (actor.id, stamp(*now), self.to().to_lowercase());
         let text = format!("Alert {id} is {stem}{dry}, by user {by} at {at}.\n");
-        let mut json = json!({ "ok": true, "dry_run": desk.run.dry_run, "id": id, "status": self.to() });
+        let mut json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": self.to() });
         json[format!("{stem}_by")] = by.into();
         json[format!("{stem}_at")] = at.into();
-        Answer::done(json, text)
+        Output::done(json, text)
     }
 }
 
 /// Holds the alert, and refuses who may not. Whoever holds it now is waited for: then it can be said who was first.
-async fn hold(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row, Failure> {
+async fn hold(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row, Error> {
     let row = tx.query_typed_opt(include_str!("alert.sql"), &[(&id, Type::INT8)]).await;
-    let row = row.map_err(|error| held(Failure::from(error), format_args!("alert {id}")))?;
+    let row = row.map_err(|error| held(Error::from(error), format_args!("alert {id}")))?;
     let Some(row) = row else {
         return Err(refused("UNKNOWN_ALERT", format!("there is no alert {id}; nothing was changed")));
     };
@@ -86,7 +86,7 @@ async fn hold(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row, Failu
 }
 
 /// Says who was first.
-fn refused_by_state(id: i64, row: &Row) -> Failure {
+fn refused_by_state(id: i64, row: &Row) -> Error {
     let (code, stem) = match row.get("status") {
         "ACKNOWLEDGED" => ("ALREADY_ACKNOWLEDGED", "acknowledged"),
         _ => ("ALREADY_RESOLVED", "resolved"),
@@ -94,5 +94,5 @@ fn refused_by_state(id: i64, row: &Row) -> Failure {
     let by = row.get::<_, Option<i64>>(format!("{stem}_by").as_str());
     let by = by.map_or("the job".to_owned(), |user| format!("user {user}"));
     let at = row.get::<_, Option<DateTime<Utc>>>(format!("{stem}_at").as_str()).map(stamp).unwrap_or_default();
-    Failure::new(code, Class::Other, format!("alert {id} was {stem} by {by} at {at}; nothing was changed"))
+    Error::new(code, ErrorKind::Other, format!("alert {id} was {stem} by {by} at {at}; nothing was changed"))
 }

@@ -9,11 +9,11 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
 use super::STAFF;
-use crate::actor::{Actor, refused};
-use crate::ops::desk::check_known;
-use crate::ops::{Answer, Desk, listing, shown};
+use crate::clinic::actor::{Actor, refused};
+use crate::command::check_known;
+use crate::command::{CommandContext, Output, listing, shown};
+use crate::error::Error;
 use crate::output::stamp;
-use crate::redact::Failure;
 
 /// List alerts, the newest first
 #[derive(Args, Debug)]
@@ -61,11 +61,11 @@ struct Revealed {
 }
 
 impl ListArgs {
-    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let (rows, revealed) = if self.reveal {
-            desk.reveal(async |tx, moment| self.reveal(tx, &moment.actor).await).await?
+            context.reveal(async |tx, moment| self.reveal(tx, &moment.actor).await).await?
         } else {
-            (desk.read(async |tx, _| self.rows(tx, self.facility).await).await?, HashMap::new())
+            (context.read(async |tx, _| self.rows(tx, self.facility).await).await?, HashMap::new())
         };
         let alerts: Vec<Value> = rows.iter().map(|row| alert(row, revealed.get(&row.get("id")))).collect();
         let mut names = vec!["alert", "type", "status", "triggered", "facility", "visit", "doctor", "patient", "by"];
@@ -73,10 +73,10 @@ impl ListArgs {
             names.extend(["who", "MRN", "doctor's name", "message"]);
         }
         let cells: Vec<_> = rows.iter().map(|row| cells(row, revealed.get(&row.get("id")))).collect();
-        Ok(Answer::done(json!({ "alerts": alerts }), listing(&names, &cells, "No alert fits.")))
+        Ok(Output::done(json!({ "alerts": alerts }), listing(&names, &cells, "No alert fits.")))
     }
 
-    async fn rows(&self, tx: &Transaction<'_>, facility: Option<i64>) -> Result<Vec<Row>, Failure> {
+    async fn rows(&self, tx: &Transaction<'_>, facility: Option<i64>) -> Result<Vec<Row>, Error> {
         check_known(tx, self.facility, None).await?;
         let kind = self.kind.map(name);
         let status = self.status.map(name);
@@ -86,7 +86,7 @@ impl ListArgs {
     }
 
     /// The alerts of the actor's facility, or of the one asked for, and whom they are about.
-    async fn reveal(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(Vec<Row>, HashMap<i64, Revealed>), Failure> {
+    async fn reveal(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(Vec<Row>, HashMap<i64, Revealed>), Error> {
         actor.require(STAFF, "--reveal")?;
         let facility = match self.facility {
             Some(facility) => {

@@ -8,9 +8,9 @@ mod list;
 
 use clap::{Args, Subcommand};
 
-use super::{Answer, Desk, Operation};
-use crate::actor::ADMIN;
-use crate::redact::Failure;
+use crate::clinic::actor::ADMIN;
+use crate::command::{CommandContext, Operation, Output};
+use crate::error::Error;
 use change::Change;
 
 /// Who deals with alerts.
@@ -46,13 +46,13 @@ enum AlertsCommand {
 impl Operation for AlertsArgs {
     const NAME: &'static str = "alerts";
 
-    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
-            AlertsCommand::List(args) => args.perform(desk).await,
-            AlertsCommand::Acknowledge { id } => Change::Acknowledge.perform(desk, *id).await,
+            AlertsCommand::List(args) => args.execute(context).await,
+            AlertsCommand::Acknowledge { id } => Change::Acknowledge.execute(context, *id).await,
             AlertsCommand::Resolve { id, notes } => {
                 Change::Resolve { notes: notes.as_deref().filter(|notes| !notes.trim().is_empty()) }
-                    .perform(desk, *id)
+                    .execute(context, *id)
                     .await
             }
         }

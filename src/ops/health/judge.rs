@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::tally::{EARLY, Seen, Window};
+use crate::output::span;
 use crate::schedule::{HOUR, Row};
 
 /// What is known of a lane beyond its latest runs.
@@ -90,17 +91,6 @@ fn judge_slow(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, St
         }
         (_, Some(success)) => (true, format!("last success {} ago", span(now - success))),
         (None, None) => (true, "no success yet; no slot has been missed".to_owned()),
-    }
-}
-
-/// A length of time as people say it, in seconds below two minutes, else in minutes, hours or days.
-pub fn span(time: TimeDelta) -> String {
-    let time = time.max(TimeDelta::zero());
-    match time.num_seconds() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
     }
 }
 

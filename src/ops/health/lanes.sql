@@ -10,7 +10,7 @@ SELECT
     failure.completed_at AS failed_at, success.completed_at AS succeeded_at,
     failure.error_code, failure.error_message,
     -- One by one: the failures since the last success.
-    (SELECT count(*) FROM (SELECT l.job_name, l.lane) l {streak}) AS failures,
+    (SELECT count(*) FROM (SELECT l.job_name, l.lane) l {failures}) AS failures,
     running.id AS running_id, running.started_at AS running_started_at, running.deadline_at AS running_deadline_at,
     running.host AS running_host
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS l (job_name, lane, number)

@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row as SqlRow, Transaction};
 
-use super::{Answer, Desk, Operation, listing, shown};
-use crate::actor::refused;
+use crate::clinic::actor::refused;
+use crate::clinic::local_time::before;
+use crate::command::{CommandContext, Operation, Output, listing, shown};
+use crate::error::Error;
 use crate::exit::Exit;
-use crate::local_time::before;
-use crate::metrics::Metrics;
+use crate::output::metrics::Metrics;
+use crate::output::span;
 use crate::output::stamp;
-use crate::redact::Failure;
 use crate::run::{self, positive_duration};
 use crate::schedule::{self, Row, ZoneArgs};
-pub use judge::span;
 use judge::{Lane, Verdict, judge};
 use tally::{Seen, Slots, Stats, Window};
 
@@ -64,10 +64,10 @@ impl Operation for HealthArgs {
     /// A name that nobody resolves may cost two seconds more; a probe is answered within ten.
     const LIMIT: Duration = Duration::from_secs(7);
 
-    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let rows = self.rows()?;
         let zone = self.zone.schedule_zone;
-        let (now, mut told) = desk.read(async |tx, now| Ok((now, self.look(tx, &rows, now).await?))).await?;
+        let (now, mut told) = context.read(async |tx, now| Ok((now, self.look(tx, &rows, now).await?))).await?;
         let healthy = told.iter().all(|told| told.verdict.healthy);
         if self.failing {
             told.retain(|told| told.lane.is_failing());
@@ -82,14 +82,14 @@ impl Operation for HealthArgs {
         let exit = if good { Exit::Done } else { Exit::Failed };
         let metrics =
             told.iter().map(|told| Metrics { job: told.row.name(), healthy: told.verdict.healthy, run: None });
-        let answer = Answer::new(exit, json, self.text(&told, now));
-        Ok(Answer { metrics: metrics.collect(), ..answer })
+        let answer = Output::new(exit, json, self.text(&told, now));
+        Ok(Output { metrics: metrics.collect(), ..answer })
     }
 }
 
 impl HealthArgs {
     /// The rows of the schedule that are asked for.
-    fn rows(&self) -> Result<Vec<&'static Row>, Failure> {
+    fn rows(&self) -> Result<Vec<&'static Row>, Error> {
         let table = schedule::TABLE;
         let named = |row: &&Row| self.jobs.is_empty() || self.jobs.iter().any(|name| row.is_called(name));
         if let Some(unknown) = self.jobs.iter().find(|name| !table.iter().any(|row| row.is_called(name))) {
@@ -107,16 +107,11 @@ impl HealthArgs {
         before(now, self.since.unwrap_or(if weekly { 60 * DAY } else { DAY }))
     }
 
-    async fn look(
-        &self,
-        tx: &Transaction<'_>,
-        rows: &[&'static Row],
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Told>, Failure> {
+    async fn look(&self, tx: &Transaction<'_>, rows: &[&'static Row], now: DateTime<Utc>) -> Result<Vec<Told>, Error> {
         let jobs: Vec<&str> = rows.iter().map(|row| row.job).collect();
         let lanes: Vec<&str> = rows.iter().map(|row| row.lane).collect();
         let since: Vec<DateTime<Utc>> = rows.iter().map(|row| self.since(row, now)).collect();
-        let facts = format!(include_str!("lanes.sql"), streak = run::failures("NULL"));
+        let facts = format!(include_str!("lanes.sql"), failures = run::failures("NULL"));
         let named = [(&jobs as &(dyn ToSql + Sync), Type::TEXT_ARRAY), (&lanes, Type::TEXT_ARRAY)];
         let facts = tx.query_typed(&facts, &named).await?;
         // A run that began before the window may reach into it.

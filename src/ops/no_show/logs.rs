@@ -8,9 +8,9 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::{Filter, Reason};
-use crate::ops::{Answer, Desk, listing, shown};
+use crate::command::{CommandContext, Output, listing, shown};
+use crate::error::Error;
 use crate::output::stamp;
-use crate::redact::Failure;
 
 /// List why visits became no-shows, the newest first
 #[derive(Args, Debug)]
@@ -26,9 +26,9 @@ pub struct LogsArgs {
 }
 
 impl LogsArgs {
-    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let reason = self.reason.map(Reason::as_str);
-        let rows = desk
+        let rows = context
             .read(async |tx, _| {
                 self.filter.check(tx).await?;
                 let mut parameters = self.filter.parameters();
@@ -38,7 +38,7 @@ impl LogsArgs {
             .await?;
         let names = ["log", "visit", "facility", "doctor", "reason", "slot", "marked", "by", "released", "notes"];
         let text = listing(&names, &rows.iter().map(cells).collect::<Vec<_>>(), "No no-show fits.");
-        Ok(Answer::done(json!({ "logs": rows.iter().map(log).collect::<Vec<_>>() }), text))
+        Ok(Output::done(json!({ "logs": rows.iter().map(log).collect::<Vec<_>>() }), text))
     }
 }
 

@@ -10,12 +10,12 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
 use super::Reason;
-use crate::actor::{ADMIN, Actor, refused};
+use crate::clinic::actor::{ADMIN, Actor, refused};
+use crate::command::{CommandContext, Output};
+use crate::command::{Moment, held, locked};
+use crate::error::{Error, ErrorKind};
 use crate::jobs::mark_no_shows::ByHand;
-use crate::ops::desk::{Moment, held, locked};
-use crate::ops::{Answer, Desk};
 use crate::output::stamp;
-use crate::redact::{Class, Failure};
 use crate::run::count;
 
 const STAFF: &[&str] = &["RECEPTIONIST", "NURSE", ADMIN];
@@ -35,8 +35,8 @@ pub struct MarkArgs {
 }
 
 impl MarkArgs {
-    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
-        let (moment, row) = desk
+    pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        let (moment, row) = context
             .act(async |tx, moment| {
                 self.check(tx, &moment.actor).await?;
                 self.mark(tx, moment).await
@@ -47,7 +47,7 @@ impl MarkArgs {
             ["notifications", "notices_suppressed", "notices_expired"].map(|column| count(&row, column)).into();
         let json = json!({
             "ok": true,
-            "dry_run": desk.run.dry_run,
+            "dry_run": context.args.dry_run,
             "appointment_id": self.visit,
             "status": "NO_SHOW",
             "reason": self.reason.as_str(),
@@ -58,22 +58,22 @@ impl MarkArgs {
             "notices_suppressed": suppressed,
             "notices_expired": late,
         });
-        let dry = if desk.run.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
         let slot = if released { "its slot is free again" } else { "its slot is not released: it is over" };
         let told = match (self.reason, notices, late) {
             (Reason::PatientCalled, ..) => "the patient knows".to_owned(),
             (_, _, 1..) => "too late to tell the patient".to_owned(),
             _ => format!("{notices} notice(s) staged for the patient"),
         };
-        Ok(Answer::done(json, format!("Visit {} is a no-show{dry}; {slot}; {told}.\n", self.visit)))
+        Ok(Output::done(json, format!("Visit {} is a no-show{dry}; {slot}; {told}.\n", self.visit)))
     }
 
     /// Refuses what is not there, who may not, and what cannot be a no-show; in this order, so that nobody learns how
     /// another facility's visits stand. The visit stays held.
-    async fn check(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(), Failure> {
+    async fn check(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(), Error> {
         let visit = self.visit;
         let row = tx.query_typed_opt(include_str!("visit.sql"), &[(&visit, Type::INT8)]).await;
-        let row = row.map_err(|error| held(Failure::from(error), format_args!("visit {visit}")))?;
+        let row = row.map_err(|error| held(Error::from(error), format_args!("visit {visit}")))?;
         let Some(row) = row else {
             return Err(refused("UNKNOWN_APPOINTMENT", format!("there is no visit {visit}; nothing was changed")));
         };
@@ -91,17 +91,17 @@ impl MarkArgs {
         refuse_state(tx, visit, &row).await
     }
 
-    async fn mark(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<Row, Failure> {
+    async fn mark(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<Row, Error> {
         let Moment { now, actor } = moment;
         let what = format!("visit {} or its slot", self.visit);
         let notes = self.notes.as_deref().filter(|notes| !notes.trim().is_empty());
         let act = ByHand { visit: self.visit, now: *now, reason: self.reason.as_str(), author: actor.id, notes };
-        let row = act.mark(tx).await.map_err(|failure| held(failure, &what))?;
+        let row = act.mark(tx).await.map_err(|error| held(error, &what))?;
         match (count(&row, "marked"), row.get::<_, Vec<i64>>("locked").is_empty()) {
             (1, _) => Ok(row),
             (_, false) => Err(locked(what)),
             // The visit is held and its state is known: what is left is the clock.
-            _ => Err(crate::local_time::unreadable_zone().context(format_args!("visit {}", self.visit))),
+            _ => Err(crate::clinic::local_time::unreadable_zone().context(format_args!("visit {}", self.visit))),
         }
     }
 }
@@ -114,7 +114,7 @@ fn by_hand(text: &str) -> Result<Reason, String> {
 }
 
 /// Says why a visit in this state cannot be marked.
-async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(), Failure> {
+async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(), Error> {
     let why = match (row.get("status"), row.get("source")) {
         ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", "LOCAL") => return Ok(()),
         ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", other) => {
@@ -133,5 +133,5 @@ async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(),
         }
         (status, _) => format!("is {status}, so it cannot become a no-show"),
     };
-    Err(Failure::new("NOT_MARKABLE", Class::Other, format!("visit {visit} {why}; nothing was changed")))
+    Err(Error::new("NOT_MARKABLE", ErrorKind::Other, format!("visit {visit} {why}; nothing was changed")))
 }

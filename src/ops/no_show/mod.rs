@@ -9,10 +9,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::desk::check_known;
-use super::{Answer, Desk, Operation};
-use crate::actor::refused;
-use crate::redact::Failure;
+use crate::clinic::actor::refused;
+use crate::command::check_known;
+use crate::command::{CommandContext, Operation, Output};
+use crate::error::Error;
 
 /// Mark a no-show by hand; look at those that were marked
 #[derive(Args)]
@@ -31,11 +31,11 @@ enum NoShowCommand {
 impl Operation for NoShowArgs {
     const NAME: &'static str = "no-show";
 
-    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
-            NoShowCommand::Mark(args) => args.perform(desk).await,
-            NoShowCommand::Logs(args) => args.perform(desk).await,
-            NoShowCommand::Stats(args) => args.perform(desk).await,
+            NoShowCommand::Mark(args) => args.execute(context).await,
+            NoShowCommand::Logs(args) => args.execute(context).await,
+            NoShowCommand::Stats(args) => args.execute(context).await,
         }
     }
 }
@@ -80,7 +80,7 @@ struct Filter {
 
 impl Filter {
     /// Refuses ids that are not there, and a time that ends before it begins.
-    async fn check(&self, tx: &Transaction<'_>) -> Result<(), Failure> {
+    async fn check(&self, tx: &Transaction<'_>) -> Result<(), Error> {
         if self.from.zip(self.to).is_some_and(|(from, to)| to < from) {
             return Err(refused("EMPTY_PERIOD", "--to is a day before --from".into()));
         }

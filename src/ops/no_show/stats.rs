@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio_postgres::Row;
 
 use super::Filter;
-use crate::ops::{Answer, Desk, listing};
-use crate::redact::Failure;
+use crate::command::{CommandContext, Output, listing};
+use crate::error::Error;
 use crate::run::count;
 
 /// How far back, where nothing else is said.
@@ -42,8 +42,8 @@ enum Key {
 }
 
 impl StatsArgs {
-    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
-        let (filter, rows) = desk
+    pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        let (filter, rows) = context
             .read(async |tx, now| {
                 let filter = self.period(now);
                 filter.check(tx).await?;
@@ -72,7 +72,7 @@ impl StatsArgs {
         for (what, groups) in [("facility", facilities), ("doctor", doctors), ("weekday", weekdays)] {
             text.push_str(&chart(what, &groups));
         }
-        Ok(Answer::done(json, text))
+        Ok(Output::done(json, text))
     }
 
     fn period(&self, now: DateTime<Utc>) -> Filter {

@@ -4,11 +4,11 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use tokio_postgres::types::Type;
 
-use super::super::{Answer, Desk, listing};
 use super::ACTIVE;
-use crate::actor::refused;
-use crate::npi::raw;
-use crate::redact::{Class, Failure};
+use crate::clinic::actor::refused;
+use crate::clinic::npi::raw;
+use crate::command::{CommandContext, Output, listing};
+use crate::error::{Error, ErrorKind};
 
 /// Columns of no use to anybody outside.
 const KEPT_INSIDE: [&str; 4] = ["raw", "hash", "letter", "file_id"];
@@ -29,13 +29,13 @@ enum Format {
 }
 
 impl GetArgs {
-    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         // json, not jsonb: in the order of the columns.
         let query = format!(
             "SELECT to_json(d) AS stored, {ACTIVE} AS active, f.name AS file, d.raw
              FROM npi_data d LEFT JOIN npi_files f ON f.id = d.file_id WHERE d.npi = $1"
         );
-        let row = desk.read(async |tx, _| Ok(tx.query_typed_opt(&query, &[(&self.npi, Type::INT8)]).await?)).await?;
+        let row = context.read(async |tx, _| Ok(tx.query_typed_opt(&query, &[(&self.npi, Type::INT8)]).await?)).await?;
         let Some(row) = row else {
             return Err(refused("UNKNOWN_NPI", format!("the registry does not know {}", self.npi)));
         };
@@ -43,11 +43,11 @@ impl GetArgs {
             let line = row.get::<_, Option<&[u8]>>("raw").and_then(raw::decode);
             let none = || {
                 let message = format!("of {} there was never a full row, only that it is deactivated", self.npi);
-                Failure::new("NO_ROW", Class::Other, message)
+                Error::new("NO_ROW", ErrorKind::Other, message)
             };
             let mut line = line.ok_or_else(none)?;
             line.push(b'\n');
-            return Ok(Answer::bytes(line));
+            return Ok(Output::bytes(line));
         }
         let mut all = Map::new();
         if let Value::Object(stored) = row.get::<_, Value>("stored") {
@@ -61,12 +61,13 @@ impl GetArgs {
             .map(|(key, value)| vec![key.clone(), plain(value)])
             .collect();
         let text = listing(&["", "stored"], &rows, "");
-        Ok(Answer::done(Value::Object(all), text))
+        Ok(Output::done(Value::Object(all), text))
     }
 }
 
 fn npi(text: &str) -> Result<i64, String> {
-    crate::npi::parse(text).ok_or_else(|| "is no NPI: ten digits, the last of which checks the others".to_owned())
+    crate::clinic::npi::parse(text)
+        .ok_or_else(|| "is no NPI: ten digits, the last of which checks the others".to_owned())
 }
 
 fn plain(value: &Value) -> String {

@@ -6,8 +6,8 @@ mod verify;
 
 use clap::{Args, Subcommand};
 
-use super::{Answer, Desk, Operation};
-use crate::redact::Failure;
+use crate::command::{CommandContext, Operation, Output};
+use crate::error::Error;
 
 /// Look up providers in the national registry
 #[derive(Args, Debug)]
@@ -26,11 +26,11 @@ enum NpiCommand {
 impl Operation for NpiArgs {
     const NAME: &'static str = "npi";
 
-    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
-            NpiCommand::Search(args) => args.perform(desk).await,
-            NpiCommand::Get(args) => args.perform(desk).await,
-            NpiCommand::Verify(args) => args.perform(desk).await,
+            NpiCommand::Search(args) => args.execute(context).await,
+            NpiCommand::Get(args) => args.execute(context).await,
+            NpiCommand::Verify(args) => args.execute(context).await,
         }
     }
 }

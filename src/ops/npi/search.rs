@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
-use super::super::{Answer, Desk, listing, shown};
-use crate::actor::refused;
-use crate::npi::{fold, letter};
-use crate::redact::Failure;
+use crate::clinic::actor::refused;
+use crate::clinic::npi::{fold, letter};
+use crate::command::{CommandContext, Output, listing, shown};
+use crate::error::Error;
 
 /// Taxonomies of surgeons: codes, and beginnings of codes.
 const SURGICAL: &[&str] = &[
@@ -59,13 +59,13 @@ pub struct SearchArgs {
 }
 
 impl SearchArgs {
-    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let mut folded = String::new();
         fold(&self.name.join(" "), &mut folded);
         if folded.is_empty() {
             return Err(refused("NO_NAME", "NAME is empty".into()));
         }
-        let (approximate, rows) = desk
+        let (approximate, rows) = context
             .read(async |tx, _| {
                 let rows = self.beginning(tx, &folded).await?;
                 if rows.is_empty() && trigrams(tx).await? {
@@ -81,7 +81,7 @@ impl SearchArgs {
         if approximate {
             text.insert_str(0, "No name begins so; these are similar:\n");
         }
-        Ok(Answer::done(json!({ "approximate": approximate, "results": results }), text))
+        Ok(Output::done(json!({ "approximate": approximate, "results": results }), text))
     }
 
     /// The search table, and the columns of a name.
@@ -94,7 +94,7 @@ impl SearchArgs {
     }
 
     /// In the order of the index, so that it is read no further than is shown.
-    async fn beginning(&self, tx: &Transaction<'_>, folded: &str) -> Result<Vec<Row>, Failure> {
+    async fn beginning(&self, tx: &Transaction<'_>, folded: &str) -> Result<Vec<Row>, Error> {
         let range = "x.letter = $1 AND x.folded COLLATE \"C\" >= $2 AND x.folded COLLATE \"C\" < $3";
         // No text sorts behind the last of all characters.
         let end = format!("{folded}\u{10ffff}");
@@ -102,7 +102,7 @@ impl SearchArgs {
     }
 
     /// In all letters: the typing error may be in the first.
-    async fn similar(&self, tx: &Transaction<'_>, folded: &str) -> Result<Vec<Row>, Failure> {
+    async fn similar(&self, tx: &Transaction<'_>, folded: &str) -> Result<Vec<Row>, Error> {
         tx.batch_execute("SET LOCAL pg_trgm.word_similarity_threshold = 0.5; SET LOCAL enable_seqscan = off").await?;
         self.select(tx, ("$2 <% x.folded", "word_similarity($2, x.folded) DESC,"), (folded, folded)).await
     }
@@ -112,7 +112,7 @@ impl SearchArgs {
         tx: &Transaction<'_>,
         (condition, order): (&str, &str),
         (from, to): (&str, &str),
-    ) -> Result<Vec<Row>, Failure> {
+    ) -> Result<Vec<Row>, Error> {
         let (table, name) = self.table();
         let select = format!(
             "SELECT x.npi, {name}, x.address, x.city, x.state, x.zip, x.primary_taxonomy FROM {table} x
@@ -162,7 +162,7 @@ const FILTERS: &str = "($5 IS NULL OR x.state = upper($5)) AND ($6 IS NULL OR up
              AND ($9::text[] IS NULL OR x.primary_taxonomy LIKE ANY ($9))";
 
 /// Whether names can be compared by their trigrams.
-async fn trigrams(tx: &Transaction<'_>) -> Result<bool, Failure> {
+async fn trigrams(tx: &Transaction<'_>) -> Result<bool, Error> {
     let query = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm')
                         AND to_regclass('search_surgeon_trigrams') IS NOT NULL";
     Ok(tx.query_typed_one(query, &[]).await?.get(0))

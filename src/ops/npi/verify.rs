@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::super::{Answer, Desk, listing};
 use super::ACTIVE;
+use crate::clinic::npi;
+use crate::command::{CommandContext, Output, listing};
+use crate::error::Error;
 use crate::exit::Exit;
-use crate::npi;
-use crate::redact::Failure;
 
 /// Say of each NPI whether it is well formed, known and active; exit 0 when all are, 1 when not
 #[derive(Args, Debug)]
@@ -21,12 +21,12 @@ pub struct VerifyArgs {
 }
 
 impl VerifyArgs {
-    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let numbers: Vec<Option<i64>> = self.npis.iter().map(|text| npi::parse(text)).collect();
         let asked: Vec<i64> = numbers.iter().flatten().copied().collect();
         let query =
             format!("SELECT d.npi, {ACTIVE} AS active, d.deactivated_on FROM npi_data d WHERE d.npi = ANY ($1)");
-        let rows = desk.read(async |tx, _| Ok(tx.query_typed(&query, &[(&asked, Type::INT8_ARRAY)]).await?)).await?;
+        let rows = context.read(async |tx, _| Ok(tx.query_typed(&query, &[(&asked, Type::INT8_ARRAY)]).await?)).await?;
         let stored: HashMap<i64, &Row> = rows.iter().map(|row| (row.get("npi"), row)).collect();
         let answers: Vec<Value> = self
             .npis
@@ -51,7 +51,7 @@ impl VerifyArgs {
             "",
         );
         let exit = if well { Exit::Done } else { Exit::Failed };
-        Ok(Answer::new(exit, json!({ "npis": answers }), text))
+        Ok(Output::new(exit, json!({ "npis": answers }), text))
     }
 }
 

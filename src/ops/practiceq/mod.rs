@@ -5,8 +5,8 @@ mod unmatched;
 
 use clap::{Args, Subcommand};
 
-use super::{Answer, Desk, Operation};
-use crate::redact::Failure;
+use crate::command::{CommandContext, Operation, Output};
+use crate::error::Error;
 
 /// Decide whose an appointment is where the sync could not tell; see how the sync does
 #[derive(Args)]
@@ -24,10 +24,10 @@ enum PracticeqCommand {
 impl Operation for PracticeqArgs {
     const NAME: &'static str = "practiceq";
 
-    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
-            PracticeqCommand::Unmatched(args) => args.perform(desk).await,
-            PracticeqCommand::Report(args) => args.perform(desk).await,
+            PracticeqCommand::Unmatched(args) => args.execute(context).await,
+            PracticeqCommand::Report(args) => args.execute(context).await,
         }
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::ops::{Answer, Desk, listing};
-use crate::redact::Failure;
+use crate::command::{CommandContext, Output, listing};
+use crate::error::Error;
 
 /// Cells of the longest bar.
 const BAR: usize = 40;
@@ -27,8 +27,8 @@ struct Found {
 }
 
 impl ReportArgs {
-    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
-        let found = desk
+    pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        let found = context
             .read(async |tx, now| {
                 let now = [(&now as _, Type::TIMESTAMPTZ)];
                 let discovered = tx.query_typed(include_str!("discovered.sql"), &now).await?;
@@ -39,7 +39,7 @@ impl ReportArgs {
                 })
             })
             .await?;
-        Ok(Answer::done(found.json(), if self.bars { found.bars() } else { found.tables() }))
+        Ok(Output::done(found.json(), if self.bars { found.bars() } else { found.tables() }))
     }
 }
 

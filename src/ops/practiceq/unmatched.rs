@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
-use crate::actor::{ADMIN, refused};
+use crate::clinic::actor::{ADMIN, refused};
+use crate::command::{CommandContext, Output, listing, shown};
+use crate::command::{Moment, held};
+use crate::error::{Error, ErrorKind};
 use crate::jobs::sync_practiceq::{Stored, store_one};
-use crate::ops::desk::{Moment, held};
-use crate::ops::{Answer, Desk, listing, shown};
 use crate::output::stamp;
-use crate::redact::{Class, Failure};
 
 /// Who may decide, and see whom it is about.
 const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", "CASE_MANAGER"];
@@ -69,17 +69,17 @@ struct IgnoreArgs {
 }
 
 impl UnmatchedArgs {
-    pub async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
-            Unmatched::List(args) => args.perform(desk).await,
-            Unmatched::Link(args) => args.perform(desk).await,
-            Unmatched::Ignore(args) => args.perform(desk).await,
+            Unmatched::List(args) => args.execute(context).await,
+            Unmatched::Link(args) => args.execute(context).await,
+            Unmatched::Ignore(args) => args.execute(context).await,
         }
     }
 }
 
 impl ListArgs {
-    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let (rows, people) = if self.reveal {
             let reveal = async |tx: &Transaction<'_>, moment: &Moment| {
                 moment.actor.require(STAFF, "--reveal")?;
@@ -89,9 +89,9 @@ impl ListArgs {
                 let people = tx.query_typed(include_str!("reveal.sql"), &parameters).await?;
                 Ok((rows, people.into_iter().map(|row| (row.get::<_, i64>("id"), row)).collect()))
             };
-            desk.reveal(reveal).await?
+            context.reveal(reveal).await?
         } else {
-            (desk.read(async |tx, now| self.rows(tx, now).await).await?, HashMap::new())
+            (context.read(async |tx, now| self.rows(tx, now).await).await?, HashMap::new())
         };
         let found: Vec<Value> = rows.iter().map(|row| object(row, people.get(&row.get("id")))).collect();
         let mut names = vec!["id", "visit", "starts", "client", "reason", "status", "may be patient"];
@@ -99,10 +99,10 @@ impl ListArgs {
             names.extend(["name", "e-mail", "born"]);
         }
         let cells: Vec<_> = rows.iter().map(|row| cells(row, people.get(&row.get("id")))).collect();
-        Ok(Answer::done(json!({ "unmatched": found }), listing(&names, &cells, "Nothing waits for a decision.")))
+        Ok(Output::done(json!({ "unmatched": found }), listing(&names, &cells, "Nothing waits for a decision.")))
     }
 
-    async fn rows(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Row>, Failure> {
+    async fn rows(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Row>, Error> {
         let parameters: [(&(dyn ToSql + Sync), Type); 3] =
             [(&self.all, Type::BOOL), (&self.limit, Type::INT8), (&now, Type::TIMESTAMPTZ)];
         Ok(tx.query_typed(include_str!("unmatched.sql"), &parameters).await?)
@@ -148,11 +148,11 @@ fn cells(row: &Row, person: Option<&Row>) -> Vec<String> {
 }
 
 /// Holds the open rows that a decision is about, the one that was named first.
-async fn hold(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment) -> Result<Vec<Row>, Failure> {
+async fn hold(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment) -> Result<Vec<Row>, Error> {
     moment.actor.require(STAFF, "deciding whose an appointment is")?;
     let parameters = [(&id as &(dyn ToSql + Sync), Type::INT8), (&with_client, Type::BOOL)];
     let rows = tx.query_typed(include_str!("hold.sql"), &parameters).await;
-    let rows = rows.map_err(|error| held(Failure::from(error), format_args!("unmatched appointment {id}")))?;
+    let rows = rows.map_err(|error| held(Error::from(error), format_args!("unmatched appointment {id}")))?;
     let Some(first) = rows.first() else {
         let message = format!("there is no unmatched appointment {id}; nothing was changed");
         return Err(refused("UNKNOWN_UNMATCHED", message));
@@ -161,25 +161,25 @@ async fn hold(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment)
     if status != "open" {
         let by = first.get::<_, Option<i64>>("decided_by").unwrap_or_default();
         let message = format!("appointment {id} was {status} by user {by}; nothing was changed");
-        return Err(Failure::new("NOT_OPEN", Class::Other, message));
+        return Err(Error::new("NOT_OPEN", ErrorKind::Other, message));
     }
     Ok(rows)
 }
 
 impl LinkArgs {
-    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let (id, patient) = (self.id, self.patient);
-        let (moment, appointments) = desk.act(async |tx, moment| self.link(tx, moment).await).await?;
-        let dry = if desk.run.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let (moment, appointments) = context.act(async |tx, moment| self.link(tx, moment).await).await?;
+        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
         let by = moment.actor.id;
         let text =
             format!("Appointment {id} is patient {patient}'s{dry}, by user {by}; {appointments} in the chart.\n");
-        let json = json!({ "ok": true, "dry_run": desk.run.dry_run, "id": id, "status": "linked", "patient_id": patient,
+        let json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": "linked", "patient_id": patient,
                            "appointments": appointments });
-        Ok(Answer::done(json, text))
+        Ok(Output::done(json, text))
     }
 
-    async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Failure> {
+    async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Error> {
         let rows = hold(tx, self.id, true, moment).await?;
         self.check(tx, rows[0].get("client_id"), moment.actor.id).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
@@ -200,10 +200,10 @@ impl LinkArgs {
             return Ok(appointments);
         }
         let message = "a visit of the client is held by somebody else, or newer than what was read; nothing was changed; try again";
-        Err(Failure::new("CHANGED", Class::Other, message))
+        Err(Error::new("CHANGED", ErrorKind::Other, message))
     }
 
-    async fn check(&self, tx: &Transaction<'_>, client: Option<&str>, actor: i64) -> Result<(), Failure> {
+    async fn check(&self, tx: &Transaction<'_>, client: Option<&str>, actor: i64) -> Result<(), Error> {
         let parameters: [(&(dyn ToSql + Sync), Type); 3] =
             [(&self.patient, Type::INT8), (&client, Type::TEXT), (&actor, Type::INT8)];
         let row = tx.query_typed_one(include_str!("linkable.sql"), &parameters).await?;
@@ -227,16 +227,16 @@ impl LinkArgs {
 }
 
 impl IgnoreArgs {
-    async fn perform(&self, desk: &Desk<'_>) -> Result<Answer, Failure> {
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let id = self.id;
-        let (moment, rows) = desk.act(async |tx, moment| self.ignore(tx, moment).await).await?;
-        let dry = if desk.run.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let (moment, rows) = context.act(async |tx, moment| self.ignore(tx, moment).await).await?;
+        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
         let text = format!("Appointment {id} is ignored{dry}, by user {}; {rows} in all.\n", moment.actor.id);
-        let json = json!({ "ok": true, "dry_run": desk.run.dry_run, "id": id, "status": "ignored", "rows": rows });
-        Ok(Answer::done(json, text))
+        let json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": "ignored", "rows": rows });
+        Ok(Output::done(json, text))
     }
 
-    async fn ignore(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Failure> {
+    async fn ignore(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Error> {
         let rows = hold(tx, self.id, self.client, moment).await?;
         if self.client && rows[0].get::<_, Option<&str>>("client_id").is_none() {
             return Err(refused("NO_CLIENT", format!("--client: appointment {} names no client", self.id)));

@@ -1,0 +1,65 @@
+//! Who acts by hand, and whether that user may.
+//!
+//! Rule: a user may act if and only if active, with a role that the act allows, and, where the act is about a facility's
+//! patients, of that facility; a HOSPITAL_ADMIN without a facility is the whole group's.
+
+use tokio_postgres::Transaction;
+
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
+
+statements! {
+    USER(INT8) = "SELECT role, facility_id, active FROM users WHERE id = $1";
+}
+
+pub const ADMIN: &str = "HOSPITAL_ADMIN";
+/// Who may start any job by hand.
+pub const SUPERVISORS: &[&str] = &[ADMIN, "SUPERVISOR"];
+
+/// An active user.
+pub struct Actor {
+    pub id: i64,
+    pub role: String,
+    pub facility: Option<i64>,
+}
+
+impl Actor {
+    /// Finds the user; refuses one that is not known or not active.
+    pub async fn find(tx: &Transaction<'_>, id: i64) -> Result<Self, Error> {
+        let row = USER.opt(tx, &[&id]).await?;
+        let Some(row) = row else { return Err(refused("ACTOR_UNKNOWN", format!("--actor: there is no user {id}"))) };
+        if !row.get::<_, bool>("active") {
+            return Err(refused("ACTOR_INACTIVE", format!("--actor: user {id} is not active")));
+        }
+        Ok(Self { id, role: row.get("role"), facility: row.get("facility_id") })
+    }
+
+    /// Refuses a user who has none of these roles.
+    pub fn require(&self, roles: &[&str], what: &str) -> Result<(), Error> {
+        if roles.contains(&self.role.as_str()) {
+            return Ok(());
+        }
+        let (id, role, roles) = (self.id, &self.role, roles.join(", "));
+        Err(refused("ACTOR_NOT_ALLOWED", format!("--actor: user {id} is {role}; {what} needs one of {roles}")))
+    }
+
+    /// Refuses a user of another facility.
+    pub fn require_facility(&self, facility: i64, what: &str) -> Result<(), Error> {
+        if self.facility == Some(facility) || self.is_of_the_group() {
+            return Ok(());
+        }
+        let id = self.id;
+        let message = format!("--actor: user {id} does not belong to facility {facility}, whose {what} this is");
+        Err(refused("ACTOR_NOT_ALLOWED", message))
+    }
+
+    /// Whether the user is of all facilities.
+    pub fn is_of_the_group(&self) -> bool {
+        self.role == ADMIN && self.facility.is_none()
+    }
+}
+
+/// What the caller has to correct.
+pub fn refused(code: &'static str, message: String) -> Error {
+    Error::new(code, ErrorKind::Refused, message)
+}

@@ -1,0 +1,63 @@
+//! Wall clocks of facilities. Instants are computed by PostgreSQL (`AT TIME ZONE`); here is what must be known before:
+//! which facilities have a clock at all, and which dates can be "today" somewhere.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use tokio_postgres::Transaction;
+
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
+
+statements! {
+    FACILITIES() = "SELECT id, time_zone FROM facilities ORDER BY id";
+}
+
+/// Facilities whose time zone is not an IANA name. A statement that met one would fail for all the others too.
+pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<i64>, Error> {
+    let rows = FACILITIES.all(tx, &[]).await?;
+    let unreadable = |row: &&tokio_postgres::Row| row.get::<_, &str>("time_zone").parse::<Tz>().is_err();
+    Ok(rows.iter().filter(unreadable).map(|row| row.get("id")).collect())
+}
+
+/// What is said of such a facility.
+pub fn unreadable_zone() -> Error {
+    let message =
+        "facilities.time_zone is not an IANA time zone, such as America/Denver; none of its visits was judged";
+    Error::new("UNKNOWN_TIME_ZONE", ErrorKind::Data, message)
+}
+
+/// What is said of a doctor whose visits cannot be judged.
+pub fn no_slot_length() -> Error {
+    let message = "doctors.slot_duration_minutes is not set; visits that depend on it were not judged";
+    Error::new("NO_SLOT_LENGTH", ErrorKind::Data, message)
+}
+
+/// So long before an instant, but not before 1970.
+pub fn before(now: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
+    let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+    now.checked_sub_signed(age).map_or(DateTime::UNIX_EPOCH, |then| then.max(DateTime::UNIX_EPOCH))
+}
+
+/// The earliest date that is at most `lookback_days` back in some time zone, and the latest date that is today in one:
+/// outer bounds that an index can serve.
+pub fn outer_dates(now: DateTime<Utc>, lookback_days: u32) -> (NaiveDate, NaiveDate) {
+    let west = (now - TimeDelta::hours(12)).date_naive();
+    let east = (now + TimeDelta::hours(14)).date_naive();
+    (west.checked_sub_days(Days::new(lookback_days.into())).unwrap_or(NaiveDate::MIN), east)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outer_dates_cover_both_ends_of_the_world() {
+        let date = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let noon = outer_dates(at("2026-03-02T11:59:59Z"), 0);
+        assert_eq!(noon, (date("2026-03-01"), date("2026-03-03")), "still yesterday at UTC-12, tomorrow at UTC+14");
+        assert_eq!(outer_dates(at("2026-03-02T12:00:00Z"), 7), (date("2026-02-23"), date("2026-03-03")));
+    }
+}

@@ -1,0 +1,109 @@
+//! The only place that knows how a connection is made: address, TLS, timeouts, the settings of a transaction.
+//!
+//! Nothing here depends on session state, so it works behind a transaction-mode pooler: no startup options, unnamed
+//! statements only, settings by SET LOCAL. A connection that goes nowhere ends: connecting, waiting for the pool,
+//! TCP silence and every statement have a limit.
+
+mod limits;
+pub mod schema;
+mod statement;
+mod tls;
+mod url;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+pub use limits::Limits;
+pub use statement::Statement;
+pub(crate) use statement::statements;
+
+use crate::error::Error;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long sent data may stay unacknowledged, and how long silence may last before the peer is probed.
+const TCP_TIMEOUT: Duration = Duration::from_secs(30);
+statements! {
+    /// The database's clock: the only one that counts.
+    pub CLOCK() = "SELECT clock_timestamp()";
+}
+
+/// The work, the heartbeat, and one to finish the run while the others are stuck.
+const CONNECTIONS: usize = 3;
+
+#[derive(Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseArgs {
+    /// PostgreSQL connection URL; sslmode is disable, prefer, require or verify-full
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// File that holds the connection URL, such as a mounted secret; instead of --database-url
+    #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "PATH")]
+    pub database_url_file: Option<PathBuf>,
+    /// PEM file of the authorities that the server's certificate must come from
+    #[arg(long, global = true, env = "PGSSLROOTCERT", value_name = "PATH")]
+    pub ssl_root_cert: Option<PathBuf>,
+}
+
+/// A database: a small pool of connections.
+#[derive(Clone)]
+pub struct Db {
+    pool: Pool,
+    target: Arc<str>,
+}
+
+impl Db {
+    /// Reads the address and prepares the pool; connects to nothing yet. `application` is what `pg_stat_activity` shows.
+    pub fn open(args: &DatabaseArgs, application: &str) -> Result<Self, Error> {
+        let (mut config, verify) =
+            url::parse(&url::address(args.database_url.as_deref(), args.database_url_file.as_deref())?)?;
+        config
+            .application_name(application)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .keepalives(true)
+            .keepalives_idle(TCP_TIMEOUT)
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3)
+            .tcp_user_timeout(TCP_TIMEOUT);
+        let target = url::describe(&config).into();
+        let tls = MakeRustlsConnect::new(tls::tls_config(verify, args.ssl_root_cert.as_deref())?);
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let pool = Pool::builder(Manager::from_config(config, tls, recycling))
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECT_TIMEOUT))
+            // The driver's own timeout ends before TLS and authentication begin.
+            .create_timeout(Some(CONNECT_TIMEOUT + Duration::from_secs(5)))
+            .build()
+            .map_err(|_| url::configuration("the connection pool cannot be built"))?;
+        Ok(Self { pool, target })
+    }
+
+    /// Database, host and port, for messages.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// A connection, from the pool or new.
+    pub async fn client(&self) -> Result<Object, Error> {
+        self.pool
+            .get()
+            .await
+            .map_err(|error| Error::from(error).context(format_args!("cannot reach the database ({})", self.target)))
+    }
+
+    /// Closes the connections that lie in the pool. What the server still does for them it gives up: see [`Limits`]. No
+    /// cancel request is sent, since poolers are known to crash on them (docs/adr/0002).
+    pub fn abandon(&self) {
+        self.pool.retain(|_, _| false);
+    }
+}
+
+/// Every statement of this room.
+pub fn statements() -> impl Iterator<Item = &'static Statement> {
+    [STATEMENTS, schema::STATEMENTS].into_iter().flatten().copied()
+}

@@ -1,0 +1,88 @@
+//! `rounds advance-billing` without `--stage`: it moves nothing, and says which stages there are and what each would do now.
+
+use serde_json::{Value, json};
+
+use crate::command::{CommandContext, Output, Operation, listing};
+use crate::exit::Exit;
+use super::{AdvanceBilling, Outlook, Stage};
+use crate::jobs::{JobArgs, Mode};
+use crate::error::{ErrorKind, Error};
+
+const CODE: &str = "STAGE_REQUIRED";
+const MESSAGE: &str =
+    "--stage is required, pending-payment or paid: there is no default that moves money; nothing was changed";
+
+/// The job as it was asked for.
+pub struct Stages {
+    job: AdvanceBilling,
+    max_items: Option<u32>,
+}
+
+impl Mode for Stages {
+    type Job = AdvanceBilling;
+
+    fn is_meant(args: &JobArgs<AdvanceBilling>) -> bool {
+        args.job.is_bare()
+    }
+
+    fn of(args: JobArgs<AdvanceBilling>) -> Self {
+        Self { job: args.job, max_items: args.run.max_items }
+    }
+}
+
+impl Operation for Stages {
+    const NAME: &'static str = "advance-billing";
+
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        let confirmed = self.job.confirm_items.or(self.max_items);
+        let stages = context
+            .read(async |tx, now| {
+                let mut stages = vec![];
+                for stage in Stage::ALL {
+                    stages.push((stage, self.job.outlook(tx, now, stage, confirmed).await?));
+                }
+                Ok(stages)
+            })
+            .await?;
+        let json = json!({
+            "ok": false,
+            "error_code": CODE,
+            "error_message": MESSAGE,
+            "stages": stages.iter().map(shape).collect::<Vec<_>>(),
+        });
+        let names = ["stage", "step", "due now", "worth", "held back", "moves unasked"];
+        let rows: Vec<_> = stages.iter().map(row).collect();
+        let text = format!("{MESSAGE}.\n{}", listing(&names, &rows, ""));
+        Ok(Output::new(Exit::Usage, json, text))
+    }
+
+    fn unanswered(&self, error: Error) -> Error {
+        let message =
+            format!("{MESSAGE}. What each would do now cannot be said: {} [{}]", error.message, error.code);
+        Error::new(CODE, ErrorKind::Refused, message)
+    }
+}
+
+fn shape((stage, outlook): &(Stage, Outlook)) -> Value {
+    json!({
+        "stage": stage.name(),
+        "from_status": outlook.step.from,
+        "to_status": outlook.step.to,
+        "due": outlook.due,
+        "worth": outlook.worth,
+        "held_back": outlook.held_back,
+        "moves_unasked_max": outlook.limit,
+    })
+}
+
+fn row((stage, outlook): &(Stage, Outlook)) -> Vec<String> {
+    let unasked = if outlook.is_too_much() { "no: at most" } else { "up to" };
+    vec![
+        stage.name().to_owned(),
+        format!("{} -> {}", outlook.step.from, outlook.step.to),
+        outlook.due.to_string(),
+        outlook.worth.to_string(),
+        outlook.held_back.to_string(),
+        format!("{unasked} {}", outlook.limit),
+    ]
+}

@@ -1,0 +1,48 @@
+-- Escalates a batch of cases, writes the audit, tells their departments. One row of counts comes back.
+-- $1 .. $3 as in the rule · $4 ids of cases bigint[] · $5 run id uuid · $6 who ran it by hand, a user's id bigint or NULL
+-- $7 fallback departments bigint[]
+WITH
+-- The cases. One that the clinic's application holds right now is left to the next run.
+locked AS MATERIALIZED (
+    SELECT c.* FROM px_cases c WHERE c.id = ANY ($4) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
+),
+-- The rule again, on what the rows say now that they are locked.
+due AS MATERIALIZED (
+    SELECT c.id, c.facility_id, c.appointment_id, c.assigned_department_id, c.status, c.escalation_level, c.due_at,
+           c.escalation_level + 1 AS level
+    FROM locked c
+    {due}
+    ORDER BY c.id
+),
+-- What follows takes its rows from here: what was really changed.
+escalated AS (
+    UPDATE px_cases c SET status = 'ESCALATED', escalation_level = due.level, escalated_at = $1, updated_at = $1 FROM due
+    WHERE c.id = due.id AND c.status = due.status AND c.escalation_level = due.escalation_level
+    RETURNING due.*
+),
+audited AS (
+    INSERT INTO px_case_audits (case_id, actor, action, before, after, created_at, run_id)
+    SELECT e.id, COALESCE($6::text, 'system'), 'ESCALATED',
+           jsonb_build_object('status', e.status, 'escalationLevel', e.escalation_level),
+           jsonb_build_object('status', 'ESCALATED', 'escalationLevel', e.level), $1, $5
+    FROM escalated e
+),
+told AS (
+    SELECT c.id, c.level, c.due_at, department.id AS department_id
+    FROM escalated c
+    {department}
+),
+staged AS (
+    SELECT 'DEPARTMENT' AS recipient_kind, t.department_id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+           'PX_CASE_ESCALATED' AS type, 'HIGH' AS priority, 'Case escalated' AS title,
+           format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', t.level) AS body,
+           jsonb_build_object('level', t.level, 'due_at', t.due_at) AS metadata,
+           'px_case' AS entity, t.id::text AS entity_id, concat_ws(':', 'px_case_escalated', t.id, $5) AS episode,
+           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $5 AS run_id
+    FROM told t WHERE t.department_id IS NOT NULL
+),
+{outbox}
+SELECT (SELECT count(*) FROM escalated) AS escalated,
+       (SELECT count(*) FROM notified) AS notifications,
+       (SELECT count(*) FROM told WHERE department_id IS NULL) AS undeliverable,
+       {skipped_columns}

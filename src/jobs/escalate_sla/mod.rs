@@ -1,0 +1,161 @@
+//! `rounds escalate-sla`: patient-experience cases whose time is up are escalated, and their departments told.
+//!
+//! Rule: a case is due if and only if it is OPEN or IN_PROGRESS, due_at < now, active is not false, and its escalation
+//! level is below 3; with `--re-escalate-after` also if it is ESCALATED below level 3, still overdue, and was escalated
+//! at least that long ago.
+//!
+//! Safe to run again: what was escalated is no longer OPEN or IN_PROGRESS; the change compares status and level.
+//!
+//! Leaves alone: overdue cases at level 3 (`skipped: max_level`), and cases that somebody holds right now (the next run's).
+
+mod explain;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde::Serialize;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+
+pub use self::explain::Explain;
+use crate::clinic::outbox;
+use crate::error::{ErrorKind, Error};
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, skipped_columns, positive_duration};
+
+const OVERDUE: &str = include_str!("overdue.part.sql");
+pub const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
+
+/// The join that finds who is told of a case `c`; `fallback` is the parameter with the fallback departments.
+pub fn department(fallback: &str) -> String {
+    format!(include_str!("department.part.sql"), fallback = fallback)
+}
+
+/// Escalate overdue patient-experience cases and tell their departments
+#[derive(Args, Debug, Serialize)]
+pub struct EscalateSla {
+    /// Only cases of this facility
+    #[arg(long, env = "ROUNDS_FACILITY", value_name = "FACILITY_ID")]
+    pub facility: Option<i64>,
+    /// Who is told of a case that has no department, nor its visit: a department for each facility
+    #[arg(long, env = "ROUNDS_FALLBACK_DEPARTMENT", value_name = "DEPARTMENT_ID", value_delimiter = ',')]
+    pub fallback_department: Vec<i64>,
+    /// Raise cases again that are still overdue so long after they were escalated [default: never]
+    #[arg(long, env = "ROUNDS_RE_ESCALATE_AFTER", value_name = "DURATION", value_parser = positive_duration)]
+    #[serde(serialize_with = "as_text")]
+    pub re_escalate_after: Option<Duration>,
+    /// Change nothing: say why this case was escalated, or was not, or would be now
+    #[arg(long, value_name = "CASE_ID")]
+    #[serde(skip)]
+    pub explain: Option<i64>,
+}
+
+/// scanned = escalated + skipped + failed.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Overdue cases that were looked at.
+    scanned: u64,
+    escalated: u64,
+    notifications: u64,
+    /// Escalated, but there is no department to tell.
+    undeliverable: u64,
+    #[serde(flatten)]
+    not_done: NotDone,
+}
+
+impl crate::run::Report for Report {
+    fn counts(&self) -> Counts<'_> {
+        Counts { scanned: self.scanned, processed: self.escalated, not_done: &self.not_done }
+    }
+}
+
+impl Job for EscalateSla {
+    const NAME: &'static str = "escalate-sla";
+    type Report = Report;
+
+    async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
+        let actor = run.actor();
+        let after = self.after();
+        let (at_max, due) = run.read("looking for overdue cases", async |tx| self.scan(run, tx).await).await?;
+        run.brake(due.len())?;
+        report.scanned = at_max + due.len() as u64;
+        report.not_done.skip("max_level", at_max);
+        let skipped_columns = skipped_columns("$4", "locked", "escalated", "px_cases");
+        let escalate = format!(
+            include_str!("apply.sql"),
+            due = DUE,
+            department = department("$7"),
+            outbox = outbox::NOTIFIED,
+            skipped_columns = skipped_columns
+        );
+        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
+            let mut parameters = self.rule(&run.now, &after);
+            parameters.extend([
+                (&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY),
+                (&run.id, Type::UUID),
+                (&actor, Type::INT8),
+                (&self.fallback_department, Type::INT8_ARRAY),
+            ]);
+            Ok(tx.query_typed_one(&escalate, &parameters).await?)
+        };
+        let batch = Batch { entity: "px_case", ids: &due };
+        apply(run, batch, &mut report.not_done, statement, |row| {
+            report.escalated += count(row, "escalated");
+            report.notifications += count(row, "notifications");
+            report.undeliverable += count(row, "undeliverable");
+        })
+        .await
+    }
+}
+
+impl EscalateSla {
+    /// `--re-escalate-after` in seconds.
+    pub fn after(&self) -> Option<f64> {
+        self.re_escalate_after.map(|after| after.as_secs_f64())
+    }
+
+    /// The parameters of the rule.
+    pub fn rule<'a>(&'a self, now: &'a DateTime<Utc>, after: &'a Option<f64>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+        vec![(now, Type::TIMESTAMPTZ), (&self.facility, Type::INT8), (after, Type::FLOAT8)]
+    }
+
+    /// How many overdue cases are at the highest level, and the ids of those that are due.
+    async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<(u64, Vec<i64>), Error> {
+        self.check(tx).await?;
+        let after = self.after();
+        let mut parameters = self.rule(&run.now, &after);
+        let at_max = format!("SELECT count(*) AS cases FROM px_cases c\n{OVERDUE}  AND c.escalation_level >= 3");
+        let at_max = tx.query_typed_one(&at_max, &parameters).await?;
+        let limit = run.scan_limit();
+        parameters.push((&limit, Type::INT8));
+        let due =
+            tx.query_typed(&format!("SELECT c.id FROM px_cases c\n{DUE}ORDER BY c.id LIMIT $4"), &parameters).await?;
+        Ok((count(&at_max, "cases"), due.iter().map(|row| row.get(0)).collect()))
+    }
+
+    /// Refuses a facility or a department that is not there, and two departments of one facility.
+    pub async fn check(&self, tx: &Transaction<'_>) -> Result<(), Error> {
+        let query = "SELECT $1 IS NULL OR EXISTS (SELECT FROM facilities WHERE id = $1) AS facility,
+                            count(*) AS departments, count(DISTINCT facility_id) AS facilities
+                     FROM departments WHERE id = ANY ($2)";
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&self.facility, Type::INT8), (&self.fallback_department, Type::INT8_ARRAY)];
+        let row = tx.query_typed_one(query, &parameters).await?;
+        let refuse = |what: &str| {
+            Err(Error::new("UNKNOWN_ARGUMENT", ErrorKind::Refused, format!("{what}; nothing was changed")))
+        };
+        if !row.get::<_, bool>("facility") {
+            return refuse("--facility: there is no such facility");
+        }
+        let departments = count(&row, "departments");
+        if departments != self.fallback_department.len() as u64 || departments != count(&row, "facilities") {
+            return refuse("--fallback-department: each must be a department, and each of another facility");
+        }
+        Ok(())
+    }
+}
+
+/// Every statement of the job.
+pub fn statements() -> Vec<&'static crate::db::Statement> {
+    vec![]
+}

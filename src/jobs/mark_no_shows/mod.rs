@@ -1,0 +1,203 @@
+//! `rounds mark-no-shows`: visits to which nobody came become no-shows, their slots free again, their patients told.
+//!
+//! Rule: a visit is due if and only if it is LOCAL, SCHEDULED or CONFIRMED, its local day is today or at most
+//! `--lookback-days` ago, and now >= start + timeout, where start is date and time in the facility's zone and timeout is
+//! the facility's `no_show_after_minutes` if set, else the doctor's slot length. Its slot is released if and only if
+//! now < the slot's end.
+//!
+//! Safe to run again: a marked visit is no longer SCHEDULED or CONFIRMED, so it is not due; the change compares the
+//! status, so a patient who checks in at the same moment wins.
+//!
+//! Leaves alone: visits from other systems, visits or slots that somebody holds right now (the next run's), and patients
+//! of an earlier day, who are marked but not told so late.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use clap::Args;
+use serde::Serialize;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Transaction};
+use uuid::Uuid;
+
+use crate::clinic::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
+use crate::clinic::outbox;
+use crate::error::Error;
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
+
+/// The rules: a visit in time, and what makes it due.
+const DUE: &str = concat!(include_str!("visit.part.sql"), include_str!("due.part.sql"));
+const BY_HAND: &str = concat!(include_str!("visit.part.sql"), include_str!("by_hand.part.sql"));
+const UNJUDGED: &str = include_str!("no_slot_length.sql");
+
+/// Mark visits to which nobody came as no-shows, free their slots, tell the patients
+#[derive(Args, Debug, Serialize)]
+pub struct MarkNoShows {
+    /// How many local days before today are looked at, for a scheduler that was down; 0 is today only
+    #[arg(long, env = "ROUNDS_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 7, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=3650))]
+    pub lookback_days: u32,
+}
+
+/// scanned = marked + skipped + failed.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Visits that were due, and facilities and doctors whose visits could not be judged.
+    scanned: u64,
+    marked: u64,
+    slots_released: u64,
+    /// Staged for delivery.
+    notifications: u64,
+    /// Marked too late for anyone to be told.
+    notices_expired: u64,
+    /// Recorded but not to be sent: the patient wants no SMS.
+    notices_suppressed: u64,
+    #[serde(flatten)]
+    not_done: NotDone,
+}
+
+impl crate::run::Report for Report {
+    fn counts(&self) -> Counts<'_> {
+        Counts { scanned: self.scanned, processed: self.marked, not_done: &self.not_done }
+    }
+}
+
+impl Job for MarkNoShows {
+    const NAME: &'static str = "mark-no-shows";
+    type Report = Report;
+
+    async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
+        let window = Window::new(run.now, self.lookback_days);
+        let found = run.read("looking for missed visits", async |tx| window.scan(tx, run.scan_limit()).await).await?;
+        run.brake(found.due.len())?;
+        report.scanned = (found.zones.len() + found.doctors.len() + found.due.len()) as u64;
+        run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
+        run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
+        let marking = Marking {
+            statement: statement(DUE),
+            window: &window,
+            zones: &found.zones,
+            act: run.id,
+            reason: "AUTO_TIMEOUT",
+            author: run.actor(),
+            notes: None,
+        };
+        let statement = async |tx: &Transaction<'_>, ids: &[i64]| marking.apply(tx, ids).await;
+        let batch = Batch { entity: "appointment", ids: &found.due };
+        apply(run, batch, &mut report.not_done, statement, |row| {
+            report.marked += count(row, "marked");
+            report.slots_released += count(row, "slots_released");
+            report.notifications += count(row, "notifications");
+            report.notices_expired += count(row, "notices_expired");
+            report.notices_suppressed += count(row, "notices_suppressed");
+        })
+        .await
+    }
+}
+
+/// What a person says of a visit to which nobody came.
+pub struct ByHand<'a> {
+    pub visit: i64,
+    pub now: DateTime<Utc>,
+    /// One of `no_show_logs.reason`.
+    pub reason: &'a str,
+    pub author: i64,
+    pub notes: Option<&'a str>,
+}
+
+impl ByHand<'_> {
+    /// Marks the visit with the job's own statement; returns its row of counts. Only what makes it due is another rule: that
+    /// it is LOCAL, and SCHEDULED, CONFIRMED or CHECKED_IN.
+    pub async fn mark(&self, tx: &Transaction<'_>) -> Result<Row, Error> {
+        let zones = unreadable_zones(tx).await?;
+        let marking = Marking {
+            statement: statement(BY_HAND),
+            window: &Window::new(self.now, 0),
+            zones: &zones,
+            act: Uuid::new_v4(),
+            reason: self.reason,
+            author: Some(self.author),
+            notes: self.notes,
+        };
+        marking.apply(tx, &[self.visit]).await
+    }
+}
+
+/// The statement that marks a batch of visits that are due by this rule.
+fn statement(rule: &str) -> String {
+    let skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments");
+    format!(include_str!("apply.sql"), due = rule, outbox = outbox::NOTIFIED, skipped_columns = skipped_columns)
+}
+
+/// That statement, and its parameters but for the ids.
+struct Marking<'a> {
+    statement: String,
+    window: &'a Window,
+    zones: &'a Vec<i64>,
+    act: Uuid,
+    reason: &'a str,
+    author: Option<i64>,
+    notes: Option<&'a str>,
+}
+
+impl Marking<'_> {
+    async fn apply(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<Row, Error> {
+        let mut parameters = self.window.rule(self.zones);
+        parameters.extend([
+            (&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY),
+            (&self.act, Type::UUID),
+            (&self.reason, Type::TEXT),
+            (&self.author, Type::INT8),
+            (&self.notes, Type::TEXT),
+        ]);
+        Ok(tx.query_typed_one(&self.statement, &parameters).await?)
+    }
+}
+
+/// The instant and the dates that the rule looks at.
+struct Window {
+    now: DateTime<Utc>,
+    first: NaiveDate,
+    last: NaiveDate,
+    lookback_days: i32,
+}
+
+/// What the scan found: facilities and doctors that cannot be judged, and visits that are due.
+struct Found {
+    zones: Vec<i64>,
+    doctors: Vec<i64>,
+    due: Vec<i64>,
+}
+
+impl Window {
+    fn new(now: DateTime<Utc>, lookback_days: u32) -> Self {
+        let (first, last) = outer_dates(now, lookback_days);
+        Self { now, first, last, lookback_days: lookback_days.cast_signed() }
+    }
+
+    fn rule<'a>(&'a self, zones: &'a Vec<i64>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+        vec![
+            (&self.now, Type::TIMESTAMPTZ),
+            (&self.first, Type::DATE),
+            (&self.last, Type::DATE),
+            (&self.lookback_days, Type::INT4),
+            (zones, Type::INT8_ARRAY),
+        ]
+    }
+
+    async fn scan(&self, tx: &Transaction<'_>, limit: i64) -> Result<Found, Error> {
+        let zones = unreadable_zones(tx).await?;
+        let doctors = tx.query_typed(UNJUDGED, &[(&self.first, Type::DATE), (&self.last, Type::DATE)]).await?;
+        let mut parameters = self.rule(&zones);
+        parameters.push((&limit, Type::INT8));
+        let scan = format!(
+            "WITH due AS MATERIALIZED (SELECT a.id FROM appointments a\n{DUE})\nSELECT id FROM due ORDER BY id LIMIT $6"
+        );
+        let due = tx.query_typed(&scan, &parameters).await?;
+        drop(parameters);
+        let ids = |rows: Vec<Row>| rows.iter().map(|row| row.get(0)).collect();
+        Ok(Found { zones, doctors: ids(doctors), due: ids(due) })
+    }
+}
+
+/// Every statement of the job.
+pub fn statements() -> Vec<&'static crate::db::Statement> {
+    vec![]
+}

@@ -1,0 +1,57 @@
+-- Records how a batch of tickets stands, and tells those who have to do with them what is news. One row of counts comes
+-- back.
+-- $1 now timestamptz · $2 ids of tickets bigint[] · $3 run id uuid · $4 who ran it by hand, a user's id bigint or NULL
+WITH
+-- The tickets. One that the clinic's application holds right now is left to the next run.
+locked AS MATERIALIZED (
+    SELECT t.* FROM tickets t WHERE t.id = ANY ($2) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
+),
+-- The rule again, on what the rows say now that they are locked.
+due AS MATERIALIZED (
+    SELECT t.id, t.number, t.created_by, t.assignee_id, t.team_id, sla.due_at, risk.breached, risk.level, risk.due_text,
+           news.told
+    FROM locked t
+    {due}
+    ORDER BY t.id
+),
+recorded AS (
+    INSERT INTO ticket_history (ticket_id, action, actor_id, actor, details, created_at, run_id)
+    SELECT d.id, 'sla_status_checked', $4, CASE WHEN $4 IS NULL THEN 'system' ELSE 'user' END,
+           jsonb_build_object('isCompliant', NOT d.breached, 'breachRisk', d.level,
+                              'remainingTime', round(EXTRACT(epoch FROM d.due_at - $1)),
+                              'checkedAt', to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                              'dueAt', d.due_text),
+           $1, $3
+    FROM due d
+),
+-- Each once, whatever they are to the ticket.
+people AS (
+    SELECT id, created_by AS user_id FROM due WHERE told
+    UNION SELECT id, assignee_id FROM due WHERE told
+    UNION SELECT due.id, m.user_id FROM due JOIN team_members m ON m.team_id = due.team_id AND m.is_leader WHERE told
+    UNION SELECT due.id, f.user_id FROM due JOIN ticket_followers f ON f.ticket_id = due.id WHERE told
+),
+staged AS (
+    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, notice.channel,
+           CASE WHEN d.breached THEN 'TICKET_SLA_BREACHED' ELSE 'TICKET_SLA_AT_RISK' END AS type,
+           CASE d.level WHEN 'high' THEN 'HIGH' ELSE 'NORMAL' END AS priority,
+           CASE WHEN d.breached THEN 'SLA breached' ELSE 'SLA at risk' END AS title,
+           format(CASE WHEN d.breached THEN 'Ticket #%s has breached its SLA'
+                       ELSE 'Ticket #%s is at risk of breaching its SLA' END, d.number) AS body,
+           jsonb_build_object('ticket_id', d.id, 'breach_risk', d.level, 'due_at', d.due_at) AS metadata,
+           'ticket' AS entity, d.id::text AS entity_id, concat_ws(':', 'ticket_sla', d.id, $3) AS episode,
+           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $3 AS run_id
+    FROM people p
+    JOIN due d ON d.id = p.id
+    JOIN users u ON u.id = p.user_id AND u.active
+    LEFT JOIN notification_preferences preference ON preference.user_id = u.id
+    CROSS JOIN LATERAL (VALUES
+        ('IN_APP', COALESCE(preference.in_app, true)),
+        ('EMAIL', COALESCE(preference.email, false) AND u.email IS NOT NULL)
+    ) AS notice (channel, wanted)
+    WHERE notice.wanted
+),
+{outbox}
+SELECT (SELECT count(*) FROM due) AS recorded,
+       (SELECT count(*) FROM notified) AS notifications,
+       {skipped_columns}

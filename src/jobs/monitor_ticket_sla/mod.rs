@@ -1,0 +1,85 @@
+//! `rounds monitor-ticket-sla`: whoever has to do with a ticket is told before its SLA is breached, and when it is.
+//!
+//! Rule: an open ticket (neither RESOLVED nor CLOSED) with a date is at high risk if and only if now > date, or the date is
+//! not after its creation, or less than 10 % of the time between creation and date remain; at medium risk if less than 25 %
+//! remain; else at low risk. It is told if and only if the risk is medium or high and there is no record of it, it is worse
+//! than the last record (and a breach is worse than any risk of it), or the date has moved since. It is recorded if it is
+//! told, or if it is better than recorded.
+//!
+//! Safe to run again: the record is what the next run compares with, and is written in the transaction of the notices.
+//!
+//! Leaves alone: tickets without a date, and tickets that somebody holds right now (the next run's).
+
+use clap::Args;
+use serde::Serialize;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
+use crate::clinic::{outbox, tickets};
+
+/// Tell those who have to do with a ticket that its SLA is at risk or breached
+#[derive(Args, Debug, Serialize)]
+pub struct MonitorTicketSla {}
+
+/// scanned = recorded + skipped + failed.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Open tickets with a date.
+    checked: u64,
+    breached: u64,
+    /// At medium or high risk, and not breached.
+    at_risk: u64,
+    /// Of which there was something to record.
+    scanned: u64,
+    recorded: u64,
+    notifications_sent: u64,
+    #[serde(flatten)]
+    not_done: NotDone,
+}
+
+impl crate::run::Report for Report {
+    fn counts(&self) -> Counts<'_> {
+        Counts { scanned: self.scanned, processed: self.recorded, not_done: &self.not_done }
+    }
+}
+
+impl Job for MonitorTicketSla {
+    const NAME: &'static str = "monitor-ticket-sla";
+    type Report = Report;
+
+    async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
+        let judged = format!(include_str!("risk.part.sql"), due_at = tickets::DUE_AT);
+        let scan = format!(include_str!("scan.sql"), judged = judged);
+        let limit = run.scan_limit();
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&run.now, Type::TIMESTAMPTZ), (&limit, Type::INT8)];
+        let look = async |tx: &Transaction<'_>| Ok(tx.query_typed_one(&scan, &parameters).await?);
+        let found = run.read("looking at the open tickets", look).await?;
+        let due: Vec<i64> = found.get("due");
+        run.brake(due.len())?;
+        report.checked = count(&found, "checked");
+        report.breached = count(&found, "breached");
+        report.at_risk = count(&found, "at_risk");
+        report.scanned = due.len() as u64;
+        let rule = judged + include_str!("due.part.sql");
+        let skipped_columns = skipped_columns("$2", "locked", "due", "tickets");
+        let (outbox, actor) = (outbox::NOTIFIED, run.actor());
+        let record =
+            format!(include_str!("apply.sql"), due = rule, outbox = outbox, skipped_columns = skipped_columns);
+        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
+            let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+                [(&run.now, Type::TIMESTAMPTZ), (&ids, Type::INT8_ARRAY), (&run.id, Type::UUID), (&actor, Type::INT8)];
+            Ok(tx.query_typed_one(&record, &parameters).await?)
+        };
+        apply(run, Batch { entity: "ticket", ids: &due }, &mut report.not_done, statement, |row| {
+            report.recorded += count(row, "recorded");
+            report.notifications_sent += count(row, "notifications");
+        })
+        .await
+    }
+}
+
+/// Every statement of the job.
+pub fn statements() -> Vec<&'static crate::db::Statement> {
+    vec![]
+}

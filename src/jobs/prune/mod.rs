@@ -1,0 +1,200 @@
+//! `rounds prune`: history that has been kept long enough goes, in batches.
+//!
+//! Rule: a run goes if and only if it ended longer ago than `--keep` (a SKIPPED one, `--keep-skipped`), and it is not the
+//! last success of its lane; a failed item if and only if it is older than `--keep-errors` or its run goes; a notification
+//! if and only if it was SENT longer ago than `--keep-notifications`.
+//!
+//! Safe to run again: what is gone is not found. With `--archive` nothing is deleted before all that goes is written and
+//! flushed to the disk; after a run that died, rows that it wrote but did not delete are written again.
+//!
+//! Leaves alone: a run at work, its own row, what is not sent, and the evidence: no-show logs, alerts, phi_access_log.
+
+mod archive;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde::Serialize;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use crate::clinic::local_time::before;
+use crate::error::Error;
+use crate::run::{Batch, Counts, Halt, Job, Key, NotDone, Run, apply, as_text, count, skipped_columns, positive_duration};
+
+const RUNS: &str = include_str!("runs.part.sql");
+const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
+
+/// Delete old history: runs, their failed items, sent notifications
+#[derive(Args, Debug, Serialize)]
+pub struct Prune {
+    /// How long runs are kept, and what has no flag of its own; at least 1d
+    #[arg(long, env = "ROUNDS_KEEP", value_name = "DURATION", default_value = "400d", value_parser = keep)]
+    #[serde(serialize_with = "as_text")]
+    pub keep: Duration,
+    /// How long runs that were skipped are kept
+    #[arg(long, env = "ROUNDS_KEEP_SKIPPED", value_name = "DURATION", default_value = "14d", value_parser = keep)]
+    #[serde(serialize_with = "as_text")]
+    pub keep_skipped: Duration,
+    /// How long failed items are kept, at most as long as their run [default: --keep]
+    #[arg(long, env = "ROUNDS_KEEP_ERRORS", value_name = "DURATION", value_parser = keep)]
+    #[serde(serialize_with = "as_text")]
+    pub keep_errors: Option<Duration>,
+    /// How long notifications are kept after they were sent [default: --keep]
+    #[arg(long, env = "ROUNDS_KEEP_NOTIFICATIONS", value_name = "DURATION", value_parser = keep)]
+    #[serde(serialize_with = "as_text")]
+    pub keep_notifications: Option<Duration>,
+    /// A directory: what goes is written there first, as gzip-compressed JSON lines, a file a table. The files hold what
+    /// patients were told; only their owner may read them
+    #[arg(long, env = "ROUNDS_ARCHIVE", value_name = "DIR", value_parser = directory)]
+    pub archive: Option<PathBuf>,
+}
+
+/// scanned = runs + run_errors + notifications + skipped + failed.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    scanned: u64,
+    runs: u64,
+    run_errors: u64,
+    notifications: u64,
+    /// The files that were written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    archived: Vec<PathBuf>,
+    #[serde(flatten)]
+    not_done: NotDone,
+}
+
+impl crate::run::Report for Report {
+    fn counts(&self) -> Counts<'_> {
+        Counts {
+            scanned: self.scanned,
+            processed: self.runs + self.run_errors + self.notifications,
+            not_done: &self.not_done,
+        }
+    }
+}
+
+/// Rows of one table that go by one rule.
+struct Going<I> {
+    entity: &'static str,
+    table: &'static str,
+    rule: String,
+    ids: Vec<I>,
+}
+
+impl Job for Prune {
+    const NAME: &'static str = "prune";
+    type Report = Report;
+
+    async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
+        let before = self.before(run.now);
+        let errors = format!(include_str!("errors.part.sql"), runs = RUNS);
+        let mut errors: Going<i64> = Going::by("run_error", "cron_job_run_errors", errors);
+        let mut runs: Going<Uuid> = Going::by("run", "cron_job_runs", RUNS.to_owned());
+        let mut notices: Going<i64> = Going::by("notification", "notifications", NOTIFICATIONS.to_owned());
+        errors.scan(run, &before).await?;
+        runs.scan(run, &before).await?;
+        notices.scan(run, &before).await?;
+        let found = errors.ids.len() + runs.ids.len() + notices.ids.len();
+        run.brake(found)?;
+        report.scanned = found as u64;
+        if let (Some(dir), false) = (&self.archive, run.dry_run()) {
+            report.archived.extend(errors.archive(run, dir).await?);
+            report.archived.extend(runs.archive(run, dir).await?);
+            report.archived.extend(notices.archive(run, dir).await?);
+        }
+        // Failed items first: with their run they would go uncounted.
+        errors.delete(run, &before, &mut report.run_errors, &mut report.not_done).await?;
+        runs.delete(run, &before, &mut report.runs, &mut report.not_done).await?;
+        notices.delete(run, &before, &mut report.notifications, &mut report.not_done).await
+    }
+}
+
+impl Prune {
+    /// The instants before which rows go: runs, skipped runs, failed items, notifications.
+    fn before(&self, now: DateTime<Utc>) -> [DateTime<Utc>; 4] {
+        let kept = [
+            self.keep,
+            self.keep_skipped.min(self.keep),
+            self.keep_errors.unwrap_or(self.keep),
+            self.keep_notifications.unwrap_or(self.keep),
+        ];
+        kept.map(|keep| before(now, keep))
+    }
+}
+
+/// The parameters of the rules.
+fn rule(before: &[DateTime<Utc>; 4]) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    before.iter().map(|before| (before as &(dyn ToSql + Sync), Type::TIMESTAMPTZ)).collect()
+}
+
+impl<I: Key> Going<I> {
+    fn by(entity: &'static str, table: &'static str, rule: String) -> Self {
+        Self { entity, table, rule, ids: vec![] }
+    }
+
+    async fn scan(&mut self, run: &Run, before: &[DateTime<Utc>; 4]) -> Result<(), Halt> {
+        let scan = format!("SELECT x.id FROM {} x\n{}\nORDER BY x.id LIMIT $5", self.table, self.rule);
+        let limit = run.scan_limit();
+        let look = async |tx: &Transaction<'_>| -> Result<Vec<I>, Error> {
+            let mut parameters = rule(before);
+            parameters.push((&limit, Type::INT8));
+            Ok(tx.query_typed(&scan, &parameters).await?.iter().map(|row| row.get(0)).collect())
+        };
+        self.ids = run.read(&format!("looking for old rows of {}", self.table), look).await?;
+        Ok(())
+    }
+
+    /// Writes the rows to a file of their own, outside the fence; returns its path, or nothing where nothing goes.
+    async fn archive(&self, run: &Run, dir: &std::path::Path) -> Result<Option<PathBuf>, Halt> {
+        if self.ids.is_empty() {
+            return Ok(None);
+        }
+        let mut file = archive::Archive::create(dir, &format!("rounds-prune-{}-{}", run.id, self.table))?;
+        let select = format!("SELECT to_jsonb(x)::text FROM {} x WHERE x.id = ANY ($1) ORDER BY x.id", self.table);
+        for ids in self.ids.chunks(run.batch_rows()) {
+            let read = async |tx: &Transaction<'_>| Ok(tx.query_typed(&select, &[(&ids, I::ARRAY)]).await?);
+            for row in run.read(&format!("archiving {}", self.table), read).await? {
+                file.line(row.get(0))?;
+            }
+        }
+        Ok(Some(file.finish()?))
+    }
+
+    /// Counts as it goes: a run that is stopped still tells what it did.
+    async fn delete(
+        &self,
+        run: &Run,
+        before: &[DateTime<Utc>; 4],
+        pruned: &mut u64,
+        not_done: &mut NotDone,
+    ) -> Result<(), Halt> {
+        let skipped_columns = skipped_columns("$5", "locked", "deleted", self.table);
+        let delete = format!(include_str!("apply.sql"), table = self.table, due = self.rule, skipped_columns = skipped_columns);
+        let statement = async |tx: &Transaction<'_>, ids: &[I]| {
+            let mut parameters = rule(before);
+            parameters.push((&ids as &(dyn ToSql + Sync), I::ARRAY));
+            Ok(tx.query_typed_one(&delete, &parameters).await?)
+        };
+        let batch = Batch { entity: self.entity, ids: &self.ids };
+        apply(run, batch, not_done, statement, |row| *pruned += count(row, "pruned")).await
+    }
+}
+
+fn keep(text: &str) -> Result<Duration, String> {
+    let keep = positive_duration(text)?;
+    if keep < Duration::from_secs(24 * 3600) { Err("must be at least 1d".to_owned()) } else { Ok(keep) }
+}
+
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("is no directory".to_owned()) }
+}
+
+/// Every statement of the job.
+pub fn statements() -> Vec<&'static crate::db::Statement> {
+    vec![]
+}

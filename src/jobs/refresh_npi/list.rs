@@ -1,0 +1,105 @@
+//! `rounds refresh-npi --list`: what the page has, what was loaded, and what a run now would load.
+
+use serde_json::{Value, json};
+
+use crate::jobs::{JobArgs, Mode};
+use crate::command::{CommandContext, Output, Operation, listing};
+use crate::exit::Exit;
+use super::{Ledger, Loaded, Name, RefreshNpi, Source, next};
+use crate::output::stamp;
+use crate::error::Error;
+use crate::retry::Retry;
+
+/// The job as it would be run.
+pub struct List {
+    job: RefreshNpi,
+    retry: Retry,
+}
+
+impl Mode for List {
+    type Job = RefreshNpi;
+
+    fn is_meant(args: &JobArgs<RefreshNpi>) -> bool {
+        args.job.list
+    }
+
+    fn of(args: JobArgs<RefreshNpi>) -> Self {
+        Self { retry: args.run.retry(), job: args.job }
+    }
+}
+
+impl Operation for List {
+    const NAME: &'static str = "refresh-npi";
+
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        let mut ledger = context.read(async |tx, _| Ledger::read(tx).await).await?;
+        let page = tokio::time::timeout(context.limit, Source::new(&self.job.base_url, self.retry)).await;
+        let page = page.unwrap_or_else(|_| Err(context.no_answer()));
+        let loaded: Vec<Value> = ledger.files.iter().map(shape).collect();
+        let (names, mut error) = match page {
+            Ok(source) => (source.names, None),
+            Err(error) => (vec![], Some(error.to_string())),
+        };
+        let unreadable = error.is_some();
+        let mut would_load = vec![];
+        if !unreadable {
+            error = self.rehearse(&names, &mut ledger, &mut would_load).err().map(|error| error.to_string());
+        }
+        let text = text(&names, &loaded, &would_load, error.as_deref());
+        let page: Vec<Value> = names
+            .iter()
+            .map(|name| json!({ "name": name.text, "kind": name.kind.as_str(), "period_end": name.end }))
+            .collect();
+        let json = json!({ "page": page, "ledger": loaded, "would_load": would_load, "error": error });
+        Ok(Output::new(if unreadable { Exit::Failed } else { Exit::Done }, json, text))
+    }
+}
+
+impl List {
+    /// As a run does it, file by file.
+    fn rehearse(&self, names: &[Name], ledger: &mut Ledger, would_load: &mut Vec<String>) -> Result<(), Error> {
+        while let Some(name) = next(names, ledger, self.job.full)? {
+            ledger.expect(&name);
+            would_load.push(name.text);
+        }
+        Ok(())
+    }
+}
+
+fn shape(file: &Loaded) -> Value {
+    json!({
+        "name": file.name,
+        "kind": file.kind,
+        "period_start": file.start,
+        "period_end": file.end,
+        "rows": file.rows,
+        "processed_at": stamp(file.processed_at),
+    })
+}
+
+fn text(names: &[Name], loaded: &[Value], would_load: &[String], error: Option<&str>) -> String {
+    let mut rows: Vec<Vec<String>> = vec![];
+    for name in names {
+        let known =
+            loaded.iter().find(|file| file["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&name.text)));
+        let state = match known {
+            Some(file) => format!("loaded {}", file["processed_at"].as_str().unwrap_or_default()),
+            None if would_load.contains(&name.text) => "would be loaded".to_owned(),
+            None => "covered by a newer one".to_owned(),
+        };
+        rows.push(vec![name.text.clone(), name.kind.as_str().to_owned(), name.end.to_string(), state]);
+    }
+    let gone = loaded.iter().filter(|file| {
+        !names.iter().any(|name| file["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&name.text)))
+    });
+    for file in gone {
+        let word = |key: &str| file[key].as_str().unwrap_or_default().to_owned();
+        rows.push(vec![word("name"), word("kind"), word("period_end"), format!("loaded {}", word("processed_at"))]);
+    }
+    let mut text =
+        listing(&["file", "kind", "ends", "state"], &rows, "Nothing is on the page, and nothing was loaded.");
+    if let Some(error) = error {
+        text.push_str(&format!("{error}\n"));
+    }
+    text
+}

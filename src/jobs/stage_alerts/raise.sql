@@ -1,0 +1,45 @@
+-- Raises one type of alert for a batch of visits and tells the staff. One row of counts comes back.
+-- $1 .. $7 as in the rule · $8 ids of visits bigint[] · $9 the type text · $10 run id uuid
+WITH
+-- The visits. One that the clinic's application holds right now is left to the next run.
+locked AS MATERIALIZED (
+    SELECT a.* FROM appointments a WHERE a.id = ANY ($8) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+),
+-- The rule again, on what the rows say now that they are locked.
+due AS MATERIALIZED (
+    SELECT a.id, a.facility_id, d.user_id AS doctor_user_id,
+           format(CASE alert.type
+                      WHEN 'NO_VITALS' THEN 'Patient %s %s (%s) checked in at %s but vitals not recorded.'
+                      WHEN 'NO_DOCTOR' THEN 'Patient %s %s (%s) vitals done but doctor not seen patient.'
+                      ELSE 'Patient %s %s (%s) has waited %5$s minutes.' END,
+                  p.first_name, p.last_name, p.mrn, to_char(a.checked_in_at AT TIME ZONE tz.zone, 'HH24:MI'),
+                  floor(EXTRACT(epoch FROM $1 - a.checked_in_at) / 60)) AS message
+    FROM locked a
+    JOIN patients p ON p.id = a.patient_id
+    {due}
+    AND alert.type = $9
+),
+raised AS (
+    INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at, run_id)
+    SELECT id, $9, message, $1, $10 FROM due ORDER BY id
+),
+-- No vitals: the nurses. No doctor: the doctor. Waiting: all staff of the facility.
+staged AS (
+    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel, 'STAGE_ALERT_' || $9 AS type,
+           'HIGH' AS priority,
+           CASE $9 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
+                   ELSE 'Patient waits too long' END AS title,
+           due.message AS body,
+           jsonb_build_object('appointment_id', due.id, 'alert_type', $9) AS metadata,
+           'appointment' AS entity, due.id::text AS entity_id, concat_ws(':', 'stage_alert', due.id, $9) AS episode,
+           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $10 AS run_id, due.id AS visit
+    FROM due
+    JOIN users u ON u.active AND (($9 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
+                                  OR ($9 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
+                                  OR ($9 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id))
+),
+{outbox}
+SELECT (SELECT count(*) FROM due) AS raised,
+       (SELECT count(*) FROM notified) AS notifications,
+       (SELECT count(*) FROM due WHERE id NOT IN (SELECT visit FROM staged)) AS undeliverable,
+       {skipped_columns}

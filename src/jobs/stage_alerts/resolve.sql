@@ -1,0 +1,19 @@
+-- Resolves a batch of alerts whose cause is gone; nobody did it, so resolved_by stays NULL.
+-- $1 now timestamptz · $2 ids of alerts bigint[] · $3 run id uuid
+WITH
+-- One that a nurse is acknowledging right now is left to the next run.
+locked AS MATERIALIZED (
+    SELECT x.* FROM stage_alerts x WHERE x.id = ANY ($2) ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED
+),
+-- The rule again, on what the rows say now that they are locked.
+due AS MATERIALIZED (
+    SELECT x.id FROM locked x
+    {over}
+),
+resolved AS (
+    UPDATE stage_alerts x SET status = 'RESOLVED', resolved_at = $1, resolved_run_id = $3 FROM due
+    WHERE x.id = due.id AND x.status IN ('ACTIVE', 'ACKNOWLEDGED')
+    RETURNING x.id
+)
+SELECT (SELECT count(*) FROM resolved) AS resolved,
+       {skipped_columns}

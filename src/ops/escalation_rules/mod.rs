@@ -1,0 +1,113 @@
+//! `rounds escalation-rules check`: are the rules well formed, and what would each touch now.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::command::{CommandContext, Operation, Output, listing};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::jobs::escalate_tickets::{Book, Rule};
+
+/// How many tickets of a rule are counted.
+const COUNTED: i64 = 1_000_000;
+
+/// Look at the escalation rules
+#[derive(Args, Debug)]
+pub struct EscalationRulesArgs {
+    #[command(subcommand)]
+    command: EscalationRulesCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum EscalationRulesCommand {
+    /// Validate all rules, and say for how many tickets each would fire now; exit 3 when one is wrong
+    Check,
+}
+
+/// One rule: what is wrong with it, or what it would do.
+struct Checked {
+    id: i64,
+    active: bool,
+    kinds: Option<(&'static str, &'static str)>,
+    due: usize,
+    wrong: Option<String>,
+}
+
+impl Operation for EscalationRulesArgs {
+    const NAME: &'static str = "escalation-rules";
+
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        let EscalationRulesCommand::Check = self.command;
+        let (open, rules) = context
+            .read(async |tx, now| {
+                let book = Book::read(tx, true).await?;
+                let mut rules = vec![];
+                for rule in &book.rules {
+                    let due = rule.due(tx, &now, COUNTED).await?.len();
+                    let kinds = Some((rule.condition.kind, rule.action.kind));
+                    let wrong = missing(tx, rule).await?;
+                    rules.push(Checked { id: rule.id, active: rule.active, kinds, due, wrong });
+                }
+                let malformed = book.malformed.into_iter();
+                rules.extend(malformed.map(|bad| Checked {
+                    id: bad.id,
+                    active: bad.active,
+                    kinds: None,
+                    due: 0,
+                    wrong: Some(bad.why.message),
+                }));
+                Ok((book.open, rules))
+            })
+            .await?;
+        let wrong = rules.iter().filter(|rule| rule.wrong.is_some()).count();
+        let names = ["rule", "active", "condition", "action", "would fire for", "wrong"];
+        let mut text = listing(&names, &rules.iter().map(Checked::cells).collect::<Vec<_>>(), "There is no rule.");
+        text.push_str(&format!("{} rule(s), {wrong} wrong; {open} open tickets.\n", rules.len()));
+        let json = json!({
+            "tickets_open": open,
+            "wrong": wrong,
+            "rules": rules.iter().map(Checked::json).collect::<Vec<Value>>(),
+        });
+        Ok(Output::new(if wrong == 0 { Exit::Done } else { Exit::Partial }, json, text))
+    }
+}
+
+/// Whom a rule names and who is not there or not active: its action would be refused.
+async fn missing(tx: &Transaction<'_>, rule: &Rule) -> Result<Option<String>, Error> {
+    let (users, team) = rule.action.targets();
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&users, Type::INT8_ARRAY), (&team, Type::INT8)];
+    let row = tx.query_typed_one(include_str!("missing_targets.sql"), &parameters).await?;
+    let missing: Option<String> = row.get("missing");
+    Ok(missing.map(|who| format!("action: not there or not active: {who}; it would be refused")))
+}
+
+impl Checked {
+    fn json(&self) -> Value {
+        let (condition, action) = self.kinds.unzip();
+        json!({
+            "id": self.id,
+            "active": self.active,
+            "ok": self.wrong.is_none(),
+            "condition": condition,
+            "action": action,
+            "would_fire": self.kinds.map(|_| self.due),
+            "wrong": self.wrong,
+        })
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let (condition, action) = self.kinds.unwrap_or_default();
+        let due = self.kinds.map_or(String::new(), |_| self.due.to_string());
+        let wrong = self.wrong.clone().unwrap_or_default();
+        vec![
+            self.id.to_string(),
+            if self.active { "yes" } else { "" }.to_owned(),
+            condition.to_owned(),
+            action.to_owned(),
+            due,
+            wrong,
+        ]
+    }
+}

@@ -1,0 +1,199 @@
+//! `rounds runs`: what ran, when, how it ended; and all that one run left behind.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value, json};
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use crate::clinic::actor::refused;
+use crate::clinic::local_time::before;
+use crate::command::{CommandContext, Operation, Output, listing, shown};
+use crate::error::Error;
+use crate::output::stamp;
+use crate::run::positive_duration;
+use crate::schedule;
+
+/// How many failed items of a run are shown.
+const ERRORS_SHOWN: i64 = 1000;
+
+/// Look at what ran
+#[derive(Args, Debug)]
+pub struct RunsArgs {
+    #[command(subcommand)]
+    command: RunsCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum RunsCommand {
+    /// List runs, the newest first
+    List(ListArgs),
+    /// Show one run: its arguments, its report, its failed items
+    Show {
+        /// As reports, logs and `rounds runs list` show it
+        #[arg(value_name = "RUN_ID", value_parser = run_id)]
+        id: Uuid,
+    },
+}
+
+#[derive(Args, Debug)]
+struct ListArgs {
+    /// Only runs of this job: all its lanes, or job-lane
+    #[arg(long)]
+    job: Option<String>,
+    /// Only runs of this status
+    #[arg(long, value_enum, ignore_case = true)]
+    status: Option<Status>,
+    /// Only runs that began at most this long ago
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    since: Option<Duration>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    limit: i64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Status {
+    Running,
+    Completed,
+    Failed,
+    Skipped,
+}
+
+impl Operation for RunsArgs {
+    const NAME: &'static str = "runs";
+
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        match &self.command {
+            RunsCommand::List(args) => list(context, args).await,
+            RunsCommand::Show { id } => show(context, *id).await,
+        }
+    }
+}
+
+async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, Error> {
+    let status = args.status.and_then(|status| status.to_possible_value()).map(|value| value.get_name().to_owned());
+    let rows = context
+        .read(async |tx, now| {
+            let since = args.since.map(|since| before(now, since));
+            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+                (&args.job, Type::TEXT),
+                (&status, Type::TEXT),
+                (&since, Type::TIMESTAMPTZ),
+                (&args.limit, Type::INT8),
+            ];
+            Ok(tx.query_typed(include_str!("list.sql"), &parameters).await?)
+        })
+        .await?;
+    let names = ["id", "job", "status", "began", "by", "ms", "items", "failed", "code"];
+    let cells = |row: &Row| {
+        let (job, lane): (String, String) = (row.get("job_name"), row.get("lane"));
+        let began: DateTime<Utc> = row.get("started_at");
+        vec![
+            row.get::<_, Uuid>("id").to_string(),
+            schedule::name(&job, &lane),
+            row.get("status"),
+            began.format("%F %TZ").to_string(),
+            match row.get::<_, Option<String>>("actor") {
+                Some(user) => format!("user {user}"),
+                None => row.get("source"),
+            },
+            shown(row.get::<_, Option<i64>>("duration_ms")),
+            row.get::<_, i64>("items_processed").to_string(),
+            row.get::<_, i64>("items_failed").to_string(),
+            shown(row.get::<_, Option<String>>("error_code")),
+        ]
+    };
+    let text = listing(&names, &rows.iter().map(cells).collect::<Vec<_>>(), "No run fits.");
+    Ok(Output::done(json!({ "runs": rows.iter().map(run).collect::<Vec<_>>() }), text))
+}
+
+async fn show(context: &CommandContext<'_>, id: Uuid) -> Result<Output, Error> {
+    let (row, errors) = context
+        .read(async |tx, _| {
+            let row = tx.query_typed_opt(include_str!("show.sql"), &[(&id, Type::UUID)]).await?;
+            let errors = "SELECT entity, entity_id, error_code, message FROM cron_job_run_errors WHERE run_id = $1
+                          ORDER BY id LIMIT $2";
+            let errors = tx.query_typed(errors, &[(&id, Type::UUID), (&ERRORS_SHOWN, Type::INT8)]).await?;
+            Ok((row, errors))
+        })
+        .await?;
+    let Some(row) = row else { return Err(refused("UNKNOWN_RUN", format!("there is no run {id}"))) };
+    let metadata: Value = row.get("metadata");
+    let mut out = run(&row);
+    out.insert("heartbeat_at".into(), json!(stamp(row.get("heartbeat_at"))));
+    out.insert("deadline_at".into(), json!(stamp(row.get("deadline_at"))));
+    out.insert("arguments".into(), metadata["arguments"].clone());
+    out.insert("report".into(), metadata["report"].clone());
+    let item = |row: &Row| {
+        let text = |column| row.get::<_, String>(column);
+        let (entity, id) = (text("entity"), text("entity_id"));
+        json!({ "entity": entity, "id": id, "error_code": text("error_code"), "message": text("message") })
+    };
+    let errors: Vec<Value> = errors.iter().map(item).collect();
+    let text = page(&out, &errors);
+    out.insert("errors".into(), Value::Array(errors));
+    Ok(Output::done(Value::Object(out), text))
+}
+
+/// A run's row as JSON.
+fn run(row: &Row) -> Map<String, Value> {
+    let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map(stamp);
+    let text = |column| row.get::<_, Option<String>>(column);
+    let number = |column| row.get::<_, Option<i64>>(column);
+    let Value::Object(map) = json!({
+        "id": row.get::<_, Uuid>("id"),
+        "job": text("job_name"),
+        "lane": text("lane"),
+        "status": text("status"),
+        "source": text("source"),
+        "actor": text("actor"),
+        "scheduled_for": instant("scheduled_for"),
+        "started_at": instant("started_at"),
+        "completed_at": instant("completed_at"),
+        "duration_ms": number("duration_ms"),
+        "items_processed": number("items_processed"),
+        "items_failed": number("items_failed"),
+        "error_code": text("error_code"),
+        "error_message": text("error_message"),
+        "host": text("host"),
+        "version": text("version"),
+    }) else {
+        unreachable!("an object is written as one")
+    };
+    map
+}
+
+/// The same for a person.
+fn page(run: &Map<String, Value>, errors: &[Value]) -> String {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let is_there = |value: &Value| !value.is_null() && value.as_str() != Some("");
+    let mut text = String::new();
+    for (key, value) in run.iter().filter(|(_, value)| is_there(value)) {
+        match value {
+            Value::Object(parts) => {
+                text.push_str(&format!("{}\n", key.replace('_', " ")));
+                for (key, value) in parts.iter().filter(|(_, value)| is_there(value)) {
+                    text.push_str(&format!("  {:<18} {}\n", key.replace('_', " "), plain(value)));
+                }
+            }
+            value => text.push_str(&format!("{:<18} {}\n", key.replace('_', " "), plain(value))),
+        }
+    }
+    if !errors.is_empty() {
+        let cells = |error: &Value| ["entity", "id", "error_code", "message"].map(|key| plain(&error[key])).to_vec();
+        let rows: Vec<_> = errors.iter().map(cells).collect();
+        let first = if rows.len() as i64 == ERRORS_SHOWN { "the first " } else { "" };
+        text.push_str(&format!("{first}{} failed item(s)\n", rows.len()));
+        text.push_str(&listing(&["entity", "id", "code", "message"], &rows, ""));
+    }
+    text
+}
+
+fn run_id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "a run's id looks like 15fd2e0f-6a31-4443-8571-15351600a753".to_owned())
+}

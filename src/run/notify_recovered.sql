@@ -1,0 +1,27 @@
+-- Tells those who were told that a job kept failing that it works again, once.
+-- $1 id of the run that has just succeeded uuid
+WITH
+this AS MATERIALIZED (
+    SELECT job_name, lane, concat_ws('-', job_name, NULLIF(lane, '')) AS name FROM cron_job_runs WHERE id = $1
+),
+streak AS MATERIALIZED (
+    SELECT count(*) AS failures, (array_agg(f.id::text ORDER BY f.completed_at, f.id))[1] AS first_run
+    FROM this l
+    {failures}
+),
+staged AS (
+    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel, 'JOB_RECOVERED' AS type,
+           'NORMAL' AS priority, this.name || ' works again' AS title,
+           format('%s works again after %s consecutive failure%s.', this.name, streak.failures,
+                                          CASE WHEN streak.failures > 1 THEN 's' END) AS body,
+           jsonb_build_object('job', this.job_name, 'lane', this.lane, 'failures', streak.failures) AS metadata,
+           'cron_job_run' AS entity, streak.first_run AS entity_id,
+           concat_ws(':', 'job_recovered', streak.first_run) AS episode,
+           false AS suppressed, NULL::timestamptz AS expires_at, clock_timestamp() AS staged_at, $1 AS run_id
+    FROM this CROSS JOIN streak
+    JOIN users u ON u.active
+    WHERE EXISTS (SELECT FROM notifications n
+                  WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id)
+),
+{outbox}
+SELECT (SELECT failures FROM streak) AS failures, (SELECT count(*) FROM notified) AS notices
