@@ -7,7 +7,6 @@ mod mark_no_shows;
 mod monitor_ticket_sla;
 mod owed;
 mod properties;
-mod properties_escalations;
 mod prune;
 mod refresh_npi;
 mod stage_alerts;

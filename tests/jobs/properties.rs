@@ -1,9 +1,7 @@
-//! Each rule in SQL against the same rule in Rust, on random rows. The seed is printed where they differ; set
-//! ROUNDS_TEST_SEED to see it again.
+//! Random rows for the tests of each rule in SQL against the same rule in Rust (`properties.rs` of the jobs), many of
+//! them exactly on a boundary. The seed is printed where the rules differ; set ROUNDS_TEST_SEED to see it again.
 
-use std::collections::BTreeSet;
-
-use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use fastrand::Rng;
 
@@ -19,24 +17,39 @@ const ZONES: [&str; 6] = [
     "Pacific/Pago_Pago",
 ];
 
-/// A visit with all that the rules look at.
-struct Row {
-    id: i64,
-    zone: Tz,
-    no_show_after: Option<i64>,
-    waiting_after: Option<i64>,
-    slot_minutes: Option<i64>,
-    slot_end: Option<NaiveTime>,
-    source: String,
-    status: String,
-    date: NaiveDate,
-    time: NaiveTime,
-    checked_in: Option<DateTime<Utc>>,
-    vitals: Option<DateTime<Utc>>,
-}
-
 pub fn seed() -> u64 {
     std::env::var("ROUNDS_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..))
+}
+
+pub fn pick<T: Copy>(rng: &mut Rng, values: &[T]) -> T {
+    values[rng.usize(..values.len())]
+}
+
+/// At an instant, within a microsecond of it, or within days of it.
+pub fn around(rng: &mut Rng, instant: DateTime<Utc>) -> DateTime<Utc> {
+    let micros = match rng.u8(..8) {
+        0 | 1 => 0,
+        2 => 1,
+        3 => -1,
+        _ => rng.i64(-200_000_000_000..200_000_000_000),
+    };
+    instant + TimeDelta::microseconds(micros)
+}
+
+/// A visit with all that the rules look at.
+pub struct Row {
+    pub id: i64,
+    pub zone: Tz,
+    pub no_show_after: Option<i64>,
+    pub waiting_after: Option<i64>,
+    pub slot_minutes: Option<i64>,
+    pub slot_end: Option<NaiveTime>,
+    pub source: String,
+    pub status: String,
+    pub date: NaiveDate,
+    pub time: NaiveTime,
+    pub checked_in: Option<DateTime<Utc>>,
+    pub vitals: Option<DateTime<Utc>>,
 }
 
 /// A wall clock as PostgreSQL reads it: what comes twice is the second, what does not exist has the offset before.
@@ -52,49 +65,18 @@ fn instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
 }
 
 impl Row {
-    fn starts_at(&self) -> DateTime<Utc> {
+    pub fn starts_at(&self) -> DateTime<Utc> {
         instant(self.zone, self.date.and_time(self.time))
     }
 
-    fn slot_ends_at(&self) -> Option<DateTime<Utc>> {
+    pub fn slot_ends_at(&self) -> Option<DateTime<Utc>> {
         let linked = self.slot_end.map(|end| instant(self.zone, self.date.and_time(end)));
         linked.or_else(|| Some(self.starts_at() + Duration::minutes(self.slot_minutes?)))
-    }
-
-    fn is_no_show(&self, now: DateTime<Utc>, lookback_days: i64) -> bool {
-        let today = now.with_timezone(&self.zone).date_naive();
-        self.source == "LOCAL"
-            && ["SCHEDULED", "CONFIRMED"].contains(&self.status.as_str())
-            && self.date >= today - Duration::days(lookback_days)
-            && self
-                .no_show_after
-                .or(self.slot_minutes)
-                .is_some_and(|timeout| now >= self.starts_at() + Duration::minutes(timeout))
-    }
-
-    fn alerts(&self, now: DateTime<Utc>, by_arrival: bool) -> Vec<&'static str> {
-        let (Some(checked_in), "CHECKED_IN") = (self.checked_in, self.status.as_str()) else { return vec![] };
-        let past = |since: Option<DateTime<Utc>>, minutes| {
-            since.is_some_and(|since| now >= since + Duration::minutes(minutes))
-        };
-        let no_vitals = if by_arrival { Some(self.starts_at().max(checked_in)) } else { self.slot_ends_at() };
-        let no_doctor = if by_arrival { self.vitals } else { self.slot_ends_at() };
-        let mut alerts = vec![];
-        if self.vitals.is_none() && past(no_vitals, 5) {
-            alerts.push("NO_VITALS");
-        }
-        if self.vitals.is_some() && past(no_doctor, 10) {
-            alerts.push("NO_DOCTOR");
-        }
-        if self.waiting_after.is_some_and(|minutes| past(Some(checked_in), minutes)) {
-            alerts.push("WAITING_TOO_LONG");
-        }
-        alerts
     }
 }
 
 /// Fills a clinic with random rows around an instant, many of them on a boundary to the minute.
-async fn random_clinic(rng: &mut Rng, now: DateTime<Utc>) -> Clinic {
+pub async fn random_clinic(rng: &mut Rng, now: DateTime<Utc>) -> Clinic {
     let clinic = Clinic::new().await;
     for zone in ZONES {
         let maybe = |rng: &mut Rng| if rng.bool() { Some(rng.i32(1..45)) } else { None };
@@ -146,7 +128,7 @@ async fn random_clinic(rng: &mut Rng, now: DateTime<Utc>) -> Clinic {
     clinic
 }
 
-async fn rows(clinic: &Clinic) -> Vec<Row> {
+pub async fn rows(clinic: &Clinic) -> Vec<Row> {
     let query = "SELECT a.id, f.time_zone, f.no_show_after_minutes::bigint, f.waiting_alert_minutes::bigint,
                         d.slot_duration_minutes::bigint, s.end_time, a.source, a.status, a.appointment_date, a.start_time,
                         a.checked_in_at, a.vitals_recorded_at
@@ -170,7 +152,7 @@ async fn rows(clinic: &Clinic) -> Vec<Row> {
 }
 
 /// Instants in winter, in summer, and in the hours of both changes.
-fn instants() -> Vec<DateTime<Utc>> {
+pub fn instants() -> Vec<DateTime<Utc>> {
     [
         "2026-01-15T15:00:00Z",
         "2026-03-08T07:10:00Z",
@@ -180,56 +162,4 @@ fn instants() -> Vec<DateTime<Utc>> {
     ]
     .map(|text| text.parse().expect("an instant"))
     .to_vec()
-}
-
-#[tokio::test]
-async fn no_shows_are_what_the_oracle_says() {
-    let seed = seed();
-    let mut rng = Rng::with_seed(seed);
-    for now in instants() {
-        let clinic = random_clinic(&mut rng, now).await;
-        let rows = rows(&clinic).await;
-        let lookback = rng.i64(0..10);
-        let due: BTreeSet<i64> = rows.iter().filter(|row| row.is_no_show(now, lookback)).map(|row| row.id).collect();
-        let released: BTreeSet<i64> = rows
-            .iter()
-            .filter(|row| due.contains(&row.id) && row.slot_ends_at().is_some_and(|end| now < end))
-            .map(|row| row.id)
-            .collect();
-        let (lookback, as_of) = (lookback.to_string(), now.to_rfc3339());
-        let args = ["mark-no-shows", "--as-of", &as_of, "--lookback-days", &lookback, "--batch-rows", "100"];
-        let outcome = clinic.run(&args).await;
-        assert!([0, 3].contains(&outcome.code), "{outcome:?}");
-        let ids = async |query: &str| clinic.rows(query).await.iter().map(|row| row.get(0)).collect::<BTreeSet<i64>>();
-        assert!(due.len() > 20, "the rows are no test: {}", due.len());
-        assert_eq!(ids("SELECT appointment_id FROM no_show_logs").await, due, "seed {seed}, {now}");
-        let log = "SELECT appointment_id FROM no_show_logs WHERE slot_released";
-        assert_eq!(ids(log).await, released, "seed {seed}, {now}");
-        let taken = "SELECT a.id FROM appointments a JOIN doctor_slots s ON s.appointment_id = a.id WHERE s.is_booked";
-        let expected = rows.iter().filter(|row| row.slot_end.is_some() && !released.contains(&row.id));
-        assert_eq!(ids(taken).await, expected.map(|row| row.id).collect(), "seed {seed}, {now}");
-    }
-}
-
-#[tokio::test]
-async fn alerts_are_what_the_oracle_says() {
-    let seed = seed();
-    let mut rng = Rng::with_seed(seed);
-    for now in instants() {
-        let clinic = random_clinic(&mut rng, now).await;
-        let rows = rows(&clinic).await;
-        let by_arrival = rng.bool();
-        let due: BTreeSet<(i64, String)> = rows
-            .iter()
-            .flat_map(|row| row.alerts(now, by_arrival).into_iter().map(|alert| (row.id, alert.to_owned())))
-            .collect();
-        let as_of = now.to_rfc3339();
-        let basis = if by_arrival { "arrival" } else { "slot-end" };
-        let outcome = clinic.run(&["stage-alerts", "--as-of", &as_of, "--basis", basis, "--batch-rows", "50"]).await;
-        assert!([0, 3].contains(&outcome.code), "{outcome:?}");
-        let raised = clinic.rows("SELECT appointment_id, alert_type FROM stage_alerts").await;
-        let raised: BTreeSet<(i64, String)> = raised.iter().map(|row| (row.get(0), row.get(1))).collect();
-        assert!(due.len() > 20, "the rows are no test: {}", due.len());
-        assert_eq!(raised, due, "seed {seed}, {now}, {basis}");
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::super::owed;
-use super::{Desk, HAND, NOW, PAID, PENDING};
+use super::{BillingFixture, HAND, NOW, PAID, PENDING};
 use crate::support::program::{self, Outcome};
 use crate::support::proxy::{Act, Proxy, Trigger};
 use crate::support::{Program, gate};
@@ -56,10 +56,10 @@ fn exception(case: i64, reason: &str, current: Option<i32>, attempted: i32) -> V
 #[tokio::test]
 async fn cases_are_reported_once_each_in_the_order_in_which_they_were_asked_for() {
     for batch in ["1", "2", "1000"] {
-        let desk = Desk::new().await;
-        desk.cases_of(&[10, 7, 10, 8, 10]).await;
+        let fixture = BillingFixture::new().await;
+        fixture.cases_of(&[10, 7, 10, 8, 10]).await;
         let cases = ["--case", "5", "4", "5", "1", "--case", "99", "4", "3", "2", "1"];
-        let report = desk
+        let report = fixture
             .run(HAND, &[&["--stage", "pending-payment", "--batch-rows", batch], &cases[..]].concat())
             .await
             .report();
@@ -67,14 +67,14 @@ async fn cases_are_reported_once_each_in_the_order_in_which_they_were_asked_for(
         assert_eq!(named(&report, "exceptions"), [4, 99, 2], "{batch}");
         assert_eq!((&report["scanned"], &report["advanced"]), (&json!(6), &json!(3)), "{batch}");
         let moved = "SELECT count(*) FROM surgical_case_status_history WHERE actor = 'system' AND NOT forced";
-        assert_eq!(desk.clinic.count(moved).await, 3, "{batch}");
+        assert_eq!(fixture.clinic.count(moved).await, 3, "{batch}");
     }
 }
 
 #[tokio::test]
 async fn a_file_names_cases_between_commas_blanks_lines_and_comments() {
-    let desk = Desk::new().await;
-    desk.cases(10, 3).await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 3).await;
     for (number, content) in [
         "3,1,2",
         "3 1 2\n",
@@ -90,23 +90,23 @@ async fn a_file_names_cases_between_commas_blanks_lines_and_comments() {
     .enumerate()
     {
         let file = File::new(&format!("good-{number}"), content.as_bytes());
-        let report = desk.run(PENDING, &["--dry-run", "--cases-file", file.path()]).await.report();
+        let report = fixture.run(PENDING, &["--dry-run", "--cases-file", file.path()]).await.report();
         assert_eq!(named(&report, "updated"), [3, 1, 2], "{content:?}");
         assert_eq!(report["exceptions"], json!([]), "{content:?}");
     }
     let file = File::new("wet", b"3,1");
-    desk.run(PENDING, &["--cases-file", file.path()]).await;
-    assert_eq!(desk.in_order().await, [15, 10, 15]);
+    fixture.run(PENDING, &["--cases-file", file.path()]).await;
+    assert_eq!(fixture.in_order().await, [15, 10, 15]);
 }
 
 #[tokio::test]
 async fn a_file_that_is_missing_names_no_case_or_something_else_is_refused_unread_aloud() {
-    let desk = Desk::new().await;
-    desk.cases(10, 3).await;
-    let before = owed::state(&desk.clinic).await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 3).await;
+    let before = owed::state(&fixture.clinic).await;
     let refused = async |path: &str| {
         for stage in [PENDING, &[HAND, &["--to", "15"]].concat()] {
-            let outcome = desk.clinic.run(&[stage, &["--cases-file", path]].concat()).await.expect(2);
+            let outcome = fixture.clinic.run(&[stage, &["--cases-file", path]].concat()).await.expect(2);
             assert!(!format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
             assert!(!outcome.stderr.is_empty(), "it says why");
         }
@@ -137,15 +137,15 @@ async fn a_file_that_is_missing_names_no_case_or_something_else_is_refused_unrea
     }
     refused("/nonexistent/cases").await;
     refused(std::env::temp_dir().to_str().expect("UTF-8")).await;
-    assert_eq!(owed::state(&desk.clinic).await, before);
+    assert_eq!(owed::state(&fixture.clinic).await, before);
 }
 
 #[tokio::test]
 async fn an_empty_list_a_negative_status_and_half_a_sentence_are_usage_errors() {
-    let desk = Desk::new().await;
-    desk.cases(10, 2).await;
-    let billing = &desk.clinic.user(desk.facility, "BILLING").await.to_string();
-    let before = owed::state(&desk.clinic).await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 2).await;
+    let billing = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
+    let before = owed::state(&fixture.clinic).await;
     for args in [
         &["--stage", "paid", "--case"][..],
         &["--stage", "paid", "--case="],
@@ -167,39 +167,39 @@ async fn an_empty_list_a_negative_status_and_half_a_sentence_are_usage_errors() 
         &["--stage", "unpaid", "--case", "1"],
         &["--stage", "paid", "--case", "1", "--min-dwell=-1h"],
     ] {
-        desk.clinic.run(&[HAND, args].concat()).await.expect(2);
-        assert_eq!(owed::state(&desk.clinic).await, before, "{args:?}");
+        fixture.clinic.run(&[HAND, args].concat()).await.expect(2);
+        assert_eq!(owed::state(&fixture.clinic).await, before, "{args:?}");
     }
 }
 
 #[tokio::test]
 async fn a_status_that_is_none_is_refused() {
-    let desk = Desk::new().await;
-    desk.cases(10, 1).await;
-    let billing = &desk.clinic.user(desk.facility, "BILLING").await.to_string();
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 1).await;
+    let billing = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
     for to in ["0", "9", "16", "501", "2147483647"] {
         for force in [&[][..], &["--force", "--actor", billing]] {
-            let outcome = desk.clinic.run(&[HAND, &["--case", "1", "--to", to], force].concat()).await.expect(2);
+            let outcome = fixture.clinic.run(&[HAND, &["--case", "1", "--to", to], force].concat()).await.expect(2);
             assert_eq!(outcome.report()["error_code"], "UNKNOWN_STATUS", "{to}");
         }
     }
-    assert_eq!((desk.in_order().await, desk.history().await), (vec![10], json!([])));
+    assert_eq!((fixture.in_order().await, fixture.history().await), (vec![10], json!([])));
 }
 
 #[tokio::test]
 async fn more_than_ten_thousand_cases_are_refused_and_ten_thousand_are_not() {
-    let desk = Desk::new().await;
-    desk.cases(10, 1).await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 1).await;
     let ids: Vec<String> = (1..=10_001).map(|id| id.to_string()).collect();
-    let before = owed::state(&desk.clinic).await;
+    let before = owed::state(&fixture.clinic).await;
     let file = File::new("many", ids.join("\n").as_bytes());
     let listed: Vec<&str> = [PENDING, &["--case"]].concat().into_iter().chain(ids.iter().map(String::as_str)).collect();
     for args in [&listed, &[PENDING, &["--cases-file", file.path()]].concat()] {
-        let outcome = desk.clinic.run(args).await.expect(2);
+        let outcome = fixture.clinic.run(args).await.expect(2);
         assert!(outcome.stderr.contains("10000"), "{}", outcome.stderr);
-        assert_eq!(owed::state(&desk.clinic).await, before);
+        assert_eq!(owed::state(&fixture.clinic).await, before);
     }
-    let report = desk.run(&listed[..listed.len() - 1], &[]).await.report();
+    let report = fixture.run(&listed[..listed.len() - 1], &[]).await.report();
     assert_eq!((named(&report, "updated").len(), named(&report, "exceptions").len()), (1, 9999));
 }
 
@@ -218,13 +218,13 @@ async fn each_case_that_stays_has_the_reason_why() {
         (&["--to", "500"], 500, [NO_WAY, NO_WAY, NO_WAY, NO_WAY, NO_WAY, ALREADY, GONE, GONE]),
     ];
     for (target, to, fates) in targets {
-        let desk = Desk::new().await;
-        desk.cases_of(&statuses).await;
-        desk.clinic.sql("UPDATE surgical_cases SET active = false WHERE id = 7").await;
-        desk.step(2, (10, 15), true, "1 hour").await;
-        let before = desk.history().await.as_array().map_or(0, Vec::len);
+        let fixture = BillingFixture::new().await;
+        fixture.cases_of(&statuses).await;
+        fixture.clinic.sql("UPDATE surgical_cases SET active = false WHERE id = 7").await;
+        fixture.step(2, (10, 15), true, "1 hour").await;
+        let before = fixture.history().await.as_array().map_or(0, Vec::len);
         let report =
-            desk.run(HAND, &[target, &["--case", "1", "2", "3", "4", "5", "6", "7", "8"]].concat()).await.report();
+            fixture.run(HAND, &[target, &["--case", "1", "2", "3", "4", "5", "6", "7", "8"]].concat()).await.report();
         let field = if to == 15 { "pending_payment_ts" } else { "paid_to_provider_ts" };
         let (mut moved, mut stayed) = (vec![], vec![]);
         let mut after = statuses;
@@ -238,8 +238,8 @@ async fn each_case_that_stays_has_the_reason_why() {
             }
         }
         assert_eq!((&report["updated"], &report["exceptions"]), (&json!(moved), &json!(stayed)), "{target:?}");
-        assert_eq!(desk.in_order().await, after, "{target:?}");
-        assert_eq!(desk.history().await.as_array().map_or(0, Vec::len), before + moved.len(), "{target:?}");
+        assert_eq!(fixture.in_order().await, after, "{target:?}");
+        assert_eq!(fixture.history().await.as_array().map_or(0, Vec::len), before + moved.len(), "{target:?}");
         let metrics = &report["metrics"];
         assert_eq!((&metrics["updated"], &metrics["excepted"]), (&json!(moved.len()), &json!(stayed.len())));
     }
@@ -247,24 +247,24 @@ async fn each_case_that_stays_has_the_reason_why() {
 
 #[tokio::test]
 async fn only_a_biller_forces_and_never_a_scheduler() {
-    let desk = Desk::new().await;
-    desk.cases(20, 1).await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(20, 1).await;
     let mut actors = vec!["4711".to_owned()];
     for role in ["SUPERVISOR", "HOSPITAL_ADMIN", "NURSE", "DOCTOR", "CASE_MANAGER", "AGENT", "MANAGER", "RECEPTIONIST"]
     {
-        actors.push(desk.clinic.user(desk.facility, role).await.to_string());
+        actors.push(fixture.clinic.user(fixture.facility, role).await.to_string());
     }
-    let gone = desk.clinic.user(desk.facility, "BILLING").await;
-    desk.clinic.sql(&format!("UPDATE users SET active = false WHERE id = {gone}")).await;
+    let gone = fixture.clinic.user(fixture.facility, "BILLING").await;
+    fixture.clinic.sql(&format!("UPDATE users SET active = false WHERE id = {gone}")).await;
     actors.push(gone.to_string());
-    let billing = &desk.clinic.user(desk.facility, "BILLING").await.to_string();
+    let billing = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
     let force = [HAND, &["--case", "1", "--to", "10", "--force"]].concat();
-    let before = owed::state(&desk.clinic).await;
+    let before = owed::state(&fixture.clinic).await;
     let refused = async |program: &Program, more: &[&str]| {
         program.run(&[&force, more].concat()).await.expect(2);
-        assert_eq!(owed::state(&desk.clinic).await, before, "{more:?}");
+        assert_eq!(owed::state(&fixture.clinic).await, before, "{more:?}");
     };
-    let program = &desk.clinic.program;
+    let program = &fixture.clinic.program;
     refused(program, &[]).await;
     for actor in &actors {
         refused(program, &["--actor", actor]).await;
@@ -280,25 +280,25 @@ async fn only_a_biller_forces_and_never_a_scheduler() {
     }
     let set = program.clone().env("ROUNDS_SOURCE", "cron").env("ROUNDS_ACTOR", billing);
     set.run(&[&force[..], &["--source", "manual"]].concat()).await.expect(0);
-    assert_eq!(desk.in_order().await, [10], "who says manual is a person");
+    assert_eq!(fixture.in_order().await, [10], "who says manual is a person");
 }
 
 #[tokio::test]
 async fn a_biller_forces_backwards_and_past_everything_and_it_is_on_record() {
-    let desk = Desk::new().await;
-    desk.cases_of(&[20, 10, 500, 15, 7, 8, 30]).await;
-    desk.step(4, (10, 15), true, "1 hour").await;
-    desk.clinic.sql("UPDATE surgical_cases SET active = false WHERE id = 7").await;
-    let billing = &desk.clinic.user(desk.facility, "BILLING").await.to_string();
+    let fixture = BillingFixture::new().await;
+    fixture.cases_of(&[20, 10, 500, 15, 7, 8, 30]).await;
+    fixture.step(4, (10, 15), true, "1 hour").await;
+    fixture.clinic.sql("UPDATE surgical_cases SET active = false WHERE id = 7").await;
+    let billing = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
     let force = |to| ["--to", to, "--force", "--actor", billing.as_str(), "--case"];
-    let report = desk.run(HAND, &[&force("8")[..], &["3", "1", "6", "5", "7", "99", "2"]].concat()).await.report();
+    let report = fixture.run(HAND, &[&force("8")[..], &["3", "1", "6", "5", "7", "99", "2"]].concat()).await.report();
     let moved = [(3, 500), (1, 20), (5, 7), (2, 10)];
     assert_eq!(report["updated"], json!(moved.map(|(case, from)| updated(case, from, 8, true, "docs_needed_ts"))));
     let stayed = [exception(6, ALREADY, Some(8), 8), exception(7, GONE, Some(30), 8), exception(99, GONE, None, 8)];
     assert_eq!(report["exceptions"], json!(stayed));
-    assert_eq!(desk.in_order().await, [8, 8, 8, 15, 8, 8, 30]);
+    assert_eq!(fixture.in_order().await, [8, 8, 8, 15, 8, 8, 30]);
     let (run, at) = (&report["run_id"], "2026-03-02T08:00:00+00:00");
-    let mut steps = desk.history().await;
+    let mut steps = fixture.history().await;
     let steps: Vec<Value> = steps.as_array_mut().expect("some").drain(1..).collect();
     for (case, from) in moved {
         let step = json!({"case_id": case, "from_status": from, "to_status": 8, "actor": billing, "run_id": run,
@@ -307,61 +307,61 @@ async fn a_biller_forces_backwards_and_past_everything_and_it_is_on_record() {
     }
     assert_eq!(steps.len(), moved.len());
     // The job's own dwell is no obstacle to a person's word.
-    let report = desk.run(HAND, &[&force("20")[..], &["4"]].concat()).await.report();
+    let report = fixture.run(HAND, &[&force("20")[..], &["4"]].concat()).await.report();
     assert_eq!(report["updated"], json!([updated(4, 15, 20, true, "paid_to_provider_ts")]));
 }
 
 #[tokio::test]
 async fn a_biller_forces_only_cases_of_the_own_facility_and_one_of_none_any() {
-    let desk = Desk::new().await;
-    let other = desk.clinic.facility("Asia/Kathmandu", None).await;
-    let ours = &desk.clinic.user(desk.facility, "BILLING").await.to_string();
-    let all = &desk.clinic.user(other, "BILLING").await.to_string();
-    desk.cases_of(&[20, 20, 10, 10]).await;
-    desk.clinic.sql(&format!("UPDATE surgical_cases SET facility_id = {other} WHERE id % 2 = 0")).await;
-    desk.clinic.sql(&format!("UPDATE users SET facility_id = NULL WHERE id = {all}")).await;
+    let fixture = BillingFixture::new().await;
+    let other = fixture.clinic.facility("Asia/Kathmandu", None).await;
+    let ours = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
+    let all = &fixture.clinic.user(other, "BILLING").await.to_string();
+    fixture.cases_of(&[20, 20, 10, 10]).await;
+    fixture.clinic.sql(&format!("UPDATE surgical_cases SET facility_id = {other} WHERE id % 2 = 0")).await;
+    fixture.clinic.sql(&format!("UPDATE users SET facility_id = NULL WHERE id = {all}")).await;
     let back = ["--case", "1", "2", "--to", "7", "--force", "--actor"];
-    let report = desk.run(HAND, &[&back[..], &[ours]].concat()).await.report();
+    let report = fixture.run(HAND, &[&back[..], &[ours]].concat()).await.report();
     assert_eq!(report["updated"], json!([updated(1, 20, 7, true, "billable_ts")]));
     assert_eq!(report["exceptions"], json!([exception(2, THEIRS, Some(20), 7)]));
     // A step that needs no force is nobody's privilege.
-    let report = desk.run(PENDING, &["--case", "3", "4", "--actor", ours]).await.report();
+    let report = fixture.run(PENDING, &["--case", "3", "4", "--actor", ours]).await.report();
     assert_eq!(named(&report, "updated"), [3, 4]);
-    let report = desk.run(HAND, &[&back[..], &[all]].concat()).await.report();
+    let report = fixture.run(HAND, &[&back[..], &[all]].concat()).await.report();
     assert_eq!(report["updated"], json!([updated(2, 20, 7, true, "billable_ts")]));
     assert_eq!(report["exceptions"], json!([exception(1, ALREADY, Some(7), 7)]));
 }
 
 #[tokio::test]
 async fn asked_for_twice_it_is_done_once() {
-    let desk = Desk::new().await;
-    desk.cases_of(&[10, 20]).await;
-    let billing = &desk.clinic.user(desk.facility, "BILLING").await.to_string();
+    let fixture = BillingFixture::new().await;
+    fixture.cases_of(&[10, 20]).await;
+    let billing = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
     for (args, case, status) in [
         (&["--stage", "pending-payment", "--case", "1"][..], 1, 15),
         (&["--case", "2", "--to", "7", "--force", "--actor", billing], 2, 7),
     ] {
-        assert_eq!(desk.run(HAND, args).await.count("advanced"), 1);
-        let before = (desk.rows().await, desk.history().await);
-        let report = desk.run(HAND, args).await.report();
+        assert_eq!(fixture.run(HAND, args).await.count("advanced"), 1);
+        let before = (fixture.rows().await, fixture.history().await);
+        let report = fixture.run(HAND, args).await.report();
         assert_eq!(report["exceptions"], json!([exception(case, ALREADY, Some(status), status)]));
         assert_eq!((&report["updated"], &report["metrics"]["money_moved"]), (&json!([]), &json!("0.00")));
-        assert_eq!((desk.rows().await, desk.history().await), before);
+        assert_eq!((fixture.rows().await, fixture.history().await), before);
     }
 }
 
 #[tokio::test]
 async fn a_dry_run_says_of_each_case_what_a_run_does_and_changes_nothing() {
-    let desk = Desk::new().await;
-    desk.cases_of(&[10, 15, 20, 7, 10, 10]).await;
-    let billing = &desk.clinic.user(desk.facility, "BILLING").await.to_string();
+    let fixture = BillingFixture::new().await;
+    fixture.cases_of(&[10, 15, 20, 7, 10, 10]).await;
+    let billing = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
     let cases = ["--batch-rows", "2", "--case", "6", "1", "2", "3", "4", "99", "5"];
     for args in [&["--stage", "pending-payment"][..], &["--to", "8", "--force", "--actor", billing]] {
-        let before = owed::state(&desk.clinic).await;
-        let mut dry = desk.run(HAND, &[args, &["--dry-run"], &cases].concat()).await.report();
-        assert_eq!(owed::state(&desk.clinic).await, before);
-        let mut wet = desk.run(HAND, &[args, &cases].concat()).await.report();
-        assert_ne!(desk.rows().await, before["surgical_cases"]);
+        let before = owed::state(&fixture.clinic).await;
+        let mut dry = fixture.run(HAND, &[args, &["--dry-run"], &cases].concat()).await.report();
+        assert_eq!(owed::state(&fixture.clinic).await, before);
+        let mut wet = fixture.run(HAND, &[args, &cases].concat()).await.report();
+        assert_ne!(fixture.rows().await, before["surgical_cases"]);
         for report in [&mut dry, &mut wet] {
             assert!(!named(report, "updated").is_empty() && !named(report, "exceptions").is_empty(), "{report}");
             for key in ["run_id", "dry_run", "duration_ms"] {
@@ -375,11 +375,11 @@ async fn a_dry_run_says_of_each_case_what_a_run_does_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_case_that_somebody_holds_is_waited_for_five_seconds_and_then_an_exception() {
-    let desk = Desk::new().await;
-    desk.cases(10, 4).await;
-    desk.clinic.sql("BEGIN; SELECT FROM surgical_cases WHERE id = 2 FOR NO KEY UPDATE").await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 4).await;
+    fixture.clinic.sql("BEGIN; SELECT FROM surgical_cases WHERE id = 2 FOR NO KEY UPDATE").await;
     let began = Instant::now();
-    let outcome = desk.run(PENDING, &["--case", "2", "4", "3", "1"]).await;
+    let outcome = fixture.run(PENDING, &["--case", "2", "4", "3", "1"]).await;
     let waited = began.elapsed().as_secs();
     assert!((4..9).contains(&waited), "{waited} s");
     let report = outcome.report();
@@ -387,20 +387,20 @@ async fn a_case_that_somebody_holds_is_waited_for_five_seconds_and_then_an_excep
     assert_eq!(report["skipped_by_reason"], json!({"locked": 1}));
     let reason = report["exceptions"][0]["reason"].as_str().expect("a reason");
     assert!(reason.contains("held"), "{reason}");
-    desk.clinic.sql("COMMIT").await;
-    assert_eq!(desk.in_order().await, [15, 10, 15, 15]);
-    let report = desk.run(PENDING, &["--case", "2", "4", "3", "1"]).await.report();
+    fixture.clinic.sql("COMMIT").await;
+    assert_eq!(fixture.in_order().await, [15, 10, 15, 15]);
+    let report = fixture.run(PENDING, &["--case", "2", "4", "3", "1"]).await.report();
     assert_eq!((named(&report, "updated"), named(&report, "exceptions")), (vec![2], vec![4, 3, 1]));
 }
 
 #[tokio::test]
 async fn a_case_that_cannot_be_changed_is_reported_and_stops_nobody() {
     for batch in ["1", "2", "1000"] {
-        let desk = Desk::new().await;
-        desk.cases(10, 5).await;
-        owed::fail_before(&desk.clinic, "INSERT", "surgical_case_status_history", "NEW.case_id = 4").await;
+        let fixture = BillingFixture::new().await;
+        fixture.cases(10, 5).await;
+        owed::fail_before(&fixture.clinic, "INSERT", "surgical_case_status_history", "NEW.case_id = 4").await;
         let args = [PENDING, &["--batch-rows", batch, "--case", "5", "4", "3", "2", "1"]].concat();
-        let outcome = desk.clinic.run(&args).await.expect(3);
+        let outcome = fixture.clinic.run(&args).await.expect(3);
         owed::balanced(&outcome, "advanced");
         let report = outcome.report();
         assert_eq!(named(&report, "updated"), [5, 3, 2, 1], "{batch}");
@@ -408,28 +408,28 @@ async fn a_case_that_cannot_be_changed_is_reported_and_stops_nobody() {
         assert_eq!(named(&report, "exceptions"), [4], "it says of each what became of it");
         assert_eq!(report["exceptions"][0]["current_status"], 10, "{batch}");
         assert!(!format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
-        assert_eq!(desk.in_order().await, [15, 15, 15, 10, 15], "{batch}");
+        assert_eq!(fixture.in_order().await, [15, 15, 15, 10, 15], "{batch}");
         let recorded = "SELECT count(*) FROM cron_job_run_errors WHERE entity_id = '4' AND error_code = '22000'";
-        assert_eq!(desk.clinic.count(recorded).await, 1, "{batch}");
-        desk.clinic.run(&[&args[..], &["--partial-ok"]].concat()).await.expect(0);
+        assert_eq!(fixture.clinic.count(recorded).await, 1, "{batch}");
+        fixture.clinic.run(&[&args[..], &["--partial-ok"]].concat()).await.expect(0);
     }
 }
 
 /// What becomes of case 2, that a person changes while the run is at work on case 1.
-async fn meanwhile(args: &[&str], edit: &str) -> (Desk, Outcome) {
-    let desk = Desk::new().await;
-    desk.cases(10, 2).await;
-    let billing = &desk.clinic.user(desk.facility, "BILLING").await.to_string();
-    gate::build_for(&desk.clinic, "surgical_case_status_history", "case_id").await;
-    gate::close(&desk.clinic, 1).await;
+async fn meanwhile(args: &[&str], edit: &str) -> (BillingFixture, Outcome) {
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 2).await;
+    let billing = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
+    gate::build_for(&fixture.clinic, "surgical_case_status_history", "case_id").await;
+    gate::close(&fixture.clinic, 1).await;
     let start = [HAND, args, &["--batch-rows", "1", "--actor", billing, "--case", "1", "2"]].concat();
-    let run = desk.clinic.program.start(&start);
-    gate::reached(&desk.clinic).await;
-    desk.clinic.sql(&format!("UPDATE surgical_cases SET {edit} WHERE id = 2")).await;
-    gate::open(&desk.clinic).await;
+    let run = fixture.clinic.program.start(&start);
+    gate::reached(&fixture.clinic).await;
+    fixture.clinic.sql(&format!("UPDATE surgical_cases SET {edit} WHERE id = 2")).await;
+    gate::open(&fixture.clinic).await;
     let outcome = program::finish(run).await.expect(0);
     owed::balanced(&outcome, "advanced");
-    (desk, outcome)
+    (fixture, outcome)
 }
 
 #[tokio::test]
@@ -441,10 +441,10 @@ async fn a_case_that_is_changed_meanwhile_is_judged_by_what_it_is() {
         ("case_status = 500", LOWER, 500),
         ("active = false", GONE, 10),
     ] {
-        let (desk, outcome) = meanwhile(pending, edit).await;
+        let (fixture, outcome) = meanwhile(pending, edit).await;
         let report = outcome.report();
         assert_eq!(report["exceptions"], json!([exception(2, reason, Some(current), 15)]), "{edit}");
-        assert_eq!((named(&report, "updated"), desk.in_order().await), (vec![1], vec![15, current]), "{edit}");
+        assert_eq!((named(&report, "updated"), fixture.in_order().await), (vec![1], vec![15, current]), "{edit}");
     }
     let (_, outcome) = meanwhile(pending, "pay_amount = 0.02").await;
     assert_eq!(outcome.report()["metrics"]["money_moved"], "10.03");
@@ -452,10 +452,10 @@ async fn a_case_that_is_changed_meanwhile_is_judged_by_what_it_is() {
 
 #[tokio::test]
 async fn what_is_forced_is_recorded_as_what_it_was_when_it_moved() {
-    let (desk, outcome) = meanwhile(&["--to", "7", "--force"], "case_status = 30").await;
+    let (fixture, outcome) = meanwhile(&["--to", "7", "--force"], "case_status = 30").await;
     let report = outcome.report();
     let steps = "SELECT count(*) FROM surgical_case_status_history WHERE case_id = 2 AND from_status <> 30";
-    assert_eq!(desk.clinic.count(steps).await, 0);
+    assert_eq!(fixture.clinic.count(steps).await, 0);
     let said = report["updated"].as_array().expect("some").iter().chain(report["exceptions"].as_array().expect("some"));
     let of_two: Vec<&Value> = said.filter(|entry| entry["case_id"] == 2).collect();
     assert_eq!(of_two.len(), 1, "{report}");
@@ -471,62 +471,62 @@ async fn two_at_once_on_the_same_cases_move_each_once() {
     let reversed: Vec<&str> = ids.iter().rev().copied().collect();
     let backwards = [PENDING, &["--batch-rows", "5", "--case"], &reversed].concat();
     for (first, second) in [(&hand[..], &hand[..]), (&hand, &backwards), (&backwards, PENDING)] {
-        let desk = Desk::new().await;
-        desk.cases(10, 30).await;
-        let runs = [first, second].map(|args| desk.clinic.program.start(args));
+        let fixture = BillingFixture::new().await;
+        fixture.cases(10, 30).await;
+        let runs = [first, second].map(|args| fixture.clinic.program.start(args));
         let mut advanced = 0;
         for run in runs {
             // Where another is at work by hand already there are no counts.
             advanced += program::finish(run).await.expect(0).report()["advanced"].as_i64().unwrap_or(0);
         }
-        assert_eq!((advanced, desk.statuses().await), (30, vec![(15, 30)]));
+        assert_eq!((advanced, fixture.statuses().await), (30, vec![(15, 30)]));
         let steps = "SELECT count(*) AS steps, count(DISTINCT case_id) AS cases FROM surgical_case_status_history";
-        assert_eq!(desk.clinic.json(steps).await, json!({"steps": 30, "cases": 30}));
+        assert_eq!(fixture.clinic.json(steps).await, json!({"steps": 30, "cases": 30}));
     }
 }
 
 #[tokio::test]
 async fn the_brake_counts_what_would_move_by_hand_too() {
-    let desk = Desk::new().await;
-    desk.cases(7, 20).await;
-    desk.cases(10, 51).await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(7, 20).await;
+    fixture.cases(10, 51).await;
     let ids: Vec<String> = (1..=71).map(|id| id.to_string()).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let hand = |count: usize, more: &[&'static str]| [PENDING, more, &["--case"], &ids[..count]].concat();
-    desk.clinic.run(&hand(71, &[])).await.expect(5);
-    desk.clinic.run(&hand(71, &["--confirm-items", "50"])).await.expect(5);
-    desk.clinic.run(&hand(71, &["--max-items", "50"])).await.expect(5);
-    assert_eq!((desk.statuses().await, desk.history().await), (vec![(7, 20), (10, 51)], json!([])));
-    let outcome = desk.run(&hand(70, &[]), &[]).await;
+    fixture.clinic.run(&hand(71, &[])).await.expect(5);
+    fixture.clinic.run(&hand(71, &["--confirm-items", "50"])).await.expect(5);
+    fixture.clinic.run(&hand(71, &["--max-items", "50"])).await.expect(5);
+    assert_eq!((fixture.statuses().await, fixture.history().await), (vec![(7, 20), (10, 51)], json!([])));
+    let outcome = fixture.run(&hand(70, &[]), &[]).await;
     assert_eq!((outcome.count("scanned"), outcome.count("advanced")), (70, 50));
-    desk.clinic.sql("UPDATE surgical_cases SET case_status = 10 WHERE case_status = 15").await;
-    assert_eq!(desk.run(&hand(71, &["--confirm-items", "51"]), &[]).await.count("advanced"), 51);
+    fixture.clinic.sql("UPDATE surgical_cases SET case_status = 10 WHERE case_status = 15").await;
+    assert_eq!(fixture.run(&hand(71, &["--confirm-items", "51"]), &[]).await.count("advanced"), 51);
 }
 
 #[tokio::test]
 async fn a_database_that_fails_is_a_failure_by_hand_too() {
-    let desk = Desk::new().await;
-    desk.cases(10, 1).await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 1).await;
     let args = [PENDING, &["--attempts", "1", "--case", "1"]].concat();
     let nowhere = Program::new("postgresql://rounds@127.0.0.1:1/clinic");
     assert_eq!(nowhere.run(&args).await.expect(1).report()["ok"], false);
-    desk.clinic.sql("ALTER TABLE surgical_cases RENAME TO gone").await;
-    let outcome = desk.clinic.run(&args).await;
+    fixture.clinic.sql("ALTER TABLE surgical_cases RENAME TO gone").await;
+    let outcome = fixture.clinic.run(&args).await;
     assert!([1, 2].contains(&outcome.code), "{outcome:?}");
     assert_eq!(outcome.report()["status"], "FAILED");
 }
 
 #[tokio::test]
 async fn a_table_that_is_locked_is_no_case_that_somebody_holds() {
-    let desk = Desk::new().await;
-    desk.cases(10, 2).await;
-    desk.clinic.sql("BEGIN; LOCK TABLE surgical_cases IN ACCESS EXCLUSIVE MODE").await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 2).await;
+    fixture.clinic.sql("BEGIN; LOCK TABLE surgical_cases IN ACCESS EXCLUSIVE MODE").await;
     for args in [PENDING, &[PENDING, &["--case", "1", "2"]].concat()] {
-        let outcome = desk.clinic.run(&[args, &["--lease", "3s", "--attempts", "1"]].concat()).await.expect(1);
+        let outcome = fixture.clinic.run(&[args, &["--lease", "3s", "--attempts", "1"]].concat()).await.expect(1);
         assert_eq!(outcome.report()["error_code"], "55P03", "{outcome:?}");
     }
-    desk.clinic.sql("COMMIT").await;
-    assert_eq!((desk.statuses().await, desk.history().await), (vec![(10, 2)], json!([])));
+    fixture.clinic.sql("COMMIT").await;
+    assert_eq!((fixture.statuses().await, fixture.history().await), (vec![(10, 2)], json!([])));
 }
 
 #[tokio::test]
@@ -534,17 +534,17 @@ async fn what_a_lost_connection_leaves_in_doubt_is_done_once_and_reported_as_don
     for act in [Act::LoseReply, Act::LoseRequest] {
         // The claim, two batches, the end.
         for skip in 0..4 {
-            let desk = Desk::new().await;
-            desk.cases(10, 3).await;
+            let fixture = BillingFixture::new().await;
+            fixture.cases(10, 3).await;
             let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip, act }).await;
-            let program = Program::new(&proxy.url(&desk.clinic.database));
+            let program = Program::new(&proxy.url(&fixture.clinic.database));
             let run = program.start(&[PENDING, &["--batch-rows", "2", "--case", "3", "2", "1"]].concat());
             proxy.fired().await;
             let report = program::finish(run).await.expect(0).report();
             assert_eq!((named(&report, "updated"), named(&report, "exceptions")), (vec![3, 2, 1], vec![]), "{skip}");
             assert_eq!(report["metrics"]["money_moved"], "30.03", "{skip}");
             let steps = "SELECT count(*) FROM surgical_case_status_history";
-            assert_eq!((desk.statuses().await, desk.clinic.count(steps).await), (vec![(15, 3)], 3), "{skip}");
+            assert_eq!((fixture.statuses().await, fixture.clinic.count(steps).await), (vec![(15, 3)], 3), "{skip}");
         }
     }
 }
@@ -552,11 +552,12 @@ async fn what_a_lost_connection_leaves_in_doubt_is_done_once_and_reported_as_don
 #[tokio::test]
 async fn of_a_patient_nothing_is_said_or_recorded() {
     for poison in [false, true] {
-        let desk = Desk::new().await;
-        desk.cases_of(&[10, 10, 15, 20, 7, 10, 15]).await;
-        let billing = &desk.clinic.user(desk.facility, "BILLING").await.to_string();
-        desk.clinic.user(desk.facility, "HOSPITAL_ADMIN").await;
-        desk.clinic
+        let fixture = BillingFixture::new().await;
+        fixture.cases_of(&[10, 10, 15, 20, 7, 10, 15]).await;
+        let billing = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
+        fixture.clinic.user(fixture.facility, "HOSPITAL_ADMIN").await;
+        fixture
+            .clinic
             .sql(
                 "UPDATE facilities SET name = 'CANARY'; UPDATE users SET name = 'CANARY', email = 'CANARY@example.org';
                  UPDATE patients SET mrn = 'CANARY', first_name = 'CANARY', last_name = 'CANARY', phone = 'CANARY',
@@ -565,7 +566,7 @@ async fn of_a_patient_nothing_is_said_or_recorded() {
             .await;
         if poison {
             let when = "NEW.case_id IN (2, 4)";
-            owed::fail_before(&desk.clinic, "INSERT", "surgical_case_status_history", when).await;
+            owed::fail_before(&fixture.clinic, "INSERT", "surgical_case_status_history", when).await;
         }
         let hand = [HAND, &["--stage", "pending-payment", "--case", "2", "1", "5", "99"]].concat();
         let force = [HAND, &["--to", "8", "--force", "--actor", billing, "--case", "4", "3"]].concat();
@@ -573,21 +574,21 @@ async fn of_a_patient_nothing_is_said_or_recorded() {
         let dry = [PAID, &["--dry-run"]].concat();
         let bare = &["advance-billing", "--as-of", NOW][..];
         let commands = [bare, &braked, &hand, &force, &dry, PENDING, PAID, &["runs", "list"], &["health"]];
-        let out = owed::said(&desk.clinic, &commands).await + &desk.history().await.to_string();
+        let out = owed::said(&fixture.clinic, &commands).await + &fixture.history().await.to_string();
         let moved = if poison { vec![15, 10, 8, 20, 7, 15, 20] } else { vec![15, 15, 8, 8, 7, 15, 20] };
-        assert_eq!(desk.in_order().await, moved, "the commands did something");
+        assert_eq!(fixture.in_order().await, moved, "the commands did something");
         assert!(!out.contains("CANARY") && !out.contains("1907-05-09"), "{out}");
     }
 }
 
 #[tokio::test]
 async fn a_stage_and_a_status_that_contradict_each_other_are_refused() {
-    let desk = Desk::new().await;
-    desk.cases(10, 1).await;
+    let fixture = BillingFixture::new().await;
+    fixture.cases(10, 1).await;
     let base = ["advance-billing", "--stage", "pending-payment", "--case", "1", "--to"];
-    let outcome = desk.clinic.run(&[&base[..], &["20"]].concat()).await.expect(2);
+    let outcome = fixture.clinic.run(&[&base[..], &["20"]].concat()).await.expect(2);
     assert_eq!(outcome.report()["error_code"], "USAGE", "{outcome:?}");
-    assert_eq!(desk.statuses().await, [(10, 1)]);
-    desk.clinic.run(&[&base[..], &["15"]].concat()).await.expect(0);
-    assert_eq!(desk.statuses().await, [(15, 1)]);
+    assert_eq!(fixture.statuses().await, [(10, 1)]);
+    fixture.clinic.run(&[&base[..], &["15"]].concat()).await.expect(0);
+    assert_eq!(fixture.statuses().await, [(15, 1)]);
 }

@@ -3,16 +3,16 @@
 use serde_json::{Value, json};
 
 use super::super::owed;
-use super::{Case, Desk, LATE, NOW};
+use super::{Case, CaseFixture, LATE, NOW};
 
 /// What is said of a case, as text and as JSON; the text is one paragraph and the same as the JSON's.
-async fn explained(desk: &Desk, case: i64, more: &[&str]) -> Value {
+async fn explained(fixture: &CaseFixture, case: i64, more: &[&str]) -> Value {
     let id = case.to_string();
     let args = [&["escalate-sla", "--as-of", NOW, "--explain", &id], more].concat();
-    let before = owed::state(&desk.clinic).await;
-    let json = desk.clinic.run(&[&args[..], &["--output", "json"]].concat()).await.expect(0).report();
-    let text = desk.clinic.run(&[&args[..], &["--output", "text"]].concat()).await.expect(0).stdout;
-    assert_eq!(owed::state(&desk.clinic).await, before, "no run is recorded, and nothing is changed");
+    let before = owed::state(&fixture.clinic).await;
+    let json = fixture.clinic.run(&[&args[..], &["--output", "json"]].concat()).await.expect(0).report();
+    let text = fixture.clinic.run(&[&args[..], &["--output", "text"]].concat()).await.expect(0).stdout;
+    assert_eq!(owed::state(&fixture.clinic).await, before, "no run is recorded, and nothing is changed");
     let explanation = json["explanation"].as_str().expect("a text");
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&text), words(explanation));
@@ -23,8 +23,8 @@ async fn explained(desk: &Desk, case: i64, more: &[&str]) -> Value {
 
 #[tokio::test]
 async fn each_state_is_explained_in_a_paragraph() {
-    let desk = Desk::new().await;
-    let late = desk.late();
+    let fixture = CaseFixture::new().await;
+    let late = fixture.late();
     let noon = Some("2026-03-01T12:00:00Z");
     let escalated = Case { status: "ESCALATED", level: 1, escalated: noon, ..late };
     // (what it is, the case, due?)
@@ -49,8 +49,8 @@ async fn each_state_is_explained_in_a_paragraph() {
     ];
     let mut said = String::new();
     for (what, case, due) in cases {
-        let id = desk.open(case).await;
-        let json = explained(&desk, id, &[]).await;
+        let id = fixture.open(case).await;
+        let json = explained(&fixture, id, &[]).await;
         assert_eq!((&json["due"], &json["escalations"]), (&json!(due), &json!([])), "{what}");
         said += &format!("{what}: {}\n", json["explanation"].as_str().expect("a text"));
     }
@@ -59,27 +59,27 @@ async fn each_state_is_explained_in_a_paragraph() {
 
 #[tokio::test]
 async fn what_it_says_is_what_a_run_does() {
-    let desk = Desk::new().await;
+    let fixture = CaseFixture::new().await;
     let mut cases = vec![];
     for status in ["OPEN", "IN_PROGRESS", "ESCALATED", "RESOLVED"] {
         for (level, active, due) in
             [(1, None, LATE), (2, Some(true), NOW), (3, Some(true), LATE), (2, Some(false), LATE)]
         {
             let escalated = Some("2026-03-01T12:00:00Z");
-            cases.push(desk.open(Case { status, level, active, due: Some(due), escalated, ..desk.late() }).await);
+            cases.push(fixture.open(Case { status, level, active, due: Some(due), escalated, ..fixture.late() }).await);
         }
     }
     for again in [&[][..], &["--re-escalate-after", "24h"]] {
         let mut due = vec![];
         for case in &cases {
-            if explained(&desk, *case, again).await["due"] == true {
+            if explained(&fixture, *case, again).await["due"] == true {
                 due.push(*case);
             }
         }
-        let report = desk.run(again).await.report();
+        let report = fixture.run(again).await.report();
         let raised = "SELECT case_id FROM px_case_audits WHERE run_id = $1::text::uuid ORDER BY 1";
         let run = report["run_id"].as_str().expect("an id");
-        let rows = desk.clinic.client.query(raised, &[&run]).await.expect("can be asked");
+        let rows = fixture.clinic.client.query(raised, &[&run]).await.expect("can be asked");
         assert_eq!(rows.iter().map(|row| row.get::<_, i64>(0)).collect::<Vec<_>>(), due, "{again:?}");
         assert!(!due.is_empty());
     }
@@ -87,16 +87,16 @@ async fn what_it_says_is_what_a_run_does() {
 
 #[tokio::test]
 async fn what_has_happened_to_it_is_told_with_its_runs() {
-    let desk = Desk::new().await;
-    let case = desk.open(Case { due: Some("2026-03-01T10:00:00Z"), ..desk.late() }).await;
+    let fixture = CaseFixture::new().await;
+    let case = fixture.open(Case { due: Some("2026-03-01T10:00:00Z"), ..fixture.late() }).await;
     let day = ["--re-escalate-after", "24h"];
     let mut runs = vec![];
     for as_of in ["2026-02-28T12:00:00Z", "2026-03-01T11:00:00Z", "2026-03-02T11:30:00Z"] {
-        let report = desk.run_at(as_of, &day).await.report();
+        let report = fixture.run_at(as_of, &day).await.report();
         runs.extend((report["escalated"] == 1).then(|| report["run_id"].as_str().expect("an id").to_owned()));
     }
     assert_eq!(runs.len(), 2);
-    let json = explained(&desk, case, &day).await;
+    let json = explained(&fixture, case, &day).await;
     let mut text = serde_json::to_string_pretty(&json).expect("JSON");
     for (number, run) in runs.iter().enumerate() {
         assert!(text.contains(run), "{text}");
@@ -107,30 +107,31 @@ async fn what_has_happened_to_it_is_told_with_its_runs() {
 
 #[tokio::test]
 async fn what_the_application_wrote_about_a_case_is_no_obstacle() {
-    let desk = Desk::new().await;
-    let case = desk.open(desk.late()).await;
-    desk.run(&[]).await;
+    let fixture = CaseFixture::new().await;
+    let case = fixture.open(fixture.late()).await;
+    fixture.run(&[]).await;
     // It has actions of its own, and need not keep to this job's shapes.
-    desk.clinic
+    fixture
+        .clinic
         .sql(
             "INSERT INTO px_case_audits (case_id, actor, action, before, after, created_at) VALUES
              (1, '7', 'COMMENTED', '{}', '{}', '2026-03-02T11:50Z'),
              (1, '7', 'ESCALATED', '[]', '{\"escalationLevel\": \"CANARY\"}', '2026-03-02T11:55Z')",
         )
         .await;
-    let json = explained(&desk, case, &[]).await;
+    let json = explained(&fixture, case, &[]).await;
     assert!(!json.to_string().contains("COMMENTED") && !json.to_string().contains("CANARY"), "{json}");
 }
 
 #[tokio::test]
 async fn dates_beyond_all_measure_are_explained_too() {
-    let desk = Desk::new().await;
+    let fixture = CaseFixture::new().await;
     let mut wrong = vec![];
     for date in ["-infinity", "infinity", "4713-01-01 BC", "294276-12-31", "0001-01-01"] {
-        let (due, late) = (Some(date), desk.late());
+        let (due, late) = (Some(date), fixture.late());
         for case in [Case { due, ..late }, Case { status: "ESCALATED", level: 1, escalated: due, ..late }] {
-            let case = desk.open(case).await.to_string();
-            let outcome = desk.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", &case]).await;
+            let case = fixture.open(case).await.to_string();
+            let outcome = fixture.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", &case]).await;
             wrong.extend((outcome.code != 0).then(|| format!("{date}: {outcome:?}")));
         }
     }
@@ -139,9 +140,9 @@ async fn dates_beyond_all_measure_are_explained_too() {
 
 #[tokio::test]
 async fn an_unknown_case_is_an_error() {
-    let desk = Desk::new().await;
-    let outcome = desk.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", "4711"]).await.expect(2);
+    let fixture = CaseFixture::new().await;
+    let outcome = fixture.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", "4711"]).await.expect(2);
     assert_eq!((&outcome.report()["ok"], &outcome.report()["error_code"]), (&json!(false), &json!("UNKNOWN_CASE")));
-    assert_eq!(desk.clinic.count("SELECT count(*) FROM cron_job_runs").await, 0);
-    desk.clinic.run(&["escalate-sla", "--explain", "x"]).await.expect(2);
+    assert_eq!(fixture.clinic.count("SELECT count(*) FROM cron_job_runs").await, 0);
+    fixture.clinic.run(&["escalate-sla", "--explain", "x"]).await.expect(2);
 }

@@ -2,11 +2,12 @@
 
 mod departments;
 mod explain;
+mod properties;
 mod runs;
 
 use serde_json::json;
 
-use super::owed::{self, Owed};
+use super::owed::{self, Owed, Subject};
 use crate::support::Clinic;
 use crate::support::program::Outcome;
 
@@ -14,7 +15,7 @@ const NOW: &str = "2026-03-02T12:00:00Z";
 const LATE: &str = "2026-03-02T11:00:00Z";
 
 /// A facility with a department.
-struct Desk {
+struct CaseFixture {
     clinic: Clinic,
     facility: i64,
     department: i64,
@@ -33,13 +34,13 @@ struct Case {
     active: Option<bool>,
 }
 
-impl Desk {
+impl CaseFixture {
     async fn new() -> Self {
         let clinic = Clinic::new().await;
         let facility = clinic.facility("America/New_York", None).await;
-        let mut desk = Self { clinic, facility, department: 0 };
-        desk.department = desk.department(facility).await;
-        desk
+        let mut fixture = Self { clinic, facility, department: 0 };
+        fixture.department = fixture.department(facility).await;
+        fixture
     }
 
     async fn department(&self, facility: i64) -> i64 {
@@ -47,7 +48,7 @@ impl Desk {
         self.clinic.row(insert, &[&facility]).await.get(0)
     }
 
-    /// A case of the desk's department that is an hour late.
+    /// A case of the fixture's department that is an hour late.
     fn late(&self) -> Case {
         let (facility, department) = (self.facility, Some(self.department));
         let (status, due, active) = ("OPEN", Some(LATE), Some(true));
@@ -92,35 +93,48 @@ impl Desk {
 
     /// With so many late cases, as what every job owes sees it.
     async fn owed(things: i64) -> Owed {
-        let desk = Self::new().await;
+        let fixture = Self::new().await;
         let insert = format!(
             "INSERT INTO px_cases (facility_id, assigned_department_id, due_at)
              SELECT {}, {}, '{LATE}' FROM generate_series(1, {things})",
-            desk.facility, desk.department
+            fixture.facility, fixture.department
         );
-        desk.clinic.sql(&insert).await;
-        let (job, evidence) = (&["escalate-sla", "--as-of", NOW], ("px_case_audits", "case_id"));
-        Owed { clinic: desk.clinic, job, table: "px_cases", evidence, done: "escalated", things, notices: 1 }
+        fixture.clinic.sql(&insert).await;
+        Owed { subject: &SUBJECT, clinic: fixture.clinic, things, beside: None }
     }
 }
 
+const SUBJECT: Subject = Subject {
+    job: &["escalate-sla", "--as-of", NOW],
+    table: "px_cases",
+    written: ("px_case_audits", "case_id"),
+    evidence: &[
+        ("px_case_audits", "case_id", 1),
+        ("(SELECT * FROM px_cases WHERE status = 'ESCALATED' AND escalation_level = 1)", "id", 1),
+        ("notifications", "entity_id", 1),
+    ],
+    entity: "px_case",
+    done: "/escalated",
+    ..owed::SUBJECT
+};
+
 #[tokio::test]
 async fn a_case_is_untouched_until_its_due_date_is_past() {
-    let desk = Desk::new().await;
-    desk.open(Case { due: Some(NOW), ..desk.late() }).await;
-    desk.open(Case { due: None, ..desk.late() }).await;
+    let fixture = CaseFixture::new().await;
+    fixture.open(Case { due: Some(NOW), ..fixture.late() }).await;
+    fixture.open(Case { due: None, ..fixture.late() }).await;
     for early in ["2026-03-02T11:59:59.999999Z", NOW] {
-        assert_eq!(desk.run_at(early, &[]).await.count("scanned"), 0, "{early}");
-        assert_eq!(desk.cases().await, ["OPEN 0", "OPEN 0"], "{early}");
+        assert_eq!(fixture.run_at(early, &[]).await.count("scanned"), 0, "{early}");
+        assert_eq!(fixture.cases().await, ["OPEN 0", "OPEN 0"], "{early}");
     }
-    let outcome = desk.run_at("2026-03-02T12:00:00.000001Z", &[]).await;
+    let outcome = fixture.run_at("2026-03-02T12:00:00.000001Z", &[]).await;
     assert_eq!((outcome.count("scanned"), outcome.count("escalated")), (1, 1));
-    assert_eq!(desk.cases().await, ["ESCALATED 1", "OPEN 0"]);
+    assert_eq!(fixture.cases().await, ["ESCALATED 1", "OPEN 0"]);
 }
 
 #[tokio::test]
 async fn only_active_open_cases_below_level_three_are_escalated() {
-    let desk = Desk::new().await;
+    let fixture = CaseFixture::new().await;
     let mut expected = vec![];
     for status in ["OPEN", "IN_PROGRESS", "ESCALATED", "RESOLVED", "CLOSED"] {
         for active in [Some(true), None, Some(false)] {
@@ -129,15 +143,15 @@ async fn only_active_open_cases_below_level_three_are_escalated() {
                     continue;
                 }
                 let escalated = (level > 0).then_some("2026-03-01T12:00:00Z");
-                desk.open(Case { status, active, level, escalated, ..desk.late() }).await;
+                fixture.open(Case { status, active, level, escalated, ..fixture.late() }).await;
                 let due = ["OPEN", "IN_PROGRESS"].contains(&status) && active != Some(false) && level < 3;
                 let after = if due { format!("ESCALATED {}", level + 1) } else { format!("{status} {level}") };
                 expected.push(after);
             }
         }
     }
-    let outcome = desk.run(&[]).await;
-    assert_eq!(desk.cases().await, expected);
+    let outcome = fixture.run(&[]).await;
+    assert_eq!(fixture.cases().await, expected);
     // Two statuses, two ways of being active, four levels; the fourth is the highest.
     assert_eq!((outcome.count("scanned"), outcome.count("escalated"), outcome.count("skipped")), (16, 12, 4));
     assert_eq!(outcome.report()["skipped_by_reason"], json!({"max_level": 4}));
@@ -146,55 +160,55 @@ async fn only_active_open_cases_below_level_three_are_escalated() {
 
 #[tokio::test]
 async fn a_reopened_case_at_level_three_is_skipped_each_time_and_nobody_is_told() {
-    let desk = Desk::new().await;
+    let fixture = CaseFixture::new().await;
     let escalated = Some("2026-03-01T12:00:00Z");
-    desk.open(Case { status: "IN_PROGRESS", level: 3, escalated, ..desk.late() }).await;
+    fixture.open(Case { status: "IN_PROGRESS", level: 3, escalated, ..fixture.late() }).await;
     for _ in 0..2 {
-        let outcome = desk.run(&["--re-escalate-after", "1h"]).await;
+        let outcome = fixture.run(&["--re-escalate-after", "1h"]).await;
         assert_eq!((outcome.count("scanned"), outcome.count("escalated")), (1, 0));
         assert_eq!(outcome.report()["skipped_by_reason"], json!({"max_level": 1}));
     }
-    assert_eq!(desk.cases().await, ["IN_PROGRESS 3"]);
+    assert_eq!(fixture.cases().await, ["IN_PROGRESS 3"]);
     let traces = "SELECT (SELECT count(*) FROM px_case_audits) + (SELECT count(*) FROM notifications)";
-    assert_eq!(desk.clinic.count(traces).await, 0);
+    assert_eq!(fixture.clinic.count(traces).await, 0);
 }
 
 #[tokio::test]
 async fn a_facility_alone_can_be_served() {
-    let desk = Desk::new().await;
-    let other = desk.clinic.facility("Asia/Kathmandu", None).await;
-    let theirs = Some(desk.department(other).await);
-    desk.open(desk.late()).await;
-    desk.open(Case { facility: other, department: theirs, ..desk.late() }).await;
-    let level_three = Case { level: 3, escalated: Some(LATE), ..desk.late() };
-    desk.open(level_three).await;
-    let outcome = desk.run(&["--facility", &other.to_string()]).await;
+    let fixture = CaseFixture::new().await;
+    let other = fixture.clinic.facility("Asia/Kathmandu", None).await;
+    let theirs = Some(fixture.department(other).await);
+    fixture.open(fixture.late()).await;
+    fixture.open(Case { facility: other, department: theirs, ..fixture.late() }).await;
+    let level_three = Case { level: 3, escalated: Some(LATE), ..fixture.late() };
+    fixture.open(level_three).await;
+    let outcome = fixture.run(&["--facility", &other.to_string()]).await;
     assert_eq!((outcome.count("scanned"), outcome.count("escalated")), (1, 1));
-    assert_eq!(desk.cases().await, ["OPEN 0", "ESCALATED 1", "OPEN 3"]);
+    assert_eq!(fixture.cases().await, ["OPEN 0", "ESCALATED 1", "OPEN 3"]);
 }
 
 #[tokio::test]
 async fn an_unknown_facility_is_refused() {
-    let desk = Desk::new().await;
-    desk.open(desk.late()).await;
+    let fixture = CaseFixture::new().await;
+    fixture.open(fixture.late()).await;
     for facility in ["4711", "x", "0", "-1"] {
         let facility = &format!("--facility={facility}");
-        let outcome = desk.clinic.run(&["escalate-sla", "--as-of", NOW, facility]).await;
+        let outcome = fixture.clinic.run(&["escalate-sla", "--as-of", NOW, facility]).await;
         assert!([1, 2].contains(&outcome.code), "{outcome:?}");
         assert!(format!("{outcome:?}").to_lowercase().contains("facility"), "{outcome:?}");
     }
-    assert_eq!(desk.cases().await, ["OPEN 0"]);
+    assert_eq!(fixture.cases().await, ["OPEN 0"]);
 }
 
 #[tokio::test]
 async fn a_case_is_escalated_with_evidence() {
-    let desk = Desk::new().await;
-    let doctor = desk.clinic.doctor(desk.facility, Some(15)).await;
-    let visit = Some(desk.clinic.scheduled(desk.facility, doctor, "2026-03-01", "09:00").await);
+    let fixture = CaseFixture::new().await;
+    let doctor = fixture.clinic.doctor(fixture.facility, Some(15)).await;
+    let visit = Some(fixture.clinic.scheduled(fixture.facility, doctor, "2026-03-01", "09:00").await);
     let escalated = Some("2026-02-20T12:00:00Z");
-    let case = desk.open(Case { visit, status: "IN_PROGRESS", level: 1, escalated, ..desk.late() }).await;
-    let before = desk.clinic.json("SELECT * FROM px_cases").await;
-    let report = desk.run(&[]).await.report();
+    let case = fixture.open(Case { visit, status: "IN_PROGRESS", level: 1, escalated, ..fixture.late() }).await;
+    let before = fixture.clinic.json("SELECT * FROM px_cases").await;
+    let report = fixture.run(&[]).await.report();
     assert_eq!(report["ok"], true);
     let mut after = before.clone();
     for (key, value) in [
@@ -204,7 +218,7 @@ async fn a_case_is_escalated_with_evidence() {
     ] {
         after[key] = value;
     }
-    let mut found = desk.clinic.json("SELECT * FROM px_cases").await;
+    let mut found = fixture.clinic.json("SELECT * FROM px_cases").await;
     // Nobody promised what becomes of it.
     found["updated_at"] = before["updated_at"].clone();
     assert_eq!(found, after, "nothing else changed");
@@ -217,32 +231,32 @@ async fn a_case_is_escalated_with_evidence() {
         "created_at": "2026-03-02T12:00:00+00:00",
         "run_id": report["run_id"],
     });
-    assert_eq!(desk.clinic.json("SELECT to_jsonb(a) - 'id' AS a FROM px_case_audits a").await["a"], audit);
+    assert_eq!(fixture.clinic.json("SELECT to_jsonb(a) - 'id' AS a FROM px_case_audits a").await["a"], audit);
 }
 
 #[tokio::test]
 async fn who_ran_it_by_hand_is_the_actor() {
-    let desk = Desk::new().await;
-    desk.open(desk.late()).await;
-    let actor = desk.clinic.user(desk.facility, "HOSPITAL_ADMIN").await.to_string();
-    desk.run(&["--actor", &actor]).await;
-    assert_eq!(desk.clinic.json("SELECT actor FROM px_case_audits").await, json!({"actor": actor}));
+    let fixture = CaseFixture::new().await;
+    fixture.open(fixture.late()).await;
+    let actor = fixture.clinic.user(fixture.facility, "HOSPITAL_ADMIN").await.to_string();
+    fixture.run(&["--actor", &actor]).await;
+    assert_eq!(fixture.clinic.json("SELECT actor FROM px_case_audits").await, json!({"actor": actor}));
 }
 
 #[tokio::test]
 async fn the_department_is_told_in_the_right_words() {
-    let desk = Desk::new().await;
+    let fixture = CaseFixture::new().await;
     for level in 0..3 {
         let escalated = (level > 0).then_some("2026-02-20T12:00:00Z");
-        desk.open(Case { level, escalated, ..desk.late() }).await;
+        fixture.open(Case { level, escalated, ..fixture.late() }).await;
     }
-    let report = desk.run(&[]).await.report();
-    insta::assert_snapshot!("px_case_escalated", owed::notices(&desk.clinic, &report["run_id"]).await);
+    let report = fixture.run(&[]).await.report();
+    insta::assert_snapshot!("px_case_escalated", owed::notices(&fixture.clinic, &report["run_id"]).await);
 }
 
 #[tokio::test]
 async fn escalated_cases_are_raised_again_only_when_that_is_asked_for() {
-    let desk = Desk::new().await;
+    let fixture = CaseFixture::new().await;
     // (level, due, escalated, active, raised?): 24 hours before now is noon of March 1.
     let cases = [
         (1, Some(LATE), "2026-03-01T12:00:00.000001Z", Some(true), false),
@@ -257,24 +271,24 @@ async fn escalated_cases_are_raised_again_only_when_that_is_asked_for() {
     let mut expected = vec![];
     for (level, due, escalated, active, raised) in cases {
         let escalated = Some(escalated);
-        desk.open(Case { status: "ESCALATED", level, due, escalated, active, ..desk.late() }).await;
+        fixture.open(Case { status: "ESCALATED", level, due, escalated, active, ..fixture.late() }).await;
         expected.push(format!("ESCALATED {}", level + i32::from(raised)));
     }
-    assert_eq!(desk.run(&[]).await.count("scanned"), 0, "off by default");
-    let outcome = desk.run(&["--re-escalate-after", "24h"]).await;
+    assert_eq!(fixture.run(&[]).await.count("scanned"), 0, "off by default");
+    let outcome = fixture.run(&["--re-escalate-after", "24h"]).await;
     assert_eq!((outcome.count("scanned"), outcome.count("escalated"), outcome.count("skipped")), (3, 3, 0));
-    assert_eq!(desk.cases().await, expected);
+    assert_eq!(fixture.cases().await, expected);
     let raised = "SELECT count(*) FROM px_cases c JOIN px_case_audits a ON a.case_id = c.id
                   WHERE c.escalated_at = '2026-03-02T12:00Z' AND a.before->>'status' = 'ESCALATED'
                     AND (a.after->>'escalationLevel')::int = c.escalation_level";
-    assert_eq!(desk.clinic.count(raised).await, 3);
-    assert_eq!(desk.run(&["--re-escalate-after", "24h"]).await.count("scanned"), 0, "a second run changes nothing");
+    assert_eq!(fixture.clinic.count(raised).await, 3);
+    assert_eq!(fixture.run(&["--re-escalate-after", "24h"]).await.count("scanned"), 0, "a second run changes nothing");
 }
 
 #[tokio::test]
 async fn a_case_that_nobody_cares_for_goes_up_to_level_three_and_no_further() {
-    let desk = Desk::new().await;
-    desk.open(desk.late()).await;
+    let fixture = CaseFixture::new().await;
+    fixture.open(fixture.late()).await;
     let day = ["--re-escalate-after", "24h"];
     for (as_of, level) in [
         (NOW, 1),
@@ -285,25 +299,25 @@ async fn a_case_that_nobody_cares_for_goes_up_to_level_three_and_no_further() {
         ("2026-03-05T12:00:00Z", 3),
         ("2026-04-05T12:00:00Z", 3),
     ] {
-        desk.run_at(as_of, &day).await;
-        assert_eq!(desk.cases().await, [format!("ESCALATED {level}")], "{as_of}");
+        fixture.run_at(as_of, &day).await;
+        assert_eq!(fixture.cases().await, [format!("ESCALATED {level}")], "{as_of}");
     }
     let levels = "SELECT array_agg(body ORDER BY id) AS b, count(DISTINCT dedupe_key) AS k FROM notifications";
     let words = |n| format!("Case has been escalated due to SLA overdue (Level {n}). Immediate attention required.");
-    assert_eq!(desk.clinic.json(levels).await, json!({"b": [words(1), words(2), words(3)], "k": 3}));
+    assert_eq!(fixture.clinic.json(levels).await, json!({"b": [words(1), words(2), words(3)], "k": 3}));
 }
 
 #[tokio::test]
 async fn a_case_that_was_reopened_is_escalated_and_told_again() {
-    let desk = Desk::new().await;
-    desk.open(desk.late()).await;
-    desk.run(&[]).await;
-    desk.clinic.sql("UPDATE px_cases SET status = 'OPEN'").await;
-    assert_eq!(desk.run(&[]).await.count("notifications"), 1);
+    let fixture = CaseFixture::new().await;
+    fixture.open(fixture.late()).await;
+    fixture.run(&[]).await;
+    fixture.clinic.sql("UPDATE px_cases SET status = 'OPEN'").await;
+    assert_eq!(fixture.run(&[]).await.count("notifications"), 1);
     // Set back by hand, it comes to the same level a second time: that is another event.
-    desk.clinic.sql("UPDATE px_cases SET status = 'OPEN', escalation_level = 0").await;
-    assert_eq!(desk.run(&[]).await.count("notifications"), 1);
+    fixture.clinic.sql("UPDATE px_cases SET status = 'OPEN', escalation_level = 0").await;
+    assert_eq!(fixture.run(&[]).await.count("notifications"), 1);
     let levels = "SELECT array_agg(after->'escalationLevel' ORDER BY id) AS l FROM px_case_audits";
-    assert_eq!(desk.clinic.json(levels).await["l"], json!([1, 2, 1]));
-    assert_eq!(desk.told().await.len(), 3);
+    assert_eq!(fixture.clinic.json(levels).await["l"], json!([1, 2, 1]));
+    assert_eq!(fixture.told().await.len(), 3);
 }

@@ -1,5 +1,7 @@
 //! `rounds mark-no-shows`: its rule at every boundary, and everything a job owes.
 
+mod properties;
+
 use serde_json::json;
 
 use crate::support::Clinic;

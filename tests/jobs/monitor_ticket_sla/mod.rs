@@ -1,11 +1,12 @@
 //! `rounds monitor-ticket-sla`: the risk at every boundary, and what is news.
 
+mod properties;
 mod recipients;
 mod runs;
 
 use serde_json::{Value, json};
 
-use super::owed::{self, Owed};
+use super::owed::{self, Owed, Subject};
 use crate::support::Clinic;
 use crate::support::program::Outcome;
 
@@ -18,7 +19,7 @@ const HIGH: &str = "2026-03-11T12:00:00Z";
 const BREACHED: &str = "2026-03-13T00:00:00Z";
 
 /// A facility, and a team with a leader.
-struct Desk {
+struct TicketFixture {
     clinic: Clinic,
     facility: i64,
     creator: i64,
@@ -26,7 +27,7 @@ struct Desk {
     team: i64,
 }
 
-impl Desk {
+impl TicketFixture {
     async fn new() -> Self {
         let clinic = Clinic::new().await;
         let facility = clinic.facility("America/New_York", None).await;
@@ -82,17 +83,26 @@ impl Desk {
 
     /// With so many breached tickets of two people each, as what every job owes sees it.
     async fn owed(things: i64) -> Owed {
-        let desk = Self::new().await;
+        let fixture = Self::new().await;
         let insert = format!(
             "INSERT INTO tickets (number, title, created_by, assignee_id, created_at, sla_due_at)
              SELECT n, 'Pump', {}, {}, '{CREATED}', '{DUE}' FROM generate_series(1, {things}) n",
-            desk.creator, desk.leader
+            fixture.creator, fixture.leader
         );
-        desk.clinic.sql(&insert).await;
-        let (job, evidence) = (&["monitor-ticket-sla", "--as-of", BREACHED], ("ticket_history", "ticket_id"));
-        Owed { clinic: desk.clinic, job, table: "tickets", evidence, done: "recorded", things, notices: 2 }
+        fixture.clinic.sql(&insert).await;
+        Owed { subject: &SUBJECT, clinic: fixture.clinic, things, beside: None }
     }
 }
+
+const SUBJECT: Subject = Subject {
+    job: &["monitor-ticket-sla", "--as-of", BREACHED],
+    table: "tickets",
+    written: ("ticket_history", "ticket_id"),
+    evidence: &[("ticket_history", "ticket_id", 1), ("notifications", "entity_id", 2)],
+    entity: "ticket",
+    done: "/recorded",
+    ..owed::SUBJECT
+};
 
 /// One kind of news, and how many were told.
 fn told(risk: &str, people: u64) -> (Vec<String>, u64) {
@@ -119,19 +129,19 @@ async fn the_risk_changes_at_a_quarter_and_at_a_tenth_and_breach_comes_after_the
         ("2026-03-12T00:00:00.000001Z", "high", true),
         ("2027-03-12T00:00:00Z", "high", true),
     ];
-    let desk = Desk::new().await;
-    desk.ticket("").await;
+    let fixture = TicketFixture::new().await;
+    fixture.ticket("").await;
     for (now, risk, breached) in cases {
         // Each as if it were the first.
-        desk.clinic.sql("DELETE FROM ticket_history").await;
-        let outcome = desk.run(now).await;
+        fixture.clinic.sql("DELETE FROM ticket_history").await;
+        let outcome = fixture.run(now).await;
         let at_risk = risk != "low" && !breached;
         let counts = ["checked", "breached", "at_risk", "recorded"].map(|key| outcome.count(key));
         assert_eq!(counts, [1, breached.into(), at_risk.into(), (risk != "low").into()], "{now}");
         let query = "SELECT coalesce(max(details->>'breachRisk'), 'low') AS risk,
                             coalesce(bool_and((details->>'isCompliant')::boolean), true) AS compliant
                      FROM ticket_history";
-        assert_eq!(desk.clinic.json(query).await, json!({"risk": risk, "compliant": !breached}), "{now}");
+        assert_eq!(fixture.clinic.json(query).await, json!({"risk": risk, "compliant": !breached}), "{now}");
     }
 }
 
@@ -139,17 +149,17 @@ async fn the_risk_changes_at_a_quarter_and_at_a_tenth_and_breach_comes_after_the
 async fn shares_are_exact_however_long_the_time() {
     // In microseconds: few, a third of a second, a hundred years, and a little more than that.
     for total in [20_i64, 333_340, 3_155_760_000_000_000, 3_155_760_000_000_020] {
-        let desk = Desk::new().await;
+        let fixture = TicketFixture::new().await;
         let due: chrono::DateTime<chrono::Utc> = DUE.parse().expect("an instant");
         let before = |micros: i64| due - chrono::TimeDelta::microseconds(micros);
-        desk.ticket(&format!("created_at = '{}'", before(total).to_rfc3339())).await;
+        fixture.ticket(&format!("created_at = '{}'", before(total).to_rfc3339())).await;
         for (left, news) in [
             (total / 4, nothing()),
             (total / 4 - 1, told("medium", 1)),
             (total / 10, nothing()),
             (total / 10 - 1, told("high", 1)),
         ] {
-            assert_eq!(desk.news(&before(left).to_rfc3339()).await, news, "{left} of {total}");
+            assert_eq!(fixture.news(&before(left).to_rfc3339()).await, news, "{left} of {total}");
         }
     }
 }
@@ -163,32 +173,33 @@ async fn a_due_date_at_or_before_creation_is_a_high_risk() {
         // A clock that went wrong: created later than now.
         ("2026-03-01T00:00:00Z", "2026-02-01T00:00:00Z", false),
     ] {
-        let desk = Desk::new().await;
-        desk.ticket(&format!("sla_due_at = '{due}'")).await;
-        let outcome = desk.run(now).await;
+        let fixture = TicketFixture::new().await;
+        fixture.ticket(&format!("sla_due_at = '{due}'")).await;
+        let outcome = fixture.run(now).await;
         let counts = ["checked", "breached", "at_risk"].map(|key| outcome.count(key));
         assert_eq!(counts, [1, breached.into(), (!breached).into()], "{due} {now}");
-        let risk = desk.clinic.json("SELECT details->'breachRisk' AS r FROM ticket_history").await;
+        let risk = fixture.clinic.json("SELECT details->'breachRisk' AS r FROM ticket_history").await;
         assert_eq!(risk["r"], "high", "{due} {now}");
     }
 }
 
 #[tokio::test]
 async fn only_open_tickets_are_checked() {
-    let desk = Desk::new().await;
+    let fixture = TicketFixture::new().await;
     for status in ["OPEN", "IN_PROGRESS", "WAITING", "RESOLVED", "CLOSED"] {
-        desk.ticket(&format!("status = '{status}'")).await;
+        fixture.ticket(&format!("status = '{status}'")).await;
     }
-    let outcome = desk.run(BREACHED).await;
+    let outcome = fixture.run(BREACHED).await;
     assert_eq!(["checked", "breached", "recorded"].map(|key| outcome.count(key)), [3, 3, 3]);
-    let recorded = desk.clinic.json("SELECT array_agg(ticket_id ORDER BY 1) AS t FROM ticket_history").await;
+    let recorded = fixture.clinic.json("SELECT array_agg(ticket_id ORDER BY 1) AS t FROM ticket_history").await;
     assert_eq!(recorded["t"], json!([1, 2, 3]));
 }
 
 #[tokio::test]
 async fn the_tickets_own_due_date_comes_first_then_the_sla_then_the_newest_active_policy() {
-    let desk = Desk::new().await;
-    desk.clinic
+    let fixture = TicketFixture::new().await;
+    fixture
+        .clinic
         .sql(
             "INSERT INTO sla_policies (priority, resolution_minutes, active, created_at) VALUES
              ('HIGH', 1, true, '2026-01-01'), ('HIGH', 2880, true, '2026-01-03'), ('HIGH', 2, true, '2026-01-02'),
@@ -206,28 +217,28 @@ async fn the_tickets_own_due_date_comes_first_then_the_sla_then_the_newest_activ
         ("priority = 'MEDIUM', sla_due_at = NULL", None),
     ];
     for (changes, due) in cases {
-        desk.clinic.sql("TRUNCATE ticket_history, tickets CASCADE").await;
-        let ticket = desk.ticket(changes).await;
-        let before = desk.clinic.json("SELECT * FROM tickets").await;
+        fixture.clinic.sql("TRUNCATE ticket_history, tickets CASCADE").await;
+        let ticket = fixture.ticket(changes).await;
+        let before = fixture.clinic.json("SELECT * FROM tickets").await;
         let Some(due) = due else {
-            assert_eq!(desk.run("2026-12-31T00:00:00Z").await.count("checked"), 0, "{changes}");
+            assert_eq!(fixture.run("2026-12-31T00:00:00Z").await.count("checked"), 0, "{changes}");
             continue;
         };
-        let outcome = desk.run(due).await;
+        let outcome = fixture.run(due).await;
         assert_eq!(["checked", "breached", "at_risk"].map(|key| outcome.count(key)), [1, 0, 1], "{changes}");
-        desk.clinic.sql("DELETE FROM ticket_history").await;
+        fixture.clinic.sql("DELETE FROM ticket_history").await;
         let late = due.replace(":00Z", ":00.000001Z");
-        assert_eq!(desk.run(&late).await.count("breached"), 1, "{changes}");
+        assert_eq!(fixture.run(&late).await.count("breached"), 1, "{changes}");
         let recorded = format!("SELECT (details->>'dueAt')::timestamptz = '{due}' AS d FROM ticket_history");
-        assert_eq!(desk.clinic.json(&recorded).await["d"], true, "{changes}");
-        assert_eq!(desk.clinic.json("SELECT * FROM tickets").await, before, "ticket {ticket}: computed, not stored");
+        assert_eq!(fixture.clinic.json(&recorded).await["d"], true, "{changes}");
+        assert_eq!(fixture.clinic.json("SELECT * FROM tickets").await, before, "ticket {ticket}: computed, not stored");
     }
 }
 
 #[tokio::test]
 async fn only_what_is_worse_than_the_last_record_is_told() {
-    let desk = Desk::new().await;
-    let ticket = desk.ticket("").await;
+    let fixture = TicketFixture::new().await;
+    let ticket = fixture.ticket("").await;
     for (as_of, news) in [
         (LOW, nothing()),
         (MEDIUM, told("medium", 1)),
@@ -239,26 +250,26 @@ async fn only_what_is_worse_than_the_last_record_is_told() {
         (BREACHED, told("high", 1)),
         ("2026-04-01T00:00:00Z", nothing()),
     ] {
-        assert_eq!(desk.news(as_of).await, news, "{as_of}");
+        assert_eq!(fixture.news(as_of).await, news, "{as_of}");
     }
     // It gets better without a new due date, as when its creation is put right: recorded and not told, then told again.
-    desk.change(ticket, "created_at = '2026-02-01'").await;
-    assert_eq!(desk.news(MEDIUM).await, told("high", 0), "5 % of 39 days are left, and it is no breach any more");
-    desk.change(ticket, "created_at = '2026-03-08'").await;
-    assert_eq!(desk.news("2026-03-11T06:00:00Z").await, told("medium", 0));
-    assert_eq!(desk.news("2026-03-11T06:15:00Z").await, nothing());
-    desk.change(ticket, "created_at = '2026-03-11T05:00Z'").await;
-    assert_eq!(desk.news("2026-03-11T06:15:00Z").await, told("low", 0));
-    assert_eq!(desk.news("2026-03-11T06:30:00Z").await, nothing());
-    assert_eq!(desk.news("2026-03-11T20:00:00Z").await, told("medium", 1));
-    assert_eq!(desk.news("2026-03-11T23:00:00Z").await, told("high", 1));
+    fixture.change(ticket, "created_at = '2026-02-01'").await;
+    assert_eq!(fixture.news(MEDIUM).await, told("high", 0), "5 % of 39 days are left, and it is no breach any more");
+    fixture.change(ticket, "created_at = '2026-03-08'").await;
+    assert_eq!(fixture.news("2026-03-11T06:00:00Z").await, told("medium", 0));
+    assert_eq!(fixture.news("2026-03-11T06:15:00Z").await, nothing());
+    fixture.change(ticket, "created_at = '2026-03-11T05:00Z'").await;
+    assert_eq!(fixture.news("2026-03-11T06:15:00Z").await, told("low", 0));
+    assert_eq!(fixture.news("2026-03-11T06:30:00Z").await, nothing());
+    assert_eq!(fixture.news("2026-03-11T20:00:00Z").await, told("medium", 1));
+    assert_eq!(fixture.news("2026-03-11T23:00:00Z").await, told("high", 1));
 }
 
 #[tokio::test]
 async fn a_due_date_that_moved_is_news_while_the_risk_lasts() {
-    let desk = Desk::new().await;
-    let ticket = desk.ticket("").await;
-    assert_eq!(desk.news(MEDIUM).await, told("medium", 1));
+    let fixture = TicketFixture::new().await;
+    let ticket = fixture.ticket("").await;
+    assert_eq!(fixture.news(MEDIUM).await, told("medium", 1));
     for (changes, news) in [
         ("sla_due_at = '2026-03-12T01:00Z'", told("medium", 1)),
         ("title = 'Pump again'", nothing()),
@@ -275,34 +286,35 @@ async fn a_due_date_that_moved_is_news_while_the_risk_lasts() {
         ("custom_sla_due_at = '2026-03-31'", nothing()),
         ("custom_sla_due_at = '2026-03-12'", told("medium", 1)),
     ] {
-        desk.change(ticket, changes).await;
-        assert_eq!(desk.news(MEDIUM).await, news, "{changes}");
+        fixture.change(ticket, changes).await;
+        assert_eq!(fixture.news(MEDIUM).await, news, "{changes}");
     }
 }
 
 #[tokio::test]
 async fn a_due_date_that_moved_with_its_policy_is_news_too() {
-    let desk = Desk::new().await;
-    desk.clinic.sql("INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('MEDIUM', 14400)").await;
-    desk.ticket("sla_due_at = NULL").await;
-    assert_eq!(desk.news(MEDIUM).await, told("medium", 1));
-    desk.clinic.sql("INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('MEDIUM', 14000)").await;
-    assert_eq!(desk.news(MEDIUM).await, told("medium", 1));
+    let fixture = TicketFixture::new().await;
+    fixture.clinic.sql("INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('MEDIUM', 14400)").await;
+    fixture.ticket("sla_due_at = NULL").await;
+    assert_eq!(fixture.news(MEDIUM).await, told("medium", 1));
+    fixture.clinic.sql("INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('MEDIUM', 14000)").await;
+    assert_eq!(fixture.news(MEDIUM).await, told("medium", 1));
     // The due date that was computed is stored: nothing moved.
-    desk.clinic
+    fixture
+        .clinic
         .sql(&format!("UPDATE tickets SET sla_due_at = '{CREATED}'::timestamptz + interval '14000 minutes'"))
         .await;
-    assert_eq!(desk.news(MEDIUM).await, nothing());
+    assert_eq!(fixture.news(MEDIUM).await, nothing());
 }
 
 #[tokio::test]
 async fn what_was_found_is_recorded() {
-    let desk = Desk::new().await;
-    desk.ticket("").await;
-    desk.ticket("sla_due_at = '2026-03-10T12:00Z'").await;
-    let report = desk.run(HIGH).await.report();
+    let fixture = TicketFixture::new().await;
+    fixture.ticket("").await;
+    fixture.ticket("sla_due_at = '2026-03-10T12:00Z'").await;
+    let report = fixture.run(HIGH).await.report();
     let query = "SELECT to_jsonb(h) - 'id' FROM ticket_history h ORDER BY ticket_id";
-    for (row, (ticket, compliant, due, left)) in desk
+    for (row, (ticket, compliant, due, left)) in fixture
         .clinic
         .rows(query)
         .await
@@ -325,16 +337,16 @@ async fn what_was_found_is_recorded() {
         });
         assert_eq!(found, expected);
     }
-    assert_eq!(desk.clinic.count("SELECT count(*) FROM ticket_history").await, 2);
+    assert_eq!(fixture.clinic.count("SELECT count(*) FROM ticket_history").await, 2);
 }
 
 #[tokio::test]
 async fn who_ran_it_by_hand_is_the_actor() {
-    let desk = Desk::new().await;
-    desk.ticket("").await;
-    let admin = desk.clinic.user(desk.facility, "HOSPITAL_ADMIN").await;
+    let fixture = TicketFixture::new().await;
+    fixture.ticket("").await;
+    let admin = fixture.clinic.user(fixture.facility, "HOSPITAL_ADMIN").await;
     let args = ["monitor-ticket-sla", "--as-of", HIGH, "--actor", &admin.to_string()];
-    desk.clinic.run(&args).await.expect(0);
-    let actor = desk.clinic.json("SELECT actor_id, actor <> 'system' AS by_name FROM ticket_history").await;
+    fixture.clinic.run(&args).await.expect(0);
+    let actor = fixture.clinic.json("SELECT actor_id, actor <> 'system' AS by_name FROM ticket_history").await;
     assert_eq!(actor, json!({"actor_id": admin, "by_name": true}));
 }

@@ -3,19 +3,20 @@
 use serde_json::json;
 
 use super::super::owed;
-use super::{BREACHED, Desk, HIGH, MEDIUM};
+use super::{BREACHED, HIGH, MEDIUM, TicketFixture};
 
 #[tokio::test]
 async fn creator_assignee_leaders_and_followers_are_told() {
-    let desk = Desk::new().await;
+    let fixture = TicketFixture::new().await;
     let mut users = vec![];
     for _ in 0..6 {
-        users.push(desk.clinic.user(desk.facility, "AGENT").await);
+        users.push(fixture.clinic.user(fixture.facility, "AGENT").await);
     }
     let [assignee, second_leader, member, follower, second_follower, stranger] = users[..] else { unreachable!() };
-    let ticket = desk.ticket(&format!("assignee_id = {assignee}, team_id = {}", desk.team)).await;
-    let (team, leader, creator) = (desk.team, desk.leader, desk.creator);
-    desk.clinic
+    let ticket = fixture.ticket(&format!("assignee_id = {assignee}, team_id = {}", fixture.team)).await;
+    let (team, leader, creator) = (fixture.team, fixture.leader, fixture.creator);
+    fixture
+        .clinic
         .sql(&format!(
             "INSERT INTO team_members VALUES ({team}, {second_leader}, true), ({team}, {member}, false);
              INSERT INTO ticket_followers VALUES ({ticket}, {follower}), ({ticket}, {second_follower});
@@ -23,32 +24,33 @@ async fn creator_assignee_leaders_and_followers_are_told() {
              INSERT INTO team_members SELECT id, {stranger}, true FROM teams WHERE name = 'Another'"
         ))
         .await;
-    let outcome = desk.run(HIGH).await;
+    let outcome = fixture.run(HIGH).await;
     let mut expected = [creator, leader, assignee, second_leader, follower, second_follower];
     expected.sort_unstable();
-    assert_eq!(desk.told().await, expected.map(|user| format!("{user} IN_APP")));
+    assert_eq!(fixture.told().await, expected.map(|user| format!("{user} IN_APP")));
     assert_eq!(outcome.count("notifications_sent"), 6);
 }
 
 #[tokio::test]
 async fn who_is_several_of_them_is_told_once() {
-    let desk = Desk::new().await;
-    let (leader, team) = (desk.leader, desk.team);
-    let ticket = desk.ticket(&format!("created_by = {leader}, assignee_id = {leader}, team_id = {team}")).await;
-    desk.clinic
+    let fixture = TicketFixture::new().await;
+    let (leader, team) = (fixture.leader, fixture.team);
+    let ticket = fixture.ticket(&format!("created_by = {leader}, assignee_id = {leader}, team_id = {team}")).await;
+    fixture
+        .clinic
         .sql(&format!(
             "INSERT INTO ticket_followers VALUES ({ticket}, {leader});
              UPDATE users SET email = 'l@example.org' WHERE id = {leader};
              INSERT INTO notification_preferences VALUES ({leader}, true, true)"
         ))
         .await;
-    assert_eq!(desk.run(HIGH).await.count("notifications_sent"), 2);
-    assert_eq!(desk.told().await, [format!("{leader} IN_APP"), format!("{leader} EMAIL")]);
+    assert_eq!(fixture.run(HIGH).await.count("notifications_sent"), 2);
+    assert_eq!(fixture.told().await, [format!("{leader} IN_APP"), format!("{leader} EMAIL")]);
 }
 
 #[tokio::test]
 async fn each_is_told_as_they_prefer() {
-    let desk = Desk::new().await;
+    let fixture = TicketFixture::new().await;
     // (preferences: in-app and e-mail, or no row; has an address?, channels)
     let cases = [
         (None, true, &["IN_APP"][..]),
@@ -59,80 +61,82 @@ async fn each_is_told_as_they_prefer() {
         (Some((true, true)), false, &["IN_APP"]),
         (Some((false, true)), false, &[]),
     ];
-    let ticket = desk.ticket("created_by = NULL").await;
+    let ticket = fixture.ticket("created_by = NULL").await;
     let mut expected = vec![];
     for (preferences, address, channels) in cases {
-        let user = desk.clinic.user(desk.facility, "AGENT").await;
-        desk.clinic.sql(&format!("INSERT INTO ticket_followers VALUES ({ticket}, {user})")).await;
+        let user = fixture.clinic.user(fixture.facility, "AGENT").await;
+        fixture.clinic.sql(&format!("INSERT INTO ticket_followers VALUES ({ticket}, {user})")).await;
         if address {
-            desk.clinic.sql(&format!("UPDATE users SET email = 'u@example.org' WHERE id = {user}")).await;
+            fixture.clinic.sql(&format!("UPDATE users SET email = 'u@example.org' WHERE id = {user}")).await;
         }
         if let Some((in_app, email)) = preferences {
             let insert = format!("INSERT INTO notification_preferences VALUES ({user}, {in_app}, {email})");
-            desk.clinic.sql(&insert).await;
+            fixture.clinic.sql(&insert).await;
         }
         expected.extend(channels.iter().map(|channel| format!("{user} {channel}")));
     }
-    assert_eq!(desk.run(HIGH).await.count("notifications_sent"), expected.len() as u64);
-    assert_eq!(desk.told().await, expected);
+    assert_eq!(fixture.run(HIGH).await.count("notifications_sent"), expected.len() as u64);
+    assert_eq!(fixture.told().await, expected);
 }
 
 #[tokio::test]
 async fn users_who_have_left_get_nothing() {
-    let desk = Desk::new().await;
-    let (leader, team, creator) = (desk.leader, desk.team, desk.creator);
+    let fixture = TicketFixture::new().await;
+    let (leader, team, creator) = (fixture.leader, fixture.team, fixture.creator);
     let [assignee, follower] =
-        [desk.clinic.user(desk.facility, "AGENT").await, desk.clinic.user(desk.facility, "AGENT").await];
-    let ticket = desk.ticket(&format!("assignee_id = {assignee}, team_id = {team}")).await;
-    desk.clinic
+        [fixture.clinic.user(fixture.facility, "AGENT").await, fixture.clinic.user(fixture.facility, "AGENT").await];
+    let ticket = fixture.ticket(&format!("assignee_id = {assignee}, team_id = {team}")).await;
+    fixture
+        .clinic
         .sql(&format!(
             "INSERT INTO ticket_followers VALUES ({ticket}, {follower});
              UPDATE users SET active = false, email = 'u@example.org' WHERE id IN ({leader}, {assignee}, {follower});
              INSERT INTO notification_preferences SELECT id, true, true FROM users"
         ))
         .await;
-    desk.run(HIGH).await;
-    assert_eq!(desk.told().await, [format!("{creator} IN_APP")], "who has no address, but is there");
+    fixture.run(HIGH).await;
+    assert_eq!(fixture.told().await, [format!("{creator} IN_APP")], "who has no address, but is there");
 }
 
 #[tokio::test]
 async fn what_nobody_is_told_of_is_recorded_all_the_same() {
-    let desk = Desk::new().await;
-    desk.ticket("created_by = NULL").await;
-    desk.ticket("").await;
-    let off = format!("INSERT INTO notification_preferences VALUES ({}, false, false)", desk.creator);
-    desk.clinic.sql(&off).await;
-    let outcome = desk.run(HIGH).await;
+    let fixture = TicketFixture::new().await;
+    fixture.ticket("created_by = NULL").await;
+    fixture.ticket("").await;
+    let off = format!("INSERT INTO notification_preferences VALUES ({}, false, false)", fixture.creator);
+    fixture.clinic.sql(&off).await;
+    let outcome = fixture.run(HIGH).await;
     let counts = ["recorded", "notifications_sent", "skipped", "failed"].map(|key| outcome.count(key));
     assert_eq!(counts, [2, 0, 0, 0]);
-    assert_eq!(desk.told().await, [""; 0]);
-    assert_eq!(desk.run(HIGH).await.count("recorded"), 0);
+    assert_eq!(fixture.told().await, [""; 0]);
+    assert_eq!(fixture.run(HIGH).await.count("recorded"), 0);
 }
 
 #[tokio::test]
 async fn each_is_told_in_the_right_words() {
-    let desk = Desk::new().await;
+    let fixture = TicketFixture::new().await;
     // At a medium risk, at a high one, and breached.
     for due in ["2026-03-12", "2026-03-10T01:00Z", "2026-03-09"] {
-        desk.ticket(&format!("sla_due_at = '{due}'")).await;
+        fixture.ticket(&format!("sla_due_at = '{due}'")).await;
     }
-    desk.clinic
+    fixture
+        .clinic
         .sql(&format!(
             "UPDATE users SET email = 'u@example.org';
              INSERT INTO notification_preferences VALUES ({}, true, true)",
-            desk.creator
+            fixture.creator
         ))
         .await;
-    let report = desk.run(MEDIUM).await.report();
+    let report = fixture.run(MEDIUM).await.report();
     assert_eq!(report["notifications_sent"], json!(6));
-    insta::assert_snapshot!("ticket_sla", owed::notices(&desk.clinic, &report["run_id"]).await);
+    insta::assert_snapshot!("ticket_sla", owed::notices(&fixture.clinic, &report["run_id"]).await);
 }
 
 #[tokio::test]
 async fn the_number_is_the_one_that_people_use() {
-    let desk = Desk::new().await;
-    desk.ticket("number = 'HD/2026 #7'").await;
-    desk.run(BREACHED).await;
-    let body: String = desk.clinic.row("SELECT body FROM notifications", &[]).await.get(0);
+    let fixture = TicketFixture::new().await;
+    fixture.ticket("number = 'HD/2026 #7'").await;
+    fixture.run(BREACHED).await;
+    let body: String = fixture.clinic.row("SELECT body FROM notifications", &[]).await.get(0);
     assert!(body.contains("HD/2026 #7") && body.contains("has breached its SLA"), "{body}");
 }

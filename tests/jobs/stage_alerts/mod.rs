@@ -1,5 +1,7 @@
 //! `rounds stage-alerts`: its rules at every boundary, and everything a job owes.
 
+mod properties;
+
 use serde_json::json;
 
 use crate::support::clinic::Visit;
@@ -8,7 +10,7 @@ use crate::support::{Clinic, gate, program};
 const DAY: &str = "2026-03-02";
 
 /// A facility with a 15-minute doctor, a nurse and a receptionist; a visit at 09:00, checked in at 09:05.
-struct Floor {
+struct FloorFixture {
     clinic: Clinic,
     facility: i64,
     doctor: i64,
@@ -16,15 +18,15 @@ struct Floor {
     visit: i64,
 }
 
-impl Floor {
+impl FloorFixture {
     async fn new() -> Self {
         let clinic = Clinic::new().await;
         let (facility, doctor) = clinic.new_york(15).await;
         let nurse = clinic.user(facility, "NURSE").await;
         clinic.user(facility, "RECEPTIONIST").await;
-        let mut floor = Self { clinic, facility, doctor, nurse, visit: 0 };
-        floor.visit = floor.checked_in(Some(15)).await;
-        floor
+        let mut fixture = Self { clinic, facility, doctor, nurse, visit: 0 };
+        fixture.visit = fixture.checked_in(Some(15)).await;
+        fixture
     }
 
     async fn checked_in(&self, slot: Option<i32>) -> i64 {
@@ -54,120 +56,120 @@ impl Floor {
 
 #[tokio::test]
 async fn by_slot_end_each_stage_has_its_minutes() {
-    let floor = Floor::new().await;
-    assert_eq!(floor.run("09:19:59.999", &[]).await.count("scanned"), 0, "slot end + 5 is 09:20");
-    assert_eq!(floor.run("09:20:00", &[]).await.report()["raised_by_type"]["no_vitals"], 1);
-    assert_eq!(floor.alerts().await, ["NO_VITALS ACTIVE 09:20"]);
-    floor.vitals("09:21").await;
-    assert_eq!(floor.run("09:24:59", &[]).await.count("resolved"), 1);
-    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:20"]);
-    let outcome = floor.run("09:25:00", &[]).await;
+    let fixture = FloorFixture::new().await;
+    assert_eq!(fixture.run("09:19:59.999", &[]).await.count("scanned"), 0, "slot end + 5 is 09:20");
+    assert_eq!(fixture.run("09:20:00", &[]).await.report()["raised_by_type"]["no_vitals"], 1);
+    assert_eq!(fixture.alerts().await, ["NO_VITALS ACTIVE 09:20"]);
+    fixture.vitals("09:21").await;
+    assert_eq!(fixture.run("09:24:59", &[]).await.count("resolved"), 1);
+    assert_eq!(fixture.alerts().await, ["NO_VITALS RESOLVED 09:20"]);
+    let outcome = fixture.run("09:25:00", &[]).await;
     assert_eq!((outcome.count("raised"), outcome.count("scanned")), (1, 1), "slot end + 10 is 09:25");
-    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:20", "NO_DOCTOR ACTIVE 09:25"]);
-    assert_eq!(floor.run("09:30:00", &[]).await.count("scanned"), 0, "a second run changes nothing");
+    assert_eq!(fixture.alerts().await, ["NO_VITALS RESOLVED 09:20", "NO_DOCTOR ACTIVE 09:25"]);
+    assert_eq!(fixture.run("09:30:00", &[]).await.count("scanned"), 0, "a second run changes nothing");
 }
 
 #[tokio::test]
 async fn the_day_by_arrival_comes_out_as_told() {
-    let floor = Floor::new().await;
+    let fixture = FloorFixture::new().await;
     let arrival = ["--basis", "arrival"];
-    assert_eq!(floor.run("09:09:59", &arrival).await.count("scanned"), 0);
-    floor.run("09:10:00", &arrival).await;
-    assert_eq!(floor.alerts().await, ["NO_VITALS ACTIVE 09:10"]);
-    floor.vitals("09:12").await;
-    floor.run("09:15:00", &arrival).await;
-    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:10"]);
-    floor.run("09:20:00", &arrival).await;
-    assert_eq!(floor.run("09:21:59", &arrival).await.count("scanned"), 0);
-    floor.run("09:25:00", &arrival).await;
-    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:10", "NO_DOCTOR ACTIVE 09:25"]);
-    floor.clinic.sql("UPDATE appointments SET status = 'IN_PROGRESS'").await;
-    floor.run("09:30:00", &arrival).await;
-    assert_eq!(floor.alerts().await, ["NO_VITALS RESOLVED 09:10", "NO_DOCTOR RESOLVED 09:25"]);
+    assert_eq!(fixture.run("09:09:59", &arrival).await.count("scanned"), 0);
+    fixture.run("09:10:00", &arrival).await;
+    assert_eq!(fixture.alerts().await, ["NO_VITALS ACTIVE 09:10"]);
+    fixture.vitals("09:12").await;
+    fixture.run("09:15:00", &arrival).await;
+    assert_eq!(fixture.alerts().await, ["NO_VITALS RESOLVED 09:10"]);
+    fixture.run("09:20:00", &arrival).await;
+    assert_eq!(fixture.run("09:21:59", &arrival).await.count("scanned"), 0);
+    fixture.run("09:25:00", &arrival).await;
+    assert_eq!(fixture.alerts().await, ["NO_VITALS RESOLVED 09:10", "NO_DOCTOR ACTIVE 09:25"]);
+    fixture.clinic.sql("UPDATE appointments SET status = 'IN_PROGRESS'").await;
+    fixture.run("09:30:00", &arrival).await;
+    assert_eq!(fixture.alerts().await, ["NO_VITALS RESOLVED 09:10", "NO_DOCTOR RESOLVED 09:25"]);
     let resolved = "SELECT count(*) FROM stage_alerts x JOIN cron_job_runs r ON r.id = x.resolved_run_id
                     WHERE x.resolved_by IS NULL AND r.metadata->'report'->>'resolved' = '1'";
-    assert_eq!(floor.clinic.count(resolved).await, 2);
-    assert_eq!(floor.clinic.mark("2026-03-02T09:30:00-05:00").await.expect(0).count("marked"), 0);
+    assert_eq!(fixture.clinic.count(resolved).await, 2);
+    assert_eq!(fixture.clinic.mark("2026-03-02T09:30:00-05:00").await.expect(0).count("marked"), 0);
 }
 
 #[tokio::test]
 async fn by_arrival_nobody_is_late_before_the_slot_begins() {
-    let floor = Floor::new().await;
-    floor.clinic.sql("UPDATE appointments SET checked_in_at = '2026-03-02 08:30-05'").await;
-    assert_eq!(floor.run("09:04:59", &["--basis", "arrival"]).await.count("scanned"), 0);
-    assert_eq!(floor.run("09:05:00", &["--basis", "arrival"]).await.count("raised"), 1);
+    let fixture = FloorFixture::new().await;
+    fixture.clinic.sql("UPDATE appointments SET checked_in_at = '2026-03-02 08:30-05'").await;
+    assert_eq!(fixture.run("09:04:59", &["--basis", "arrival"]).await.count("scanned"), 0);
+    assert_eq!(fixture.run("09:05:00", &["--basis", "arrival"]).await.count("raised"), 1);
 }
 
 #[tokio::test]
 async fn the_linked_slots_end_comes_before_the_slot_length() {
-    let floor = Floor::new().await;
-    floor.clinic.sql("UPDATE doctor_slots SET end_time = '09:40'").await;
-    assert_eq!(floor.run("09:44:59", &[]).await.count("scanned"), 0);
-    assert_eq!(floor.run("09:45:00", &[]).await.count("raised"), 1);
+    let fixture = FloorFixture::new().await;
+    fixture.clinic.sql("UPDATE doctor_slots SET end_time = '09:40'").await;
+    assert_eq!(fixture.run("09:44:59", &[]).await.count("scanned"), 0);
+    assert_eq!(fixture.run("09:45:00", &[]).await.count("raised"), 1);
 }
 
 #[tokio::test]
 async fn minutes_are_flags() {
-    let floor = Floor::new().await;
-    assert_eq!(floor.run("09:16:00", &["--no-vitals-minutes", "1"]).await.count("raised"), 1);
-    floor.vitals("09:17").await;
-    let outcome = floor.run("09:17:00", &["--no-doctor-minutes", "2"]).await;
+    let fixture = FloorFixture::new().await;
+    assert_eq!(fixture.run("09:16:00", &["--no-vitals-minutes", "1"]).await.count("raised"), 1);
+    fixture.vitals("09:17").await;
+    let outcome = fixture.run("09:17:00", &["--no-doctor-minutes", "2"]).await;
     assert_eq!((outcome.count("raised"), outcome.count("resolved")), (1, 1));
 }
 
 #[tokio::test]
 async fn waiting_counts_from_check_in_where_somebody_set_a_number() {
-    let floor = Floor::new().await;
+    let fixture = FloorFixture::new().await;
     let off = ["--no-vitals-minutes", "1440"];
-    assert_eq!(floor.run("12:00:00", &off).await.count("scanned"), 0, "off where nobody set it");
+    assert_eq!(fixture.run("12:00:00", &off).await.count("scanned"), 0, "off where nobody set it");
     let flag = [&off[..], &["--waiting-minutes", "30"]].concat();
-    assert_eq!(floor.run("09:34:59", &flag).await.count("scanned"), 0);
-    floor.clinic.sql("UPDATE facilities SET waiting_alert_minutes = 40").await;
-    assert_eq!(floor.run("09:44:59", &flag).await.count("scanned"), 0, "the facility's own number counts");
-    let outcome = floor.run("09:45:00", &flag).await;
+    assert_eq!(fixture.run("09:34:59", &flag).await.count("scanned"), 0);
+    fixture.clinic.sql("UPDATE facilities SET waiting_alert_minutes = 40").await;
+    assert_eq!(fixture.run("09:44:59", &flag).await.count("scanned"), 0, "the facility's own number counts");
+    let outcome = fixture.run("09:45:00", &flag).await;
     assert_eq!(outcome.report()["raised_by_type"]["waiting_too_long"], 1);
     assert_eq!(outcome.count("notifications"), 3, "doctor, nurse and receptionist");
 }
 
 #[tokio::test]
 async fn an_alert_comes_once_ever() {
-    let floor = Floor::new().await;
-    floor.run("09:20:00", &[]).await;
-    let nurse = floor.nurse;
+    let fixture = FloorFixture::new().await;
+    fixture.run("09:20:00", &[]).await;
+    let nurse = fixture.nurse;
     let by = format!("acknowledged_by = {nurse}, acknowledged_at = triggered_at");
-    floor.clinic.sql(&format!("UPDATE stage_alerts SET status = 'ACKNOWLEDGED', {by}")).await;
-    assert_eq!(floor.run("09:25:00", &[]).await.count("scanned"), 0, "acknowledged, and still no vitals");
+    fixture.clinic.sql(&format!("UPDATE stage_alerts SET status = 'ACKNOWLEDGED', {by}")).await;
+    assert_eq!(fixture.run("09:25:00", &[]).await.count("scanned"), 0, "acknowledged, and still no vitals");
     let by = format!("resolved_by = {nurse}, resolved_at = triggered_at");
-    floor.clinic.sql(&format!("UPDATE stage_alerts SET status = 'RESOLVED', {by}")).await;
-    assert_eq!(floor.run("09:30:00", &[]).await.count("scanned"), 0, "resolved by a person");
-    assert_eq!(floor.alerts().await.len(), 1);
+    fixture.clinic.sql(&format!("UPDATE stage_alerts SET status = 'RESOLVED', {by}")).await;
+    assert_eq!(fixture.run("09:30:00", &[]).await.count("scanned"), 0, "resolved by a person");
+    assert_eq!(fixture.alerts().await.len(), 1);
 }
 
 #[tokio::test]
 async fn an_acknowledged_alert_resolves_when_the_visit_moves_on() {
-    let floor = Floor::new().await;
-    floor.run("09:20:00", &[]).await;
-    let by = format!("acknowledged_by = {}, acknowledged_at = triggered_at", floor.nurse);
-    floor.clinic.sql(&format!("UPDATE stage_alerts SET status = 'ACKNOWLEDGED', {by}")).await;
-    floor.clinic.sql("UPDATE appointments SET status = 'COMPLETED'").await;
-    assert_eq!(floor.run("09:25:00", &[]).await.count("resolved"), 1);
-    let row = floor.clinic.json("SELECT resolved_by, acknowledged_by FROM stage_alerts").await;
-    assert_eq!(row, json!({"resolved_by": null, "acknowledged_by": floor.nurse}));
+    let fixture = FloorFixture::new().await;
+    fixture.run("09:20:00", &[]).await;
+    let by = format!("acknowledged_by = {}, acknowledged_at = triggered_at", fixture.nurse);
+    fixture.clinic.sql(&format!("UPDATE stage_alerts SET status = 'ACKNOWLEDGED', {by}")).await;
+    fixture.clinic.sql("UPDATE appointments SET status = 'COMPLETED'").await;
+    assert_eq!(fixture.run("09:25:00", &[]).await.count("resolved"), 1);
+    let row = fixture.clinic.json("SELECT resolved_by, acknowledged_by FROM stage_alerts").await;
+    assert_eq!(row, json!({"resolved_by": null, "acknowledged_by": fixture.nurse}));
 }
 
 #[tokio::test]
 async fn staff_read_the_right_words_and_the_right_staff_does() {
-    let floor = Floor::new().await;
-    let clinic = &floor.clinic;
+    let fixture = FloorFixture::new().await;
+    let clinic = &fixture.clinic;
     // Not told: who is inactive, and who works elsewhere.
-    let inactive = clinic.user(floor.facility, "NURSE").await;
+    let inactive = clinic.user(fixture.facility, "NURSE").await;
     clinic.sql(&format!("UPDATE users SET active = false WHERE id = {inactive}")).await;
     let elsewhere = clinic.facility("America/Denver", None).await;
     clinic.user(elsewhere, "NURSE").await;
     clinic.sql("UPDATE facilities SET waiting_alert_minutes = 30").await;
-    floor.run("09:40:00", &[]).await;
-    floor.vitals("09:41").await;
-    floor.run("09:45:00", &[]).await;
+    fixture.run("09:40:00", &[]).await;
+    fixture.vitals("09:41").await;
+    fixture.run("09:45:00", &[]).await;
     let query = "SELECT concat_ws(' | ', n.channel, n.status, n.type, n.priority, u.role, n.title, n.body, n.metadata,
                                   n.dedupe_key)
                  FROM notifications n JOIN users u ON u.id = n.recipient_id WHERE n.recipient_kind = 'USER' ORDER BY n.id";
@@ -178,79 +180,82 @@ async fn staff_read_the_right_words_and_the_right_staff_does() {
 
 #[tokio::test]
 async fn an_alert_that_nobody_can_be_told_of_is_raised_all_the_same() {
-    let floor = Floor::new().await;
-    floor.clinic.sql("UPDATE users SET active = false").await;
-    let outcome = floor.run("09:20:00", &[]).await;
+    let fixture = FloorFixture::new().await;
+    fixture.clinic.sql("UPDATE users SET active = false").await;
+    let outcome = fixture.run("09:20:00", &[]).await;
     assert_eq!((outcome.count("raised"), outcome.count("notifications"), outcome.count("undeliverable")), (1, 0, 1));
 }
 
 #[tokio::test]
 async fn other_visits_are_left_alone() {
-    let floor = Floor::new().await;
+    let fixture = FloorFixture::new().await;
     for status in ["SCHEDULED", "CONFIRMED", "IN_PROGRESS", "COMPLETED", "NO_SHOW"] {
-        floor.clinic.sql(&format!("UPDATE appointments SET status = '{status}'")).await;
-        assert_eq!(floor.run("12:00:00", &["--waiting-minutes", "1"]).await.count("scanned"), 0, "{status}");
+        fixture.clinic.sql(&format!("UPDATE appointments SET status = '{status}'")).await;
+        assert_eq!(fixture.run("12:00:00", &["--waiting-minutes", "1"]).await.count("scanned"), 0, "{status}");
     }
-    floor.clinic.sql("UPDATE appointments SET status = 'CHECKED_IN', appointment_date = '2026-03-01'").await;
-    assert_eq!(floor.run("12:00:00", &["--lookback-days", "0"]).await.count("scanned"), 0);
-    assert_eq!(floor.run("12:00:00", &["--lookback-days", "1"]).await.count("raised"), 1);
+    fixture.clinic.sql("UPDATE appointments SET status = 'CHECKED_IN', appointment_date = '2026-03-01'").await;
+    assert_eq!(fixture.run("12:00:00", &["--lookback-days", "0"]).await.count("scanned"), 0);
+    assert_eq!(fixture.run("12:00:00", &["--lookback-days", "1"]).await.count("raised"), 1);
 }
 
 #[tokio::test]
 async fn a_visit_that_is_held_or_moves_on_gets_no_alert() {
-    let floor = Floor::new().await;
-    let second = floor.checked_in(None).await;
-    floor.clinic.sql(&format!("BEGIN; SELECT FROM appointments WHERE id = {} FOR NO KEY UPDATE", floor.visit)).await;
-    let outcome = floor.run("09:20:00", &[]).await;
+    let fixture = FloorFixture::new().await;
+    let second = fixture.checked_in(None).await;
+    fixture
+        .clinic
+        .sql(&format!("BEGIN; SELECT FROM appointments WHERE id = {} FOR NO KEY UPDATE", fixture.visit))
+        .await;
+    let outcome = fixture.run("09:20:00", &[]).await;
     assert_eq!((outcome.count("scanned"), outcome.count("raised")), (2, 1));
     assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 1}));
-    floor.clinic.sql("COMMIT").await;
+    fixture.clinic.sql("COMMIT").await;
     assert_eq!(
-        floor.clinic.count(&format!("SELECT count(*) FROM stage_alerts WHERE appointment_id = {second}")).await,
+        fixture.clinic.count(&format!("SELECT count(*) FROM stage_alerts WHERE appointment_id = {second}")).await,
         1
     );
-    assert_eq!(floor.run("09:20:00", &[]).await.count("raised"), 1);
+    assert_eq!(fixture.run("09:20:00", &[]).await.count("raised"), 1);
 }
 
 #[tokio::test]
 async fn an_alert_that_is_being_acknowledged_is_left_to_the_next_run() {
-    let floor = Floor::new().await;
-    floor.run("09:20:00", &[]).await;
-    floor.vitals("09:21").await;
-    floor.clinic.sql("BEGIN; SELECT FROM stage_alerts FOR UPDATE").await;
-    let outcome = floor.run("09:22:00", &[]).await;
+    let fixture = FloorFixture::new().await;
+    fixture.run("09:20:00", &[]).await;
+    fixture.vitals("09:21").await;
+    fixture.clinic.sql("BEGIN; SELECT FROM stage_alerts FOR UPDATE").await;
+    let outcome = fixture.run("09:22:00", &[]).await;
     assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 1}));
-    floor.clinic.sql("COMMIT").await;
-    assert_eq!(floor.run("09:22:00", &[]).await.count("resolved"), 1);
+    fixture.clinic.sql("COMMIT").await;
+    assert_eq!(fixture.run("09:22:00", &[]).await.count("resolved"), 1);
 }
 
 #[tokio::test]
 async fn a_poison_row_a_brake_and_a_dry_run_are_as_for_every_job() {
-    let floor = Floor::new().await;
+    let fixture = FloorFixture::new().await;
     for _ in 0..4 {
-        floor.checked_in(None).await;
+        fixture.checked_in(None).await;
     }
     let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"];
-    let brake = floor.clinic.run(&[&args[..], &["--max-items", "4"]].concat()).await.expect(5);
+    let brake = fixture.clinic.run(&[&args[..], &["--max-items", "4"]].concat()).await.expect(5);
     assert_eq!(brake.report()["error_code"], "BRAKE");
-    let dry = floor.clinic.run(&[&args[..], &["--dry-run"]].concat()).await.expect(0);
-    assert_eq!((dry.count("raised"), floor.alerts().await.len()), (5, 0));
-    floor.clinic.sql("ALTER TABLE stage_alerts ADD CHECK (appointment_id <> 3)").await;
-    let outcome = floor.clinic.run(&[&args[..], &["--batch-rows", "2"]].concat()).await.expect(3);
+    let dry = fixture.clinic.run(&[&args[..], &["--dry-run"]].concat()).await.expect(0);
+    assert_eq!((dry.count("raised"), fixture.alerts().await.len()), (5, 0));
+    fixture.clinic.sql("ALTER TABLE stage_alerts ADD CHECK (appointment_id <> 3)").await;
+    let outcome = fixture.clinic.run(&[&args[..], &["--batch-rows", "2"]].concat()).await.expect(3);
     assert_eq!((outcome.count("raised"), outcome.count("failed")), (4, 1));
     assert_eq!(outcome.report()["errors"], json!([{"entity": "appointment", "id": 3, "code": "23514"}]));
 }
 
 #[tokio::test]
 async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
-    let floor = Floor::new().await;
-    let unset = floor.clinic.doctor(floor.facility, None).await;
-    let without_slot = floor.checked_in(None).await;
-    floor.clinic.sql(&format!("UPDATE appointments SET doctor_id = {unset} WHERE id = {without_slot}")).await;
-    floor.clinic.sql("ALTER TABLE facilities DROP CONSTRAINT facilities_time_zone_known").await;
-    let lost = floor.clinic.facility("CANARY/Nowhere", Some(1)).await;
+    let fixture = FloorFixture::new().await;
+    let unset = fixture.clinic.doctor(fixture.facility, None).await;
+    let without_slot = fixture.checked_in(None).await;
+    fixture.clinic.sql(&format!("UPDATE appointments SET doctor_id = {unset} WHERE id = {without_slot}")).await;
+    fixture.clinic.sql("ALTER TABLE facilities DROP CONSTRAINT facilities_time_zone_known").await;
+    let lost = fixture.clinic.facility("CANARY/Nowhere", Some(1)).await;
     let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00", "--waiting-minutes", "1"];
-    let outcome = floor.clinic.run(&args).await.expect(3);
+    let outcome = fixture.clinic.run(&args).await.expect(3);
     let errors = json!([
         {"entity": "facility", "id": lost, "code": "UNKNOWN_TIME_ZONE"},
         {"entity": "doctor", "id": unset, "code": "NO_SLOT_LENGTH"},
@@ -258,30 +263,31 @@ async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
     assert_eq!(outcome.report()["errors"], errors);
     assert_eq!(outcome.count("raised"), 3, "one without vitals; both wait too long");
     // By arrival the slot length is not needed.
-    let arrival = floor.clinic.run(&[&args[..], &["--basis", "arrival"]].concat()).await.expect(3);
+    let arrival = fixture.clinic.run(&[&args[..], &["--basis", "arrival"]].concat()).await.expect(3);
     assert_eq!(arrival.count("failed"), 1);
     assert_eq!(arrival.report()["raised_by_type"]["no_vitals"], 1);
 }
 
 #[tokio::test]
 async fn two_runs_and_a_killed_one_alert_each_visit_once() {
-    let floor = Floor::new().await;
+    let fixture = FloorFixture::new().await;
     for _ in 0..30 {
-        floor.checked_in(None).await;
+        fixture.checked_in(None).await;
     }
-    gate::build_before(&floor.clinic, "stage_alerts").await;
-    gate::close(&floor.clinic, 15).await;
+    gate::build_before(&fixture.clinic, "stage_alerts").await;
+    gate::close(&fixture.clinic, 15).await;
     let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00", "--batch-rows", "10", "--lease", "2s"];
-    let mut killed = floor.clinic.program.start(&args);
-    gate::reached(&floor.clinic).await;
+    let mut killed = fixture.clinic.program.start(&args);
+    gate::reached(&fixture.clinic).await;
     killed.kill().await.expect("it lives");
-    gate::open(&floor.clinic).await;
+    gate::open(&fixture.clinic).await;
     tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
-    let runs = [floor.clinic.program.start(&args), floor.clinic.program.start(&args)];
+    let runs = [fixture.clinic.program.start(&args), fixture.clinic.program.start(&args)];
     for run in runs {
         program::finish(run).await.expect(0);
     }
-    let counts = floor.clinic.json("SELECT count(*) AS n, count(DISTINCT appointment_id) AS d FROM stage_alerts").await;
+    let counts =
+        fixture.clinic.json("SELECT count(*) AS n, count(DISTINCT appointment_id) AS d FROM stage_alerts").await;
     assert_eq!(counts, json!({"n": 31, "d": 31}));
-    assert_eq!(floor.clinic.count("SELECT count(*) FROM notifications").await, 31);
+    assert_eq!(fixture.clinic.count("SELECT count(*) FROM notifications").await, 31);
 }

@@ -1,0 +1,50 @@
+//! The rule in SQL against the same rule in Rust, on random rows.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Duration, Utc};
+use fastrand::Rng;
+
+use crate::jobs::properties::{Row, instants, random_clinic, rows, seed};
+
+impl Row {
+    fn is_no_show(&self, now: DateTime<Utc>, lookback_days: i64) -> bool {
+        let today = now.with_timezone(&self.zone).date_naive();
+        self.source == "LOCAL"
+            && ["SCHEDULED", "CONFIRMED"].contains(&self.status.as_str())
+            && self.date >= today - Duration::days(lookback_days)
+            && self
+                .no_show_after
+                .or(self.slot_minutes)
+                .is_some_and(|timeout| now >= self.starts_at() + Duration::minutes(timeout))
+    }
+}
+
+#[tokio::test]
+async fn no_shows_are_what_the_oracle_says() {
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    for now in instants() {
+        let clinic = random_clinic(&mut rng, now).await;
+        let rows = rows(&clinic).await;
+        let lookback = rng.i64(0..10);
+        let due: BTreeSet<i64> = rows.iter().filter(|row| row.is_no_show(now, lookback)).map(|row| row.id).collect();
+        let released: BTreeSet<i64> = rows
+            .iter()
+            .filter(|row| due.contains(&row.id) && row.slot_ends_at().is_some_and(|end| now < end))
+            .map(|row| row.id)
+            .collect();
+        let (lookback, as_of) = (lookback.to_string(), now.to_rfc3339());
+        let args = ["mark-no-shows", "--as-of", &as_of, "--lookback-days", &lookback, "--batch-rows", "100"];
+        let outcome = clinic.run(&args).await;
+        assert!([0, 3].contains(&outcome.code), "{outcome:?}");
+        let ids = async |query: &str| clinic.rows(query).await.iter().map(|row| row.get(0)).collect::<BTreeSet<i64>>();
+        assert!(due.len() > 20, "the rows are no test: {}", due.len());
+        assert_eq!(ids("SELECT appointment_id FROM no_show_logs").await, due, "seed {seed}, {now}");
+        let log = "SELECT appointment_id FROM no_show_logs WHERE slot_released";
+        assert_eq!(ids(log).await, released, "seed {seed}, {now}");
+        let taken = "SELECT a.id FROM appointments a JOIN doctor_slots s ON s.appointment_id = a.id WHERE s.is_booked";
+        let expected = rows.iter().filter(|row| row.slot_end.is_some() && !released.contains(&row.id));
+        assert_eq!(ids(taken).await, expected.map(|row| row.id).collect(), "seed {seed}, {now}");
+    }
+}
