@@ -4,11 +4,41 @@ mod properties;
 
 use serde_json::json;
 
+use super::owed::{self, Owed, Subject};
 use crate::support::Clinic;
 use crate::support::clinic::Visit;
 
 const DAY: &str = "2026-03-02";
 const AT_0915: &str = "2026-03-02T09:15:00-05:00";
+
+const SUBJECT: Subject = Subject {
+    job: &["mark-no-shows", "--as-of", AT_0915],
+    table: "appointments",
+    written: ("no_show_logs", "appointment_id"),
+    evidence: &[
+        ("no_show_logs", "appointment_id", 1),
+        ("(SELECT * FROM appointments WHERE status = 'NO_SHOW')", "id", 1),
+        ("notifications", "entity_id", 2),
+    ],
+    entity: "appointment",
+    done: "/marked",
+    ..owed::SUBJECT
+};
+
+/// Visits of a patient with a phone.
+struct VisitFixture;
+
+impl VisitFixture {
+    /// With so many that are due.
+    async fn owed(things: i64) -> Owed {
+        let clinic = Clinic::new().await;
+        let (facility, doctor) = clinic.new_york(15).await;
+        clinic.many(facility, doctor, things).await;
+        Owed { subject: &SUBJECT, clinic, things, beside: None }
+    }
+}
+
+owed::owed_by_the_job!(VisitFixture);
 
 /// A visit at 09:00 of 2026-03-02.
 fn at_nine(facility: i64, doctor: i64, status: &'static str, slot: Option<i32>) -> Visit<'static> {
@@ -239,15 +269,6 @@ async fn a_row_that_the_application_holds_is_left_to_the_next_run() {
 }
 
 #[tokio::test]
-async fn a_child_row_that_is_being_inserted_is_no_reason_to_skip() {
-    let clinic = Clinic::new().await;
-    let (facility, doctor) = clinic.new_york(15).await;
-    clinic.visit(at_nine(facility, doctor, "SCHEDULED", None)).await;
-    clinic.sql("BEGIN; SELECT FROM appointments FOR KEY SHARE").await;
-    assert_eq!(clinic.mark(AT_0915).await.expect(0).count("marked"), 1);
-}
-
-#[tokio::test]
 async fn a_row_that_cannot_be_had_in_time_is_skipped_and_the_others_go_through() {
     let clinic = Clinic::new().await;
     let (facility, doctor) = clinic.new_york(15).await;
@@ -291,16 +312,6 @@ async fn a_patient_who_checks_in_at_the_same_moment_wins() {
     assert_eq!(outcome.report()["skipped_by_reason"], json!({"changed": 1}));
     assert_eq!(clinic.status(2).await, "CHECKED_IN");
     assert_eq!(clinic.effects().await, (1, 1, 2));
-}
-
-#[tokio::test]
-async fn one_more_than_a_batch_takes_two() {
-    let clinic = Clinic::new().await;
-    let (facility, doctor) = clinic.new_york(15).await;
-    clinic.many(facility, doctor, 11).await;
-    clinic.run(&["mark-no-shows", "--as-of", AT_0915, "--batch-rows", "10"]).await.expect(0);
-    let transactions = clinic.count("SELECT count(DISTINCT xmin::text) FROM no_show_logs").await;
-    assert_eq!((transactions, clinic.effects().await), (2, (11, 11, 22)));
 }
 
 #[tokio::test]

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
 
+use super::owed::{self, Owed, Subject};
 use crate::support::{Clinic, gate, program};
 
 const NOW: &str = "2027-03-02T12:00:00Z";
+/// Before the runs of these tests, none of which is old then.
+const EARLIER: &str = "2026-03-02T12:00:00Z";
 const PRUNE: [&str; 3] = ["prune", "--as-of", NOW];
 
 /// A run that ended so long before NOW; returns its id.
@@ -43,6 +46,55 @@ async fn notice(clinic: &Clinic, status: &str, age: &str) {
          FROM (SELECT timestamptz '{NOW}' - interval '{age}' AS t) c"
     );
     clinic.client.execute(&insert, &[&status]).await.expect("can be inserted");
+}
+
+/// Notifications that were sent long ago; of each that goes a row of `gone` is left.
+struct NoticeFixture;
+
+impl NoticeFixture {
+    /// With so many of them, as what every job owes sees it.
+    async fn owed(things: i64) -> Owed {
+        let clinic = Clinic::new().await;
+        clinic
+            .sql(&format!(
+                "INSERT INTO notifications (recipient_kind, recipient_id, channel, type, title, body, entity, entity_id,
+                                            dedupe_key, status, sent_at, created_at)
+                 SELECT 'PATIENT', 1, 'SMS', 'T', 't', 'b', 'appointment', n, n, 'SENT', long_ago, long_ago
+                 FROM generate_series(1, {things}) n, (SELECT timestamptz '{EARLIER}' - interval '401 days' AS long_ago) c;
+                 CREATE TABLE gone (notice bigint);
+                 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN INSERT INTO gone VALUES (OLD.id); RETURN NULL; END $$;
+                 CREATE TRIGGER note AFTER DELETE ON notifications FOR EACH ROW EXECUTE FUNCTION note()"
+            ))
+            .await;
+        Owed { subject: &SUBJECT, clinic, things, beside: None }
+    }
+}
+
+const SUBJECT: Subject = Subject {
+    job: &["prune", "--as-of", EARLIER],
+    table: "notifications",
+    written: ("gone", "notice"),
+    evidence: &[
+        ("gone", "notice", 1),
+        ("(SELECT * FROM gone WHERE notice NOT IN (SELECT id FROM notifications))", "notice", 1),
+    ],
+    entity: "notification",
+    done: "/notifications",
+    ..owed::SUBJECT
+};
+
+// A row that another refers to is held: what is to go is locked more strongly than what is changed.
+owed::owed_by_the_job! {
+    NoticeFixture:
+    a_second_run_changes_nothing,
+    ten_at_once_do_each_once,
+    what_the_application_holds_is_left_to_the_next_run,
+    one_poison_row_stops_nobody,
+    a_dry_run_says_what_a_run_does_and_changes_nothing,
+    one_more_than_a_batch_takes_two,
+    a_killed_run_is_completed_by_the_next,
+    the_brake_holds_before_anything_is_changed,
 }
 
 /// The ids of runs that are there, but for prune's own.
@@ -240,12 +292,12 @@ async fn a_prune_that_is_killed_is_completed_by_the_next() {
     build_gate(&clinic).await;
     gate::close(&clinic, 5).await;
     let place = Place::new("killed");
-    let args = [&PRUNE[..], &["--archive", place.path(), "--batch-rows", "2", "--lease", "2s"]].concat();
+    let args = [&PRUNE[..], &["--archive", place.path(), "--batch-rows", "2"]].concat();
     let mut killed = clinic.program.start(&args);
     gate::reached(&clinic).await;
     killed.kill().await.expect("it lives");
     gate::open(&clinic).await;
-    tokio::time::sleep(std::time::Duration::from_millis(2600)).await;
+    owed::bury(&clinic).await;
     let report = clinic.run(&args).await.expect(0).report();
     assert_eq!(
         [&report["runs"], &report["run_errors"], &report["notifications"]],

@@ -3,6 +3,7 @@
 mod killed;
 mod merge;
 mod network;
+mod owed;
 mod properties;
 mod rows;
 mod search;

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::{LENIENT, counts, failed, loaded, with_store};
 use crate::support::nppes::site::{Fault, PAGE, Site};
 use crate::support::nppes::{ADDRESS, LAST, Pfile, Provider, Registry, UPDATED, crowd, until, week};
-use crate::support::program;
 
 /// Ten rows of its own for each week.
 fn weekly(number: u64) -> Pfile {
@@ -398,19 +397,6 @@ async fn a_dry_run_says_what_a_run_does_and_changes_nothing() {
     let keys = ["name", "rows", "inserted", "updated", "unchanged", "duplicates", "deactivated", "rejected"];
     assert_eq!(counts(&dry, keys), counts(&wet, keys));
     assert_eq!((dry.count("loaded"), dry.count("skipped"), dry.count("failed")), (11, 10, 1));
-}
-
-#[tokio::test]
-async fn two_at_once_load_each_file_once() {
-    let (registry, ..) = winter().await;
-    let runs: Vec<_> = (0..2).map(|_| registry.clinic.program.start(&["refresh-npi"])).collect();
-    let mut scanned = 0;
-    for run in runs {
-        // One that met the other at work has no counts.
-        scanned += program::finish(run).await.expect(0).report()["scanned"].as_u64().unwrap_or(0);
-    }
-    assert_eq!((scanned, registry.ledger().await.len()), (60, 5));
-    registry.sound().await;
 }
 
 #[tokio::test]

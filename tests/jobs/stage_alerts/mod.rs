@@ -4,8 +4,9 @@ mod properties;
 
 use serde_json::json;
 
+use super::owed::{self, Owed, Subject};
 use crate::support::clinic::Visit;
-use crate::support::{Clinic, gate, program};
+use crate::support::{Clinic, program};
 
 const DAY: &str = "2026-03-02";
 
@@ -52,7 +53,32 @@ impl FloorFixture {
                                                                        'HH24:MI')) FROM stage_alerts ORDER BY id";
         self.clinic.rows(query).await.iter().map(|row| row.get(0)).collect()
     }
+
+    /// With so many visits without vitals, as what every job owes sees it.
+    async fn owed(things: i64) -> Owed {
+        let fixture = Self::new().await;
+        for _ in 1..things {
+            fixture.checked_in(None).await;
+        }
+        Owed { subject: &SUBJECT, clinic: fixture.clinic, things, beside: None }
+    }
 }
+
+const SUBJECT: Subject = Subject {
+    job: &["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"],
+    table: "appointments",
+    written: ("stage_alerts", "appointment_id"),
+    evidence: &[
+        ("(SELECT * FROM stage_alerts WHERE alert_type = 'NO_VITALS' AND status = 'ACTIVE')", "appointment_id", 1),
+        ("stage_alerts", "appointment_id", 1),
+        ("notifications", "entity_id", 1),
+    ],
+    entity: "appointment",
+    done: "/raised",
+    ..owed::SUBJECT
+};
+
+owed::owed_by_the_job!(FloorFixture);
 
 #[tokio::test]
 async fn by_slot_end_each_stage_has_its_minutes() {
@@ -230,23 +256,6 @@ async fn an_alert_that_is_being_acknowledged_is_left_to_the_next_run() {
 }
 
 #[tokio::test]
-async fn a_poison_row_a_brake_and_a_dry_run_are_as_for_every_job() {
-    let fixture = FloorFixture::new().await;
-    for _ in 0..4 {
-        fixture.checked_in(None).await;
-    }
-    let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"];
-    let brake = fixture.clinic.run(&[&args[..], &["--max-items", "4"]].concat()).await.expect(5);
-    assert_eq!(brake.report()["error_code"], "BRAKE");
-    let dry = fixture.clinic.run(&[&args[..], &["--dry-run"]].concat()).await.expect(0);
-    assert_eq!((dry.count("raised"), fixture.alerts().await.len()), (5, 0));
-    fixture.clinic.sql("ALTER TABLE stage_alerts ADD CHECK (appointment_id <> 3)").await;
-    let outcome = fixture.clinic.run(&[&args[..], &["--batch-rows", "2"]].concat()).await.expect(3);
-    assert_eq!((outcome.count("raised"), outcome.count("failed")), (4, 1));
-    assert_eq!(outcome.report()["errors"], json!([{"entity": "appointment", "id": 3, "code": "23514"}]));
-}
-
-#[tokio::test]
 async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
     let fixture = FloorFixture::new().await;
     let unset = fixture.clinic.doctor(fixture.facility, None).await;
@@ -266,28 +275,4 @@ async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
     let arrival = fixture.clinic.run(&[&args[..], &["--basis", "arrival"]].concat()).await.expect(3);
     assert_eq!(arrival.count("failed"), 1);
     assert_eq!(arrival.report()["raised_by_type"]["no_vitals"], 1);
-}
-
-#[tokio::test]
-async fn two_runs_and_a_killed_one_alert_each_visit_once() {
-    let fixture = FloorFixture::new().await;
-    for _ in 0..30 {
-        fixture.checked_in(None).await;
-    }
-    gate::build_before(&fixture.clinic, "stage_alerts").await;
-    gate::close(&fixture.clinic, 15).await;
-    let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00", "--batch-rows", "10", "--lease", "2s"];
-    let mut killed = fixture.clinic.program.start(&args);
-    gate::reached(&fixture.clinic).await;
-    killed.kill().await.expect("it lives");
-    gate::open(&fixture.clinic).await;
-    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
-    let runs = [fixture.clinic.program.start(&args), fixture.clinic.program.start(&args)];
-    for run in runs {
-        program::finish(run).await.expect(0);
-    }
-    let counts =
-        fixture.clinic.json("SELECT count(*) AS n, count(DISTINCT appointment_id) AS d FROM stage_alerts").await;
-    assert_eq!(counts, json!({"n": 31, "d": 31}));
-    assert_eq!(fixture.clinic.count("SELECT count(*) FROM notifications").await, 31);
 }

@@ -9,6 +9,7 @@ mod lanes;
 mod logs;
 mod matching;
 mod notices;
+mod owed;
 mod privacy;
 mod properties;
 mod reports;
