@@ -4,6 +4,7 @@ mod cli;
 #[cfg(feature = "demo")]
 mod demo;
 mod deploy;
+mod docs;
 mod jobs;
 mod ops;
 mod run;

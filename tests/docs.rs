@@ -1,0 +1,116 @@
+//! What the pages say, where a test can tell.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// All Rust files below a folder.
+fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The module of a file, as its path says it.
+fn module(path: &Path) -> String {
+    let path = path.with_extension("");
+    let parts = path.iter().map(|part| part.to_str().expect("UTF-8"));
+    parts.filter(|part| !["mod", "main"].contains(part)).collect::<Vec<_>>().join("::")
+}
+
+/// The name behind `fn`, where the line begins a function.
+fn function(line: &str) -> Option<&str> {
+    line.trim_start().trim_start_matches("async ").strip_prefix("fn ")?.split('(').next()
+}
+
+/// The functions that are tests.
+fn written(text: &str) -> Vec<String> {
+    let (mut names, mut marked) = (vec![], false);
+    for line in text.lines() {
+        marked |= ["#[test]", "#[tokio::test]"].contains(&line.trim());
+        if let (true, Some(name)) = (marked, function(line)) {
+            // What the macro makes has its name elsewhere.
+            names.extend((!name.starts_with('$')).then(|| name.to_owned()));
+            marked = false;
+        }
+    }
+    names
+}
+
+/// The tests that a file asks of what every job owes: those that it names, or all.
+fn owed(text: &str, all: &[String]) -> Vec<String> {
+    let Some((_, asked)) = text.split_once("owed::owed_by_the_job!") else { return vec![] };
+    let asked = asked.split(['}', ')']).next().unwrap_or_default();
+    let words: Vec<&str> = asked.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let named: Vec<String> = all.iter().filter(|name| words.contains(&name.as_str())).cloned().collect();
+    if named.is_empty() { all.to_vec() } else { named }
+}
+
+/// All tests, as `cargo test` names them.
+fn tests() -> BTreeSet<String> {
+    let arm = |line: &str| Some(line.trim().strip_prefix("(@")?.split_once(')')?.0.to_owned());
+    let all: Vec<String> = read(&root().join("tests/jobs/owed.rs")).lines().filter_map(arm).collect();
+    assert!(all.len() > 5, "{all:?}");
+    let mut tests = BTreeSet::new();
+    for (dir, within) in [("tests", ""), ("src", "::tests")] {
+        let dir = root().join(dir);
+        let mut found = vec![];
+        files(&dir, &mut found);
+        for path in found {
+            let text = read(&path);
+            let module = module(path.strip_prefix(&dir).expect("it is below"));
+            let asked = if path.ends_with("jobs/owed.rs") { vec![] } else { owed(&text, &all) };
+            let names = written(&text).into_iter().chain(asked);
+            tests.extend(names.map(|name| format!("{module}{within}::{name}")));
+        }
+    }
+    tests
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let (tests, page) = (tests(), read(&root().join("docs/requirements.md")));
+    let path = |word: &str| word.contains("::") && word.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
+    let (mut named, mut wrong) = (0, vec![]);
+    for word in page.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+        let exists = match word {
+            "scripts/" | "tests::" => continue,
+            word if word.starts_with("scripts/") => root().join(word).is_file(),
+            word if path(word) => tests.contains(word),
+            _ => continue,
+        };
+        named += 1;
+        wrong.extend((!exists).then_some(word));
+    }
+    assert!(wrong.is_empty(), "no such test: {wrong:#?}");
+    assert!(named > 200, "only {named} are named");
+}
+
+/// A row says what, its state, and the test or that there is none; lines that are no rows have one length.
+#[test]
+fn every_requirement_has_its_state() {
+    let states = ["holds", "differs: ", "replaced: ", "missing: ", "not yet", "state"];
+    for line in read(&root().join("docs/requirements.md")).lines() {
+        let Some(row) = line.strip_prefix("| ") else {
+            assert!(line.chars().count() <= 120, "too long: {line}");
+            continue;
+        };
+        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+        let [_, state, test] = cells[..] else { panic!("three cells: {line}") };
+        let known = states.iter().any(|known| state.starts_with(known));
+        let said = state == "state" || test.contains('`') || test.starts_with("no test");
+        assert!(known && said, "{line}");
+    }
+}
