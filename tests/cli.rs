@@ -225,6 +225,11 @@ async fn every_job_is_where_its_name_says() {
         for path in [format!("src/jobs/{stem}/mod.rs"), format!("tests/jobs/{stem}/mod.rs")] {
             assert!(fs::exists(&path).expect("can be asked"), "{job}: {path} is missing");
         }
+        let mut files = fs::read_dir(format!("src/jobs/{stem}")).expect("a folder").map(|file| file.expect("readable"));
+        assert!(
+            files.any(|file| file.path().extension().is_some_and(|end| end == "sql")),
+            "{job}: no SQL in its folder"
+        );
         let source = fs::read_to_string(format!("src/jobs/{stem}/mod.rs")).expect("readable");
         assert!(source.contains(&format!("const NAME: &'static str = \"{job}\"")), "{job}: its NAME differs");
         assert!(readme.contains(&format!("| `{job}` |")), "{job}: not in the README's table");
