@@ -1,4 +1,4 @@
-//! The domain that jobs and commands share: who acts, a facility's local time, tickets, the outbox, provider identifiers.
+//! The domain that jobs and commands share: actors, local time, tickets, the outbox, provider identifiers.
 
 pub mod actor;
 pub mod local_time;

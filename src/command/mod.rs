@@ -1,7 +1,9 @@
-//! What every operator command gets: the database, read or changed in one transaction in the name of an actor, and a report.
+//! The part that every operator command gets: the database, read or changed in one transaction in the name of an actor,
+//! and an output.
 //!
-//! A command holds no lock and is no run. A command that reads does so in a read-only transaction. A command that changes
-//! something does so in one transaction, in the name of an `--actor` who may, and compares the state that it was decided on.
+//! A command holds no lock and is no run. A command that reads does so in a read-only transaction. A command that
+//! changes something does so in one transaction, in the name of an `--actor` who may, and compares the state that it
+//! was decided on.
 
 mod context;
 

@@ -1,7 +1,7 @@
 //! A statement that the program sends: its name, its text and the types of its parameters, declared together once.
 //!
 //! The file that sends a statement declares it with `statements!`, which also makes that file's list. The lists of all
-//! files together are everything the program sends: tests prepare it, and `rounds statements` prints it.
+//! files together are what `rounds statements` prints and a test prepares.
 //!
 //! The types are given with the call, so that the statement is unnamed and a transaction-mode pooler may stand between.
 

@@ -3,14 +3,14 @@
 use clap::{Args, Subcommand};
 
 use crate::command::{GlobalArgs, Operation, run_operation};
-use crate::db::{Db, Statement};
+use crate::db::Db;
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
 use crate::run::{self, Job, RunArgs};
 use crate::schedule;
 
 /// Registers jobs, each as `folder::Type;`, or `folder::Type, mode Mode;` where an option makes an operator command of it.
-/// One line gives the module, the sub-command, the dispatch and the statements. It does not compile where the job has no
+/// One line gives the module, the sub-command and the dispatch. It does not compile where the job has no
 /// row in the schedule.
 macro_rules! jobs {
     ($($module:ident::$job:ident $(, mode $mode:ident)?;)*) => {
@@ -26,10 +26,11 @@ macro_rules! jobs {
             pub async fn start(self, global: &GlobalArgs) -> Exit {
                 match self {
                     $(Self::$job(args) => {
-                        let args = args.with(global);
-                        $(if $module::$mode::is_meant(&args) {
-                            return run_operation(&$module::$mode::of(args), global).await;
-                        })?
+                        let args = Box::new(args.with(global));
+                        $(let args = match $module::$mode::of(args) {
+                            Ok(mode) => return run_operation(&mode, global).await,
+                            Err(args) => args,
+                        };)?
                         start(&args, global).await
                     })*
                 }
@@ -40,13 +41,6 @@ macro_rules! jobs {
             schedule::has_job(<$module::$job as Job>::NAME),
             concat!(stringify!($job), " has no row in src/schedule/mod.rs"),
         );)*
-
-        /// Every statement of the jobs.
-        pub fn statements() -> Vec<&'static Statement> {
-            let mut statements = vec![];
-            $(statements.extend($module::statements());)*
-            statements
-        }
     };
 }
 
@@ -81,10 +75,8 @@ impl<J: Args> JobArgs<J> {
 trait Mode: Operation + Sized {
     type Job: Args;
 
-    /// Whether the option is given.
-    fn is_meant(args: &JobArgs<Self::Job>) -> bool;
-
-    fn of(args: JobArgs<Self::Job>) -> Self;
+    /// The command, where the option is given; else the arguments as they are.
+    fn of(args: Box<JobArgs<Self::Job>>) -> Result<Self, Box<JobArgs<Self::Job>>>;
 }
 
 /// Runs a job once, prints its report, and writes its metrics.

@@ -76,11 +76,11 @@ fn reference(tree: &Command) -> String {
         table(&mut page, &under);
     }
     page.push_str("\n## Options of every job\n\nThey stand behind the job's name.\n\n");
-    let mut jobs = tree.get_subcommands().map(|job| job.get_arguments().filter(|arg| is_of_every_job(arg)));
-    let of_every_job: Vec<&Arg> = jobs
-        .find_map(|mut args| args.next().map(|first| [first].into_iter().chain(args).collect()))
-        .unwrap_or_default();
-    table(&mut page, &of_every_job);
+    let of_every_job = |command: &'_ Command| -> Vec<Arg> {
+        command.get_arguments().filter(|arg| is_of_every_job(arg)).cloned().collect()
+    };
+    let args = tree.get_subcommands().map(of_every_job).find(|args| !args.is_empty()).unwrap_or_default();
+    table(&mut page, &args.iter().collect::<Vec<_>>());
     for command in tree.get_subcommands().filter(|command| !command.is_hide_set()) {
         section(&mut page, "rounds", command);
     }

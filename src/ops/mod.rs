@@ -11,10 +11,3 @@ pub mod practiceq;
 pub mod runs;
 pub mod schedule;
 pub mod statements;
-
-use crate::db::Statement;
-
-/// Every statement of the commands.
-pub fn statements() -> Vec<&'static Statement> {
-    vec![]
-}

@@ -1,27 +1,19 @@
-//! `rounds statements`: everything that the program sends to the database, as JSON. It asks no database.
+//! `rounds statements`: the statements that are declared with their types, as JSON. It asks no database.
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::db::Statement;
 use crate::exit::Exit;
-use crate::{clinic, command, db, jobs, ops, output, run};
+use crate::{clinic, command, db, output, run};
 
-/// Print every statement that the program sends, with the types of its parameters
+/// Print the statements that are declared with the types of their parameters
 #[derive(Args, Debug)]
 pub struct StatementsArgs {}
 
-/// Every statement of the program.
-pub fn all() -> Vec<&'static Statement> {
-    let mut all: Vec<_> = db::statements().chain(clinic::statements()).chain(run::statements()).collect();
-    all.extend(command::statements());
-    all.extend(jobs::statements());
-    all.extend(ops::statements());
-    all
-}
-
 pub fn command(_: &StatementsArgs) -> Exit {
-    let statements: Vec<Value> = all().into_iter().map(shape).collect();
+    let all = db::statements().chain(clinic::statements()).chain(run::statements()).chain(command::statements());
+    let statements: Vec<Value> = all.map(shape).collect();
     output::print_line(&Value::from(statements).to_string());
     Exit::Done
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::failure_notice::{self, Ending};
@@ -23,7 +24,7 @@ pub struct Closing<'a> {
     pub processed: u64,
     pub failed: u64,
     /// Merged into the row's metadata.
-    pub report: &'a Value,
+    pub report: Option<&'a Value>,
     /// The run that takes this one over.
     pub taken_over_by: Option<Uuid>,
     pub ending: Ending,
@@ -32,16 +33,7 @@ pub struct Closing<'a> {
 impl<'a> Closing<'a> {
     /// The end of a run that did nothing itself.
     pub fn without_work(id: Uuid, status: &'a str, error: (&'a str, &'a str), ending: Ending) -> Self {
-        Self {
-            id,
-            status,
-            error: Some(error),
-            processed: 0,
-            failed: 0,
-            report: &Value::Null,
-            taken_over_by: None,
-            ending,
-        }
+        Self { id, status, error: Some(error), processed: 0, failed: 0, report: None, taken_over_by: None, ending }
     }
 
     /// Changes the status, and stages what is to be told of it; returns how long the run took, or nothing where it has
@@ -49,9 +41,8 @@ impl<'a> Closing<'a> {
     pub async fn close(&self, tx: &Transaction<'_>) -> Result<Option<u64>, Error> {
         let (code, message) = self.error.unzip();
         let (processed, failed) = (self.processed as i64, self.failed as i64);
-        let report = if self.report.is_null() { &Value::Object(Default::default()) } else { self.report };
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
-            [&self.id, &self.status, &code, &message, &processed, &failed, report, &self.taken_over_by];
+        let parameters: [&(dyn ToSql + Sync); 8] =
+            [&self.id, &self.status, &code, &message, &processed, &failed, &self.report, &self.taken_over_by];
         let Some(row) = CLOSE.opt(tx, &parameters).await? else { return Ok(None) };
         if self.ending != Ending::Succeeded || row.get("after_failure") {
             failure_notice::stage(tx, self.id, self.ending).await?;

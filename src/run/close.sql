@@ -2,7 +2,7 @@
 -- the row FOR KEY SHARE; a plain UPDATE would not. Nothing comes back where the run has been taken over; else how long it
 -- took, and whether the run of its lane that ended before it had failed.
 -- $1 id uuid · $2 status text · $3 error_code text or NULL · $4 error_message text or NULL
--- $5 items_processed bigint · $6 items_failed bigint · $7 report jsonb, merged into the metadata
+-- $5 items_processed bigint · $6 items_failed bigint · $7 report jsonb or NULL, merged into the metadata
 -- $8 taken_over_by, the run that takes this one over uuid or NULL
 WITH locked AS MATERIALIZED (
     SELECT id FROM cron_job_runs WHERE id = $1 AND status = 'RUNNING' FOR UPDATE
@@ -14,7 +14,7 @@ UPDATE cron_job_runs r
 SET status = $2, error_code = $3, error_message = $4, items_processed = $5, items_failed = $6,
     completed_at = clock.now,
     duration_ms = GREATEST(0, round(EXTRACT(epoch FROM clock.now - r.started_at) * 1000))::bigint,
-    metadata = r.metadata || $7, taken_over_by = $8
+    metadata = r.metadata || COALESCE($7, '{}'), taken_over_by = $8
 FROM locked, clock
 WHERE r.id = locked.id AND r.status = 'RUNNING'
 RETURNING r.duration_ms,

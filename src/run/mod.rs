@@ -1,8 +1,8 @@
 //! What every job gets: the claim, a fence around each effect, batches, retries, a deadline, a report, an exit code.
 //!
 //! `job` is what a job sees, `runner` carries one from claim to exit. The run's row as a lock is in `claim`, `fence`,
-//! `heartbeat` and `close`; `batch` applies ids, `report` is what comes back, `failure_notice` tells the admins when a job
-//! keeps failing.
+//! `heartbeat` and `close`; `outcome` says how a run ended, `batch` applies ids, `report` is what comes back,
+//! `failure_notice` tells the admins when a job keeps failing.
 
 mod args;
 mod batch;
@@ -14,6 +14,7 @@ mod halt;
 mod heartbeat;
 mod job;
 mod limits;
+mod outcome;
 mod report;
 mod runner;
 

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -15,12 +14,11 @@ use uuid::Uuid;
 
 use super::args::RunArgs;
 use super::claim::{Claim, Claimed};
-use super::close::Closing;
-use super::failure_notice::Ending;
 use super::halt::{Halt, halted};
 use super::heartbeat::heartbeat;
 use super::job::{Job, Run};
 use super::limits::limits;
+use super::outcome::{Outcome, RunRow, Work};
 use super::report::{Report, Summary};
 use crate::clinic::actor::Actor;
 use crate::db::{CLOCK, Db, schema};
@@ -30,29 +28,6 @@ use crate::schedule;
 
 /// After a signal the batch at work may take this long; then it is cancelled.
 const GRACE: Duration = Duration::from_secs(4);
-/// Closing the row may take this long in all.
-const CLOSING: Duration = Duration::from_secs(6);
-
-/// How a run ended, or why there was none.
-struct Outcome {
-    run_id: Option<Uuid>,
-    now: Option<DateTime<Utc>>,
-    status: &'static str,
-    exit: Exit,
-    error: Option<(String, String)>,
-    /// As the run's row says.
-    duration_ms: Option<u64>,
-    work: Work,
-}
-
-/// What the job did, as its report says.
-#[derive(Default)]
-struct Work {
-    report: Value,
-    processed: u64,
-    failed: u64,
-    sentence: Option<String>,
-}
 
 /// Runs a job once. Everything that can go wrong is in the summary.
 pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> Summary {
@@ -224,98 +199,6 @@ fn check_sum<R: Report>(report: &R) -> Result<(), Halt> {
     }
     let message = "the report does not add up (scanned is not done + skipped + failed): a defect of rounds";
     Err(Error::new("REPORT_MISMATCH", ErrorKind::Other, message).into())
-}
-
-/// The row of this run, to be closed.
-#[derive(Clone, Copy)]
-struct RunRow<'a> {
-    db: &'a Db,
-    args: &'a RunArgs,
-    id: Uuid,
-}
-
-impl RunRow<'_> {
-    /// An outcome with nothing in it yet.
-    fn blank(self) -> Outcome {
-        let run_id = (!self.args.common.dry_run).then_some(self.id);
-        Outcome {
-            run_id,
-            now: None,
-            status: "FAILED",
-            exit: Exit::Failed,
-            error: None,
-            duration_ms: None,
-            work: Work::default(),
-        }
-    }
-
-    /// Closes the row, and returns how the run ended.
-    async fn close(self, worked: Result<(), &Halt>, work: Work) -> Outcome {
-        let exit = match worked {
-            // What the caller has to correct, as long as nothing is done.
-            Err(Halt::Failed(error)) if error.kind == ErrorKind::Refused && work.processed == 0 => Exit::Usage,
-            Err(halt) => halt.exit(),
-            Ok(()) if work.failed > 0 && !self.args.partial_ok => Exit::Partial,
-            Ok(()) => Exit::Done,
-        };
-        let error = worked.err().map(|halt| (halt.code().to_owned(), halt.message()));
-        let status = if error.is_none() { "COMPLETED" } else { "FAILED" };
-        let ended = Outcome { status, exit, error, work, ..self.blank() };
-        if self.args.common.dry_run {
-            return ended;
-        }
-        match tokio::time::timeout(CLOSING, self.write(&ended, worked)).await {
-            Ok(Ok(Some(duration_ms))) => Outcome { duration_ms: Some(duration_ms), ..ended },
-            Ok(Ok(None)) => {
-                let error = Some((Halt::Fenced.code().to_owned(), Halt::Fenced.message()));
-                Outcome { status: "FAILED", exit: Exit::Fenced, error, ..ended }
-            }
-            Ok(Err(error)) => ended.not_closed(&error.message),
-            Err(_) => ended.not_closed("no answer in time"),
-        }
-    }
-
-    async fn write(self, ended: &Outcome, worked: Result<(), &Halt>) -> Result<Option<u64>, Error> {
-        let report = json!({ "report": ended.work.report });
-        let closing = Closing {
-            id: self.id,
-            status: ended.status,
-            error: ended.error.as_ref().map(|(code, message)| (code.as_str(), message.as_str())),
-            processed: ended.work.processed,
-            failed: ended.work.failed,
-            report: &report,
-            taken_over_by: None,
-            ending: match worked {
-                Ok(()) => Ending::Succeeded,
-                Err(Halt::Brake { news: true, .. }) => Ending::Braked,
-                Err(Halt::Interrupted | Halt::Terminated) => Ending::Neither,
-                Err(_) => Ending::Failed,
-            },
-        };
-        let mut retry = self.args.retry();
-        retry.delay = retry.delay.min(Duration::from_millis(500));
-        retry.run("closing the run", async || closing.commit(self.db, limits(self.args.lease)).await).await
-    }
-}
-
-impl Outcome {
-    /// The outcome of a run that never began.
-    fn not_begun(error: Error) -> Self {
-        let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
-        let error = Some((error.code.into_owned(), format!("{}; nothing was done", error.message)));
-        Self { run_id: None, now: None, status: "FAILED", exit, error, duration_ms: None, work: Work::default() }
-    }
-
-    /// The same where the end could not be written.
-    fn not_closed(self, why: &str) -> Self {
-        let message = format!("the run's row could not be closed ({why}); the next run takes it over after the lease");
-        if !matches!(self.exit, Exit::Done | Exit::Partial) {
-            warn!(error_code = "NOT_CLOSED", "{message}");
-            return self;
-        }
-        let error = Some(("NOT_CLOSED".into(), format!("the work is done and committed, but {message}")));
-        Self { exit: Exit::Failed, status: "FAILED", error, ..self }
-    }
 }
 
 /// Turns the first signal into a stop.

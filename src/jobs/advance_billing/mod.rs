@@ -244,8 +244,3 @@ fn brake(due: u64, limit: u32, worth: &str) -> Halt {
     );
     Halt::Brake { message, news: true }
 }
-
-/// Every statement of the job.
-pub fn statements() -> Vec<&'static crate::db::Statement> {
-    vec![]
-}

@@ -21,12 +21,11 @@ pub struct Stages {
 impl Mode for Stages {
     type Job = AdvanceBilling;
 
-    fn is_meant(args: &JobArgs<AdvanceBilling>) -> bool {
-        args.job.is_bare()
-    }
-
-    fn of(args: JobArgs<AdvanceBilling>) -> Self {
-        Self { job: args.job, max_items: args.run.max_items }
+    fn of(args: Box<JobArgs<AdvanceBilling>>) -> Result<Self, Box<JobArgs<AdvanceBilling>>> {
+        match args.job.is_bare() {
+            true => Ok(Self { job: args.job, max_items: args.run.max_items }),
+            false => Err(args),
+        }
     }
 }
 

@@ -21,12 +21,11 @@ pub struct Explain {
 impl Mode for Explain {
     type Job = EscalateSla;
 
-    fn is_meant(args: &JobArgs<EscalateSla>) -> bool {
-        args.job.explain.is_some()
-    }
-
-    fn of(args: JobArgs<EscalateSla>) -> Self {
-        Self { case: args.job.explain.unwrap_or_default(), job: args.job }
+    fn of(args: Box<JobArgs<EscalateSla>>) -> Result<Self, Box<JobArgs<EscalateSla>>> {
+        match args.job.explain {
+            Some(case) => Ok(Self { job: args.job, case }),
+            None => Err(args),
+        }
     }
 }
 

@@ -154,8 +154,3 @@ impl EscalateSla {
         Ok(())
     }
 }
-
-/// Every statement of the job.
-pub fn statements() -> Vec<&'static crate::db::Statement> {
-    vec![]
-}

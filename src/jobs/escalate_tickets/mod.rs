@@ -123,8 +123,3 @@ impl Book {
         Ok(book)
     }
 }
-
-/// Every statement of the job.
-pub fn statements() -> Vec<&'static crate::db::Statement> {
-    vec![]
-}

@@ -196,8 +196,3 @@ impl Window {
         Ok(Found { zones, doctors: ids(doctors), due: ids(due) })
     }
 }
-
-/// Every statement of the job.
-pub fn statements() -> Vec<&'static crate::db::Statement> {
-    vec![]
-}

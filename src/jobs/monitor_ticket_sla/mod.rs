@@ -78,8 +78,3 @@ impl Job for MonitorTicketSla {
         .await
     }
 }
-
-/// Every statement of the job.
-pub fn statements() -> Vec<&'static crate::db::Statement> {
-    vec![]
-}

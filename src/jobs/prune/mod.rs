@@ -193,8 +193,3 @@ fn directory(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_dir() { Ok(path) } else { Err("is no directory".to_owned()) }
 }
-
-/// Every statement of the job.
-pub fn statements() -> Vec<&'static crate::db::Statement> {
-    vec![]
-}

@@ -19,12 +19,11 @@ pub struct List {
 impl Mode for List {
     type Job = RefreshNpi;
 
-    fn is_meant(args: &JobArgs<RefreshNpi>) -> bool {
-        args.job.list
-    }
-
-    fn of(args: JobArgs<RefreshNpi>) -> Self {
-        Self { retry: args.run.retry(), job: args.job }
+    fn of(args: Box<JobArgs<RefreshNpi>>) -> Result<Self, Box<JobArgs<RefreshNpi>>> {
+        match args.job.list {
+            true => Ok(Self { retry: args.run.retry(), job: args.job }),
+            false => Err(args),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::plan::{Ledger, Loaded, Source};
 use super::show::{Bar, patiently};
 use super::zips::{self, Pfile};
 use super::{Outcome, RefreshNpi, Report};
+use crate::db::CLOCK;
 use crate::clients::nppes::{Content, disk, hex};
 use crate::error::{ErrorKind, Error};
 use crate::run::{Halt, Job, Run, WriteOptions};
@@ -136,7 +137,7 @@ impl<'a> Loader<'a> {
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, Halt> {
-        let read = async |tx: &Transaction<'_>| Ok(tx.query_typed_one("SELECT clock_timestamp()", &[]).await?.get(0));
+        let read = async |tx: &Transaction<'_>| Ok(CLOCK.one(tx, &[]).await?.get(0));
         self.run.read("reading the clock", read).await
     }
 

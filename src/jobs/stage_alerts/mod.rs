@@ -204,8 +204,3 @@ async fn resolve(run: &Run, over: &[i64], report: &mut Report) -> Result<(), Hal
     let batch = Batch { entity: "stage_alert", ids: over };
     apply(run, batch, &mut report.not_done, statement, |row| report.resolved += count(row, "resolved")).await
 }
-
-/// Every statement of the job.
-pub fn statements() -> Vec<&'static crate::db::Statement> {
-    vec![]
-}

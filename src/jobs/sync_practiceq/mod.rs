@@ -238,8 +238,3 @@ fn external_id(text: &str) -> Result<String, String> {
         Err("has up to 64 letters, digits, - and _".to_owned())
     }
 }
-
-/// Every statement of the job.
-pub fn statements() -> Vec<&'static crate::db::Statement> {
-    vec![]
-}
