@@ -6,9 +6,8 @@ pub mod npi;
 pub mod outbox;
 pub mod tickets;
 
-use crate::db::Statement;
+use crate::db::statements;
 
-/// Every statement of this room.
-pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    [actor::STATEMENTS, local_time::STATEMENTS].into_iter().flatten().copied()
+statements! {
+    of actor, local_time;
 }

@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tracing::error;
 
-use crate::db::{DatabaseArgs, Db, Statement};
+use crate::db::{DatabaseArgs, Db, statements};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::log::LogArgs;
@@ -22,6 +22,10 @@ use crate::output::table::{self, Style};
 use crate::output::{OutputArgs, OutputFormat};
 use crate::run::CommonArgs;
 pub use context::{CommandContext, Moment, check_known, held, locked};
+
+statements! {
+    of context;
+}
 
 /// The options of every command.
 #[derive(Args)]
@@ -119,9 +123,4 @@ pub fn listing(names: &[&str], rows: &[Vec<String>], empty: &str) -> String {
 /// A value in a table: nothing where there is none.
 pub fn shown(value: Option<impl ToString>) -> String {
     value.map_or(String::new(), |value| value.to_string())
-}
-
-/// Every statement of this room.
-pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    context::STATEMENTS.iter().copied()
 }

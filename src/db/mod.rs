@@ -19,7 +19,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use limits::Limits;
-pub use statement::Statement;
+pub use statement::{Declared, Listed, Statement, Template, Text};
 pub(crate) use statement::statements;
 
 use crate::error::Error;
@@ -27,7 +27,9 @@ use crate::error::Error;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long sent data may stay unacknowledged, and how long silence may last before the peer is probed.
 const TCP_TIMEOUT: Duration = Duration::from_secs(30);
+
 statements! {
+    of schema;
     /// The database's clock: the only one that counts.
     pub CLOCK() = "SELECT clock_timestamp()";
 }
@@ -101,9 +103,4 @@ impl Db {
     pub fn abandon(&self) {
         self.pool.retain(|_, _| false);
     }
-}
-
-/// Every statement of this room.
-pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    [STATEMENTS, schema::STATEMENTS].into_iter().flatten().copied()
 }

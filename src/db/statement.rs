@@ -1,7 +1,8 @@
 //! A statement that the program sends: its name, its text and the types of its parameters, declared together once.
 //!
-//! The file that sends a statement declares it with `statements!`, which also makes that file's list. The lists of all
-//! files together are what `rounds statements` prints and a test prepares.
+//! The file that sends a statement declares it with `statements!`, which also makes STATEMENTS, the list of that file. The
+//! lists of all files are one: `rounds statements` prints it, and the tests prepare what it prints. A list that no other
+//! takes in is dead code, which does not pass the lints.
 //!
 //! The types are given with the call, so that the statement is unnamed and a transaction-mode pooler may stand between.
 
@@ -19,13 +20,22 @@ pub struct Statement {
     pub name: &'static str,
     /// The types of `$1` to `$n`.
     pub types: &'static [Type],
-    /// Many texts are put together from parts; that is done at the first use.
-    pub text: LazyLock<String>,
+    pub text: Text,
+}
+
+pub enum Text {
+    /// Of a statement; put together at its first use.
+    Constant(LazyLock<String>),
+    /// Of a template.
+    Built(String),
 }
 
 impl Statement {
     pub fn text(&self) -> &str {
-        &self.text
+        match &self.text {
+            Text::Constant(text) => text,
+            Text::Built(text) => text,
+        }
     }
 
     /// The one row that it returns.
@@ -53,19 +63,101 @@ impl Statement {
     }
 }
 
-/// Declares statements as `NAME(TYPE, ...) = text;`, and STATEMENTS, the list of them. The types are those of `Type`.
+/// A statement whose text depends on a choice, such as the condition of a rule. The types do not.
+pub struct Template<A: 'static> {
+    pub name: &'static str,
+    pub types: &'static [Type],
+    pub text: fn(&A) -> String,
+    /// Every choice where they can be counted, else an example. They are what the tests prepare.
+    pub choices: fn() -> Vec<A>,
+}
+
+impl<A> Template<A> {
+    pub fn with(&self, choice: &A) -> Statement {
+        Statement { name: self.name, types: self.types, text: Text::Built((self.text)(choice)) }
+    }
+}
+
+/// What a list of statements holds.
+pub enum Listed {
+    One(&'static dyn Declared),
+    /// Those of another file.
+    All(&'static [Listed]),
+}
+
+/// A statement or a template.
+pub trait Declared: Sync {
+    fn name(&self) -> &'static str;
+    fn types(&self) -> &'static [Type];
+    /// Its text; of a template, one for each choice.
+    fn texts(&self) -> Vec<String>;
+}
+
+impl Declared for Statement {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn types(&self) -> &'static [Type] {
+        self.types
+    }
+
+    fn texts(&self) -> Vec<String> {
+        vec![self.text().to_owned()]
+    }
+}
+
+impl<A> Declared for Template<A> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn types(&self) -> &'static [Type] {
+        self.types
+    }
+
+    fn texts(&self) -> Vec<String> {
+        (self.choices)().iter().map(self.text).collect()
+    }
+}
+
+/// Declares a statement as `NAME(TYPE, ...) = text;`, and a template as `NAME[choice: Type = choices](TYPE, ...) = text;`. The
+/// types are those of `Type`; of a template `choice` is a reference. `of file, ...;` takes in the lists of other files.
 macro_rules! statements {
-    ($($(#[$attribute:meta])* $visible:vis $name:ident($($type:ident),* $(,)?) = $text:expr;)*) => {
-        $(
-            $(#[$attribute])*
-            $visible static $name: $crate::db::Statement = $crate::db::Statement {
-                name: concat!(module_path!(), "::", stringify!($name)),
-                types: &[$(::tokio_postgres::types::Type::$type),*],
-                text: ::std::sync::LazyLock::new(|| String::from($text)),
-            };
-        )*
-        /// Every statement of this file.
-        pub static STATEMENTS: &[&$crate::db::Statement] = &[$(&$name),*];
+    (@one $(#[$attribute:meta])* $visible:vis $name:ident($($type:ident),*) = $text:expr) => {
+        $(#[$attribute])*
+        $visible static $name: $crate::db::Statement = $crate::db::Statement {
+            name: concat!(module_path!(), "::", stringify!($name)),
+            types: &[$(::tokio_postgres::types::Type::$type),*],
+            text: $crate::db::Text::Constant(::std::sync::LazyLock::new(|| String::from($text))),
+        };
+    };
+    (@one $(#[$attribute:meta])* $visible:vis $name:ident[$choice:ident: $of:ty = $choices:expr]($($type:ident),*) = $text:expr) => {
+        $(#[$attribute])*
+        $visible static $name: $crate::db::Template<$of> = $crate::db::Template {
+            name: concat!(module_path!(), "::", stringify!($name)),
+            types: &[$(::tokio_postgres::types::Type::$type),*],
+            text: |$choice| String::from($text),
+            choices: || $choices,
+        };
+    };
+    (@all [$($file:ident),*]
+     $($(#[$attribute:meta])* $visible:vis $name:ident $([$choice:ident: $of:ty = $choices:expr])?
+       ($($type:ident),* $(,)?) = $text:expr;)*) => {
+        $($crate::db::statements!(
+            @one $(#[$attribute])* $visible $name $([$choice: $of = $choices])? ($($type),*) = $text
+        );)*
+        /// Every statement of this file, and of those below.
+        pub static STATEMENTS: &[$crate::db::Listed] = &[
+            $($crate::db::Listed::All($file::STATEMENTS),)*
+            $($crate::db::Listed::One(&$name),)*
+        ];
+    };
+    (of $($file:ident),*; $($declared:tt)*) => {
+        $crate::db::statements!(@all [$($file),*] $($declared)*);
+    };
+    ($($declared:tt)*) => {
+        $crate::db::statements!(@all [] $($declared)*);
     };
 }
 pub(crate) use statements;

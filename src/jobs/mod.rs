@@ -3,18 +3,21 @@
 use clap::{Args, Subcommand};
 
 use crate::command::{GlobalArgs, Operation, run_operation};
-use crate::db::Db;
+use crate::db::{Db, Listed};
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
 use crate::run::{self, Job, RunArgs};
 use crate::schedule;
 
 /// Registers jobs, each as `folder::Type;`, or `folder::Type, mode Mode;` where an option makes an operator command of it.
-/// One line gives the module, the sub-command and the dispatch. It does not compile where the job has no
+/// One line gives the module, the sub-command, the dispatch and the statements. It does not compile where the job has no
 /// row in the schedule.
 macro_rules! jobs {
     ($($module:ident::$job:ident $(, mode $mode:ident)?;)*) => {
         $(pub mod $module;)*
+
+        /// Every statement of the jobs.
+        pub static STATEMENTS: &[Listed] = &[$(Listed::All($module::STATEMENTS)),*];
 
         #[derive(Subcommand)]
         pub enum JobCommand {

@@ -16,6 +16,8 @@ use crate::db::{DatabaseArgs, Db};
 use crate::error::Error;
 use crate::exit::Exit;
 
+crate::db::statements! {}
+
 /// Any fixed number: "rounds" in ASCII.
 const LOCK: i64 = 0x0000_726f_756e_6473;
 

@@ -11,3 +11,9 @@ pub mod practiceq;
 pub mod runs;
 pub mod schedule;
 pub mod statements;
+
+use crate::db;
+
+db::statements! {
+    of alerts, escalation_rules, health, migrate, no_show, npi, practiceq, runs;
+}

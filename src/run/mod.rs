@@ -31,13 +31,8 @@ pub use report::Summary;
 pub use report::{Counts, NotDone, Report};
 pub use runner::execute;
 
-use crate::db::Statement;
+use crate::db::statements;
 
-/// Every statement of this room.
-pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    [claim::STATEMENTS, close::STATEMENTS, failure_notice::STATEMENTS, fence::STATEMENTS, heartbeat::STATEMENTS]
-        .into_iter()
-        .chain([job::STATEMENTS])
-        .flatten()
-        .copied()
+statements! {
+    of claim, close, failure_notice, fence, heartbeat, job;
 }

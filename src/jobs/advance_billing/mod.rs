@@ -32,6 +32,8 @@ use money::Cents;
 use report::Report;
 use step::Step;
 
+crate::db::statements! {}
+
 const CANDIDATES: &str = include_str!("candidates.part.sql");
 const BILLING: &str = "BILLING";
 /// The lane of what a person asks for by id: it is no run of a stage, and must not be taken for one.

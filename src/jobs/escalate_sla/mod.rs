@@ -23,6 +23,8 @@ use crate::clinic::outbox;
 use crate::error::{ErrorKind, Error};
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, skipped_columns, positive_duration};
 
+crate::db::statements! {}
+
 const OVERDUE: &str = include_str!("overdue.part.sql");
 pub const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
 

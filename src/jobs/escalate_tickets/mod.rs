@@ -23,6 +23,8 @@ use crate::run::{Counts, Halt, Job, NotDone, Run, WriteOptions, count};
 use pass::{Pass, find};
 pub use rule::{Malformed, Rule};
 
+crate::db::statements! {}
+
 /// Carry out the escalation rules on open tickets
 #[derive(Args, Debug, Serialize)]
 pub struct EscalateTickets {}

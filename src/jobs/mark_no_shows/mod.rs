@@ -23,6 +23,8 @@ use crate::clinic::outbox;
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
+crate::db::statements! {}
+
 /// The rules: a visit in time, and what makes it due.
 const DUE: &str = concat!(include_str!("visit.part.sql"), include_str!("due.part.sql"));
 const BY_HAND: &str = concat!(include_str!("visit.part.sql"), include_str!("by_hand.part.sql"));

@@ -18,6 +18,8 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 use crate::clinic::{outbox, tickets};
 
+crate::db::statements! {}
+
 /// Tell those who have to do with a ticket that its SLA is at risk or breached
 #[derive(Args, Debug, Serialize)]
 pub struct MonitorTicketSla {}

@@ -25,6 +25,8 @@ use crate::clinic::local_time::before;
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, Key, NotDone, Run, apply, as_text, count, skipped_columns, positive_duration};
 
+crate::db::statements! {}
+
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
 

@@ -41,6 +41,8 @@ use archive::Archive;
 pub use names::Name;
 pub use plan::{Ledger, Loaded, Source, next};
 
+crate::db::statements! {}
+
 /// No weekly file is as large as this.
 const LARGE: u64 = 256 << 20;
 /// Of a run that loads the whole registry.

@@ -21,6 +21,8 @@ use crate::clinic::outbox;
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
+crate::db::statements! {}
+
 const DUE: &str = include_str!("due.part.sql");
 const OVER: &str = include_str!("resolved.part.sql");
 const UNJUDGED: &str = include_str!("no_slot_length.sql");

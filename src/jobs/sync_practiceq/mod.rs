@@ -36,6 +36,8 @@ use crate::error::{ErrorKind, Error};
 use crate::run::{Counts, Halt, Job, NotDone, Run, RunArgs};
 pub use store::{Stored, store_one};
 
+crate::db::statements! {}
+
 /// While a person waits.
 const BY_HAND: Duration = Duration::from_secs(5 * 60);
 

@@ -13,6 +13,8 @@ use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 use change::Change;
 
+crate::db::statements! {}
+
 /// Who deals with alerts.
 const STAFF: &[&str] = &["NURSE", "DOCTOR", "RECEPTIONIST", ADMIN];
 

@@ -10,6 +10,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::jobs::escalate_tickets::{Book, Rule};
 
+crate::db::statements! {}
+
 /// How many tickets of a rule are counted.
 const COUNTED: i64 = 1_000_000;
 

@@ -28,6 +28,8 @@ use crate::schedule::{self, Row, ZoneArgs};
 use judge::{Lane, Verdict, judge};
 use tally::{Seen, Slots, Stats, Window};
 
+crate::db::statements! {}
+
 /// How many of a lane's last runs are listed, and of its missed slots.
 const RECENT: usize = 10;
 const DAY: Duration = Duration::from_secs(24 * 3600);

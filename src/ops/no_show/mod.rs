@@ -14,6 +14,8 @@ use crate::command::check_known;
 use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
+crate::db::statements! {}
+
 /// Mark a no-show by hand; look at those that were marked
 #[derive(Args)]
 pub struct NoShowArgs {

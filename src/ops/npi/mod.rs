@@ -9,6 +9,8 @@ use clap::{Args, Subcommand};
 use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
+crate::db::statements! {}
+
 /// Look up providers in the national registry
 #[derive(Args, Debug)]
 pub struct NpiArgs {

@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
+crate::db::statements! {}
+
 /// Decide whose an appointment is where the sync could not tell; see how the sync does
 #[derive(Args)]
 pub struct PracticeqArgs {

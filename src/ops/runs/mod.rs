@@ -17,6 +17,8 @@ use crate::output::stamp;
 use crate::run::positive_duration;
 use crate::schedule;
 
+crate::db::statements! {}
+
 /// How many failed items of a run are shown.
 const ERRORS_SHOWN: i64 = 1000;
 
