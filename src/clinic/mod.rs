@@ -1,6 +1,7 @@
-//! The domain that jobs and commands share: actors, local time, tickets, the outbox, provider identifiers.
+//! The domain that jobs and commands share: actors, alerts, local time, tickets, the outbox, provider identifiers.
 
 pub mod actor;
+pub mod alerts;
 pub mod local_time;
 pub mod npi;
 pub mod outbox;

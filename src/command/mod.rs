@@ -20,7 +20,7 @@ use crate::output::log::LogArgs;
 use crate::output::metrics::{Metrics, MetricsArgs};
 use crate::output::table::{self, Style};
 use crate::output::{OutputArgs, OutputFormat};
-use crate::run::CommonArgs;
+use crate::run::{CommonArgs, JobArgs};
 pub use context::{CommandContext, Moment, check_known, held, locked};
 
 statements! {
@@ -54,6 +54,14 @@ pub trait Operation {
     fn unanswered(&self, error: Error) -> Error {
         error
     }
+}
+
+/// A command that an option makes of a job.
+pub trait Mode: Operation + Sized {
+    type Job: Args;
+
+    /// The command, where the option is given; else the arguments as they are.
+    fn of(args: Box<JobArgs<Self::Job>>) -> Result<Self, Box<JobArgs<Self::Job>>>;
 }
 
 /// What a command says.

@@ -2,18 +2,19 @@
 
 use clap::{Args, Subcommand};
 
-use crate::command::{GlobalArgs, Operation, run_operation};
+use crate::command::{GlobalArgs, Mode as _, run_operation};
 use crate::db::{Db, Listed};
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
-use crate::run::{self, Job, RunArgs};
+use crate::run::{self, Job, JobArgs};
 use crate::schedule;
 
-/// Registers jobs, each as `folder::Type;`, or `folder::Type, mode Mode;` where an option makes an operator command of it.
+/// Registers jobs, each as `folder::Type;`, or `folder::Type, mode file::Mode;` where an option makes an operator command
+/// of it.
 /// One line gives the module, the sub-command, the dispatch and the statements. It does not compile where the job has no
 /// row in the schedule.
 macro_rules! jobs {
-    ($($module:ident::$job:ident $(, mode $mode:ident)?;)*) => {
+    ($($module:ident::$job:ident $(, mode $file:ident::$mode:ident)?;)*) => {
         $(pub mod $module;)*
 
         /// Every statement of the jobs.
@@ -29,8 +30,8 @@ macro_rules! jobs {
             pub async fn start(self, global: &GlobalArgs) -> Exit {
                 match self {
                     $(Self::$job(args) => {
-                        let args = Box::new(args.with(global));
-                        $(let args = match $module::$mode::of(args) {
+                        let args = Box::new(args.with(&global.common));
+                        $(let args = match $module::$file::$mode::of(args) {
                             Ok(mode) => return run_operation(&mode, global).await,
                             Err(args) => args,
                         };)?
@@ -50,36 +51,13 @@ macro_rules! jobs {
 jobs! {
     mark_no_shows::MarkNoShows;
     stage_alerts::StageAlerts;
-    escalate_sla::EscalateSla, mode Explain;
+    escalate_sla::EscalateSla, mode explain::Explain;
     monitor_ticket_sla::MonitorTicketSla;
     escalate_tickets::EscalateTickets;
-    advance_billing::AdvanceBilling, mode Stages;
-    refresh_npi::RefreshNpi, mode List;
+    advance_billing::AdvanceBilling, mode stages::Stages;
+    refresh_npi::RefreshNpi, mode list::List;
     sync_practiceq::SyncPracticeq;
     prune::Prune;
-}
-
-// A job's own options, and those that every job has. A doc comment would become the help of each job.
-#[derive(Args)]
-pub struct JobArgs<J: Args> {
-    #[command(flatten)]
-    pub job: J,
-    #[command(flatten)]
-    pub run: RunArgs,
-}
-
-impl<J: Args> JobArgs<J> {
-    fn with(self, global: &GlobalArgs) -> Self {
-        Self { run: RunArgs { common: global.common.clone(), ..self.run }, ..self }
-    }
-}
-
-/// An operator command that an option makes of a job.
-trait Mode: Operation + Sized {
-    type Job: Args;
-
-    /// The command, where the option is given; else the arguments as they are.
-    fn of(args: Box<JobArgs<Self::Job>>) -> Result<Self, Box<JobArgs<Self::Job>>>;
 }
 
 /// Runs a job once, prints its report, and writes its metrics.

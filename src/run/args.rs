@@ -91,6 +91,21 @@ pub struct RunArgs {
     pub partial_ok: bool,
 }
 
+// A job's own options, and those that every job has. A doc comment would become the help of each job.
+#[derive(Args)]
+pub struct JobArgs<J: Args> {
+    #[command(flatten)]
+    pub job: J,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+impl<J: Args> JobArgs<J> {
+    pub fn with(self, common: &CommonArgs) -> Self {
+        Self { run: RunArgs { common: common.clone(), ..self.run }, ..self }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Source {
     Cron,

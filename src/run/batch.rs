@@ -71,6 +71,8 @@ pub enum LockMode {
 }
 
 impl LockMode {
+    pub const ALL: [Self; 2] = [Self::Skip, Self::Wait];
+
     /// Behind FOR NO KEY UPDATE.
     pub fn sql(self) -> &'static str {
         match self {

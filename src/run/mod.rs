@@ -18,7 +18,7 @@ mod outcome;
 mod report;
 mod runner;
 
-pub use args::{CommonArgs, RunArgs, Source, as_text, positive_duration};
+pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration};
 pub use batch::{
     Batch, Id, Key, LockMode, Rehearsal, apply, apply_in_savepoints, apply_twice, count, done, skipped_columns,
 };

@@ -10,63 +10,35 @@
 //! Leaves alone: cases that it brought here lately (`skipped: dwell`), and cases that somebody holds even when they are waited
 //! for. More than usual is not moved without a person's word: see `limit`.
 
-mod stages;
-mod bulk;
+mod by_hand;
+mod case_list;
 mod money;
+mod outlook;
 mod report;
+mod stage;
+pub mod stages;
 mod step;
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 use serde::Serialize;
 use tokio_postgres::Transaction;
-use tokio_postgres::types::{ToSql, Type};
 
-pub use self::stages::Stages;
 use crate::clinic::actor::{ADMIN, refused};
-use crate::error::{ErrorKind, Error};
-use crate::run::{Halt, Job, Run, RunArgs, Source, as_text, count};
-use money::Cents;
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
+use crate::run::{Halt, Job, Run, RunArgs, Source, as_text};
+use by_hand::Order;
+use case_list::{CaseFile, case_list};
+use outlook::{Outlook, brake};
 use report::Report;
-use step::Step;
+use stage::Stage;
 
-crate::db::statements! {}
-
-const CANDIDATES: &str = include_str!("candidates.part.sql");
 const BILLING: &str = "BILLING";
-/// The lane of what a person asks for by id: it is no run of a stage, and must not be taken for one.
-const BY_HAND: &str = "by-hand";
 
-/// Whether the job itself brought a candidate `c` here less than so long ago, as a condition; `least` is that time.
-fn held_back(least: &str) -> String {
-    format!(include_str!("recently_moved.part.sql"), least = least)
-}
-
-/// The rule.
-fn due() -> String {
-    format!("{CANDIDATES}  AND NOT\n{}", held_back("$3"))
-}
-
-/// A step that a scheduler has cases take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    // No doc comments: they would make the whole help long.
-    PendingPayment,
-    Paid,
-}
-
-impl Stage {
-    pub const ALL: [Self; 2] = [Self::PendingPayment, Self::Paid];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PendingPayment => "pending-payment",
-            Self::Paid => "paid",
-        }
-    }
+statements! {
+    of by_hand, outlook, step;
 }
 
 /// Move surgical cases one step towards being paid; without --stage, say what each stage would do now
@@ -90,9 +62,9 @@ pub struct AdvanceBilling {
     #[serde(skip)]
     pub case: Vec<i64>,
     /// The same from a file: ids with spaces, commas or lines between; # begins a comment
-    #[arg(long, value_name = "PATH", value_parser = bulk::read)]
+    #[arg(long, value_name = "PATH", value_parser = case_list::read)]
     #[serde(skip)]
-    pub cases_file: Option<bulk::Cases>,
+    pub cases_file: Option<CaseFile>,
     /// The status that the cases are to have, instead of the stage's
     #[arg(long, value_name = "STATUS", requires = "cases", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..))]
     pub to: Option<i32>,
@@ -102,13 +74,13 @@ pub struct AdvanceBilling {
 }
 
 impl Job for AdvanceBilling {
-    const NAME: &'static str = "advance-billing";
+    const NAME: &'static str = stage::JOB;
     type Report = Report;
 
     fn lane(&self) -> String {
         match self.stage {
-            Some(stage) if !self.is_bulk() => stage.name(),
-            _ => BY_HAND,
+            Some(stage) if !self.is_by_hand() => stage.name(),
+            _ => by_hand::LANE,
         }
         .to_owned()
     }
@@ -119,7 +91,7 @@ impl Job for AdvanceBilling {
 
     fn check(&self, run: &RunArgs) -> Result<(), Error> {
         let usage = |message: &str| Err(refused("USAGE", message.to_owned()));
-        if self.is_bulk() && self.stage.is_none() && self.to.is_none() {
+        if self.is_by_hand() && self.stage.is_none() && self.to.is_none() {
             return usage("--case and --cases-file need --stage, or --to STATUS");
         }
         if self.force && run.source != Source::Manual {
@@ -128,44 +100,34 @@ impl Job for AdvanceBilling {
         if self.force && run.common.actor.is_none() {
             return usage("--force needs an --actor whose role is BILLING");
         }
-        if self.is_bulk() { self.cases().map(drop) } else { Ok(()) }
+        if self.is_by_hand() { self.cases().map(drop) } else { Ok(()) }
     }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         report.began = Some(Instant::now());
         let outcome = match self.stage {
-            Some(stage) if !self.is_bulk() => self.advance(run, stage, report).await,
-            _ => bulk::advance(self, run, report).await,
+            Some(stage) if !self.is_by_hand() => self.advance(run, stage, report).await,
+            _ => self.advance_by_hand(run, report).await,
         };
         report.log(&self.lane());
         outcome
     }
 }
 
-/// What a run of a stage would do.
-pub struct Outlook {
-    pub step: Step,
-    pub due: u64,
-    pub worth: Cents,
-    pub held_back: u64,
-    /// How many it may move without a person's word.
-    pub limit: u32,
-}
-
 impl AdvanceBilling {
-    fn is_bulk(&self) -> bool {
+    fn is_by_hand(&self) -> bool {
         !self.case.is_empty() || self.cases_file.is_some()
     }
 
     /// Whether it says nothing of what is to be done.
     pub fn is_bare(&self) -> bool {
-        self.stage.is_none() && !self.is_bulk()
+        self.stage.is_none() && !self.is_by_hand()
     }
 
     async fn advance(&self, run: &Run, stage: Stage, report: &mut Report) -> Result<(), Halt> {
         let confirmed = self.confirm_items.or(run.max_items());
         let scan = async |tx: &Transaction<'_>| {
-            let outlook = self.outlook(tx, run.now, stage, confirmed).await?;
+            let outlook = Outlook::of(tx, run.now, stage, self.min_dwell, confirmed).await?;
             let ids = if outlook.is_too_much() { vec![] } else { outlook.ids(tx, run.now).await? };
             Ok((outlook, ids))
         };
@@ -185,64 +147,20 @@ impl AdvanceBilling {
         Ok(())
     }
 
-    /// Looks at a stage; `confirmed` is how many cases a person, or the configuration, allows.
-    pub async fn outlook(
-        &self,
-        tx: &Transaction<'_>,
-        now: DateTime<Utc>,
-        stage: Stage,
-        confirmed: Option<u32>,
-    ) -> Result<Outlook, Error> {
-        let step = Step::of(tx, stage, self.min_dwell).await?;
-        let worth = format!(
-            "SELECT count(*) AS cases, (COALESCE(sum(c.pay_amount), 0) * 100)::bigint AS cents FROM surgical_cases c\n{}",
-            due()
-        );
-        let worth = tx.query_typed_one(&worth, &step.rule(&now)).await?;
-        let held_back =
-            format!("SELECT count(*) AS cases FROM surgical_cases c\n{CANDIDATES}  AND\n{}", held_back("$3"));
-        let held_back = tx.query_typed_one(&held_back, &step.rule(&now)).await?;
-        let limit = limit(tx, stage.name(), confirmed).await?;
-        Ok(Outlook {
-            step,
-            due: count(&worth, "cases"),
-            worth: Cents::of(&worth),
-            held_back: count(&held_back, "cases"),
-            limit,
-        })
-    }
-}
-
-impl Outlook {
-    /// Whether more is due than may be moved.
-    pub fn is_too_much(&self) -> bool {
-        self.due > u64::from(self.limit)
+    async fn advance_by_hand(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
+        let order = Order {
+            stage: self.stage,
+            to: self.to,
+            force: self.force,
+            min_dwell: self.min_dwell,
+            confirmed: self.confirm_items.or(run.max_items()),
+            ids: self.cases()?,
+        };
+        by_hand::advance(&order, run, report).await
     }
 
-    /// The ids of the cases that are due; no more than may be moved.
-    async fn ids(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<i64>, Error> {
-        let scan = format!("SELECT c.id FROM surgical_cases c\n{}ORDER BY c.id LIMIT $4", due());
-        let limit = i64::from(self.limit);
-        let mut parameters = self.step.rule(&now);
-        parameters.push((&limit, Type::INT8));
-        Ok(tx.query_typed(&scan, &parameters).await?.iter().map(|row| row.get(0)).collect())
+    /// The ids that are asked for.
+    fn cases(&self) -> Result<Vec<i64>, Error> {
+        case_list(&self.case, self.cases_file.as_ref())
     }
-}
-
-/// How many cases may move: what was confirmed, or five times what is usual, at least 50.
-async fn limit(tx: &Transaction<'_>, lane: &str, confirmed: Option<u32>) -> Result<u32, Error> {
-    if let Some(confirmed) = confirmed {
-        return Ok(confirmed);
-    }
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&AdvanceBilling::NAME, Type::TEXT), (&lane, Type::TEXT)];
-    let usual = tx.query_typed_one(include_str!("usual_items.sql"), &parameters).await?;
-    Ok(u32::try_from(count(&usual, "cases")).unwrap_or(u32::MAX))
-}
-
-fn brake(due: u64, limit: u32, worth: &str) -> Halt {
-    let message = format!(
-        "{due} cases are due{worth}, and at most {limit} may move unasked; nothing was changed. Look at them with --dry-run \
-         --confirm-items {due}; if they are right, run once with --confirm-items {due}"
-    );
-    Halt::Brake { message, news: true }
 }

@@ -1,4 +1,4 @@
-//! What a run of `advance-billing` says: counts, money, and of what a person asked for, what became of each case.
+//! The report of a run of `advance-billing`: counts, money, and the outcome of each case that a person asked for.
 
 use std::time::Instant;
 
@@ -18,13 +18,13 @@ pub struct Report {
     /// The sum of what their providers are paid.
     pub money_moved: Cents,
     /// Of a run by hand alone.
-    pub cases: Option<Cases>,
+    pub cases: Option<Outcomes>,
     pub not_done: NotDone,
 }
 
-/// What became of the cases that were asked for.
+/// The outcome of each case that was asked for.
 #[derive(Debug, Default)]
-pub struct Cases {
+pub struct Outcomes {
     pub updated: Vec<Updated>,
     pub exceptions: Vec<Exception>,
 }

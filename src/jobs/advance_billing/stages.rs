@@ -2,17 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::command::{CommandContext, Output, Operation, listing};
+use super::AdvanceBilling;
+use super::outlook::Outlook;
+use super::stage::{JOB, Stage};
+use crate::command::{CommandContext, Mode, Operation, Output, listing};
+use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
-use super::{AdvanceBilling, Outlook, Stage};
-use crate::jobs::{JobArgs, Mode};
-use crate::error::{ErrorKind, Error};
+use crate::run::JobArgs;
 
 const CODE: &str = "STAGE_REQUIRED";
 const MESSAGE: &str =
     "--stage is required, pending-payment or paid: there is no default that moves money; nothing was changed";
 
-/// The job as it was asked for.
+/// The job with the options that were given.
 pub struct Stages {
     job: AdvanceBilling,
     max_items: Option<u32>,
@@ -30,7 +32,7 @@ impl Mode for Stages {
 }
 
 impl Operation for Stages {
-    const NAME: &'static str = "advance-billing";
+    const NAME: &'static str = JOB;
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let confirmed = self.job.confirm_items.or(self.max_items);
@@ -38,7 +40,7 @@ impl Operation for Stages {
             .read(async |tx, now| {
                 let mut stages = vec![];
                 for stage in Stage::ALL {
-                    stages.push((stage, self.job.outlook(tx, now, stage, confirmed).await?));
+                    stages.push((stage, Outlook::of(tx, now, stage, self.job.min_dwell, confirmed).await?));
                 }
                 Ok(stages)
             })

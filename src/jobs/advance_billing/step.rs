@@ -2,15 +2,47 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 
 use super::money::Cents;
 use super::report::{Report, Updated};
-use super::{AdvanceBilling, Stage, due};
-use crate::error::{ErrorKind, Error};
-use crate::run::{Batch, Halt, LockMode, Job, Run, apply_twice, count, done, skipped_columns};
+use super::stage::{JOB, Stage};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
+use crate::run::{Batch, Halt, LockMode, Run, apply_twice, count, done, skipped_columns};
+
+pub const CANDIDATES: &str = include_str!("candidates.part.sql");
+
+/// The rule.
+pub fn due() -> String {
+    format!("{CANDIDATES}  AND NOT\n{}", held_back("$3"))
+}
+
+/// Whether the job itself brought a candidate `c` here less than so long ago, as a condition; `least` is that time.
+pub fn held_back(least: &str) -> String {
+    format!(include_str!("recently_moved.part.sql"), least = least)
+}
+
+statements! {
+    TRANSITION(TEXT) = "SELECT from_status, to_status, EXTRACT(epoch FROM min_dwell)::double precision AS dwell
+                        FROM surgical_case_transitions WHERE stage = $1";
+    TIMESTAMP_FIELD(INT4) = "SELECT s.timestamp_field, (SELECT string_agg(k.status::text, ', ' ORDER BY k.status)
+                                                        FROM surgical_case_statuses k) AS known
+                             FROM (SELECT) one LEFT JOIN surgical_case_statuses s ON s.status = $1";
+    LOCK[mode: LockMode = LockMode::ALL.to_vec()](INT8_ARRAY) = format!(
+        "SELECT count(*) FROM (SELECT FROM surgical_cases WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE {}) c",
+        mode.sql()
+    );
+    /// The choice is the column that says since when a case has the status.
+    ADVANCE[timestamp: String = vec!["paid_to_provider_ts".to_owned()]]
+        (TIMESTAMPTZ, INT4, FLOAT8, INT8_ARRAY, INT4, BOOL, UUID, INT8) = format!(
+        include_str!("advance.sql"),
+        due = due(),
+        timestamp = timestamp,
+        skipped_columns = skipped_columns("$4", "locked", "advanced", "surgical_cases"),
+    );
+}
 
 pub struct Step {
     pub from: i32,
@@ -26,13 +58,10 @@ pub struct Step {
 impl Step {
     /// The step of a stage, as the database has it.
     pub async fn of(tx: &Transaction<'_>, stage: Stage, min_dwell: Option<Duration>) -> Result<Self, Error> {
-        let query = "SELECT from_status, to_status, EXTRACT(epoch FROM min_dwell)::double precision AS dwell
-                     FROM surgical_case_transitions WHERE stage = $1";
-        let Some(row) = tx.query_typed_opt(query, &[(&stage.name(), Type::TEXT)]).await? else {
+        let Some(row) = TRANSITION.opt(tx, &[&stage.name()]).await? else {
             let message = format!(
-                "surgical_case_transitions has no row of the stage {}; {} does nothing without one",
-                stage.name(),
-                AdvanceBilling::NAME
+                "surgical_case_transitions has no row of the stage {}; {JOB} does nothing without one",
+                stage.name()
             );
             return Err(Error::new("NO_TRANSITION", ErrorKind::Refused, message));
         };
@@ -42,36 +71,16 @@ impl Step {
         Ok(Self { from: row.get("from_status"), to, timestamp_field, dwell, forced: false })
     }
 
-    /// The parameters of the rule.
-    pub fn rule<'a>(&'a self, now: &'a DateTime<Utc>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-        vec![(now, Type::TIMESTAMPTZ), (&self.from, Type::INT4), (&self.dwell, Type::FLOAT8)]
-    }
-
     /// Has the cases take the step; returns those that somebody else still holds.
     pub async fn take(&self, run: &Run, ids: &[i64], report: &mut Report) -> Result<Vec<i64>, Halt> {
         let actor = run.actor();
-        let advance = format!(
-            include_str!("advance.sql"),
-            due = due(),
-            timestamp = self.timestamp_field,
-            skipped_columns = skipped_columns("$4", "locked", "advanced", "surgical_cases")
-        );
+        let advance = ADVANCE.with(&self.timestamp_field);
         let statement = async |tx: &Transaction<'_>, ids: &[i64], lock: LockMode| {
             // A statement of its own: the next one sees what those did who had to be waited for.
-            let hold = format!(
-                "SELECT count(*) FROM (SELECT FROM surgical_cases WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE {}) c",
-                lock.sql()
-            );
-            tx.query_typed_one(&hold, &[(&ids, Type::INT8_ARRAY)]).await?;
-            let mut parameters = self.rule(&run.now);
-            parameters.extend([
-                (&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY),
-                (&self.to, Type::INT4),
-                (&self.forced, Type::BOOL),
-                (&run.id, Type::UUID),
-                (&actor, Type::INT8),
-            ]);
-            Ok(tx.query_typed_one(&advance, &parameters).await?)
+            LOCK.with(&lock).one(tx, &[&ids]).await?;
+            let Self { from, to, dwell, forced, .. } = self;
+            let parameters: [&(dyn ToSql + Sync); 8] = [&run.now, from, dwell, &ids, to, forced, &run.id, &actor];
+            advance.one(tx, &parameters).await
         };
         let Report { advanced, money_moved, cases, not_done, .. } = report;
         let batch = Batch { entity: "surgical_case", ids };
@@ -93,10 +102,7 @@ impl Step {
 
 /// The column that says since when a case has a status; refuses a status that there is not.
 pub async fn timestamp_field(tx: &Transaction<'_>, status: i32) -> Result<String, Error> {
-    let query = "SELECT s.timestamp_field, (SELECT string_agg(k.status::text, ', ' ORDER BY k.status)
-                                            FROM surgical_case_statuses k) AS known
-                 FROM (SELECT) one LEFT JOIN surgical_case_statuses s ON s.status = $1";
-    let row = tx.query_typed_one(query, &[(&status, Type::INT4)]).await?;
+    let row = TIMESTAMP_FIELD.one(tx, &[&status]).await?;
     let refuse = |code, message| Err(Error::new(code, ErrorKind::Refused, message));
     match row.get::<_, Option<String>>("timestamp_field") {
         // It becomes part of a statement.

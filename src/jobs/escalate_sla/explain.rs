@@ -2,15 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
-use super::EscalateSla;
-use crate::command::{CommandContext, Operation, Output};
-use crate::jobs::{JobArgs, Mode};
+use super::{AUDITS, EXPLAIN, EscalateSla};
 use crate::clinic::actor::refused;
-use crate::output::{span, stamp};
+use crate::command::{CommandContext, Mode, Operation, Output};
 use crate::error::Error;
+use crate::output::{span, stamp};
+use crate::run::JobArgs;
 
 /// The job as it would be run, and the case that is asked about.
 pub struct Explain {
@@ -36,10 +35,7 @@ impl Operation for Explain {
         let (now, case, audits) = context
             .read(async |tx, now| {
                 let case = self.case(tx, &now).await?;
-                let audits =
-                    "SELECT after ->> 'escalationLevel' AS level, actor, created_at, run_id FROM px_case_audits
-                              WHERE case_id = $1 AND action = 'ESCALATED' ORDER BY id";
-                Ok((now, case, tx.query_typed(audits, &[(&self.case, Type::INT8)]).await?))
+                Ok((now, case, AUDITS.all(tx, &[&self.case]).await?))
             })
             .await?;
         let Some(case) = case else {
@@ -59,15 +55,8 @@ impl Operation for Explain {
 impl Explain {
     async fn case(&self, tx: &Transaction<'_>, now: &DateTime<Utc>) -> Result<Option<Row>, Error> {
         self.job.check(tx).await?;
-        let statement = format!(
-            include_str!("explain.sql"),
-            due = super::DUE,
-            department = super::department("$5")
-        );
-        let after = self.job.after();
-        let mut parameters = self.job.rule(now, &after);
-        parameters.extend([(&self.case as _, Type::INT8), (&self.job.fallback_department as _, Type::INT8_ARRAY)]);
-        Ok(tx.query_typed_opt(&statement, &parameters).await?)
+        let EscalateSla { facility, fallback_department, .. } = &self.job;
+        EXPLAIN.opt(tx, &[now, facility, &self.job.after(), &self.case, fallback_department]).await
     }
 
     fn state(&self, case: &Row, now: DateTime<Utc>) -> String {

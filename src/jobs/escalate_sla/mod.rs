@@ -8,28 +8,46 @@
 //!
 //! Leaves alone: overdue cases at level 3 (`skipped: max_level`), and cases that somebody holds right now (the next run's).
 
-mod explain;
+pub mod explain;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 
-pub use self::explain::Explain;
 use crate::clinic::outbox;
-use crate::error::{ErrorKind, Error};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, skipped_columns, positive_duration};
 
-crate::db::statements! {}
-
 const OVERDUE: &str = include_str!("overdue.part.sql");
-pub const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
+const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
+
+statements! {
+    /// Whether the arguments name what is there.
+    ARGUMENTS(INT8, INT8_ARRAY) = "SELECT $1 IS NULL OR EXISTS (SELECT FROM facilities WHERE id = $1) AS facility,
+                                          count(*) AS departments, count(DISTINCT facility_id) AS facilities
+                                   FROM departments WHERE id = ANY ($2)";
+    COUNT_AT_MAX(TIMESTAMPTZ, INT8, FLOAT8) =
+        format!("SELECT count(*) AS cases FROM px_cases c\n{OVERDUE}  AND c.escalation_level >= 3");
+    SCAN(TIMESTAMPTZ, INT8, FLOAT8, INT8) = format!("SELECT c.id FROM px_cases c\n{DUE}ORDER BY c.id LIMIT $4");
+    ESCALATE(TIMESTAMPTZ, INT8, FLOAT8, INT8_ARRAY, UUID, INT8, INT8_ARRAY) = format!(
+        include_str!("apply.sql"),
+        due = DUE,
+        department = department("$7"),
+        outbox = outbox::NOTIFIED,
+        skipped_columns = skipped_columns("$4", "locked", "escalated", "px_cases"),
+    );
+    pub AUDITS(INT8) = "SELECT after ->> 'escalationLevel' AS level, actor, created_at, run_id FROM px_case_audits
+                        WHERE case_id = $1 AND action = 'ESCALATED' ORDER BY id";
+    pub EXPLAIN(TIMESTAMPTZ, INT8, FLOAT8, INT8, INT8_ARRAY) =
+        format!(include_str!("explain.sql"), due = DUE, department = department("$5"));
+}
 
 /// The join that finds who is told of a case `c`; `fallback` is the parameter with the fallback departments.
-pub fn department(fallback: &str) -> String {
+fn department(fallback: &str) -> String {
     format!(include_str!("department.part.sql"), fallback = fallback)
 }
 
@@ -82,23 +100,10 @@ impl Job for EscalateSla {
         run.brake(due.len())?;
         report.scanned = at_max + due.len() as u64;
         report.not_done.skip("max_level", at_max);
-        let skipped_columns = skipped_columns("$4", "locked", "escalated", "px_cases");
-        let escalate = format!(
-            include_str!("apply.sql"),
-            due = DUE,
-            department = department("$7"),
-            outbox = outbox::NOTIFIED,
-            skipped_columns = skipped_columns
-        );
         let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
-            let mut parameters = self.rule(&run.now, &after);
-            parameters.extend([
-                (&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY),
-                (&run.id, Type::UUID),
-                (&actor, Type::INT8),
-                (&self.fallback_department, Type::INT8_ARRAY),
-            ]);
-            Ok(tx.query_typed_one(&escalate, &parameters).await?)
+            let parameters: [&(dyn ToSql + Sync); 7] =
+                [&run.now, &self.facility, &after, &ids, &run.id, &actor, &self.fallback_department];
+            ESCALATE.one(tx, &parameters).await
         };
         let batch = Batch { entity: "px_case", ids: &due };
         apply(run, batch, &mut report.not_done, statement, |row| {
@@ -116,33 +121,18 @@ impl EscalateSla {
         self.re_escalate_after.map(|after| after.as_secs_f64())
     }
 
-    /// The parameters of the rule.
-    pub fn rule<'a>(&'a self, now: &'a DateTime<Utc>, after: &'a Option<f64>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-        vec![(now, Type::TIMESTAMPTZ), (&self.facility, Type::INT8), (after, Type::FLOAT8)]
-    }
-
     /// How many overdue cases are at the highest level, and the ids of those that are due.
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<(u64, Vec<i64>), Error> {
         self.check(tx).await?;
         let after = self.after();
-        let mut parameters = self.rule(&run.now, &after);
-        let at_max = format!("SELECT count(*) AS cases FROM px_cases c\n{OVERDUE}  AND c.escalation_level >= 3");
-        let at_max = tx.query_typed_one(&at_max, &parameters).await?;
-        let limit = run.scan_limit();
-        parameters.push((&limit, Type::INT8));
-        let due =
-            tx.query_typed(&format!("SELECT c.id FROM px_cases c\n{DUE}ORDER BY c.id LIMIT $4"), &parameters).await?;
+        let at_max = COUNT_AT_MAX.one(tx, &[&run.now, &self.facility, &after]).await?;
+        let due = SCAN.all(tx, &[&run.now, &self.facility, &after, &run.scan_limit()]).await?;
         Ok((count(&at_max, "cases"), due.iter().map(|row| row.get(0)).collect()))
     }
 
     /// Refuses a facility or a department that is not there, and two departments of one facility.
     pub async fn check(&self, tx: &Transaction<'_>) -> Result<(), Error> {
-        let query = "SELECT $1 IS NULL OR EXISTS (SELECT FROM facilities WHERE id = $1) AS facility,
-                            count(*) AS departments, count(DISTINCT facility_id) AS facilities
-                     FROM departments WHERE id = ANY ($2)";
-        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-            [(&self.facility, Type::INT8), (&self.fallback_department, Type::INT8_ARRAY)];
-        let row = tx.query_typed_one(query, &parameters).await?;
+        let row = ARGUMENTS.one(tx, &[&self.facility, &self.fallback_department]).await?;
         let refuse = |what: &str| {
             Err(Error::new("UNKNOWN_ARGUMENT", ErrorKind::Refused, format!("{what}; nothing was changed")))
         };

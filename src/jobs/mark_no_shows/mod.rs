@@ -14,21 +14,34 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 use serde::Serialize;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
 use crate::clinic::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
 use crate::clinic::outbox;
+use crate::db::{Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
-
-crate::db::statements! {}
 
 /// The rules: a visit in time, and what makes it due.
 const DUE: &str = concat!(include_str!("visit.part.sql"), include_str!("due.part.sql"));
 const BY_HAND: &str = concat!(include_str!("visit.part.sql"), include_str!("by_hand.part.sql"));
-const UNJUDGED: &str = include_str!("no_slot_length.sql");
+
+statements! {
+    NO_SLOT_LENGTH(DATE, DATE) = include_str!("no_slot_length.sql");
+    SCAN(TIMESTAMPTZ, DATE, DATE, INT4, INT8_ARRAY, INT8) = format!(
+        "WITH due AS MATERIALIZED (SELECT a.id FROM appointments a\n{DUE})\nSELECT id FROM due ORDER BY id LIMIT $6"
+    );
+    MARK(TIMESTAMPTZ, DATE, DATE, INT4, INT8_ARRAY, INT8_ARRAY, UUID, TEXT, INT8, TEXT) = mark(DUE);
+    MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, INT8_ARRAY, INT8_ARRAY, UUID, TEXT, INT8, TEXT) = mark(BY_HAND);
+}
+
+/// The statement that marks a batch of visits that are due by this rule.
+fn mark(rule: &str) -> String {
+    let skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments");
+    format!(include_str!("apply.sql"), due = rule, outbox = outbox::NOTIFIED, skipped_columns = skipped_columns)
+}
 
 /// Mark visits to which nobody came as no-shows, free their slots, tell the patients
 #[derive(Args, Debug, Serialize)]
@@ -73,7 +86,7 @@ impl Job for MarkNoShows {
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
         run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
         let marking = Marking {
-            statement: statement(DUE),
+            statement: &MARK,
             window: &window,
             zones: &found.zones,
             act: run.id,
@@ -110,7 +123,7 @@ impl ByHand<'_> {
     pub async fn mark(&self, tx: &Transaction<'_>) -> Result<Row, Error> {
         let zones = unreadable_zones(tx).await?;
         let marking = Marking {
-            statement: statement(BY_HAND),
+            statement: &MARK_BY_HAND,
             window: &Window::new(self.now, 0),
             zones: &zones,
             act: Uuid::new_v4(),
@@ -122,15 +135,9 @@ impl ByHand<'_> {
     }
 }
 
-/// The statement that marks a batch of visits that are due by this rule.
-fn statement(rule: &str) -> String {
-    let skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments");
-    format!(include_str!("apply.sql"), due = rule, outbox = outbox::NOTIFIED, skipped_columns = skipped_columns)
-}
-
-/// That statement, and its parameters but for the ids.
+/// A statement that marks visits, and its parameters but for the ids.
 struct Marking<'a> {
-    statement: String,
+    statement: &'static Statement,
     window: &'a Window,
     zones: &'a Vec<i64>,
     act: Uuid,
@@ -141,15 +148,9 @@ struct Marking<'a> {
 
 impl Marking<'_> {
     async fn apply(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<Row, Error> {
-        let mut parameters = self.window.rule(self.zones);
-        parameters.extend([
-            (&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY),
-            (&self.act, Type::UUID),
-            (&self.reason, Type::TEXT),
-            (&self.author, Type::INT8),
-            (&self.notes, Type::TEXT),
-        ]);
-        Ok(tx.query_typed_one(&self.statement, &parameters).await?)
+        let [now, first, last, lookback, zones] = self.window.parameters(self.zones);
+        let Self { act, reason, author, notes, .. } = self;
+        self.statement.one(tx, &[now, first, last, lookback, zones, &ids, act, reason, author, notes]).await
     }
 }
 
@@ -174,26 +175,16 @@ impl Window {
         Self { now, first, last, lookback_days: lookback_days.cast_signed() }
     }
 
-    fn rule<'a>(&'a self, zones: &'a Vec<i64>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-        vec![
-            (&self.now, Type::TIMESTAMPTZ),
-            (&self.first, Type::DATE),
-            (&self.last, Type::DATE),
-            (&self.lookback_days, Type::INT4),
-            (zones, Type::INT8_ARRAY),
-        ]
+    /// Those of the rule, $1 to $5.
+    fn parameters<'a>(&'a self, zones: &'a Vec<i64>) -> [&'a (dyn ToSql + Sync); 5] {
+        [&self.now, &self.first, &self.last, &self.lookback_days, zones]
     }
 
     async fn scan(&self, tx: &Transaction<'_>, limit: i64) -> Result<Found, Error> {
         let zones = unreadable_zones(tx).await?;
-        let doctors = tx.query_typed(UNJUDGED, &[(&self.first, Type::DATE), (&self.last, Type::DATE)]).await?;
-        let mut parameters = self.rule(&zones);
-        parameters.push((&limit, Type::INT8));
-        let scan = format!(
-            "WITH due AS MATERIALIZED (SELECT a.id FROM appointments a\n{DUE})\nSELECT id FROM due ORDER BY id LIMIT $6"
-        );
-        let due = tx.query_typed(&scan, &parameters).await?;
-        drop(parameters);
+        let doctors = NO_SLOT_LENGTH.all(tx, &[&self.first, &self.last]).await?;
+        let [now, first, last, lookback, zones_parameter] = self.parameters(&zones);
+        let due = SCAN.all(tx, &[now, first, last, lookback, zones_parameter, &limit]).await?;
         let ids = |rows: Vec<Row>| rows.iter().map(|row| row.get(0)).collect();
         Ok(Found { zones, doctors: ids(doctors), due: ids(due) })
     }

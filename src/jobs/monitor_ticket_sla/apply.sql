@@ -11,7 +11,8 @@ due AS MATERIALIZED (
     SELECT t.id, t.number, t.created_by, t.assignee_id, t.team_id, sla.due_at, risk.breached, risk.level, risk.due_text,
            news.told
     FROM locked t
-    {due}
+    {risk}
+    AND {due}
     ORDER BY t.id
 ),
 recorded AS (

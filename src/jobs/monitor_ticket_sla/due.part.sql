@@ -1,2 +1,2 @@
--- The rule, over judged tickets: there is something to record.
-  AND (news.told OR news.better)
+-- The news rule: whether there is something to record of a ticket. A condition on `news`, which risk.part.sql joins.
+(news.told OR news.better)

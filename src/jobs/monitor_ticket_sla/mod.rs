@@ -13,12 +13,29 @@
 use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
-use tokio_postgres::types::{ToSql, Type};
 
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 use crate::clinic::{outbox, tickets};
+use crate::db::statements;
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
-crate::db::statements! {}
+/// A condition on a ticket with its risk.
+const DUE: &str = include_str!("due.part.sql");
+
+statements! {
+    SCAN(TIMESTAMPTZ, INT8) = format!(include_str!("scan.sql"), risk = risk(), due = DUE);
+    RECORD(TIMESTAMPTZ, INT8_ARRAY, UUID, INT8) = format!(
+        include_str!("apply.sql"),
+        risk = risk(),
+        due = DUE,
+        outbox = outbox::NOTIFIED,
+        skipped_columns = skipped_columns("$2", "locked", "due", "tickets"),
+    );
+}
+
+/// The joins that tell the risk of a ticket `t`.
+fn risk() -> String {
+    format!(include_str!("risk.part.sql"), due_at = tickets::DUE_AT)
+}
 
 /// Tell those who have to do with a ticket that its SLA is at risk or breached
 #[derive(Args, Debug, Serialize)]
@@ -51,11 +68,7 @@ impl Job for MonitorTicketSla {
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
-        let judged = format!(include_str!("risk.part.sql"), due_at = tickets::DUE_AT);
-        let scan = format!(include_str!("scan.sql"), judged = judged);
-        let limit = run.scan_limit();
-        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&run.now, Type::TIMESTAMPTZ), (&limit, Type::INT8)];
-        let look = async |tx: &Transaction<'_>| Ok(tx.query_typed_one(&scan, &parameters).await?);
+        let look = async |tx: &Transaction<'_>| SCAN.one(tx, &[&run.now, &run.scan_limit()]).await;
         let found = run.read("looking at the open tickets", look).await?;
         let due: Vec<i64> = found.get("due");
         run.brake(due.len())?;
@@ -63,16 +76,9 @@ impl Job for MonitorTicketSla {
         report.breached = count(&found, "breached");
         report.at_risk = count(&found, "at_risk");
         report.scanned = due.len() as u64;
-        let rule = judged + include_str!("due.part.sql");
-        let skipped_columns = skipped_columns("$2", "locked", "due", "tickets");
-        let (outbox, actor) = (outbox::NOTIFIED, run.actor());
-        let record =
-            format!(include_str!("apply.sql"), due = rule, outbox = outbox, skipped_columns = skipped_columns);
-        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
-            let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-                [(&run.now, Type::TIMESTAMPTZ), (&ids, Type::INT8_ARRAY), (&run.id, Type::UUID), (&actor, Type::INT8)];
-            Ok(tx.query_typed_one(&record, &parameters).await?)
-        };
+        let actor = run.actor();
+        let statement =
+            async |tx: &Transaction<'_>, ids: &[i64]| RECORD.one(tx, &[&run.now, &ids, &run.id, &actor]).await;
         apply(run, Batch { entity: "ticket", ids: &due }, &mut report.not_done, statement, |row| {
             report.recorded += count(row, "recorded");
             report.notifications_sent += count(row, "notifications");

@@ -1,9 +1,9 @@
 -- One row: how the open tickets stand, and the ids of those of which something is to be recorded.
 -- $1 now timestamptz · $2 limit bigint
 WITH judged AS MATERIALIZED (
-    SELECT t.id, risk.breached, risk.level, news.told OR news.better AS due
+    SELECT t.id, risk.breached, risk.level, {due} AS due
     FROM tickets t
-    {judged}
+    {risk}
 )
 SELECT count(*) AS checked,
        count(*) FILTER (WHERE breached) AS breached,

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::jobs::{JobArgs, Mode};
-use crate::command::{CommandContext, Output, Operation, listing};
+use crate::run::JobArgs;
+use crate::command::{Mode, CommandContext, Output, Operation, listing};
 use crate::exit::Exit;
 use super::{Ledger, Loaded, Name, RefreshNpi, Source, next};
 use crate::output::stamp;

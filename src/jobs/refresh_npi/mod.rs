@@ -10,7 +10,7 @@
 //! Leaves alone: rows that are older than what is stored, lines that cannot be read (`npi_rejects`); and everything, where too
 //! many cannot, or the file has too few. That is its brake: `--max-items` does not count here.
 
-mod list;
+pub mod list;
 mod ahead;
 mod archive;
 mod columns;
@@ -33,7 +33,6 @@ use reqwest::Url;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
-pub use self::list::List;
 use crate::clients::address;
 use crate::error::Error;
 use crate::run::{Counts, Halt, Job, NotDone, Run};

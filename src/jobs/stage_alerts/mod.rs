@@ -13,21 +13,38 @@
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
+use crate::clinic::alerts::AlertType;
 use crate::clinic::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
 use crate::clinic::outbox;
+use crate::db::statements;
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
-crate::db::statements! {}
-
 const DUE: &str = include_str!("due.part.sql");
-const OVER: &str = include_str!("resolved.part.sql");
-const UNJUDGED: &str = include_str!("no_slot_length.sql");
-/// In the order in which they are raised.
-const TYPES: [&str; 3] = ["NO_VITALS", "NO_DOCTOR", "WAITING_TOO_LONG"];
+const RESOLVED: &str = include_str!("resolved.part.sql");
+
+statements! {
+    NO_SLOT_LENGTH(DATE) = include_str!("no_slot_length.sql");
+    SCAN(TIMESTAMPTZ, INT8_ARRAY, TEXT, INT4, INT4, INT4, INT4, INT8) = format!(
+        "WITH due AS MATERIALIZED (SELECT alert.type, a.id FROM appointments a\n{DUE})\n\
+         SELECT type, id FROM due ORDER BY id LIMIT $8"
+    );
+    SCAN_RESOLVED(INT8) = format!("SELECT x.id FROM stage_alerts x\n{RESOLVED}ORDER BY x.id LIMIT $1");
+    RAISE(TIMESTAMPTZ, INT8_ARRAY, TEXT, INT4, INT4, INT4, INT4, INT8_ARRAY, TEXT, UUID) = format!(
+        include_str!("raise.sql"),
+        due = DUE,
+        outbox = outbox::NOTIFIED,
+        skipped_columns = skipped_columns("$8", "locked", "due", "appointments"),
+    );
+    RESOLVE(TIMESTAMPTZ, INT8_ARRAY, UUID) = format!(
+        include_str!("resolve.sql"),
+        resolved = RESOLVED,
+        skipped_columns = skipped_columns("$2", "locked", "resolved", "stage_alerts"),
+    );
+}
 
 /// Alert staff to patients who wait for vitals, for the doctor, or too long
 #[derive(Args, Debug, Serialize)]
@@ -57,10 +74,10 @@ pub enum Basis {
 }
 
 impl Basis {
-    fn sql(self) -> &'static &'static str {
+    fn as_str(self) -> &'static str {
         match self {
-            Self::SlotEnd => &"slot-end",
-            Self::Arrival => &"arrival",
+            Self::SlotEnd => "slot-end",
+            Self::Arrival => "arrival",
         }
     }
 }
@@ -93,14 +110,16 @@ impl crate::run::Report for Report {
     }
 }
 
-/// What the scan found.
+/// The ids that the scan found.
 struct Found {
+    /// Facilities whose time zone cannot be read.
     zones: Vec<i64>,
+    /// Doctors without a slot length.
     doctors: Vec<i64>,
-    /// Ids of visits, by type.
-    due: [Vec<i64>; TYPES.len()],
-    /// Ids of alerts.
-    over: Vec<i64>,
+    /// Visits, by type of alert.
+    due: Vec<(AlertType, Vec<i64>)>,
+    /// Alerts whose cause is gone.
+    resolved: Vec<i64>,
 }
 
 impl Job for StageAlerts {
@@ -109,76 +128,58 @@ impl Job for StageAlerts {
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let found = run.read("looking for waiting patients", async |tx| self.scan(run, tx).await).await?;
-        let items = found.due.iter().map(Vec::len).sum::<usize>() + found.over.len();
+        let items = found.due.iter().map(|(_, ids)| ids.len()).sum::<usize>() + found.resolved.len();
         run.brake(items)?;
         report.scanned = (items + found.zones.len() + found.doctors.len()) as u64;
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
         run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
-        for (alert, due) in TYPES.into_iter().zip(&found.due) {
-            self.raise(run, &found.zones, alert, due, report).await?;
+        for (alert, due) in &found.due {
+            self.raise(run, &found.zones, *alert, due, report).await?;
         }
-        resolve(run, &found.over, report).await
+        resolve(run, &found.resolved, report).await
     }
 }
 
 impl StageAlerts {
-    /// The parameters of the rule.
-    fn rule<'a>(&'a self, run: &'a Run, zones: &'a Vec<i64>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-        vec![
-            (&run.now, Type::TIMESTAMPTZ),
-            (zones, Type::INT8_ARRAY),
-            (self.basis.sql(), Type::TEXT),
-            (&self.no_vitals_minutes, Type::INT4),
-            (&self.no_doctor_minutes, Type::INT4),
-            (&self.waiting_minutes, Type::INT4),
-            (&self.lookback_days, Type::INT4),
-        ]
+    /// Those of the rule, $3 to $7; $1 is now, $2 the zones.
+    fn parameters<'a>(&'a self, basis: &'a &'static str) -> [&'a (dyn ToSql + Sync); 5] {
+        [basis, &self.no_vitals_minutes, &self.no_doctor_minutes, &self.waiting_minutes, &self.lookback_days]
     }
 
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
-        let due = format!(
-            "WITH due AS MATERIALIZED (SELECT alert.type, a.id FROM appointments a\n{DUE})\n\
-             SELECT type, id FROM due ORDER BY id LIMIT $8"
-        );
-        let over = format!("SELECT x.id FROM stage_alerts x\n{OVER}ORDER BY x.id LIMIT $1");
         let limit = run.scan_limit();
         let first = self.lookback_days.map(|days| outer_dates(run.now, days.unsigned_abs()).0);
         let zones = unreadable_zones(tx).await?;
         let doctors = match self.basis {
-            Basis::SlotEnd => tx.query_typed(UNJUDGED, &[(&first, Type::DATE)]).await?,
+            Basis::SlotEnd => NO_SLOT_LENGTH.all(tx, &[&first]).await?,
             Basis::Arrival => vec![],
         };
-        let mut rule = self.rule(run, &zones);
-        rule.push((&limit, Type::INT8));
-        let rows = tx.query_typed(&due, &rule).await?;
-        drop(rule);
-        let due = TYPES.map(|alert| {
-            rows.iter().filter(|row| row.get::<_, &str>(0) == alert).map(|row| row.get(1)).collect::<Vec<i64>>()
+        let basis = self.basis.as_str();
+        let [basis, vitals, doctor, waiting, lookback] = self.parameters(&basis);
+        let rows = SCAN.all(tx, &[&run.now, &zones, basis, vitals, doctor, waiting, lookback, &limit]).await?;
+        let due = AlertType::ALL.map(|alert| {
+            let of_this_type = rows.iter().filter(|row| row.get::<_, &str>("type") == alert.as_str());
+            (alert, of_this_type.map(|row| row.get("id")).collect())
         });
-        let over = tx.query_typed(&over, &[(&limit, Type::INT8)]).await?;
+        let resolved = SCAN_RESOLVED.all(tx, &[&limit]).await?;
         let ids = |rows: Vec<Row>| rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>();
-        Ok(Found { zones, doctors: ids(doctors), due, over: ids(over) })
+        Ok(Found { zones, doctors: ids(doctors), due: due.into(), resolved: ids(resolved) })
     }
 
     async fn raise(
         &self,
         run: &Run,
         zones: &Vec<i64>,
-        alert: &'static str,
+        alert: AlertType,
         due: &[i64],
         report: &mut Report,
     ) -> Result<(), Halt> {
-        let skipped_columns = skipped_columns("$8", "locked", "due", "appointments");
-        let raise =
-            format!(include_str!("raise.sql"), due = DUE, outbox = outbox::NOTIFIED, skipped_columns = skipped_columns);
         let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
-            let mut parameters = self.rule(run, zones);
-            parameters.extend([
-                (&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY),
-                (&alert, Type::TEXT),
-                (&run.id, Type::UUID),
-            ]);
-            Ok(tx.query_typed_one(&raise, &parameters).await?)
+            let (basis, alert) = (self.basis.as_str(), alert.as_str());
+            let [basis, vitals, doctor, waiting, lookback] = self.parameters(&basis);
+            let parameters: [&(dyn ToSql + Sync); 10] =
+                [&run.now, zones, basis, vitals, doctor, waiting, lookback, &ids, &alert, &run.id];
+            RAISE.one(tx, &parameters).await
         };
         let batch = Batch { entity: "appointment", ids: due };
         apply(run, batch, &mut report.not_done, statement, |row| {
@@ -187,22 +188,17 @@ impl StageAlerts {
             report.notifications += count(row, "notifications");
             report.undeliverable += count(row, "undeliverable");
             *match alert {
-                "NO_VITALS" => &mut report.raised_by_type.no_vitals,
-                "NO_DOCTOR" => &mut report.raised_by_type.no_doctor,
-                _ => &mut report.raised_by_type.waiting_too_long,
+                AlertType::NoVitals => &mut report.raised_by_type.no_vitals,
+                AlertType::NoDoctor => &mut report.raised_by_type.no_doctor,
+                AlertType::WaitingTooLong => &mut report.raised_by_type.waiting_too_long,
             } += raised;
         })
         .await
     }
 }
 
-async fn resolve(run: &Run, over: &[i64], report: &mut Report) -> Result<(), Halt> {
-    let skipped_columns = skipped_columns("$2", "locked", "resolved", "stage_alerts");
-    let resolve = format!(include_str!("resolve.sql"), over = OVER, skipped_columns = skipped_columns);
-    let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
-        Ok(tx.query_typed_one(&resolve, &[(&run.now, Type::TIMESTAMPTZ), (&ids, Type::INT8_ARRAY), (&run.id, Type::UUID)])
-            .await?)
-    };
-    let batch = Batch { entity: "stage_alert", ids: over };
+async fn resolve(run: &Run, alerts: &[i64], report: &mut Report) -> Result<(), Halt> {
+    let statement = async |tx: &Transaction<'_>, ids: &[i64]| RESOLVE.one(tx, &[&run.now, &ids, &run.id]).await;
+    let batch = Batch { entity: "stage_alert", ids: alerts };
     apply(run, batch, &mut report.not_done, statement, |row| report.resolved += count(row, "resolved")).await
 }

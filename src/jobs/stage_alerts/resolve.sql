@@ -8,7 +8,7 @@ locked AS MATERIALIZED (
 -- The rule again, on what the rows say now that they are locked.
 due AS MATERIALIZED (
     SELECT x.id FROM locked x
-    {over}
+    {resolved}
 ),
 resolved AS (
     UPDATE stage_alerts x SET status = 'RESOLVED', resolved_at = $1, resolved_run_id = $3 FROM due

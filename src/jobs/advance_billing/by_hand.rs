@@ -1,46 +1,30 @@
-//! What a person asks for by id: each case is updated, or an exception that says why not.
+//! Cases that a person asks for by id: each is updated, or is an exception with one reason.
 //!
 //! Rule: a case is updated if and only if it is active, has not the target status yet, and either a transition leads there
 //! and it is not held back, or it is forced and of the actor's facility (an actor without one is of all).
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
-use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
-use super::report::{Cases as Became, Exception, Report};
-use super::step::{self, Step};
-use super::{AdvanceBilling, BY_HAND, brake, held_back, limit};
+use super::outlook::{brake, limit};
+use super::report::{Exception, Outcomes, Report};
+use super::stage::Stage;
+use super::step::{self, Step, held_back};
 use crate::clinic::actor::{Actor, refused};
+use crate::db::statements;
 use crate::error::Error;
 use crate::run::{Halt, Run};
 
-/// What a run says of each case, its row must hold.
-const CASES_MAX: usize = 10_000;
+/// The lane of what a person asks for by id: it is no run of a stage, and must not be taken for one.
+pub const LANE: &str = "by-hand";
 
-/// The ids of a file.
-#[derive(Clone, Debug)]
-pub struct Cases(Vec<i64>);
-
-/// Reads a file of ids. What is in it is not repeated: it may be another file than was meant.
-pub fn read(path: &str) -> Result<Cases, String> {
-    let text = std::fs::read_to_string(Path::new(path)).map_err(|error| format!("cannot be read: {}", error.kind()))?;
-    parse(&text)
-}
-
-fn parse(text: &str) -> Result<Cases, String> {
-    let mut ids = vec![];
-    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let line = line.split('#').next().unwrap_or_default();
-        for word in line.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()) {
-            match word.parse() {
-                Ok(id) if id > 0 => ids.push(id),
-                _ => return Err(format!("line {}: something that is no case id", index + 1)),
-            }
-        }
-    }
-    if ids.is_empty() { Err("names no case".to_owned()) } else { Ok(Cases(ids)) }
+statements! {
+    REQUESTED_CASES(TIMESTAMPTZ, INT8_ARRAY, FLOAT8, INT4) = format!(
+        include_str!("requested_cases.sql"),
+        held_back = held_back("COALESCE($3, EXTRACT(epoch FROM t.min_dwell)::double precision)"),
+    );
 }
 
 /// Why a case was not updated.
@@ -87,7 +71,7 @@ impl Reason {
 
 /// A case that is asked for, as the database has it.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
+struct RequestedCase {
     id: i64,
     active: bool,
     status: Option<i32>,
@@ -108,7 +92,7 @@ struct Request {
 
 impl Request {
     /// The status that the case is updated from, or why it is not.
-    fn verdict(&self, case: &Asked) -> Result<i32, Reason> {
+    fn verdict(&self, case: &RequestedCase) -> Result<i32, Reason> {
         let Some(status) = case.status.filter(|_| case.active) else { return Err(Reason::NotFound) };
         if self.force && self.facility.is_some() && self.facility != case.facility {
             return Err(Reason::OtherFacility);
@@ -123,25 +107,24 @@ impl Request {
         }
     }
 
-    fn exception(&self, case: &Asked, reason: Reason) -> Exception {
+    fn exception(&self, case: &RequestedCase, reason: Reason) -> Exception {
         let (case_id, reason) = (case.id, reason.text());
         Exception { case_id, reason, current_status: case.status, attempted_status: self.to }
     }
 }
 
-impl AdvanceBilling {
-    /// The ids that are asked for, each once, in their order.
-    pub(super) fn cases(&self) -> Result<Vec<i64>, Error> {
-        let file = self.cases_file.iter().flat_map(|cases| &cases.0);
-        let mut seen = HashSet::new();
-        let ids: Vec<i64> = self.case.iter().chain(file).copied().filter(|id| seen.insert(*id)).collect();
-        if ids.len() > CASES_MAX {
-            let message = format!("{} cases are asked for; at most {CASES_MAX} a run: split them", ids.len());
-            return Err(refused("USAGE", message));
-        }
-        Ok(ids)
-    }
+/// What a person asks for: these cases, by this stage or to this status.
+pub struct Order {
+    pub stage: Option<Stage>,
+    pub to: Option<i32>,
+    pub force: bool,
+    pub min_dwell: Option<Duration>,
+    /// How many cases a person, or the configuration, allows.
+    pub confirmed: Option<u32>,
+    pub ids: Vec<i64>,
+}
 
+impl Order {
     async fn request(&self, tx: &Transaction<'_>, run: &Run) -> Result<Request, Error> {
         let stage = match self.stage {
             Some(stage) => Some(Step::of(tx, stage, None).await?.to),
@@ -161,17 +144,14 @@ impl AdvanceBilling {
         Ok(Request { to, timestamp_field: step::timestamp_field(tx, to).await?, force: self.force, facility })
     }
 
-    async fn asked(&self, tx: &Transaction<'_>, run: &Run, ids: &[i64], to: i32) -> Result<Vec<Asked>, Error> {
-        let held_back = held_back("COALESCE($3, EXTRACT(epoch FROM t.min_dwell)::double precision)");
-        let asked = format!(include_str!("requested_cases.sql"), held_back = held_back);
+    async fn cases(&self, tx: &Transaction<'_>, run: &Run, ids: &[i64], to: i32) -> Result<Vec<RequestedCase>, Error> {
         let dwell = self.min_dwell.map(|dwell| dwell.as_secs_f64());
-        let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-            [(&run.now, Type::TIMESTAMPTZ), (&ids, Type::INT8_ARRAY), (&dwell, Type::FLOAT8), (&to, Type::INT4)];
-        Ok(tx.query_typed(&asked, &parameters).await?.iter().map(Asked::from).collect())
+        let rows = REQUESTED_CASES.all(tx, &[&run.now, &ids, &dwell, &to]).await?;
+        Ok(rows.iter().map(RequestedCase::from).collect())
     }
 }
 
-impl From<&Row> for Asked {
+impl From<&Row> for RequestedCase {
     fn from(row: &Row) -> Self {
         Self {
             id: row.get("id"),
@@ -186,41 +166,39 @@ impl From<&Row> for Asked {
 }
 
 /// Looks at the cases, takes those that may go, and says of each what became of it.
-pub async fn advance(job: &AdvanceBilling, run: &Run, report: &mut Report) -> Result<(), Halt> {
-    let ids = job.cases()?;
-    let confirmed = job.confirm_items.or(run.max_items());
+pub async fn advance(order: &Order, run: &Run, report: &mut Report) -> Result<(), Halt> {
     let look = async |tx: &Transaction<'_>| {
-        let request = job.request(tx, run).await?;
-        let asked = job.asked(tx, run, &ids, request.to).await?;
-        Ok((request, asked, limit(tx, BY_HAND, confirmed).await?))
+        let request = order.request(tx, run).await?;
+        let cases = order.cases(tx, run, &order.ids, request.to).await?;
+        Ok((request, cases, limit(tx, LANE, order.confirmed).await?))
     };
-    let (request, asked, limit) = run.read("looking at the cases", look).await?;
-    let verdicts: Vec<_> = asked.iter().map(|case| (case, request.verdict(case))).collect();
+    let (request, cases, limit) = run.read("looking at the cases", look).await?;
+    let verdicts: Vec<_> = cases.iter().map(|case| (case, request.verdict(case))).collect();
     let due = verdicts.iter().filter(|(_, verdict)| verdict.is_ok()).count();
-    report.scanned = ids.len() as u64;
+    report.scanned = order.ids.len() as u64;
     if due > limit as usize {
         return Err(brake(due as u64, limit, ""));
     }
-    let mut became = Became::default();
+    let mut outcome = Outcomes::default();
     for (case, verdict) in &verdicts {
         if let Err(reason) = verdict {
             report.not_done.skip(reason.word(), 1);
-            became.exceptions.push(request.exception(case, *reason));
+            outcome.exceptions.push(request.exception(case, *reason));
         }
     }
-    report.cases = Some(became);
+    report.cases = Some(outcome);
     let locked = take(run, &request, &verdicts, report).await?;
-    explain(job, run, &request, &verdicts, &locked, report).await
+    explain(order, run, &request, &verdicts, &locked, report).await
 }
 
 /// Has the cases take the step, those of one status after those of another; returns those that somebody else holds.
 async fn take(
     run: &Run,
     request: &Request,
-    verdicts: &[(&Asked, Result<i32, Reason>)],
+    verdicts: &[(&RequestedCase, Result<i32, Reason>)],
     report: &mut Report,
 ) -> Result<Vec<i64>, Halt> {
-    let mut by_status: BTreeMap<i32, Vec<&Asked>> = BTreeMap::new();
+    let mut by_status: BTreeMap<i32, Vec<&RequestedCase>> = BTreeMap::new();
     for (case, verdict) in verdicts {
         if let Ok(from) = verdict {
             by_status.entry(*from).or_default().push(case);
@@ -239,32 +217,32 @@ async fn take(
 
 /// Says of the cases that were to be updated and were not, why; and puts all in the order in which they were asked for.
 async fn explain(
-    job: &AdvanceBilling,
+    order: &Order,
     run: &Run,
     request: &Request,
-    verdicts: &[(&Asked, Result<i32, Reason>)],
+    verdicts: &[(&RequestedCase, Result<i32, Reason>)],
     locked: &[i64],
     report: &mut Report,
 ) -> Result<(), Halt> {
-    let Some(became) = &mut report.cases else { return Ok(()) };
-    let updated: HashSet<i64> = became.updated.iter().map(|case| case.case_id).collect();
+    let Some(outcome) = &mut report.cases else { return Ok(()) };
+    let updated: HashSet<i64> = outcome.updated.iter().map(|case| case.case_id).collect();
     let left = verdicts.iter().filter(|(case, verdict)| verdict.is_ok() && !updated.contains(&case.id));
     let left: Vec<i64> = left.map(|(case, _)| case.id).collect();
     if !left.is_empty() {
-        let again = async |tx: &Transaction<'_>| job.asked(tx, run, &left, request.to).await;
+        let again = async |tx: &Transaction<'_>| order.cases(tx, run, &left, request.to).await;
         for case in run.read("looking at the cases again", again).await? {
             let reason = match request.verdict(&case) {
                 _ if locked.contains(&case.id) => Reason::Locked,
                 Err(reason) => reason,
                 Ok(_) => Reason::Changed,
             };
-            became.exceptions.push(request.exception(&case, reason));
+            outcome.exceptions.push(request.exception(&case, reason));
         }
     }
-    let position: std::collections::HashMap<i64, usize> =
+    let position: HashMap<i64, usize> =
         verdicts.iter().enumerate().map(|(position, (case, _))| (case.id, position)).collect();
-    became.updated.sort_by_key(|case| position.get(&case.case_id));
-    became.exceptions.sort_by_key(|case| position.get(&case.case_id));
+    outcome.updated.sort_by_key(|case| position.get(&case.case_id));
+    outcome.exceptions.sort_by_key(|case| position.get(&case.case_id));
     Ok(())
 }
 
@@ -273,21 +251,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_ids_may_be_written_as_people_do() {
-        let ids = |text: &str| parse(text).map(|cases| cases.0);
-        assert_eq!(ids("\u{feff}3, 1\r\n\n# Monday's\n2\t7 # late\n3"), Ok(vec![3, 1, 2, 7, 3]));
-        assert_eq!(ids("1\nPat Doe\n"), Err("line 2: something that is no case id".into()), "nothing is repeated");
-        for bad in ["0", "-4", "1.5", "99999999999999999999"] {
-            assert_eq!(ids(bad), Err("line 1: something that is no case id".into()), "{bad}");
-        }
-        for empty in ["", " \n", "# none"] {
-            assert_eq!(ids(empty), Err("names no case".into()), "{empty:?}");
-        }
-    }
-
-    #[test]
     fn a_case_is_updated_or_there_is_one_reason_why_not() {
-        let case = Asked {
+        let case = RequestedCase {
             id: 1,
             active: true,
             status: Some(15),
@@ -296,20 +261,20 @@ mod tests {
             held_back: false,
             dwell: 0.0,
         };
-        let asked = |to| Request { to, timestamp_field: "x_ts".into(), force: false, facility: None };
-        let forced = |to| Request { force: true, ..asked(to) };
-        assert_eq!(asked(20).verdict(&case), Ok(15));
-        for request in [asked(20), forced(20)] {
-            assert_eq!(request.verdict(&Asked { active: false, ..case }), Err(Reason::NotFound));
-            assert_eq!(request.verdict(&Asked { active: false, status: None, ..case }), Err(Reason::NotFound));
-            assert_eq!(request.verdict(&Asked { status: Some(20), ..case }), Err(Reason::Already));
+        let unforced = |to| Request { to, timestamp_field: "x_ts".into(), force: false, facility: None };
+        let forced = |to| Request { force: true, ..unforced(to) };
+        assert_eq!(unforced(20).verdict(&case), Ok(15));
+        for request in [unforced(20), forced(20)] {
+            assert_eq!(request.verdict(&RequestedCase { active: false, ..case }), Err(Reason::NotFound));
+            assert_eq!(request.verdict(&RequestedCase { active: false, status: None, ..case }), Err(Reason::NotFound));
+            assert_eq!(request.verdict(&RequestedCase { status: Some(20), ..case }), Err(Reason::Already));
         }
-        assert_eq!(asked(10).verdict(&case), Err(Reason::Lower));
+        assert_eq!(unforced(10).verdict(&case), Err(Reason::Lower));
         assert_eq!(forced(10).verdict(&case), Ok(15));
-        assert_eq!(asked(30).verdict(&Asked { transition: false, ..case }), Err(Reason::NoTransition));
-        assert_eq!(forced(30).verdict(&Asked { transition: false, ..case }), Ok(15));
-        assert_eq!(asked(20).verdict(&Asked { held_back: true, ..case }), Err(Reason::Dwell));
-        assert_eq!(forced(20).verdict(&Asked { held_back: true, ..case }), Ok(15));
+        assert_eq!(unforced(30).verdict(&RequestedCase { transition: false, ..case }), Err(Reason::NoTransition));
+        assert_eq!(forced(30).verdict(&RequestedCase { transition: false, ..case }), Ok(15));
+        assert_eq!(unforced(20).verdict(&RequestedCase { held_back: true, ..case }), Err(Reason::Dwell));
+        assert_eq!(forced(20).verdict(&RequestedCase { held_back: true, ..case }), Ok(15));
         let of_another = Request { facility: Some(2), ..forced(20) };
         assert_eq!(of_another.verdict(&case), Err(Reason::OtherFacility));
         assert_eq!(Request { facility: Some(1), ..forced(20) }.verdict(&case), Ok(15));

@@ -1,0 +1,87 @@
+//! The outlook of a stage: how many cases are due, what they are worth, and how many may move without a person's word.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Transaction;
+
+use super::money::Cents;
+use super::stage::{JOB, Stage};
+use super::step::{CANDIDATES, Step, due, held_back};
+use crate::db::statements;
+use crate::error::Error;
+use crate::run::{Halt, count};
+
+statements! {
+    WORTH(TIMESTAMPTZ, INT4, FLOAT8) = format!(
+        "SELECT count(*) AS cases, (COALESCE(sum(c.pay_amount), 0) * 100)::bigint AS cents FROM surgical_cases c\n{}",
+        due()
+    );
+    HELD_BACK(TIMESTAMPTZ, INT4, FLOAT8) =
+        format!("SELECT count(*) AS cases FROM surgical_cases c\n{CANDIDATES}  AND\n{}", held_back("$3"));
+    SCAN(TIMESTAMPTZ, INT4, FLOAT8, INT8) =
+        format!("SELECT c.id FROM surgical_cases c\n{}ORDER BY c.id LIMIT $4", due());
+    USUAL_ITEMS(TEXT, TEXT) = include_str!("usual_items.sql");
+}
+
+/// The cases that a run of a stage would move.
+pub struct Outlook {
+    pub step: Step,
+    pub due: u64,
+    pub worth: Cents,
+    pub held_back: u64,
+    /// How many it may move without a person's word.
+    pub limit: u32,
+}
+
+impl Outlook {
+    /// Looks at a stage; `confirmed` is how many cases a person, or the configuration, allows.
+    pub async fn of(
+        tx: &Transaction<'_>,
+        now: DateTime<Utc>,
+        stage: Stage,
+        min_dwell: Option<Duration>,
+        confirmed: Option<u32>,
+    ) -> Result<Self, Error> {
+        let step = Step::of(tx, stage, min_dwell).await?;
+        let worth = WORTH.one(tx, &[&now, &step.from, &step.dwell]).await?;
+        let held_back = HELD_BACK.one(tx, &[&now, &step.from, &step.dwell]).await?;
+        let limit = limit(tx, stage.name(), confirmed).await?;
+        Ok(Self {
+            step,
+            due: count(&worth, "cases"),
+            worth: Cents::of(&worth),
+            held_back: count(&held_back, "cases"),
+            limit,
+        })
+    }
+
+    /// Whether more is due than may be moved.
+    pub fn is_too_much(&self) -> bool {
+        self.due > u64::from(self.limit)
+    }
+
+    /// The ids of the cases that are due; no more than may be moved.
+    pub async fn ids(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<i64>, Error> {
+        let limit = i64::from(self.limit);
+        let rows = SCAN.all(tx, &[&now, &self.step.from, &self.step.dwell, &limit]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+}
+
+/// How many cases may move: what was confirmed, or five times what is usual, at least 50.
+pub async fn limit(tx: &Transaction<'_>, lane: &str, confirmed: Option<u32>) -> Result<u32, Error> {
+    if let Some(confirmed) = confirmed {
+        return Ok(confirmed);
+    }
+    let usual = USUAL_ITEMS.one(tx, &[&JOB, &lane]).await?;
+    Ok(u32::try_from(count(&usual, "cases")).unwrap_or(u32::MAX))
+}
+
+pub fn brake(due: u64, limit: u32, worth: &str) -> Halt {
+    let message = format!(
+        "{due} cases are due{worth}, and at most {limit} may move unasked; nothing was changed. Look at them with --dry-run \
+         --confirm-items {due}; if they are right, run once with --confirm-items {due}"
+    );
+    Halt::Brake { message, news: true }
+}
