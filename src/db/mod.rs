@@ -19,7 +19,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use limits::Limits;
-pub use statement::{Declared, Listed, Statement, Template, Text};
+pub use statement::{Listed, Statement, Template, Text};
 pub(crate) use statement::statements;
 
 use crate::error::Error;

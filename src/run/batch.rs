@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
+use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::{Row, Transaction};
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -33,17 +33,11 @@ pub trait Id: Copy + PartialEq + Display + Serialize + Sync {
 }
 
 /// The key of a row that is there already.
-pub trait Key: Id + ToSql + FromSqlOwned {
-    const ARRAY: Type;
-}
+pub trait Key: Id + ToSql + FromSqlOwned {}
 
-impl Key for i64 {
-    const ARRAY: Type = Type::INT8_ARRAY;
-}
+impl Key for i64 {}
 
-impl Key for Uuid {
-    const ARRAY: Type = Type::UUID_ARRAY;
-}
+impl Key for Uuid {}
 
 impl<K: Key> Id for K {
     fn named(_: &[Self], row: &Row, column: &str) -> Vec<Self> {

@@ -6,12 +6,12 @@ locked AS MATERIALIZED (
     SELECT t.* FROM tickets t WHERE t.id = ANY ($10) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on what the rows say now that they are locked.
-over AS MATERIALIZED (
+ended AS MATERIALIZED (
     SELECT t.id FROM locked t
-    {over}
+    {ended}
 ),
-ended AS (
-    DELETE FROM escalation_episodes e USING over WHERE e.rule_id = $2 AND e.ticket_id = over.id RETURNING over.id
+removed AS (
+    DELETE FROM escalation_episodes e USING ended WHERE e.rule_id = $2 AND e.ticket_id = ended.id RETURNING ended.id
 )
-SELECT (SELECT count(*) FROM ended) AS ended,
+SELECT (SELECT count(*) FROM removed) AS ended,
        {skipped_columns}

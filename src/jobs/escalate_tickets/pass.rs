@@ -1,25 +1,67 @@
-//! Carries out rules: looks for what each has to do, ends episodes, fires, counts.
+//! Carries out rules: looks for the tickets of each, ends episodes, fires, counts.
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 
-use super::Report;
-use super::rule::{Condition, Rule};
-use crate::error::Error;
-use crate::run::{Batch, Halt, NotDone, Run, apply, count, skipped_columns, apply_in_savepoints, Rehearsal};
+use super::action::ActionKind;
+use super::condition::{Condition, ConditionKind};
+use super::report::Report;
+use super::rule::Rule;
 use crate::clinic::{outbox, tickets};
+use crate::db::{Statement, statements};
+use crate::error::Error;
+use crate::run::{Batch, Halt, NotDone, Rehearsal, Run, apply, apply_in_savepoints, count, skipped_columns};
 
-/// What a rule has to do.
+// $1 to $9 are the rule's: see `Rule::parameters`.
+statements! {
+    SCAN[condition: ConditionKind = ConditionKind::ALL.into()]
+        (TIMESTAMPTZ, INT8, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8) =
+        format!("SELECT t.id FROM tickets t\n{}ORDER BY t.id LIMIT $10", due(*condition));
+    SCAN_ENDED[condition: ConditionKind = ConditionKind::ALL.into()]
+        (TIMESTAMPTZ, INT8, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT) =
+        format!("SELECT t.id FROM tickets t\n{}ORDER BY t.id", ended(*condition));
+    END_EPISODES[condition: ConditionKind = ConditionKind::ALL.into()]
+        (TIMESTAMPTZ, INT8, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8_ARRAY) = format!(
+        include_str!("end_episodes.sql"),
+        ended = ended(*condition),
+        skipped_columns = skipped_columns("$10", "locked", "removed", "tickets"),
+    );
+    FIRE[kinds: (ConditionKind, ActionKind) = every_pair()]
+        (TIMESTAMPTZ, INT8, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8_ARRAY, UUID, INT8, TEXT, JSONB) =
+        format!(
+            include_str!("apply.sql"),
+            due = due(kinds.0),
+            action = kinds.1.sql(),
+            outbox = outbox::NOTIFIED,
+            skipped_columns = skipped_columns("$10", "locked", "acted", "tickets"),
+        );
+}
+
+/// When a rule fires, as joins of a ticket `t` and a WHERE.
+fn due(condition: ConditionKind) -> String {
+    tickets::DUE_AT.to_owned() + &include_str!("due.part.sql").replace("{holds}", condition.sql())
+}
+
+/// When the episode of a rule has ended, likewise.
+fn ended(condition: ConditionKind) -> String {
+    tickets::DUE_AT.to_owned() + &include_str!("ended.part.sql").replace("{holds}", condition.sql())
+}
+
+fn every_pair() -> Vec<(ConditionKind, ActionKind)> {
+    ConditionKind::ALL.iter().flat_map(|condition| ActionKind::ALL.map(|action| (*condition, action))).collect()
+}
+
+/// The tickets that a rule has to do with.
 pub struct Found {
-    /// Tickets whose episode is over.
-    over: Vec<i64>,
-    /// Tickets for which it fires.
+    /// Those whose episode has ended.
+    ended: Vec<i64>,
+    /// Those for which it fires.
     pub due: Vec<i64>,
 }
 
-/// What each rule would have to do if none changed what the next sees; no more rules than the brake needs.
+/// The tickets of each rule if none changed what the next sees; of no more rules than the brake needs.
 pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule]) -> Result<Vec<Found>, Error> {
     let mut found: Vec<Found> = vec![];
     let mut due = 0;
@@ -34,58 +76,33 @@ pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule]) -> Result<Vec
 }
 
 impl Rule {
-    /// When it fires, as joins of a ticket `t` and a WHERE.
-    fn is_due(&self) -> String {
-        self.over_tickets(include_str!("due.part.sql"))
-    }
-
-    /// When its episode is over, likewise.
-    fn is_over(&self) -> String {
-        self.over_tickets(include_str!("ended.part.sql"))
-    }
-
-    fn over_tickets(&self, rule: &str) -> String {
-        tickets::DUE_AT.to_owned() + &rule.replace("{holds}", self.condition.sql())
-    }
-
-    fn parameters<'a>(&'a self, now: &'a DateTime<Utc>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-        let Condition { kind, hours, names, rating, operator } = &self.condition;
-        vec![
-            (now, Type::TIMESTAMPTZ),
-            (&self.id, Type::INT8),
-            (kind, Type::TEXT),
-            (hours, Type::FLOAT8),
-            (names, Type::TEXT_ARRAY),
-            (rating, Type::INT4),
-            (operator, Type::TEXT),
-            (&self.cooldown_hours, Type::FLOAT8),
-            (&self.definition, Type::TEXT),
-        ]
+    fn parameters<'a>(&'a self, now: &'a DateTime<Utc>, kind: &'a &'static str) -> Vec<&'a (dyn ToSql + Sync)> {
+        let Condition { hours, names, rating, operator, .. } = &self.condition;
+        vec![now, &self.id, kind, hours, names, rating, operator, &self.cooldown_hours, &self.definition]
     }
 
     /// The tickets for which it would fire now.
     pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Vec<i64>, Error> {
-        self.scan(tx, &self.is_due(), now, limit).await
+        self.scan(tx, &SCAN.with(&self.condition.kind), now, &[&limit]).await
     }
 
     async fn scan(
         &self,
         tx: &Transaction<'_>,
-        rule: &str,
+        statement: &Statement,
         now: &DateTime<Utc>,
-        limit: i64,
+        more: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<i64>, Error> {
-        let scan = format!("SELECT t.id FROM tickets t\n{rule}ORDER BY t.id LIMIT $10");
-        let mut parameters = self.parameters(now);
-        parameters.push((&limit, Type::INT8));
-        let rows = tx.query_typed(&scan, &parameters).await;
-        let rows = rows.map_err(|error| Error::from(error).context(format_args!("rule {}", self.id)))?;
+        let kind = self.condition.kind.as_str();
+        let parameters = [self.parameters(now, &kind), more.to_vec()].concat();
+        let rows = statement.all(tx, &parameters).await;
+        let rows = rows.map_err(|error| error.context(format_args!("rule {}", self.id)))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     async fn found(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
-        let over = self.scan(tx, &self.is_over(), &run.now, i64::MAX).await?;
-        Ok(Found { over, due: self.due(tx, &run.now, run.scan_limit()).await? })
+        let ended = self.scan(tx, &SCAN_ENDED.with(&self.condition.kind), &run.now, &[]).await?;
+        Ok(Found { ended, due: self.due(tx, &run.now, run.scan_limit()).await? })
     }
 }
 
@@ -110,45 +127,32 @@ impl Pass<'_> {
                     Some(run.read("looking at the open tickets", look).await?)
                 }
             };
-            let Found { over, due } = anew.as_ref().unwrap_or(found);
-            report.scanned += (over.len() + due.len()) as u64;
-            self.end(rule, over, report).await?;
+            let Found { ended, due } = anew.as_ref().unwrap_or(found);
+            report.scanned += (ended.len() + due.len()) as u64;
+            self.end_episodes(rule, ended, report).await?;
             // What earlier rules changed may have made more due than there was at first.
             run.brake_after(report.executed as usize + due.len())?;
             self.fire(rule, due, report).await?;
-            stale |= rule.action.changes_conditions() && !due.is_empty();
+            stale |= rule.action.kind.changes_conditions() && !due.is_empty();
         }
         Ok(())
     }
 
-    async fn end(&self, rule: &Rule, over: &[i64], report: &mut Report) -> Result<(), Halt> {
-        let alone = skipped_columns("$10", "locked", "ended", "tickets");
-        let end = format!(include_str!("end_episodes.sql"), over = rule.is_over(), skipped_columns = alone);
+    async fn end_episodes(&self, rule: &Rule, ids: &[i64], report: &mut Report) -> Result<(), Halt> {
+        let statement = END_EPISODES.with(&rule.condition.kind);
         let ended = &mut report.episodes_ended;
-        self.apply(rule, &end, &[], over, &mut report.not_done, |row| *ended += count(row, "ended")).await
+        let count = |row: &Row| *ended += count(row, "ended");
+        self.apply(Change { rule, statement, more: &[] }, ids, &mut report.not_done, count).await
     }
 
     async fn fire(&self, rule: &Rule, due: &[i64], report: &mut Report) -> Result<(), Halt> {
-        let alone = skipped_columns("$10", "locked", "acted", "tickets");
-        let (action, outbox) = (rule.action.sql(), outbox::NOTIFIED);
-        let fire = format!(
-            include_str!("apply.sql"),
-            due = rule.is_due(),
-            action = action,
-            outbox = outbox,
-            skipped_columns = alone
-        );
-        let actor = self.run.actor();
-        let more: [(&(dyn ToSql + Sync), Type); 4] = [
-            (&self.run.id, Type::UUID),
-            (&actor, Type::INT8),
-            (&rule.action.kind, Type::TEXT),
-            (&rule.action.json, Type::JSONB),
-        ];
+        let (actor, action) = (self.run.actor(), rule.action.kind.as_str());
+        let statement = FIRE.with(&(rule.condition.kind, rule.action.kind));
+        let change = Change { rule, statement, more: &[&self.run.id, &actor, &action, &rule.action.json] };
         let mut refused: Vec<i64> = vec![];
-        let applied = self.apply(rule, &fire, &more, due, &mut report.not_done, |row| {
+        let applied = self.apply(change, due, &mut report.not_done, |row| {
             report.executed += count(row, "executed");
-            *report.executed_by_action.entry(rule.action.kind).or_default() += count(row, "executed");
+            *report.executed_by_action.entry(action).or_default() += count(row, "executed");
             report.notifications += count(row, "notifications");
             report.undeliverable += count(row, "undeliverable");
             refused.extend(row.get::<_, Vec<i64>>("refused"));
@@ -163,27 +167,35 @@ impl Pass<'_> {
         applied
     }
 
-    /// Applies a statement of a rule to tickets.
     async fn apply(
         &self,
-        rule: &Rule,
-        statement: &str,
-        more: &[(&(dyn ToSql + Sync), Type)],
+        change: Change<'_>,
         ids: &[i64],
         not_done: &mut NotDone,
-        tally: impl FnMut(&Row),
+        count: impl FnMut(&Row),
     ) -> Result<(), Halt> {
         let run = self.run;
+        let Change { rule, statement, more } = change;
+        let kind = rule.condition.kind.as_str();
+        let parameters = rule.parameters(&run.now, &kind);
         let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
-            let mut parameters = rule.parameters(&run.now);
-            parameters.push((&ids, Type::INT8_ARRAY));
-            parameters.extend(more.iter().cloned());
-            Ok(tx.query_typed_one(statement, &parameters).await?)
+            let ids: &(dyn ToSql + Sync) = &ids;
+            statement.one(tx, &[&parameters, &[ids][..], more].concat()).await
         };
         let batch = Batch { entity: "ticket", ids };
         match self.tx {
-            Some(tx) => apply_in_savepoints(run, Rehearsal { tx, keep: rule.action.is_seen() }, batch, not_done, statement, tally).await,
-            None => apply(run, batch, not_done, statement, tally).await,
+            Some(tx) => {
+                let rehearsal = Rehearsal { tx, keep: rule.action.kind.is_seen() };
+                apply_in_savepoints(run, rehearsal, batch, not_done, statement, count).await
+            }
+            None => apply(run, batch, not_done, statement, count).await,
         }
     }
+}
+
+/// A statement of a rule that changes tickets: it takes the rule's parameters, the ids of the batch, and more.
+struct Change<'a> {
+    rule: &'a Rule,
+    statement: Statement,
+    more: &'a [&'a (dyn ToSql + Sync)],
 }

@@ -11,24 +11,55 @@
 
 mod archive;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::clinic::local_time::before;
-use crate::error::Error;
-use crate::run::{Batch, Counts, Halt, Job, Key, NotDone, Run, apply, as_text, count, skipped_columns, positive_duration};
-
-crate::db::statements! {}
+use crate::db::{Statement, statements};
+use crate::run::{Batch, Counts, Halt, Job, Key, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
 
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
+
+statements! {
+    SCAN_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_runs", RUNS);
+    SCAN_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_run_errors", &errors());
+    SCAN_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("notifications", NOTIFICATIONS);
+    ROWS_OF_RUNS(UUID_ARRAY) = rows("cron_job_runs");
+    ROWS_OF_ERRORS(INT8_ARRAY) = rows("cron_job_run_errors");
+    ROWS_OF_NOTIFICATIONS(INT8_ARRAY) = rows("notifications");
+    DELETE_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, UUID_ARRAY) = delete("cron_job_runs", RUNS);
+    DELETE_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8_ARRAY) =
+        delete("cron_job_run_errors", &errors());
+    DELETE_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8_ARRAY) =
+        delete("notifications", NOTIFICATIONS);
+}
+
+/// The rule of failed items, which takes in that of runs.
+fn errors() -> String {
+    format!(include_str!("errors.part.sql"), runs = RUNS)
+}
+
+fn scan(table: &str, rule: &str) -> String {
+    format!("SELECT x.id FROM {table} x\n{rule}\nORDER BY x.id LIMIT $5")
+}
+
+/// The rows as they are archived.
+fn rows(table: &str) -> String {
+    format!("SELECT to_jsonb(x)::text FROM {table} x WHERE x.id = ANY ($1) ORDER BY x.id")
+}
+
+fn delete(table: &str, rule: &str) -> String {
+    let skipped_columns = skipped_columns("$5", "locked", "deleted", table);
+    format!(include_str!("apply.sql"), table = table, due = rule, skipped_columns = skipped_columns)
+}
 
 /// Delete old history: runs, their failed items, sent notifications
 #[derive(Args, Debug, Serialize)]
@@ -79,11 +110,13 @@ impl crate::run::Report for Report {
     }
 }
 
-/// Rows of one table that go by one rule.
-struct Going<I> {
+/// A table of which old rows are deleted: its statements, and the ids that were found.
+struct Table<I> {
     entity: &'static str,
-    table: &'static str,
-    rule: String,
+    name: &'static str,
+    scan: &'static Statement,
+    rows: &'static Statement,
+    delete: &'static Statement,
     ids: Vec<I>,
 }
 
@@ -93,13 +126,9 @@ impl Job for Prune {
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let before = self.before(run.now);
-        let errors = format!(include_str!("errors.part.sql"), runs = RUNS);
-        let mut errors: Going<i64> = Going::by("run_error", "cron_job_run_errors", errors);
-        let mut runs: Going<Uuid> = Going::by("run", "cron_job_runs", RUNS.to_owned());
-        let mut notices: Going<i64> = Going::by("notification", "notifications", NOTIFICATIONS.to_owned());
-        errors.scan(run, &before).await?;
-        runs.scan(run, &before).await?;
-        notices.scan(run, &before).await?;
+        let errors = Table::errors().scan(run, &before).await?;
+        let runs = Table::runs().scan(run, &before).await?;
+        let notices = Table::notifications().scan(run, &before).await?;
         let found = errors.ids.len() + runs.ids.len() + notices.ids.len();
         run.brake(found)?;
         report.scanned = found as u64;
@@ -128,38 +157,44 @@ impl Prune {
     }
 }
 
-/// The parameters of the rules.
-fn rule(before: &[DateTime<Utc>; 4]) -> Vec<(&(dyn ToSql + Sync), Type)> {
-    before.iter().map(|before| (before as &(dyn ToSql + Sync), Type::TIMESTAMPTZ)).collect()
-}
-
-impl<I: Key> Going<I> {
-    fn by(entity: &'static str, table: &'static str, rule: String) -> Self {
-        Self { entity, table, rule, ids: vec![] }
+impl Table<i64> {
+    fn errors() -> Self {
+        let (scan, rows, delete) = (&SCAN_ERRORS, &ROWS_OF_ERRORS, &DELETE_ERRORS);
+        Self { entity: "run_error", name: "cron_job_run_errors", scan, rows, delete, ids: vec![] }
     }
 
-    async fn scan(&mut self, run: &Run, before: &[DateTime<Utc>; 4]) -> Result<(), Halt> {
-        let scan = format!("SELECT x.id FROM {} x\n{}\nORDER BY x.id LIMIT $5", self.table, self.rule);
+    fn notifications() -> Self {
+        let (scan, rows, delete) = (&SCAN_NOTIFICATIONS, &ROWS_OF_NOTIFICATIONS, &DELETE_NOTIFICATIONS);
+        Self { entity: "notification", name: "notifications", scan, rows, delete, ids: vec![] }
+    }
+}
+
+impl Table<Uuid> {
+    fn runs() -> Self {
+        let (scan, rows, delete) = (&SCAN_RUNS, &ROWS_OF_RUNS, &DELETE_RUNS);
+        Self { entity: "run", name: "cron_job_runs", scan, rows, delete, ids: vec![] }
+    }
+}
+
+impl<I: Key> Table<I> {
+    /// The table with the ids of the rows that are old.
+    async fn scan(mut self, run: &Run, before: &[DateTime<Utc>; 4]) -> Result<Self, Halt> {
         let limit = run.scan_limit();
-        let look = async |tx: &Transaction<'_>| -> Result<Vec<I>, Error> {
-            let mut parameters = rule(before);
-            parameters.push((&limit, Type::INT8));
-            Ok(tx.query_typed(&scan, &parameters).await?.iter().map(|row| row.get(0)).collect())
-        };
-        self.ids = run.read(&format!("looking for old rows of {}", self.table), look).await?;
-        Ok(())
+        let look = async |tx: &Transaction<'_>| self.scan.all(tx, &with(before, &limit)).await;
+        let rows = run.read(&format!("looking for old rows of {}", self.name), look).await?;
+        self.ids = rows.iter().map(|row| row.get(0)).collect();
+        Ok(self)
     }
 
     /// Writes the rows to a file of their own, outside the fence; returns its path, or nothing where nothing goes.
-    async fn archive(&self, run: &Run, dir: &std::path::Path) -> Result<Option<PathBuf>, Halt> {
+    async fn archive(&self, run: &Run, dir: &Path) -> Result<Option<PathBuf>, Halt> {
         if self.ids.is_empty() {
             return Ok(None);
         }
-        let mut file = archive::Archive::create(dir, &format!("rounds-prune-{}-{}", run.id, self.table))?;
-        let select = format!("SELECT to_jsonb(x)::text FROM {} x WHERE x.id = ANY ($1) ORDER BY x.id", self.table);
+        let mut file = archive::Archive::create(dir, &format!("rounds-prune-{}-{}", run.id, self.name))?;
         for ids in self.ids.chunks(run.batch_rows()) {
-            let read = async |tx: &Transaction<'_>| Ok(tx.query_typed(&select, &[(&ids, I::ARRAY)]).await?);
-            for row in run.read(&format!("archiving {}", self.table), read).await? {
+            let read = async |tx: &Transaction<'_>| self.rows.all(tx, &[&ids]).await;
+            for row in run.read(&format!("archiving {}", self.name), read).await? {
                 file.line(row.get(0))?;
             }
         }
@@ -174,16 +209,16 @@ impl<I: Key> Going<I> {
         pruned: &mut u64,
         not_done: &mut NotDone,
     ) -> Result<(), Halt> {
-        let skipped_columns = skipped_columns("$5", "locked", "deleted", self.table);
-        let delete = format!(include_str!("apply.sql"), table = self.table, due = self.rule, skipped_columns = skipped_columns);
-        let statement = async |tx: &Transaction<'_>, ids: &[I]| {
-            let mut parameters = rule(before);
-            parameters.push((&ids as &(dyn ToSql + Sync), I::ARRAY));
-            Ok(tx.query_typed_one(&delete, &parameters).await?)
-        };
+        let statement = async |tx: &Transaction<'_>, ids: &[I]| self.delete.one(tx, &with(before, &ids)).await;
         let batch = Batch { entity: self.entity, ids: &self.ids };
         apply(run, batch, not_done, statement, |row| *pruned += count(row, "pruned")).await
     }
+}
+
+/// The parameters of a rule, and one more.
+fn with<'a>(before: &'a [DateTime<Utc>; 4], more: &'a (dyn ToSql + Sync)) -> [&'a (dyn ToSql + Sync); 5] {
+    let [runs, skipped, errors, notifications] = before;
+    [runs, skipped, errors, notifications, more]
 }
 
 fn keep(text: &str) -> Result<Duration, String> {

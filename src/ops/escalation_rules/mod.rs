@@ -3,14 +3,16 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
-use tokio_postgres::types::{ToSql, Type};
 
 use crate::command::{CommandContext, Operation, Output, listing};
+use crate::db::statements;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::jobs::escalate_tickets::{Book, Rule};
+use crate::jobs::escalate_tickets::{Rule, RuleBook};
 
-crate::db::statements! {}
+statements! {
+    MISSING_TARGETS(INT8_ARRAY, INT8) = include_str!("missing_targets.sql");
+}
 
 /// How many tickets of a rule are counted.
 const COUNTED: i64 = 1_000_000;
@@ -44,11 +46,11 @@ impl Operation for EscalationRulesArgs {
         let EscalationRulesCommand::Check = self.command;
         let (open, rules) = context
             .read(async |tx, now| {
-                let book = Book::read(tx, true).await?;
+                let book = RuleBook::read(tx, true).await?;
                 let mut rules = vec![];
                 for rule in &book.rules {
                     let due = rule.due(tx, &now, COUNTED).await?.len();
-                    let kinds = Some((rule.condition.kind, rule.action.kind));
+                    let kinds = Some((rule.condition.kind.as_str(), rule.action.kind.as_str()));
                     let wrong = missing(tx, rule).await?;
                     rules.push(Checked { id: rule.id, active: rule.active, kinds, due, wrong });
                 }
@@ -79,8 +81,7 @@ impl Operation for EscalationRulesArgs {
 /// Whom a rule names and who is not there or not active: its action would be refused.
 async fn missing(tx: &Transaction<'_>, rule: &Rule) -> Result<Option<String>, Error> {
     let (users, team) = rule.action.targets();
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&users, Type::INT8_ARRAY), (&team, Type::INT8)];
-    let row = tx.query_typed_one(include_str!("missing_targets.sql"), &parameters).await?;
+    let row = MISSING_TARGETS.one(tx, &[&users, &team]).await?;
     let missing: Option<String> = row.get("missing");
     Ok(missing.map(|who| format!("action: not there or not active: {who}; it would be refused")))
 }

@@ -1,0 +1,155 @@
+//! The action of a rule: its kind, and the JSON that the SQL of that kind reads.
+
+use serde_json::Value;
+
+use super::keys::{Keys, Wrong};
+
+/// The kind of an action. Each is a file in `actions/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionKind {
+    NotifyManager,
+    ReassignTicket,
+    IncreasePriority,
+    AddFollower,
+    SendEmail,
+}
+
+impl ActionKind {
+    pub const ALL: [Self; 5] =
+        [Self::NotifyManager, Self::ReassignTicket, Self::IncreasePriority, Self::AddFollower, Self::SendEmail];
+
+    /// As in `escalation_rules.action_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotifyManager => "notify_manager",
+            Self::ReassignTicket => "reassign_ticket",
+            Self::IncreasePriority => "increase_priority",
+            Self::AddFollower => "add_follower",
+            Self::SendEmail => "send_email",
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Whether it changes what a condition looks at.
+    pub fn changes_conditions(self) -> bool {
+        self == Self::IncreasePriority
+    }
+
+    /// Whether later rules see what it changes.
+    pub fn is_seen(self) -> bool {
+        matches!(self, Self::IncreasePriority | Self::ReassignTicket)
+    }
+
+    /// The CTEs `acted` and `told` of apply.sql.
+    pub fn sql(self) -> String {
+        let without_notices =
+            |acted: &str| format!("{},\n{}", acted.trim_end(), include_str!("actions/nobody_told.part.sql"));
+        match self {
+            Self::NotifyManager => include_str!("actions/notify_manager.part.sql").to_owned(),
+            Self::SendEmail => include_str!("actions/send_email.part.sql").to_owned(),
+            Self::ReassignTicket => without_notices(include_str!("actions/reassign_ticket.part.sql")),
+            Self::IncreasePriority => without_notices(include_str!("actions/increase_priority.part.sql")),
+            Self::AddFollower => without_notices(include_str!("actions/add_follower.part.sql")),
+        }
+    }
+}
+
+pub struct Action {
+    pub kind: ActionKind,
+    /// As the action's SQL reads it.
+    pub json: Value,
+}
+
+impl Action {
+    pub fn read(kind: &str, json: Value) -> Result<Self, Wrong> {
+        let keys = Keys::of("action", &json)?;
+        let Some(kind) = ActionKind::read(kind) else { return Err("action_type is none that is known".to_owned()) };
+        match kind {
+            ActionKind::NotifyManager => {
+                keys.only(&["message"])?;
+                keys.text("message")?;
+            }
+            ActionKind::ReassignTicket => {
+                keys.only(&["userId", "teamId"])?;
+                if ["userId", "teamId"].iter().all(|key| keys.get(key).is_none()) {
+                    return Err("action: userId or teamId must be there".to_owned());
+                }
+                for key in ["userId", "teamId"] {
+                    if keys.get(key).is_some() && keys.integer(key).is_none_or(|id| id < 1) {
+                        return Err(format!("action: {key} must be an id"));
+                    }
+                }
+            }
+            ActionKind::IncreasePriority => {
+                keys.only(&[])?;
+            }
+            ActionKind::AddFollower => {
+                keys.only(&["userIds"])?;
+                keys.list("userIds", |value| value.as_i64().filter(|id| *id > 0), "ids of users")?;
+            }
+            ActionKind::SendEmail => {
+                keys.only(&["recipients", "subject", "message"])?;
+                keys.list("recipients", |value| value.as_str().filter(|text| is_address(text)), "e-mail addresses")?;
+                keys.text("subject")?;
+                keys.text("message")?;
+            }
+        }
+        Ok(Self { kind, json })
+    }
+
+    /// The users and the team that it names.
+    pub fn targets(&self) -> (Vec<i64>, Option<i64>) {
+        let one = |key: &str| self.json.get(key).and_then(Value::as_i64);
+        let many = self.json.get("userIds").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_i64);
+        (many.chain(one("userId")).collect(), one("teamId"))
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    let mut parts = text.split('@');
+    let both = [parts.next(), parts.next()].iter().all(|part| part.is_some_and(|part| !part.is_empty()));
+    both && parts.next().is_none() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn actions_are_read_or_refused_without_their_values() {
+        let good = [
+            ("notify_manager", json!({"message": "look"})),
+            ("reassign_ticket", json!({"userId": 1})),
+            ("reassign_ticket", json!({"userId": null, "teamId": 2})),
+            ("increase_priority", json!({})),
+            ("add_follower", json!({"userIds": [1, 2]})),
+            ("send_email", json!({"recipients": ["a@b.example"], "subject": "s", "message": "m"})),
+        ];
+        for (kind, json) in good {
+            assert!(Action::read(kind, json.clone()).is_ok_and(|action| action.kind.as_str() == kind), "{kind} {json}");
+        }
+        let bad = [
+            ("notify_manager", json!({"message": " "})),
+            ("reassign_ticket", json!({})),
+            ("reassign_ticket", json!({"userId": "CANARY"})),
+            ("reassign_ticket", json!({"userId": 0})),
+            ("increase_priority", json!({"CANARY": 2})),
+            ("add_follower", json!({"userIds": []})),
+            ("add_follower", json!({"userIds": [1, "CANARY"]})),
+            ("send_email", json!({"recipients": ["CANARY"], "subject": "s", "message": "m"})),
+            ("send_email", json!({"recipients": ["a@b@CANARY"], "subject": "s", "message": "m"})),
+            ("send_email", json!({"recipients": ["a @CANARY"], "subject": "s", "message": "m"})),
+            ("send_email", json!({"recipients": ["a@b"], "message": "m"})),
+            ("CANARY", json!({})),
+        ];
+        for (kind, json) in bad {
+            let Err(wrong) = Action::read(kind, json.clone()) else { panic!("{kind} {json}") };
+            assert!(!wrong.contains("CANARY"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The report of a run of `escalate-tickets`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::run::{Counts, NotDone};
+
+/// scanned = executed + episodes_ended + skipped + failed.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Open tickets.
+    pub tickets_evaluated: u64,
+    /// Rules that could be carried out.
+    pub rules_evaluated: u64,
+    /// Firings and ends of episodes that were due, and rules that are malformed.
+    pub scanned: u64,
+    pub executed: u64,
+    pub executed_by_action: BTreeMap<&'static str, u64>,
+    /// Conditions that no longer hold: the rule may fire again.
+    pub episodes_ended: u64,
+    pub notifications: u64,
+    /// Managers that were to be told, and there are none.
+    pub undeliverable: u64,
+    #[serde(flatten)]
+    pub not_done: NotDone,
+}
+
+impl crate::run::Report for Report {
+    fn counts(&self) -> Counts<'_> {
+        Counts { scanned: self.scanned, processed: self.executed + self.episodes_ended, not_done: &self.not_done }
+    }
+}
+
+impl Report {
+    /// Adds the counts of a rehearsal.
+    pub fn add(&mut self, other: Self) {
+        self.scanned += other.scanned;
+        self.executed = other.executed;
+        self.executed_by_action = other.executed_by_action;
+        self.episodes_ended = other.episodes_ended;
+        self.notifications = other.notifications;
+        self.undeliverable = other.undeliverable;
+        self.not_done.merge(other.not_done);
+    }
+}
