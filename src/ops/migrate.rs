@@ -12,11 +12,13 @@ use tracing::{error, info};
 
 use crate::command::GlobalArgs;
 use crate::db::schema;
-use crate::db::{DatabaseArgs, Db};
+use crate::db::{DatabaseArgs, Db, statements};
 use crate::error::Error;
 use crate::exit::Exit;
 
-crate::db::statements! {}
+statements! {
+    LOCK_SCHEMA(INT8) = "SELECT pg_advisory_lock($1)";
+}
 
 /// Any fixed number: "rounds" in ASCII.
 const LOCK: i64 = 0x0000_726f_756e_6473;
@@ -69,10 +71,10 @@ async fn migrate(args: &MigrateArgs, database: &DatabaseArgs) -> Result<(Vec<Str
     }
     let waits = format!("SET lock_timeout = {}", args.lock_wait.as_millis());
     client.batch_execute(&waits).await.map_err(Error::from)?;
-    client
-        .execute_typed("SELECT pg_advisory_lock($1)", &[(&LOCK, tokio_postgres::types::Type::INT8)])
+    LOCK_SCHEMA
+        .execute(client, &[&LOCK])
         .await
-        .map_err(|error| Error::from(error).context("another migration is at work; nothing was done"))?;
+        .map_err(|error| error.context("another migration is at work; nothing was done"))?;
     let report = schema::runner().run_async(client).await.map_err(|error| {
         Error::from(error).context("the schema was not migrated; correct the cause and run it again")
     })?;

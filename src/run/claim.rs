@@ -14,6 +14,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::close::Closing;
+use super::code::ALREADY_RUNNING;
 use super::failure_notice::{self, Ending};
 use super::fence::LOCK_RUN;
 use super::limits::{STATUS_LOCK, limits};
@@ -127,7 +128,7 @@ impl Claim<'_> {
             };
         }
         if holder.lost.is_none() {
-            let why = ("ALREADY_RUNNING", format!("run {} on {} is at work", holder.id, holder.host));
+            let why = (ALREADY_RUNNING, format!("run {} on {} is at work", holder.id, holder.host));
             self.insert(tx, "SKIPPED", Some(&why)).await?;
             return Ok(Some(Claimed::Busy(holder.id)));
         }

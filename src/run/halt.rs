@@ -1,9 +1,10 @@
-//! Why a run ends before its work is done.
+//! The reasons for which a run ends before its work is done.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::code::INTERRUPTED;
 use crate::error::Error;
 use crate::exit::Exit;
 
@@ -48,13 +49,13 @@ impl Halt {
         }
     }
 
-    /// What `cron_job_runs.error_code` says.
+    /// As in `cron_job_runs.error_code`.
     pub fn code(&self) -> &str {
         match self {
             Self::Fenced => "FENCED",
             Self::Deadline(_) => "DEADLINE_EXCEEDED",
             Self::HeartbeatLost => "HEARTBEAT_LOST",
-            Self::Interrupted | Self::Terminated => "INTERRUPTED",
+            Self::Interrupted | Self::Terminated => INTERRUPTED,
             Self::Brake { .. } => "BRAKE",
             Self::Failed(error) => &error.code,
         }

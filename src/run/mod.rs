@@ -8,6 +8,7 @@ mod args;
 mod batch;
 mod claim;
 mod close;
+mod code;
 mod failure_notice;
 mod fence;
 mod halt;
@@ -22,6 +23,7 @@ pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration}
 pub use batch::{
     Batch, Id, Key, LockMode, Rehearsal, apply, apply_in_savepoints, apply_twice, count, done, skipped_columns,
 };
+pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use fence::committed;
 pub use halt::Halt;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::args::RunArgs;
 use super::claim::{Claim, Claimed};
+use super::code::ALREADY_RUNNING;
 use super::halt::{Halt, halted};
 use super::heartbeat::heartbeat;
 use super::job::{Job, Run};
@@ -134,7 +135,7 @@ fn stand_aside(claimed: &Claimed, job: &str, row: RunRow<'_>) -> Outcome {
     let (status, exit, code, message) = match claimed {
         Claimed::Busy(holder) => {
             let exit = if row.args.fail_if_running { Exit::Busy } else { Exit::Done };
-            ("SKIPPED", exit, "ALREADY_RUNNING", format!("run {holder} is at work; nothing was done"))
+            ("SKIPPED", exit, ALREADY_RUNNING, format!("run {holder} is at work; nothing was done"))
         }
         Claimed::RecentlyDone(done) => {
             let (code, why) = done.why();

@@ -12,7 +12,7 @@
 //! of an earlier day, who are marked but not told so late.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
@@ -90,7 +90,7 @@ impl Job for MarkNoShows {
             window: &window,
             zones: &found.zones,
             act: run.id,
-            reason: "AUTO_TIMEOUT",
+            reason: Reason::AutoTimeout,
             author: run.actor(),
             notes: None,
         };
@@ -107,12 +107,32 @@ impl Job for MarkNoShows {
     }
 }
 
-/// What a person says of a visit to which nobody came.
+/// The reason for which a visit is a no-show, as in `no_show_logs.reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reason {
+    AutoTimeout,
+    ManualStaff,
+    ManualDoctor,
+    PatientCalled,
+}
+
+impl Reason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AutoTimeout => "AUTO_TIMEOUT",
+            Self::ManualStaff => "MANUAL_STAFF",
+            Self::ManualDoctor => "MANUAL_DOCTOR",
+            Self::PatientCalled => "PATIENT_CALLED",
+        }
+    }
+}
+
+/// A visit that a person marks as a no-show.
 pub struct ByHand<'a> {
     pub visit: i64,
     pub now: DateTime<Utc>,
-    /// One of `no_show_logs.reason`.
-    pub reason: &'a str,
+    pub reason: Reason,
     pub author: i64,
     pub notes: Option<&'a str>,
 }
@@ -141,7 +161,7 @@ struct Marking<'a> {
     window: &'a Window,
     zones: &'a Vec<i64>,
     act: Uuid,
-    reason: &'a str,
+    reason: Reason,
     author: Option<i64>,
     notes: Option<&'a str>,
 }
@@ -149,8 +169,9 @@ struct Marking<'a> {
 impl Marking<'_> {
     async fn apply(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<Row, Error> {
         let [now, first, last, lookback, zones] = self.window.parameters(self.zones);
-        let Self { act, reason, author, notes, .. } = self;
-        self.statement.one(tx, &[now, first, last, lookback, zones, &ids, act, reason, author, notes]).await
+        let Self { act, author, notes, .. } = self;
+        let reason = self.reason.as_str();
+        self.statement.one(tx, &[now, first, last, lookback, zones, &ids, act, &reason, author, notes]).await
     }
 }
 

@@ -2,17 +2,22 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
-use super::STAFF;
 use crate::clinic::actor::{Actor, refused};
-use crate::command::{CommandContext, Output};
-use crate::command::{Moment, held};
+use crate::clinic::alerts::STAFF;
+use crate::command::{CommandContext, Moment, Output, held};
+use crate::db::statements;
 use crate::error::{Error, ErrorKind};
 use crate::output::stamp;
 
-/// What somebody does with an alert.
+statements! {
+    LOCK_ALERT(INT8) = include_str!("alert.sql");
+    ACKNOWLEDGE(INT8, INT8, TIMESTAMPTZ) = include_str!("acknowledge.sql");
+    RESOLVE(INT8, INT8, TIMESTAMPTZ, TEXT) = include_str!("resolve.sql");
+}
+
+/// A change that a person makes to an alert.
 #[derive(Clone, Copy)]
 pub enum Change<'a> {
     Acknowledge,
@@ -49,14 +54,9 @@ impl Change<'_> {
     }
 
     async fn write(self, tx: &Transaction<'_>, id: i64, Moment { now, actor }: &Moment) -> Result<(), Error> {
-        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
-            vec![(&id, Type::INT8), (&actor.id, Type::INT8), (now, Type::TIMESTAMPTZ)];
         let rows = match &self {
-            Self::Acknowledge => tx.execute_typed(include_str!("acknowledge.sql"), &parameters).await?,
-            Self::Resolve { notes } => {
-                parameters.push((notes, Type::TEXT));
-                tx.execute_typed(include_str!("resolve.sql"), &parameters).await?
-            }
+            Self::Acknowledge => ACKNOWLEDGE.execute(tx, &[&id, &actor.id, now]).await?,
+            Self::Resolve { notes } => RESOLVE.execute(tx, &[&id, &actor.id, now, notes]).await?,
         };
         let message = format!("alert {id} changed at the same moment; nothing was changed");
         if rows == 1 { Ok(()) } else { Err(Error::new("CHANGED", ErrorKind::Other, message)) }
@@ -75,8 +75,7 @@ impl Change<'_> {
 
 /// Holds the alert, and refuses who may not. Whoever holds it now is waited for: then it can be said who was first.
 async fn hold(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row, Error> {
-    let row = tx.query_typed_opt(include_str!("alert.sql"), &[(&id, Type::INT8)]).await;
-    let row = row.map_err(|error| held(Error::from(error), format_args!("alert {id}")))?;
+    let row = LOCK_ALERT.opt(tx, &[&id]).await.map_err(|error| held(error, format_args!("alert {id}")))?;
     let Some(row) = row else {
         return Err(refused("UNKNOWN_ALERT", format!("there is no alert {id}; nothing was changed")));
     };

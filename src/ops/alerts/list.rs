@@ -5,15 +5,19 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
-use super::STAFF;
 use crate::clinic::actor::{Actor, refused};
-use crate::command::check_known;
-use crate::command::{CommandContext, Output, listing, shown};
+use crate::clinic::alerts::{AlertType, STAFF};
+use crate::command::{CommandContext, Output, check_known, listing, shown};
+use crate::db::statements;
 use crate::error::Error;
 use crate::output::stamp;
+
+statements! {
+    LIST(INT8, TEXT, TEXT, INT8) = include_str!("list.sql");
+    REVEAL(INT8_ARRAY, INT8) = include_str!("reveal.sql");
+}
 
 /// List alerts, the newest first
 #[derive(Args, Debug)]
@@ -23,7 +27,7 @@ pub struct ListArgs {
     facility: Option<i64>,
     /// Only alerts of this type
     #[arg(long = "type", value_enum, ignore_case = true, value_name = "TYPE")]
-    kind: Option<Kind>,
+    kind: Option<AlertType>,
     /// Only alerts of this status
     #[arg(long, value_enum, ignore_case = true)]
     status: Option<Status>,
@@ -34,14 +38,6 @@ pub struct ListArgs {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Kind {
-    NoVitals,
-    NoDoctor,
-    WaitingTooLong,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -78,11 +74,8 @@ impl ListArgs {
 
     async fn rows(&self, tx: &Transaction<'_>, facility: Option<i64>) -> Result<Vec<Row>, Error> {
         check_known(tx, self.facility, None).await?;
-        let kind = self.kind.map(name);
-        let status = self.status.map(name);
-        let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-            [(&facility, Type::INT8), (&kind, Type::TEXT), (&status, Type::TEXT), (&self.limit, Type::INT8)];
-        Ok(tx.query_typed(include_str!("list.sql"), &parameters).await?)
+        let (kind, status) = (self.kind.map(AlertType::as_str), self.status.map(Status::as_str));
+        LIST.all(tx, &[&facility, &kind, &status, &self.limit]).await
     }
 
     /// The alerts of the actor's facility, or of the one asked for, and whom they are about.
@@ -102,8 +95,7 @@ impl ListArgs {
         };
         let rows = self.rows(tx, facility).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
-        let parameters = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&actor.id, Type::INT8)];
-        let names = tx.query_typed(include_str!("reveal.sql"), &parameters).await?;
+        let names = REVEAL.all(tx, &[&ids, &actor.id]).await?;
         let revealed = |row: &Row| {
             let [message, patient_name, mrn, doctor_name] =
                 ["message", "patient_name", "mrn", "doctor_name"].map(|column| row.get(column));
@@ -113,9 +105,15 @@ impl ListArgs {
     }
 }
 
-/// As the database calls it.
-fn name(value: impl ValueEnum) -> String {
-    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+impl Status {
+    /// As in `stage_alerts.status`.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Acknowledged => "ACKNOWLEDGED",
+            Self::Resolved => "RESOLVED",
+        }
+    }
 }
 
 fn alert(row: &Row, revealed: Option<&Revealed>) -> Value {

@@ -8,15 +8,14 @@ mod list;
 
 use clap::{Args, Subcommand};
 
-use crate::clinic::actor::ADMIN;
 use crate::command::{CommandContext, Operation, Output};
+use crate::db::statements;
 use crate::error::Error;
 use change::Change;
 
-crate::db::statements! {}
-
-/// Who deals with alerts.
-const STAFF: &[&str] = &["NURSE", "DOCTOR", "RECEPTIONIST", ADMIN];
+statements! {
+    of change, list;
+}
 
 /// Look at alerts of waiting patients; acknowledge and resolve them
 #[derive(Args)]

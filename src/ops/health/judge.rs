@@ -1,4 +1,4 @@
-//! The verdict on a lane, from what the run table knows of it: pure.
+//! The verdict on a lane, from its rows in the run table. Pure.
 //!
 //! Rule: a lane that is started at least hourly is healthy if and only if its last success began less than two of its
 //! intervals plus its deadline ago, where working hours alone count, or it is outside of them. A slower one is healthy if
@@ -9,21 +9,29 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use super::tally::{EARLY, Seen, Window};
+use super::stats::{EARLY, RunRecord, Window};
 use crate::output::span;
 use crate::schedule::{HOUR, Row};
 
-/// What is known of a lane beyond its latest runs.
+/// The facts of a lane beyond its latest runs.
 #[derive(Clone, Debug)]
 pub struct Lane {
     pub expected_from: DateTime<Utc>,
-    pub last_success: Option<Seen>,
+    pub last_success: Option<RunRecord>,
     pub failed_at: Option<DateTime<Utc>>,
     /// Code and redacted message of the last failure.
     pub last_error: Option<(String, String)>,
     pub failures: i64,
-    /// The run at work: its id, since when, until when at the latest, where.
-    pub running: Option<(Uuid, DateTime<Utc>, DateTime<Utc>, String)>,
+    /// The run at work.
+    pub running: Option<Running>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Running {
+    pub id: Uuid,
+    pub started_at: DateTime<Utc>,
+    pub deadline_at: DateTime<Utc>,
+    pub host: String,
 }
 
 impl Lane {
@@ -101,7 +109,7 @@ mod tests {
     use chrono_tz::America::New_York;
 
     use super::*;
-    use crate::ops::health::tally::tests::{BY_DAY, MONDAYS, at, ran};
+    use crate::ops::health::stats::tests::{BY_DAY, MONDAYS, at, ran};
 
     fn lane(success: Option<&str>) -> Lane {
         Lane {

@@ -4,13 +4,18 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::{Filter, Reason};
+use super::filter::Filter;
 use crate::command::{CommandContext, Output, listing, shown};
+use crate::db::statements;
 use crate::error::Error;
+use crate::jobs::mark_no_shows::Reason;
 use crate::output::stamp;
+
+statements! {
+    LOGS(INT8, INT8, DATE, DATE, TEXT, INT8) = include_str!("logs.sql");
+}
 
 /// List why visits became no-shows, the newest first
 #[derive(Args, Debug)]
@@ -31,9 +36,8 @@ impl LogsArgs {
         let rows = context
             .read(async |tx, _| {
                 self.filter.check(tx).await?;
-                let mut parameters = self.filter.parameters();
-                parameters.extend([(&reason as _, Type::TEXT), (&self.limit as _, Type::INT8)]);
-                Ok(tx.query_typed(include_str!("logs.sql"), &parameters).await?)
+                let [facility, doctor, from, to] = self.filter.parameters();
+                LOGS.all(tx, &[facility, doctor, from, to, &reason, &self.limit]).await
             })
             .await?;
         let names = ["log", "visit", "facility", "doctor", "reason", "slot", "marked", "by", "released", "notes"];

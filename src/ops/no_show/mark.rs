@@ -6,17 +6,20 @@
 
 use clap::Args;
 use serde_json::json;
-use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 
-use super::Reason;
 use crate::clinic::actor::{ADMIN, Actor, refused};
-use crate::command::{CommandContext, Output};
-use crate::command::{Moment, held, locked};
+use crate::command::{CommandContext, Moment, Output, held, locked};
+use crate::db::statements;
 use crate::error::{Error, ErrorKind};
-use crate::jobs::mark_no_shows::ByHand;
+use crate::jobs::mark_no_shows::{ByHand, Reason};
 use crate::output::stamp;
 use crate::run::count;
+
+statements! {
+    LOCK_VISIT(INT8) = include_str!("visit.sql");
+    LAST_LOG(INT8) = include_str!("last_log.sql");
+}
 
 const STAFF: &[&str] = &["RECEPTIONIST", "NURSE", ADMIN];
 
@@ -72,8 +75,7 @@ impl MarkArgs {
     /// another facility's visits stand. The visit stays held.
     async fn check(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(), Error> {
         let visit = self.visit;
-        let row = tx.query_typed_opt(include_str!("visit.sql"), &[(&visit, Type::INT8)]).await;
-        let row = row.map_err(|error| held(Error::from(error), format_args!("visit {visit}")))?;
+        let row = LOCK_VISIT.opt(tx, &[&visit]).await.map_err(|error| held(error, format_args!("visit {visit}")))?;
         let Some(row) = row else {
             return Err(refused("UNKNOWN_APPOINTMENT", format!("there is no visit {visit}; nothing was changed")));
         };
@@ -95,7 +97,7 @@ impl MarkArgs {
         let Moment { now, actor } = moment;
         let what = format!("visit {} or its slot", self.visit);
         let notes = self.notes.as_deref().filter(|notes| !notes.trim().is_empty());
-        let act = ByHand { visit: self.visit, now: *now, reason: self.reason.as_str(), author: actor.id, notes };
+        let act = ByHand { visit: self.visit, now: *now, reason: self.reason, author: actor.id, notes };
         let row = act.mark(tx).await.map_err(|error| held(error, &what))?;
         match (count(&row, "marked"), row.get::<_, Vec<i64>>("locked").is_empty()) {
             (1, _) => Ok(row),
@@ -106,7 +108,7 @@ impl MarkArgs {
     }
 }
 
-/// What a person may say.
+/// The reasons that a person may give.
 fn by_hand(text: &str) -> Result<Reason, String> {
     let known = [Reason::ManualStaff, Reason::ManualDoctor, Reason::PatientCalled];
     let found = known.into_iter().find(|reason| reason.as_str().eq_ignore_ascii_case(text));
@@ -121,7 +123,7 @@ async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(),
             format!("comes from another system ({other}), which says who came")
         }
         ("NO_SHOW", _) => {
-            let log = tx.query_typed_opt(include_str!("last_log.sql"), &[(&visit, Type::INT8)]).await?;
+            let log = LAST_LOG.opt(tx, &[&visit]).await?;
             let by = log.map_or(String::new(), |log| {
                 let by = match log.get::<_, Option<i64>>("created_by") {
                     Some(user) => format!("user {user} ({})", log.get::<_, &str>("reason")),

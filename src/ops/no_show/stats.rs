@@ -5,10 +5,15 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 
-use super::Filter;
+use super::filter::Filter;
 use crate::command::{CommandContext, Output, listing};
+use crate::db::statements;
 use crate::error::Error;
 use crate::run::count;
+
+statements! {
+    STATS(INT8, INT8, DATE, DATE) = include_str!("stats.sql");
+}
 
 /// How far back, where nothing else is said.
 const DAYS: u64 = 30;
@@ -47,7 +52,7 @@ impl StatsArgs {
             .read(async |tx, now| {
                 let filter = self.period(now);
                 filter.check(tx).await?;
-                let rows = tx.query_typed(include_str!("stats.sql"), &filter.parameters()).await?;
+                let rows = STATS.all(tx, &filter.parameters()).await?;
                 Ok((filter, rows))
             })
             .await?;

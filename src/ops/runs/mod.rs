@@ -6,18 +6,23 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use crate::clinic::actor::refused;
 use crate::clinic::local_time::before;
 use crate::command::{CommandContext, Operation, Output, listing, shown};
+use crate::db::statements;
 use crate::error::Error;
 use crate::output::stamp;
 use crate::run::positive_duration;
 use crate::schedule;
 
-crate::db::statements! {}
+statements! {
+    LIST(TEXT, TEXT, TIMESTAMPTZ, INT8) = include_str!("list.sql");
+    SHOW(UUID) = include_str!("show.sql");
+    ERRORS(UUID, INT8) = "SELECT entity, entity_id, error_code, message FROM cron_job_run_errors WHERE run_id = $1
+                          ORDER BY id LIMIT $2";
+}
 
 /// How many failed items of a run are shown.
 const ERRORS_SHOWN: i64 = 1000;
@@ -82,13 +87,7 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
     let rows = context
         .read(async |tx, now| {
             let since = args.since.map(|since| before(now, since));
-            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-                (&args.job, Type::TEXT),
-                (&status, Type::TEXT),
-                (&since, Type::TIMESTAMPTZ),
-                (&args.limit, Type::INT8),
-            ];
-            Ok(tx.query_typed(include_str!("list.sql"), &parameters).await?)
+            LIST.all(tx, &[&args.job, &status, &since, &args.limit]).await
         })
         .await?;
     let names = ["id", "job", "status", "began", "by", "ms", "items", "failed", "code"];
@@ -117,11 +116,7 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
 async fn show(context: &CommandContext<'_>, id: Uuid) -> Result<Output, Error> {
     let (row, errors) = context
         .read(async |tx, _| {
-            let row = tx.query_typed_opt(include_str!("show.sql"), &[(&id, Type::UUID)]).await?;
-            let errors = "SELECT entity, entity_id, error_code, message FROM cron_job_run_errors WHERE run_id = $1
-                          ORDER BY id LIMIT $2";
-            let errors = tx.query_typed(errors, &[(&id, Type::UUID), (&ERRORS_SHOWN, Type::INT8)]).await?;
-            Ok((row, errors))
+            Ok((SHOW.opt(tx, &[&id]).await?, ERRORS.all(tx, &[&id, &ERRORS_SHOWN]).await?))
         })
         .await?;
     let Some(row) = row else { return Err(refused("UNKNOWN_RUN", format!("there is no run {id}"))) };
@@ -170,7 +165,7 @@ fn run(row: &Row) -> Map<String, Value> {
     map
 }
 
-/// The same for a person.
+/// A run as text.
 fn page(run: &Map<String, Value>, errors: &[Value]) -> String {
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let is_there = |value: &Value| !value.is_null() && value.as_str() != Some("");

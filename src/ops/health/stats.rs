@@ -1,4 +1,4 @@
-//! What became of the runs and the slots of a time: pure.
+//! The counts of a lane in a window of time: its runs by outcome, and its slots with no run or with two. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
+use crate::run::{ALREADY_RUNNING, INTERRUPTED};
 use crate::schedule::{Cadence, HOUR, Row};
 
 /// How much earlier than its slot a run may begin: clocks differ a little.
@@ -13,9 +14,9 @@ pub const EARLY: TimeDelta = TimeDelta::seconds(30);
 /// In so many slots a job must have been started twice before two schedulers are suspected.
 const DOUBLED: usize = 2;
 
-/// A run, as far as it matters here.
+/// A row of `cron_job_runs`, as far as it matters here.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct RunRecord {
     pub id: Uuid,
     pub status: String,
     pub source: String,
@@ -29,7 +30,7 @@ pub struct Seen {
     pub host: String,
 }
 
-impl Seen {
+impl RunRecord {
     /// Success, failure, running or skipped.
     pub fn outcome(&self) -> &'static str {
         match self.status.as_str() {
@@ -41,11 +42,11 @@ impl Seen {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.error_code.as_deref() == Some("INTERRUPTED")
+        self.error_code.as_deref() == Some(INTERRUPTED)
     }
 }
 
-/// When it is judged, and for which time the numbers are.
+/// The instant of the verdict, and the time that the counts are of.
 #[derive(Clone, Copy)]
 pub struct Window {
     pub zone: Tz,
@@ -53,19 +54,19 @@ pub struct Window {
     pub since: DateTime<Utc>,
 }
 
-/// The totals of a time.
+/// The runs of a time.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     pub successful: usize,
     pub failed: usize,
     pub mean_ms: Option<i64>,
-    /// The runs that were skipped, by why.
+    /// The runs that were skipped, by reason.
     pub skipped: BTreeMap<String, usize>,
 }
 
 impl Stats {
     /// Of the runs that began in the window. Interrupted ones are in no total.
-    pub fn of(runs: &[Seen], window: Window) -> Self {
+    pub fn of(runs: &[RunRecord], window: Window) -> Self {
         let mut stats = Self::default();
         let mut sum = 0;
         for run in runs.iter().filter(|run| run.started_at >= window.since) {
@@ -94,7 +95,7 @@ impl Stats {
     }
 }
 
-/// What became of the slots of a time.
+/// The slots of a time that have no run, or two.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Slots {
     /// Those that have no run, in order.
@@ -107,19 +108,19 @@ pub struct Slots {
 
 impl Slots {
     /// Of the window, as far as a run could be expected and the slot is over.
-    pub fn of(row: &Row, expected_from: DateTime<Utc>, runs: &[Seen], Window { zone, now, since }: Window) -> Self {
+    pub fn of(row: &Row, expected_from: DateTime<Utc>, runs: &[RunRecord], Window { zone, now, since }: Window) -> Self {
         let interval = row.cadence.interval();
         let over = now - if row.cadence.is_slow() { row.time_limit() + HOUR } else { interval };
         let slots = row.cadence.slots(zone, since.max(expected_from - interval), now);
         let expected = |slot: &DateTime<Utc>| (expected_from - EARLY..=over).contains(slot);
-        let mut starts: BTreeMap<DateTime<Utc>, Vec<&Seen>> = BTreeMap::new();
+        let mut starts: BTreeMap<DateTime<Utc>, Vec<&RunRecord>> = BTreeMap::new();
         for run in runs {
             if let Some(slot) = slot_of(&row.cadence, &slots, run) {
                 starts.entry(slot).or_default().push(run);
             }
         }
         // As long as it may: one that died was not at work until it was taken over.
-        let ended = |run: &Seen| run.completed_at.unwrap_or(now).min(run.started_at + row.time_limit() + EARLY);
+        let ended = |run: &RunRecord| run.completed_at.unwrap_or(now).min(run.started_at + row.time_limit() + EARLY);
         let at_work = |slot: &DateTime<Utc>| runs.iter().any(|run| run.started_at <= *slot && ended(run) >= *slot);
         let mut found = Self::default();
         for (_, runs) in starts.iter().filter(|(_, runs)| is_doubled(runs)) {
@@ -140,17 +141,17 @@ impl Slots {
 }
 
 /// The slot that a run is for: the one it names, else the one in which it began.
-fn slot_of(cadence: &Cadence, slots: &[DateTime<Utc>], run: &Seen) -> Option<DateTime<Utc>> {
+fn slot_of(cadence: &Cadence, slots: &[DateTime<Utc>], run: &RunRecord) -> Option<DateTime<Utc>> {
     let at = run.scheduled_for.unwrap_or(run.started_at + EARLY);
     let slot = *slots[..slots.partition_point(|slot| *slot <= at)].last()?;
     (at < slot + cadence.interval()).then_some(slot)
 }
 
 /// Two starts by a scheduler that are neither a second try after a failure nor a stand-in that was not needed.
-fn is_doubled(runs: &[&Seen]) -> bool {
+fn is_doubled(runs: &[&RunRecord]) -> bool {
     let failed = runs.iter().any(|run| run.status == "FAILED");
-    let counts = |run: &&&Seen| {
-        run.source != "manual" && (run.status != "SKIPPED" || run.error_code.as_deref() == Some("ALREADY_RUNNING"))
+    let counts = |run: &&&RunRecord| {
+        run.source != "manual" && (run.status != "SKIPPED" || run.error_code.as_deref() == Some(ALREADY_RUNNING))
     };
     !failed && runs.iter().filter(counts).count() > 1
 }
@@ -194,8 +195,8 @@ pub mod tests {
     }
 
     /// A run of one second by a scheduler.
-    pub fn ran(status: &str, started: &str) -> Seen {
-        Seen {
+    pub fn ran(status: &str, started: &str) -> RunRecord {
+        RunRecord {
             id: Uuid::nil(),
             status: status.into(),
             source: "cron".into(),
@@ -217,12 +218,12 @@ pub mod tests {
     /// 09:00 to 09:22 in New York.
     const WINDOW: (&str, &str) = ("2026-03-02T14:00:00Z", "2026-03-02T14:22:00Z");
 
-    fn slots(runs: &[Seen]) -> Slots {
+    fn slots(runs: &[RunRecord]) -> Slots {
         let window = Window { zone: New_York, since: at(WINDOW.0), now: at(WINDOW.1) };
         Slots::of(&BY_DAY, at("2026-03-01T00:00:00Z"), runs, window)
     }
 
-    fn missed(runs: &[Seen]) -> Vec<String> {
+    fn missed(runs: &[RunRecord]) -> Vec<String> {
         slots(runs).missed.iter().map(|slot| slot.format("%H:%M").to_string()).collect()
     }
 
@@ -239,17 +240,17 @@ pub mod tests {
         assert_eq!(missed(&runs[1..]), ["14:00", "14:15"]);
         // The slot that a run names counts, however late it came.
         let named =
-            Seen { scheduled_for: Some(at("2026-03-02T14:05:00Z")), ..ran("COMPLETED", "2026-03-02T14:12:00Z") };
+            RunRecord { scheduled_for: Some(at("2026-03-02T14:05:00Z")), ..ran("COMPLETED", "2026-03-02T14:12:00Z") };
         assert_eq!(missed(&[named]), ["14:00", "14:10", "14:15"]);
     }
 
     #[test]
     fn a_run_at_work_covers_the_slots_that_it_sleeps_through() {
-        let long = Seen { completed_at: Some(at("2026-03-02T14:05:00Z")), ..ran("COMPLETED", "2026-03-02T14:01:00Z") };
+        let long = RunRecord { completed_at: Some(at("2026-03-02T14:05:00Z")), ..ran("COMPLETED", "2026-03-02T14:01:00Z") };
         assert_eq!(missed(std::slice::from_ref(&long)), ["14:10", "14:15"]);
         assert_eq!(missed(&[ran("RUNNING", "2026-03-02T14:11:00Z")]), ["14:00", "14:05"]);
         // One that died covers no more than it could have worked, however late it is taken over.
-        let dead = Seen { completed_at: Some(at("2026-03-02T14:21:00Z")), ..ran("FAILED", "2026-03-02T14:01:00Z") };
+        let dead = RunRecord { completed_at: Some(at("2026-03-02T14:21:00Z")), ..ran("FAILED", "2026-03-02T14:01:00Z") };
         assert_eq!(missed(&[dead]), ["14:10", "14:15"]);
         assert_eq!(missed(&[ran("RUNNING", "2026-03-02T14:01:00Z")]), ["14:10", "14:15"]);
     }
@@ -271,20 +272,20 @@ pub mod tests {
 
     #[test]
     fn two_starts_by_schedulers_in_two_slots_are_suspicious() {
-        let twice = |second: Seen| {
-            let later = Seen { started_at: second.started_at + TimeDelta::minutes(5), ..second.clone() };
+        let twice = |second: RunRecord| {
+            let later = RunRecord { started_at: second.started_at + TimeDelta::minutes(5), ..second.clone() };
             let runs =
                 [ran("COMPLETED", "2026-03-02T14:00:01Z"), second, ran("COMPLETED", "2026-03-02T14:05:01Z"), later];
             slots(&runs)
         };
-        let other = Seen { host: "b".into(), ..ran("COMPLETED", "2026-03-02T14:00:02Z") };
+        let other = RunRecord { host: "b".into(), ..ran("COMPLETED", "2026-03-02T14:00:02Z") };
         let found = twice(other.clone());
         assert!(found.seem_doubled());
         assert_eq!((found.doubled, found.hosts), (2, vec!["a".to_owned(), "b".to_owned()]));
         assert!(twice(ran("SKIPPED", "2026-03-02T14:00:02Z")).seem_doubled());
         // A person, a stand-in that was not needed, a second try after a failure: none is a second scheduler.
-        let stand_in = Seen { error_code: Some("SUCCEEDED_LATELY".into()), ..ran("SKIPPED", "2026-03-02T14:00:02Z") };
-        let person = Seen { source: "manual".into(), ..other.clone() };
+        let stand_in = RunRecord { error_code: Some("SUCCEEDED_LATELY".into()), ..ran("SKIPPED", "2026-03-02T14:00:02Z") };
+        let person = RunRecord { source: "manual".into(), ..other.clone() };
         for run in [stand_in, person, ran("FAILED", "2026-03-02T14:00:02Z")] {
             assert!(!twice(run.clone()).seem_doubled(), "{run:?}");
         }
@@ -293,11 +294,11 @@ pub mod tests {
 
     #[test]
     fn skipped_and_interrupted_runs_are_in_no_total() {
-        let interrupted = Seen { error_code: Some("INTERRUPTED".into()), ..ran("FAILED", "2026-03-02T14:05:00Z") };
+        let interrupted = RunRecord { error_code: Some("INTERRUPTED".into()), ..ran("FAILED", "2026-03-02T14:05:00Z") };
         let runs = [
             ran("COMPLETED", "2026-03-02T13:59:59Z"),
             ran("COMPLETED", "2026-03-02T14:00:00Z"),
-            Seen { duration_ms: Some(3000), ..ran("COMPLETED", "2026-03-02T14:05:00Z") },
+            RunRecord { duration_ms: Some(3000), ..ran("COMPLETED", "2026-03-02T14:05:00Z") },
             interrupted,
             ran("FAILED", "2026-03-02T14:06:00Z"),
             ran("SKIPPED", "2026-03-02T14:07:00Z"),

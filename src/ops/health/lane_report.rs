@@ -1,0 +1,144 @@
+//! The report on one lane: as JSON, as a row of the table, and as notes below it.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde_json::{Value, json};
+
+use super::judge::{Lane, Running, Verdict, judge};
+use super::stats::{RunRecord, Slots, Stats, Window};
+use crate::command::shown;
+use crate::output::{span, stamp};
+use crate::schedule::Row;
+
+/// How many of a lane's last runs are listed, and of its missed slots.
+const RECENT: usize = 10;
+
+/// The report on one lane.
+pub struct LaneReport {
+    pub row: &'static Row,
+    pub verdict: Verdict,
+    pub lane: Lane,
+    stats: Stats,
+    slots: Slots,
+    recent: Vec<RunRecord>,
+    past_deadline: bool,
+}
+
+impl Running {
+    fn json(&self) -> Value {
+        let (started_at, deadline_at) = (stamp(self.started_at), stamp(self.deadline_at));
+        json!({ "id": self.id, "startedAt": started_at, "deadlineAt": deadline_at, "host": self.host })
+    }
+}
+
+impl LaneReport {
+    pub fn new(row: &'static Row, lane: Lane, runs: Vec<RunRecord>, window: Window) -> Self {
+        let past_deadline = lane.running.as_ref().is_some_and(|running| running.deadline_at < window.now);
+        Self {
+            row,
+            verdict: judge(row, &lane, window),
+            stats: Stats::of(&runs, window),
+            slots: Slots::of(row, lane.expected_from, &runs, window),
+            recent: runs.into_iter().rev().take(RECENT).collect(),
+            lane,
+            past_deadline,
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        let Self { row, verdict, lane, stats, slots, recent, .. } = self;
+        let success = lane.last_success.as_ref();
+        let latest = recent.first();
+        json!({
+            "jobName": row.job,
+            "lane": row.lane,
+            "isHealthy": verdict.healthy,
+            "isDegraded": verdict.degraded,
+            "healthMessage": verdict.message,
+            "isWorkingHours": verdict.working_hours,
+            "lastRunTime": latest.map(|run| stamp(run.started_at)),
+            "lastRunStatus": latest.map(RunRecord::outcome),
+            "consecutiveFailures": lane.failures,
+            "lastSuccessfulRun": success.map(|run| json!({
+                "id": run.id,
+                "startedAt": stamp(run.started_at),
+                "durationMs": run.duration_ms,
+                "itemsProcessed": run.items_processed,
+            })),
+            "recentRuns": recent.iter().map(run_json).collect::<Vec<_>>(),
+            "stats": {
+                "totalRuns": stats.total(),
+                "successfulRuns": stats.successful,
+                "failedRuns": stats.failed,
+                "successRate": stats.success_rate(),
+                "lastFailureTime": lane.failed_at.map(stamp),
+                "averageDurationMs": stats.mean_ms,
+            },
+            "skippedRuns": { "count": stats.skipped.values().sum::<usize>(), "byReason": stats.skipped },
+            "missedSlots": {
+                "count": slots.missed.len(),
+                "latest": slots.missed.iter().rev().take(RECENT).map(|slot| stamp(*slot)).collect::<Vec<_>>(),
+            },
+            "runPastDeadline": lane.running.as_ref().filter(|_| self.past_deadline).map(Running::json),
+            "startedTwice": slots.seem_doubled().then(|| json!({ "slots": slots.doubled, "hosts": slots.hosts })),
+        })
+    }
+
+    pub fn cells(&self, now: DateTime<Utc>) -> Vec<String> {
+        let health = match &self.verdict {
+            Verdict { healthy: false, .. } => "UNHEALTHY",
+            Verdict { degraded: true, .. } => "degraded",
+            _ => "healthy",
+        };
+        let latest = self.recent.first();
+        vec![
+            self.row.name(),
+            health.to_owned(),
+            self.verdict.message.clone(),
+            shown(latest.map(|run| format!("{} {} ago", run.outcome(), span(now - run.started_at)))),
+            self.lane.failures.to_string(),
+            self.stats.successful.to_string(),
+            self.stats.failed.to_string(),
+            self.stats.skipped.values().sum::<usize>().to_string(),
+            shown(self.stats.mean_ms),
+        ]
+    }
+
+    /// Sentences below the table: missed slots, skipped runs, a run past its deadline, two schedulers.
+    pub fn notes(&self, zone: Tz) -> Vec<String> {
+        let name = self.row.name();
+        let mut notes = vec![];
+        let missed = &self.slots.missed;
+        if let Some(last) = missed.last() {
+            let local = last.with_timezone(&zone).format("%F %H:%M");
+            notes.push(format!("{name}: {} slot(s) MISSED: no run at all, the last at {local} ({zone})", missed.len()));
+        }
+        for (why, count) in &self.stats.skipped {
+            notes.push(format!("{name}: {count} run(s) skipped: {why}"));
+        }
+        if let Some(Running { id, deadline_at, host, .. }) =
+            self.lane.running.as_ref().filter(|_| self.past_deadline)
+        {
+            let deadline = stamp(*deadline_at);
+            notes.push(format!("{name}: run {id} on {host} is RUNNING past its deadline, {deadline}"));
+        }
+        if self.slots.seem_doubled() {
+            let (slots, hosts) = (self.slots.doubled, self.slots.hosts.join(", "));
+            notes.push(format!("{name}: two schedulers seem to start it: twice in {slots} slots, on {hosts}"));
+        }
+        notes
+    }
+}
+
+fn run_json(run: &RunRecord) -> Value {
+    json!({
+        "id": run.id,
+        "startedAt": stamp(run.started_at),
+        "status": run.outcome(),
+        "source": run.source,
+        "durationMs": run.duration_ms,
+        "itemsProcessed": run.items_processed,
+        "itemsFailed": run.items_failed,
+        "errorCode": run.error_code,
+    })
+}
