@@ -53,7 +53,7 @@ fn statement(path: &str) -> String {
         "advance_billing/advance" => ("$4", "locked", "advanced", "surgical_cases"),
         "escalate_tickets/apply" => ("$10", "locked", "acted", "tickets"),
         "escalate_tickets/end_episodes" => ("$10", "locked", "ended", "tickets"),
-        "refresh_npi/remove_left" => ("", "", "", "search_surgeon"),
+        "refresh_npi/delete_search" => ("", "", "", "search_surgeon"),
         "sync_practiceq/delete" => ("$1", "locked", "due", "appointments"),
         _ => ("$8", "locked", "due", "appointments"),
     };
@@ -236,12 +236,12 @@ fn types(path: &str) -> &'static str {
         "jobs/advance_billing/advance.sql" => {
             "(timestamptz, int, double precision, bigint[], int, boolean, uuid, bigint)"
         }
-        "jobs/refresh_npi/full.sql"
-        | "jobs/refresh_npi/bare.sql"
-        | "jobs/refresh_npi/inserted.sql"
-        | "jobs/refresh_npi/rejects.sql" => "(bigint)",
-        "jobs/refresh_npi/ledger.sql" => "(text, text, text, bigint, date, date, text, timestamptz, uuid)",
-        "jobs/refresh_npi/counted.sql" => "(bigint, bigint, bigint, bigint, bigint, bigint, timestamptz)",
+        "jobs/refresh_npi/update_rows.sql"
+        | "jobs/refresh_npi/update_deactivated.sql"
+        | "jobs/refresh_npi/insert_rows.sql"
+        | "jobs/refresh_npi/insert_rejects.sql" => "(bigint)",
+        "jobs/refresh_npi/insert_file.sql" => "(text, text, text, bigint, date, date, text, timestamptz, uuid)",
+        "jobs/refresh_npi/update_counts.sql" => "(bigint, bigint, bigint, bigint, bigint, bigint, timestamptz)",
         path if path.starts_with("jobs/refresh_npi") => "",
         "jobs/advance_billing/requested_cases.sql" => "(timestamptz, bigint[], double precision, int)",
         "jobs/advance_billing/usual_items.sql" => "(text, text)",

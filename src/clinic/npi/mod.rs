@@ -29,7 +29,7 @@ pub fn parse(text: &str) -> Option<i64> {
 }
 
 /// A name as it is searched: lower case, without accents, single spaces, and a comma is one.
-pub fn fold(name: &str, out: &mut String) {
+pub fn normalize_name(name: &str, out: &mut String) {
     let start = out.len();
     if name.is_ascii() {
         for word in name.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
@@ -86,7 +86,7 @@ mod tests {
     fn names_are_folded_to_what_people_type() {
         let folded = |name: &str| {
             let mut out = String::from("x ");
-            fold(name, &mut out);
+            normalize_name(name, &mut out);
             out.split_off(2)
         };
         for (name, expected) in [

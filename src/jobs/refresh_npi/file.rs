@@ -11,11 +11,11 @@ use tracing::{info, warn};
 
 use super::RefreshNpi;
 use super::load::joined;
-use super::merge::{Entry, STAGING_LOST, merge};
+use super::merge::{Entry, Merge, merge};
 use super::names::Kind;
 use super::plan::Ledger;
 use super::show::{patiently, watch};
-use super::stage::{self, Progress, Staged};
+use super::stage::{self, Progress, Staged, StagingTable};
 use super::zips::Pfile;
 use crate::clients::nppes::{Content, disk};
 use crate::error::{ErrorKind, Error};
@@ -41,31 +41,30 @@ impl AtHand<'_> {
     /// Loads it; what the connection or the server has spoilt is staged again. Of a dry run all is one transaction that is
     /// rolled back.
     pub async fn load(&self) -> Result<(u64, Row), Halt> {
-        let (run, table) = (self.run, format!("npi_stage_{}", self.run.id.simple()));
+        let (run, table) = (self.run, StagingTable::of(self.run.id));
         if run.dry_run() {
-            return run
-                .write(&format!("loading {}", self.name), WriteOptions { at_length: true, ..Default::default() }, async |tx| self.rehearse(tx, &table).await)
-                .await;
+            let options = WriteOptions { at_length: true, ..Default::default() };
+            return run.write(&format!("loading {}", self.name), options, async |tx| self.rehearse(tx, &table).await).await;
         }
         let load = async || match self.stage_and_merge(&table).await {
-            // What is merged is tried again there; what was staged is staged again.
-            Err(Halt::Failed(error)) if error.kind == ErrorKind::Transient || error.code == STAGING_LOST => {
-                Err(Error { kind: ErrorKind::Transient, ..error })
-            }
-            outcome => Ok(outcome),
+            // The merge has made its own attempts; from here on the file is staged again.
+            Err(Halt::Failed(error)) if error.kind == ErrorKind::Transient => Err(error),
+            Ok((_, Merge::StagingLost)) => Err(staging_lost().context(format_args!("merging {}", self.name))),
+            Ok((rows, Merge::Done(counts))) => Ok(Ok((rows, counts))),
+            Err(halt) => Ok(Err(halt)),
         };
         let loaded = run.retry().run(&format!("staging {} again", self.name), load).await;
         let outcome = loaded.unwrap_or_else(|error| Err(error.into()));
         // A monthly file's is large, and the next run is a week away. If it cannot be dropped, that run does it.
-        let drop = async |tx: &Transaction<'_>| Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}")).await?);
-        if let Err(Halt::Failed(error)) = run.write("dropping the staging table", WriteOptions::default(), drop).await {
+        let drop = run.write("dropping the staging table", WriteOptions::default(), async |tx| table.drop(tx).await);
+        if let Err(Halt::Failed(error)) = drop.await {
             warn!(error_code = %error.code, "{}; the next run drops it", error.message);
         }
         outcome
     }
 
-    async fn rehearse(&self, tx: &Transaction<'_>, table: &str) -> Result<(u64, Row), Error> {
-        tx.batch_execute(&stage::create(table)).await?;
+    async fn rehearse(&self, tx: &Transaction<'_>, table: &StagingTable) -> Result<(u64, Row), Error> {
+        table.create(tx).await?;
         let copy = async |chunks: Vec<stage::Chunks>| {
             for chunks in chunks {
                 stage::copy(tx, table, chunks).await?;
@@ -73,15 +72,19 @@ impl AtHand<'_> {
             Ok::<(), Error>(())
         };
         let staged = self.copied(1, copy).await?;
-        tx.batch_execute(&format!("ANALYZE {table} (npi, line, reject)")).await?;
+        table.analyze(tx).await?;
         self.check(&staged)?;
-        Ok((staged.rows, merge(tx, table, &self.entry(&staged)).await?))
+        match merge(tx, table, &self.entry(&staged)).await? {
+            Merge::Done(counts) => Ok((staged.rows, counts)),
+            Merge::StagingLost => Err(staging_lost()),
+        }
     }
 
-    async fn stage_and_merge(&self, table: &str) -> Result<(u64, Row), Halt> {
-        let (run, name, create) = (self.run, self.name, stage::create(table));
+    async fn stage_and_merge(&self, table: &StagingTable) -> Result<(u64, Merge), Halt> {
+        let (run, name) = (self.run, self.name);
         run.write("making the staging table", WriteOptions::default(), async |tx| {
-            Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}; {create}")).await?)
+            table.drop(tx).await?;
+            table.create(tx).await
         })
         .await?;
         let what = format!("staging {name}");
@@ -91,20 +94,20 @@ impl AtHand<'_> {
         };
         let staged = self.copied(self.job.connections as usize, beside).await?;
         self.check(&staged)?;
-        let count = format!("ANALYZE {table} (npi, line, reject)");
-        run.write_unfenced_once("counting what was staged", async |tx| Ok(tx.batch_execute(&count).await?)).await?;
+        run.write_unfenced_once("counting what was staged", async |tx| table.analyze(tx).await).await?;
         let entry = self.entry(&staged);
         let what = format!("merging {name}");
-        let merged = run.write(&what, WriteOptions { at_length: true, ..Default::default() }, async |tx| merge(tx, table, &entry).await);
-        let counts = patiently(&what, merged).await?;
-        if crate::run::count(&counts, "inserted") > MANY {
+        let options = WriteOptions { at_length: true, ..Default::default() };
+        let merged = run.write(&what, options, async |tx| merge(tx, table, &entry).await);
+        let merged = patiently(&what, merged).await?;
+        if let Merge::Done(counts) = &merged && crate::run::count(counts, "inserted") > MANY {
             let analyze = "ANALYZE npi_key; ANALYZE npi_data; ANALYZE search_surgeon; ANALYZE search_facility";
             let counted = run.write_unfenced_once("counting what was loaded", async |tx| Ok(tx.batch_execute(analyze).await?)).await;
             if let Err(Halt::Failed(error)) = counted {
                 warn!(error_code = %error.code, "{name} is loaded; but {}", error.message);
             }
         }
-        Ok((staged.rows, counts))
+        Ok((staged.rows, merged))
     }
 
     /// Reads the file while something copies it.
@@ -162,4 +165,9 @@ impl AtHand<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// The staging table is not logged: a server that crashed has emptied it. Staged again, the file can be merged.
+fn staging_lost() -> Error {
+    Error::new("STAGING_LOST", ErrorKind::Transient, "the server has lost what was staged")
 }

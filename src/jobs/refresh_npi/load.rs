@@ -6,7 +6,6 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
-use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Transaction};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -16,12 +15,18 @@ use super::file::AtHand;
 use super::names::{Kind, Name};
 use super::plan::{Ledger, Loaded, Source};
 use super::show::{Bar, patiently};
+use super::stage::StagingTable;
 use super::zips::{self, Pfile};
 use super::{Outcome, RefreshNpi, Report};
-use crate::db::CLOCK;
+use crate::db::{CLOCK, statements};
 use crate::clients::nppes::{Content, disk, hex};
 use crate::error::{ErrorKind, Error};
 use crate::run::{Halt, Job, Run, WriteOptions};
+
+statements! {
+    ARCHIVED(TEXT, TEXT) = "UPDATE npi_files SET archived_to = $2 WHERE name = $1";
+    RUNNING(TEXT) = "SELECT id FROM cron_job_runs WHERE job_name = $1 AND status = 'RUNNING'";
+}
 
 /// A period of more days than this is a whole registry's.
 const WEEKLY_DAYS_MAX: i64 = 62;
@@ -64,15 +69,10 @@ struct Fetched {
 
 /// Drops what runs that died have left: this run has the lane, so nobody needs it.
 async fn drop_leftovers(run: &Run) -> Result<(), Halt> {
-    let query = "SELECT c.oid::regclass::text FROM pg_class c
-                 WHERE c.relkind = 'r' AND c.relname ~ '^npi_stage_[0-9a-f]{32}$' AND pg_table_is_visible(c.oid)";
-    let find = async |tx: &Transaction<'_>| Ok(tx.query_typed(query, &[]).await?);
-    for row in run.read("looking for what dead runs have left", find).await? {
-        let table: String = row.get(0);
+    let find = async |tx: &Transaction<'_>| StagingTable::all(tx).await;
+    for table in run.read("looking for what dead runs have left", find).await? {
         let dropped = run
-            .write("dropping what a dead run has left", WriteOptions::default(), async |tx| {
-                Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}")).await?)
-            })
+            .write("dropping what a dead run has left", WriteOptions::default(), async |tx| table.drop(tx).await)
             .await;
         match dropped {
             // A session that is not gone yet; the next run tries again.
@@ -184,10 +184,9 @@ impl<'a> Loader<'a> {
                 return Ok(None);
             }
         };
-        let update = "UPDATE npi_files SET archived_to = $2 WHERE name = $1";
         self.run
             .write("saying where a file is archived", WriteOptions::default(), async |tx| {
-                Ok(tx.execute_typed(update, &[(&name, Type::TEXT), (&to, Type::TEXT)]).await?)
+                ARCHIVED.execute(tx, &[&name, &to]).await
             })
             .await?;
         Ok(Some(to))
@@ -217,8 +216,7 @@ impl<'a> Loader<'a> {
 
 /// A dry run has no lane, but it would hold up a run that has: it locks what that one changes.
 async fn stand_aside(run: &Run) -> Result<(), Halt> {
-    let query = "SELECT id FROM cron_job_runs WHERE job_name = $1 AND status = 'RUNNING'";
-    let find = async |tx: &Transaction<'_>| Ok(tx.query_typed_opt(query, &[(&RefreshNpi::NAME, Type::TEXT)]).await?);
+    let find = async |tx: &Transaction<'_>| RUNNING.opt(tx, &[&RefreshNpi::NAME]).await;
     let Some(row) = run.read("looking whether a run is at work", find).await? else { return Ok(()) };
     let message = format!("run {} is at work, and a dry run would hold it up; try again later", row.get::<_, Uuid>(0));
     Err(Error::new("ALREADY_RUNNING", ErrorKind::Other, message).into())

@@ -1,23 +1,53 @@
-//! From the staging table into the registry: one transaction a file, in which search goes on answering from before.
+//! Merges a staged file into the registry: one transaction a file, so that search finds the old rows until it commits.
 
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
-use tokio_postgres::types::{ToSql, Type};
+use chrono::{DateTime, NaiveDate, Utc};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 use tracing::debug;
 use uuid::Uuid;
 
 use super::names::Kind;
 use super::row::STAGED;
-use super::stage::Staged;
+use super::stage::{Staged, StagingTable};
 use super::zips::Pfile;
 use crate::clients::nppes::Content;
-use crate::error::{ErrorKind, Error};
+use crate::db::statements;
+use crate::error::Error;
 use crate::run::count;
 
-/// Trying the merge again does not bring it back.
-pub const STAGING_LOST: &str = "STAGING_LOST";
+statements! {
+    COUNT_STAGED[stage: StagingTable = StagingTable::examples()]() =
+        format!("SELECT count(*) AS rows, count(reject) AS rejected FROM {stage}");
+    INSERT_FILE(TEXT, TEXT, TEXT, INT8, DATE, DATE, TEXT, TIMESTAMPTZ, UUID) = include_str!("insert_file.sql");
+    CLASSIFY[file: StagedFile = StagedFile::examples()]() =
+        format!(include_str!("classify.sql"), stage = file.table, end = file.period_end);
+    DELETE_SEARCH[search: SearchTable = SearchTable::ALL.into()]() =
+        format!(include_str!("delete_search.sql"), table = search.name(), type = search.entity_type());
+    INSERT_KEYS() = include_str!("insert_keys.sql");
+    UPDATE_KEYS() = include_str!("update_keys.sql");
+    UPDATE_ROWS[stage: StagingTable = StagingTable::examples()](INT8) =
+        format!(include_str!("update_rows.sql"), stage = stage, assignments = assignments());
+    UPDATE_DEACTIVATED[stage: StagingTable = StagingTable::examples()](INT8) =
+        format!(include_str!("update_deactivated.sql"), stage = stage);
+    INSERT_ROWS[stage: StagingTable = StagingTable::examples()](INT8) =
+        format!(include_str!("insert_rows.sql"), stage = stage, columns = columns().join(", "));
+    INSERT_SURGEONS[stage: StagingTable = StagingTable::examples()]() =
+        format!(include_str!("insert_surgeons.sql"), stage = stage);
+    INSERT_FACILITIES[stage: StagingTable = StagingTable::examples()]() =
+        format!(include_str!("insert_facilities.sql"), stage = stage);
+    INSERT_REJECTS[stage: StagingTable = StagingTable::examples()](INT8) =
+        format!(include_str!("insert_rejects.sql"), stage = stage);
+    UPDATE_COUNTS(INT8, INT8, INT8, INT8, INT8, INT8, TIMESTAMPTZ) = include_str!("update_counts.sql");
+}
+
+/// The planner's settings for the merge. With this memory all of a weekly file fits, and less of a monthly one goes to disk;
+/// the default cost of a random page is that of a disk with a head, and would forbid the look-ups.
+const SETTINGS: &str = "SET LOCAL work_mem = '128MB'; SET LOCAL random_page_cost = 1.1";
+/// The planner does not know that a look-up skips the partitions of the other letters; it would read all of them instead.
+const LOOK_UPS_ONLY: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+const ALL_JOINS: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
 
 /// A file, as the ledger has it.
 pub struct Entry<'a> {
@@ -31,95 +61,127 @@ pub struct Entry<'a> {
     pub run: Uuid,
 }
 
-/// The columns that a row of `npi_data` takes from the staging table as they are.
-pub fn columns() -> impl Iterator<Item = &'static str> {
-    let others = ["line", "reject", "npi", "entity_type", "bare", "letter", "folded"];
-    STAGED.iter().map(|(name, _)| *name).filter(move |name| !others.contains(name))
+/// How a merge ended.
+pub enum Merge {
+    /// The counts of the file, as the ledger has them.
+    Done(Row),
+    /// The staging table is empty, because it is not logged and the server has crashed. The file must be staged again.
+    StagingLost,
 }
 
-/// Merges a staged file, and returns its counts.
-pub async fn merge(tx: &Transaction<'_>, stage: &str, entry: &Entry<'_>) -> Result<Row, Error> {
-    // Of a weekly file all fits; of a monthly one less is written to disk. Its look-ups are cheaper than a planner believes that
-    // thinks of a disk with a head.
-    tx.batch_execute("SET LOCAL work_mem = '128MB'; SET LOCAL random_page_cost = 1.1").await?;
-    check_staged(tx, stage, entry.staged).await?;
-    let id = enter(tx, entry).await?;
-    let todo = format!(include_str!("classify.sql"), stage = stage, end = entry.pfile.end);
-    timed("todo", tx.batch_execute(&format!("CREATE TEMPORARY TABLE npi_todo AS\n{todo}; ANALYZE npi_todo"))).await?;
-    for (what, statement, of_the_file) in statements(stage) {
-        match of_the_file {
-            true => timed(what, tx.execute_typed(&statement, &[(&id, Type::INT8)])).await.map(drop)?,
-            false => timed(what, tx.batch_execute(&statement)).await?,
+/// A staging table, and the last day of the file in it.
+struct StagedFile {
+    table: StagingTable,
+    period_end: NaiveDate,
+}
+
+impl StagedFile {
+    fn examples() -> Vec<Self> {
+        StagingTable::examples().into_iter().map(|table| Self { table, period_end: NaiveDate::default() }).collect()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum SearchTable {
+    Surgeons,
+    Facilities,
+}
+
+impl SearchTable {
+    const ALL: [Self; 2] = [Self::Surgeons, Self::Facilities];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Surgeons => "search_surgeon",
+            Self::Facilities => "search_facility",
         }
     }
-    let counts = counted(tx, id, entry).await?;
+
+    fn entity_type(self) -> i16 {
+        match self {
+            Self::Surgeons => 1,
+            Self::Facilities => 2,
+        }
+    }
+}
+
+/// The columns that `npi_data` and the staging table have in common, with the same content.
+fn columns() -> Vec<&'static str> {
+    let others = ["line", "reject", "npi", "entity_type", "bare", "letter", "folded"];
+    STAGED.iter().map(|(name, _)| *name).filter(|name| !others.contains(name)).collect()
+}
+
+fn assignments() -> String {
+    columns().iter().map(|name| format!("{name} = s.{name}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Merges a staged file. Nothing is changed where its staging table was lost.
+pub async fn merge(tx: &Transaction<'_>, stage: &StagingTable, entry: &Entry<'_>) -> Result<Merge, Error> {
+    tx.batch_execute(SETTINGS).await?;
+    let counted = COUNT_STAGED.with(stage).one(tx, &[]).await?;
+    if (count(&counted, "rows"), count(&counted, "rejected")) != (entry.staged.rows, entry.staged.rejected) {
+        return Ok(Merge::StagingLost);
+    }
+    let id = insert_file(tx, entry).await?;
+    let file = StagedFile { table: stage.clone(), period_end: entry.pfile.end };
+    timed("classify", classify(tx, &file)).await?;
+    timed("delete from search", delete_search(tx)).await?;
+    timed("insert keys", INSERT_KEYS.execute(tx, &[])).await?;
+    timed("update keys", UPDATE_KEYS.execute(tx, &[])).await?;
+    timed("update rows", UPDATE_ROWS.with(stage).execute(tx, &[&id])).await?;
+    timed("update deactivated", UPDATE_DEACTIVATED.with(stage).execute(tx, &[&id])).await?;
+    timed("insert rows", INSERT_ROWS.with(stage).execute(tx, &[&id])).await?;
+    timed("insert surgeons", INSERT_SURGEONS.with(stage).execute(tx, &[])).await?;
+    timed("insert facilities", INSERT_FACILITIES.with(stage).execute(tx, &[])).await?;
+    timed("insert rejects", INSERT_REJECTS.with(stage).execute(tx, &[&id])).await?;
+    let counts = update_counts(tx, id, entry).await?;
     tx.batch_execute("DROP TABLE npi_todo").await?;
-    Ok(counts)
+    Ok(Merge::Done(counts))
 }
 
-/// A planner does not reckon with the letters that a look-up leaves out, and reads all of them instead.
-const LOOK_UP: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
-const AS_BEFORE: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
-
-/// What is done to the classes, in order; the flag says whether a statement takes the file's id.
-fn statements(stage: &str) -> Vec<(&'static str, String, bool)> {
-    let left = |table, kind| format!(include_str!("remove_left.sql"), table = table, type = kind);
-    let assignments = columns().map(|name| format!("{name} = s.{name}")).collect::<Vec<_>>().join(", ");
-    let columns = columns().collect::<Vec<_>>().join(", ");
-    let full = format!(include_str!("full.sql"), stage = stage, assignments = assignments);
-    let inserted = format!(include_str!("inserted.sql"), stage = stage, columns = columns);
-    vec![
-        ("left surgeons", format!("{LOOK_UP};\n{};\n{AS_BEFORE}", left("search_surgeon", 1)), false),
-        ("left facilities", format!("{LOOK_UP};\n{};\n{AS_BEFORE}", left("search_facility", 2)), false),
-        ("keys", include_str!("keys.sql").to_owned(), false),
-        ("retyped", include_str!("retyped.sql").to_owned(), false),
-        ("full", full, true),
-        ("bare", format!(include_str!("bare.sql"), stage = stage), true),
-        ("inserted", inserted, true),
-        ("surgeons", format!(include_str!("surgeons.sql"), stage = stage), false),
-        ("facilities", format!(include_str!("facilities.sql"), stage = stage), false),
-        ("rejects", format!(include_str!("rejects.sql"), stage = stage), true),
-    ]
-}
-
-/// Says at debug level how long a statement took.
-async fn timed<T>(what: &str, statement: impl Future<Output = T>) -> T {
+/// Logs how long a step took.
+async fn timed<T>(step: &str, work: impl Future<Output = T>) -> T {
     let began = Instant::now();
-    let value = statement.await;
-    debug!(seconds = began.elapsed().as_secs_f64(), "merge: {what}");
+    let value = work.await;
+    debug!(seconds = began.elapsed().as_secs_f64(), "merge: {step}");
     value
 }
 
-/// The staging table is not logged: a server that crashed has emptied it.
-async fn check_staged(tx: &Transaction<'_>, stage: &str, staged: &Staged) -> Result<(), Error> {
-    let query = format!("SELECT count(*) AS rows, count(reject) AS rejected FROM {stage}");
-    let row = tx.query_typed_one(&query, &[]).await?;
-    if (count(&row, "rows"), count(&row, "rejected")) == (staged.rows, staged.rejected) {
-        return Ok(());
-    }
-    Err(Error::new(STAGING_LOST, ErrorKind::Other, "the server has lost what was staged"))
-}
-
-async fn enter(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<i64, Error> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
-        (&entry.name, Type::TEXT),
-        (&entry.kind.as_str(), Type::TEXT),
-        (&entry.content.sha256, Type::TEXT),
-        (&entry.content.bytes.cast_signed(), Type::INT8),
-        (&entry.pfile.start, Type::DATE),
-        (&entry.pfile.end, Type::DATE),
-        (&entry.staged.header, Type::TEXT),
-        (&entry.now, Type::TIMESTAMPTZ),
-        (&entry.run, Type::UUID),
+async fn insert_file(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<i64, Error> {
+    let (kind, bytes) = (entry.kind.as_str(), entry.content.bytes.cast_signed());
+    let parameters: [&(dyn ToSql + Sync); 9] = [
+        &entry.name,
+        &kind,
+        &entry.content.sha256,
+        &bytes,
+        &entry.pfile.start,
+        &entry.pfile.end,
+        &entry.staged.header,
+        &entry.now,
+        &entry.run,
     ];
-    Ok(tx.query_typed_one(include_str!("ledger.sql"), &parameters).await?.get(0))
+    Ok(INSERT_FILE.one(tx, &parameters).await?.get(0))
 }
 
-async fn counted(tx: &Transaction<'_>, id: i64, entry: &Entry<'_>) -> Result<Row, Error> {
+async fn classify(tx: &Transaction<'_>, file: &StagedFile) -> Result<(), Error> {
+    let select = CLASSIFY.with(file);
+    let create = format!("CREATE TEMPORARY TABLE npi_todo AS\n{}; ANALYZE npi_todo", select.text());
+    Ok(tx.batch_execute(&create).await?)
+}
+
+async fn delete_search(tx: &Transaction<'_>) -> Result<(), Error> {
+    tx.batch_execute(LOOK_UPS_ONLY).await?;
+    for search in SearchTable::ALL {
+        DELETE_SEARCH.with(&search).execute(tx, &[]).await?;
+    }
+    Ok(tx.batch_execute(ALL_JOINS).await?)
+}
+
+async fn update_counts(tx: &Transaction<'_>, id: i64, entry: &Entry<'_>) -> Result<Row, Error> {
     let Staged { rows, by_type: [none, individuals, organizations], rejected, .. } = entry.staged;
-    let counts = [rows, none, individuals, organizations, rejected].map(|count| count.cast_signed());
-    let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&id, Type::INT8)];
-    parameters.extend(counts.iter().map(|count| (count as &(dyn ToSql + Sync), Type::INT8)));
-    parameters.push((&entry.began, Type::TIMESTAMPTZ));
-    Ok(tx.query_typed_one(include_str!("counted.sql"), &parameters).await?)
+    let [rows, none, individuals, organizations, rejected] =
+        [rows, none, individuals, organizations, rejected].map(|count| count.cast_signed());
+    let parameters: [&(dyn ToSql + Sync); 7] =
+        [&id, &rows, &none, &individuals, &organizations, &rejected, &entry.began];
+    UPDATE_COUNTS.one(tx, &parameters).await
 }

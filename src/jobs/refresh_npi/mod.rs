@@ -35,13 +35,16 @@ use tokio_postgres::Transaction;
 
 pub use self::list::List;
 use crate::clients::address;
+use crate::db::statements;
 use crate::error::Error;
 use crate::run::{Counts, Halt, Job, NotDone, Run};
 use archive::Archive;
 pub use names::Name;
 pub use plan::{Ledger, Loaded, Source, next};
 
-crate::db::statements! {}
+statements! {
+    of load, merge, plan, stage;
+}
 
 /// No weekly file is as large as this.
 const LARGE: u64 = 256 << 20;

@@ -9,8 +9,15 @@ use tokio_postgres::Transaction;
 use super::names::{self, Kind, Name};
 use crate::clinic::actor::refused;
 use crate::clients::nppes::Nppes;
+use crate::db::statements;
 use crate::error::{ErrorKind, Error};
 use crate::retry::Retry;
+
+statements! {
+    LEDGER() =
+        "SELECT name, kind, sha256, period_start, period_end, rows, archived_to IS NOT NULL AS archived, processed_at
+         FROM npi_files ORDER BY period_end, id";
+}
 
 /// The page, read once a run.
 pub struct Source {
@@ -50,9 +57,7 @@ impl Source {
 
 impl Ledger {
     pub async fn read(tx: &Transaction<'_>) -> Result<Self, Error> {
-        let query = "SELECT name, kind, sha256, period_start, period_end, rows, archived_to IS NOT NULL AS archived,
-                            processed_at FROM npi_files ORDER BY period_end, id";
-        let rows = tx.query_typed(query, &[]).await?;
+        let rows = LEDGER.all(tx, &[]).await?;
         let loaded = rows.iter().map(|row| Loaded {
             name: row.get("name"),
             kind: row.get("kind"),

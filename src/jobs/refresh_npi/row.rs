@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::columns::{Columns, Place};
 use super::csv::{Fields, Splitter};
-use crate::clinic::npi::{fold, is_valid, letter, raw};
+use crate::clinic::npi::{is_valid, letter, normalize_name, raw};
 
 /// What CMS writes for what it does not show.
 const MASKED: &[u8] = b"<UNAVAIL>";
@@ -309,7 +309,7 @@ fn searched(tuple: &mut Tuple<'_>, columns: &Columns, fields: Fields<'_>, checke
         if !folded.is_empty() && !name.is_empty() {
             folded.push(' ');
         }
-        fold(name, folded);
+        normalize_name(name, folded);
     }
     if folded.is_empty() {
         tuple.null();

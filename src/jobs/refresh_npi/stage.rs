@@ -2,6 +2,7 @@
 //!
 //! The memory it takes does not depend on the file's size: what is encoded waits in short queues.
 
+use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +12,20 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_postgres::Transaction;
+use uuid::Uuid;
 
 use super::columns::Columns;
 use super::csv::{Lines, Splitter};
 use super::row::{Encoder, Kind, STAGED};
 use super::zips::{Pfile, broken};
+use crate::db::statements;
 use crate::error::{ErrorKind, Error};
+
+statements! {
+    STAGING_TABLES() =
+        "SELECT c.oid::regclass::text FROM pg_class c
+         WHERE c.relkind = 'r' AND c.relname ~ '^npi_stage_[0-9a-f]{32}$' AND pg_table_is_visible(c.oid)";
+}
 
 const CHUNK: usize = 128 << 10;
 /// How many chunks wait for each connection.
@@ -45,14 +54,49 @@ pub struct Progress {
     pub rows: AtomicU64,
 }
 
-/// The statement that makes a staging table.
-pub fn create(table: &str) -> String {
-    let columns: Vec<_> = STAGED.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
-    format!("CREATE UNLOGGED TABLE {table} ({})", columns.join(", "))
+/// The table into which a run copies a file. Its name is that of the run, so that no two runs share one.
+#[derive(Clone)]
+pub struct StagingTable(String);
+
+impl StagingTable {
+    pub fn of(run: Uuid) -> Self {
+        Self(format!("npi_stage_{}", run.simple()))
+    }
+
+    /// For the statements that name it.
+    pub fn examples() -> Vec<Self> {
+        vec![Self("npi_stage".into())]
+    }
+
+    /// Those of all runs.
+    pub async fn all(tx: &Transaction<'_>) -> Result<Vec<Self>, Error> {
+        let rows = STAGING_TABLES.all(tx, &[]).await?;
+        Ok(rows.iter().map(|row| Self(row.get(0))).collect())
+    }
+
+    pub async fn create(&self, tx: &Transaction<'_>) -> Result<(), Error> {
+        let columns: Vec<_> = STAGED.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+        Ok(tx.batch_execute(&format!("CREATE UNLOGGED TABLE {self} ({})", columns.join(", "))).await?)
+    }
+
+    pub async fn drop(&self, tx: &Transaction<'_>) -> Result<(), Error> {
+        Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {self}")).await?)
+    }
+
+    /// Tells the planner how many rows the table has; nothing else does before the merge.
+    pub async fn analyze(&self, tx: &Transaction<'_>) -> Result<(), Error> {
+        Ok(tx.batch_execute(&format!("ANALYZE {self} (npi, line, reject)")).await?)
+    }
+}
+
+impl fmt::Display for StagingTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Copies what comes out of a queue.
-pub async fn copy(tx: &Transaction<'_>, table: &str, mut chunks: Chunks) -> Result<(), Error> {
+pub async fn copy(tx: &Transaction<'_>, table: &StagingTable, mut chunks: Chunks) -> Result<(), Error> {
     let columns: Vec<_> = STAGED.iter().map(|(name, _)| *name).collect();
     let copy = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
     let mut sink = Box::pin(tx.copy_in::<_, Bytes>(&copy).await?);
