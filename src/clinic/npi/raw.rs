@@ -1,7 +1,7 @@
 //! A row of a file, kept in full and small: nothing of it is lost, and it comes back byte for byte.
 //!
-//! A row as the CMS writes it, every field quoted and no quote in any, is `1`, the number of fields, a bitmap of those that
-//! are not empty, and these, each behind its length; numbers are LEB128. Any other is `0` and the line itself.
+//! A row as the CMS writes it, every field quoted and no quote in any, is `1`, the number of fields, a bitmap of those
+//! that are not empty, and these, each behind its length; numbers are LEB128. Any other is `0` and the line itself.
 
 const VERBATIM: u8 = 0;
 const FIELDS: u8 = 1;

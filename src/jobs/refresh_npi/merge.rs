@@ -2,20 +2,18 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 use tracing::debug;
-use uuid::Uuid;
 
-use super::names::Kind;
+use super::fetch::DataFile;
+use super::pfile::Pfile;
 use super::row::STAGED;
 use super::stage::{Staged, StagingTable};
-use super::zips::Pfile;
-use crate::clients::nppes::Content;
 use crate::db::statements;
 use crate::error::Error;
-use crate::run::count;
+use crate::run::{Run, count};
 
 statements! {
     COUNT_STAGED[stage: StagingTable = StagingTable::examples()]() =
@@ -42,30 +40,28 @@ statements! {
     UPDATE_COUNTS(INT8, INT8, INT8, INT8, INT8, INT8, TIMESTAMPTZ) = include_str!("update_counts.sql");
 }
 
-/// The planner's settings for the merge. With this memory all of a weekly file fits, and less of a monthly one goes to disk;
-/// the default cost of a random page is that of a disk with a head, and would forbid the look-ups.
+/// The planner's settings for the merge. With this memory all of a weekly file fits, and less of a monthly one goes to
+/// disk; the default cost of a random page is that of a disk with a head, and would forbid the look-ups.
 const SETTINGS: &str = "SET LOCAL work_mem = '128MB'; SET LOCAL random_page_cost = 1.1";
-/// The planner does not know that a look-up skips the partitions of the other letters; it would read all of them instead.
+/// The planner does not know that a look-up skips the partitions of the other letters; it would read all of them
+/// instead.
 const LOOK_UPS_ONLY: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 const ALL_JOINS: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
 
-/// A file, as the ledger has it.
-pub struct Entry<'a> {
-    pub name: &'a str,
-    pub kind: Kind,
-    pub content: &'a Content,
+/// The merge of one staged file.
+pub struct Merge<'a> {
+    pub run: &'a Run,
+    pub table: &'a StagingTable,
+    pub file: &'a DataFile,
     pub pfile: &'a Pfile,
     pub staged: &'a Staged,
-    pub began: DateTime<Utc>,
-    pub now: DateTime<Utc>,
-    pub run: Uuid,
 }
 
 /// How a merge ended.
-pub enum Merge {
+pub enum Merged {
     /// The counts of the file, as the ledger has them.
     Done(Row),
-    /// The staging table is empty, because it is not logged and the server has crashed. The file must be staged again.
+    /// The staging table is not logged, and the server has crashed and emptied it. The file must be staged again.
     StagingLost,
 }
 
@@ -115,58 +111,61 @@ fn assignments() -> String {
     columns().iter().map(|name| format!("{name} = s.{name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Merges a staged file. Nothing is changed where its staging table was lost.
-pub async fn merge(tx: &Transaction<'_>, stage: &StagingTable, entry: &Entry<'_>) -> Result<Merge, Error> {
-    tx.batch_execute(SETTINGS).await?;
-    let counted = COUNT_STAGED.with(stage).one(tx, &[]).await?;
-    if (count(&counted, "rows"), count(&counted, "rejected")) != (entry.staged.rows, entry.staged.rejected) {
-        return Ok(Merge::StagingLost);
+impl Merge<'_> {
+    /// Nothing is changed where the staging table was lost.
+    pub async fn execute(&self, tx: &Transaction<'_>) -> Result<Merged, Error> {
+        tx.batch_execute(SETTINGS).await?;
+        let counted = COUNT_STAGED.with(self.table).one(tx, &[]).await?;
+        if (count(&counted, "rows"), count(&counted, "rejected")) != (self.staged.rows, self.staged.rejected) {
+            return Ok(Merged::StagingLost);
+        }
+        let id = self.insert_file(tx).await?;
+        timed("classify", self.classify(tx)).await?;
+        timed("delete search", delete_search(tx)).await?;
+        timed("insert keys", INSERT_KEYS.execute(tx, &[])).await?;
+        timed("update keys", UPDATE_KEYS.execute(tx, &[])).await?;
+        timed("update rows", UPDATE_ROWS.with(self.table).execute(tx, &[&id])).await?;
+        timed("update deactivated", UPDATE_DEACTIVATED.with(self.table).execute(tx, &[&id])).await?;
+        timed("insert rows", INSERT_ROWS.with(self.table).execute(tx, &[&id])).await?;
+        timed("insert surgeons", INSERT_SURGEONS.with(self.table).execute(tx, &[])).await?;
+        timed("insert facilities", INSERT_FACILITIES.with(self.table).execute(tx, &[])).await?;
+        timed("insert rejects", INSERT_REJECTS.with(self.table).execute(tx, &[&id])).await?;
+        let counts = self.update_counts(tx, id).await?;
+        tx.batch_execute("DROP TABLE npi_todo").await?;
+        Ok(Merged::Done(counts))
     }
-    let id = insert_file(tx, entry).await?;
-    let file = StagedFile { table: stage.clone(), period_end: entry.pfile.end };
-    timed("classify", classify(tx, &file)).await?;
-    timed("delete from search", delete_search(tx)).await?;
-    timed("insert keys", INSERT_KEYS.execute(tx, &[])).await?;
-    timed("update keys", UPDATE_KEYS.execute(tx, &[])).await?;
-    timed("update rows", UPDATE_ROWS.with(stage).execute(tx, &[&id])).await?;
-    timed("update deactivated", UPDATE_DEACTIVATED.with(stage).execute(tx, &[&id])).await?;
-    timed("insert rows", INSERT_ROWS.with(stage).execute(tx, &[&id])).await?;
-    timed("insert surgeons", INSERT_SURGEONS.with(stage).execute(tx, &[])).await?;
-    timed("insert facilities", INSERT_FACILITIES.with(stage).execute(tx, &[])).await?;
-    timed("insert rejects", INSERT_REJECTS.with(stage).execute(tx, &[&id])).await?;
-    let counts = update_counts(tx, id, entry).await?;
-    tx.batch_execute("DROP TABLE npi_todo").await?;
-    Ok(Merge::Done(counts))
-}
 
-/// Logs how long a step took.
-async fn timed<T>(step: &str, work: impl Future<Output = T>) -> T {
-    let began = Instant::now();
-    let value = work.await;
-    debug!(seconds = began.elapsed().as_secs_f64(), "merge: {step}");
-    value
-}
+    /// Enters the file into the ledger; returns its id.
+    async fn insert_file(&self, tx: &Transaction<'_>) -> Result<i64, Error> {
+        let Self { run, file, pfile, staged, .. } = self;
+        let parameters: [&(dyn ToSql + Sync); 9] = [
+            &file.name,
+            &pfile.kind.as_str(),
+            &file.content.sha256,
+            &file.content.bytes.cast_signed(),
+            &pfile.start,
+            &pfile.end,
+            &staged.header,
+            &run.now,
+            &run.id,
+        ];
+        Ok(INSERT_FILE.one(tx, &parameters).await?.get(0))
+    }
 
-async fn insert_file(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<i64, Error> {
-    let (kind, bytes) = (entry.kind.as_str(), entry.content.bytes.cast_signed());
-    let parameters: [&(dyn ToSql + Sync); 9] = [
-        &entry.name,
-        &kind,
-        &entry.content.sha256,
-        &bytes,
-        &entry.pfile.start,
-        &entry.pfile.end,
-        &entry.staged.header,
-        &entry.now,
-        &entry.run,
-    ];
-    Ok(INSERT_FILE.one(tx, &parameters).await?.get(0))
-}
+    async fn classify(&self, tx: &Transaction<'_>) -> Result<(), Error> {
+        let select = CLASSIFY.with(&StagedFile { table: self.table.clone(), period_end: self.pfile.end });
+        let create = format!("CREATE TEMPORARY TABLE npi_todo AS\n{}; ANALYZE npi_todo", select.text());
+        Ok(tx.batch_execute(&create).await?)
+    }
 
-async fn classify(tx: &Transaction<'_>, file: &StagedFile) -> Result<(), Error> {
-    let select = CLASSIFY.with(file);
-    let create = format!("CREATE TEMPORARY TABLE npi_todo AS\n{}; ANALYZE npi_todo", select.text());
-    Ok(tx.batch_execute(&create).await?)
+    async fn update_counts(&self, tx: &Transaction<'_>, id: i64) -> Result<Row, Error> {
+        let Staged { rows, by_type: [none, individuals, organizations], rejected, .. } = self.staged;
+        let [rows, none, individuals, organizations, rejected] =
+            [rows, none, individuals, organizations, rejected].map(|count| count.cast_signed());
+        let parameters: [&(dyn ToSql + Sync); 7] =
+            [&id, &rows, &none, &individuals, &organizations, &rejected, &self.file.began];
+        UPDATE_COUNTS.one(tx, &parameters).await
+    }
 }
 
 async fn delete_search(tx: &Transaction<'_>) -> Result<(), Error> {
@@ -177,11 +176,10 @@ async fn delete_search(tx: &Transaction<'_>) -> Result<(), Error> {
     Ok(tx.batch_execute(ALL_JOINS).await?)
 }
 
-async fn update_counts(tx: &Transaction<'_>, id: i64, entry: &Entry<'_>) -> Result<Row, Error> {
-    let Staged { rows, by_type: [none, individuals, organizations], rejected, .. } = entry.staged;
-    let [rows, none, individuals, organizations, rejected] =
-        [rows, none, individuals, organizations, rejected].map(|count| count.cast_signed());
-    let parameters: [&(dyn ToSql + Sync); 7] =
-        [&id, &rows, &none, &individuals, &organizations, &rejected, &entry.began];
-    UPDATE_COUNTS.one(tx, &parameters).await
+/// Logs how long a step took.
+async fn timed<T>(step: &str, work: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let value = work.await;
+    debug!(seconds = began.elapsed().as_secs_f64(), "merge: {step}");
+    value
 }
