@@ -73,32 +73,40 @@ impl Archive {
             };
             Error::new("NPPES_ARCHIVE", ErrorKind::Other, format!("{name} was loaded, but not archived: {why}"))
         };
-        let broken = |error: std::io::Error| {
+        let unreadable = |error: std::io::Error| {
             let message = format!("{name} was loaded, but not archived: it cannot be read again ({})", error.kind());
             Error::new("NPPES_ARCHIVE", ErrorKind::Other, message)
         };
-        file.rewind().map_err(broken)?;
+        file.rewind().map_err(unreadable)?;
         let upload = self.store.put_multipart(&path).await.map_err(failed)?;
         let mut write = WriteMultipart::new_with_chunk_size(upload, PART);
         if let Err(error) = copy(file, &mut write).await {
             // A bucket keeps, and bills, the parts of an upload that is not aborted.
             let _ = write.abort().await;
-            return Err(error.map_or_else(broken, failed));
+            return Err(match error {
+                CopyError::Read(error) => unreadable(error),
+                CopyError::Store(error) => failed(error),
+            });
         }
         write.finish().await.map_err(failed)?;
         Ok(format!("{}/{name}", self.url))
     }
 }
 
-/// Sends a file. The error is `Ok` where the store failed, and `Err` where the file could not be read.
-async fn copy(file: &mut File, write: &mut WriteMultipart) -> Result<(), Result<object_store::Error, std::io::Error>> {
+/// Where a copy failed.
+enum CopyError {
+    Read(std::io::Error),
+    Store(object_store::Error),
+}
+
+async fn copy(file: &mut File, write: &mut WriteMultipart) -> Result<(), CopyError> {
     let mut piece = vec![0; PIECE];
     loop {
-        let count = file.read(&mut piece).map_err(Err)?;
+        let count = file.read(&mut piece).map_err(CopyError::Read)?;
         if count == 0 {
             return Ok(());
         }
-        write.wait_for_capacity(1).await.map_err(Ok)?;
+        write.wait_for_capacity(1).await.map_err(CopyError::Store)?;
         write.write(&piece[..count]);
     }
 }

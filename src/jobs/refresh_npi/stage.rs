@@ -48,8 +48,7 @@ pub struct Staged {
     pub unknown: Vec<String>,
 }
 
-/// The table that a run copies a file into. It is named after the run, so that a late session of a dead run cannot
-/// write into it.
+/// The table that a run copies a file into. It is named after the run, so that no other run uses it.
 #[derive(Clone)]
 pub struct StagingTable(String);
 

@@ -1,4 +1,4 @@
-//! `rounds npi get`: all that is stored of a provider, or the last full row of the file, byte for byte.
+//! `rounds npi get`: shows the stored row of a provider, or the last full line of a file, byte for byte.
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ statements! {
     );
 }
 
-/// Columns that are of no use outside the program.
+/// Columns that are of use inside the program only.
 const INTERNAL_COLUMNS: [&str; 4] = ["raw", "hash", "letter", "file_id"];
 
 /// Show all that is stored of a provider

@@ -1,4 +1,4 @@
-//! `rounds npi`: what the registry knows of providers. It is public data: nothing of a patient.
+//! `rounds npi`: looks up providers in the registry. It is public data, and has nothing of a patient.
 
 mod get;
 mod search;

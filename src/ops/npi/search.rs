@@ -1,4 +1,4 @@
-//! `rounds npi search`: providers by the beginning of their name; by a similar name where none begins so.
+//! `rounds npi search`: finds providers by the beginning of their name, or by a similar name where no name begins so.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::command::{CommandContext, Output, listing, shown};
 use crate::db::statements;
 use crate::error::Error;
 
-/// Taxonomies of surgeons: codes, and beginnings of codes.
+/// The taxonomies of surgeons, as patterns of LIKE.
 const SURGICAL: &[&str] = &[
     "2086%",
     "208C%",
@@ -50,7 +50,7 @@ statements! {
                 AND to_regclass('search_surgeon_trigrams') IS NOT NULL";
 }
 
-/// How similar a name must be; and only the index of trigrams makes that search fast.
+/// The threshold of similarity. Without a sequential scan the planner takes the index of trigrams, which is faster.
 const TRIGRAM_SETTINGS: &str = "SET LOCAL pg_trgm.word_similarity_threshold = 0.5; SET LOCAL enable_seqscan = off";
 
 struct Search {
@@ -215,7 +215,7 @@ fn digits(text: &str) -> Result<String, String> {
     if good { Ok(text.to_owned()) } else { Err("a ZIP code is up to nine digits".to_owned()) }
 }
 
-/// A code as a pattern of LIKE.
+/// Parses a code, or the beginning of one, to a pattern of LIKE.
 fn taxonomy(text: &str) -> Result<String, String> {
     let (code, any) = text.strip_suffix('*').map_or((text, ""), |code| (code, "%"));
     let good = code.len() <= 10 && !text.is_empty() && code.bytes().all(|byte| byte.is_ascii_alphanumeric());

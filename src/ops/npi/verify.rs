@@ -1,4 +1,4 @@
-//! `rounds npi verify`: is each of these an NPI, is it known, is it active.
+//! `rounds npi verify`: says of each NPI whether it is well formed, known and active.
 
 use std::collections::HashMap;
 
@@ -29,8 +29,8 @@ pub struct VerifyArgs {
 impl VerifyArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let numbers: Vec<Option<i64>> = self.npis.iter().map(|text| npi::parse(text)).collect();
-        let asked: Vec<i64> = numbers.iter().flatten().copied().collect();
-        let rows = context.read(async |tx, _| PROVIDERS.all(tx, &[&asked]).await).await?;
+        let valid: Vec<i64> = numbers.iter().flatten().copied().collect();
+        let rows = context.read(async |tx, _| PROVIDERS.all(tx, &[&valid]).await).await?;
         let stored: HashMap<i64, &Row> = rows.iter().map(|row| (row.get("npi"), row)).collect();
         let answers: Vec<Value> = self
             .npis
@@ -48,13 +48,13 @@ impl VerifyArgs {
                 })
             })
             .collect();
-        let well = answers.iter().all(|answer| answer["active"] == true);
+        let all_active = answers.iter().all(|answer| answer["active"] == true);
         let text = listing(
             &["npi", "check digit", "known", "active", "deactivated on"],
             &answers.iter().map(cells).collect::<Vec<_>>(),
             "",
         );
-        let exit = if well { Exit::Done } else { Exit::Failed };
+        let exit = if all_active { Exit::Done } else { Exit::Failed };
         Ok(Output::new(exit, json!({ "npis": answers }), text))
     }
 }
