@@ -1,4 +1,4 @@
-//! Other people's servers, over HTTP; each client knows one.
+//! HTTP clients. Each one knows one server, and only it knows that server's protocol.
 
 pub mod nppes;
 pub mod practiceq;
@@ -15,11 +15,11 @@ use rustls::ClientConfig;
 use crate::error::{Error, ErrorKind};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a server may be silent in the middle of an answer.
+/// How long a server may be silent in the middle of a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const REDIRECTS_MAX: usize = 3;
 
-/// What every client has: it trusts the authorities that are compiled in, and does not wait for ever.
+/// A builder with the settings of every client: trust in the authorities that are compiled in, and timeouts.
 fn builder() -> Result<ClientBuilder, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
@@ -35,12 +35,12 @@ fn builder() -> Result<ClientBuilder, Error> {
         .no_proxy())
 }
 
-/// One that follows redirects within a host.
+/// A client that follows redirects within one host.
 pub fn http() -> Result<reqwest::Client, Error> {
     build(builder()?.redirect(Policy::custom(within_the_host)))
 }
 
-/// An address that can be shown and recorded, for an option.
+/// Parses the address of an option. It may hold no secret, because it is shown and recorded.
 pub fn address(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| "is no URL".to_owned())?;
     let plain =
@@ -52,7 +52,7 @@ fn build(client: ClientBuilder) -> Result<reqwest::Client, Error> {
     client.build().map_err(|_| Error::new("CONFIGURATION", ErrorKind::Refused, "no HTTP client can be made"))
 }
 
-/// The body of an answer; nothing where it is longer than it may be.
+/// The body of a response; nothing where it is longer than `max`.
 async fn body(mut response: Response, max: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = vec![];
     while let Some(chunk) = response.chunk().await? {
@@ -64,15 +64,16 @@ async fn body(mut response: Response, max: usize) -> Result<Option<Vec<u8>>, req
     Ok(Some(body))
 }
 
-/// How long a server asks to be left alone.
+/// How long a server asks a client to wait before its next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter {
     For(Duration),
-    /// By a clock of which it does not say what it shows now.
+    /// By the server's clock, whose present time the response does not give.
     Until(DateTime<Utc>),
 }
 
-/// In seconds, or until a date, which is compared with the server's own where it has one.
+/// Reads Retry-After. It holds seconds or a date; a date is compared with the server's own clock (Date) where the
+/// response has it.
 fn retry_after(response: &Response) -> Option<RetryAfter> {
     let text = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::trim);
     let after = text(RETRY_AFTER)?;

@@ -1,4 +1,4 @@
-//! The files of the national provider registry: the page that links them, and downloads that go on where they broke off.
+//! The server of the national provider registry (NPPES): the page that links its files, and downloads that are resumed.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -12,17 +12,17 @@ use super::{RetryAfter, body, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
-/// The page is some kilobytes.
+/// The real page has some kilobytes.
 const PAGE_MAX: usize = 4 << 20;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
-/// A server that has the page and the files.
+/// The server that has the page and the files.
 pub struct Nppes {
     client: Client,
     page: Url,
 }
 
-/// What a download is.
+/// The size and the digest of a file, which identify its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     pub bytes: u64,
@@ -30,7 +30,14 @@ pub struct Content {
     pub sha256: String,
 }
 
-/// How far a download is, across attempts.
+/// How a download ended.
+enum Received {
+    File,
+    /// The server sent a page (HTML) instead of the file. Some servers do so with status 200.
+    Html,
+}
+
+/// The state of a download, kept across attempts so that one can resume another.
 struct Download<'a> {
     file: &'a mut File,
     bytes: u64,
@@ -49,15 +56,15 @@ impl Nppes {
     pub async fn page(&self, retry: Retry) -> Result<String, Error> {
         let get = async || {
             let too_long = || Error::new("NPPES_PAGE", ErrorKind::Other, "the page is longer than any page of files");
-            let html = body(self.ask(self.page.clone(), None).await?, PAGE_MAX).await?.ok_or_else(too_long)?;
+            let html = body(self.request(self.page.clone(), None).await?, PAGE_MAX).await?.ok_or_else(too_long)?;
             Ok(String::from_utf8_lossy(&html).into_owned())
         };
         let page = retry.run("reading the page of NPPES files", get).await;
         page.map_err(|error| Error { code: "NPPES_PAGE".into(), ..error.context("the page NPI_Files.html") })
     }
 
-    /// Downloads a file that the page links. `progress` hears of each piece how long the file is by now, and how long it
-    /// should be.
+    /// Downloads a file that the page links, and calls `progress` after each chunk with the bytes received and the
+    /// total.
     pub async fn download(
         &self,
         name: &str,
@@ -68,44 +75,51 @@ impl Nppes {
         let url = self.page.join(name).map_err(|_| configuration("a name of a file that is none"))?;
         let mut download = Download { file, bytes: 0, digest: Context::new(&SHA256), etag: None };
         let what = format!("downloading {name}");
-        let done = loop {
+        let received = loop {
             let before = download.bytes;
-            let done = retry.run(&what, async || self.go_on(url.clone(), &mut download, &progress).await).await;
-            // A long file over a bad line: as long as each round of attempts brings it on, there is another.
-            match done {
+            let received = retry.run(&what, async || self.resume(url.clone(), &mut download, &progress).await).await;
+            // On a bad line a large file takes many attempts: there is another round as long as the last made progress.
+            match received {
                 Err(error) if error.kind == ErrorKind::Transient && download.bytes > before => {}
-                done => break done,
+                received => break received,
             }
         };
-        done.map_err(|error| {
-            let code = if error.code == "NPPES_NOT_A_ZIP" { error.code.clone() } else { "NPPES_HTTP".into() };
-            Error { code, ..error.context(format_args!("{name} could not be downloaded")) }
-        })?;
+        let failed = |error: Error| error.context(format_args!("{name} could not be downloaded"));
+        match received {
+            Ok(Received::File) => {}
+            Ok(Received::Html) => {
+                let message = "the server sent a page (HTML) instead of a zip";
+                return Err(failed(Error::new("NPPES_NOT_A_ZIP", ErrorKind::Other, message)));
+            }
+            Err(error) => return Err(Error { code: "NPPES_HTTP".into(), ..failed(error) }),
+        }
         let sha256 = hex(download.digest.finish().as_ref());
         Ok(Content { bytes: download.bytes, sha256 })
     }
 
-    async fn go_on(
+    /// One attempt: receives the rest of the file, or all of it where the server does not resume.
+    async fn resume(
         &self,
         url: Url,
         download: &mut Download<'_>,
         progress: &impl Fn(u64, Option<u64>),
-    ) -> Result<(), Error> {
-        let mut response = self.ask(url, (download.bytes > 0).then_some(&*download)).await?;
+    ) -> Result<Received, Error> {
+        let mut response = self.request(url, (download.bytes > 0).then_some(&*download)).await?;
         let length = response.content_length();
         let total = match response.status() {
-            StatusCode::PARTIAL_CONTENT => resumed(&response, download.bytes)?,
-            StatusCode::RANGE_NOT_SATISFIABLE => return download.at_its_end(&response),
-            // The whole file, whether or not it was asked for.
+            StatusCode::PARTIAL_CONTENT => total_of_range(&response, download.bytes)?,
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                return download.check_complete(&response).map(|()| Received::File);
+            }
+            // The server sends the whole file, also where only the rest was requested.
             _ => {
-                download.begin(&response)?;
+                download.restart(&response)?;
                 length
             }
         };
         while let Some(chunk) = response.chunk().await? {
             if download.bytes == 0 && chunk.trim_ascii_start().starts_with(b"<") {
-                let message = "the server sent a page (HTML) instead of a zip";
-                return Err(Error::new("NPPES_NOT_A_ZIP", ErrorKind::Other, message));
+                return Ok(Received::Html);
             }
             download.file.write_all(&chunk).map_err(|error| disk(&error))?;
             download.digest.update(&chunk);
@@ -117,12 +131,13 @@ impl Nppes {
                 let message = format!("{} of {total} bytes came", download.bytes);
                 Err(Error::new("NPPES_HTTP", ErrorKind::Transient, message))
             }
-            _ => Ok(()),
+            _ => Ok(Received::File),
         }
     }
 
-    /// Asks for something, or for the rest of it. What may be better in a moment is transient.
-    async fn ask(&self, url: Url, rest_of: Option<&Download<'_>>) -> Result<Response, Error> {
+    /// Requests a URL, or the rest of a download. An error that may pass is transient, and returned after the wait that
+    /// the server asks for.
+    async fn request(&self, url: Url, rest_of: Option<&Download<'_>>) -> Result<Response, Error> {
         let mut request = self.client.get(url);
         if let Some(download) = rest_of {
             request = request.header(RANGE, format!("bytes={}-", download.bytes));
@@ -132,8 +147,8 @@ impl Nppes {
         }
         let response = request.send().await?;
         let status = response.status();
-        let of_a_rest = [StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
-        if status == StatusCode::OK || (of_a_rest.contains(&status) && rest_of.is_some()) {
+        let partial = [StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
+        if status == StatusCode::OK || (partial.contains(&status) && rest_of.is_some()) {
             return Ok(response);
         }
         let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
@@ -150,8 +165,9 @@ impl Nppes {
 }
 
 impl Download<'_> {
-    /// There is no rest: the length that was told before was wrong, and this is all; or else it begins anew.
-    fn at_its_end(&mut self, response: &Response) -> Result<(), Error> {
+    /// The server has no bytes after ours. The download is complete where it has the length that the server names now;
+    /// otherwise the next attempt starts again.
+    fn check_complete(&mut self, response: &Response) -> Result<(), Error> {
         let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
         if range.and_then(|range| range.strip_prefix("bytes */")?.parse().ok()) == Some(self.bytes) {
             return Ok(());
@@ -160,20 +176,20 @@ impl Download<'_> {
         Err(Error::new("NPPES_HTTP", ErrorKind::Transient, "the server does not know the rest of the file"))
     }
 
-    /// Forgets what was there.
-    fn begin(&mut self, response: &Response) -> Result<(), Error> {
+    /// Drops the bytes that were received, for a response that has the whole file.
+    fn restart(&mut self, response: &Response) -> Result<(), Error> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|error| disk(&error))?;
         self.bytes = 0;
         self.digest = Context::new(&SHA256);
-        // A weak one does not say that the bytes are the same.
+        // A weak ETag does not promise that the bytes are the same.
         let etag = response.headers().get(ETAG).filter(|etag| !etag.as_bytes().starts_with(b"W/"));
         self.etag = etag.cloned();
         Ok(())
     }
 }
 
-/// How long the whole is, of an answer that goes on where we are.
-fn resumed(response: &Response, bytes: u64) -> Result<Option<u64>, Error> {
+/// The length of the whole file, from the response to a range request. It must begin where our bytes end.
+fn total_of_range(response: &Response, bytes: u64) -> Result<Option<u64>, Error> {
     let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
     let (start, total) = range
         .and_then(|range| range.strip_prefix("bytes "))
@@ -190,7 +206,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A file of ours that cannot be worked with.
+/// The error for a local file that cannot be read or written.
 pub fn disk(error: &std::io::Error) -> Error {
     Error::new("NPPES_DISK", ErrorKind::Other, format!("a file cannot be read or written: {}", error.kind()))
 }

@@ -1,14 +1,15 @@
-//! National provider identifiers, and how a name is folded to be searched.
+//! National provider identifiers, and the normalized form of names that search compares.
 
 pub mod raw;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// The letter of names that begin with none.
-pub const OTHER: u8 = b'0';
+/// The letter of names that begin with no letter from a to z.
+const OTHER: u8 = b'0';
 
-/// An NPI of ten digits, whose last one is the check digit: Luhn over it and the prefix 80840, which adds 24.
+/// Whether a number is an NPI: ten digits, the last of which is the check digit of Luhn's algorithm. The standard puts
+/// 80840 before the number, which adds 24 to the sum.
 pub fn is_valid(npi: u64) -> bool {
     if !(1_000_000_000..10_000_000_000).contains(&npi) {
         return false;
@@ -22,14 +23,15 @@ pub fn is_valid(npi: u64) -> bool {
     sum % 10 == 0
 }
 
-/// Ten digits that are an NPI.
+/// Parses ten digits that are an NPI.
 pub fn parse(text: &str) -> Option<i64> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten().filter(|npi| is_valid(*npi)).map(u64::cast_signed)
 }
 
-/// A name as it is searched: lower case, without accents, single spaces, and a comma is one.
-pub fn fold(name: &str, out: &mut String) {
+/// Appends the normalized form of a name, which the search tables have in the column `folded`: lower case, without
+/// accents, single spaces; a comma counts as a space.
+pub fn normalize_name(name: &str, out: &mut String) {
     let start = out.len();
     if name.is_ascii() {
         for word in name.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
@@ -61,9 +63,9 @@ pub fn fold(name: &str, out: &mut String) {
     }
 }
 
-/// Which search table a folded name is in.
-pub fn letter(folded: &str) -> u8 {
-    match folded.bytes().next() {
+/// The letter of the search tables' partition that holds a normalized name.
+pub fn letter(normalized: &str) -> u8 {
+    match normalized.bytes().next() {
         Some(first) if first.is_ascii_lowercase() => first,
         _ => OTHER,
     }
@@ -83,10 +85,10 @@ mod tests {
     }
 
     #[test]
-    fn names_are_folded_to_what_people_type() {
-        let folded = |name: &str| {
+    fn names_are_normalized_to_what_people_type() {
+        let normalized = |name: &str| {
             let mut out = String::from("x ");
-            fold(name, &mut out);
+            normalize_name(name, &mut out);
             out.split_off(2)
         };
         for (name, expected) in [
@@ -99,10 +101,10 @@ mod tests {
             ("İpek", "ipek"),
             ("", ""),
         ] {
-            assert_eq!(folded(name), expected, "{name}");
+            assert_eq!(normalized(name), expected, "{name}");
         }
         let letters: Vec<char> =
-            ["élan", "o'brien", "3M", "'quoted", ""].iter().map(|name| char::from(letter(&folded(name)))).collect();
+            ["élan", "o'brien", "3M", "'quoted", ""].iter().map(|name| char::from(letter(&normalized(name)))).collect();
         assert_eq!(letters, ['e', 'o', '0', '0', '0']);
     }
 }

@@ -1,12 +1,13 @@
-//! A row of a file, kept in full and small: nothing of it is lost, and it comes back byte for byte.
+//! The raw form of a row: compact, and without loss, so that the line comes back byte for byte.
 //!
-//! A row as the CMS writes it, every field quoted and no quote in any, is `1`, the number of fields, a bitmap of those that
-//! are not empty, and these, each behind its length; numbers are LEB128. Any other is `0` and the line itself.
+//! A row of the CMS quotes every field, and no field holds a quote. Its raw form is the byte `1`, the number of fields,
+//! a bitmap of the fields that are not empty, and these fields, each after its length; numbers are LEB128. The raw form
+//! of any other line is the byte `0` and the line.
 
 const VERBATIM: u8 = 0;
 const FIELDS: u8 = 1;
 
-/// Appends a row; `fields` are its fields where it is as the CMS writes it.
+/// Appends the raw form of a line; `fields` are its fields where it is a row as the CMS writes it.
 pub fn encode<'a>(line: &[u8], fields: Option<impl ExactSizeIterator<Item = &'a [u8]> + Clone>, out: &mut Vec<u8>) {
     let Some(fields) = fields else {
         out.push(VERBATIM);
@@ -26,7 +27,7 @@ pub fn encode<'a>(line: &[u8], fields: Option<impl ExactSizeIterator<Item = &'a 
     }
 }
 
-/// The line, without its end; nothing where it is none of ours.
+/// The line, without its end; nothing where `raw` is no raw form.
 pub fn decode(raw: &[u8]) -> Option<Vec<u8>> {
     let (kind, mut rest) = raw.split_first()?;
     match *kind {

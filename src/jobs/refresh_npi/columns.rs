@@ -1,16 +1,16 @@
-//! Where in a line what is: by the names of the header, in whatever order they are.
+//! The positions of the columns in a line, which the names of the header tell. Their order may be any.
 
 use std::collections::HashMap;
 
-use crate::error::{ErrorKind, Error};
+use crate::error::{Error, ErrorKind};
 
-/// The numbered columns: up to so many of each.
+/// How many taxonomies a row may have, each in numbered columns.
 const TAXONOMIES: usize = 15;
 
-/// The positions of the columns that are looked at.
+/// The positions of the columns that are stored in columns of their own.
 #[derive(Debug)]
 pub struct Columns {
-    /// How many there are in all.
+    /// The number of columns of a line.
     pub count: usize,
     pub npi: usize,
     pub entity_type: usize,
@@ -22,8 +22,8 @@ pub struct Columns {
     pub credential: usize,
     pub other_organization: usize,
     pub other_last: usize,
-    pub mailing: Place,
-    pub practice: Place,
+    pub mailing: Address,
+    pub practice: Address,
     pub enumerated: usize,
     pub updated: usize,
     pub deactivation_code: usize,
@@ -33,9 +33,8 @@ pub struct Columns {
     pub taxonomies: Vec<Taxonomy>,
 }
 
-/// An address.
 #[derive(Debug)]
-pub struct Place {
+pub struct Address {
     pub lines: [usize; 2],
     pub city: usize,
     pub state: usize,
@@ -53,8 +52,8 @@ pub struct Taxonomy {
     pub primary: usize,
 }
 
-/// Names that are known and not looked at; with them, of an extra column can be said that it is new.
-const KEPT: [&str; 23] = [
+/// Known columns that only the raw row keeps. With this list a run can warn of columns that are new.
+const RAW_ONLY: [&str; 23] = [
     "Employer Identification Number (EIN)",
     "Provider Name Prefix Text",
     "Provider Name Suffix Text",
@@ -79,7 +78,7 @@ const KEPT: [&str; 23] = [
     "Authorized Official Credential Text",
     "Certification Date",
 ];
-const KEPT_FAMILIES: [&str; 5] = [
+const RAW_ONLY_FAMILIES: [&str; 5] = [
     "Other Provider Identifier_",
     "Other Provider Identifier Type Code_",
     "Other Provider Identifier State_",
@@ -87,7 +86,7 @@ const KEPT_FAMILIES: [&str; 5] = [
     "Healthcare Provider Taxonomy Group_",
 ];
 
-/// Finds columns by name, and remembers which were asked for.
+/// A header: it finds columns by name, and remembers which were found.
 struct Header<'a> {
     positions: HashMap<&'a str, usize>,
     used: Vec<bool>,
@@ -107,9 +106,9 @@ impl Header<'_> {
         })
     }
 
-    fn place(&mut self, kind: &str) -> Result<Place, Error> {
+    fn address(&mut self, kind: &str) -> Result<Address, Error> {
         let mut column = |name: &str| self.required(&name.replace("{}", kind));
-        Ok(Place {
+        Ok(Address {
             lines: [
                 column("Provider First Line Business {} Address")?,
                 column("Provider Second Line Business {} Address")?,
@@ -135,7 +134,7 @@ impl Header<'_> {
 }
 
 impl Columns {
-    /// Reads a header; also returns the names of columns that nobody knows.
+    /// Reads a header; also returns the names of unknown columns.
     pub fn of(names: &[&str]) -> Result<(Self, Vec<String>), Error> {
         let positions = names.iter().enumerate().map(|(position, name)| (*name, position)).collect();
         let mut header = Header { positions, used: vec![false; names.len()] };
@@ -162,8 +161,8 @@ impl Columns {
             credential: header.required("Provider Credential Text")?,
             other_organization: header.required("Provider Other Organization Name")?,
             other_last: header.required("Provider Other Last Name")?,
-            mailing: header.place("Mailing")?,
-            practice: header.place("Practice Location")?,
+            mailing: header.address("Mailing")?,
+            practice: header.address("Practice Location")?,
             enumerated: header.required("Provider Enumeration Date")?,
             updated: header.required("Last Update Date")?,
             deactivation_code: header.required("NPI Deactivation Reason Code")?,
@@ -172,7 +171,8 @@ impl Columns {
             sex,
             taxonomies,
         };
-        let known = |name: &str| KEPT.contains(&name) || KEPT_FAMILIES.iter().any(|family| name.starts_with(family));
+        let known =
+            |name: &str| RAW_ONLY.contains(&name) || RAW_ONLY_FAMILIES.iter().any(|family| name.starts_with(family));
         let unknown = names.iter().zip(&header.used).filter(|(name, used)| !**used && !known(name));
         Ok((columns, unknown.map(|(name, _)| (*name).to_owned()).collect()))
     }

@@ -1,11 +1,11 @@
-//! Lines of a file, and their fields.
+//! Splits a file into lines, and lines into fields.
 //!
-//! A line is a row. Where all of it is quoted and no field holds a quote, which is how the CMS writes, its fields are found
-//! by the quotes alone; any other line goes through the `csv` crate.
+//! A line is a row. The CMS quotes every field, and no field holds a quote; the fields of such a line are found by the
+//! quotes alone. The `csv` crate splits any other line.
 
 use std::io::{self, Read};
 
-/// No line is as long as this; a file without line ends is none.
+/// No line is longer than this. A file without line ends would otherwise be read into memory.
 const LINE_MAX: usize = 1 << 20;
 const CHUNK: usize = 256 << 10;
 
@@ -13,7 +13,7 @@ const CHUNK: usize = 256 << 10;
 pub struct Lines<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// Where in the buffer the next line begins, and where what was read ends.
+    /// The positions in the buffer of the next line, and of the end of the bytes that were read.
     next: usize,
     end: usize,
     at_end: bool,
@@ -24,7 +24,7 @@ impl<R: Read> Lines<R> {
         Self { reader, buffer: vec![0; CHUNK], next: 0, end: 0, at_end: false }
     }
 
-    /// The next line, and how many bytes it took with its end.
+    /// The next line, and its bytes in the file, its end included.
     pub fn line(&mut self) -> io::Result<Option<(&[u8], usize)>> {
         let mut looked = 0;
         loop {
@@ -61,7 +61,7 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// The fields of one line after another.
+/// Splits one line after another.
 #[derive(Default)]
 pub struct Splitter {
     spans: Vec<(u32, u32)>,
@@ -82,14 +82,14 @@ impl Splitter {
         if !self.plain {
             self.record.clear();
             let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line);
-            // A slice can always be read, and whatever is in it is some record.
+            // Reading a slice cannot fail, and with these options every text is a record.
             let _ = reader.read_byte_record(&mut self.record);
         }
         Fields { line, splitter: self }
     }
 
-    /// Whether the line is quotes, fields and commas and nothing else. Most fields are empty: looking at one byte more costs less
-    /// than a search for the next quote.
+    /// Whether the line consists of quoted fields and commas alone. Most fields are empty, so looking at the next byte
+    /// first is faster than a search for the next quote.
     fn by_quotes(&mut self, line: &[u8]) -> bool {
         self.spans.clear();
         let mut at = 0;
@@ -119,7 +119,7 @@ impl<'a> Fields<'a> {
         if self.splitter.plain { self.splitter.spans.len() } else { self.splitter.record.len() }
     }
 
-    /// Nothing where the line has fewer.
+    /// Empty where the line has fewer fields.
     pub fn get(&self, index: usize) -> &'a [u8] {
         if !self.splitter.plain {
             return self.splitter.record.get(index).unwrap_or_default();
@@ -130,7 +130,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// All fields, where the line is as the CMS writes it.
+    /// All fields, of a line that was split by its quotes.
     pub fn plain(&self) -> Option<impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a>> {
         let line = self.line;
         let spans = self.splitter.spans.iter();

@@ -1,16 +1,20 @@
-//! `rounds refresh-npi --list`: what the page has, what was loaded, and what a run now would load.
+//! `rounds refresh-npi --list`: the files of the page, the files that were loaded, and those that a run would load now.
 
 use serde_json::{Value, json};
 
-use crate::run::JobArgs;
-use crate::command::{Mode, CommandContext, Output, Operation, listing};
-use crate::exit::Exit;
-use super::{Ledger, Loaded, Name, RefreshNpi, Source, next};
-use crate::output::stamp;
+use super::args::RefreshNpi;
+use super::fetch::Source;
+use super::ledger::{Ledger, LoadedFile};
+use super::names::Name;
+use super::plan::next;
+use crate::command::{CommandContext, Mode, Operation, Output, listing};
 use crate::error::Error;
+use crate::exit::Exit;
+use crate::output::stamp;
 use crate::retry::Retry;
+use crate::run::JobArgs;
 
-/// The job as it would be run.
+/// The options of the run that is listed.
 pub struct List {
     job: RefreshNpi,
     retry: Retry,
@@ -42,7 +46,7 @@ impl Operation for List {
         let unreadable = error.is_some();
         let mut would_load = vec![];
         if !unreadable {
-            error = self.rehearse(&names, &mut ledger, &mut would_load).err().map(|error| error.to_string());
+            error = self.plan(&names, &mut ledger, &mut would_load).err().map(|error| error.to_string());
         }
         let text = text(&names, &loaded, &would_load, error.as_deref());
         let page: Vec<Value> = names
@@ -55,20 +59,20 @@ impl Operation for List {
 }
 
 impl List {
-    /// As a run does it, file by file.
-    fn rehearse(&self, names: &[Name], ledger: &mut Ledger, would_load: &mut Vec<String>) -> Result<(), Error> {
+    /// Plans as a run does, file by file. Where it fails, `would_load` keeps the files before the failure.
+    fn plan(&self, names: &[Name], ledger: &mut Ledger, would_load: &mut Vec<String>) -> Result<(), Error> {
         while let Some(name) = next(names, ledger, self.job.full)? {
-            ledger.expect(&name);
+            ledger.assume_loaded(&name);
             would_load.push(name.text);
         }
         Ok(())
     }
 }
 
-fn shape(file: &Loaded) -> Value {
+fn shape(file: &LoadedFile) -> Value {
     json!({
         "name": file.name,
-        "kind": file.kind,
+        "kind": file.kind.as_str(),
         "period_start": file.start,
         "period_end": file.end,
         "rows": file.rows,

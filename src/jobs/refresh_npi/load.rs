@@ -1,306 +1,165 @@
-//! File after file: fetched, looked into, loaded, kept.
+//! Loads one file: stages it outside the fence, checks it, merges it behind the fence.
 
-use std::fs::File;
-use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
-use chrono::{DateTime, Utc};
-use ring::digest::{Context, SHA256};
-use serde::Serialize;
-use tokio_postgres::types::Type;
+use futures_util::future::try_join_all;
 use tokio_postgres::{Row, Transaction};
 use tracing::{info, warn};
-use uuid::Uuid;
 
-use super::archive::Archive;
-use super::file::AtHand;
-use super::names::{Kind, Name};
-use super::plan::{Ledger, Loaded, Source};
-use super::show::{Bar, patiently};
-use super::zips::{self, Pfile};
-use super::{Outcome, RefreshNpi, Report};
-use crate::db::CLOCK;
-use crate::clients::nppes::{Content, disk, hex};
-use crate::error::{ErrorKind, Error};
-use crate::run::{Halt, Job, Run, WriteOptions};
+use super::args::RefreshNpi;
+use super::fetch::{DataFile, joined};
+use super::merge::{Merge, Merged};
+use super::pfile::Pfile;
+use super::progress::{Progress, watch, with_spinner};
+use super::stage::{self, Staged, StagingTable};
+use crate::clients::nppes::disk;
+use crate::error::{Error, ErrorKind};
+use crate::run::{Halt, Run, WriteOptions, count};
 
-/// A period of more days than this is a whole registry's.
-const WEEKLY_DAYS_MAX: i64 = 62;
+/// With so many new rows the planner's statistics are out of date, and autovacuum does not analyze partitioned tables.
+const ANALYZE_ROWS_MIN: u64 = 500_000;
+const ANALYZE: &str = "ANALYZE npi_key; ANALYZE npi_data; ANALYZE search_surgeon; ANALYZE search_facility";
+/// For a transaction that treats a whole file.
+const AT_LENGTH: WriteOptions = WriteOptions { lock_wait: None, at_length: true, after_stop: false };
 
-pub struct Loader<'a> {
+pub struct FileLoad<'a> {
     pub job: &'a RefreshNpi,
     pub run: &'a Run,
-    pub archive: Option<Archive>,
-    pub ledger: Ledger,
-    /// Names whose content was loaded before under another.
-    known: Vec<Loaded>,
-    /// Why a file could not be archived: no reason not to load the others.
-    not_archived: Option<Error>,
+    /// A file with fewer rows is refused.
+    pub rows_min: Option<i64>,
+    pub file: &'a DataFile,
+    pub pfile: &'a Pfile,
 }
 
-/// A file that was loaded.
-#[derive(Debug, Serialize)]
-pub struct Counts {
-    name: String,
-    kind: &'static str,
-    period_end: chrono::NaiveDate,
-    rows: u64,
-    inserted: u64,
-    updated: u64,
-    unchanged: u64,
-    older: u64,
-    duplicates: u64,
-    deactivated: u64,
-    rejected: u64,
-    seconds: f64,
-    archived_to: Option<String>,
-}
-
-/// A file that was fetched.
-struct Fetched {
-    file: File,
-    content: Content,
-    began: DateTime<Utc>,
-}
-
-/// Drops what runs that died have left: this run has the lane, so nobody needs it.
-async fn drop_leftovers(run: &Run) -> Result<(), Halt> {
-    let query = "SELECT c.oid::regclass::text FROM pg_class c
-                 WHERE c.relkind = 'r' AND c.relname ~ '^npi_stage_[0-9a-f]{32}$' AND pg_table_is_visible(c.oid)";
-    let find = async |tx: &Transaction<'_>| Ok(tx.query_typed(query, &[]).await?);
-    for row in run.read("looking for what dead runs have left", find).await? {
-        let table: String = row.get(0);
-        let dropped = run
-            .write("dropping what a dead run has left", WriteOptions::default(), async |tx| {
-                Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {table}")).await?)
-            })
-            .await;
-        match dropped {
-            // A session that is not gone yet; the next run tries again.
-            Err(Halt::Failed(error)) if error.kind == ErrorKind::Locked => {
-                warn!(error_code = %error.code, "{table} is in use; the next run drops it");
-            }
-            dropped => dropped?,
-        }
-    }
-    Ok(())
-}
-
-impl<'a> Loader<'a> {
-    pub async fn new(job: &'a RefreshNpi, run: &'a Run, archive: Option<Archive>) -> Result<Self, Halt> {
+impl FileLoad<'_> {
+    /// Loads the file; returns its counts. After an error of the connection or the server it is staged again. In a dry
+    /// run all is one transaction, which is rolled back.
+    pub async fn execute(&self) -> Result<Row, Halt> {
+        let (run, name, table) = (self.run, &self.file.name, StagingTable::of(self.run.id));
         if run.dry_run() {
-            stand_aside(run).await?;
-        } else {
-            drop_leftovers(run).await?;
+            return run.write(&format!("loading {name}"), AT_LENGTH, async |tx| self.simulate(tx, &table).await).await;
         }
-        Ok(Self { job, run, archive, ledger: job.ledger(run).await?, known: vec![], not_archived: None })
-    }
-
-    /// Loads a file that the page has.
-    pub async fn download(&mut self, source: &Source, name: &Name, report: &mut Report) -> Result<(), Halt> {
-        let fetched = self.fetch(source, &name.text).await?;
-        self.load(&name.text, fetched, Some(name), report).await
-    }
-
-    async fn fetch(&self, source: &Source, name: &str) -> Result<Fetched, Halt> {
-        self.run.checkpoint()?;
-        let began = self.clock().await?;
-        // Without a name: whatever dies, it is gone.
-        let mut file = tempfile::tempfile().map_err(|error| disk(&error))?;
-        let bar = Bar::new(&format!("downloading {name}"));
-        let progress = |bytes, total| bar.bytes(bytes, total);
-        let content = source.server.download(name, &mut file, self.run.retry(), progress).await?;
-        info!(file = name, bytes = content.bytes, "downloaded");
-        Ok(Fetched { file, content, began })
-    }
-
-    /// Loads a file of one's own.
-    pub async fn local(&mut self, path: &Path, name: &str, report: &mut Report) -> Result<(), Halt> {
-        let began = self.clock().await?;
-        let mut file = File::open(path).map_err(|error| disk(&error))?;
-        let read = tokio::task::spawn_blocking(move || digest(&mut file).map(|content| (file, content)));
-        let (file, content) = joined(read.await)?.map_err(|error| disk(&error))?;
-        match self.ledger.named(name).cloned() {
-            Some(known) => self.skip(name, known, report),
-            None => self.load(name, Fetched { file, content, began }, None, report).await?,
-        }
-        Ok(())
-    }
-
-    /// Passes over a file whose content is loaded, and does not ask for it again in this run.
-    fn skip(&mut self, name: &str, known: Loaded, report: &mut Report) {
-        let skipped = format!("already loaded as {}", known.name);
-        info!(file = name, "{skipped}");
-        report.files.push(Outcome::Known { name: name.to_owned(), skipped });
-        let known = Loaded { name: name.to_owned(), sha256: String::new(), archived: true, ..known };
-        self.known.push(known.clone());
-        self.ledger.files.push(known);
-    }
-
-    async fn clock(&self) -> Result<DateTime<Utc>, Halt> {
-        let read = async |tx: &Transaction<'_>| Ok(CLOCK.one(tx, &[]).await?.get(0));
-        self.run.read("reading the clock", read).await
-    }
-
-    async fn load(
-        &mut self,
-        name: &str,
-        fetched: Fetched,
-        page: Option<&Name>,
-        report: &mut Report,
-    ) -> Result<(), Halt> {
-        let Fetched { mut file, content, began } = fetched;
-        if let Some(known) = self.ledger.with_content(&content.sha256).cloned() {
-            self.skip(name, known, report);
-            return Ok(());
-        }
-        let named = |error: Error| error.context(format_args!("{name} was not loaded"));
-        let pfile = zips::inspect(&mut file, name).map_err(named)?;
-        let kind = kind(&pfile, page).map_err(named)?;
-        let Self { job, run, ref ledger, .. } = *self;
-        let at_hand = AtHand { job, run, ledger, name, kind, file: &file, content: &content, pfile: &pfile, began };
-        let (rows, counts) = at_hand.load().await?;
-        let mut counts = Counts::of(name, kind, &pfile, &counts);
-        if run.dry_run() {
-            self.ledger.files.push(Loaded::rehearsed(name, kind, &content.sha256, &pfile, rows));
-            report.take(counts);
-            return Ok(());
-        }
-        counts.archived_to = self.keep(name, &mut file).await?;
-        report.take(counts);
-        self.ledger = job.ledger(run).await?;
-        self.ledger.files.extend_from_slice(&self.known);
-        Ok(())
-    }
-
-    /// Archives a file that was loaded, and says so in the ledger. Where it cannot be done, the run goes on, and fails at its
-    /// end.
-    async fn keep(&mut self, name: &str, file: &mut File) -> Result<Option<String>, Halt> {
-        let Some(archive) = &self.archive else { return Ok(None) };
-        let to = match patiently(&format!("archiving {name}"), archive.keep(name, file)).await {
-            Ok(to) => to,
-            Err(error) => {
-                warn!(error_code = %error.code, "{}", error.message);
-                self.not_archived.get_or_insert(error);
-                return Ok(None);
-            }
+        let load = async || match self.stage_and_merge(&table).await {
+            // The merge has made its own attempts; from here on the file is staged again.
+            Err(Halt::Failed(error)) if error.kind == ErrorKind::Transient => Err(error),
+            Ok(Merged::StagingLost) => Err(staging_lost().context(format_args!("merging {name}"))),
+            Ok(Merged::Done(counts)) => Ok(Ok(counts)),
+            Err(halt) => Ok(Err(halt)),
         };
-        let update = "UPDATE npi_files SET archived_to = $2 WHERE name = $1";
-        self.run
-            .write("saying where a file is archived", WriteOptions::default(), async |tx| {
-                Ok(tx.execute_typed(update, &[(&name, Type::TEXT), (&to, Type::TEXT)]).await?)
-            })
-            .await?;
-        Ok(Some(to))
+        let loaded = run.retry().run(&format!("staging {name} again"), load).await;
+        let loaded = loaded.unwrap_or_else(|error| Err(error.into()));
+        // The table of a monthly file is large, and the next run may be a week away.
+        let drop = run.write("dropping the staging table", WriteOptions::default(), async |tx| table.drop(tx).await);
+        if let Err(Halt::Failed(error)) = drop.await {
+            warn!(error_code = %error.code, "{}; the next run drops it", error.message);
+        }
+        loaded
     }
 
-    /// Archives what earlier runs have loaded and not archived, as long as the page has it.
-    pub async fn archive_what_is_not(&mut self, source: &Source) -> Result<(), Halt> {
-        if self.archive.is_none() || self.run.dry_run() || self.not_archived.is_some() {
-            return Ok(());
+    async fn simulate(&self, tx: &Transaction<'_>, table: &StagingTable) -> Result<Row, Error> {
+        table.create(tx).await?;
+        let copy = async |chunks: Vec<stage::Chunks>| {
+            for chunks in chunks {
+                table.copy(tx, chunks).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        let staged = self.stage(1, copy).await?;
+        table.analyze(tx).await?;
+        self.check(&staged)?;
+        match self.merge(table, &staged).execute(tx).await? {
+            Merged::Done(counts) => Ok(counts),
+            Merged::StagingLost => Err(staging_lost()),
         }
-        let left = source.names.iter().filter(|name| self.ledger.named(&name.text).is_some_and(|file| !file.archived));
-        for name in left.cloned().collect::<Vec<_>>() {
-            let mut fetched = self.fetch(source, &name.text).await?;
-            match self.ledger.with_content(&fetched.content.sha256).map(|loaded| loaded.name.clone()) {
-                Some(loaded) => drop(self.keep(&loaded, &mut fetched.file).await?),
-                None => warn!(file = name.text, "is another file by now than was loaded; not archived"),
+    }
+
+    async fn stage_and_merge(&self, table: &StagingTable) -> Result<Merged, Halt> {
+        let (run, name) = (self.run, &self.file.name);
+        run.write("making the staging table", WriteOptions::default(), async |tx| {
+            table.drop(tx).await?;
+            table.create(tx).await
+        })
+        .await?;
+        let what = format!("staging {name}");
+        let copy = async |chunks: Vec<_>| {
+            let copy = |chunks| run.write_unfenced_once(&what, async move |tx| table.copy(tx, chunks).await);
+            try_join_all(chunks.into_iter().map(copy)).await.map(drop)
+        };
+        let staged = self.stage(self.job.connections as usize, copy).await?;
+        self.check(&staged)?;
+        run.write_unfenced_once("counting what was staged", async |tx| table.analyze(tx).await).await?;
+        let what = format!("merging {name}");
+        let merge = self.merge(table, &staged);
+        let merged = with_spinner(&what, run.write(&what, AT_LENGTH, async |tx| merge.execute(tx).await)).await?;
+        if let Merged::Done(counts) = &merged
+            && count(counts, "inserted") > ANALYZE_ROWS_MIN
+        {
+            let analyze = async |tx: &Transaction<'_>| Ok(tx.batch_execute(ANALYZE).await?);
+            if let Err(Halt::Failed(error)) = run.write_unfenced_once("counting what was loaded", analyze).await {
+                warn!(error_code = %error.code, "{name} is loaded; but {}", error.message);
             }
         }
-        Ok(())
+        Ok(merged)
     }
 
-    /// What is to be told at the end.
-    pub fn end(self) -> Result<(), Halt> {
-        self.not_archived.map_or(Ok(()), |error| Err(error.into()))
-    }
-}
-
-/// A dry run has no lane, but it would hold up a run that has: it locks what that one changes.
-async fn stand_aside(run: &Run) -> Result<(), Halt> {
-    let query = "SELECT id FROM cron_job_runs WHERE job_name = $1 AND status = 'RUNNING'";
-    let find = async |tx: &Transaction<'_>| Ok(tx.query_typed_opt(query, &[(&RefreshNpi::NAME, Type::TEXT)]).await?);
-    let Some(row) = run.read("looking whether a run is at work", find).await? else { return Ok(()) };
-    let message = format!("run {} is at work, and a dry run would hold it up; try again later", row.get::<_, Uuid>(0));
-    Err(Error::new("ALREADY_RUNNING", ErrorKind::Other, message).into())
-}
-
-/// Whether a file has a week or everything: by the period of its main file, which the name that the page has for it must fit.
-fn kind(pfile: &Pfile, page: Option<&Name>) -> Result<Kind, Error> {
-    let kind = if (pfile.end - pfile.start).num_days() > WEEKLY_DAYS_MAX { Kind::Monthly } else { Kind::Weekly };
-    let fits =
-        page.is_none_or(|name| name.kind == kind && (kind == Kind::Monthly || (name.end - pfile.end).num_days() == 0));
-    if fits {
-        return Ok(kind);
-    }
-    let message =
-        format!("the main file in it is of {} to {}, which is not what its name says", pfile.start, pfile.end);
-    Err(Error::new("NPPES_BAD_ZIP", ErrorKind::Other, message))
-}
-
-impl Counts {
-    fn of(name: &str, kind: Kind, pfile: &Pfile, row: &Row) -> Self {
-        let count = |column| crate::run::count(row, column);
-        Self {
-            name: name.to_owned(),
-            kind: kind.as_str(),
-            period_end: pfile.end,
-            rows: count("rows"),
-            inserted: count("inserted"),
-            updated: count("updated"),
-            unchanged: count("unchanged"),
-            older: count("older"),
-            duplicates: count("duplicates"),
-            deactivated: count("deactivated"),
-            rejected: count("rejected"),
-            seconds: (row.get::<_, f64>("seconds") * 1000.0).round() / 1000.0,
-            archived_to: None,
+    /// Reads the file on a thread while `copy` copies its rows.
+    async fn stage<E: From<Error>>(
+        &self,
+        connections: usize,
+        copy: impl AsyncFnOnce(Vec<stage::Chunks>) -> Result<(), E>,
+    ) -> Result<Staged, E> {
+        let name = &self.file.name;
+        let file = self.file.file.try_clone().map_err(|error| disk(&error))?;
+        let progress = Arc::new(Progress::default());
+        let began = Instant::now();
+        let (reading, chunks) = stage::parse(file, self.pfile.clone(), connections, progress.clone());
+        let copied = watch(&format!("loading {name}"), &progress, copy(chunks)).await;
+        // An error of the copy comes first: the reader then says only that nobody takes its rows.
+        let read = joined(reading.await)?;
+        match (copied, read) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Err(error)) => Err(error.context(format_args!("{name} was not loaded")).into()),
+            (Ok(()), Ok(staged)) => {
+                let seconds = began.elapsed().as_secs_f64();
+                info!(file = name, rows = staged.rows, bytes = staged.bytes, seconds, "staged");
+                for column in &staged.unknown {
+                    warn!(file = name, column, "a column that is not known here is kept, and not looked at");
+                }
+                Ok(staged)
+            }
         }
     }
-}
 
-impl Report {
-    fn take(&mut self, counts: Counts) {
-        self.scanned += counts.rows;
-        self.loaded += counts.inserted + counts.updated;
-        self.not_done.skip("unchanged", counts.unchanged);
-        self.not_done.skip("older", counts.older);
-        self.not_done.skip("duplicate", counts.duplicates);
-        self.not_done.failed += counts.rejected;
-        self.files.push(Outcome::Loaded(counts));
-    }
-}
-
-impl Loaded {
-    /// As the ledger would have it.
-    fn rehearsed(name: &str, kind: Kind, sha256: &str, pfile: &Pfile, rows: u64) -> Self {
-        Self {
-            name: name.to_owned(),
-            kind: kind.as_str().to_owned(),
-            sha256: sha256.to_owned(),
-            start: pfile.start,
-            end: pfile.end,
-            rows: rows.cast_signed(),
-            archived: true,
-            processed_at: DateTime::UNIX_EPOCH,
+    /// Refuses a file with too many rejected lines, or too few lines.
+    fn check(&self, staged: &Staged) -> Result<(), Error> {
+        let name = &self.file.name;
+        let share = staged.rejected as f64 / (staged.rows.max(1)) as f64;
+        if share > self.job.max_reject_share {
+            let message = format!(
+                "{name} was not loaded: {} of its {} lines cannot be read, more than --max-reject-share {}",
+                staged.rejected, staged.rows, self.job.max_reject_share
+            );
+            return Err(Error::new("NPPES_REJECTS", ErrorKind::Other, message));
+        }
+        match self.rows_min {
+            Some(fewest) if staged.rows.cast_signed() < fewest => {
+                let message = format!(
+                    "{name} was not loaded: it has {} lines, less than half of what is usual ({fewest})",
+                    staged.rows
+                );
+                Err(Error::new("NPPES_TOO_FEW_ROWS", ErrorKind::Other, message))
+            }
+            _ => Ok(()),
         }
     }
-}
 
-fn digest(file: &mut File) -> std::io::Result<Content> {
-    use std::io::Read;
-    let (mut context, mut piece, mut bytes) = (Context::new(&SHA256), vec![0; 1 << 20], 0);
-    loop {
-        let count = file.read(&mut piece)?;
-        if count == 0 {
-            return Ok(Content { bytes, sha256: hex(context.finish().as_ref()) });
-        }
-        context.update(&piece[..count]);
-        bytes += count as u64;
+    fn merge<'a>(&'a self, table: &'a StagingTable, staged: &'a Staged) -> Merge<'a> {
+        Merge { run: self.run, table, file: self.file, pfile: self.pfile, staged }
     }
 }
 
-pub fn joined<T>(outcome: Result<T, tokio::task::JoinError>) -> Result<T, Error> {
-    outcome.map_err(|_| {
-        Error::new("THREAD", ErrorKind::Other, "the thread that reads the file ended badly: a defect of rounds")
-    })
+/// The error is transient, because the file can be merged after it was staged again.
+fn staging_lost() -> Error {
+    Error::new("STAGING_LOST", ErrorKind::Transient, "the server has lost what was staged")
 }

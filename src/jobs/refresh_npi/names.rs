@@ -1,6 +1,9 @@
-//! What files are called, and which period they are of.
+//! The names of the files, and the periods that they name.
 
 use chrono::{Days, Months, NaiveDate};
+
+/// A file whose period has more days than this is a monthly one, which has the whole registry.
+const WEEKLY_DAYS_MAX: i64 = 62;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -9,6 +12,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kind of a main file, which only its period tells.
+    pub fn of_period(start: NaiveDate, end: NaiveDate) -> Self {
+        if (end - start).num_days() > WEEKLY_DAYS_MAX { Self::Monthly } else { Self::Weekly }
+    }
+
+    /// The kind of a row of the ledger. A constraint of the table allows no third.
+    pub fn of_ledger(kind: &str) -> Self {
+        if kind == Self::Monthly.as_str() { Self::Monthly } else { Self::Weekly }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Weekly => "WEEKLY",
@@ -17,16 +30,16 @@ impl Kind {
     }
 }
 
-/// A file of the page, by its name.
+/// The name of a file of the page, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// As the page has it.
     pub text: String,
     pub kind: Kind,
     pub start: NaiveDate,
-    /// Of a monthly file the last day of its month, which orders them; the pfile in it says when it really ends.
+    /// Of a monthly file it is the last day of the month, which is enough to order files; the main file in it has the
+    /// real one.
     pub end: NaiveDate,
-    /// V2 files have longer names.
+    /// Files of version 2 have longer fields. Of a period in both versions the page may link both.
     pub v2: bool,
 }
 
@@ -46,7 +59,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 impl Name {
-    /// Reads the name of a weekly or a monthly file; nothing where it is another.
+    /// Parses the name of a weekly or a monthly file; nothing where it is another name.
     pub fn parse(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
         let rest = lower.strip_prefix("nppes_data_dissemination_")?.strip_suffix(".zip")?;
@@ -70,15 +83,15 @@ impl Name {
     }
 }
 
-/// MMDDYY.
+/// Parses MMDDYY.
 fn short_date(text: &str) -> Option<NaiveDate> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
     let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| NaiveDate::from_ymd_opt(2000 + number(4..6)?.cast_signed(), number(0..2)?, number(2..4)?)).flatten()
 }
 
-/// The period in the name of a main file, npidata_pfile_YYYYMMDD-YYYYMMDD.csv; nothing where it is another file.
-pub fn pfile(name: &str) -> Option<(NaiveDate, NaiveDate)> {
+/// The period in the name of a main file, npidata_pfile_YYYYMMDD-YYYYMMDD.csv; nothing where it is another name.
+pub fn pfile_period(name: &str) -> Option<(NaiveDate, NaiveDate)> {
     let lower = name.to_ascii_lowercase();
     let period = lower.strip_prefix("npidata_pfile_")?.strip_suffix(".csv")?;
     let (start, end) = period.split_once('-')?;
@@ -87,10 +100,10 @@ pub fn pfile(name: &str) -> Option<(NaiveDate, NaiveDate)> {
     (start <= end).then_some((start, end))
 }
 
-/// The names of files that a page links to, each once; of one in both versions the newer.
+/// The files that a page links, each once. Of a file in both versions it is the newer.
 pub fn of_page(html: &str) -> Vec<Name> {
     let mut found: Vec<Name> = vec![];
-    // Bytes are as many in both: only ASCII letters change.
+    // Only ASCII letters change, so the positions are those of the original.
     let lower = html.to_ascii_lowercase();
     for (at, _) in lower.match_indices("href") {
         let Some(rest) = html[at + 4..].trim_start().strip_prefix('=').map(str::trim_start) else { continue };
@@ -138,8 +151,8 @@ mod tests {
     #[test]
     fn a_main_file_says_its_period_and_no_other_file_is_taken_for_one() {
         let period = Some((day("2026-07-27"), day("2026-08-02")));
-        assert_eq!(pfile("npidata_pfile_20260727-20260802.csv"), period);
-        assert_eq!(pfile("NPIDATA_PFILE_20260727-20260802.CSV"), period);
+        assert_eq!(pfile_period("npidata_pfile_20260727-20260802.csv"), period);
+        assert_eq!(pfile_period("NPIDATA_PFILE_20260727-20260802.CSV"), period);
         for other in [
             "npidata_pfile_20260727-20260802_fileheader.csv",
             "npidata_pfile_20260727-20260802_FileHeader.csv",
@@ -148,7 +161,7 @@ mod tests {
             "npidata_pfile_2026727-20260802.csv",
             "npidata_pfile_20261327-20261402.csv",
         ] {
-            assert_eq!(pfile(other), None, "{other}");
+            assert_eq!(pfile_period(other), None, "{other}");
         }
     }
 }

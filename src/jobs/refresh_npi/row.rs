@@ -1,18 +1,19 @@
-//! A line of a file as a row of the staging table, in COPY's binary format.
+//! Encodes a line as a row of the staging table, in COPY's binary format.
 //!
-//! Rule: a line is rejected if and only if it is not UTF-8, holds a NUL, has another number of columns than the header, is
-//! the header again, has no well-formed NPI, another entity type than 1, 2 or none, or a date that is none.
+//! Rule: a line is rejected if and only if it is not UTF-8, holds a NUL, has another number of columns than the header,
+//! repeats the header, or has no well-formed NPI, an entity type other than 1, 2 or none, or a date that does not
+//! exist.
 
 use chrono::NaiveDate;
 
-use super::columns::{Columns, Place};
+use super::columns::{Address, Columns};
 use super::csv::{Fields, Splitter};
-use crate::clinic::npi::{fold, is_valid, letter, raw};
+use crate::clinic::npi::{is_valid, letter, normalize_name, raw};
 
-/// What CMS writes for what it does not show.
+/// The CMS writes this in place of a value that it does not publish.
 const MASKED: &[u8] = b"<UNAVAIL>";
 
-/// The columns of the staging table, in the order of the tuples.
+/// The columns of the staging table, in the order of a tuple's values.
 pub const STAGED: [(&str, &str); 37] = [
     ("line", "bigint"),
     ("reject", "text"),
@@ -99,25 +100,24 @@ impl Tuple<'_> {
     }
 }
 
-/// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A row of this entity type: 0 is none or unknown.
+pub enum LineKind {
+    /// A row of this entity type; 0 is none or unknown.
     Row(u8),
     Rejected,
 }
 
-/// Turns lines into tuples.
+/// Encodes lines as tuples. Its buffers serve one line after another.
 pub struct Encoder {
     columns: Columns,
     header: Vec<u8>,
     splitter: Splitter,
-    folded: String,
+    normalized: String,
     raw: Vec<u8>,
     licences: Vec<u8>,
 }
 
-/// What must be right about a line before a tuple is made of it.
+/// The values that a line must have right. They are checked before a tuple is begun.
 struct Checked {
     npi: u64,
     entity_type: u8,
@@ -129,13 +129,13 @@ struct Checked {
 
 impl Encoder {
     pub fn new(columns: Columns, header: Vec<u8>) -> Self {
-        let (splitter, folded) = (Splitter::default(), String::new());
-        Self { columns, header, splitter, folded, raw: vec![], licences: vec![] }
+        let (splitter, normalized) = (Splitter::default(), String::new());
+        Self { columns, header, splitter, normalized, raw: vec![], licences: vec![] }
     }
 
     /// Appends the tuple of a line.
-    pub fn row(&mut self, number: u64, line: &[u8], out: &mut Vec<u8>) -> Kind {
-        let Self { columns, header, splitter, folded, raw, licences } = self;
+    pub fn row(&mut self, number: u64, line: &[u8], out: &mut Vec<u8>) -> LineKind {
+        let Self { columns, header, splitter, normalized, raw, licences } = self;
         if line == header.as_slice() {
             return reject(number, "header", line, out);
         }
@@ -157,30 +157,30 @@ impl Encoder {
         tuple.bytes(&i16::from(checked.entity_type).to_be_bytes());
         let bare = is_bare(columns, fields);
         tuple.bytes(&[u8::from(bare)]);
-        registry(&mut tuple, columns, fields, &checked);
+        provider(&mut tuple, columns, fields, &checked);
         taxonomies(&mut tuple, columns, fields, licences);
-        searched(&mut tuple, columns, fields, &checked, folded);
+        search_key(&mut tuple, columns, fields, &checked, normalized);
         if bare {
             tuple.null();
             tuple.null();
-            return Kind::Row(checked.entity_type);
+            return LineKind::Row(checked.entity_type);
         }
         raw.clear();
         raw::encode(line, fields.plain(), raw);
         let digest = ring::digest::digest(&ring::digest::SHA256, raw);
         tuple.bytes(&digest.as_ref()[..16]);
         tuple.bytes(raw);
-        Kind::Row(checked.entity_type)
+        LineKind::Row(checked.entity_type)
     }
 }
 
-fn reject(number: u64, reason: &str, line: &[u8], out: &mut Vec<u8>) -> Kind {
+fn reject(number: u64, reason: &str, line: &[u8], out: &mut Vec<u8>) -> LineKind {
     let mut tuple = Tuple::begin(out);
     tuple.long(number);
     tuple.bytes(reason.as_bytes());
     (2..STAGED.len() - 1).for_each(|_| tuple.null());
     tuple.bytes(line);
-    Kind::Rejected
+    LineKind::Rejected
 }
 
 fn check(columns: &Columns, fields: Fields<'_>) -> Result<Checked, &'static str> {
@@ -207,13 +207,13 @@ fn check(columns: &Columns, fields: Fields<'_>) -> Result<Checked, &'static str>
     })
 }
 
-/// A number of up to ten digits.
+/// Parses a number of up to ten digits.
 fn number(text: &[u8]) -> Option<u64> {
     let digits = (1..=10).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
     digits.then(|| text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
-/// MM/DD/YYYY as days since 2000-01-01; nothing where there is none.
+/// Parses MM/DD/YYYY to days since 2000-01-01; nothing where there is no date.
 fn date(text: &[u8]) -> Result<Option<i32>, &'static str> {
     if text.is_empty() || text == MASKED {
         return Ok(None);
@@ -229,15 +229,15 @@ fn date(text: &[u8]) -> Result<Option<i32>, &'static str> {
     Ok(Some(date.signed_duration_since(epoch).num_days() as i32))
 }
 
-/// Whether it says of nobody more than that the NPI is deactivated: it has neither a name nor a place.
+/// Whether a line says only that its NPI is deactivated: it has neither a name nor an address.
 fn is_bare(columns: &Columns, fields: Fields<'_>) -> bool {
     let Columns { organization, last, first, mailing, practice, .. } = columns;
     let who = [*organization, *last, *first, mailing.lines[0], mailing.city, practice.lines[0], practice.city];
     !fields.get(columns.deactivated).is_empty() && who.iter().all(|column| fields.get(*column).is_empty())
 }
 
-/// From `replacement_npi` to `sex`.
-fn registry(tuple: &mut Tuple<'_>, columns: &Columns, fields: Fields<'_>, checked: &Checked) {
+/// The columns from `replacement_npi` to `sex`.
+fn provider(tuple: &mut Tuple<'_>, columns: &Columns, fields: Fields<'_>, checked: &Checked) {
     match number(fields.get(columns.replacement)) {
         Some(npi) => tuple.long(npi),
         None => tuple.null(),
@@ -247,10 +247,10 @@ fn registry(tuple: &mut Tuple<'_>, columns: &Columns, fields: Fields<'_>, checke
     }
     let other = fields.get(columns.other_organization);
     tuple.text(if other.is_empty() { fields.get(columns.other_last) } else { other });
-    let Place { lines, city, state, zip, phone, .. } = &columns.mailing;
+    let Address { lines, city, state, zip, phone, .. } = &columns.mailing;
     address(tuple, fields, lines);
     [city, state, zip, phone].iter().for_each(|column| tuple.text(fields.get(**column)));
-    let Place { lines, city, state, zip, country, phone, fax } = &columns.practice;
+    let Address { lines, city, state, zip, country, phone, fax } = &columns.practice;
     address(tuple, fields, lines);
     [city, state, zip, country, phone, fax].iter().for_each(|column| tuple.text(fields.get(**column)));
     for date in [checked.enumerated, checked.updated, checked.deactivated, checked.reactivated] {
@@ -260,7 +260,7 @@ fn registry(tuple: &mut Tuple<'_>, columns: &Columns, fields: Fields<'_>, checke
     tuple.text(fields.get(columns.sex));
 }
 
-/// Both lines of an address.
+/// Both lines of an address, as one value.
 fn address(tuple: &mut Tuple<'_>, fields: Fields<'_>, lines: &[usize; 2]) {
     match (fields.get(lines[0]), fields.get(lines[1])) {
         (line, b"") | (b"", line) => tuple.text(line),
@@ -268,7 +268,7 @@ fn address(tuple: &mut Tuple<'_>, fields: Fields<'_>, lines: &[usize; 2]) {
     }
 }
 
-/// `primary_taxonomy`, `taxonomies`, `licences`.
+/// The columns `primary_taxonomy`, `taxonomies` and `licences`.
 fn taxonomies(tuple: &mut Tuple<'_>, columns: &Columns, fields: Fields<'_>, licences: &mut Vec<u8>) {
     let all = || columns.taxonomies.iter().filter(|taxonomy| !fields.get(taxonomy.code).is_empty());
     let primary = all().find(|taxonomy| fields.get(taxonomy.primary) == b"Y").or_else(|| all().next());
@@ -293,9 +293,15 @@ fn taxonomies(tuple: &mut Tuple<'_>, columns: &Columns, fields: Fields<'_>, lice
     tuple.texts((0..count).map(|index| &licences[starts(index)..ends[index]]));
 }
 
-/// `letter` and `folded`: nothing where it is not searched.
-fn searched(tuple: &mut Tuple<'_>, columns: &Columns, fields: Fields<'_>, checked: &Checked, folded: &mut String) {
-    folded.clear();
+/// The columns `letter` and `folded`. They are NULL where search must not find the provider: no name, or not active.
+fn search_key(
+    tuple: &mut Tuple<'_>,
+    columns: &Columns,
+    fields: Fields<'_>,
+    checked: &Checked,
+    normalized: &mut String,
+) {
+    normalized.clear();
     let shown = |column: usize| Some(fields.get(column)).filter(|text| *text != MASKED);
     let names = match checked.entity_type {
         1 => [shown(columns.last), shown(columns.first)],
@@ -306,17 +312,17 @@ fn searched(tuple: &mut Tuple<'_>, columns: &Columns, fields: Fields<'_>, checke
     for name in names.into_iter().flatten().filter(|_| active) {
         // UTF-8 was checked for the whole line.
         let name = std::str::from_utf8(name).unwrap_or_default();
-        if !folded.is_empty() && !name.is_empty() {
-            folded.push(' ');
+        if !normalized.is_empty() && !name.is_empty() {
+            normalized.push(' ');
         }
-        fold(name, folded);
+        normalize_name(name, normalized);
     }
-    if folded.is_empty() {
+    if normalized.is_empty() {
         tuple.null();
         tuple.null();
     } else {
-        tuple.bytes(&[letter(folded)]);
-        tuple.bytes(folded.as_bytes());
+        tuple.bytes(&[letter(normalized)]);
+        tuple.bytes(normalized.as_bytes());
     }
 }
 
@@ -345,7 +351,7 @@ mod tests {
         let mut out = vec![];
         let mut rows = 0;
         for line in lines {
-            assert_eq!(encoder.row(2, line.as_bytes(), &mut out), Kind::Row(1));
+            assert_eq!(encoder.row(2, line.as_bytes(), &mut out), LineKind::Row(1));
             rows += 1;
         }
         assert_eq!(rows, 3);
@@ -358,7 +364,7 @@ mod tests {
             (text.lines().nth(1).unwrap().replace("1851806699", "185180669"), "npi"),
         ] {
             let mut out = vec![];
-            assert_eq!(encoder.row(9, bad.as_bytes(), &mut out), Kind::Rejected);
+            assert_eq!(encoder.row(9, bad.as_bytes(), &mut out), LineKind::Rejected);
             let expected = format!("\0\0\0{}{reason}", char::from(reason.len() as u8));
             assert!(out[14..].starts_with(expected.as_bytes()), "{reason}");
             assert!(out.ends_with(bad.as_bytes()));

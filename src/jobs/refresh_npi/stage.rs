@@ -1,76 +1,114 @@
-//! From a file to the staging table: a thread reads, splits and encodes, one or two connections copy.
+//! Stages a file: a thread reads, splits and encodes its lines, and one or two connections copy them into a table.
 //!
-//! The memory it takes does not depend on the file's size: what is encoded waits in short queues.
+//! Encoded rows wait in short queues, so the memory does not depend on the size of the file.
 
+use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_postgres::Transaction;
+use uuid::Uuid;
 
 use super::columns::Columns;
 use super::csv::{Lines, Splitter};
-use super::row::{Encoder, Kind, STAGED};
-use super::zips::{Pfile, broken};
-use crate::error::{ErrorKind, Error};
+use super::pfile::{Pfile, broken};
+use super::progress::Progress;
+use super::row::{Encoder, LineKind, STAGED};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
+
+statements! {
+    STAGING_TABLES() =
+        "SELECT c.oid::regclass::text FROM pg_class c
+         WHERE c.relkind = 'r' AND c.relname ~ '^npi_stage_[0-9a-f]{32}$' AND pg_table_is_visible(c.oid)";
+}
 
 const CHUNK: usize = 128 << 10;
-/// How many chunks wait for each connection.
+/// How many chunks may wait for each connection.
 const QUEUE: usize = 4;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 
-/// What was staged.
+/// The header of a staged file, and its counts.
 #[derive(Debug, Default)]
 pub struct Staged {
     pub header: String,
-    /// Lines, of these how many by entity type, and how many were rejected.
+    /// Lines without the header.
     pub rows: u64,
+    /// The rows of entity type 0, 1 and 2.
     pub by_type: [u64; 3],
     pub rejected: u64,
     pub bytes: u64,
-    /// Columns that nobody knows.
+    /// The names of columns that this program does not know.
     pub unknown: Vec<String>,
 }
 
-/// How far it is, for whoever watches.
-#[derive(Debug, Default)]
-pub struct Progress {
-    pub bytes: AtomicU64,
-    pub total: AtomicU64,
-    pub rows: AtomicU64,
-}
+/// The table that a run copies a file into. It is named after the run, so that no other run uses it.
+#[derive(Clone)]
+pub struct StagingTable(String);
 
-/// The statement that makes a staging table.
-pub fn create(table: &str) -> String {
-    let columns: Vec<_> = STAGED.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
-    format!("CREATE UNLOGGED TABLE {table} ({})", columns.join(", "))
-}
-
-/// Copies what comes out of a queue.
-pub async fn copy(tx: &Transaction<'_>, table: &str, mut chunks: Chunks) -> Result<(), Error> {
-    let columns: Vec<_> = STAGED.iter().map(|(name, _)| *name).collect();
-    let copy = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
-    let mut sink = Box::pin(tx.copy_in::<_, Bytes>(&copy).await?);
-    sink.send(Bytes::from_static(SIGNATURE)).await?;
-    while let Some(chunk) = chunks.recv().await {
-        sink.send(Bytes::from(chunk)).await?;
+impl StagingTable {
+    pub fn of(run: Uuid) -> Self {
+        Self(format!("npi_stage_{}", run.simple()))
     }
-    sink.send(Bytes::from_static(TRAILER)).await?;
-    sink.as_mut().finish().await?;
-    Ok(())
+
+    /// The choices of the templates that name it.
+    pub fn examples() -> Vec<Self> {
+        vec![Self("npi_stage".into())]
+    }
+
+    /// The staging tables of all runs.
+    pub async fn all(tx: &Transaction<'_>) -> Result<Vec<Self>, Error> {
+        let rows = STAGING_TABLES.all(tx, &[]).await?;
+        Ok(rows.iter().map(|row| Self(row.get(0))).collect())
+    }
+
+    pub async fn create(&self, tx: &Transaction<'_>) -> Result<(), Error> {
+        let columns: Vec<_> = STAGED.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+        Ok(tx.batch_execute(&format!("CREATE UNLOGGED TABLE {self} ({})", columns.join(", "))).await?)
+    }
+
+    pub async fn drop(&self, tx: &Transaction<'_>) -> Result<(), Error> {
+        Ok(tx.batch_execute(&format!("DROP TABLE IF EXISTS {self}")).await?)
+    }
+
+    /// Gives the planner its statistics; autovacuum would come too late.
+    pub async fn analyze(&self, tx: &Transaction<'_>) -> Result<(), Error> {
+        Ok(tx.batch_execute(&format!("ANALYZE {self} (npi, line, reject)")).await?)
+    }
+
+    /// Copies the chunks of a queue into the table.
+    pub async fn copy(&self, tx: &Transaction<'_>, mut chunks: Chunks) -> Result<(), Error> {
+        let columns: Vec<_> = STAGED.iter().map(|(name, _)| *name).collect();
+        let copy = format!("COPY {self} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
+        let mut sink = Box::pin(tx.copy_in::<_, Bytes>(&copy).await?);
+        sink.send(Bytes::from_static(SIGNATURE)).await?;
+        while let Some(chunk) = chunks.recv().await {
+            sink.send(Bytes::from(chunk)).await?;
+        }
+        sink.send(Bytes::from_static(TRAILER)).await?;
+        sink.as_mut().finish().await?;
+        Ok(())
+    }
 }
 
-/// What a thread reads, when it is done.
+impl fmt::Display for StagingTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The thread that reads a file.
 pub type Reading = tokio::task::JoinHandle<Result<Staged, Error>>;
-/// What is to be copied.
+/// Encoded rows, for one connection.
 pub type Chunks = Receiver<Vec<u8>>;
 
-/// Reads a file into so many queues, on a thread of its own.
+/// Reads a file on a thread of its own, into a queue for each connection.
 pub fn parse(mut file: File, pfile: Pfile, connections: usize, progress: Arc<Progress>) -> (Reading, Vec<Chunks>) {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..connections).map(|_| channel(QUEUE)).unzip();
     progress.total.store(pfile.bytes, Ordering::Relaxed);
@@ -106,8 +144,8 @@ impl Parser {
             }
             staged.rows += 1;
             match encoder.row(number, line, &mut chunk) {
-                Kind::Row(entity_type) => staged.by_type[usize::from(entity_type)] += 1,
-                Kind::Rejected => staged.rejected += 1,
+                LineKind::Row(entity_type) => staged.by_type[usize::from(entity_type)] += 1,
+                LineKind::Rejected => staged.rejected += 1,
             }
             if chunk.len() >= CHUNK {
                 self.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + (16 << 10))))?;
@@ -123,7 +161,7 @@ impl Parser {
         Ok(staged)
     }
 
-    /// Gives a chunk to the connection that has room, else to the next in turn.
+    /// Gives a chunk to a connection whose queue has room, else to the next in turn.
     fn send(&mut self, chunk: Vec<u8>) -> Result<(), Error> {
         if chunk.is_empty() {
             return Ok(());
@@ -137,7 +175,7 @@ impl Parser {
     }
 }
 
-/// Reads the header.
+/// Reads the header, which says where each column is.
 fn encoder<R: std::io::Read>(lines: &mut Lines<R>, staged: &mut Staged) -> Result<Encoder, Error> {
     let missing = |what| Error::new("NPPES_HEADER", ErrorKind::Other, what);
     let first = lines.line().map_err(|error| broken(&error))?;

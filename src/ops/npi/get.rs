@@ -1,17 +1,25 @@
-//! `rounds npi get`: all that is stored of a provider, or the last full row of the file, byte for byte.
+//! `rounds npi get`: shows the stored row of a provider, or the last full line of a file, byte for byte.
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
-use tokio_postgres::types::Type;
 
-use super::ACTIVE;
 use crate::clinic::actor::refused;
 use crate::clinic::npi::raw;
 use crate::command::{CommandContext, Output, listing};
+use crate::db::statements;
 use crate::error::{Error, ErrorKind};
 
-/// Columns of no use to anybody outside.
-const KEPT_INSIDE: [&str; 4] = ["raw", "hash", "letter", "file_id"];
+statements! {
+    // json, not jsonb: it keeps the order of the columns.
+    PROVIDER(INT8) = format!(
+        "SELECT to_json(d) AS stored, {active} AS active, f.name AS file, d.raw
+         FROM npi_data d LEFT JOIN npi_files f ON f.id = d.file_id WHERE d.npi = $1",
+        active = include_str!("active.part.sql")
+    );
+}
+
+/// Columns that are of use inside the program only.
+const INTERNAL_COLUMNS: [&str; 4] = ["raw", "hash", "letter", "file_id"];
 
 /// Show all that is stored of a provider
 #[derive(Args, Debug)]
@@ -30,12 +38,7 @@ enum Format {
 
 impl GetArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        // json, not jsonb: in the order of the columns.
-        let query = format!(
-            "SELECT to_json(d) AS stored, {ACTIVE} AS active, f.name AS file, d.raw
-             FROM npi_data d LEFT JOIN npi_files f ON f.id = d.file_id WHERE d.npi = $1"
-        );
-        let row = context.read(async |tx, _| Ok(tx.query_typed_opt(&query, &[(&self.npi, Type::INT8)]).await?)).await?;
+        let row = context.read(async |tx, _| PROVIDER.opt(tx, &[&self.npi]).await).await?;
         let Some(row) = row else {
             return Err(refused("UNKNOWN_NPI", format!("the registry does not know {}", self.npi)));
         };
@@ -51,7 +54,7 @@ impl GetArgs {
         }
         let mut all = Map::new();
         if let Value::Object(stored) = row.get::<_, Value>("stored") {
-            all.extend(stored.into_iter().filter(|(key, _)| !KEPT_INSIDE.contains(&key.as_str())));
+            all.extend(stored.into_iter().filter(|(key, _)| !INTERNAL_COLUMNS.contains(&key.as_str())));
         }
         all.insert("active".into(), json!(row.get::<_, bool>("active")));
         all.insert("file".into(), json!(row.get::<_, Option<&str>>("file")));

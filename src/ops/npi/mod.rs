@@ -1,4 +1,4 @@
-//! `rounds npi`: what the registry knows of providers. It is public data: nothing of a patient.
+//! `rounds npi`: looks up providers in the registry. It is public data, and has nothing of a patient.
 
 mod get;
 mod search;
@@ -7,9 +7,12 @@ mod verify;
 use clap::{Args, Subcommand};
 
 use crate::command::{CommandContext, Operation, Output};
+use crate::db::statements;
 use crate::error::Error;
 
-crate::db::statements! {}
+statements! {
+    of get, search, verify;
+}
 
 /// Look up providers in the national registry
 #[derive(Args, Debug)]
@@ -36,6 +39,3 @@ impl Operation for NpiArgs {
         }
     }
 }
-
-/// Whether a row of `npi_data` is of an active provider, in SQL.
-const ACTIVE: &str = "(d.deactivated_on IS NULL OR COALESCE(d.reactivated_on >= d.deactivated_on, false))";

@@ -1,16 +1,17 @@
-//! `rounds npi search`: providers by the beginning of their name; by a similar name where none begins so.
+//! `rounds npi search`: finds providers by the beginning of their name, or by a similar name where no name begins so.
 
 use clap::Args;
 use serde_json::{Value, json};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::refused;
-use crate::clinic::npi::{fold, letter};
+use crate::clinic::npi::{letter, normalize_name};
 use crate::command::{CommandContext, Output, listing, shown};
+use crate::db::statements;
 use crate::error::Error;
 
-/// Taxonomies of surgeons: codes, and beginnings of codes.
+/// The taxonomies of surgeons, as patterns of LIKE.
 const SURGICAL: &[&str] = &[
     "2086%",
     "208C%",
@@ -28,6 +29,96 @@ const SURGICAL: &[&str] = &[
     "213ES0131X",
     "1223S0112X",
 ];
+
+statements! {
+    // $1 is the letter of the name, $2 the normalized name, $3 the end of the range of names that begin with it.
+    SEARCH[search: Search = Search::all()](TEXT, TEXT, TEXT, INT8, TEXT, TEXT, TEXT, TEXT, TEXT_ARRAY) = format!(
+        "SELECT x.npi, {name}, x.address, x.city, x.state, x.zip, x.primary_taxonomy FROM {table} x
+         WHERE {condition}
+           AND ($5 IS NULL OR x.state = upper($5)) AND ($6 IS NULL OR upper(x.city) = upper($6))
+           AND ($7 IS NULL OR x.zip LIKE $7) AND ($8 IS NULL OR x.primary_taxonomy LIKE $8)
+           AND ($9::text[] IS NULL OR x.primary_taxonomy LIKE ANY ($9))
+         ORDER BY {order} LIMIT $4",
+        name = search.table.name_columns(),
+        table = search.table.name(),
+        condition = search.by.condition(),
+        order = search.by.order(),
+    );
+    /// Whether names can be compared by their trigrams.
+    TRIGRAMS() =
+        "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm')
+                AND to_regclass('search_surgeon_trigrams') IS NOT NULL";
+}
+
+/// The threshold of similarity. Without a sequential scan the planner takes the index of trigrams, which is faster.
+const TRIGRAM_SETTINGS: &str = "SET LOCAL pg_trgm.word_similarity_threshold = 0.5; SET LOCAL enable_seqscan = off";
+
+struct Search {
+    table: Table,
+    by: By,
+}
+
+#[derive(Clone, Copy)]
+enum Table {
+    Surgeons,
+    Facilities,
+}
+
+#[derive(Clone, Copy)]
+enum By {
+    Beginning,
+    /// In all letters, since the typing error may be in the first.
+    Similarity,
+}
+
+impl Search {
+    fn all() -> Vec<Self> {
+        let by_table = |by| [Table::Surgeons, Table::Facilities].map(|table| Self { table, by });
+        [By::Beginning, By::Similarity].into_iter().flat_map(by_table).collect()
+    }
+}
+
+impl Table {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Surgeons => "search_surgeon",
+            Self::Facilities => "search_facility",
+        }
+    }
+
+    fn name_columns(self) -> &'static str {
+        match self {
+            Self::Surgeons => "x.last_name, x.first_name",
+            Self::Facilities => "x.facility_name",
+        }
+    }
+}
+
+impl By {
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Beginning => {
+                "x.letter = $1::\"char\" AND x.folded COLLATE \"C\" >= $2 AND x.folded COLLATE \"C\" < $3"
+            }
+            Self::Similarity => "$2 <% x.folded",
+        }
+    }
+
+    /// The order of the names is that of the index, so that no more of it is read than is shown.
+    fn order(self) -> &'static str {
+        match self {
+            Self::Beginning => "x.folded COLLATE \"C\", x.npi",
+            Self::Similarity => "word_similarity($2, x.folded) DESC, x.folded COLLATE \"C\", x.npi",
+        }
+    }
+}
+
+/// The providers that a search has found.
+struct Found {
+    /// By similarity, because no name begins as asked.
+    approximate: bool,
+    rows: Vec<Row>,
+}
 
 /// Find active providers by name; accents and case do not matter
 #[derive(Args, Debug)]
@@ -60,22 +151,13 @@ pub struct SearchArgs {
 
 impl SearchArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let mut folded = String::new();
-        fold(&self.name.join(" "), &mut folded);
-        if folded.is_empty() {
+        let mut normalized = String::new();
+        normalize_name(&self.name.join(" "), &mut normalized);
+        if normalized.is_empty() {
             return Err(refused("NO_NAME", "NAME is empty".into()));
         }
-        let (approximate, rows) = context
-            .read(async |tx, _| {
-                let rows = self.beginning(tx, &folded).await?;
-                if rows.is_empty() && trigrams(tx).await? {
-                    return Ok((true, self.similar(tx, &folded).await?));
-                }
-                Ok((false, rows))
-            })
-            .await?;
+        let Found { approximate, rows } = context.read(async |tx, _| self.search(tx, &normalized).await).await?;
         let results: Vec<Value> = rows.iter().map(|row| self.shape(row)).collect();
-        let approximate = approximate && !results.is_empty();
         let mut text =
             listing(self.names(), &rows.iter().map(|row| self.cells(row)).collect::<Vec<_>>(), "Nobody is called so.");
         if approximate {
@@ -84,55 +166,26 @@ impl SearchArgs {
         Ok(Output::done(json!({ "approximate": approximate, "results": results }), text))
     }
 
-    /// The search table, and the columns of a name.
-    fn table(&self) -> (&'static str, &'static str) {
-        if self.facility {
-            ("search_facility", "x.facility_name")
-        } else {
-            ("search_surgeon", "x.last_name, x.first_name")
+    async fn search(&self, tx: &Transaction<'_>, normalized: &str) -> Result<Found, Error> {
+        let rows = self.select(tx, By::Beginning, normalized).await?;
+        if !rows.is_empty() || !TRIGRAMS.one(tx, &[]).await?.get::<_, bool>(0) {
+            return Ok(Found { approximate: false, rows });
         }
+        tx.batch_execute(TRIGRAM_SETTINGS).await?;
+        let rows = self.select(tx, By::Similarity, normalized).await?;
+        Ok(Found { approximate: !rows.is_empty(), rows })
     }
 
-    /// In the order of the index, so that it is read no further than is shown.
-    async fn beginning(&self, tx: &Transaction<'_>, folded: &str) -> Result<Vec<Row>, Error> {
-        let range = "x.letter = $1 AND x.folded COLLATE \"C\" >= $2 AND x.folded COLLATE \"C\" < $3";
-        // No text sorts behind the last of all characters.
-        let end = format!("{folded}\u{10ffff}");
-        self.select(tx, (range, ""), (folded, &end)).await
-    }
-
-    /// In all letters: the typing error may be in the first.
-    async fn similar(&self, tx: &Transaction<'_>, folded: &str) -> Result<Vec<Row>, Error> {
-        tx.batch_execute("SET LOCAL pg_trgm.word_similarity_threshold = 0.5; SET LOCAL enable_seqscan = off").await?;
-        self.select(tx, ("$2 <% x.folded", "word_similarity($2, x.folded) DESC,"), (folded, folded)).await
-    }
-
-    async fn select(
-        &self,
-        tx: &Transaction<'_>,
-        (condition, order): (&str, &str),
-        (from, to): (&str, &str),
-    ) -> Result<Vec<Row>, Error> {
-        let (table, name) = self.table();
-        let select = format!(
-            "SELECT x.npi, {name}, x.address, x.city, x.state, x.zip, x.primary_taxonomy FROM {table} x
-             WHERE {condition} AND {FILTERS} ORDER BY {order} x.folded COLLATE \"C\", x.npi LIMIT $4"
-        );
-        let letter = letter(from).cast_signed();
-        let surgical = self.surgeons.then_some(SURGICAL);
+    async fn select(&self, tx: &Transaction<'_>, by: By, name: &str) -> Result<Vec<Row>, Error> {
+        let table = if self.facility { Table::Facilities } else { Table::Surgeons };
+        let letter = char::from(letter(name)).to_string();
+        // No text sorts after the last of all characters.
+        let end = format!("{name}\u{10ffff}");
         let zip = self.zip.as_ref().map(|zip| format!("{zip}%"));
-        let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
-            (&letter, Type::CHAR),
-            (&from, Type::TEXT),
-            (&to, Type::TEXT),
-            (&self.limit, Type::INT8),
-            (&self.state, Type::TEXT),
-            (&self.city, Type::TEXT),
-            (&zip, Type::TEXT),
-            (&self.taxonomy, Type::TEXT),
-            (&surgical, Type::TEXT_ARRAY),
-        ];
-        Ok(tx.query_typed(&select, &parameters).await?)
+        let surgical = self.surgeons.then_some(SURGICAL);
+        let parameters: [&(dyn ToSql + Sync); 9] =
+            [&letter, &name, &end, &self.limit, &self.state, &self.city, &zip, &self.taxonomy, &surgical];
+        SEARCH.with(&Search { table, by }).all(tx, &parameters).await
     }
 
     fn names(&self) -> &'static [&'static str] {
@@ -157,23 +210,12 @@ impl SearchArgs {
     }
 }
 
-const FILTERS: &str = "($5 IS NULL OR x.state = upper($5)) AND ($6 IS NULL OR upper(x.city) = upper($6))
-             AND ($7 IS NULL OR x.zip LIKE $7) AND ($8 IS NULL OR x.primary_taxonomy LIKE $8)
-             AND ($9::text[] IS NULL OR x.primary_taxonomy LIKE ANY ($9))";
-
-/// Whether names can be compared by their trigrams.
-async fn trigrams(tx: &Transaction<'_>) -> Result<bool, Error> {
-    let query = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm')
-                        AND to_regclass('search_surgeon_trigrams') IS NOT NULL";
-    Ok(tx.query_typed_one(query, &[]).await?.get(0))
-}
-
 fn digits(text: &str) -> Result<String, String> {
     let good = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     if good { Ok(text.to_owned()) } else { Err("a ZIP code is up to nine digits".to_owned()) }
 }
 
-/// A code as a pattern of LIKE.
+/// Parses a code, or the beginning of one, to a pattern of LIKE.
 fn taxonomy(text: &str) -> Result<String, String> {
     let (code, any) = text.strip_suffix('*').map_or((text, ""), |code| (code, "%"));
     let good = code.len() <= 10 && !text.is_empty() && code.bytes().all(|byte| byte.is_ascii_alphanumeric());

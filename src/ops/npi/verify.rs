@@ -1,17 +1,23 @@
-//! `rounds npi verify`: is each of these an NPI, is it known, is it active.
+//! `rounds npi verify`: says of each NPI whether it is well formed, known and active.
 
 use std::collections::HashMap;
 
 use clap::Args;
 use serde_json::{Value, json};
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 
-use super::ACTIVE;
 use crate::clinic::npi;
 use crate::command::{CommandContext, Output, listing};
+use crate::db::statements;
 use crate::error::Error;
 use crate::exit::Exit;
+
+statements! {
+    PROVIDERS(INT8_ARRAY) = format!(
+        "SELECT d.npi, {active} AS active, d.deactivated_on FROM npi_data d WHERE d.npi = ANY ($1)",
+        active = include_str!("active.part.sql")
+    );
+}
 
 /// Say of each NPI whether it is well formed, known and active; exit 0 when all are, 1 when not
 #[derive(Args, Debug)]
@@ -23,10 +29,8 @@ pub struct VerifyArgs {
 impl VerifyArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let numbers: Vec<Option<i64>> = self.npis.iter().map(|text| npi::parse(text)).collect();
-        let asked: Vec<i64> = numbers.iter().flatten().copied().collect();
-        let query =
-            format!("SELECT d.npi, {ACTIVE} AS active, d.deactivated_on FROM npi_data d WHERE d.npi = ANY ($1)");
-        let rows = context.read(async |tx, _| Ok(tx.query_typed(&query, &[(&asked, Type::INT8_ARRAY)]).await?)).await?;
+        let valid: Vec<i64> = numbers.iter().flatten().copied().collect();
+        let rows = context.read(async |tx, _| PROVIDERS.all(tx, &[&valid]).await).await?;
         let stored: HashMap<i64, &Row> = rows.iter().map(|row| (row.get("npi"), row)).collect();
         let answers: Vec<Value> = self
             .npis
@@ -44,13 +48,13 @@ impl VerifyArgs {
                 })
             })
             .collect();
-        let well = answers.iter().all(|answer| answer["active"] == true);
+        let all_active = answers.iter().all(|answer| answer["active"] == true);
         let text = listing(
             &["npi", "check digit", "known", "active", "deactivated on"],
             &answers.iter().map(cells).collect::<Vec<_>>(),
             "",
         );
-        let exit = if well { Exit::Done } else { Exit::Failed };
+        let exit = if all_active { Exit::Done } else { Exit::Failed };
         Ok(Output::new(exit, json!({ "npis": answers }), text))
     }
 }

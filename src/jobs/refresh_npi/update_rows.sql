@@ -1,4 +1,5 @@
--- What is stored of NPIs whose full row has changed. {stage} is the staging table, {assignments} sets each column of a row.
+-- Updates the stored row of each NPI whose full row has changed. {stage} is the staging table, {assignments} sets each
+-- column.
 -- $1 the file's id bigint
 UPDATE npi_data d SET {assignments}, letter = t.new_letter, file_id = $1
 FROM npi_todo t JOIN {stage} s ON s.line = t.line

@@ -1,4 +1,4 @@
-//! What is in a file: the main file of a zip, or a main file itself.
+//! The main file (pfile): an entry of a zip, or a file of its own.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
@@ -6,29 +6,30 @@ use std::io::{self, BufReader, Read, Seek};
 use chrono::NaiveDate;
 use zip::ZipArchive;
 
-use super::ahead::ahead;
-use super::names;
-use crate::error::{ErrorKind, Error};
+use super::names::{self, Kind, Name};
+use super::read_ahead::read_ahead;
+use crate::error::{Error, ErrorKind};
 
-/// No table compresses better than this.
+/// No main file compresses better than this; a zip that claims so is a bomb.
 const RATIO_MAX: u64 = 100;
 
-/// The main file in a file.
+/// A main file, and where it is.
 #[derive(Clone, Debug)]
 pub struct Pfile {
-    /// In which entry of a zip it is; none where it is the file itself.
+    /// Its entry in the zip; none where the file is not a zip, but the main file itself.
     entry: Option<usize>,
+    pub kind: Kind,
     pub start: NaiveDate,
     pub end: NaiveDate,
-    /// Its bytes of CSV.
+    /// Uncompressed.
     pub bytes: u64,
 }
 
-/// Finds the main file; `name` is what the file is called.
+/// Finds the main file in a file of this name.
 pub fn inspect(file: &mut File, name: &str) -> Result<Pfile, Error> {
     let bytes = file.metadata().map_err(|error| bad(format!("it cannot be read: {}", error.kind())))?.len();
-    if let Some((start, end)) = names::pfile(name) {
-        return Ok(Pfile { entry: None, start, end, bytes });
+    if let Some((start, end)) = names::pfile_period(name) {
+        return Ok(Pfile { entry: None, kind: Kind::of_period(start, end), start, end, bytes });
     }
     let mut magic = [0; 4];
     file.rewind().and_then(|()| file.read_exact(&mut magic)).map_err(|_| not_a_zip())?;
@@ -43,7 +44,7 @@ pub fn inspect(file: &mut File, name: &str) -> Result<Pfile, Error> {
         if name.contains(['/', '\\', ':']) || name.starts_with('.') {
             return Err(bad("an entry of it has a path in its name".into()));
         }
-        let Some((start, end)) = names::pfile(&name) else { continue };
+        let Some((start, end)) = names::pfile_period(&name) else { continue };
         if found.is_some() {
             return Err(bad("there are two main files (npidata_pfile_) in it".into()));
         }
@@ -51,24 +52,30 @@ pub fn inspect(file: &mut File, name: &str) -> Result<Pfile, Error> {
         if bytes > compressed.saturating_mul(RATIO_MAX) + (1 << 20) {
             return Err(bad(format!("its main file claims {bytes} bytes in {compressed}: a zip bomb")));
         }
-        found = Some(Pfile { entry: Some(index), start, end, bytes });
+        found = Some(Pfile { entry: Some(index), kind: Kind::of_period(start, end), start, end, bytes });
     }
     found.ok_or_else(|| bad("there is no main file (npidata_pfile_) in it".into()))
 }
 
 impl Pfile {
-    /// Reads it to its end.
-    pub fn read<T>(
-        &self,
-        file: &mut File,
-        body: impl FnOnce(&mut dyn Read) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    /// Refuses a main file that is not of the kind or of the period that the page's name for its file says.
+    pub fn fits(&self, page: Option<&Name>) -> Result<(), Error> {
+        let is_of = |name: &Name| name.kind == self.kind && (self.kind == Kind::Monthly || name.end == self.end);
+        if page.is_none_or(is_of) {
+            return Ok(());
+        }
+        let (start, end) = (self.start, self.end);
+        Err(bad(format!("the main file in it is of {start} to {end}, which is not what its name says")))
+    }
+
+    /// Reads it to its end, on a thread that reads ahead of `body`.
+    pub fn read<T>(&self, file: &mut File, body: impl FnOnce(&mut dyn Read) -> Result<T, Error>) -> Result<T, Error> {
         file.rewind().map_err(|error| bad(format!("it cannot be read: {}", error.kind())))?;
-        let Some(entry) = self.entry else { return ahead(file, body) };
+        let Some(entry) = self.entry else { return read_ahead(file, body) };
         let mut archive = open(file)?;
         let entry = archive.by_index(entry).map_err(|error| unreadable(&error))?;
-        // What claims to be small and is not ends here.
-        ahead(&mut entry.take(self.bytes + 1), body)
+        // One byte more than the zip claims is enough to see that the claim is false.
+        read_ahead(&mut entry.take(self.bytes + 1), body)
     }
 }
 
@@ -76,7 +83,7 @@ fn open(file: &mut File) -> Result<ZipArchive<BufReader<&mut File>>, Error> {
     ZipArchive::new(BufReader::with_capacity(64 << 10, file)).map_err(|error| unreadable(&error))
 }
 
-/// A failure to read what is in the file.
+/// The error for a file whose content cannot be read.
 pub fn broken(error: &io::Error) -> Error {
     bad(format!("it is damaged, or it was cut off ({})", error.kind()))
 }

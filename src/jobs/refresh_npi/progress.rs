@@ -1,18 +1,24 @@
-//! How far a long piece of work is: a bar when a person looks, a log line every ten seconds when not.
+//! The progress of long work: a bar where standard error is a terminal, a log line every ten seconds where it is not.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::info;
 
-use super::stage::Progress;
-
 const LINE_EVERY: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const DRAW_EVERY: Duration = Duration::from_millis(200);
 const TEMPLATE: &str = "{msg}\n{wide_bar} {bytes}/{total_bytes}  {prefix}  {eta} left";
+
+/// The counters of work that goes on elsewhere, for [`watch`].
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub bytes: AtomicU64,
+    pub total: AtomicU64,
+    pub rows: AtomicU64,
+}
 
 pub struct Bar {
     what: String,
@@ -67,13 +73,13 @@ impl Drop for Bar {
     }
 }
 
-/// Says every ten seconds that some work goes on, of which nobody knows how far it is.
-pub async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+/// Shows that work goes on whose progress is not known.
+pub async fn with_spinner<T>(what: &str, work: impl Future<Output = T>) -> T {
     let began = Instant::now();
     let spinner = std::io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_message(what.to_owned()));
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
     if let Some(spinner) = &spinner {
-        spinner.enable_steady_tick(LOOK_EVERY);
+        spinner.enable_steady_tick(DRAW_EVERY);
     }
     tokio::pin!(work);
     let value = loop {
@@ -92,10 +98,10 @@ pub async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
     value
 }
 
-/// Shows how far some work is until it is done.
+/// Shows the progress of work until it ends.
 pub async fn watch<T>(what: &str, progress: &Progress, work: impl Future<Output = T>) -> T {
     let bar = Bar::new(what);
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    let mut ticks = tokio::time::interval(DRAW_EVERY);
     tokio::pin!(work);
     loop {
         tokio::select! {

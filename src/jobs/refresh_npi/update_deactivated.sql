@@ -1,4 +1,5 @@
--- What is stored of NPIs of which the file says only that they are deactivated: all but that stays. {stage} is the staging table.
+-- Updates the stored row of each NPI of which the file says only that it is deactivated: the date and the code change,
+-- all other columns stay. {stage} is the staging table.
 -- $1 the file's id bigint
 UPDATE npi_data d SET deactivated_on = s.deactivated_on, letter = t.new_letter, file_id = $1,
                       deactivation_code = COALESCE(s.deactivation_code, d.deactivation_code)

@@ -1,6 +1,6 @@
--- Enters the counts of a file that has been merged into the ledger, and returns them.
--- $1 the file's id bigint · $2 its rows bigint · $3 .. $5 of these of type 0, 1, 2 bigint · $6 rejected bigint
--- $7 when it was begun timestamptz
+-- Sets the counts of a merged file in the ledger, and returns them.
+-- $1 the file's id bigint · $2 its rows bigint · $3 .. $5 its rows of entity type 0, 1 and 2 bigint
+-- $6 its rejected lines bigint · $7 when its download or reading began timestamptz
 UPDATE npi_files f SET
     rows = $2, rows_0 = $3, rows_1 = $4, rows_2 = $5, rejected = $6, inserted = c.inserted, updated = c.updated,
     unchanged = c.unchanged, older = c.older, duplicates = $2 - $6 - c.npis, deactivated = c.deactivated,

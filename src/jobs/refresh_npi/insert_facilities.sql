@@ -1,4 +1,5 @@
--- What is searched now of organizations. {stage} is the staging table.
+-- Inserts the search rows of organizations that are new, or whose searched columns have changed.
+-- {stage} is the staging table.
 INSERT INTO search_facility (letter, npi, folded, facility_name, address, city, state, zip, primary_taxonomy)
 SELECT t.new_letter, s.npi, s.folded, s.organization_name, s.practice_address, s.practice_city, s.practice_state,
        s.practice_zip, s.primary_taxonomy

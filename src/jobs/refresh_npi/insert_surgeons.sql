@@ -1,4 +1,5 @@
--- What is searched now of individuals. {stage} is the staging table.
+-- Inserts the search rows of individuals that are new, or whose searched columns have changed.
+-- {stage} is the staging table.
 INSERT INTO search_surgeon (letter, npi, folded, first_name, last_name, address, city, state, zip, primary_taxonomy)
 SELECT t.new_letter, s.npi, s.folded, s.first_name, s.last_name, s.practice_address, s.practice_city, s.practice_state,
        s.practice_zip, s.primary_taxonomy

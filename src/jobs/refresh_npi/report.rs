@@ -1,0 +1,94 @@
+//! The job's report: lines, and each file.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use tokio_postgres::Row;
+
+use super::pfile::Pfile;
+use crate::run::{self, Counts, NotDone};
+
+/// scanned = loaded + skipped + failed.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Lines of all files.
+    scanned: u64,
+    /// Inserted or updated.
+    loaded: u64,
+    files: Vec<FileReport>,
+    /// `unchanged`, `older` than the stored row, `duplicate` of a later line; `failed` are the rejected lines.
+    #[serde(flatten)]
+    not_done: NotDone,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum FileReport {
+    Loaded(FileCounts),
+    /// Its content was loaded before, under the name that `skipped` gives.
+    Skipped {
+        name: String,
+        skipped: String,
+    },
+}
+
+/// The counts of a loaded file.
+#[derive(Debug, Serialize)]
+pub struct FileCounts {
+    name: String,
+    kind: &'static str,
+    period_end: NaiveDate,
+    rows: u64,
+    inserted: u64,
+    updated: u64,
+    unchanged: u64,
+    older: u64,
+    duplicates: u64,
+    deactivated: u64,
+    rejected: u64,
+    seconds: f64,
+    pub archived_to: Option<String>,
+}
+
+impl run::Report for Report {
+    fn counts(&self) -> Counts<'_> {
+        Counts { scanned: self.scanned, processed: self.loaded, not_done: &self.not_done }
+    }
+}
+
+impl Report {
+    pub fn loaded(&mut self, file: FileCounts) {
+        self.scanned += file.rows;
+        self.loaded += file.inserted + file.updated;
+        self.not_done.skip("unchanged", file.unchanged);
+        self.not_done.skip("older", file.older);
+        self.not_done.skip("duplicate", file.duplicates);
+        self.not_done.failed += file.rejected;
+        self.files.push(FileReport::Loaded(file));
+    }
+
+    pub fn skipped(&mut self, name: String, skipped: String) {
+        self.files.push(FileReport::Skipped { name, skipped });
+    }
+}
+
+impl FileCounts {
+    /// `row` is that of the ledger after the merge.
+    pub fn of(name: &str, pfile: &Pfile, row: &Row) -> Self {
+        let count = |column| run::count(row, column);
+        Self {
+            name: name.to_owned(),
+            kind: pfile.kind.as_str(),
+            period_end: pfile.end,
+            rows: count("rows"),
+            inserted: count("inserted"),
+            updated: count("updated"),
+            unchanged: count("unchanged"),
+            older: count("older"),
+            duplicates: count("duplicates"),
+            deactivated: count("deactivated"),
+            rejected: count("rejected"),
+            seconds: (row.get::<_, f64>("seconds") * 1000.0).round() / 1000.0,
+            archived_to: None,
+        }
+    }
+}
