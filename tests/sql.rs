@@ -81,6 +81,8 @@ fn statement(path: &str) -> String {
         .replace("{folded_patient}", &folded("concat_ws(' ', p.first_name, p.last_name)"))
         .replace("{told}", &rule("sync_practiceq/change_notices"))
         .replace("{outbox}", &read("src/clinic/outbox.part.sql"))
+        .replace("{zone}", "America/Denver")
+        .replace("({lost})", "NULL")
         .replace("{failures}", &read("src/run/failures.part.sql"))
         .replace("{but}", if name == "health/lanes" { "NULL" } else { "$1" })
         .replace("{skipped_columns}", &read("src/run/skipped_columns.part.sql"))
@@ -273,7 +275,7 @@ fn types_of_the_sync(path: &str) -> &'static str {
         "jobs/sync_practiceq/close.sql" => {
             "(bigint, text, text, bigint, bigint, bigint, bigint, bigint, bigint, jsonb, bigint[], bigint[], timestamptz, text, boolean)"
         }
-        "jobs/sync_practiceq/close_dead.sql" => "(bigint, timestamptz, uuid, bigint)",
+        "jobs/sync_practiceq/notify_patients_failed.sql" => "(bigint, timestamptz, uuid, bigint)",
         "jobs/sync_practiceq/scope.sql" => "(bigint, bigint)",
         "jobs/sync_practiceq/allowed.sql" => "(bigint, bigint, bigint)",
         "ops/practiceq/unmatched.sql" => "(boolean, bigint, timestamptz)",

@@ -22,6 +22,7 @@ pub use args::{CommonArgs, RunArgs, Source, as_text, positive_duration};
 pub use batch::{
     Batch, Id, Key, LockMode, Rehearsal, apply, apply_in_savepoints, apply_twice, count, done, skipped_columns,
 };
+pub use claim::lost;
 pub use failure_notice::failures;
 pub use fence::committed;
 pub use halt::Halt;

@@ -7,6 +7,7 @@ mod appointment;
 
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
@@ -22,6 +23,8 @@ const BODY_MAX: usize = 8 << 20;
 const ANSWER: Duration = Duration::from_secs(60);
 /// How many rows a page has, but the last.
 pub const PAGE_ROWS: usize = 100;
+/// The account's days are those of this zone.
+pub const ACCOUNT_ZONE: Tz = Tz::America__Denver;
 const KEY: &str = "X-Auth-Key";
 
 pub struct PracticeQ {

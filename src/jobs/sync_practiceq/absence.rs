@@ -4,15 +4,31 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
-use tokio_postgres::types::{ToSql, Type};
 
 use super::End;
 use super::read::Reading;
 use super::store::TOLD;
 use crate::clients::practiceq::{Answer, Ask};
 use crate::clinic::outbox;
-use crate::error::{ErrorKind, Error};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Halt, WriteOptions, apply, count, skipped_columns};
+
+statements! {
+    LIVE(TEXT_ARRAY) = include_str!("listed.sql");
+    MISSING(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ, INT8) = include_str!("missing.sql");
+    VISITS(TIMESTAMPTZ, TIMESTAMPTZ) = "SELECT count(*) FROM appointments
+        WHERE source = 'PRACTICEQ' AND deleted_at IS NULL AND starts_at >= $1 AND starts_at < $2";
+    NOTE_MISSED(INT8_ARRAY, INT8) = include_str!("missed.sql");
+    DELETE(INT8_ARRAY, TIMESTAMPTZ, UUID, TIMESTAMPTZ) = format!(
+        include_str!("delete.sql"),
+        told = TOLD,
+        outbox = outbox::NOTIFIED,
+        skipped_columns = skipped_columns("$1", "locked", "due", "appointments")
+    );
+    DISCARD_UNMATCHED(TEXT_ARRAY) = include_str!("forgotten.sql");
+    DISCARD_UNSEEN(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ) = include_str!("unseen.sql");
+}
 
 /// How many are asked for by their id, at most; the rest is the next run's.
 const ASKED_FOR: usize = 50;
@@ -84,16 +100,8 @@ impl Reading<'_> {
         let (from, until) = self.plan.window.surely();
         let from = if self.job.patient.is_some() { from.max(self.run.now) } else { from };
         let seen: Vec<&String> = self.seen.keys().collect();
-        let look = async |tx: &Transaction<'_>| {
-            let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
-                (&from, Type::TIMESTAMPTZ),
-                (&until, Type::TIMESTAMPTZ),
-                (&seen, Type::TEXT_ARRAY),
-                (&began, Type::TIMESTAMPTZ),
-                (&self.job.patient, Type::INT8),
-            ];
-            Ok(tx.query_typed(include_str!("missing.sql"), &parameters).await?)
-        };
+        let look =
+            async |tx: &Transaction<'_>| MISSING.all(tx, &[&from, &until, &seen, &began, &self.job.patient]).await;
         let rows = self.run.read("looking for visits that are missing", look).await?;
         let by_hand = self.job.patient.is_some();
         Ok(rows
@@ -112,11 +120,7 @@ impl Reading<'_> {
             return Ok(());
         }
         let (from, until) = self.plan.window.surely();
-        let window = "SELECT count(*) AS visits FROM appointments
-                      WHERE source = 'PRACTICEQ' AND deleted_at IS NULL AND starts_at >= $1 AND starts_at < $2";
-        let parameters = [(&from as _, Type::TIMESTAMPTZ), (&until as _, Type::TIMESTAMPTZ)];
-        let count_them =
-            async |tx: &Transaction<'_>| Ok(tx.query_typed_one(window, &parameters).await?.get::<_, i64>(0));
+        let count_them = async |tx: &Transaction<'_>| Ok(VISITS.one(tx, &[&from, &until]).await?.get::<_, i64>(0));
         let visits = self.run.read("counting the visits of the window", count_them).await?;
         let usual = FEW.max(visits / 10);
         let max = self.run.max_items().map_or(usual, i64::from);
@@ -137,12 +141,8 @@ impl Reading<'_> {
             return Ok(());
         }
         let ids: Vec<i64> = missing.iter().map(|visit| visit.id).collect();
-        let miss = async |tx: &Transaction<'_>| {
-            let parameters = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&self.log, Type::INT8)];
-            tx.execute_typed(include_str!("missed.sql"), &parameters).await?;
-            Ok::<_, Error>(())
-        };
-        self.run.write("noting visits that are missing", WriteOptions::default(), miss).await
+        let note = async |tx: &Transaction<'_>| NOTE_MISSED.execute(tx, &[&ids, &self.log]).await;
+        self.run.write("noting visits that are missing", WriteOptions::default(), note).await.map(drop)
     }
 
     /// Takes visits out of a chart that are nobody's any more.
@@ -161,12 +161,9 @@ impl Reading<'_> {
         let live = async |tx: &Transaction<'_>| live(tx, external_ids).await;
         let ids = run.read("looking for visits that were deleted", live).await?;
         self.mark(&ids, asked_at).await?;
-        let forget = async |tx: &Transaction<'_>| {
-            let ids = [(&external_ids as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
-            tx.execute_typed(include_str!("forgotten.sql"), &ids).await?;
-            Ok::<_, Error>(())
-        };
-        Ok(run.write("forgetting what need not be decided any more", WriteOptions::default(), forget).await?)
+        let forget = async |tx: &Transaction<'_>| DISCARD_UNMATCHED.execute(tx, &[&external_ids]).await;
+        run.write("forgetting what need not be decided any more", WriteOptions::default(), forget).await?;
+        Ok(())
     }
 
     /// Marks visits as deleted that were not read again since then.
@@ -175,22 +172,8 @@ impl Reading<'_> {
             return Ok(());
         }
         let run = self.run;
-        let skipped_columns = skipped_columns("$1", "locked", "due", "appointments");
-        let delete = format!(
-            include_str!("delete.sql"),
-            told = TOLD,
-            outbox = outbox::NOTIFIED,
-            skipped_columns = skipped_columns
-        );
-        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
-            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-                (&ids, Type::INT8_ARRAY),
-                (&run.now, Type::TIMESTAMPTZ),
-                (&run.id, Type::UUID),
-                (&asked_at, Type::TIMESTAMPTZ),
-            ];
-            Ok(tx.query_typed_one(&delete, &parameters).await?)
-        };
+        let statement =
+            async |tx: &Transaction<'_>, ids: &[i64]| DELETE.one(tx, &[&ids, &run.now, &run.id, &asked_at]).await;
         let report = &mut *self.report;
         report.scanned += ids.len() as u64;
         let batch = Batch { entity: "appointment", ids };
@@ -212,23 +195,13 @@ impl Reading<'_> {
         let Some(began) = self.began.filter(|_| self.is_sweep()) else { return Ok(()) };
         let (from, until) = self.plan.window.surely();
         let seen: Vec<&String> = self.seen.keys().collect();
-        let forget = async |tx: &Transaction<'_>| {
-            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-                (&from, Type::TIMESTAMPTZ),
-                (&until, Type::TIMESTAMPTZ),
-                (&seen, Type::TEXT_ARRAY),
-                (&began, Type::TIMESTAMPTZ),
-            ];
-            tx.execute_typed(include_str!("unseen.sql"), &parameters).await?;
-            Ok::<_, Error>(())
-        };
-        self.run.write("forgetting what need not be decided any more", WriteOptions::default(), forget).await
+        let forget = async |tx: &Transaction<'_>| DISCARD_UNSEEN.execute(tx, &[&from, &until, &seen, &began]).await;
+        self.run.write("forgetting what need not be decided any more", WriteOptions::default(), forget).await.map(drop)
     }
 }
 
 /// The visits with these external ids that are not deleted here.
 async fn live(tx: &Transaction<'_>, external_ids: &[String]) -> Result<Vec<i64>, Error> {
-    let ids = [(&external_ids as &(dyn ToSql + Sync), Type::TEXT_ARRAY)];
-    let rows = tx.query_typed(include_str!("listed.sql"), &ids).await?;
+    let rows = LIVE.all(tx, &[&external_ids]).await?;
     Ok(rows.iter().map(|row| row.get("id")).collect())
 }

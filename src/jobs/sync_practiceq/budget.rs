@@ -10,13 +10,21 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
-use tokio_postgres::types::Type;
 
 use super::End;
 use super::show::Show;
 use crate::clients::RetryAfter;
+use crate::db::statements;
 use crate::error::Error;
 use crate::run::{Halt, Run, WriteOptions};
+
+statements! {
+    LOCK_ACCOUNT() = "SELECT FROM api_budgets WHERE account = 'practiceq' FOR UPDATE";
+    PERMIT(INT8, INT8, INT8, INT8, BOOL, TEXT, UUID) = include_str!("rate_limit.sql");
+    BLOCK(FLOAT8) = "UPDATE api_budgets
+        SET blocked_until = greatest(blocked_until, clock_timestamp() + make_interval(secs => $1))
+        WHERE account = 'practiceq'";
+}
 
 /// How long the account's row is waited for: it is held for a moment only.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -128,20 +136,11 @@ impl<'a> Budget<'a> {
         let Limits { requests_per_minute, requests_per_day, .. } = *self.limits;
         let scheduled = [requests_per_minute, requests_per_day].map(|limit| self.limits.scheduled(limit));
         let count = async |tx: &Transaction<'_>| {
-            tx.execute_typed("SELECT FROM api_budgets WHERE account = 'practiceq' FOR UPDATE", &[]).await?;
-            let row = tx
-                .query_typed_one(
-                    include_str!("rate_limit.sql"),
-                    &[
-                        (&i64::from(requests_per_minute), Type::INT8),
-                        (&i64::from(requests_per_day), Type::INT8),
-                        (&scheduled[0], Type::INT8),
-                        (&scheduled[1], Type::INT8),
-                        (&self.manual, Type::BOOL),
-                        (&purpose, Type::TEXT),
-                        (&self.run.id, Type::UUID),
-                    ],
-                )
+            LOCK_ACCOUNT.execute(tx, &[]).await?;
+            let [a_minute, a_day] = [requests_per_minute, requests_per_day].map(i64::from);
+            let [scheduled_minute, scheduled_day] = &scheduled;
+            let row = PERMIT
+                .one(tx, &[&a_minute, &a_day, scheduled_minute, scheduled_day, &self.manual, &purpose, &self.run.id])
                 .await?;
             let wait = Duration::from_millis(row.get::<_, i64>("wait_ms").max(1).unsigned_abs());
             let asked: Option<DateTime<Utc>> = row.get("asked_at");
@@ -151,11 +150,7 @@ impl<'a> Budget<'a> {
     }
 
     /// A request of a dry run is one: what is noted of it stays.
-    async fn commit<T>(
-        &self,
-        what: &str,
-        body: impl AsyncFn(&Transaction<'_>) -> Result<T, Error>,
-    ) -> Result<T, Halt> {
+    async fn commit<T>(&self, what: &str, body: impl AsyncFn(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Halt> {
         match self.run.dry_run() {
             true => self.run.write_unfenced_once(what, body).await,
             false => self.run.write(what, WriteOptions { lock_wait: Some(PATIENCE), ..Default::default() }, body).await,
@@ -170,15 +165,8 @@ impl<'a> Budget<'a> {
             None => LATER,
         };
         let seconds = wait.min(A_DAY).as_secs_f64();
-        let block = async |tx: &Transaction<'_>| {
-            tx.execute_typed(
-                "UPDATE api_budgets SET blocked_until = greatest(blocked_until, clock_timestamp() + make_interval(secs => $1))
-                 WHERE account = 'practiceq'",
-                &[(&seconds, Type::FLOAT8)],
-            )
-            .await?;
-            Ok::<_, Error>(())
-        };
-        Ok(self.commit("noting that the account asks to be left alone", block).await?)
+        let block = async |tx: &Transaction<'_>| BLOCK.execute(tx, &[&seconds]).await;
+        self.commit("noting that the account asks to be left alone", block).await?;
+        Ok(())
     }
 }

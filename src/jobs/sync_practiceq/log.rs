@@ -3,14 +3,27 @@
 
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tracing::warn;
 
 use super::read::Reading;
 use super::{End, Report, SyncPracticeq};
+use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::clinic::outbox;
-use crate::error::{ErrorKind, Error};
-use crate::run::{Halt, Run, WriteOptions};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
+use crate::run::{Halt, Run, WriteOptions, lost};
+
+statements! {
+    OPEN(TEXT, INT8, INT8, INT8, UUID) = format!(include_str!("open.sql"), lost = lost("r", "r.lease_ms"));
+    CLOSE(
+        INT8, TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, JSONB, INT8_ARRAY, INT8_ARRAY, TIMESTAMPTZ, TEXT, BOOL,
+    ) = include_str!("close.sql");
+    NOTIFY_PATIENTS_FAILED(INT8, TIMESTAMPTZ, UUID, INT8) =
+        format!(include_str!("notify_patients_failed.sql"), zone = ACCOUNT_ZONE, outbox = outbox::NOTIFIED);
+    SAVE_SWEEP(TIMESTAMPTZ, INT8, INT4) = "UPDATE practiceq_state
+        SET watermark = greatest(watermark, $1), sweep = coalesce($2, sweep), sweep_pages = coalesce($3, sweep_pages)";
+}
 
 /// The admins are told of more than so many.
 const PATIENTS_FAILED: u64 = 5;
@@ -26,14 +39,8 @@ pub async fn open(job: &SyncPracticeq, run: &Run) -> Result<Option<i64>, Halt> {
         None => "automated_daily",
     };
     let open = async |tx: &Transaction<'_>| {
-        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
-            (&sync_type, Type::TEXT),
-            (&job.organization, Type::INT8),
-            (&job.patient, Type::INT8),
-            (&run.actor(), Type::INT8),
-            (&run.id, Type::UUID),
-        ];
-        Ok(tx.query_typed_one(include_str!("open.sql"), &parameters).await?.get(0))
+        let row = OPEN.one(tx, &[&sync_type, &job.organization, &job.patient, &run.actor(), &run.id]).await?;
+        Ok(row.get(0))
     };
     let id = run.write("opening the log of the sync", WriteOptions::default(), open).await?;
     Ok((!run.dry_run()).then_some(id))
@@ -73,8 +80,12 @@ impl Reading<'_> {
         let status = if self.heard > 0 { "partial_success" } else { "failed" };
         let told = Some(error.to_string());
         let ending = Ending { status, error: told, go_on: false, result: ending.result };
-        let alone =
-            self.run.write(CLOSING, WriteOptions { after_stop: true, ..Default::default() }, async |tx: &Transaction<'_>| self.write(tx, &ending, false).await).await;
+        let alone = self
+            .run
+            .write(CLOSING, WriteOptions { after_stop: true, ..Default::default() }, async |tx: &Transaction<'_>| {
+                self.write(tx, &ending, false).await
+            })
+            .await;
         if let Err(halt) = alone {
             warn!(run_id = %self.run.id, error_code = halt.code(), "the log of the sync stays open: {}", halt.message());
         }
@@ -134,12 +145,7 @@ impl Reading<'_> {
         }
         let sweep = self.log.filter(|_| self.is_sweep());
         let pages = i32::try_from(self.sweep_pages).ok().filter(|_| sweep.is_some());
-        tx.execute_typed(
-            "UPDATE practiceq_state SET watermark = greatest(watermark, $1), sweep = coalesce($2, sweep),
-                                        sweep_pages = coalesce($3, sweep_pages)",
-            &[(&self.plan.modified, Type::TIMESTAMPTZ), (&sweep, Type::INT8), (&pages, Type::INT4)],
-        )
-        .await?;
+        SAVE_SWEEP.execute(tx, &[&self.plan.modified, &sweep, &pages]).await?;
         Ok(())
     }
 
@@ -157,27 +163,14 @@ impl Reading<'_> {
         let failed = [&self.scope.unknown[..], &self.unread[..]].concat();
         let (read, metadata) = (self.patients_read(complete), report.metadata());
         let all = self.lane != "incremental";
-        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
-            vec![(&self.log, Type::INT8), (&ending.status, Type::TEXT), (&ending.error, Type::TEXT)];
-        parameters.extend(counts.iter().map(|count| (count as &(dyn ToSql + Sync), Type::INT8)));
-        parameters.extend([
-            (&metadata as &(dyn ToSql + Sync), Type::JSONB),
-            (&read, Type::INT8_ARRAY),
-            (&failed, Type::INT8_ARRAY),
-            (&self.plan.began, Type::TIMESTAMPTZ),
-            (&self.job.appointment, Type::TEXT),
-            (&all, Type::BOOL),
-        ]);
-        tx.execute_typed(include_str!("close.sql"), &parameters).await?;
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&self.log, &ending.status, &ending.error];
+        parameters.extend(counts.iter().map(|count| count as &(dyn ToSql + Sync)));
+        let rest: [&(dyn ToSql + Sync); 6] = [&metadata, &read, &failed, &self.plan.began, &self.job.appointment, &all];
+        parameters.extend(rest);
+        CLOSE.execute(tx, &parameters).await?;
         if report.patients_failed > PATIENTS_FAILED {
-            let tell = format!(include_str!("close_dead.sql"), outbox = outbox::NOTIFIED);
-            let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-                (&(report.patients_failed as i64), Type::INT8),
-                (&self.run.now, Type::TIMESTAMPTZ),
-                (&self.run.id, Type::UUID),
-                (&self.log, Type::INT8),
-            ];
-            tx.query_typed_one(&tell, &parameters).await?;
+            let failed = report.patients_failed as i64;
+            NOTIFY_PATIENTS_FAILED.one(tx, &[&failed, &self.run.now, &self.run.id, &self.log]).await?;
         }
         Ok(())
     }

@@ -29,14 +29,16 @@ use reqwest::Url;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
-use crate::clinic::actor::{ADMIN, SUPERVISORS};
 use crate::clients::address;
 use crate::clients::practiceq::PracticeQ;
-use crate::error::{ErrorKind, Error};
+use crate::clinic::actor::{ADMIN, SUPERVISORS};
+use crate::error::{Error, ErrorKind};
 use crate::run::{Counts, Halt, Job, NotDone, Run, RunArgs};
 pub use store::{Stored, store_one};
 
-crate::db::statements! {}
+crate::db::statements! {
+    of absence, budget, log, plan, read, scope, store;
+}
 
 /// While a person waits.
 const BY_HAND: Duration = Duration::from_secs(5 * 60);

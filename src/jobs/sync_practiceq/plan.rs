@@ -1,16 +1,27 @@
 //! What a run reads, and in which order; where one that had to stop goes on.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
-use chrono_tz::America::Denver;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_postgres::Transaction;
-use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::SyncPracticeq;
 use super::scope::Scope;
+use crate::clients::practiceq::ACCOUNT_ZONE;
+use crate::db::statements;
 use crate::error::Error;
+
+statements! {
+    STATE() = "SELECT watermark, sweep_pages FROM practiceq_state";
+    CURSOR(TEXT) = "SELECT query, page FROM practiceq_cursors
+        WHERE lane = $1 AND saved_at > clock_timestamp() - interval '1 day'";
+    SAVE_CURSOR(TEXT, JSONB, INT4, UUID) = "INSERT INTO practiceq_cursors (lane, query, page, saved_at, run_id)
+        VALUES ($1, $2, $3, clock_timestamp(), $4)
+        ON CONFLICT (lane) DO UPDATE
+        SET query = excluded.query, page = excluded.page, saved_at = excluded.saved_at, run_id = excluded.run_id";
+    DELETE_CURSOR(TEXT) = "DELETE FROM practiceq_cursors WHERE lane = $1";
+}
 
 /// An organization with so few patients is read patient by patient, however small the account is.
 const FEW: usize = 10;
@@ -71,7 +82,7 @@ pub struct Window {
 impl Window {
     /// Around the account's today.
     fn around(now: DateTime<Utc>, job: &SyncPracticeq) -> Self {
-        let today = now.with_timezone(&Denver).date_naive();
+        let today = now.with_timezone(&ACCOUNT_ZONE).date_naive();
         let (back, ahead) = (Days::new(job.back_days.into()), Days::new(job.ahead_days.into()));
         Self { from: today - back, to: today + ahead }
     }
@@ -99,12 +110,10 @@ impl Plan {
         (lane, now): (&str, DateTime<Utc>),
         scope: &Scope,
     ) -> Result<Self, Error> {
-        let state = tx.query_typed_one("SELECT watermark, sweep_pages FROM practiceq_state", &[]).await?;
+        let state = STATE.one(tx, &[]).await?;
         let pages = state.get::<_, Option<i32>>("sweep_pages").map(i32::unsigned_abs);
         let window = Window::around(now, job);
-        let cursor = "SELECT query, page FROM practiceq_cursors
-                      WHERE lane = $1 AND saved_at > clock_timestamp() - interval '1 day'";
-        let cursor = tx.query_typed_opt(cursor, &[(&lane, Type::TEXT)]).await?;
+        let cursor = CURSOR.opt(tx, &[&lane]).await?;
         let days = (job.back_days, job.ahead_days);
         // What another version saved, or was asked otherwise, begins anew.
         let saved = cursor
@@ -147,20 +156,14 @@ impl Plan {
     /// Says where the next run of the lane goes on, or that it begins anew.
     pub async fn save(&self, tx: &Transaction<'_>, lane: &str, run: Uuid, go_on: bool) -> Result<(), Error> {
         if !go_on || self.queries.is_empty() {
-            tx.execute_typed("DELETE FROM practiceq_cursors WHERE lane = $1", &[(&lane, Type::TEXT)]).await?;
+            DELETE_CURSOR.execute(tx, &[&lane]).await?;
             return Ok(());
         }
         // What is deleted is decided over all of the list.
         let page = if self.queries[0] == Query::Deleted { 1 } else { i32::try_from(self.page).unwrap_or(1) };
         let Self { modified, began, days, .. } = *self;
         let query = json!(Saved { queries: self.queries.clone(), modified, began, days });
-        tx.execute_typed(
-            "INSERT INTO practiceq_cursors (lane, query, page, saved_at, run_id) VALUES ($1, $2, $3, clock_timestamp(), $4)
-             ON CONFLICT (lane) DO UPDATE
-             SET query = excluded.query, page = excluded.page, saved_at = excluded.saved_at, run_id = excluded.run_id",
-            &[(&lane, Type::TEXT), (&query, Type::JSONB), (&page, Type::INT4), (&run, Type::UUID)],
-        )
-        .await?;
+        SAVE_CURSOR.execute(tx, &[&lane, &query, &page, &run]).await?;
         Ok(())
     }
 }

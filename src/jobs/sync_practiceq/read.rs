@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
-use tokio_postgres::types::Type;
 
 use super::budget::Budget;
 use super::plan::{Plan, Query};
@@ -12,8 +11,14 @@ use super::scope::Scope;
 use super::show::Show;
 use super::{End, Report, SyncPracticeq, log};
 use crate::clients::practiceq::{Answer, Ask, PAGE_ROWS, PracticeQ, id};
-use crate::error::{ErrorKind, Error};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Job, Run};
+
+statements! {
+    SEARCH_TERM(INT8) = "SELECT coalesce(NULLIF(btrim(email), ''), concat_ws(' ', first_name, last_name))
+        FROM patients WHERE id = $1";
+}
 
 /// So many patients in a row of whom no answer came.
 const IN_A_ROW: u32 = 2;
@@ -178,11 +183,8 @@ impl<'a> Reading<'a> {
             Query::Since { date } => vec![("updatedSince", date.to_string())],
             Query::Deleted => vec![("deletedOnly", "true".to_owned())],
             Query::Client { patient, from, to } => {
-                let search = async |tx: &Transaction<'_>| {
-                    let search = "SELECT coalesce(NULLIF(btrim(email), ''), concat_ws(' ', first_name, last_name))
-                                  FROM patients WHERE id = $1";
-                    Ok(tx.query_typed_one(search, &[(patient, Type::INT8)]).await?.get::<_, String>(0))
-                };
+                let search =
+                    async |tx: &Transaction<'_>| Ok(SEARCH_TERM.one(tx, &[patient]).await?.get::<_, String>(0));
                 let client = self.run.read("looking for the patient to ask for", search).await?;
                 [vec![("client", client)], window(from, to)].concat()
             }

@@ -1,11 +1,16 @@
 //! Whose appointments a run is to bring.
 
 use tokio_postgres::Transaction;
-use tokio_postgres::types::Type;
 
 use super::SyncPracticeq;
 use crate::clinic::actor::refused;
+use crate::db::statements;
 use crate::error::Error;
+
+statements! {
+    ALLOWED(INT8, INT8, INT8) = include_str!("allowed.sql");
+    SCOPE(INT8, INT8) = include_str!("scope.sql");
+}
 
 pub struct Scope {
     /// Patients with an active affiliation, each once.
@@ -18,8 +23,7 @@ impl Scope {
     /// Refuses what is not there, and a case manager who asks for others than their own.
     pub async fn of(tx: &Transaction<'_>, job: &SyncPracticeq, actor: Option<i64>) -> Result<Self, Error> {
         let (organization, patient) = (job.organization, job.patient);
-        let parameters = [(&organization as _, Type::INT8), (&patient as _, Type::INT8), (&actor as _, Type::INT8)];
-        let row = tx.query_typed_one(include_str!("allowed.sql"), &parameters).await?;
+        let row = ALLOWED.one(tx, &[&organization, &patient, &actor]).await?;
         let id = organization.or(patient).unwrap_or_default();
         let refuse = |code, message| Err(refused(code, message));
         match ["organization", "patient", "in_scope", "allowed"].map(|column| row.get::<_, bool>(column)) {
@@ -36,7 +40,7 @@ impl Scope {
             }
             _ => {}
         }
-        let rows = tx.query_typed(include_str!("scope.sql"), &parameters[..2]).await?;
+        let rows = SCOPE.all(tx, &[&organization, &patient]).await?;
         let ids = |unknown: bool| {
             let rows = rows.iter().filter(move |row| !unknown || row.get("unknown"));
             rows.map(|row| row.get("id")).collect()

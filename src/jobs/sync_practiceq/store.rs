@@ -5,7 +5,6 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 use uuid::Uuid;
@@ -14,23 +13,23 @@ use super::read::Reading;
 use super::{End, Report};
 use crate::clients::practiceq::{Appointment, NO_ID, Unreadable};
 use crate::clinic::outbox;
-use crate::error::{ErrorKind, Error};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Id, NotDone, apply, count};
 
-/// A name without what makes no difference.
-fn folded(text: &str) -> String {
-    format!(include_str!("normalized_name.part.sql"), text = text)
-}
-
-/// The rule.
-fn statement() -> String {
-    format!(
+statements! {
+    STORE(JSONB, TIMESTAMPTZ, UUID, INT8, INT8_ARRAY) = format!(
         include_str!("store.sql"),
         folded_name = folded("r.client_name"),
         folded_patient = folded("concat_ws(' ', p.first_name, p.last_name)"),
         told = TOLD,
         outbox = outbox::NOTIFIED
-    )
+    );
+}
+
+/// A name without what makes no difference.
+fn folded(text: &str) -> String {
+    format!(include_str!("normalized_name.part.sql"), text = text)
 }
 
 pub(super) const TOLD: &str = include_str!("change_notices.part.sql");
@@ -49,14 +48,7 @@ pub struct Stored<'a> {
 
 impl Stored<'_> {
     async fn store(&self, tx: &Transaction<'_>, rows: &Value) -> Result<Row, Error> {
-        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
-            (rows, Type::JSONB),
-            (self.now, Type::TIMESTAMPTZ),
-            (self.run, Type::UUID),
-            (self.log, Type::INT8),
-            (self.only, Type::INT8_ARRAY),
-        ];
-        Ok(tx.query_typed_one(&statement(), &parameters).await?)
+        STORE.one(tx, &[rows, self.now, self.run, self.log, self.only]).await
     }
 }
 

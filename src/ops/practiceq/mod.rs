@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
-crate::db::statements! {}
+crate::db::statements! {
+    of report, unmatched;
+}
 
 /// Decide whose an appointment is where the sync could not tell; see how the sync does
 #[derive(Args)]

@@ -4,10 +4,17 @@ use chrono::NaiveDate;
 use clap::Args;
 use serde_json::{Value, json};
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 
+use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::command::{CommandContext, Output, listing};
+use crate::db::statements;
 use crate::error::Error;
+
+statements! {
+    SUCCESS(TIMESTAMPTZ) = include_str!("success.sql");
+    DISCOVERED(TIMESTAMPTZ) = format!(include_str!("discovered.sql"), zone = ACCOUNT_ZONE);
+    DURATIONS(TIMESTAMPTZ) = include_str!("durations.sql");
+}
 
 /// Cells of the longest bar.
 const BAR: usize = 40;
@@ -30,12 +37,11 @@ impl ReportArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let found = context
             .read(async |tx, now| {
-                let now = [(&now as _, Type::TIMESTAMPTZ)];
-                let discovered = tx.query_typed(include_str!("discovered.sql"), &now).await?;
+                let discovered = DISCOVERED.all(tx, &[&now]).await?;
                 Ok(Found {
-                    success: tx.query_typed_one(include_str!("success.sql"), &now).await?,
+                    success: SUCCESS.one(tx, &[&now]).await?,
                     discovered: discovered.iter().map(|row| (row.get("day"), row.get("appointments"))).collect(),
-                    durations: tx.query_typed(include_str!("durations.sql"), &now).await?,
+                    durations: DURATIONS.all(tx, &[&now]).await?,
                 })
             })
             .await?;

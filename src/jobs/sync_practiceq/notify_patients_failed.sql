@@ -7,7 +7,7 @@ staged AS (
            format('%s patients failed in the sync; rounds runs show %s lists them.', $1, $3) AS body,
            jsonb_build_object('patients_failed', $1, 'sync_log_id', $4) AS metadata,
            'sync_log' AS entity, coalesce($4::text, '') AS entity_id,
-           concat_ws(':', 'practiceq_failed', ($2 AT TIME ZONE 'America/Denver')::date) AS episode,
+           concat_ws(':', 'practiceq_failed', ($2 AT TIME ZONE '{zone}')::date) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $2 AS staged_at, $3 AS run_id
     FROM users u WHERE u.active AND u.role = 'HOSPITAL_ADMIN'
 ),
