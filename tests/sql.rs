@@ -77,9 +77,9 @@ fn statement(path: &str) -> String {
         .replace("{least}", "$3")
         .replace("{timestamp}", "paid_to_provider_ts")
         .replace("{holds}", &read(HOLDS))
-        .replace("{folded_name}", &folded("r.client_name"))
-        .replace("{folded_patient}", &folded("concat_ws(' ', p.first_name, p.last_name)"))
-        .replace("{told}", &rule("sync_practiceq/change_notices"))
+        .replace("{client_name}", &normalized_name("r.client_name"))
+        .replace("{patient_name}", &normalized_name("concat_ws(' ', p.first_name, p.last_name)"))
+        .replace("{change_notices}", &rule("sync_practiceq/change_notices"))
         .replace("{outbox}", &read("src/clinic/outbox.part.sql"))
         .replace("{zone}", "America/Denver")
         .replace("({lost})", "NULL")
@@ -93,7 +93,7 @@ fn statement(path: &str) -> String {
 }
 
 /// A name without what makes no difference.
-fn folded(text: &str) -> String {
+fn normalized_name(text: &str) -> String {
     rule("sync_practiceq/normalized_name").replace("{text}", text)
 }
 
@@ -266,11 +266,11 @@ fn types_of_the_sync(path: &str) -> &'static str {
     match path {
         "jobs/sync_practiceq/store.sql" => "(jsonb, timestamptz, uuid, bigint, bigint[])",
         "jobs/sync_practiceq/delete.sql" => "(bigint[], timestamptz, uuid, timestamptz)",
-        "jobs/sync_practiceq/listed.sql" | "jobs/sync_practiceq/forgotten.sql" => "(text[])",
-        "jobs/sync_practiceq/unseen.sql" => "(timestamptz, timestamptz, text[], timestamptz)",
-        "jobs/sync_practiceq/missed.sql" => "(bigint[], bigint)",
+        "jobs/sync_practiceq/live.sql" | "jobs/sync_practiceq/discard_deleted.sql" => "(text[])",
+        "jobs/sync_practiceq/discard_unseen.sql" => "(timestamptz, timestamptz, text[], timestamptz)",
+        "jobs/sync_practiceq/note_missed.sql" => "(bigint[], bigint)",
         "jobs/sync_practiceq/missing.sql" => "(timestamptz, timestamptz, text[], timestamptz, bigint)",
-        "jobs/sync_practiceq/rate_limit.sql" => "(bigint, bigint, bigint, bigint, boolean, text, uuid)",
+        "jobs/sync_practiceq/permit.sql" => "(bigint, bigint, bigint, bigint, boolean, text, uuid)",
         "jobs/sync_practiceq/open.sql" => "(text, bigint, bigint, bigint, uuid)",
         "jobs/sync_practiceq/close.sql" => {
             "(bigint, text, text, bigint, bigint, bigint, bigint, bigint, bigint, jsonb, bigint[], bigint[], timestamptz, text, boolean)"

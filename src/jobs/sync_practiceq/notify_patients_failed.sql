@@ -1,5 +1,5 @@
--- Tells the admins that many patients cannot be synced, once a day by the account's clock.
--- $1 how many bigint · $2 now timestamptz · $3 run id uuid · $4 id of the log bigint; a dry run has none
+-- Stages the notice to the admins that many patients cannot be synced: once a day, by the account's clock.
+-- $1 how many bigint · $2 now timestamptz · $3 run id uuid · $4 id of the log bigint; NULL: a dry run
 WITH
 staged AS (
     SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,

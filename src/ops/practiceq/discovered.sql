@@ -1,4 +1,5 @@
--- How many appointments were new on each day of the last 30 on which a sync ran, by the account's clock, the newest first.
+-- The number of new appointments on each of the last 30 days on which a sync ran, by the account's clock, the newest
+-- day first.
 -- $1 now timestamptz
 SELECT (started_at AT TIME ZONE '{zone}')::date AS day, sum(appointments_new)::bigint AS appointments
 FROM sync_logs

@@ -1,4 +1,5 @@
-//! `rounds practiceq`: what the sync could not decide, for a person who can; and how the sync does.
+//! `rounds practiceq`: a person decides about the appointments that the sync could not match, and sees how the sync
+//! does.
 
 mod report;
 mod unmatched;

@@ -1,4 +1,4 @@
-//! `rounds practiceq unmatched`: appointments that matched nobody or several, and what a person says of them.
+//! `rounds practiceq unmatched`: appointments that matched no patient or several, for a person to decide.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::clinic::actor::{ADMIN, refused};
 use crate::command::{CommandContext, Moment, Output, held, listing, shown};
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
-use crate::jobs::sync_practiceq::{Stored, store_one};
+use crate::jobs::sync_practiceq::StoreContext;
 use crate::output::stamp;
 
 statements! {
@@ -24,7 +24,7 @@ statements! {
     KNOWN_CLIENT(TEXT) = "SELECT FROM practiceq_clients WHERE client_id = $1 AND patient_id IS NOT NULL";
 }
 
-/// Who may decide, and see whom it is about.
+/// The roles that may decide, and may see the names.
 const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", "CASE_MANAGER"];
 
 /// Appointments that matched nobody or several
@@ -153,7 +153,7 @@ fn cells(row: &Row, person: Option<&Row>) -> Vec<String> {
     cells
 }
 
-/// Holds the open rows that a decision is about, the one that was named first.
+/// Locks the open rows that a decision is about; the one that the user named is the first.
 async fn hold(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment) -> Result<Vec<Row>, Error> {
     moment.actor.require(STAFF, "deciding whose an appointment is")?;
     let rows = HOLD.all(tx, &[&id, &with_client]).await;
@@ -179,8 +179,14 @@ impl LinkArgs {
         let by = moment.actor.id;
         let text =
             format!("Appointment {id} is patient {patient}'s{dry}, by user {by}; {appointments} in the chart.\n");
-        let json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": "linked", "patient_id": patient,
-                           "appointments": appointments });
+        let json = json!({
+            "ok": true,
+            "dry_run": context.args.dry_run,
+            "id": id,
+            "status": "linked",
+            "patient_id": patient,
+            "appointments": appointments,
+        });
         Ok(Output::done(json, text))
     }
 
@@ -189,15 +195,16 @@ impl LinkArgs {
         self.check(tx, rows[0].get("client_id"), moment.actor.id).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
         LINK.execute(tx, &[&ids, &self.patient, &moment.actor.id, &moment.now, &self.id]).await?;
-        let stored = Stored { now: &moment.now, run: &None, log: &None, only: &None };
+        let context = StoreContext { now: moment.now, run: None, log: None, only_patients: None };
         let mut appointments = 0;
         for row in &rows {
-            appointments += store_one(tx, stored, &row.get("content")).await?;
+            appointments += context.store_kept(tx, &row.get("content")).await?;
         }
         if appointments == rows.len() as u64 {
             return Ok(appointments);
         }
-        let message = "a visit of the client is held by somebody else, or newer than what was read; nothing was changed; try again";
+        let message = "a visit of the client is held by somebody else, or newer than what was read; \
+                       nothing was changed; try again";
         Err(Error::new("CHANGED", ErrorKind::Other, message))
     }
 
