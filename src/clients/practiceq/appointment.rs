@@ -1,4 +1,4 @@
-//! An appointment as the account tells it, tolerant of what may be missing, and no more of it than is stored.
+//! An appointment as the account sends it. Only the fields that are stored are read, and most of them may be missing.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use reqwest::Url;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::clients::nppes::hex;
 
-/// Neither `Debug` nor `Display`: it names a person. `Serialize` is for the database.
+/// It has neither `Debug` nor `Display`, since it names a person. `Serialize` is for the database.
 #[derive(Clone, Serialize)]
 pub struct Appointment {
     pub external_id: String,
@@ -31,16 +31,16 @@ pub struct Appointment {
     pub location_name: Option<String>,
     pub meeting_url: Option<String>,
     pub modified_at: Option<DateTime<Utc>>,
-    /// Of everything that is written of it.
+    /// A hash of all fields that are written to the visit.
     pub hash: String,
-    /// When it was asked for.
+    /// When the account was asked for it.
     pub read_at: DateTime<Utc>,
 }
 
-/// What a row without an id is called.
+/// Stands for the id of a row that has none.
 pub const NO_ID: &str = "?";
 
-/// A row that cannot be stored: its id, where it has one, and why.
+/// A row that cannot be stored.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unreadable {
     pub id: String,
@@ -77,7 +77,7 @@ impl Appointment {
             service_name: text(&row["ServiceName"]),
             location_name: text(&row["LocationName"]),
             meeting_url: text(&row["TelehealthInfo"]["JoinUrl"]).and_then(|url| web(&url)),
-            // A time to come would make everything that is read later older than this.
+            // A time far ahead would make every later version of the appointment seem older.
             modified_at: instant(&row["LastModified"]).filter(|at| *at < read_at + TimeDelta::days(1)),
             hash: String::new(),
             read_at,
@@ -96,7 +96,7 @@ impl Appointment {
     }
 }
 
-/// What the clinic calls it.
+/// The clinic's status for one of the account's.
 fn status(theirs: &str) -> Option<&'static str> {
     match theirs {
         "Confirmed" => Some("CONFIRMED"),
@@ -107,7 +107,7 @@ fn status(theirs: &str) -> Option<&'static str> {
     }
 }
 
-/// A text or a number as text; nothing where it is empty.
+/// A text, or a number as text; None where it is empty.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -128,21 +128,21 @@ fn number(value: &Value) -> Option<f64> {
 /// Milliseconds since 1970, as an integer, a float or a text of either; or RFC 3339.
 fn instant(value: &Value) -> Option<DateTime<Utc>> {
     let instant = match number(value) {
-        // Exact: no time that anybody keeps needs more than 53 bits.
+        // The conversion is exact: no time in these years needs more than 53 bits.
         Some(milliseconds) => DateTime::from_timestamp_millis(milliseconds.round() as i64)?,
         None => DateTime::parse_from_rfc3339(value.as_str()?.trim()).ok()?.to_utc(),
     };
     (1970..=2200).contains(&instant.year()).then_some(instant)
 }
 
-/// A day, in ISO 8601 or as Americans write it; of an instant, its day in UTC.
+/// A day in ISO 8601 or in the American form; the day in UTC where an instant is given.
 fn date(value: &Value) -> Option<NaiveDate> {
     let date = match value {
         Value::String(text) if number(value).is_none() => {
             let iso = || text.trim().get(..10)?.parse().ok();
             iso().or_else(|| NaiveDate::parse_from_str(text.split_whitespace().next()?, "%m/%d/%Y").ok())
         }
-        // A number of less than a day is a year, or stands for nothing.
+        // A number of less than a day is no instant: it is a year, or stands for a missing value.
         _ => {
             let milliseconds = number(value)?.round() as i64;
             let instant = DateTime::from_timestamp_millis(milliseconds).filter(|_| milliseconds.abs() >= 86_400_000);
@@ -152,15 +152,15 @@ fn date(value: &Value) -> Option<NaiveDate> {
     date.filter(|date| (1850..=2200).contains(&date.year()))
 }
 
-/// A link of the web as browsers write it.
+/// A link of the web, normalized as browsers do.
 fn web(text: &str) -> Option<String> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     Some(url.into()).filter(|url: &String| url.len() <= 2048)
 }
 
-/// The id of a row, where it is one.
+/// The id of a row; None where it cannot be used as one.
 pub fn id(row: &Value) -> Option<String> {
-    // It stands in an address and in log lines.
+    // It is put into a URL and into log lines.
     text(&row["Id"])
         .filter(|id| id.len() <= 128 && !id.chars().any(char::is_control) && !matches!(id.as_str(), "." | ".."))
 }

@@ -1,32 +1,37 @@
--- From `changes` (id, patient_id, zone, kind, old_starts_at, starts_at, modified_at) to what is staged: the case managers of the
--- patient's organizations are told of what matters today or tomorrow, by the facility's clock, and is not over.
-matters AS MATERIALIZED (
-    SELECT c.*, greatest(c.old_starts_at, c.starts_at) AS until, to_char(c.old_starts_at AT TIME ZONE c.zone, 'Dy DD Mon HH24:MI') AS was,
-           to_char(c.starts_at AT TIME ZONE c.zone, 'Dy DD Mon HH24:MI') AS is
+-- Stages the notices of changed appointments: the case managers of the patient's organizations are told of a visit that
+-- is today or tomorrow, by the facility's clock, and not over.
+-- The caller provides a CTE changes (id, patient_id, zone, kind, old_starts_at, starts_at, modified_at), $2 now
+-- timestamptz and $3 run id uuid. CTEs that end with a comma; the caller continues with the outbox.
+relevant AS MATERIALIZED (
+    SELECT c.*, greatest(c.old_starts_at, c.starts_at) AS until,
+           to_char(c.old_starts_at AT TIME ZONE c.zone, 'Dy DD Mon HH24:MI') AS old_time,
+           to_char(c.starts_at AT TIME ZONE c.zone, 'Dy DD Mon HH24:MI') AS new_time
     FROM changes c
     WHERE EXISTS (SELECT FROM unnest(ARRAY[c.old_starts_at, c.starts_at]) AS t (at)
-                  WHERE t.at > $2 AND (t.at AT TIME ZONE c.zone)::date - ($2 AT TIME ZONE c.zone)::date BETWEEN 0 AND 1)
+                  WHERE t.at > $2
+                    AND (t.at AT TIME ZONE c.zone)::date - ($2 AT TIME ZONE c.zone)::date BETWEEN 0 AND 1)
 ),
 staged AS (
     SELECT DISTINCT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
            'APPOINTMENT_CHANGED' AS type, 'HIGH' AS priority,
-           CASE m.kind WHEN 'TIME' THEN 'Visit moved' WHEN 'PRACTITIONER' THEN 'Practitioner changed'
+           CASE c.kind WHEN 'TIME' THEN 'Visit moved' WHEN 'PRACTITIONER' THEN 'Practitioner changed'
                        WHEN 'LINK' THEN 'Meeting link changed' WHEN 'CANCELLED' THEN 'Visit cancelled'
                        WHEN 'DELETED' THEN 'Visit deleted' ELSE 'Visit takes place after all' END AS title,
-           format(CASE m.kind WHEN 'TIME' THEN '%s %s: the visit of %s is now on %s.'
+           format(CASE c.kind WHEN 'TIME' THEN '%s %s: the visit of %s is now on %s.'
                               WHEN 'PRACTITIONER' THEN '%s %s: the visit on %4$s is with another practitioner.'
                               WHEN 'LINK' THEN '%s %s: the visit on %4$s has another meeting link.'
                               WHEN 'CANCELLED' THEN '%s %s: the visit of %s is cancelled.'
                               WHEN 'DELETED' THEN '%s %s: the visit of %s is no longer there.'
                               ELSE '%s %s: the visit on %4$s takes place after all.' END,
-                  p.first_name, p.last_name, m.was, m.is) AS body,
-           jsonb_build_object('appointment_id', m.id, 'kind', m.kind, 'starts_at', m.starts_at) AS metadata,
-           'appointment' AS entity, m.id::text AS entity_id,
-           concat_ws(':', 'practiceq', m.id, m.kind, EXTRACT(epoch FROM m.starts_at), EXTRACT(epoch FROM m.modified_at)) AS episode,
-           false AS suppressed, m.until AS expires_at, $2 AS staged_at, $3 AS run_id
-    FROM matters m
-    JOIN patients p ON p.id = m.patient_id
-    JOIN patient_organization_affiliations l ON l.patient_id = m.patient_id AND l.status = 'active'
+                  p.first_name, p.last_name, c.old_time, c.new_time) AS body,
+           jsonb_build_object('appointment_id', c.id, 'kind', c.kind, 'starts_at', c.starts_at) AS metadata,
+           'appointment' AS entity, c.id::text AS entity_id,
+           concat_ws(':', 'practiceq', c.id, c.kind, EXTRACT(epoch FROM c.starts_at),
+                     EXTRACT(epoch FROM c.modified_at)) AS episode,
+           false AS suppressed, c.until AS expires_at, $2 AS staged_at, $3 AS run_id
+    FROM relevant c
+    JOIN patients p ON p.id = c.patient_id
+    JOIN patient_organization_affiliations l ON l.patient_id = c.patient_id AND l.status = 'active'
     JOIN organization_users x ON x.organization_id = l.organization_id AND x.role = 'CASE_MANAGER'
     JOIN users u ON u.id = x.user_id AND u.active
 ),

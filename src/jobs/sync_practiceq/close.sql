@@ -1,20 +1,21 @@
--- Closes the log of a run, and says of the patients whose visits were all read since when.
--- $1 id bigint · $2 status text · $3 error message text · $4 .. $9 appointments new, updated, unchanged, errors, patients processed,
--- patients failed bigint · $10 metadata jsonb · $11 patients that were read bigint[]; NULL: all · $12 patients that failed bigint[] ·
--- $13 since when timestamptz · $14 the external id of what one appointment was asked for text · $15 whether all was read, and not
--- what changed alone, boolean
+-- Closes the log of a run, and notes on the affiliations of patients since when their visits are fresh.
+-- $1 id bigint · $2 status text · $3 error message text
+-- $4 to $9 appointments new, updated, unchanged, errors, patients processed, patients failed bigint
+-- $10 metadata jsonb · $11 patients that were read bigint[]; NULL: all · $12 patients that failed bigint[]
+-- $13 fresh since timestamptz
+-- $14 external id of the run's one appointment text · $15 whether all visits were read, and not only changes, boolean
 WITH
 clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ),
--- An affiliation that somebody holds right now is as fresh as it was. What only changed is not all: that was read before, or never.
+-- An affiliation that somebody else holds keeps its instant. Changes alone refresh only a patient who was read before.
 free AS MATERIALIZED (
     SELECT id FROM patient_organization_affiliations l
     WHERE l.status = 'active' AND ($11::bigint[] IS NULL OR l.patient_id = ANY ($11)) AND l.patient_id <> ALL ($12)
       AND ($15 OR l.last_practiceq_sync_at IS NOT NULL)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ),
-read AS (
+fresh AS (
     UPDATE patient_organization_affiliations l SET last_practiceq_sync_at = greatest(last_practiceq_sync_at, $13)
     FROM free WHERE l.id = free.id
 )

@@ -1,26 +1,38 @@
-//! `rounds sync-practiceq`: the appointments of an IntakeQ/PracticeQ account, fresh every morning and through the day.
+//! `rounds sync-practiceq`: brings the appointments of an IntakeQ/PracticeQ account, every morning and through the day.
 //!
-//! Rule: an appointment of the account is in a patient's chart if and only if its client is known to be that patient, or it has
-//! the e-mail of that patient alone together with the date of birth or the name, it is for one client, and the patient has an
-//! active affiliation when it is read. It is written if and only if what was read differs from what is stored and is not older. It is marked as
-//! deleted if and only if the account lists it as deleted, does not know it when asked for it, or gives it to somebody else.
+//! Rule: an appointment of the account is in a patient's chart if and only if its client is known to be that patient,
+//! or it has the e-mail of that patient alone together with the date of birth or the name, it is for one client, and
+//! the patient has an active affiliation when it is read. It is written if and only if what was read differs from what
+//! is stored and is not older. It is marked as deleted if and only if the account lists it as deleted, does not know it
+//! when asked for it, or gives it to somebody else.
 //!
-//! Safe to run again: a row is compared with what is stored before it is written; each page is a transaction; the requests of all
-//! processes are counted in one place before they are sent; a run that had to stop says where the next goes on.
+//! Safe to run again: a row is compared with what is stored before it is written; each page is a transaction; the
+//! requests of all processes are counted in one place before they are sent; a run that had to stop saves where the next
+//! one continues.
 //!
-//! Leaves alone: what people here write of a visit, and its status once they have moved it on; visits that somebody holds right
-//! now; and what it cannot tell whose it is, which waits for a person (`practiceq_unmatched`).
+//! Leaves alone: the fields of a visit that the clinic's people write, and its status once they have changed it; visits
+//! that somebody else holds; and appointments of which it cannot tell whose they are, which wait for a person
+//! (`practiceq_unmatched`).
+//!
+//! `session` runs the steps. It calls `scope` (whose appointments), `plan` and `query` (which lists), `fetch` with
+//! `rate_limit` and `progress` (the requests), `store` with `seen` (the pages), `deletions`, and `log` with `ending`.
 
-mod absence;
-mod budget;
+mod deletions;
+mod end;
+mod ending;
+mod fetch;
+mod lane;
 mod log;
 mod plan;
-mod read;
+mod progress;
+mod query;
+mod rate_limit;
+mod report;
 mod scope;
-mod show;
+mod seen;
+mod session;
 mod store;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,17 +41,26 @@ use reqwest::Url;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
-use crate::clinic::actor::{ADMIN, SUPERVISORS};
+use self::lane::Lane;
+use self::query::WindowDays;
+use self::rate_limit::RateLimits;
+use self::report::Report;
+use self::session::{Session, Task};
 use crate::clients::address;
 use crate::clients::practiceq::PracticeQ;
-use crate::error::{ErrorKind, Error};
-use crate::run::{Counts, Halt, Job, NotDone, Run, RunArgs};
-pub use store::{Stored, store_one};
+use crate::clinic::actor::{ADMIN, SUPERVISORS};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
+use crate::run::{Halt, Job, Run, RunArgs};
 
-crate::db::statements! {}
+pub use self::store::StoreContext;
 
-/// While a person waits.
-const BY_HAND: Duration = Duration::from_secs(5 * 60);
+statements! {
+    of deletions, log, plan, query, rate_limit, scope, store;
+}
+
+/// The time limit of a run for which a person waits.
+const BY_HAND_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 /// Bring the appointments of an IntakeQ/PracticeQ account; without a choice, all of the window
 #[derive(Args, Serialize)]
@@ -76,90 +97,7 @@ pub struct SyncPracticeq {
     #[arg(long, env = "ROUNDS_PRACTICEQ_AHEAD_DAYS", value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(0..=3650))]
     pub ahead_days: u32,
     #[command(flatten)]
-    pub limits: budget::Limits,
-}
-
-/// scanned = new + updated + deleted + skipped + failed.
-#[derive(Debug, Default, Serialize)]
-pub struct Report {
-    sync_log_id: Option<i64>,
-    /// In scope of the run, each once.
-    total_patients: u64,
-    patients_processed: u64,
-    patients_failed: u64,
-    total_appointments: Appointments,
-    deleted: u64,
-    /// For a person to decide.
-    unmatched: u64,
-    /// It did not come to its end.
-    #[serde(skip)]
-    stopped: bool,
-    /// Of practitioners whose doctor is not known; their visits have none.
-    unknown_practitioners: u64,
-    notifications: u64,
-    pages: u64,
-    requests: u64,
-    scanned: u64,
-    /// `unchanged`; `unmatched` and `ignored`, what a person decides and has decided; `out_of_scope`, of patients without an active
-    /// affiliation; `other_patient`, not asked for; `older` than what is stored.
-    #[serde(flatten)]
-    not_done: NotDone,
-    #[serde(skip)]
-    practitioners: BTreeSet<String>,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Appointments {
-    new: u64,
-    updated: u64,
-    unchanged: u64,
-    errors: u64,
-}
-
-impl crate::run::Report for Report {
-    fn counts(&self) -> Counts<'_> {
-        let Appointments { new, updated, .. } = self.total_appointments;
-        Counts { scanned: self.scanned, processed: new + updated + self.deleted, not_done: &self.not_done }
-    }
-
-    fn sentence(&self) -> Option<String> {
-        let Appointments { new, updated, unchanged, .. } = self.total_appointments;
-        if self.stopped {
-            return Some(format!("Stopped early. New: {new} | Updated: {updated} | Unchanged: {unchanged}"));
-        }
-        let patients = self.patients_processed;
-        Some(format!(
-            "Successfully synced {patients} patients. New: {new} | Updated: {updated} | Unchanged: {unchanged}"
-        ))
-    }
-}
-
-/// Why the reading ends before its end.
-enum End {
-    /// The next run goes on where this one was.
-    Stop {
-        code: &'static str,
-        message: String,
-    },
-    Halt(Halt),
-}
-
-impl End {
-    fn stop(code: &'static str, message: impl Into<String>) -> Self {
-        Self::Stop { code, message: message.into() }
-    }
-}
-
-impl From<Halt> for End {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
-    }
-}
-
-impl From<Error> for End {
-    fn from(error: Error) -> Self {
-        Self::Halt(error.into())
-    }
+    pub limits: RateLimits,
 }
 
 impl Job for SyncPracticeq {
@@ -167,18 +105,14 @@ impl Job for SyncPracticeq {
     type Report = Report;
 
     fn lane(&self) -> String {
-        match (self.patient, self.organization, &self.appointment) {
-            (Some(id), ..) => format!("patient:{id}"),
-            (_, Some(id), _) => format!("organization:{id}"),
-            (.., Some(id)) => format!("appointment:{id}"),
-            _ if self.incremental => "incremental".to_owned(),
-            _ => "full".to_owned(),
-        }
+        self.lane().to_string()
     }
 
     fn roles(&self) -> &'static [&'static str] {
-        let of_an_organization = self.patient.is_some() || self.organization.is_some();
-        if of_an_organization { &[ADMIN, "SUPERVISOR", "CASE_MANAGER"] } else { SUPERVISORS }
+        match self.lane() {
+            Lane::Patient(_) | Lane::Organization(_) => &[ADMIN, "SUPERVISOR", "CASE_MANAGER"],
+            Lane::Full | Lane::Incremental | Lane::Appointment(_) => SUPERVISORS,
+        }
     }
 
     fn check(&self, _run: &RunArgs) -> Result<(), Error> {
@@ -186,20 +120,29 @@ impl Job for SyncPracticeq {
     }
 
     async fn time_limit(&self, _tx: &Transaction<'_>) -> Result<Option<Duration>, Error> {
-        Ok(self.is_by_hand().then_some(BY_HAND))
+        Ok(self.lane().is_by_hand().then_some(BY_HAND_LIMIT))
     }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
-        let api = PracticeQ::new(&self.base_url, &self.key()?)?;
-        let mut reading = read::Reading::open(self, run, api, report).await?;
-        let outcome = reading.read().await;
-        reading.close(outcome).await
+        let task = Task {
+            lane: self.lane(),
+            window_days: WindowDays { back: self.back_days, ahead: self.ahead_days },
+            api: PracticeQ::new(&self.base_url, &self.key()?)?,
+            limits: &self.limits,
+        };
+        Session::open(run, task, report).await?.run().await
     }
 }
 
 impl SyncPracticeq {
-    fn is_by_hand(&self) -> bool {
-        self.patient.is_some() || self.organization.is_some() || self.appointment.is_some()
+    fn lane(&self) -> Lane {
+        match (self.patient, self.organization, &self.appointment) {
+            (Some(id), ..) => Lane::Patient(id),
+            (_, Some(id), _) => Lane::Organization(id),
+            (.., Some(id)) => Lane::Appointment(id.clone()),
+            _ if self.incremental => Lane::Incremental,
+            _ => Lane::Full,
+        }
     }
 
     fn key(&self) -> Result<String, Error> {
@@ -221,7 +164,7 @@ impl SyncPracticeq {
     }
 }
 
-/// A URL with a slash at its end; the key does not travel in clear.
+/// The base URL, ended with a slash. It must be HTTPS, so that the key is not sent in clear; except for this host.
 fn base(text: &str) -> Result<Url, String> {
     let url = address(&format!("{}/", text.trim_end_matches('/')))?;
     let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));

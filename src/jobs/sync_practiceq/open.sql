@@ -1,18 +1,19 @@
--- Closes what runs left open that are no more, and opens the log of this one.
--- $1 sync type text · $2 organization bigint · $3 patient bigint · $4 who started it, a user's id bigint · $5 run id uuid
+-- Opens the log of a run, and closes the logs of runs that died.
+-- $1 sync type text · $2 organization bigint · $3 patient bigint · $4 who started it, a user's id bigint
+-- $5 run id uuid
 WITH
 clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ),
 dead AS (
     UPDATE sync_logs l
-    SET status = 'failed', completed_at = clock.now, duration_ms = floor(EXTRACT(epoch FROM clock.now - l.started_at) * 1000),
+    SET status = 'failed', completed_at = clock.now,
+        duration_ms = floor(EXTRACT(epoch FROM clock.now - l.started_at) * 1000),
         error_message = 'the run died; what it had read by then is stored'
     FROM clock
     WHERE l.status = 'in_progress'
       AND NOT EXISTS (SELECT FROM cron_job_runs r
-                      WHERE r.id = l.run_id AND r.status = 'RUNNING' AND r.deadline_at > clock.now - interval '30 s'
-                        AND r.heartbeat_at > clock.now - make_interval(secs => r.lease_ms / 1000.0))
+                      WHERE r.id = l.run_id AND r.status = 'RUNNING' AND ({lost}) IS NULL)
 )
 INSERT INTO sync_logs (sync_type, organization_id, patient_id, triggered_by_user_id, started_at, run_id)
 SELECT $1, $2, $3, $4, clock.now, $5 FROM clock

@@ -1,197 +1,202 @@
-//! What a run reads, and in which order; where one that had to stop goes on.
+//! The plan of a run: the lists that it reads, in their order, and the page at which it starts. A run that had to stop
+//! saves the rest of its plan, and the next run of the lane continues with that.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
-use chrono_tz::America::Denver;
+use chrono::{DateTime, Days, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_postgres::Transaction;
-use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::SyncPracticeq;
+use super::lane::Lane;
+use super::query::{Query, Window, WindowDays};
 use super::scope::Scope;
+use crate::db::statements;
 use crate::error::Error;
 
-/// An organization with so few patients is read patient by patient, however small the account is.
-const FEW: usize = 10;
-/// What lies so far from the edges of a window surely belongs to it, whatever the zone and whether or not the edges do.
-const SURELY: Days = Days::new(2);
-
-/// A list of the account's, page by page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "list", rename_all = "snake_case")]
-pub enum Query {
-    Window { from: NaiveDate, to: NaiveDate },
-    Client { patient: i64, from: NaiveDate, to: NaiveDate },
-    Since { date: NaiveDate },
-    Deleted,
+statements! {
+    STATE() = "SELECT watermark, sweep_pages FROM practiceq_state";
+    SAVE_STATE(TIMESTAMPTZ, INT8, INT4) = "UPDATE practiceq_state
+        SET watermark = greatest(watermark, $1), sweep = coalesce($2, sweep), sweep_pages = coalesce($3, sweep_pages)";
+    CURSOR(TEXT) = "SELECT query, page FROM practiceq_cursors
+        WHERE lane = $1 AND saved_at > clock_timestamp() - interval '1 day'";
+    SAVE_CURSOR(TEXT, JSONB, INT4, UUID) = "INSERT INTO practiceq_cursors (lane, query, page, saved_at, run_id)
+        VALUES ($1, $2, $3, clock_timestamp(), $4)
+        ON CONFLICT (lane) DO UPDATE
+        SET query = excluded.query, page = excluded.page, saved_at = excluded.saved_at, run_id = excluded.run_id";
+    DELETE_CURSOR(TEXT) = "DELETE FROM practiceq_cursors WHERE lane = $1";
 }
 
-impl Query {
-    /// For the record.
-    pub fn purpose(&self, page: u32) -> String {
-        match self {
-            Self::Window { .. } => format!("window, page {page}"),
-            Self::Client { patient, .. } => format!("patient {patient}, page {page}"),
-            Self::Since { .. } => format!("changes, page {page}"),
-            Self::Deleted => format!("deletions, page {page}"),
-        }
-    }
+/// An organization of at most so many patients is read patient by patient, however small the account is.
+const FEW_PATIENTS: usize = 10;
 
-    pub fn patient(&self) -> Option<i64> {
-        if let Self::Client { patient, .. } = self { Some(*patient) } else { None }
-    }
-}
-
-/// What is left to be read.
 pub struct Plan {
+    pub lane: Lane,
+    /// The lists that are left to be read.
     pub queries: Vec<Query>,
-    /// Of the first of them.
+    /// The next page of the first of them.
     pub page: u32,
     /// Whether an earlier run began it.
-    pub resumed: bool,
+    pub is_resumed: bool,
     pub window: Window,
-    /// The highest LastModified of what was read of it.
-    pub modified: Option<DateTime<Utc>>,
-    /// When it was begun.
+    /// The highest LastModified that was read by the runs of the plan.
+    pub modified_at: Option<DateTime<Utc>>,
+    /// The start of the first run of the plan.
     pub began: DateTime<Utc>,
-    /// Days before and after today that were asked for.
-    days: (u32, u32),
-    /// How many pages the last complete sweep had.
-    pub pages: Option<u32>,
+    days: WindowDays,
+    last_sweep_pages: Option<u32>,
 }
 
-/// The days that are asked for.
-#[derive(Clone, Copy)]
-pub struct Window {
-    pub from: NaiveDate,
-    pub to: NaiveDate,
-}
-
-impl Window {
-    /// Around the account's today.
-    fn around(now: DateTime<Utc>, job: &SyncPracticeq) -> Self {
-        let today = now.with_timezone(&Denver).date_naive();
-        let (back, ahead) = (Days::new(job.back_days.into()), Days::new(job.ahead_days.into()));
-        Self { from: today - back, to: today + ahead }
-    }
-
-    /// From when until when an appointment surely lies in it.
-    pub fn surely(self) -> (DateTime<Utc>, DateTime<Utc>) {
-        let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
-        (midnight(self.from + SURELY), midnight(self.to + Days::new(1) - SURELY))
-    }
-}
-
+/// The rest of a plan, as `practiceq_cursors` keeps it.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     queries: Vec<Query>,
-    modified: Option<DateTime<Utc>>,
+    #[serde(rename = "modified")]
+    modified_at: Option<DateTime<Utc>>,
     began: DateTime<Utc>,
-    days: (u32, u32),
+    days: WindowDays,
+}
+
+/// The facts by which the lists are chosen.
+struct Basis<'a> {
+    lane: &'a Lane,
+    scope: &'a Scope,
+    window: Window,
+    /// The highest LastModified that the runs before have read.
+    watermark: Option<DateTime<Utc>>,
+    last_sweep_pages: Option<u32>,
 }
 
 impl Plan {
-    /// What an earlier run of the lane left within a day, or all.
-    pub async fn of(
+    /// The plan that a run of the lane saved within a day, or a new one.
+    pub async fn load(
         tx: &Transaction<'_>,
-        job: &SyncPracticeq,
-        (lane, now): (&str, DateTime<Utc>),
+        lane: &Lane,
+        days: WindowDays,
+        now: DateTime<Utc>,
         scope: &Scope,
     ) -> Result<Self, Error> {
-        let state = tx.query_typed_one("SELECT watermark, sweep_pages FROM practiceq_state", &[]).await?;
-        let pages = state.get::<_, Option<i32>>("sweep_pages").map(i32::unsigned_abs);
-        let window = Window::around(now, job);
-        let cursor = "SELECT query, page FROM practiceq_cursors
-                      WHERE lane = $1 AND saved_at > clock_timestamp() - interval '1 day'";
-        let cursor = tx.query_typed_opt(cursor, &[(&lane, Type::TEXT)]).await?;
-        let days = (job.back_days, job.ahead_days);
-        // What another version saved, or was asked otherwise, begins anew.
+        let state = STATE.one(tx, &[]).await?;
+        let last_sweep_pages = state.get::<_, Option<i32>>("sweep_pages").map(i32::unsigned_abs);
+        let window = Window::around(now, days);
+        let cursor = CURSOR.opt(tx, &[&lane.to_string()]).await?;
+        // A plan that another version saved, or that has another window, is not continued.
         let saved = cursor
             .and_then(|row| Some((serde_json::from_value::<Saved>(row.get("query")).ok()?, row.get::<_, i32>("page"))));
-        if let Some((Saved { queries, modified, began, .. }, page)) = saved.filter(|(saved, _)| saved.days == days) {
+        let lane = lane.clone();
+        if let Some((saved, page)) = saved.filter(|(saved, _)| saved.days == days) {
+            let Saved { queries, modified_at, began, .. } = saved;
             let window = queries.iter().find_map(Query::window).unwrap_or(window);
             let page = page.unsigned_abs();
-            return Ok(Self { queries, page, resumed: true, window, modified, began, days, pages });
+            return Ok(Self {
+                lane,
+                queries,
+                page,
+                is_resumed: true,
+                window,
+                modified_at,
+                began,
+                days,
+                last_sweep_pages,
+            });
         }
-        let queries = Self::queries(job, scope, window, state.get("watermark"), pages);
-        Ok(Self { queries, page: 1, resumed: false, window, modified: None, began: now, days, pages })
+        let basis = Basis { lane: &lane, scope, window, watermark: state.get("watermark"), last_sweep_pages };
+        let queries = basis.queries();
+        let (page, is_resumed, modified_at, began) = (1, false, None, now);
+        Ok(Self { lane, queries, page, is_resumed, window, modified_at, began, days, last_sweep_pages })
     }
 
-    fn queries(
-        job: &SyncPracticeq,
-        scope: &Scope,
-        Window { from, to }: Window,
-        watermark: Option<DateTime<Utc>>,
-        pages: Option<u32>,
-    ) -> Vec<Query> {
-        let since = |date: DateTime<Utc>| Query::Since { date: date.date_naive() - Days::new(1) };
-        if job.appointment.is_some() {
-            return vec![];
-        }
-        let by_patient = job.patient.is_some()
-            || (job.organization.is_some() && scope.patients.len() <= FEW.max(pages.unwrap_or(0) as usize));
-        if by_patient {
-            let patients = scope.patients.iter().filter(|id| !scope.unknown.contains(id));
-            return patients.map(|patient| Query::Client { patient: *patient, from, to }).collect();
-        }
-        if job.organization.is_some() {
-            return vec![Query::Window { from, to }];
-        }
-        if job.incremental {
-            return vec![watermark.map_or(Query::Since { date: from }, since), Query::Deleted];
-        }
-        [Query::Window { from, to }].into_iter().chain(watermark.map(since)).chain([Query::Deleted]).collect()
+    /// Whether the run reads all of the window, from the first page.
+    pub fn is_sweep(&self) -> bool {
+        self.lane == Lane::Full && !self.is_resumed
     }
 
-    /// Says where the next run of the lane goes on, or that it begins anew.
-    pub async fn save(&self, tx: &Transaction<'_>, lane: &str, run: Uuid, go_on: bool) -> Result<(), Error> {
-        if !go_on || self.queries.is_empty() {
-            tx.execute_typed("DELETE FROM practiceq_cursors WHERE lane = $1", &[(&lane, Type::TEXT)]).await?;
+    /// The number of pages that is to be expected, where one is known.
+    pub fn expected_pages(&self) -> Option<u64> {
+        let pages = self.last_sweep_pages.filter(|_| self.lane == Lane::Full);
+        pages.map(|pages| u64::from(pages) + 2)
+    }
+
+    /// The first list was read.
+    pub fn next_query(&mut self) {
+        self.queries.remove(0);
+        self.page = 1;
+    }
+
+    /// Notes what is known after everything was read. `log` is the id of the run in `sync_logs`.
+    pub async fn save_state(&self, tx: &Transaction<'_>, log: Option<i64>, sweep_pages: u32) -> Result<(), Error> {
+        if !matches!(self.lane, Lane::Full | Lane::Incremental) {
             return Ok(());
         }
-        // What is deleted is decided over all of the list.
-        let page = if self.queries[0] == Query::Deleted { 1 } else { i32::try_from(self.page).unwrap_or(1) };
-        let Self { modified, began, days, .. } = *self;
-        let query = json!(Saved { queries: self.queries.clone(), modified, began, days });
-        tx.execute_typed(
-            "INSERT INTO practiceq_cursors (lane, query, page, saved_at, run_id) VALUES ($1, $2, $3, clock_timestamp(), $4)
-             ON CONFLICT (lane) DO UPDATE
-             SET query = excluded.query, page = excluded.page, saved_at = excluded.saved_at, run_id = excluded.run_id",
-            &[(&lane, Type::TEXT), (&query, Type::JSONB), (&page, Type::INT4), (&run, Type::UUID)],
-        )
-        .await?;
-        Ok(())
+        let sweep = log.filter(|_| self.is_sweep());
+        let pages = i32::try_from(sweep_pages).ok().filter(|_| sweep.is_some());
+        SAVE_STATE.execute(tx, &[&self.modified_at, &sweep, &pages]).await.map(drop)
+    }
+
+    /// Saves the rest of the plan for the next run of the lane; or, where that does not continue, removes what is
+    /// saved.
+    pub async fn save(&self, tx: &Transaction<'_>, run: Uuid, continues: bool) -> Result<(), Error> {
+        let lane = self.lane.to_string();
+        let Some(query) = self.queries.first().filter(|_| continues) else {
+            return DELETE_CURSOR.execute(tx, &[&lane]).await.map(drop);
+        };
+        // Deletions are decided by all of the list, so it is read from its first page again.
+        let page = if *query == Query::Deleted { 1 } else { i32::try_from(self.page).unwrap_or(1) };
+        let Self { modified_at, began, days, .. } = *self;
+        let rest = json!(Saved { queries: self.queries.clone(), modified_at, began, days });
+        SAVE_CURSOR.execute(tx, &[&lane, &rest, &page, &run]).await.map(drop)
     }
 }
 
-impl Query {
-    fn window(&self) -> Option<Window> {
-        match *self {
-            Self::Window { from, to } | Self::Client { from, to, .. } => Some(Window { from, to }),
-            Self::Since { .. } | Self::Deleted => None,
+impl Basis<'_> {
+    fn queries(&self) -> Vec<Query> {
+        let Window { from, to } = self.window;
+        let since = |date: DateTime<Utc>| Query::Since { date: date.date_naive() - Days::new(1) };
+        match self.lane {
+            Lane::Appointment(_) => vec![],
+            Lane::Patient(_) => self.by_patient(),
+            Lane::Organization(_) if self.is_small() => self.by_patient(),
+            Lane::Organization(_) => vec![Query::Window { from, to }],
+            Lane::Incremental => {
+                vec![self.watermark.map_or(Query::Since { date: from }, since), Query::Deleted]
+            }
+            Lane::Full => {
+                let changes = self.watermark.map(since);
+                [Query::Window { from, to }].into_iter().chain(changes).chain([Query::Deleted]).collect()
+            }
         }
+    }
+
+    /// Whether reading patient by patient takes no more requests than reading the window.
+    fn is_small(&self) -> bool {
+        self.scope.patients.len() <= FEW_PATIENTS.max(self.last_sweep_pages.unwrap_or(0) as usize)
+    }
+
+    fn by_patient(&self) -> Vec<Query> {
+        let Window { from, to } = self.window;
+        let patients = self.scope.patients.iter().filter(|id| !self.scope.unknown.contains(id));
+        patients.map(|patient| Query::Client { patient: *patient, from, to }).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use chrono::NaiveDate;
 
     use super::*;
 
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        job: SyncPracticeq,
-    }
+    const DAYS: WindowDays = WindowDays { back: 90, ahead: 90 };
 
-    fn queries(args: &[&str], patients: i64, watermark: Option<&str>, pages: Option<u32>) -> Vec<Query> {
-        let Line { job } = Line::parse_from([&["sync-practiceq"], args].concat());
+    fn queries(
+        lane: &Lane,
+        days: WindowDays,
+        patients: i64,
+        watermark: Option<&str>,
+        last_sweep_pages: Option<u32>,
+    ) -> Vec<Query> {
         let scope = Scope { patients: (1..=patients).collect(), unknown: vec![] };
         let now = "2026-03-02T06:59:59Z".parse().expect("an instant");
         let watermark = watermark.map(|text| text.parse().expect("an instant"));
-        Plan::queries(&job, &scope, Window::around(now, &job), watermark, pages)
+        Basis { lane, scope: &scope, window: Window::around(now, days), watermark, last_sweep_pages }.queries()
     }
 
     fn day(text: &str) -> NaiveDate {
@@ -201,7 +206,7 @@ mod tests {
     #[test]
     fn the_window_is_around_the_accounts_day() {
         let [Query::Window { from, to }, Query::Deleted] =
-            queries(&["--back-days", "1", "--ahead-days", "2"], 0, None, None)[..]
+            queries(&Lane::Full, WindowDays { back: 1, ahead: 2 }, 0, None, None)[..]
         else {
             panic!("the window, and what was deleted");
         };
@@ -212,23 +217,24 @@ mod tests {
     fn changes_are_asked_for_from_the_day_before_the_last() {
         let since = Query::Since { date: day("2026-02-19") };
         let watermark = Some("2026-02-20T00:00:00Z");
-        assert_eq!(queries(&["--incremental"], 0, watermark, None), [since.clone(), Query::Deleted]);
-        assert_eq!(queries(&[], 0, watermark, None)[1..], [since, Query::Deleted]);
-        let first = queries(&["--incremental"], 0, None, None);
+        assert_eq!(queries(&Lane::Incremental, DAYS, 0, watermark, None), [since.clone(), Query::Deleted]);
+        assert_eq!(queries(&Lane::Full, DAYS, 0, watermark, None)[1..], [since, Query::Deleted]);
+        let first = queries(&Lane::Incremental, DAYS, 0, None, None);
         assert_eq!(first, [Query::Since { date: day("2025-12-01") }, Query::Deleted], "nothing is known yet");
     }
 
     #[test]
     fn an_organization_is_read_in_the_cheaper_way() {
-        let by_patient = |patients, pages| queries(&["--organization", "1"], patients, None, pages).len() > 1;
+        let by_patient = |patients, pages| queries(&Lane::Organization(1), DAYS, patients, None, pages).len() > 1;
         assert!(by_patient(10, None) && !by_patient(11, None));
         assert!(by_patient(40, Some(40)) && !by_patient(41, Some(40)));
     }
 
     #[test]
-    fn surely_is_two_days_inside() {
-        let window = Window { from: day("2026-01-01"), to: day("2026-01-31") };
-        let [from, to] = ["2026-01-03T00:00:00Z", "2026-01-30T00:00:00Z"].map(|text| text.parse().expect("an instant"));
-        assert_eq!(window.surely(), (from, to));
+    fn a_saved_plan_has_the_form_that_earlier_versions_read() {
+        let saved = r#"{"queries":[{"list":"deleted"}],"modified":null,"began":"2026-03-02T06:59:59Z","days":[90,80]}"#;
+        let read: Saved = serde_json::from_str(saved).expect("a saved plan");
+        assert_eq!(read.days, WindowDays { back: 90, ahead: 80 });
+        assert_eq!(serde_json::to_string(&read).expect("JSON"), saved);
     }
 }

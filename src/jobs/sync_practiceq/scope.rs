@@ -1,25 +1,29 @@
-//! Whose appointments a run is to bring.
+//! The scope of a run: the patients whose appointments it brings.
 
 use tokio_postgres::Transaction;
-use tokio_postgres::types::Type;
 
-use super::SyncPracticeq;
+use super::lane::Lane;
 use crate::clinic::actor::refused;
+use crate::db::statements;
 use crate::error::Error;
+
+statements! {
+    ALLOWED(INT8, INT8, INT8) = include_str!("allowed.sql");
+    SCOPE(INT8, INT8) = include_str!("scope.sql");
+}
 
 pub struct Scope {
     /// Patients with an active affiliation, each once.
     pub patients: Vec<i64>,
-    /// Those of them who cannot be found in the account: without an e-mail, and no client is known.
+    /// Those of them who cannot be found in the account: without an e-mail, and without a known client.
     pub unknown: Vec<i64>,
 }
 
 impl Scope {
-    /// Refuses what is not there, and a case manager who asks for others than their own.
-    pub async fn of(tx: &Transaction<'_>, job: &SyncPracticeq, actor: Option<i64>) -> Result<Self, Error> {
-        let (organization, patient) = (job.organization, job.patient);
-        let parameters = [(&organization as _, Type::INT8), (&patient as _, Type::INT8), (&actor as _, Type::INT8)];
-        let row = tx.query_typed_one(include_str!("allowed.sql"), &parameters).await?;
+    /// Refuses a patient or an organization that does not exist, and a case manager who asks for those of others.
+    pub async fn find(tx: &Transaction<'_>, lane: &Lane, actor: Option<i64>) -> Result<Self, Error> {
+        let (organization, patient) = (lane.organization(), lane.patient());
+        let row = ALLOWED.one(tx, &[&organization, &patient, &actor]).await?;
         let id = organization.or(patient).unwrap_or_default();
         let refuse = |code, message| Err(refused(code, message));
         match ["organization", "patient", "in_scope", "allowed"].map(|column| row.get::<_, bool>(column)) {
@@ -30,22 +34,19 @@ impl Scope {
             [_, _, false, _] => {
                 return refuse("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation"));
             }
-            [.., false] if job.is_by_hand() => {
+            [.., false] if lane.is_by_hand() => {
                 let message = format!("--actor: user {} is no case manager there", actor.unwrap_or_default());
                 return refuse("ACTOR_NOT_ALLOWED", message);
             }
             _ => {}
         }
-        let rows = tx.query_typed(include_str!("scope.sql"), &parameters[..2]).await?;
-        let ids = |unknown: bool| {
-            let rows = rows.iter().filter(move |row| !unknown || row.get("unknown"));
-            rows.map(|row| row.get("id")).collect()
-        };
-        let of_one = job.appointment.is_some();
-        Ok(if of_one {
-            Self { patients: vec![], unknown: vec![] }
-        } else {
-            Self { patients: ids(false), unknown: ids(true) }
-        })
+        // Whose the one appointment is shows when it is read.
+        if lane.appointment().is_some() {
+            return Ok(Self { patients: vec![], unknown: vec![] });
+        }
+        let rows = SCOPE.all(tx, &[&organization, &patient]).await?;
+        let patients = rows.iter().map(|row| row.get("id")).collect();
+        let unknown = rows.iter().filter(|row| row.get("unknown")).map(|row| row.get("id")).collect();
+        Ok(Self { patients, unknown })
     }
 }

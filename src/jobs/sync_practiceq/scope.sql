@@ -1,4 +1,4 @@
--- The patients in scope, each once, and whether they can be looked for in the account.
+-- The patients in scope, each once, and whether nothing is known by which the account could be searched for them.
 -- $1 only of this organization bigint · $2 only this patient bigint; NULL: all
 SELECT p.id, (p.email IS NULL OR btrim(p.email) = '')
              AND NOT EXISTS (SELECT FROM practiceq_clients c WHERE c.patient_id = p.id) AS unknown

@@ -1,4 +1,4 @@
--- How long the syncs of the last 30 days took, by type.
+-- The durations of the syncs of the last 30 days, by type.
 -- $1 now timestamptz
 SELECT sync_type, count(*) AS runs, avg(duration_ms)::double precision AS average_ms, min(duration_ms) AS min_ms,
        max(duration_ms) AS max_ms

@@ -1,6 +1,7 @@
--- Says that appointments are nobody's of ours, and of their client if all of it is. Whom they are about need not be kept any more.
--- $1 ids bigint[] · $2 who says it, a user's id bigint · $3 now timestamptz · $4 whether all of the client boolean ·
--- $5 the one that was named bigint
+-- Ignores appointments as no patient's of the clinic; and, where it is asked for, their client. The names are removed:
+-- nobody needs them after the decision.
+-- $1 ids bigint[] · $2 who decides, a user's id bigint · $3 now timestamptz · $4 whether to ignore the client boolean
+-- $5 the appointment that the user named bigint
 WITH
 ignored AS (
     UPDATE practiceq_unmatched

@@ -1,6 +1,7 @@
--- Says whose appointments are, and of what client they are, but of group visits: those are of several. Whom they are about need not
--- be kept any more.
--- $1 ids bigint[] · $2 patient bigint · $3 who says it, a user's id bigint · $4 now timestamptz · $5 the one that was named bigint
+-- Links appointments to a patient, and their client; but not the client of a group visit, which is about several
+-- people. The names are removed: nobody needs them after the decision.
+-- $1 ids bigint[] · $2 patient bigint · $3 who decides, a user's id bigint · $4 now timestamptz
+-- $5 the appointment that the user named bigint
 WITH
 linked AS (
     UPDATE practiceq_unmatched

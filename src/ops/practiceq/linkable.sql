@@ -1,4 +1,4 @@
--- Whether an appointment may become a patient's.
+-- Whether an appointment may be linked to a patient, by the conditions one by one.
 -- $1 patient bigint · $2 client of the account text · $3 who decides, a user's id bigint
 SELECT EXISTS (SELECT FROM patients WHERE id = $1) AS patient,
        EXISTS (SELECT FROM patient_organization_affiliations WHERE patient_id = $1 AND status = 'active') AS in_scope,

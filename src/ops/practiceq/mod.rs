@@ -1,4 +1,5 @@
-//! `rounds practiceq`: what the sync could not decide, for a person who can; and how the sync does.
+//! `rounds practiceq`: a person decides about the appointments that the sync could not match, and sees how the sync
+//! does.
 
 mod report;
 mod unmatched;
@@ -8,7 +9,9 @@ use clap::{Args, Subcommand};
 use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
-crate::db::statements! {}
+crate::db::statements! {
+    of report, unmatched;
+}
 
 /// Decide whose an appointment is where the sync could not tell; see how the sync does
 #[derive(Args)]

@@ -4,12 +4,19 @@ use chrono::NaiveDate;
 use clap::Args;
 use serde_json::{Value, json};
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 
+use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::command::{CommandContext, Output, listing};
+use crate::db::statements;
 use crate::error::Error;
 
-/// Cells of the longest bar.
+statements! {
+    SUCCESS(TIMESTAMPTZ) = include_str!("success.sql");
+    DISCOVERED(TIMESTAMPTZ) = format!(include_str!("discovered.sql"), zone = ACCOUNT_ZONE);
+    DURATIONS(TIMESTAMPTZ) = include_str!("durations.sql");
+}
+
+/// The length of the longest bar, in cells.
 const BAR: usize = 40;
 
 /// The success rate of 7 days, appointments discovered a day, and durations by type over 30 days
@@ -30,12 +37,11 @@ impl ReportArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let found = context
             .read(async |tx, now| {
-                let now = [(&now as _, Type::TIMESTAMPTZ)];
-                let discovered = tx.query_typed(include_str!("discovered.sql"), &now).await?;
+                let discovered = DISCOVERED.all(tx, &[&now]).await?;
                 Ok(Found {
-                    success: tx.query_typed_one(include_str!("success.sql"), &now).await?,
+                    success: SUCCESS.one(tx, &[&now]).await?,
                     discovered: discovered.iter().map(|row| (row.get("day"), row.get("appointments"))).collect(),
-                    durations: tx.query_typed(include_str!("durations.sql"), &now).await?,
+                    durations: DURATIONS.all(tx, &[&now]).await?,
                 })
             })
             .await?;
@@ -48,7 +54,7 @@ impl Found {
         ["runs", "completed", "partial_success", "failed"].map(|column| self.success.get(column))
     }
 
-    /// Of the runs that are over; nothing where there was none.
+    /// The share of completed runs among those that are over; None where there was none.
     fn rate(&self) -> Option<f64> {
         let [runs, completed, ..] = self.counts();
         (runs > 0).then(|| completed as f64 / runs as f64)
@@ -84,7 +90,8 @@ impl Found {
         let [runs, completed, partial, failed] = self.counts();
         match self.rate() {
             Some(rate) => format!(
-                "7 days: {:.1} % of {runs} syncs completed ({completed} completed, {partial} partly, {failed} failed)\n",
+                "7 days: {:.1} % of {runs} syncs completed \
+                 ({completed} completed, {partial} partly, {failed} failed)\n",
                 rate * 100.0
             ),
             None => "7 days: no sync ran\n".to_owned(),
@@ -160,7 +167,7 @@ fn seconds(milliseconds: f64) -> String {
     format!("{:.1} s", milliseconds / 1000.0)
 }
 
-/// A line each: the name, a bar as long as the number is in proportion, the number.
+/// A line for each: its name, a bar in proportion to its number, its text.
 fn bars(lines: &[(String, f64, String)]) -> String {
     if lines.is_empty() {
         return "  none\n".to_owned();
@@ -173,7 +180,7 @@ fn bars(lines: &[(String, f64, String)]) -> String {
     lines.iter().map(line).collect()
 }
 
-/// In eighths of a cell.
+/// A bar for a share of the longest, exact to an eighth of a cell.
 fn bar(share: f64) -> String {
     const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = if share.is_finite() { (share * BAR as f64 * 8.0).round() as usize } else { 0 };

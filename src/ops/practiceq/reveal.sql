@@ -1,4 +1,4 @@
--- Whom unmatched appointments are about. That they are shown is recorded, a row for each, in the same transaction.
+-- Reads the names of unmatched appointments, and records for each that it was shown.
 -- $1 ids bigint[] · $2 who looks, a user's id bigint
 WITH
 shown AS MATERIALIZED (

@@ -1,21 +1,30 @@
-//! `rounds practiceq unmatched`: appointments that matched nobody or several, and what a person says of them.
+//! `rounds practiceq unmatched`: appointments that matched no patient or several, for a person to decide.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::{ADMIN, refused};
-use crate::command::{CommandContext, Output, listing, shown};
-use crate::command::{Moment, held};
+use crate::command::{CommandContext, Moment, Output, held, listing, shown};
+use crate::db::statements;
 use crate::error::{Error, ErrorKind};
-use crate::jobs::sync_practiceq::{Stored, store_one};
+use crate::jobs::sync_practiceq::StoreContext;
 use crate::output::stamp;
 
-/// Who may decide, and see whom it is about.
+statements! {
+    LIST(BOOL, INT8, TIMESTAMPTZ) = include_str!("unmatched.sql");
+    REVEAL(INT8_ARRAY, INT8) = include_str!("reveal.sql");
+    HOLD(INT8, BOOL) = include_str!("hold.sql");
+    LINKABLE(INT8, TEXT, INT8) = include_str!("linkable.sql");
+    LINK(INT8_ARRAY, INT8, INT8, TIMESTAMPTZ, INT8) = include_str!("link.sql");
+    IGNORE(INT8_ARRAY, INT8, TIMESTAMPTZ, BOOL, INT8) = include_str!("ignore.sql");
+    KNOWN_CLIENT(TEXT) = "SELECT FROM practiceq_clients WHERE client_id = $1 AND patient_id IS NOT NULL";
+}
+
+/// The roles that may decide, and may see the names.
 const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", "CASE_MANAGER"];
 
 /// Appointments that matched nobody or several
@@ -85,8 +94,7 @@ impl ListArgs {
                 moment.actor.require(STAFF, "--reveal")?;
                 let rows = self.rows(tx, moment.now).await?;
                 let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
-                let parameters = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY), (&moment.actor.id, Type::INT8)];
-                let people = tx.query_typed(include_str!("reveal.sql"), &parameters).await?;
+                let people = REVEAL.all(tx, &[&ids, &moment.actor.id]).await?;
                 Ok((rows, people.into_iter().map(|row| (row.get::<_, i64>("id"), row)).collect()))
             };
             context.reveal(reveal).await?
@@ -103,9 +111,7 @@ impl ListArgs {
     }
 
     async fn rows(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Row>, Error> {
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-            [(&self.all, Type::BOOL), (&self.limit, Type::INT8), (&now, Type::TIMESTAMPTZ)];
-        Ok(tx.query_typed(include_str!("unmatched.sql"), &parameters).await?)
+        LIST.all(tx, &[&self.all, &self.limit, &now]).await
     }
 }
 
@@ -147,12 +153,11 @@ fn cells(row: &Row, person: Option<&Row>) -> Vec<String> {
     cells
 }
 
-/// Holds the open rows that a decision is about, the one that was named first.
+/// Locks the open rows that a decision is about; the one that the user named is the first.
 async fn hold(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment) -> Result<Vec<Row>, Error> {
     moment.actor.require(STAFF, "deciding whose an appointment is")?;
-    let parameters = [(&id as &(dyn ToSql + Sync), Type::INT8), (&with_client, Type::BOOL)];
-    let rows = tx.query_typed(include_str!("hold.sql"), &parameters).await;
-    let rows = rows.map_err(|error| held(Error::from(error), format_args!("unmatched appointment {id}")))?;
+    let rows = HOLD.all(tx, &[&id, &with_client]).await;
+    let rows = rows.map_err(|error| held(error, format_args!("unmatched appointment {id}")))?;
     let Some(first) = rows.first() else {
         let message = format!("there is no unmatched appointment {id}; nothing was changed");
         return Err(refused("UNKNOWN_UNMATCHED", message));
@@ -174,8 +179,14 @@ impl LinkArgs {
         let by = moment.actor.id;
         let text =
             format!("Appointment {id} is patient {patient}'s{dry}, by user {by}; {appointments} in the chart.\n");
-        let json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": "linked", "patient_id": patient,
-                           "appointments": appointments });
+        let json = json!({
+            "ok": true,
+            "dry_run": context.args.dry_run,
+            "id": id,
+            "status": "linked",
+            "patient_id": patient,
+            "appointments": appointments,
+        });
         Ok(Output::done(json, text))
     }
 
@@ -183,30 +194,22 @@ impl LinkArgs {
         let rows = hold(tx, self.id, true, moment).await?;
         self.check(tx, rows[0].get("client_id"), moment.actor.id).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
-        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
-            (&ids, Type::INT8_ARRAY),
-            (&self.patient, Type::INT8),
-            (&moment.actor.id, Type::INT8),
-            (&moment.now, Type::TIMESTAMPTZ),
-            (&self.id, Type::INT8),
-        ];
-        tx.execute_typed(include_str!("link.sql"), &parameters).await?;
-        let stored = Stored { now: &moment.now, run: &None, log: &None, only: &None };
+        LINK.execute(tx, &[&ids, &self.patient, &moment.actor.id, &moment.now, &self.id]).await?;
+        let context = StoreContext { now: moment.now, run: None, log: None, only_patients: None };
         let mut appointments = 0;
         for row in &rows {
-            appointments += store_one(tx, stored, &row.get("content")).await?;
+            appointments += context.store_kept(tx, &row.get("content")).await?;
         }
         if appointments == rows.len() as u64 {
             return Ok(appointments);
         }
-        let message = "a visit of the client is held by somebody else, or newer than what was read; nothing was changed; try again";
+        let message = "a visit of the client is held by somebody else, or newer than what was read; \
+                       nothing was changed; try again";
         Err(Error::new("CHANGED", ErrorKind::Other, message))
     }
 
     async fn check(&self, tx: &Transaction<'_>, client: Option<&str>, actor: i64) -> Result<(), Error> {
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-            [(&self.patient, Type::INT8), (&client, Type::TEXT), (&actor, Type::INT8)];
-        let row = tx.query_typed_one(include_str!("linkable.sql"), &parameters).await?;
+        let row = LINKABLE.one(tx, &[&self.patient, &client, &actor]).await?;
         let id = self.patient;
         match ["patient", "in_scope", "allowed", "elsewhere"].map(|column| row.get::<_, bool>(column)) {
             [false, ..] => Err(refused("UNKNOWN_PATIENT", format!("--patient: there is no patient {id}"))),
@@ -241,21 +244,13 @@ impl IgnoreArgs {
         if self.client && rows[0].get::<_, Option<&str>>("client_id").is_none() {
             return Err(refused("NO_CLIENT", format!("--client: appointment {} names no client", self.id)));
         }
-        let known = "SELECT FROM practiceq_clients WHERE client_id = $1 AND patient_id IS NOT NULL";
         let client: Option<&str> = rows[0].get("client_id");
-        if self.client && tx.query_typed_opt(known, &[(&client, Type::TEXT)]).await?.is_some() {
+        if self.client && KNOWN_CLIENT.opt(tx, &[&client]).await?.is_some() {
             let message = "--client: the client of the appointment is known to be a patient; nothing was changed";
             return Err(refused("CLIENT_ELSEWHERE", message.into()));
         }
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
-        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
-            (&ids, Type::INT8_ARRAY),
-            (&moment.actor.id, Type::INT8),
-            (&moment.now, Type::TIMESTAMPTZ),
-            (&self.client, Type::BOOL),
-            (&self.id, Type::INT8),
-        ];
-        tx.execute_typed(include_str!("ignore.sql"), &parameters).await?;
+        IGNORE.execute(tx, &[&ids, &moment.actor.id, &moment.now, &self.client, &self.id]).await?;
         Ok(ids.len() as u64)
     }
 }

@@ -1,10 +1,10 @@
--- Appointments that wait for a decision, and who has the same e-mail: first what is still to come, the next first; then what is over,
--- the last first.
--- $1 also those that were decided boolean · $2 how many bigint · $3 now timestamptz
+-- Appointments that wait for a decision, each with the patients who have the same e-mail. First those to come, the next
+-- of them first; then those that are over, the last of them first.
+-- $1 whether also those that were decided boolean · $2 how many bigint · $3 now timestamptz
 SELECT u.id, u.external_id, u.client_id, u.reason, u.status, u.starts_at, u.first_seen,
        ARRAY(SELECT p.id FROM patients p
-             WHERE p.email IS NOT NULL AND lower(btrim(p.email)) = lower(btrim(u.content ->> 'client_email')) ORDER BY p.id LIMIT 10)
-           AS candidates
+             WHERE p.email IS NOT NULL AND lower(btrim(p.email)) = lower(btrim(u.content ->> 'client_email'))
+             ORDER BY p.id LIMIT 10) AS candidates
 FROM practiceq_unmatched u
 WHERE $1 OR u.status = 'open'
 ORDER BY u.starts_at < $3, CASE WHEN u.starts_at >= $3 THEN u.starts_at END, u.starts_at DESC, u.id

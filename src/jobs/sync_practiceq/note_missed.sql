@@ -1,4 +1,4 @@
--- Notes on visits that a complete sweep missed them, the first of them in a row.
+-- Notes on visits which complete sweep missed them; where several in a row did, the first of these.
 -- $1 ids bigint[] · $2 the sweep, an id of sync_logs, bigint
 UPDATE appointments a SET missed_sweep = $2
 FROM (SELECT id FROM appointments WHERE id = ANY ($1) AND missed_sweep IS NULL AND deleted_at IS NULL

@@ -1,5 +1,5 @@
--- Tells the admins that many patients cannot be synced, once a day by the account's clock.
--- $1 how many bigint · $2 now timestamptz · $3 run id uuid · $4 id of the log bigint; a dry run has none
+-- Stages the notice to the admins that many patients cannot be synced: once a day, by the account's clock.
+-- $1 how many bigint · $2 now timestamptz · $3 run id uuid · $4 id of the log bigint; NULL: a dry run
 WITH
 staged AS (
     SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
@@ -7,7 +7,7 @@ staged AS (
            format('%s patients failed in the sync; rounds runs show %s lists them.', $1, $3) AS body,
            jsonb_build_object('patients_failed', $1, 'sync_log_id', $4) AS metadata,
            'sync_log' AS entity, coalesce($4::text, '') AS entity_id,
-           concat_ws(':', 'practiceq_failed', ($2 AT TIME ZONE 'America/Denver')::date) AS episode,
+           concat_ws(':', 'practiceq_failed', ($2 AT TIME ZONE '{zone}')::date) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $2 AS staged_at, $3 AS run_id
     FROM users u WHERE u.active AND u.role = 'HOSPITAL_ADMIN'
 ),

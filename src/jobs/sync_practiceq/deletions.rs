@@ -1,0 +1,245 @@
+//! Marks visits as deleted: those that the account lists as deleted, those that it does not know when it is asked for
+//! them, and those that are nobody's in scope any more. To be missing from a list is no proof: a visit that two
+//! complete sweeps have missed is asked for by its id.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Transaction;
+
+use super::query::Period;
+use super::report::Report;
+use super::store::CHANGE_NOTICES;
+use crate::clinic::outbox;
+use crate::db::statements;
+use crate::error::Error;
+use crate::run::{Batch, Halt, NotDone, Run, WriteOptions, apply, count, skipped_columns};
+
+statements! {
+    LIVE(TEXT_ARRAY) = include_str!("live.sql");
+    MISSING(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ, INT8) = include_str!("missing.sql");
+    COUNT_VISITS(TIMESTAMPTZ, TIMESTAMPTZ) = "SELECT count(*) FROM appointments
+        WHERE source = 'PRACTICEQ' AND deleted_at IS NULL AND starts_at >= $1 AND starts_at < $2";
+    NOTE_MISSED(INT8_ARRAY, INT8) = include_str!("note_missed.sql");
+    DELETE(INT8_ARRAY, TIMESTAMPTZ, UUID, TIMESTAMPTZ) = format!(
+        include_str!("delete.sql"),
+        change_notices = CHANGE_NOTICES,
+        outbox = outbox::NOTIFIED,
+        skipped_columns = skipped_columns("$1", "locked", "due", "appointments")
+    );
+    DISCARD_DELETED(TEXT_ARRAY) = include_str!("discard_deleted.sql");
+    DISCARD_UNSEEN(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ) = include_str!("discard_unseen.sql");
+}
+
+/// How many missing visits a run asks for at most; the next run asks for the rest.
+const ASKED_FOR_MAX: usize = 50;
+/// The limit while a person waits.
+const ASKED_FOR_BY_HAND_MAX: usize = 10;
+/// The brake lets so many deletions pass, however few visits there are.
+const UNBRAKED: i64 = 5;
+
+/// A part of the account that was read from the first page to the last: what was not read of it is missing.
+pub struct Coverage<'a> {
+    pub part: Part,
+    /// When its reading began.
+    pub began: DateTime<Utc>,
+    /// The external ids that were read.
+    pub seen: &'a [&'a String],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of the window.
+    Window,
+    /// The visits of a patient, for a person who waits.
+    Patient(i64),
+}
+
+/// A visit that should have been read, and was not.
+struct Missing {
+    id: i64,
+    external_id: String,
+    /// Whether it is to be asked for: an earlier sweep missed it, too, or a person waits.
+    is_due: bool,
+}
+
+/// The visits that a page showed to be nobody's in scope.
+struct Unowned {
+    ids: Vec<i64>,
+    asked_at: DateTime<Utc>,
+}
+
+pub struct Deletions<'a> {
+    run: &'a Run,
+    /// The run's row in `sync_logs`.
+    log: Option<i64>,
+    /// The period that the window covers for certain.
+    period: Period,
+    /// The external ids that the account lists as deleted.
+    listed: Vec<String>,
+    /// When the first page of that list was asked for.
+    listed_at: Option<DateTime<Utc>>,
+    unowned: Vec<Unowned>,
+}
+
+impl<'a> Deletions<'a> {
+    pub fn new(run: &'a Run, log: Option<i64>, period: Period) -> Self {
+        Self { run, log, period, listed: vec![], listed_at: None, unowned: vec![] }
+    }
+
+    /// Adds a page of the account's list of deletions.
+    pub fn add_listed(&mut self, external_ids: impl Iterator<Item = String>, asked_at: DateTime<Utc>) {
+        self.listed_at.get_or_insert(asked_at);
+        self.listed.extend(external_ids);
+    }
+
+    /// Adds visits that a page showed to be nobody's in scope.
+    pub fn add_unowned(&mut self, ids: Vec<i64>, asked_at: DateTime<Utc>) {
+        self.unowned.push(Unowned { ids, asked_at });
+    }
+
+    /// Deletes the visits that the account lists as deleted, and notes which are missing. Returns the external ids of
+    /// the missing visits that have to be asked for.
+    pub async fn delete_listed(
+        &mut self,
+        coverage: Option<&Coverage<'_>>,
+        report: &mut Report,
+    ) -> Result<Vec<String>, Halt> {
+        let listed = async |tx: &Transaction<'_>| live(tx, &self.listed).await;
+        let listed: HashSet<i64> =
+            self.run.read("looking for visits that were deleted", listed).await?.into_iter().collect();
+        let is_by_hand = coverage.is_some_and(|coverage| coverage.part != Part::Window);
+        let mut missing = match coverage {
+            Some(coverage) => self.missing(coverage).await?,
+            None => vec![],
+        };
+        missing.retain(|visit| !listed.contains(&visit.id));
+        // Those of a patient are asked for one by one, and only a few of them: the brake does not count them.
+        let braked = if is_by_hand { 0 } else { missing.len() };
+        self.brake(listed.len() + braked + self.unowned()).await?;
+        let (due, first): (Vec<_>, Vec<_>) = missing.into_iter().partition(|visit| visit.is_due);
+        self.note_missed(&first).await?;
+        if let Some(coverage) = coverage.filter(|coverage| coverage.part == Part::Window) {
+            self.discard_unseen(coverage).await?;
+        }
+        if let Some(asked_at) = self.listed_at {
+            let listed = std::mem::take(&mut self.listed);
+            self.delete(&listed, asked_at, report).await?;
+        }
+        let max = if is_by_hand { ASKED_FOR_BY_HAND_MAX } else { ASKED_FOR_MAX };
+        Ok(due.into_iter().take(max).map(|visit| visit.external_id).collect())
+    }
+
+    async fn missing(&self, coverage: &Coverage<'_>) -> Result<Vec<Missing>, Halt> {
+        let Period { from, until } = self.period;
+        let (patient, from) = match coverage.part {
+            Part::Window => (None, from),
+            // Only the visits that are still to come.
+            Part::Patient(patient) => (Some(patient), from.max(self.run.now)),
+        };
+        let look = async |tx: &Transaction<'_>| {
+            MISSING.all(tx, &[&from, &until, &coverage.seen, &coverage.began, &patient]).await
+        };
+        let rows = self.run.read("looking for visits that are missing", look).await?;
+        let missing = rows.iter().map(|row| Missing {
+            id: row.get("id"),
+            external_id: row.get("external_id"),
+            is_due: patient.is_some() || row.get::<_, Option<i64>>("missed_sweep").is_some(),
+        });
+        Ok(missing.collect())
+    }
+
+    fn unowned(&self) -> usize {
+        self.unowned.iter().map(|page| page.ids.len()).sum()
+    }
+
+    /// The brake: more than a tenth of the window's visits are not deleted without a person's word.
+    async fn brake(&self, due: usize) -> Result<(), Halt> {
+        if due == 0 {
+            return Ok(());
+        }
+        let Period { from, until } = self.period;
+        let visits = async |tx: &Transaction<'_>| Ok(COUNT_VISITS.one(tx, &[&from, &until]).await?.get::<_, i64>(0));
+        let visits = self.run.read("counting the visits of the window", visits).await?;
+        let usual = UNBRAKED.max(visits / 10);
+        let max = self.run.max_items().map_or(usual, i64::from);
+        if due as i64 <= max {
+            return Ok(());
+        }
+        let message = format!(
+            "{due} of {visits} visits of the window are deleted in the account, missing from it or nobody's any more, \
+             and at most {max} may go unasked; none was marked, what was read of the others stays. Look at the \
+             account; if they are right, run once with --max-items {due}"
+        );
+        Err(Halt::Brake { message, news: true })
+    }
+
+    /// Notes that a complete sweep missed them.
+    async fn note_missed(&self, missing: &[Missing]) -> Result<(), Halt> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = missing.iter().map(|visit| visit.id).collect();
+        let note = async |tx: &Transaction<'_>| NOTE_MISSED.execute(tx, &[&ids, &self.log]).await;
+        self.run.write("noting visits that are missing", WriteOptions::default(), note).await.map(drop)
+    }
+
+    /// Discards queued appointments that the sweep did not read. One that exists after all is queued again.
+    async fn discard_unseen(&self, coverage: &Coverage<'_>) -> Result<(), Halt> {
+        let Period { from, until } = self.period;
+        let Coverage { began, seen, .. } = coverage;
+        self.discard(async |tx| DISCARD_UNSEEN.execute(tx, &[&from, &until, seen, began]).await).await
+    }
+
+    async fn discard(&self, body: impl AsyncFn(&Transaction<'_>) -> Result<u64, Error>) -> Result<(), Halt> {
+        let what = "forgetting what need not be decided any more";
+        self.run.write(what, WriteOptions::default(), body).await.map(drop)
+    }
+
+    /// Marks the visits of appointments that the account does not have, and discards those that are queued.
+    pub async fn delete(
+        &self,
+        external_ids: &[String],
+        asked_at: DateTime<Utc>,
+        report: &mut Report,
+    ) -> Result<(), Halt> {
+        let live = async |tx: &Transaction<'_>| live(tx, external_ids).await;
+        let ids = self.run.read("looking for visits that were deleted", live).await?;
+        self.mark(&ids, asked_at, report).await?;
+        self.discard(async |tx| DISCARD_DELETED.execute(tx, &[&external_ids]).await).await
+    }
+
+    /// Removes from their charts the visits that are nobody's in scope any more.
+    pub async fn remove_unowned(&mut self, report: &mut Report) -> Result<(), Halt> {
+        self.brake(self.unowned()).await?;
+        for Unowned { ids, asked_at } in std::mem::take(&mut self.unowned) {
+            self.mark(&ids, asked_at, report).await?;
+        }
+        Ok(())
+    }
+
+    /// Marks visits as deleted, except those that were read again since the account was asked.
+    async fn mark(&self, ids: &[i64], asked_at: DateTime<Utc>, report: &mut Report) -> Result<(), Halt> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let run = self.run;
+        let statement =
+            async |tx: &Transaction<'_>, ids: &[i64]| DELETE.one(tx, &[&ids, &run.now, &run.id, &asked_at]).await;
+        report.scanned += ids.len() as u64;
+        let mut not_done = NotDone::default();
+        let outcome = apply(run, Batch { entity: "appointment", ids }, &mut not_done, statement, |row| {
+            report.deleted += count(row, "deleted");
+            report.notifications += count(row, "notifications");
+        })
+        .await;
+        report.add_not_stored(not_done);
+        outcome
+    }
+}
+
+/// The ids of the visits with these external ids that are not marked as deleted.
+async fn live(tx: &Transaction<'_>, external_ids: &[String]) -> Result<Vec<i64>, Error> {
+    let rows = LIVE.all(tx, &[&external_ids]).await?;
+    Ok(rows.iter().map(|row| row.get("id")).collect())
+}

@@ -1,0 +1,51 @@
+//! The lanes of the sync: the sets of appointments that a run may be asked for. Runs of different lanes may run side by
+//! side.
+
+use std::fmt;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// All of the window, the changes since the last run, and the deletions.
+    Full,
+    /// The changes since the last run, and the deletions.
+    Incremental,
+    Patient(i64),
+    Organization(i64),
+    /// One appointment, by the account's id of it.
+    Appointment(String),
+}
+
+impl Lane {
+    /// Whether a person asked for it and waits.
+    pub fn is_by_hand(&self) -> bool {
+        match self {
+            Self::Full | Self::Incremental => false,
+            Self::Patient(_) | Self::Organization(_) | Self::Appointment(_) => true,
+        }
+    }
+
+    pub fn patient(&self) -> Option<i64> {
+        if let Self::Patient(id) = self { Some(*id) } else { None }
+    }
+
+    pub fn organization(&self) -> Option<i64> {
+        if let Self::Organization(id) = self { Some(*id) } else { None }
+    }
+
+    pub fn appointment(&self) -> Option<&str> {
+        if let Self::Appointment(id) = self { Some(id) } else { None }
+    }
+}
+
+/// The lane as `cron_job_runs.lane` has it.
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("full"),
+            Self::Incremental => f.write_str("incremental"),
+            Self::Patient(id) => write!(f, "patient:{id}"),
+            Self::Organization(id) => write!(f, "organization:{id}"),
+            Self::Appointment(id) => write!(f, "appointment:{id}"),
+        }
+    }
+}

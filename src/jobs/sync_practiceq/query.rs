@@ -1,0 +1,131 @@
+//! The lists of the account that a run reads, and the days that they cover.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Transaction;
+
+use crate::clients::practiceq::{ACCOUNT_ZONE, Filter};
+use crate::db::statements;
+use crate::run::{Halt, Run};
+
+statements! {
+    SEARCH_TERM(INT8) = "SELECT coalesce(NULLIF(btrim(email), ''), concat_ws(' ', first_name, last_name))
+        FROM patients WHERE id = $1";
+}
+
+/// The distance from the edges of a window at which an appointment belongs to it for certain, in whatever time zone its
+/// day is, and whether or not the account counts the edges.
+const MARGIN: Days = Days::new(2);
+
+/// A list of the account, page by page. `practiceq_cursors` keeps it as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "list", rename_all = "snake_case")]
+pub enum Query {
+    Window { from: NaiveDate, to: NaiveDate },
+    Client { patient: i64, from: NaiveDate, to: NaiveDate },
+    Since { date: NaiveDate },
+    Deleted,
+}
+
+impl Query {
+    /// The purpose of a request for a page of it, as `api_requests` records it.
+    pub fn purpose(&self, page: u32) -> String {
+        match self {
+            Self::Window { .. } => format!("window, page {page}"),
+            Self::Client { patient, .. } => format!("patient {patient}, page {page}"),
+            Self::Since { .. } => format!("changes, page {page}"),
+            Self::Deleted => format!("deletions, page {page}"),
+        }
+    }
+
+    /// The one patient whose appointments it lists.
+    pub fn patient(&self) -> Option<i64> {
+        if let Self::Client { patient, .. } = self { Some(*patient) } else { None }
+    }
+
+    pub fn window(&self) -> Option<Window> {
+        match *self {
+            Self::Window { from, to } | Self::Client { from, to, .. } => Some(Window { from, to }),
+            Self::Since { .. } | Self::Deleted => None,
+        }
+    }
+
+    /// The parameters of the request. A patient is searched by e-mail, or without one by name.
+    pub async fn filter(&self, run: &Run) -> Result<Filter, Halt> {
+        let window =
+            |from: &NaiveDate, to: &NaiveDate| vec![("startDate", from.to_string()), ("endDate", to.to_string())];
+        Ok(match self {
+            Self::Window { from, to } => window(from, to),
+            Self::Since { date } => vec![("updatedSince", date.to_string())],
+            Self::Deleted => vec![("deletedOnly", "true".to_owned())],
+            Self::Client { patient, from, to } => {
+                let search =
+                    async |tx: &Transaction<'_>| Ok(SEARCH_TERM.one(tx, &[patient]).await?.get::<_, String>(0));
+                let client = run.read("looking for the patient to ask for", search).await?;
+                [vec![("client", client)], window(from, to)].concat()
+            }
+        })
+    }
+}
+
+/// The days before and after today that a window covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u32, u32)", into = "(u32, u32)")]
+pub struct WindowDays {
+    pub back: u32,
+    pub ahead: u32,
+}
+
+impl From<(u32, u32)> for WindowDays {
+    fn from((back, ahead): (u32, u32)) -> Self {
+        Self { back, ahead }
+    }
+}
+
+impl From<WindowDays> for (u32, u32) {
+    fn from(WindowDays { back, ahead }: WindowDays) -> Self {
+        (back, ahead)
+    }
+}
+
+/// The first and the last day of a list.
+#[derive(Clone, Copy)]
+pub struct Window {
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+}
+
+/// The instants from `from` on, before `until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+}
+
+impl Window {
+    /// The window around today, by the account's clock.
+    pub fn around(now: DateTime<Utc>, days: WindowDays) -> Self {
+        let today = now.with_timezone(&ACCOUNT_ZONE).date_naive();
+        Self { from: today - Days::new(days.back.into()), to: today + Days::new(days.ahead.into()) }
+    }
+
+    /// The period whose appointments belong to the window for certain.
+    pub fn interior(self) -> Period {
+        let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        Period { from: midnight(self.from + MARGIN), until: midnight(self.to + Days::new(1) - MARGIN) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn surely_is_two_days_inside() {
+        let day = |text: &str| text.parse::<NaiveDate>().expect("a day");
+        let window = Window { from: day("2026-01-01"), to: day("2026-01-31") };
+        let [from, until] =
+            ["2026-01-03T00:00:00Z", "2026-01-30T00:00:00Z"].map(|text| text.parse().expect("an instant"));
+        assert_eq!(window.interior(), Period { from, until });
+    }
+}

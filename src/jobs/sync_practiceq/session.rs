@@ -1,0 +1,287 @@
+//! One run of the sync, step by step: reads the lists of its plan page by page, and stores each page before it asks for
+//! the next; marks visits as deleted; closes the log.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio_postgres::Transaction;
+use tracing::warn;
+
+use super::deletions::{Coverage, Deletions, Part};
+use super::end::{End, Stop, StopReason};
+use super::ending::{Ending, Status};
+use super::fetch::{FetchError, Fetched, Fetcher};
+use super::lane::Lane;
+use super::log::{Log, Patients};
+use super::plan::Plan;
+use super::progress::Progress;
+use super::query::{Query, WindowDays};
+use super::rate_limit::RateLimits;
+use super::report::{Problem, Report};
+use super::scope::Scope;
+use super::store::Store;
+use crate::clients::practiceq::{PAGE_ROWS, PracticeQ, id};
+use crate::error::{Error, ErrorKind};
+use crate::run::{Batch, Halt, Run, WriteOptions};
+
+/// After so many patients in a row who were not answered, the server is taken to be down.
+const UNANSWERED_IN_A_ROW_MAX: u32 = 2;
+const CLOSING: &str = "closing the log of the sync";
+
+/// The task of a run.
+pub struct Task<'a> {
+    pub lane: Lane,
+    pub window_days: WindowDays,
+    pub api: PracticeQ,
+    pub limits: &'a RateLimits,
+}
+
+pub struct Session<'a> {
+    run: &'a Run,
+    report: &'a mut Report,
+    scope: Scope,
+    plan: Plan,
+    log: Log<'a>,
+    fetcher: Fetcher<'a>,
+    store: Store<'a>,
+    deletions: Deletions<'a>,
+    done: Done,
+}
+
+/// The lists that the run has done with.
+#[derive(Default)]
+struct Done {
+    /// Patients whose own list was read.
+    patients: Vec<i64>,
+    /// Patients whose own list could not be read.
+    unanswered: Vec<i64>,
+    /// The number of pages of the window.
+    window_pages: u32,
+}
+
+impl<'a> Session<'a> {
+    /// Refuses a task that is not allowed, and opens the log.
+    pub async fn open(run: &'a Run, task: Task<'a>, report: &'a mut Report) -> Result<Self, Halt> {
+        let Task { lane, window_days, api, limits } = task;
+        let look = async |tx: &Transaction<'_>| {
+            let scope = Scope::find(tx, &lane, run.actor()).await?;
+            let plan = Plan::load(tx, &lane, window_days, run.now, &scope).await?;
+            Ok((scope, plan))
+        };
+        let (scope, plan) = run.read("looking for patients in scope", look).await?;
+        let log = Log::open(run, &lane).await?;
+        report.sync_log_id = log.id;
+        report.total_patients = scope.patients.len() as u64;
+        let progress = Progress::new(plan.expected_pages());
+        Ok(Self {
+            run,
+            report,
+            fetcher: Fetcher::new(run, api, limits, lane.is_by_hand(), progress),
+            store: Store::new(run, log.id, &lane, &scope),
+            deletions: Deletions::new(run, log.id, plan.window.interior()),
+            scope,
+            plan,
+            log,
+            done: Done::default(),
+        })
+    }
+
+    pub async fn run(mut self) -> Result<(), Halt> {
+        let outcome = self.read().await;
+        self.close(outcome).await
+    }
+
+    async fn read(&mut self) -> Result<(), End> {
+        let no_email = Error::new("NO_EMAIL", ErrorKind::Data, "has no e-mail, and no client of the account is known");
+        let unknown = Batch { entity: "patient", ids: &self.scope.unknown[..] };
+        self.report.items_failed(self.run, Problem::NoEmail, unknown, &no_email).await?;
+        let outcome = match self.plan.lane.appointment().map(str::to_owned) {
+            Some(id) => self.read_appointment(&id).await,
+            None => self.read_lists().await,
+        };
+        match outcome {
+            Ok(()) if self.plan.lane.appointment().is_none() => self.delete().await?,
+            Ok(()) | Err(End::Stop(_)) => {}
+            Err(End::StartOver(_) | End::Halt(_)) => return outcome,
+        }
+        self.deletions.remove_unowned(self.report).await?;
+        outcome
+    }
+
+    async fn read_lists(&mut self) -> Result<(), End> {
+        let mut unanswered_in_a_row = 0;
+        while let Some(query) = self.plan.queries.first().cloned() {
+            match (self.read_list(&query).await, query.patient()) {
+                // A patient who is asked for alone can be left out.
+                (Err(FetchError::Unanswered { purpose, error, .. }), Some(patient)) => {
+                    self.done.unanswered.push(patient);
+                    let items = Batch { entity: "patient", ids: &[patient] };
+                    let error = error.context(purpose);
+                    self.report.items_failed(self.run, Problem::NotFetched, items, &error).await?;
+                    unanswered_in_a_row += 1;
+                }
+                (outcome, patient) => {
+                    outcome?;
+                    self.done.patients.extend(patient);
+                    unanswered_in_a_row = 0;
+                }
+            }
+            self.plan.next_query();
+            if unanswered_in_a_row == UNANSWERED_IN_A_ROW_MAX && !self.plan.queries.is_empty() {
+                return Err(End::stop(StopReason::Unanswered, "several patients in a row could not be read"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a list from the plan's page to its end.
+    async fn read_list(&mut self, query: &Query) -> Result<(), FetchError> {
+        let filter = query.filter(self.run).await?;
+        let mut ids = HashSet::new();
+        loop {
+            let page = self.plan.page;
+            let fetched = self.fetcher.page(&filter, page, &query.purpose(page)).await;
+            let Fetched { content: rows, asked_at } = self.count_requests(fetched)?;
+            self.report.pages += 1;
+            let known = ids.len();
+            ids.extend(rows.iter().map(|row| row["Id"].to_string()));
+            match query {
+                Query::Deleted => self.deletions.add_listed(rows.iter().filter_map(id), asked_at),
+                _ => self.store(&rows, asked_at).await?,
+            }
+            self.fetcher.progress.page_read(self.report.pages, self.report.scanned);
+            if rows.len() < PAGE_ROWS {
+                self.done.window_pages += if matches!(query, Query::Window { .. }) { page } else { 0 };
+                return Ok(());
+            }
+            if ids.len() == known {
+                let message = format!("page {page} has nothing that was not on an earlier page, and is no last page");
+                return Err(End::StartOver(Error::new("PRACTICEQ_PAGES", ErrorKind::Other, message)).into());
+            }
+            self.plan.page += 1;
+        }
+    }
+
+    async fn read_appointment(&mut self, id: &str) -> Result<(), End> {
+        self.refresh(id, "appointment").await?;
+        let stored = &self.report.total_appointments;
+        self.report.total_patients = stored.new + stored.updated + stored.unchanged + self.report.deleted;
+        Ok(())
+    }
+
+    /// Asks for one appointment, and stores it or marks it as deleted.
+    async fn refresh(&mut self, id: &str, purpose: &str) -> Result<(), End> {
+        let fetched = self.fetcher.appointment(id, purpose).await;
+        let Fetched { content, asked_at } = self.count_requests(fetched)?;
+        match content {
+            Some(row) => self.store(&[row], asked_at).await?,
+            None => self.deletions.delete(&[id.to_owned()], asked_at, self.report).await?,
+        }
+        Ok(())
+    }
+
+    /// The report has the number of requests also where the run is ended between two of them.
+    fn count_requests<T>(&mut self, fetched: Result<T, FetchError>) -> Result<T, FetchError> {
+        self.report.requests = self.fetcher.requests();
+        fetched
+    }
+
+    async fn store(&mut self, rows: &[Value], asked_at: DateTime<Utc>) -> Result<(), Halt> {
+        let stored = self.store.page(rows, asked_at, self.report).await?;
+        self.plan.modified_at = self.plan.modified_at.max(stored.modified_at);
+        self.deletions.add_unowned(stored.unowned, asked_at);
+        Ok(())
+    }
+
+    async fn delete(&mut self) -> Result<(), End> {
+        let seen = self.store.seen.external_ids();
+        let coverage = self.coverage(&seen);
+        let missing = self.deletions.delete_listed(coverage.as_ref(), self.report).await?;
+        for external_id in missing {
+            match self.refresh(&external_id, "missing appointment").await {
+                // All lists were read, so the run is complete: the next one asks for the rest.
+                Err(End::Stop(stop)) => {
+                    let items = Batch { entity: "appointment", ids: &[external_id] };
+                    self.report.items_failed(self.run, Problem::NotFetched, items, &stop.error()).await?;
+                    return Ok(());
+                }
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The part of the account that was read from its first page to its last.
+    fn coverage<'b>(&self, seen: &'b [&'b String]) -> Option<Coverage<'b>> {
+        let part = match self.plan.lane {
+            Lane::Full if self.plan.is_sweep() => Part::Window,
+            Lane::Patient(id) if !self.plan.is_resumed && self.done.unanswered.is_empty() => Part::Patient(id),
+            _ => return None,
+        };
+        self.fetcher.began.map(|began| Coverage { part, began, seen })
+    }
+
+    async fn close(mut self, outcome: Result<(), End>) -> Result<(), Halt> {
+        let is_complete = outcome.is_ok();
+        let is_answered = self.fetcher.is_answered();
+        if let Err(End::Stop(stop)) = &outcome
+            && is_answered
+        {
+            self.report_stop(stop);
+        }
+        self.count_patients(is_complete);
+        let ending = Ending::of(outcome, is_answered, self.plan.is_resumed, self.report);
+        let last_word = WriteOptions { after_stop: true, ..WriteOptions::default() };
+        let patients = self.patients(is_complete);
+        let close = async |tx: &Transaction<'_>| {
+            if is_complete {
+                self.plan.save_state(tx, self.log.id, self.done.window_pages).await?;
+            }
+            self.plan.save(tx, self.run.id, ending.continues).await?;
+            self.log.close(tx, &ending, self.report, &patients).await
+        };
+        let closed = self.run.write(CLOSING, last_word, close).await;
+        let Err(Halt::Failed(error)) = closed else { return closed.and(ending.result) };
+        // The state and the cursor stay as they were; but the log does not stay open.
+        let status = Status::of_failure(is_answered);
+        let ending = Ending { status, error: Some(error.to_string()), continues: false, result: ending.result };
+        let patients = self.patients(false);
+        let close = async |tx: &Transaction<'_>| self.log.close(tx, &ending, self.report, &patients).await;
+        if let Err(halt) = self.run.write(CLOSING, last_word, close).await {
+            let (code, message) = (halt.code(), halt.message());
+            warn!(run_id = %self.run.id, error_code = code, "the log of the sync stays open: {message}");
+        }
+        ending.result.and(Err(error.into()))
+    }
+
+    fn report_stop(&mut self, Stop { reason, message }: &Stop) {
+        let (page, code) = (self.plan.page, reason.code());
+        warn!(run_id = %self.run.id, error_code = code, page, "stopped: {message}; the next run goes on there");
+        self.report.stop(page, code);
+    }
+
+    fn count_patients(&mut self, is_complete: bool) {
+        let report = &mut *self.report;
+        let failed = (self.scope.unknown.len() + self.done.unanswered.len()) as u64;
+        // Of patients who are read one by one it is known who is left. Of others nobody is read before all are.
+        let by_patient = self.plan.queries.iter().filter(|query| query.patient().is_some()).count() as u64;
+        let left = match by_patient {
+            0 if !is_complete => report.total_patients,
+            left => left,
+        };
+        report.patients_failed = failed;
+        report.patients_processed = report.total_patients.saturating_sub(failed + left);
+    }
+
+    fn patients(&self, is_complete: bool) -> Patients {
+        let is_read_by_window = self.done.window_pages > 0;
+        let read = match self.plan.lane {
+            Lane::Full | Lane::Incremental => (!is_complete).then(Vec::new),
+            Lane::Organization(_) if is_complete && is_read_by_window => Some(self.scope.patients.clone()),
+            Lane::Patient(_) | Lane::Organization(_) | Lane::Appointment(_) => Some(self.done.patients.clone()),
+        };
+        let failed = [&self.scope.unknown[..], &self.done.unanswered[..]].concat();
+        Patients { read, failed, fresh_since: self.plan.began }
+    }
+}
