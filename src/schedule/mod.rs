@@ -10,6 +10,8 @@ use clap::Args;
 
 pub use cadence::{Cadence, HOUR, Zone, clock};
 
+use crate::clients::practiceq::ACCOUNT_ZONE;
+
 /// A row of the table.
 pub struct Row {
     pub job: &'static str,
@@ -78,7 +80,7 @@ pub const TABLE: &[Row] = &[
         .lane("pending-payment", &["--stage", "pending-payment"]),
     Row::new("advance-billing", Cadence::weekly(Weekday::Thu, clock(8, 0)), 15).lane("paid", &["--stage", "paid"]),
     Row::new("refresh-npi", Cadence::weekly(Weekday::Tue, clock(8, 0)), 30),
-    Row::new("sync-practiceq", Cadence::Daily { at: clock(3, 0), zone: DENVER }, 60)
+    Row::new("sync-practiceq", Cadence::Daily { at: clock(3, 0), zone: PRACTICEQ_ZONE }, 60)
         .lane("full", &[])
         .with_secrets(&["practiceq-key"]),
     Row::new("sync-practiceq", QUARTERS_BY_DAY, 10)
@@ -154,12 +156,12 @@ pub fn starts() -> impl Iterator<Item = Start> {
 }
 
 const QUARTERS_BY_DAY: Cadence =
-    Cadence::Every { minutes: 15, offset: 0, between: Some((clock(6, 0), clock(20, 0))), zone: DENVER };
+    Cadence::Every { minutes: 15, offset: 0, between: Some((clock(6, 0), clock(20, 0))), zone: PRACTICEQ_ZONE };
 const FIVE_MINUTES_BY_DAY: Cadence =
     Cadence::Every { minutes: 5, offset: 0, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule };
 
-/// Where the PracticeQ account is.
-const DENVER: Zone = Zone::Fixed(Tz::America__Denver);
+/// The zone of the PracticeQ account.
+const PRACTICEQ_ZONE: Zone = Zone::Fixed(ACCOUNT_ZONE);
 
 const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
