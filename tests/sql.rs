@@ -280,7 +280,7 @@ fn types_of_the_sync(path: &str) -> &'static str {
         "jobs/sync_practiceq/allowed.sql" => "(bigint, bigint, bigint)",
         "ops/practiceq/unmatched.sql" => "(boolean, bigint, timestamptz)",
         "ops/practiceq/reveal.sql" => "(bigint[], bigint)",
-        "ops/practiceq/hold.sql" => "(bigint, boolean)",
+        "ops/practiceq/lock.sql" => "(bigint, boolean)",
         "ops/practiceq/linkable.sql" => "(bigint, text, bigint)",
         "ops/practiceq/link.sql" => "(bigint[], bigint, bigint, timestamptz, bigint)",
         "ops/practiceq/ignore.sql" => "(bigint[], bigint, timestamptz, boolean, bigint)",
