@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
-use super::ending::Ending;
 use super::lane::Lane;
+use super::outcome::Outcome;
 use super::report::Report;
 use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::clinic::outbox;
@@ -67,11 +67,11 @@ impl<'a> Log<'a> {
     pub async fn close(
         &self,
         tx: &Transaction<'_>,
-        ending: &Ending,
+        outcome: &Outcome,
         report: &Report,
         patients: &Patients,
     ) -> Result<(), Error> {
-        let status = ending.status.as_str();
+        let status = outcome.status.as_str();
         let counts = [
             report.total_appointments.new,
             report.total_appointments.updated,
@@ -85,7 +85,7 @@ impl<'a> Log<'a> {
         let appointment = self.lane.appointment();
         // An incremental run reads only the changes.
         let is_all_read = self.lane != Lane::Incremental;
-        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&self.id, &status, &ending.error];
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&self.id, &status, &outcome.error];
         parameters.extend(counts.iter().map(|count| count as &(dyn ToSql + Sync)));
         let rest: [&(dyn ToSql + Sync); 6] =
             [&metadata, &patients.read, &patients.failed, &patients.fresh_since, &appointment, &is_all_read];

@@ -15,14 +15,14 @@
 //! (`practiceq_unmatched`).
 //!
 //! `session` runs the steps. It calls `scope` (whose appointments), `plan` and `query` (which lists), `fetch` with
-//! `rate_limit` and `progress` (the requests), `store` with `seen` (the pages), `deletions`, and `log` with `ending`.
+//! `rate_limit` and `progress` (the requests), `store` with `seen` (the pages), `deletions`, and `log` with `outcome`.
 
 mod deletions;
 mod end;
-mod ending;
 mod fetch;
 mod lane;
 mod log;
+mod outcome;
 mod plan;
 mod progress;
 mod query;
@@ -105,11 +105,11 @@ impl Job for SyncPracticeq {
     type Report = Report;
 
     fn lane(&self) -> String {
-        self.lane().to_string()
+        self.requested_lane().to_string()
     }
 
     fn roles(&self) -> &'static [&'static str] {
-        match self.lane() {
+        match self.requested_lane() {
             Lane::Patient(_) | Lane::Organization(_) => &[ADMIN, "SUPERVISOR", "CASE_MANAGER"],
             Lane::Full | Lane::Incremental | Lane::Appointment(_) => SUPERVISORS,
         }
@@ -120,12 +120,12 @@ impl Job for SyncPracticeq {
     }
 
     async fn time_limit(&self, _tx: &Transaction<'_>) -> Result<Option<Duration>, Error> {
-        Ok(self.lane().is_by_hand().then_some(BY_HAND_LIMIT))
+        Ok(self.requested_lane().is_by_hand().then_some(BY_HAND_LIMIT))
     }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let task = Task {
-            lane: self.lane(),
+            lane: self.requested_lane(),
             window_days: WindowDays { back: self.back_days, ahead: self.ahead_days },
             api: PracticeQ::new(&self.base_url, &self.key()?)?,
             limits: &self.limits,
@@ -135,7 +135,7 @@ impl Job for SyncPracticeq {
 }
 
 impl SyncPracticeq {
-    fn lane(&self) -> Lane {
+    fn requested_lane(&self) -> Lane {
         match (self.patient, self.organization, &self.appointment) {
             (Some(id), ..) => Lane::Patient(id),
             (_, Some(id), _) => Lane::Organization(id),

@@ -52,7 +52,7 @@ pub struct Appointments {
     pub errors: u64,
 }
 
-/// What went wrong with an item.
+/// The reason for which an item failed, as the log tells it.
 #[derive(Clone, Copy)]
 pub enum Problem {
     NoEmail,

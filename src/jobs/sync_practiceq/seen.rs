@@ -61,3 +61,31 @@ impl Seen {
         self.0.keys().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_new_once_and_again_where_it_has_changed() {
+        let mut seen = Seen::default();
+        let row = |start: i64| json!({ "Id": "a", "StartDate": start, "Status": "Confirmed" });
+        let mut new = |rows: &[Value]| seen.new_rows(rows, DateTime::UNIX_EPOCH).appointments;
+        assert_eq!(new(&[row(0)]).len(), 1);
+        assert_eq!(new(&[row(0)]).len(), 0);
+        let moved = new(&[row(1), row(2)]);
+        assert_eq!((moved.len(), moved[0].starts_at.timestamp_millis()), (1, 2), "of one page the last row counts");
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_said_once_and_is_not_missing() {
+        let mut seen = Seen::default();
+        let rows = [json!({ "Id": "a" }), json!({ "Id": "a" }), json!({}), json!({})];
+        let new = seen.new_rows(&rows, DateTime::UNIX_EPOCH);
+        let ids: Vec<&str> = new.unreadable.iter().map(|row| row.id.as_str()).collect();
+        assert_eq!(ids, ["a", NO_ID, NO_ID]);
+        assert!(seen.external_ids().contains(&&"a".to_owned()));
+    }
+}

@@ -10,10 +10,10 @@ use tracing::warn;
 
 use super::deletions::{Coverage, Deletions, Part};
 use super::end::{End, Stop, StopReason};
-use super::ending::{Ending, Status};
 use super::fetch::{FetchError, Fetched, Fetcher};
 use super::lane::Lane;
 use super::log::{Log, Patients};
+use super::outcome::{Outcome, Status};
 use super::plan::Plan;
 use super::progress::Progress;
 use super::query::{Query, WindowDays};
@@ -88,8 +88,8 @@ impl<'a> Session<'a> {
     }
 
     pub async fn run(mut self) -> Result<(), Halt> {
-        let outcome = self.read().await;
-        self.close(outcome).await
+        let read = self.read().await;
+        self.close(read).await
     }
 
     async fn read(&mut self) -> Result<(), End> {
@@ -222,37 +222,37 @@ impl<'a> Session<'a> {
         self.fetcher.began.map(|began| Coverage { part, began, seen })
     }
 
-    async fn close(mut self, outcome: Result<(), End>) -> Result<(), Halt> {
-        let is_complete = outcome.is_ok();
+    async fn close(mut self, read: Result<(), End>) -> Result<(), Halt> {
+        let is_complete = read.is_ok();
         let is_answered = self.fetcher.is_answered();
-        if let Err(End::Stop(stop)) = &outcome
+        if let Err(End::Stop(stop)) = &read
             && is_answered
         {
             self.report_stop(stop);
         }
         self.count_patients(is_complete);
-        let ending = Ending::of(outcome, is_answered, self.plan.is_resumed, self.report);
+        let outcome = Outcome::of(read, is_answered, self.plan.is_resumed, self.report);
         let last_word = WriteOptions { after_stop: true, ..WriteOptions::default() };
         let patients = self.patients(is_complete);
         let close = async |tx: &Transaction<'_>| {
             if is_complete {
                 self.plan.save_state(tx, self.log.id, self.done.window_pages).await?;
             }
-            self.plan.save(tx, self.run.id, ending.continues).await?;
-            self.log.close(tx, &ending, self.report, &patients).await
+            self.plan.save(tx, self.run.id, outcome.continues).await?;
+            self.log.close(tx, &outcome, self.report, &patients).await
         };
         let closed = self.run.write(CLOSING, last_word, close).await;
-        let Err(Halt::Failed(error)) = closed else { return closed.and(ending.result) };
+        let Err(Halt::Failed(error)) = closed else { return closed.and(outcome.result) };
         // The state and the cursor stay as they were; but the log does not stay open.
         let status = Status::of_failure(is_answered);
-        let ending = Ending { status, error: Some(error.to_string()), continues: false, result: ending.result };
+        let outcome = Outcome { status, error: Some(error.to_string()), continues: false, result: outcome.result };
         let patients = self.patients(false);
-        let close = async |tx: &Transaction<'_>| self.log.close(tx, &ending, self.report, &patients).await;
+        let close = async |tx: &Transaction<'_>| self.log.close(tx, &outcome, self.report, &patients).await;
         if let Err(halt) = self.run.write(CLOSING, last_word, close).await {
             let (code, message) = (halt.code(), halt.message());
             warn!(run_id = %self.run.id, error_code = code, "the log of the sync stays open: {message}");
         }
-        ending.result.and(Err(error.into()))
+        outcome.result.and(Err(error.into()))
     }
 
     fn report_stop(&mut self, Stop { reason, message }: &Stop) {

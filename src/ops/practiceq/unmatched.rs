@@ -17,7 +17,7 @@ use crate::output::stamp;
 statements! {
     LIST(BOOL, INT8, TIMESTAMPTZ) = include_str!("unmatched.sql");
     REVEAL(INT8_ARRAY, INT8) = include_str!("reveal.sql");
-    HOLD(INT8, BOOL) = include_str!("hold.sql");
+    LOCK(INT8, BOOL) = include_str!("lock.sql");
     LINKABLE(INT8, TEXT, INT8) = include_str!("linkable.sql");
     LINK(INT8_ARRAY, INT8, INT8, TIMESTAMPTZ, INT8) = include_str!("link.sql");
     IGNORE(INT8_ARRAY, INT8, TIMESTAMPTZ, BOOL, INT8) = include_str!("ignore.sql");
@@ -154,9 +154,9 @@ fn cells(row: &Row, person: Option<&Row>) -> Vec<String> {
 }
 
 /// Locks the open rows that a decision is about; the one that the user named is the first.
-async fn hold(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment) -> Result<Vec<Row>, Error> {
+async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment) -> Result<Vec<Row>, Error> {
     moment.actor.require(STAFF, "deciding whose an appointment is")?;
-    let rows = HOLD.all(tx, &[&id, &with_client]).await;
+    let rows = LOCK.all(tx, &[&id, &with_client]).await;
     let rows = rows.map_err(|error| held(error, format_args!("unmatched appointment {id}")))?;
     let Some(first) = rows.first() else {
         let message = format!("there is no unmatched appointment {id}; nothing was changed");
@@ -191,7 +191,7 @@ impl LinkArgs {
     }
 
     async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Error> {
-        let rows = hold(tx, self.id, true, moment).await?;
+        let rows = lock(tx, self.id, true, moment).await?;
         self.check(tx, rows[0].get("client_id"), moment.actor.id).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
         LINK.execute(tx, &[&ids, &self.patient, &moment.actor.id, &moment.now, &self.id]).await?;
@@ -240,7 +240,7 @@ impl IgnoreArgs {
     }
 
     async fn ignore(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Error> {
-        let rows = hold(tx, self.id, self.client, moment).await?;
+        let rows = lock(tx, self.id, self.client, moment).await?;
         if self.client && rows[0].get::<_, Option<&str>>("client_id").is_none() {
             return Err(refused("NO_CLIENT", format!("--client: appointment {} names no client", self.id)));
         }

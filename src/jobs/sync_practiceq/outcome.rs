@@ -1,11 +1,11 @@
-//! The ending of a run: how it is recorded, whether the next run continues, and what the runner is told.
+//! The outcome of a run: its status in the log, whether the next run continues, and the result for the runner.
 
 use super::end::End;
 use super::report::Report;
 use crate::error::{Error, ErrorKind};
 use crate::run::Halt;
 
-pub struct Ending {
+pub struct Outcome {
     pub status: Status,
     /// The message of what ended or failed the run, with its code.
     pub error: Option<String>,
@@ -37,10 +37,10 @@ impl Status {
     }
 }
 
-impl Ending {
+impl Outcome {
     /// `is_answered`: the account has answered a request. `is_resumed`: an earlier run began the plan.
-    pub fn of(outcome: Result<(), End>, is_answered: bool, is_resumed: bool, report: &Report) -> Self {
-        let end = match outcome {
+    pub fn of(read: Result<(), End>, is_answered: bool, is_resumed: bool, report: &Report) -> Self {
+        let end = match read {
             Ok(()) if report.is_all_failed() => return Self::all_failed(),
             Ok(()) => {
                 let status = if report.not_done.failed == 0 { Status::Completed } else { Status::PartialSuccess };
@@ -48,7 +48,7 @@ impl Ending {
             }
             Err(end) => end,
         };
-        // What was read is stored, and the next run reads the rest.
+        // The pages that were read are stored, and the next run reads the rest.
         let is_enough = is_answered && matches!(end, End::Stop(_));
         let starts_over = matches!(end, End::StartOver(_) | End::Halt(Halt::Brake { .. }));
         let halt = match end {
@@ -73,4 +73,46 @@ impl Ending {
 
 fn text(halt: &Halt) -> String {
     format!("{} [{}]", halt.message(), halt.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::end::StopReason;
+    use super::*;
+
+    fn stop() -> End {
+        End::stop(StopReason::NoRequestLeft, "none left")
+    }
+
+    #[test]
+    fn a_run_that_stops_is_continued_and_has_failed_only_where_nothing_was_answered() {
+        let answered = Outcome::of(Err(stop()), true, false, &Report::default());
+        assert_eq!((answered.status, answered.continues), (Status::PartialSuccess, true));
+        assert!(answered.result.is_ok());
+        let unanswered = Outcome::of(Err(stop()), false, false, &Report::default());
+        assert_eq!((unanswered.status, unanswered.continues), (Status::Failed, false));
+        assert_eq!(unanswered.error.as_deref(), Some("none left [BUDGET]"));
+        assert!(unanswered.result.is_err());
+        assert!(Outcome::of(Err(stop()), false, true, &Report::default()).continues, "an earlier run began it");
+    }
+
+    #[test]
+    fn after_the_brake_the_next_run_starts_over() {
+        let brake = End::Halt(Halt::brake("too many".to_owned()));
+        let braked = Outcome::of(Err(brake), true, true, &Report::default());
+        assert_eq!((braked.status, braked.continues), (Status::PartialSuccess, false));
+        let endless = End::StartOver(Error::new("PRACTICEQ_PAGES", ErrorKind::Other, "page 2 again"));
+        assert!(!Outcome::of(Err(endless), true, true, &Report::default()).continues);
+    }
+
+    #[test]
+    fn a_run_of_which_all_failed_has_failed() {
+        let mut report = Report::default();
+        assert_eq!(Outcome::of(Ok(()), true, false, &report).status, Status::Completed);
+        report.not_done.fail("patient", 1, "NO_EMAIL");
+        let failed = Outcome::of(Ok(()), true, false, &report);
+        assert_eq!((failed.status, failed.result.is_err()), (Status::Failed, true));
+        report.patients_processed = 1;
+        assert_eq!(Outcome::of(Ok(()), true, false, &report).status, Status::PartialSuccess);
+    }
 }
