@@ -107,7 +107,8 @@ impl Provider {
         self.fields.retain(|column, _| !PARTS.iter().any(|part| column.starts_with(part)));
         for (slot, &(code, licence, state, switch)) in (1..).zip(taxonomies) {
             for (part, value) in PARTS.iter().zip([code, licence, state, switch]) {
-                let column = columns().iter().find(|column| **column == format!("{part}{slot}"));
+                let name = format!("{part}{slot}");
+                let column = columns().iter().find(|column| **column == name);
                 self.fields.insert(column.expect("15 slots"), value.to_owned());
             }
         }
@@ -137,8 +138,16 @@ pub fn columns() -> &'static [&'static str] {
 
 /// A line of the registry: every field quoted.
 pub fn quoted<'a>(fields: impl IntoIterator<Item = &'a str>) -> String {
-    let fields: Vec<_> = fields.into_iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
-    fields.join(",")
+    let mut line = String::new();
+    for field in fields {
+        line.push_str(if line.is_empty() { "\"" } else { ",\"" });
+        match field.contains('"') {
+            true => line.push_str(&field.replace('"', "\"\"")),
+            false => line.push_str(field),
+        }
+        line.push('"');
+    }
+    line
 }
 
 /// The main file of a period.

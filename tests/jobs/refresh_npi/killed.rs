@@ -48,14 +48,37 @@ fn start(registry: &Registry) -> Child {
 
 /// What an undisturbed run leaves after one file, and after both.
 async fn undisturbed(rows: i64) -> (Value, Value) {
+    undisturbed_and_timed(rows).await.0
+}
+
+/// With how long the two runs took.
+async fn undisturbed_and_timed(rows: i64) -> ((Value, Value), Duration) {
     let registry = offered(rows).await;
+    let run = async || {
+        let began = Instant::now();
+        registry.clinic.run(&ARGS).await.expect(3);
+        began.elapsed()
+    };
     registry.site.withdraw(&week(2).weekly_name());
-    registry.clinic.run(&ARGS).await.expect(3);
+    let first = run().await;
     let one = registry.tables().await;
     registry.publish(&[changes(2, rows)]);
-    registry.clinic.run(&ARGS).await.expect(3);
+    let second = run().await;
     registry.sound().await;
-    (one, registry.tables().await)
+    ((one, registry.tables().await), first + second)
+}
+
+/// Waits until the server has ended the sessions of a killed run, and lets its lease be over.
+async fn lease_over(registry: &Registry) {
+    let sessions = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'rounds/refresh-npi'";
+    let began = Instant::now();
+    while registry.clinic.count(sessions).await > 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "the sessions of a killed run do not end");
+        sleep(Duration::from_millis(10)).await;
+    }
+    let late = "UPDATE cron_job_runs SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE status = 'RUNNING'";
+    registry.clinic.sql(late).await;
 }
 
 /// Kills it, opens the gate, and runs it again once its lease is over: all is as if it had not been killed.
@@ -64,7 +87,7 @@ async fn killed(registry: &Registry, mut run: Child, before: &Value, (one, both)
     if registry.clinic.count("SELECT count(*) FROM pg_class WHERE relname = 'gate'").await > 0 {
         gate::open(&registry.clinic).await;
     }
-    sleep(Duration::from_millis(2500)).await;
+    lease_over(registry).await;
     let left = registry.tables().await;
     assert!([before, one, both].contains(&&left), "{what}: all of a file, or nothing");
     let outcome = registry.clinic.run(&ARGS).await;
@@ -194,20 +217,19 @@ async fn answers_as_before(registry: &Registry, before: &Value) {
 
 #[tokio::test]
 async fn killed_at_any_moment() {
-    const ROWS: i64 = 2000;
+    const ROWS: i64 = 500;
     let mut rng = Rng::with_seed(6);
     let registry = offered(ROWS).await;
-    let began = Instant::now();
-    let expected = undisturbed(ROWS).await;
-    let took = began.elapsed() / 2;
+    let (expected, took) = undisturbed_and_timed(ROWS).await;
     let states = [registry.tables().await, expected.0, expected.1];
     let mut least = 0;
     for kill in 0..8 {
         let mut run = start(&registry);
-        let wait = took.mul_f64(rng.f64());
+        // No longer than one file takes, so that most kills find a run at work.
+        let wait = took.mul_f64(rng.f64() / 2.0);
         sleep(wait).await;
         run.kill().await.expect("it can be waited for");
-        sleep(Duration::from_millis(2200)).await;
+        lease_over(&registry).await;
         let left = registry.tables().await;
         let state = states.iter().position(|state| *state == left);
         // What was committed stays.
@@ -285,19 +307,18 @@ async fn a_failure_of_the_database_in_the_merge_leaves_nothing_behind() {
 /// The staging table is not logged: a server that crashes between staging and merge has emptied it.
 #[tokio::test]
 async fn what_the_server_has_lost_of_the_staging_is_staged_again() {
-    const ROWS: i64 = 20_000;
+    const ROWS: i64 = 2000;
     let registry = Registry::with(&week(0).of(&crowd(0, ROWS))).await;
     registry.publish(&[week(1).of(&crowd(ROWS, ROWS))]);
+    gate_staging(&registry).await;
+    let run = registry.clinic.program.start(&["refresh-npi"]);
+    gate::reached(&registry.clinic).await;
     // A holder of the run's row holds up the merge, and nothing of the staging but its first step.
     let holder = connect(&server().url(&registry.clinic.database)).await;
-    let run = registry.clinic.program.start(&["refresh-npi"]);
-    let staging = "SELECT relname::text FROM pg_class WHERE relname LIKE 'npi\\_stage\\_%' AND relkind = 'r'";
-    let table: String = loop {
-        if let Some(row) = registry.clinic.rows(staging).await.first() {
-            break row.get(0);
-        }
-    };
     holder.batch_execute("BEGIN; SELECT FROM cron_job_runs WHERE status = 'RUNNING' FOR UPDATE").await.expect("locked");
+    let staging = "SELECT relname::text FROM pg_class WHERE relname LIKE 'npi\\_stage\\_%' AND relkind = 'r'";
+    let table: String = registry.clinic.row(staging, &[]).await.get(0);
+    gate::open(&registry.clinic).await;
     let staged = format!("SELECT count(*) FROM {table}");
     while registry.clinic.count(&staged).await < ROWS {
         sleep(Duration::from_millis(5)).await;

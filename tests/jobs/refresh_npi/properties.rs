@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{Days, NaiveDate};
 use fastrand::Rng;
+use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{LENIENT, outcomes};
@@ -232,62 +233,67 @@ async fn stored(registry: &Registry) -> [Vec<String>; 2] {
 
 #[tokio::test]
 async fn the_tables_are_what_the_model_says_after_any_files() {
-    for seed in 0..6 {
-        let mut rng = Rng::with_seed(seed);
-        let registry = Registry::new().await;
-        let mut model = Model::default();
-        let mut all = [0; 7];
-        for number in 0..8 {
-            let end = week(number).end;
-            let rows = random_rows(&mut rng, &model, end);
-            let file = file_of(number, &rows);
-            let name = if rng.bool() { file.csv_name() } else { file.weekly_name() };
-            let bytes = if name.ends_with("csv") { file.csv() } else { file.zip() };
-            let path = registry.write(&name, &bytes);
-            let connections = if rng.bool() { "1" } else { "2" };
-            let args = ["--file", &path, "--connections", connections, LENIENT[0], LENIENT[1]];
-            let outcome = registry.refresh(&args).await;
-            super::balanced(&outcome);
-            let counts = model.load(&name, &rows);
-            let what = format!("seed {seed}, week {number}");
-            assert_eq!(outcome.code, if counts[6] > 0 { 3 } else { 0 }, "{what}: {outcome:?}");
-            assert_eq!(stored(&registry).await, [model.data(), model.searched()], "{what}");
-            outcomes(&outcome, counts);
-            registry.sound().await;
-            (0..7).for_each(|outcome| all[outcome] += counts[outcome]);
-        }
-        assert!(all.iter().all(|count| *count > 5), "seed {seed}: the rows are no test: {all:?}");
-        for (number, known) in model.0.iter().take(6) {
-            let get = ["npi", "get", &Provider::gone(*number, "").npi.to_string(), "--format", "csv"];
-            let outcome = registry.clinic.run(&get).await;
-            match &known.line {
-                Some(line) => assert_eq!(outcome.expect(0).stdout, format!("{line}\n"), "seed {seed}"),
-                None => assert_eq!(outcome.code, 1, "seed {seed}"),
-            }
+    // At the same time, since most of each is a wait for processes.
+    join_all((0..6).map(tables_are_what_the_model_says)).await;
+}
+
+async fn tables_are_what_the_model_says(seed: u64) {
+    let mut rng = Rng::with_seed(seed);
+    let registry = Registry::new().await;
+    let mut model = Model::default();
+    let mut all = [0; 7];
+    for number in 0..8 {
+        let end = week(number).end;
+        let rows = random_rows(&mut rng, &model, end);
+        let file = file_of(number, &rows);
+        let name = if rng.bool() { file.csv_name() } else { file.weekly_name() };
+        let bytes = if name.ends_with("csv") { file.csv() } else { file.zip() };
+        let path = registry.write(&name, &bytes);
+        let connections = if rng.bool() { "1" } else { "2" };
+        let args = ["--file", &path, "--connections", connections, LENIENT[0], LENIENT[1]];
+        let outcome = registry.refresh(&args).await;
+        super::balanced(&outcome);
+        let counts = model.load(&name, &rows);
+        let what = format!("seed {seed}, week {number}");
+        assert_eq!(outcome.code, if counts[6] > 0 { 3 } else { 0 }, "{what}: {outcome:?}");
+        assert_eq!(stored(&registry).await, [model.data(), model.searched()], "{what}");
+        outcomes(&outcome, counts);
+        registry.sound().await;
+        (0..7).for_each(|outcome| all[outcome] += counts[outcome]);
+    }
+    assert!(all.iter().all(|count| *count > 5), "seed {seed}: the rows are no test: {all:?}");
+    for (number, known) in model.0.iter().take(6) {
+        let get = ["npi", "get", &Provider::gone(*number, "").npi.to_string(), "--format", "csv"];
+        let outcome = registry.clinic.run(&get).await;
+        match &known.line {
+            Some(line) => assert_eq!(outcome.expect(0).stdout, format!("{line}\n"), "seed {seed}"),
+            None => assert_eq!(outcome.code, 1, "seed {seed}"),
         }
     }
 }
 
 #[tokio::test]
 async fn files_in_one_run_and_in_many_make_the_same_tables() {
-    for seed in 10..13 {
-        let [together, apart] = [Registry::new().await, Registry::new().await];
-        let mut rng = Rng::with_seed(seed);
-        let first = week(0).of(&crowd(0, 60));
-        for registry in [&together, &apart] {
-            registry.load(&first, &[]).await.expect(0);
-        }
-        let mut model = Model::default();
-        for number in 1..5 {
-            let rows = random_rows(&mut rng, &model, week(number).end + Days::new(1));
-            model.load("", &rows);
-            let file = file_of(number, &rows);
-            together.publish(std::slice::from_ref(&file));
-            apart.publish(&[file]);
-            apart.refresh(&LENIENT).await;
-        }
-        together.refresh(&LENIENT).await;
-        assert_eq!(together.ledger().await.len(), 5);
-        assert_eq!(together.tables().await, apart.tables().await, "seed {seed}");
+    join_all((10..13).map(one_run_and_many_make_the_same_tables)).await;
+}
+
+async fn one_run_and_many_make_the_same_tables(seed: u64) {
+    let [together, apart] = [Registry::new().await, Registry::new().await];
+    let mut rng = Rng::with_seed(seed);
+    let first = week(0).of(&crowd(0, 60));
+    for registry in [&together, &apart] {
+        registry.load(&first, &[]).await.expect(0);
     }
+    let mut model = Model::default();
+    for number in 1..5 {
+        let rows = random_rows(&mut rng, &model, week(number).end + Days::new(1));
+        model.load("", &rows);
+        let file = file_of(number, &rows);
+        together.publish(std::slice::from_ref(&file));
+        apart.publish(&[file]);
+        apart.refresh(&LENIENT).await;
+    }
+    together.refresh(&LENIENT).await;
+    assert_eq!(together.ledger().await.len(), 5);
+    assert_eq!(together.tables().await, apart.tables().await, "seed {seed}");
 }
