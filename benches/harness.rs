@@ -34,7 +34,7 @@ impl Harness {
 
     /// A server with the migrated database `clinic`.
     pub fn empty() -> Self {
-        let server = Scratch::start(Durability::Full).unwrap_or_else(|error| panic!("{error}"));
+        let server = Scratch::start(&std::env::temp_dir(), Durability::Full).unwrap_or_else(|error| panic!("{error}"));
         eprintln!("PostgreSQL {}", server.version());
         let harness = Self { server };
         // It would fall on whatever is measured at that minute.

@@ -8,7 +8,7 @@ mod by_psql;
 mod by_row;
 mod harness;
 mod process;
-#[path = "../src/demo/scratch.rs"]
+#[path = "../src/demo/scratch/mod.rs"]
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod scratch;
 

@@ -18,7 +18,7 @@ mod process;
 mod program;
 #[path = "npi/provider.rs"]
 mod provider;
-#[path = "../src/demo/scratch.rs"]
+#[path = "../src/demo/scratch/mod.rs"]
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod scratch;
 #[path = "npi/search.rs"]

@@ -5,7 +5,7 @@
 mod harness;
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod process;
-#[path = "../src/demo/scratch.rs"]
+#[path = "../src/demo/scratch/mod.rs"]
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod scratch;
 #[path = "../tests/support/practiceq/upstream.rs"]

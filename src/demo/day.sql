@@ -1,4 +1,4 @@
--- Books everything that is planned, and writes the script.
+-- Books all planned visits and slots, and writes the script.
 -- $1 visits jsonb · $2 slots jsonb · $3 first names text[] · $4 last names text[]
 WITH
 visits AS MATERIALIZED (

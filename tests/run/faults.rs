@@ -26,7 +26,7 @@ async fn a_killed_connection_is_replaced_and_its_transaction_done_again() {
 
 #[tokio::test]
 async fn a_restarted_server_is_waited_for() {
-    let server = Scratch::start(Durability::None).expect("a second server starts");
+    let server = Scratch::start(&std::env::temp_dir(), Durability::None).expect("a second server starts");
     let url = server.url("postgres");
     let program = Program::new(&url).env("ROUNDS_RETRY_DELAY", "1s");
     program.run(&["migrate"]).await.expect(0);

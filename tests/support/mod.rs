@@ -3,7 +3,7 @@
 //! With ROUNDS_TEST_POOLER=1 the program reaches the database through PgBouncer in transaction mode; the tests look at it
 //! directly.
 
-#[path = "../../src/demo/scratch.rs"]
+#[path = "../../src/demo/scratch/mod.rs"]
 #[allow(dead_code)]
 pub mod scratch;
 
@@ -29,7 +29,7 @@ pub use program::Program;
 /// The server that all tests share.
 pub fn server() -> &'static Scratch {
     static SERVER: OnceLock<Result<Scratch, String>> = OnceLock::new();
-    match SERVER.get_or_init(|| Scratch::start(Durability::None)) {
+    match SERVER.get_or_init(|| Scratch::start(&std::env::temp_dir(), Durability::None)) {
         Ok(server) => server,
         Err(error) => panic!("{error}"),
     }
