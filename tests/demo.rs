@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::support::Program;
 use crate::support::program::Outcome;
 use crate::support::program::{finish, signal};
@@ -17,7 +19,7 @@ mod names;
 
 /// A place of its own for the demo's server: a demo that somebody keeps in the usual place is left alone.
 struct Place {
-    root: PathBuf,
+    root: TempDir,
     /// The temporary directory of the demo.
     tmp: PathBuf,
     /// The server's programs.
@@ -25,16 +27,17 @@ struct Place {
 }
 
 impl Place {
-    fn new(name: &str) -> Self {
-        let root = std::env::temp_dir().join(format!("rd-{}-{name}", std::process::id()));
+    fn new() -> Self {
+        let place = tempfile::Builder::new().prefix("rd-").tempdir().expect("a place for files");
+        let root = place.path().to_owned();
         let tmp = root.join("t");
-        fs::create_dir_all(&tmp).expect("can be made");
+        fs::create_dir(&tmp).expect("can be made");
         // As /tmp: as root the server runs as another user.
         fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("is ours");
         fs::set_permissions(&tmp, fs::Permissions::from_mode(0o1777)).expect("is ours");
         let found = Command::new("scripts/postgres").arg("--find").output().expect("can be started");
         let bin = String::from_utf8(found.stdout).expect("UTF-8").trim().to_owned();
-        Self { root, tmp, bin }
+        Self { root: place, tmp, bin }
     }
 
     /// The program, with a database address that the demo must not use.
@@ -52,7 +55,7 @@ impl Place {
 
     /// Puts an `initdb` in front of the real one, which waits in the middle of its work until it is let go.
     fn hold_initdb(&mut self) -> Held {
-        let bin = self.root.join("bin");
+        let bin = self.root.path().join("bin");
         fs::create_dir(&bin).expect("can be made");
         let real = std::mem::replace(&mut self.bin, bin.to_str().expect("UTF-8").to_owned());
         for program in ["postgres", "pg_ctl"] {
@@ -67,12 +70,6 @@ impl Place {
         fs::write(bin.join("initdb"), script).expect("can be written");
         fs::set_permissions(bin.join("initdb"), fs::Permissions::from_mode(0o755)).expect("is ours");
         held
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.root);
     }
 }
 
@@ -97,7 +94,7 @@ impl Held {
 
 #[tokio::test]
 async fn the_day_comes_out_as_told_and_tells_no_name() {
-    let place = Place::new("day");
+    let place = Place::new();
     let outcome = place.program().run(&["demo"]).await.expect(0);
     let text = &outcome.stdout;
     let said = [
@@ -136,7 +133,7 @@ fn assert_readable(Outcome { stdout, stderr, .. }: &Outcome) {
 
 #[tokio::test]
 async fn a_signal_ends_it_and_removes_the_server() {
-    let place = Place::new("signal");
+    let place = Place::new();
     let child = place.program().start(&["demo"]);
     while place.left_behind().is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -150,7 +147,7 @@ async fn a_signal_ends_it_and_removes_the_server() {
 #[tokio::test]
 async fn a_signal_while_initdb_is_at_work_leaves_nothing_behind() {
     for (number, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
-        let mut place = Place::new(&format!("initdb{code}"));
+        let mut place = Place::new();
         let held = place.hold_initdb();
         let child = place.program().start(&["demo"]);
         held.reached().await;
@@ -164,7 +161,7 @@ async fn a_signal_while_initdb_is_at_work_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn killed_while_initdb_is_at_work_it_leaves_nothing_behind() {
-    let mut place = Place::new("killed");
+    let mut place = Place::new();
     let held = place.hold_initdb();
     let mut child = place.program().start(&["demo"]);
     held.reached().await;
@@ -180,9 +177,9 @@ async fn killed_while_initdb_is_at_work_it_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_start_that_fails_leaves_nothing_behind() {
-    let mut place = Place::new("fails");
+    let mut place = Place::new();
     place.hold_initdb();
-    fs::write(place.root.join("bin/initdb"), "#!/bin/sh\necho no room\nexit 1\n").expect("can be written");
+    fs::write(place.root.path().join("bin/initdb"), "#!/bin/sh\necho no room\nexit 1\n").expect("can be written");
     let outcome = place.program().run(&["demo"]).await.expect(1);
     assert!(outcome.stderr.contains("no room"), "{outcome:?}");
     assert!(place.left_behind().is_empty(), "{:?}", place.left_behind());
@@ -190,7 +187,7 @@ async fn a_start_that_fails_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_directory_of_somebody_else_is_left_alone() {
-    let place = Place::new("foreign");
+    let place = Place::new();
     // SAFETY: getuid has no arguments and always succeeds.
     let theirs = place.tmp.join(format!("rounds-demo-{}-1", unsafe { libc::getuid() }));
     fs::create_dir(&theirs).expect("can be made");

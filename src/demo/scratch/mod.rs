@@ -77,11 +77,12 @@ impl Scratch {
     /// The guard comes first: from here on whatever fails or dies leaves nothing behind.
     fn open(dir: PathBuf, bin: PathBuf, durability: Durability, lock: Option<Lock>) -> Result<Self, String> {
         let began = Instant::now();
+        let may_reuse = lock.is_some();
         let user = User::for_server();
         let guard = Guard::start(&bin.join("pg_ctl"), &dir, lock, user);
         let guard = Some(guard.map_err(|error| format!("cannot start sh: {error}"))?);
         let mut scratch = Self { dir, bin, user, durability, guard, ready_after: Duration::ZERO, reused: false };
-        scratch.reused = scratch.data().join("PG_VERSION").exists() && scratch.start_server().is_ok();
+        scratch.reused = may_reuse && scratch.data().join("PG_VERSION").exists() && scratch.start_server().is_ok();
         if !scratch.reused {
             scratch.create()?;
             scratch.start_server()?;
@@ -108,11 +109,12 @@ impl Scratch {
         if self.run("pg_ctl", |pg_ctl| pg_ctl.arg("status")).is_ok() {
             return Ok(());
         }
-        let careless = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c checkpoint_timeout=1h";
-        let durability = if self.durability == Durability::Full { "-c fsync=on" } else { careless };
+        let careless = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c checkpoint_timeout=1h \
+                        -c max_wal_size=512MB";
+        let durability = if self.durability == Durability::Full { "-c fsync=on -c max_wal_size=4GB" } else { careless };
         let options = format!(
             "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 {durability} \
-             -c max_wal_size=4GB -c shared_buffers=256MB -c timezone=UTC -c log_timezone=UTC",
+             -c shared_buffers=256MB -c timezone=UTC -c log_timezone=UTC",
             self.dir.display()
         );
         let log = self.dir.join("log");

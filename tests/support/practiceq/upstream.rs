@@ -11,6 +11,7 @@ use chrono::{DateTime, NaiveDate};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// What opens the account.
 pub const KEY: &str = "canary-key-5e1f0c3a97";
@@ -36,6 +37,8 @@ pub enum Fault {
     TruncatedBody,
     /// Waits so long in the middle of the body.
     SlowBody(Duration),
+    /// Waits in the middle of the body until it is let go.
+    HeldBody,
     NotJson,
     /// JSON of another shape.
     NotAList,
@@ -96,6 +99,7 @@ pub struct State {
     requests: Mutex<Vec<Request>>,
     between: Mutex<Option<(Change, usize)>>,
     huge: AtomicU64,
+    held: Notify,
 }
 
 /// The server.
@@ -223,6 +227,11 @@ impl State {
 
     pub fn clear_requests(&self) {
         locked(&self.requests).clear();
+    }
+
+    /// Lets the rest of a held body go, now or as soon as it is held.
+    pub fn let_go(&self) {
+        self.held.notify_one();
     }
 
     /// How many bytes of bodies without an end were taken.
@@ -371,7 +380,7 @@ async fn answer(stream: &mut TcpStream, request: &Request, fault: Fault, state: 
         Fault::Redirect(to) => send(stream, 302, &format!("Location: {to}\r\n"), "").await,
         Fault::Drop => Ok(()),
         Fault::Huge => huge(stream, state).await,
-        Fault::None | Fault::TruncatedBody | Fault::SlowBody(_) => {
+        Fault::None | Fault::TruncatedBody | Fault::SlowBody(_) | Fault::HeldBody => {
             let (status, body) = state.answer(request);
             let body = body.to_string();
             let (first, rest) = body.as_bytes().split_at(body.len() / 2);
@@ -380,6 +389,7 @@ async fn answer(stream: &mut TcpStream, request: &Request, fault: Fault, state: 
             match fault {
                 Fault::TruncatedBody => return Ok(()),
                 Fault::SlowBody(time) => tokio::time::sleep(time).await,
+                Fault::HeldBody => state.held.notified().await,
                 _ => {}
             }
             stream.write_all(rest).await
