@@ -165,8 +165,9 @@ impl Clinic {
         self.sql(&insert).await;
     }
 
-    /// Waits until the server has let go of what killed runs had begun, and makes their leases be over.
-    pub async fn bury(&self) {
+    /// Waits until the server has let go of what killed runs had begun, and makes their leases be over. Returns how many
+    /// runs that were.
+    pub async fn bury(&self) -> u64 {
         // The pooler keeps its own connections to the server, idle.
         let query = if pooled() { "state <> 'idle'" } else { "true" };
         let query = format!(
@@ -178,12 +179,12 @@ impl Clinic {
             assert!(began.elapsed() < Duration::from_secs(30), "a run is still at work");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        self.expire_leases().await;
+        self.expire_leases().await
     }
 
-    /// Makes the leases of all runs be over, as if they had been silent for an hour.
-    pub async fn expire_leases(&self) {
-        self.sql("UPDATE cron_job_runs SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE status = 'RUNNING'")
-            .await;
+    /// Makes the leases of all runs be over, as if they had been silent for an hour. Returns how many runs that were.
+    pub async fn expire_leases(&self) -> u64 {
+        let late = "UPDATE cron_job_runs SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE status = 'RUNNING'";
+        self.client.execute(late, &[]).await.expect("can be set")
     }
 }
