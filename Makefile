@@ -58,7 +58,7 @@ check:
 	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
-# What is written from the program itself; a test fails where it is not up to date.
+# Documents that are written from the program itself; a test fails where they are not up to date.
 docs:
 	env -i PATH="$$PATH" HOME="$$HOME" cargo run --locked --quiet -- man --markdown > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md

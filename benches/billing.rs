@@ -1,4 +1,4 @@
-//! What `rounds advance-billing` costs, against what the database itself needs and against a transaction a row. See
+//! The cost of `rounds advance-billing`, against what the database itself needs and against a transaction a row. See
 //! docs/performance.md; ROUNDS_BENCH_ROWS=10000 is a quick run.
 
 mod contest;

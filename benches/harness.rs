@@ -1,5 +1,5 @@
-//! What every benchmark stands on: a scratch cluster whose database each measurement starts from a copy of, and a run as a
-//! psql script.
+//! The common ground of the benchmarks: a scratch cluster whose database each measurement starts from a copy of, and a
+//! run as a psql script.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -56,7 +56,7 @@ impl Harness {
         self.server.url("clinic")
     }
 
-    /// What the server logs.
+    /// The server's log.
     #[allow(dead_code, reason = "few benchmarks read it")]
     pub fn log(&self) -> PathBuf {
         self.server.dir().join("log")

@@ -27,8 +27,8 @@ pub const DOCTORS: [Doctor; 10] = [
 ];
 
 impl Doctor {
-    /// The times at which the slots of a day start. New York works from 09:00 to 17:00, Denver from 08:00 to 16:00; both
-    /// rest from 12:00 to 13:00.
+    /// The times at which the slots of a day start. New York works from 09:00 to 17:00, Denver from 08:00 to 16:00;
+    /// both rest from 12:00 to 13:00.
     pub fn starts(&self) -> impl Iterator<Item = i32> {
         let hours = if self.facility == 1 { [at(9, 0), at(17, 0)] } else { [at(8, 0), at(16, 0)] };
         let minutes = self.slot_minutes;

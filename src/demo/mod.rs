@@ -1,8 +1,9 @@
 //! `rounds demo`: a clinic day on a throw-away PostgreSQL, shown from stop to stop.
 //!
-//! Only the clock and the people are played. The jobs are the real ones and run as a scheduler would run them; after each
-//! run the demo shows what it reads back from the database. The day is also a test: the demo fails where the day does not
-//! come out as the story says. It prints ids and codes, never a patient's name, and touches no database but its own.
+//! Only the clock and the people are played. The jobs are the real ones and run as a scheduler would run them; after
+//! each run the demo shows what it reads back from the database. The day is also a test: the demo fails where the day
+//! does not come out as the story says. It prints ids and codes, never a patient's name, and touches no database but
+//! its own.
 
 mod clinic;
 mod clock;

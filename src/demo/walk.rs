@@ -54,8 +54,8 @@ fn clocks(now: DateTime<Utc>) -> String {
     format!("{} in New York · {} in Denver", local(New_York), local(Denver))
 }
 
-/// Runs both jobs, each with a pool of its own as in a process of its own, and shows what they did. `refused` visits must
-/// fail.
+/// Runs both jobs, each with a pool of its own as in a process of its own, and shows what they did. `refused` visits
+/// must fail.
 async fn run_jobs(page: &Page, clinic: &Clinic, options: &RunArgs, refused: u64) -> anyhow::Result<()> {
     let mark = MarkNoShows { lookback_days: 7 };
     let alert = StageAlerts {

@@ -1,4 +1,4 @@
-//! What every job owes, asked of one that leaves a row of evidence for each thing that it changes.
+//! The tests of what every job owes, for a job that leaves a row of evidence for each thing that it changes.
 
 use std::any::Any;
 
@@ -52,21 +52,22 @@ pub struct Subject {
     pub job: &'static [&'static str],
     /// Where the things are; somebody may hold one by its `id`.
     pub table: &'static str,
-    /// Where a run writes a row for each thing, and the number of the thing in it: what a gate or a failure is put before.
+    /// Where a run writes a row for each thing, and the number of the thing in it: what a gate or a failure is put
+    /// before.
     pub written: (&'static str, &'static str),
-    /// What is to be seen of each thing that was done: a relation, the column that names the thing, how often it does.
+    /// The evidence of each thing that was done: a relation, the column that names the thing, how often it does.
     pub evidence: &'static [(&'static str, &'static str, i64)],
-    /// What a thing is called in errors.
+    /// The name of such a thing in errors.
     pub entity: &'static str,
     /// Where in the report the things that were done are counted.
     pub done: &'static str,
-    /// What a later run finds again, and skips.
+    /// Whether a later run finds the things again, and skips them.
     pub found_again: bool,
     /// The number by which the n-th thing is known.
     pub number: fn(i64) -> i64,
 }
 
-/// What is not otherwise said: nothing is found again, and the things are numbered from 1.
+/// The defaults: nothing is found again, and the things are numbered from 1.
 pub const SUBJECT: Subject = Subject {
     job: &[],
     table: "",
@@ -83,7 +84,7 @@ pub struct Owed {
     pub subject: &'static Subject,
     pub clinic: Clinic,
     pub things: i64,
-    /// What has to stay as long as the clinic does.
+    /// Something that has to stay as long as the clinic does.
     #[expect(dead_code, reason = "it is held, and not read")]
     pub beside: Option<Box<dyn Any>>,
 }

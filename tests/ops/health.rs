@@ -1,5 +1,5 @@
-//! `rounds health`, on histories that real runs wrote, those included that were killed. What makes a verdict is tested at
-//! its boundaries where it is made.
+//! `rounds health`, on histories that real runs wrote, those included that were killed. What makes a verdict is tested
+//! at its boundaries where it is made.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ async fn at_noon() -> (Clinic, String) {
     (clinic, format!("Etc/GMT{:+}", hour - 12))
 }
 
-/// Moves all runs together, so that the first began ten seconds into the slot of five minutes before this one. The others
-/// then began in the same slot, whatever the time is now. And the schema is as new as the runs: it is a copy, and as old
-/// as the first test.
+/// Moves all runs together, so that the first began ten seconds into the slot of five minutes before this one. The
+/// others then began in the same slot, whatever the time is now. And the schema is as new as the runs: it is a copy,
+/// and as old as the first test.
 async fn move_into_one_slot(clinic: &Clinic) {
     clinic
         .sql(
@@ -227,7 +227,7 @@ async fn slots_without_a_run_and_two_schedulers_are_noticed() {
         clinic.run(&["mark-no-shows", "--source", "cron"]).await.expect(0);
     }
     move_into_one_slot(&clinic).await;
-    // The same again five minutes ago: in two slots it was started twice.
+    // A copy of both, five minutes ago: in two slots it was started twice.
     clinic
         .sql(
             "INSERT INTO cron_job_runs (id, job_name, status, source, started_at, heartbeat_at, deadline_at, completed_at, host,

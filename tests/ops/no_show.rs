@@ -272,7 +272,7 @@ async fn a_slot_is_released_until_it_ends_on_any_earlier_day_and_never_later() {
         ("2026-03-02T10:14:59.999-05:00", true),
         ("2026-03-02T10:15:00-05:00", false),
         ("2026-03-02T23:59:59-05:00", false),
-        // The same wall clock, a day later.
+        // At that time of the next day.
         ("2026-03-03T10:05:00-05:00", false),
         ("2026-03-09T09:00:00-04:00", false),
     ] {
@@ -314,7 +314,7 @@ async fn a_released_slot_stays_blocked_while_the_doctor_is_away() {
     assert_eq!(slot, json!({"is_booked": false, "is_blocked": true, "appointment_id": null}));
 }
 
-/// What the patient is told, without what differs from run to run.
+/// The notices to the patient, without the values that differ from run to run.
 async fn notices(clinic: &Clinic) -> String {
     let query =
         "SELECT concat_ws(' | ', channel, status, type, priority, recipient_kind, entity, entity_id, title, body,
@@ -562,7 +562,7 @@ async fn notes_and_patients_come_out_nowhere() {
     let dry = [&mark[..], &["--dry-run"]].concat();
     let no_actor = ["no-show", "mark", &visit, "--reason", STAFF, "--notes", "CANARY-M"];
     let bad = ["no-show", "mark", &visit, "--reason", "BAD", "--notes", "CANARY-M", "--actor", &nurse];
-    // What the database quotes in its errors: the failing row, and whatever a trigger tells.
+    // The database quotes the failing row in its errors, and whatever a trigger says.
     booked.clinic.sql("ALTER TABLE no_show_logs ADD CONSTRAINT no_notes CHECK (notes IS NULL)").await;
     let mut out = everything(&booked.clinic, &[&mark]).await;
     assert!(out.contains("23514") && out.contains("no_notes"), "{out}");

@@ -95,7 +95,7 @@ impl Unmatched {
         assert_eq!(self.state().await, before, "nothing was changed: {error_code}");
     }
 
-    /// Who was shown what.
+    /// The log of names that were shown: to whom, and of whom.
     async fn looks(&self) -> Value {
         let look = "jsonb_build_array(user_id, patient_id, entity, entity_id)";
         let query = &format!("SELECT coalesce(jsonb_agg({look} ORDER BY id), '[]') AS l FROM phi_access_log");

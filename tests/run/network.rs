@@ -48,7 +48,7 @@ async fn a_connection_into_nowhere_ends() {
     let place = tempfile::tempdir().expect("a place for files");
     let file = place.path().join("port");
     let mut command = Command::new("unshare");
-    // Who is not root becomes it in a user namespace; root stays as it is, so that it may open the server's socket.
+    // A user who is not root becomes root in a user namespace. Root stays root, and may so open the server's socket.
     // SAFETY: geteuid touches no memory.
     let user: &[&str] = if unsafe { libc::geteuid() } == 0 { &[] } else { &["--map-root-user"] };
     command.args(user).args(["--net", "sh", "-c", SCRIPT]).env("PORT_FILE", &file);

@@ -155,7 +155,8 @@ impl Clinic {
         (row.get(0), row.get(1), row.get(2))
     }
 
-    /// A row of `mark-no-shows` as a run that has died would have left it: so old its heartbeat, so long past its deadline.
+    /// Writes the row that a dead run of `mark-no-shows` would have left: the age of its heartbeat, the time since its
+    /// deadline.
     pub async fn dead_run(&self, heartbeat_age: &str, past_deadline: &str) {
         let insert = format!(
             "INSERT INTO cron_job_runs (id, job_name, status, started_at, heartbeat_at, deadline_at, host, version)
@@ -165,8 +166,8 @@ impl Clinic {
         self.sql(&insert).await;
     }
 
-    /// Waits until the server has let go of what killed runs had begun, and makes their leases be over. Returns how many
-    /// runs that were.
+    /// Waits until the server has let go of what killed runs had begun, and makes their leases be over. Returns how
+    /// many runs that were.
     pub async fn bury(&self) -> u64 {
         // The pooler keeps its own connections to the server, idle.
         let query = if pooled() { "state <> 'idle'" } else { "true" };

@@ -1,7 +1,7 @@
 //! The common ground of the tests: one PostgreSQL for all, a migrated database for each, and the program as a process.
 //!
-//! With ROUNDS_TEST_POOLER=1 the program reaches the database through PgBouncer in transaction mode; the tests look at it
-//! directly.
+//! With ROUNDS_TEST_POOLER=1 the program reaches the database through PgBouncer in transaction mode; the tests look at
+//! it directly.
 
 #[path = "../../src/demo/scratch/mod.rs"]
 #[allow(dead_code)]

@@ -27,8 +27,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Starts to watch over a directory, which need not exist yet. The guard holds the lock, too: a cluster that is being
-    /// removed is not free.
+    /// Starts to watch over a directory, which need not exist yet. The guard holds the lock, too: a cluster that is
+    /// being removed is not free.
     pub fn start(pg_ctl: &Path, dir: &Path, lock: Option<Lock>, user: Option<User>) -> io::Result<Self> {
         let mut guard = Command::new("sh");
         guard.arg("-c").arg(WATCH).arg(pg_ctl).arg(dir).stdin(Stdio::piped()).stderr(Stdio::null());

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-/// What opens the account.
+/// The key that opens the account.
 pub const KEY: &str = "canary-key-5e1f0c3a97";
 /// How many rows a full page has.
 pub const PAGE_ROWS: usize = 100;
@@ -23,7 +23,7 @@ const EPOCH: i64 = 1_772_366_400_000;
 /// Longer than any bound on a body.
 const HUGE: u64 = 256 << 20;
 
-/// What is done instead of a proper answer, once.
+/// A fault in the place of one proper answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Nothing: a request that passes.
@@ -91,7 +91,7 @@ struct Account {
 
 type Change = Box<dyn FnMut(&State, usize) + Send>;
 
-/// What the account has, and what it was asked.
+/// The contents of the account, and the requests that it got.
 #[derive(Default)]
 pub struct State {
     account: Mutex<Account>,
@@ -314,7 +314,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     if let Ok(request) = read(&mut stream).await {
         locked(&state.requests).push(request.clone());
         let fault = locked(&state.faults).pop_front().unwrap_or(Fault::None);
-        // Whoever does not listen any more is not this test's concern.
+        // A client that listens no more is no concern of this test.
         let _ = answer(&mut stream, &request, fault, &state).await;
         let _ = stream.shutdown().await;
     }
@@ -408,7 +408,7 @@ async fn huge(stream: &mut TcpStream, state: &State) -> io::Result<()> {
     stream.write_all(b"]").await
 }
 
-/// Whom a visit is with, as the account knows them.
+/// The client of a visit, as the account knows the client.
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
     pub id: i64,
