@@ -1,7 +1,7 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
 # PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
-.PHONY: demo test bench bench-npi check docs
+.PHONY: demo test run-tests test-pooler test-properties check-files bench bench-npi check docs
 .DEFAULT_GOAL := demo
 
 # scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
@@ -10,13 +10,36 @@ with_postgres = PG_BIN="$$(scripts/postgres)" && export PG_BIN
 demo:
 	@$(with_postgres) && cargo run --locked --quiet -- demo $(ARGS)
 
-# The tests wait for the server more than they compute, so six run at once whatever the machine has.
-# Once against the server, once more through PgBouncer in transaction mode; and what schedulers read (of Linux's tools).
+# All tests against the server, and those once more through PgBouncer in transaction mode that a pooler could break: the
+# operators' commands, the runs (claim, fence, leases, faults), whatever happens at once, and what every job owes. And
+# the files for schedulers, with the tools of Linux.
 test:
+	@$(MAKE) --no-print-directory -j2 check-files run-tests
+
+POOLED = ops:: run:: at_once a_second_run_changes_nothing ten_at_once_do_each_once \
+ what_the_application_holds_is_left_to_the_next_run a_child_row_that_is_being_inserted_is_no_reason_to_skip \
+ one_poison_row_stops_nobody a_dry_run_says_what_a_run_does_and_changes_nothing one_more_than_a_batch_takes_two \
+ a_killed_run_is_completed_by_the_next the_brake_holds_before_anything_is_changed
+
+# The tests wait for the server more than they compute, so six run at once whatever the machine has.
+with_server = $(with_postgres) && export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6}
+through_pooler = ROUNDS_TEST_POOLER=1 cargo test --locked --test it --
+
+run-tests:
 	@scripts/test-tools
+	@$(with_server) && cargo test --locked && $(through_pooler) $(POOLED)
+
+# All tests through PgBouncer. Takes as long as all tests do.
+test-pooler:
+	@scripts/test-tools
+	@$(with_server) && $(through_pooler)
+
+# The tests of rules on random rows, with more worlds for each than `make test` takes.
+test-properties:
+	@$(with_server) && ROUNDS_TEST_WORLDS=30 cargo test --locked --test it -- properties::
+
+check-files:
 	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }
-	@$(with_postgres) && export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} && cargo test --locked && \
-	 ROUNDS_TEST_POOLER=1 cargo test --locked --test it
 
 bench:
 	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations --bench billing --bench practiceq
@@ -32,7 +55,7 @@ check:
 	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
-# What is written from the program itself; a test fails where it is not up to date.
+# Documents that are written from the program itself; a test fails where they are not up to date.
 docs:
 	env -i PATH="$$PATH" HOME="$$HOME" cargo run --locked --quiet -- man --markdown > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md

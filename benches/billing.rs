@@ -1,11 +1,11 @@
-//! What `rounds advance-billing` costs, against what the database itself needs and against a transaction a row. See
+//! The cost of `rounds advance-billing`, against what the database itself needs and against a transaction a row. See
 //! docs/performance.md; ROUNDS_BENCH_ROWS=10000 is a quick run.
 
 mod contest;
 mod harness;
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod process;
-#[path = "../src/demo/scratch.rs"]
+#[path = "../src/demo/scratch/mod.rs"]
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod scratch;
 

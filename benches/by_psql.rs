@@ -1,4 +1,4 @@
-//! The same statements as a psql script: what the database itself needs for them.
+//! The program's statements as a psql script: the time that the database itself needs for them.
 
 use crate::harness::{RUN, Script, ScriptFile, literal, skipped_columns};
 use crate::{AS_OF, FIRST_DATE, LAST_DATE};

@@ -17,7 +17,7 @@ pub struct Contest<'a> {
     pub script: &'a ScriptFile,
     /// Some of them one by one: how many, and how long that took.
     pub singles: &'a dyn Fn(&str) -> (usize, Duration),
-    /// What there is afterwards, in one line.
+    /// The result, in one line.
     pub effects: &'static str,
 }
 

@@ -1,5 +1,5 @@
-//! What `rounds escalate-sla` and `rounds escalate-tickets` cost, against what the database itself needs and against a
-//! transaction a row. See docs/performance.md; ROUNDS_BENCH_ROWS=10000 is a quick run.
+//! The cost of `rounds escalate-sla` and `rounds escalate-tickets`, against what the database itself needs and against
+//! a transaction a row. See docs/performance.md; ROUNDS_BENCH_ROWS=10000 is a quick run.
 
 #[path = "escalations/cases.rs"]
 mod cases;
@@ -7,7 +7,7 @@ mod contest;
 mod harness;
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod process;
-#[path = "../src/demo/scratch.rs"]
+#[path = "../src/demo/scratch/mod.rs"]
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod scratch;
 #[path = "escalations/tickets.rs"]

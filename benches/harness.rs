@@ -1,5 +1,5 @@
-//! What every benchmark stands on: a scratch cluster whose database each measurement starts from a copy of, and a run as a
-//! psql script.
+//! The common ground of the benchmarks: a scratch cluster whose database each measurement starts from a copy of, and a
+//! run as a psql script.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -34,7 +34,7 @@ impl Harness {
 
     /// A server with the migrated database `clinic`.
     pub fn empty() -> Self {
-        let server = Scratch::start(Durability::Full).unwrap_or_else(|error| panic!("{error}"));
+        let server = Scratch::start(&std::env::temp_dir(), Durability::Full).unwrap_or_else(|error| panic!("{error}"));
         eprintln!("PostgreSQL {}", server.version());
         let harness = Self { server };
         // It would fall on whatever is measured at that minute.
@@ -56,7 +56,7 @@ impl Harness {
         self.server.url("clinic")
     }
 
-    /// What the server logs.
+    /// The server's log.
     #[allow(dead_code, reason = "few benchmarks read it")]
     pub fn log(&self) -> PathBuf {
         self.server.dir().join("log")

@@ -1,14 +1,14 @@
-//! What `rounds mark-no-shows` costs, against what the database itself needs and against a transaction a row.
+//! The cost of `rounds mark-no-shows`, against what the database itself needs and against a transaction a row.
 //!
 //! Every figure is a ratio or a difference within one run on one machine; a target that is missed is exit code 1. The
-//! server is a scratch cluster with fsync on. ROUNDS_BENCH_ROWS=100000 is a quick run. ROUNDS_BENCH_PLAN=1 shows the plan
-//! of the scan and nothing else. See docs/performance.md.
+//! server is a scratch cluster with fsync on. ROUNDS_BENCH_ROWS=100000 is a quick run. ROUNDS_BENCH_PLAN=1 shows the
+//! plan of the scan and nothing else. See docs/performance.md.
 
 mod by_psql;
 mod by_row;
 mod harness;
 mod process;
-#[path = "../src/demo/scratch.rs"]
+#[path = "../src/demo/scratch/mod.rs"]
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod scratch;
 
@@ -53,7 +53,7 @@ struct StartUp {
     psql: Cost,
 }
 
-/// What marking took in one round: all that is due by the program and by psql, and a row on its own.
+/// The cost of marking in one round: all that is due by the program and by psql, and a row on its own.
 struct Work {
     rounds: Duration,
     psql: Duration,
@@ -123,7 +123,7 @@ fn row_by_row(url: &str, ids: &[i64]) -> Duration {
     wall
 }
 
-/// What there is afterwards, in one line.
+/// The result, in one line.
 fn effects(url: &str) -> String {
     let count = "SELECT format('%s no-shows, %s logs, %s slots released, %s notifications',
                                (SELECT count(*) FROM appointments WHERE status = 'NO_SHOW'),

@@ -1,5 +1,5 @@
-//! What `rounds refresh-npi` and `rounds npi search` cost on a registry of the size of the real one, against what psql
-//! needs for the same and against what is usually done. See docs/performance.md.
+//! The cost of `rounds refresh-npi` and `rounds npi search` on a registry of the size of the real one, against what
+//! psql needs for the same and against what is usually done. See docs/performance.md.
 //!
 //! ROUNDS_BENCH_ROWS=200000 is a quick run, whose figures for the whole weekly job say little: what rebuilding costs grows
 //! with the registry. ROUNDS_BENCH_FILES=DIR writes the files into a directory, and nothing else.
@@ -18,7 +18,7 @@ mod process;
 mod program;
 #[path = "npi/provider.rs"]
 mod provider;
-#[path = "../src/demo/scratch.rs"]
+#[path = "../src/demo/scratch/mod.rs"]
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod scratch;
 #[path = "npi/search.rs"]

@@ -1,11 +1,11 @@
-//! What `rounds sync-practiceq` costs: requests, and time with the limits raised, against one request a patient. See
+//! The cost of `rounds sync-practiceq`: requests, and time with the limits raised, against one request a patient. See
 //! docs/performance.md.
 
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod harness;
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod process;
-#[path = "../src/demo/scratch.rs"]
+#[path = "../src/demo/scratch/mod.rs"]
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod scratch;
 #[path = "../tests/support/practiceq/upstream.rs"]
@@ -34,7 +34,7 @@ const APPOINTMENTS: i64 = 10_000;
 const CHANGED: i64 = APPOINTMENTS / 100;
 const ROUNDS: usize = 3;
 
-/// What a way of reading took.
+/// The cost of a way of reading.
 #[derive(Clone, Copy)]
 struct Cost {
     requests: usize,
@@ -90,7 +90,7 @@ fn round(harness: &Harness) -> Round {
     let account = account();
     let (first, again, changed, idle, written) = harness.on_copy(|url| {
         let first = sync(url, &account, &[]);
-        // What autovacuum would do by the next day.
+        // Autovacuum would do this by the next day.
         run(psql(url).args(["-c", "VACUUM ANALYZE"]));
         let state = "SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables WHERE relname = 'appointments'";
         let writes = || output(psql(url).args(["-c", "SELECT pg_stat_force_next_flush()", "-c", state]));

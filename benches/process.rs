@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// What a process took.
+/// The cost of a process.
 pub struct Cost {
     pub wall: Duration,
     /// The most memory that it held at a time, in KiB. It is at least what this process held when it started the other,
@@ -31,7 +31,7 @@ pub fn run(command: &mut Command) -> Cost {
     Cost { wall, resident }
 }
 
-/// What a program that must succeed prints.
+/// The output of a program that must succeed.
 pub fn output(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));

@@ -16,7 +16,7 @@ import yaml
 
 SOURCES, RENDERED, ROUNDS = sys.argv[1:]
 NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
-# What Kubernetes adds to a CronJob's name for the Job, and its limit of a Job's.
+# The length that Kubernetes adds to a CronJob's name for the Job, and its limit for a Job's name.
 CRONJOB_NAME_MAX = 52
 # A job finishes its row within 10 s after its deadline, and its pod has to start.
 MARGIN_SECONDS = 30
@@ -186,7 +186,7 @@ def check_volumes(where, volumes, container, documented):
             what = f"volume {volume['name']}"
             expect(volume.get("emptyDir", {}).get("sizeLimit"), where, f"{what} is neither a Secret nor a bounded emptyDir")
             expect("medium" not in volume.get("emptyDir", {}), where, f"{what} would be memory")
-    # What may be written on disk is where the program looks for it, and within what the pod may have of the node.
+    # Places on disk that may be written are where the program looks for them, and within the pod's share of the node.
     disk = container.get("resources", {}).get("limits", {}).get("ephemeral-storage")
     sizes = [volume["emptyDir"].get("sizeLimit") for volume in volumes if "emptyDir" in volume]
     equal(where, "size of the emptyDir", sizes, [disk] if disk else [])

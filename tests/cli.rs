@@ -81,8 +81,8 @@ async fn bad_usage_is_a_clear_sentence_and_exit_2() {
 
 #[tokio::test]
 async fn bad_configuration_is_a_clear_sentence_and_exit_2() {
-    let dir = std::env::temp_dir().join(format!("rounds-cli-{}", std::process::id()));
-    fs::create_dir_all(&dir).expect("a place for files");
+    let place = tempfile::tempdir().expect("a place for files");
+    let dir = place.path();
     let file = |name: &str, text: &str| {
         fs::write(dir.join(name), text).expect("can be written");
         dir.join(name).display().to_string()
@@ -130,11 +130,11 @@ async fn as_of_without_effects_is_always_allowed() {
 #[tokio::test]
 async fn the_address_may_come_from_a_file() {
     let clinic = Clinic::new().await;
-    let path = std::env::temp_dir().join(format!("rounds-url-{}", std::process::id()));
+    let place = tempfile::tempdir().expect("a place for files");
+    let path = place.path().join("url");
     fs::write(&path, format!("{}\n", crate::support::program_url(&clinic.database))).expect("can be written");
     let program = clinic.program.clone().without("DATABASE_URL");
     program.run(&["mark-no-shows", "--database-url-file", &path.display().to_string()]).await.expect(0);
-    fs::remove_file(path).expect("can be removed");
 }
 
 #[tokio::test]
@@ -178,7 +178,8 @@ async fn every_command_has_completions_and_a_page() {
         let script = nowhere().run(&["completions", shell]).await.expect(0).stdout;
         assert!(script.contains("mark-no-shows") && script.contains("acknowledge"), "{shell}");
     }
-    let dir = std::env::temp_dir().join(format!("rounds-man-{}", std::process::id()));
+    let place = tempfile::tempdir().expect("a place for files");
+    let dir = place.path().join("man");
     fs::create_dir(&dir).expect("can be made");
     nowhere().run(&["man", "--dir", dir.to_str().expect("UTF-8")]).await.expect(0);
     for page in ["rounds", "rounds-mark-no-shows", "rounds-no-show-mark", "rounds-health"] {

@@ -1,9 +1,14 @@
-//! `rounds demo`: the day comes out as told, and tells nobody's name.
+//! `rounds demo`: the day comes out as the story says, nobody's name is printed, and nothing is left behind.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use crate::support::Program;
 use crate::support::program::Outcome;
@@ -12,42 +17,84 @@ use crate::support::program::{finish, signal};
 #[path = "../src/demo/names.rs"]
 mod names;
 
-/// A directory for the demo's server: one that somebody keeps in the usual place is left alone.
-struct Place(PathBuf);
+/// A place of its own for the demo's server: a demo that somebody keeps in the usual place is left alone.
+struct Place {
+    root: TempDir,
+    /// The temporary directory of the demo.
+    tmp: PathBuf,
+    /// The server's programs.
+    bin: String,
+}
 
 impl Place {
-    fn new(name: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("rd-{}-{name}", std::process::id()));
-        fs::create_dir(&dir).expect("can be made");
+    fn new() -> Self {
+        let place = tempfile::Builder::new().prefix("rd-").tempdir().expect("a place for files");
+        let root = place.path().to_owned();
+        let tmp = root.join("t");
+        fs::create_dir(&tmp).expect("can be made");
         // As /tmp: as root the server runs as another user.
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o1777)).expect("is ours");
-        Self(dir)
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("is ours");
+        fs::set_permissions(&tmp, fs::Permissions::from_mode(0o1777)).expect("is ours");
+        let found = Command::new("scripts/postgres").arg("--find").output().expect("can be started");
+        let bin = String::from_utf8(found.stdout).expect("UTF-8").trim().to_owned();
+        Self { root: place, tmp, bin }
     }
 
     /// The program, with a database address that the demo must not use.
     fn program(&self) -> Program {
         let program = Program::new("postgresql://nobody@127.0.0.1:1/none").without("ROUNDS_ALLOW_AS_OF");
-        let program = program.env("TMPDIR", self.0.to_str().expect("UTF-8"));
-        let kept = ["PATH", "PG_BIN", "PG"].into_iter().filter_map(|key| Some((key, std::env::var(key).ok()?)));
-        kept.fold(program, |program, (key, value)| program.env(key, &value))
+        let program = program.env("TMPDIR", self.tmp.to_str().expect("UTF-8")).env("PG_BIN", &self.bin);
+        let path = std::env::var("PATH").expect("UTF-8");
+        program.env("PATH", &path)
     }
 
-    /// The directories of servers that were left behind.
-    fn left_behind(&self) -> usize {
-        let entries = fs::read_dir(&self.0).expect("is there").flatten();
-        entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).count()
+    /// Everything that was left behind: servers, locks, output.
+    fn left_behind(&self) -> Vec<OsString> {
+        fs::read_dir(&self.tmp).expect("is there").map(|entry| entry.expect("can be read").file_name()).collect()
+    }
+
+    /// Puts an `initdb` in front of the real one, which waits in the middle of its work until it is let go.
+    fn hold_initdb(&mut self) -> Held {
+        let bin = self.root.path().join("bin");
+        fs::create_dir(&bin).expect("can be made");
+        let real = std::mem::replace(&mut self.bin, bin.to_str().expect("UTF-8").to_owned());
+        for program in ["postgres", "pg_ctl"] {
+            symlink(Path::new(&real).join(program), bin.join(program)).expect("can be made");
+        }
+        let held = Held { reached: bin.join("reached"), go: bin.join("go") };
+        for fifo in [&held.reached, &held.go] {
+            assert!(Command::new("mkfifo").args(["-m", "666"]).arg(fifo).status().expect("can be started").success());
+        }
+        let (reached, go) = (held.reached.display(), held.go.display());
+        let script = format!("#!/bin/sh\necho > '{reached}'\nread -r word < '{go}'\nexec '{real}/initdb' \"$@\"\n");
+        fs::write(bin.join("initdb"), script).expect("can be written");
+        fs::set_permissions(bin.join("initdb"), fs::Permissions::from_mode(0o755)).expect("is ours");
+        held
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+/// Two FIFOs, each of which holds one side until the other side comes.
+struct Held {
+    reached: PathBuf,
+    go: PathBuf,
+}
+
+impl Held {
+    /// Waits until `initdb` is at work.
+    async fn reached(&self) {
+        let path = self.reached.clone();
+        tokio::task::spawn_blocking(|| fs::read(path)).await.expect("no panic").expect("can be read");
+    }
+
+    async fn let_go(&self) {
+        let path = self.go.clone();
+        tokio::task::spawn_blocking(|| fs::write(path, "go\n")).await.expect("no panic").expect("can be written");
     }
 }
 
 #[tokio::test]
 async fn the_day_comes_out_as_told_and_tells_no_name() {
-    let place = Place::new("day");
+    let place = Place::new();
     let outcome = place.program().run(&["demo"]).await.expect(0);
     let text = &outcome.stdout;
     let said = [
@@ -69,7 +116,7 @@ async fn the_day_comes_out_as_told_and_tells_no_name() {
     let history = |job: &str| text.lines().filter(|line| line.contains(job) && line.contains(" COMPLETED ")).count();
     assert_eq!((history("│ mark-no-shows "), history("│ stage-alerts ")), (14, 14), "{text}");
     assert_readable(&outcome);
-    assert_eq!(place.left_behind(), 0, "the server is removed");
+    assert!(place.left_behind().is_empty(), "the server is removed: {:?}", place.left_behind());
 }
 
 /// No name, no colour where no terminal is, nothing on stderr, and lines that fit.
@@ -86,21 +133,68 @@ fn assert_readable(Outcome { stdout, stderr, .. }: &Outcome) {
 
 #[tokio::test]
 async fn a_signal_ends_it_and_removes_the_server() {
-    let place = Place::new("signal");
+    let place = Place::new();
     let child = place.program().start(&["demo"]);
-    while place.left_behind() == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    while place.left_behind().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     signal(&child, libc::SIGTERM);
     let outcome = finish(child).await.expect(143);
     assert!(outcome.stderr.contains("demo: stopped"), "{outcome:?}");
-    // By what watches the server: it may need a moment more than the process.
-    for _ in 0..100 {
-        if place.left_behind() > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
+    assert!(place.left_behind().is_empty(), "the server is removed: {:?}", place.left_behind());
+}
+
+#[tokio::test]
+async fn a_signal_while_initdb_is_at_work_leaves_nothing_behind() {
+    for (number, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
+        let mut place = Place::new();
+        let held = place.hold_initdb();
+        let child = place.program().start(&["demo"]);
+        held.reached().await;
+        signal(&child, number);
+        held.let_go().await;
+        let outcome = finish(child).await.expect(code);
+        assert!(outcome.stderr.contains("demo: stopped; its server is removed"), "{outcome:?}");
+        assert!(place.left_behind().is_empty(), "after it was said: {:?}", place.left_behind());
     }
-    assert_eq!(place.left_behind(), 0, "the server is removed");
+}
+
+#[tokio::test]
+async fn killed_while_initdb_is_at_work_it_leaves_nothing_behind() {
+    let mut place = Place::new();
+    let held = place.hold_initdb();
+    let mut child = place.program().start(&["demo"]);
+    held.reached().await;
+    child.kill().await.expect("it lives");
+    assert!(!place.left_behind().is_empty(), "nothing is removed from under initdb");
+    held.let_go().await;
+    let began = Instant::now();
+    while !place.left_behind().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(60), "left behind: {:?}", place.left_behind());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_fails_leaves_nothing_behind() {
+    let mut place = Place::new();
+    place.hold_initdb();
+    fs::write(place.root.path().join("bin/initdb"), "#!/bin/sh\necho no room\nexit 1\n").expect("can be written");
+    let outcome = place.program().run(&["demo"]).await.expect(1);
+    assert!(outcome.stderr.contains("no room"), "{outcome:?}");
+    assert!(place.left_behind().is_empty(), "{:?}", place.left_behind());
+}
+
+#[tokio::test]
+async fn a_directory_of_somebody_else_is_left_alone() {
+    let place = Place::new();
+    // SAFETY: getuid has no arguments and always succeeds.
+    let theirs = place.tmp.join(format!("rounds-demo-{}-1", unsafe { libc::getuid() }));
+    fs::create_dir(&theirs).expect("can be made");
+    fs::set_permissions(&theirs, fs::Permissions::from_mode(0o777)).expect("is ours");
+    let outcome = place.program().run(&["demo"]).await.expect(1);
+    assert!(outcome.stderr.contains("belongs to somebody else; remove it"), "{outcome:?}");
+    assert_eq!(place.left_behind(), [theirs.file_name().expect("a name")]);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Three schedulers, one truth: what `rounds schedule` says, and what systemd/, k8s/ and terraform/ say in their own words.
+//! Three schedulers, one truth: what `rounds schedule` says, and what systemd/, k8s/ and terraform/ say in their own
+//! words.
 
 mod calendar;
 mod folders;

@@ -1,4 +1,4 @@
-//! What the pages say, where a test can tell.
+//! The documents, as far as a test can tell.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ fn written(text: &str) -> Vec<String> {
     for line in text.lines() {
         marked |= ["#[test]", "#[tokio::test]"].contains(&line.trim());
         if let (true, Some(name)) = (marked, function(line)) {
-            // What the macro makes has its name elsewhere.
+            // A test that the macro makes has its name elsewhere.
             names.extend((!name.starts_with('$')).then(|| name.to_owned()));
             marked = false;
         }

@@ -1,5 +1,5 @@
--- What there is of a file, in one line: rows that it wrote, search rows that say the same, and search rows of its providers
--- that should not be there. Variable: name.
+-- The contents of a file, in one line: rows that it wrote, search rows that say the same, and search rows of its
+-- providers that should not be there. Variable: name.
 SET jit = off;
 WITH written AS MATERIALIZED (
     SELECT * FROM npi_data WHERE file_id = (SELECT id FROM npi_files WHERE name = :'name')

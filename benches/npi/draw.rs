@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-/// What a number is mixed into: neighbours have nothing in common.
+/// Mixes a number, so that neighbours have nothing in common.
 pub fn mix(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

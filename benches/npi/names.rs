@@ -1,4 +1,5 @@
-//! Names that nobody has, as often as people have theirs: surnames begin with each letter as often as in the United States.
+//! Names that nobody has, as often as people have theirs: surnames begin with each letter as often as in the United
+//! States.
 
 use fastrand::Rng;
 
@@ -79,7 +80,7 @@ pub fn street(rng: &mut Rng) -> String {
     let number = within(rng, 2..5) + 1;
     let direction = weighted(rng, &[("", 70), ("N ", 8), ("S ", 8), ("E ", 7), ("W ", 7)]);
     let kind = weighted(rng, &STREET_KINDS);
-    // What CMS calls the first line often has the room in it.
+    // The first line, as CMS calls it, often has the room in it.
     let room = if percent(rng, 22) { format!(" STE {}", rng.u32(1..900)) } else { String::new() };
     format!("{number} {direction}{name} {kind}{room}")
 }

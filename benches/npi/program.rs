@@ -38,7 +38,7 @@ pub fn refresh(url: &str, file: &Path, args: &[&str]) -> Load {
     Load { cost, rows: rows as u64, staging }
 }
 
-/// What a process logs, shown when it fails.
+/// The log of a process, shown when it fails.
 struct Log(PathBuf);
 
 impl Log {

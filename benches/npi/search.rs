@@ -22,9 +22,9 @@ pub struct Searches {
     search: Times,
     /// A process that looks one NPI up: it starts, connects and answers, and next to nothing else.
     verify: Times,
-    /// What the server says it took for the statements of a search: parsed, bound and executed.
+    /// The server's own figure for the statements of a search: parsed, bound and executed.
     server: Times,
-    /// What was searched for, and where.
+    /// The words of the search, and the place.
     asked: Vec<String>,
 }
 

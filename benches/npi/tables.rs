@@ -1,4 +1,4 @@
-//! What is drawn from, and how often: a weight each.
+//! The values that are drawn, each with its weight.
 
 /// Of a thousand surnames, how many begin with it; nearly the same for anything else that has a name.
 pub const INITIALS: [(u8, u32); 26] = [

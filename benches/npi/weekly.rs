@@ -68,7 +68,7 @@ pub fn round(harness: &Harness, aside: &str, registry: Registry, number: u64, di
     round
 }
 
-/// The same start for everybody: the registry has just been read, nothing waits to be written or put into an index.
+/// One start for everybody: the registry has just been read, nothing waits to be written or put into an index.
 fn settle(harness: &Harness) {
     let clean = "SELECT count(gin_clean_pending_list(c.oid)) FROM pg_class c JOIN pg_am a ON a.oid = c.relam
                  WHERE a.amname = 'gin' AND c.relkind = 'i'";
@@ -81,7 +81,8 @@ fn script(name: &str) -> String {
     format!("{}/benches/npi/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Puts into the table `staged` what the program stages of a file: it is loaded where nothing else is, and taken from there.
+/// Puts into the table `staged` what the program stages of a file: it is loaded where nothing else is, and taken from
+/// there.
 fn stage(aside: &str, url: &str, weekly: &Weekly, dir: &Path) {
     refresh(aside, &weekly.path, &[]);
     let staged = dir.join("staged");

@@ -1,4 +1,4 @@
--- What a run of stage-alerts raised and resolved, and why, as texts.
+-- The alerts that a run of stage-alerts raised and resolved, and the reasons, as texts.
 -- $1 run id uuid · $2 the instant of the run timestamptz
 SELECT CASE WHEN x.run_id = $1 THEN 'RAISED' ELSE 'RESOLVED' END AS "alert",
        x.alert_type AS "type",

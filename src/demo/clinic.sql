@@ -29,7 +29,7 @@ SELECT d.facility_id, l.id, d.first_name, d.last_name, d.minutes
 FROM doctor d LEFT JOIN login l ON l.name = d.first_name || ' ' || d.last_name
 ORDER BY d.n;
 
--- What each patient and doctor will do, and when; to the jobs it is as unknown as in life.
+-- The script: the actions of each patient and doctor, and their times. The jobs know as little of it as in life.
 CREATE SCHEMA demo;
 CREATE TABLE demo.script (
     appointment_id bigint PRIMARY KEY REFERENCES appointments,

@@ -1,15 +1,15 @@
-//! The visits of the demo: those at the edges of the rules, told one by one, and a day around them.
-//!
-//! Deterministic: the chance in it has a fixed seed.
+//! The visits of the demo: those at the edges of the rules, which the story follows one by one, and an ordinary day
+//! around them. Each run of the demo has the same visits: the random numbers have a fixed seed.
 
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
-use super::clinic::{Doctor, MONDAY};
+use super::clock::{MONDAY, at};
+use super::doctors::{DOCTORS, Doctor};
 
 const SEED: u64 = 20_260_302;
-/// The first visit that is not told one by one.
-const OTHERS: i64 = 1101;
+/// The id of the first ordinary visit.
+const FIRST_ORDINARY: i64 = 1101;
 
 /// The visits that the story follows.
 pub const NOBODY_CAME: i64 = 1001;
@@ -29,7 +29,7 @@ pub const REFUSED: i64 = 1014;
 pub const EXACTLY: i64 = 1015;
 pub const WAITS_LONG: i64 = 1016;
 pub const NOBODY_TO_TELL: i64 = 1017;
-/// Books the slot that `SLOT_FREED` left.
+/// A patient without an appointment, who gets the slot of `SLOT_FREED`.
 pub const WALK_IN: i64 = 1018;
 
 /// A visit, and what its patient and doctor will do; minutes of the local day, those before it negative.
@@ -69,21 +69,16 @@ pub struct Day {
     pub slots: Vec<Slot>,
 }
 
-/// Minutes of the day.
-pub const fn at(hour: i32, minute: i32) -> i32 {
-    hour * 60 + minute
-}
-
-/// All visits and slots: the told ones, last Friday's, and the Monday's.
-pub fn plan(doctors: &[Doctor]) -> Day {
+/// All visits and slots: those of the story, last Friday's, and the Monday's.
+pub fn plan() -> Day {
     let mut chance = fastrand::Rng::with_seed(SEED);
-    let mut day = Day { visits: told(), slots: vec![] };
+    let mut day = Day { visits: edge_cases(), slots: vec![] };
     let friday = MONDAY - Days::new(3);
     let earlier = [friday, MONDAY - Days::new(7), MONDAY - Days::new(10)];
-    let mut next = OTHERS;
-    for doctor in doctors {
+    let mut next = FIRST_ORDINARY;
+    for doctor in &DOCTORS {
         for date in earlier {
-            // Of the days before, only the last one has more than the visits that are told.
+            // Of the earlier days only the last one has more than the visits of the story.
             let busy = if date == friday { 70 } else { 0 };
             book(&mut day, doctor, date, busy, &mut next, &mut chance);
         }
@@ -93,19 +88,18 @@ pub fn plan(doctors: &[Doctor]) -> Day {
     day
 }
 
-/// Fills one doctor's day: `busy` percent of the slots.
+/// Books `busy` percent of the slots of one doctor's day.
 fn book(day: &mut Day, doctor: &Doctor, date: NaiveDate, busy: u8, next: &mut i64, chance: &mut fastrand::Rng) {
-    // When the doctor is free for the next patient.
+    // The time from which the doctor is free for the next patient.
     let mut free_at = 0;
     for start in doctor.starts() {
         let mine = |visit: &&Visit| visit.doctor == Some(doctor.id) && visit.day == date && visit.start == start;
         let away = doctor.away(date, start);
         let visit = match day.visits.iter().find(mine) {
-            Some(told) => Some(told.clone()),
+            Some(booked) => Some(booked.clone()),
             None if away || chance.u8(..100) >= busy => None,
             None => {
-                let today = date == MONDAY;
-                let visit = ordinary(*next, doctor, date, start, (free_at, today), chance);
+                let visit = ordinary(*next, doctor, date, start, free_at, chance);
                 *next += 1;
                 day.visits.push(visit.clone());
                 Some(visit)
@@ -117,16 +111,9 @@ fn book(day: &mut Day, doctor: &Doctor, date: NaiveDate, busy: u8, next: &mut i6
     }
 }
 
-/// A visit as most are: the patient comes a little early, a nurse takes vitals, the doctor is more or less in time.
-/// Some never come; of an earlier day those are settled already.
-fn ordinary(
-    id: i64,
-    doctor: &Doctor,
-    day: NaiveDate,
-    start: i32,
-    (free_at, today): (i32, bool),
-    chance: &mut fastrand::Rng,
-) -> Visit {
+/// An ordinary visit: the patient comes a little early, a nurse takes vitals, the doctor is more or less in time. Some
+/// patients never come; on an earlier day such a visit is marked already.
+fn ordinary(id: i64, doctor: &Doctor, day: NaiveDate, start: i32, free_at: i32, chance: &mut fastrand::Rng) -> Visit {
     let visit = Visit {
         id,
         facility: doctor.facility,
@@ -141,7 +128,7 @@ fn ordinary(
     match chance.u8(..100) {
         // Cancelled on the day before, or in the night.
         0..4 => Visit { cancels: Some(-chance.i32(30..900)), ..visit },
-        4..15 if today => visit,
+        4..15 if day == MONDAY => visit,
         4..15 => Visit { status: "NO_SHOW", ..visit },
         _ => {
             let checks_in = start + chance.i32(-12..=6);
@@ -155,7 +142,7 @@ fn ordinary(
     }
 }
 
-/// Visits that the PracticeQ sync brought; nobody records here who came.
+/// Visits that the PracticeQ sync brought. Nobody records here whether the patient came.
 fn from_elsewhere(visits: &mut Vec<Visit>, next: &mut i64, chance: &mut fastrand::Rng) {
     for number in 0..14 {
         let start = at(10, 0) + 5 * chance.i32(0..72);
@@ -170,7 +157,7 @@ fn scheduled() -> Visit {
 }
 
 /// The visits at the edges of the rules.
-fn told() -> Vec<Visit> {
+fn edge_cases() -> Vec<Visit> {
     let booked = |id, doctor: i64, hour, minute| Visit {
         id,
         facility: if doctor <= 6 { 1 } else { 2 },

@@ -1,4 +1,4 @@
--- Books everything that is planned, and writes the script.
+-- Books all planned visits and slots, and writes the script.
 -- $1 visits jsonb · $2 slots jsonb · $3 first names text[] · $4 last names text[]
 WITH
 visits AS MATERIALIZED (
@@ -29,7 +29,7 @@ booked AS (
            (v.midnight - interval '2 days') AT TIME ZONE v.zone
     FROM visits v
 ),
--- What was settled on its day by the front desk.
+-- Visits that the front desk settled on their day.
 settled AS (
     INSERT INTO no_show_logs (appointment_id, reason, slot_time, triggered_at, slot_released, created_by)
     SELECT v.id, 'MANUAL_STAFF', (v.midnight + make_interval(mins => v.start)) AT TIME ZONE v.zone,

@@ -1,9 +1,9 @@
-//! What is left in the database at the end: the visits, the outbox, the alerts, and a row for each run.
+//! Tables of the whole clinic, before the day and after it: the visits, the outbox, the alerts, and the runs.
 
 use super::clinic::Clinic;
 use super::page::{Look, Page};
 
-/// The clinic before the day begins.
+/// Shows the clinic before the day begins.
 pub async fn opening(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
     let facilities = "
         SELECT f.name AS \"facility\", f.time_zone AS \"time zone\",
@@ -17,7 +17,7 @@ pub async fn opening(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
     Ok(page.table(&clinic.rows(facilities, &[]).await?, true)?)
 }
 
-/// The run history and the totals.
+/// Shows the run history and the totals.
 pub async fn closing(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
     page.heading("The run history: cron_job_runs")?;
     let runs = "
@@ -63,7 +63,7 @@ pub async fn closing(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How to go on from here.
+/// Shows how to go on with a database of one's own.
 pub fn farewell(page: &Page) -> anyhow::Result<()> {
     page.heading("Now with a database of your own")?;
     let steps = [

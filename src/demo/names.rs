@@ -1,5 +1,5 @@
-//! The names of the demo's patients: invented, and none of them a word that the demo prints. The tests look for them in
-//! everything that it prints.
+//! The names of the demo's patients. They are invented, and the demo prints none of these words: the tests look for
+//! them in all its output.
 
 pub const FIRST: [&str; 24] = [
     "Adelma",

@@ -1,4 +1,4 @@
--- What a run of mark-no-shows marked, and why, as texts.
+-- The visits that a run of mark-no-shows marked, and the reasons, as texts.
 -- $1 run id uuid
 SELECT l.appointment_id::text AS "visit",
        split_part(f.name, ', ', 2) AS "facility",

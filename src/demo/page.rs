@@ -1,4 +1,4 @@
-//! How the demo looks: headings, lines, tables; colour on a terminal, plain text elsewhere.
+//! The output of the demo: headings, lines, tables; in colour on a terminal, as plain text elsewhere.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use crate::output;
 use crate::output::table::{self, Style};
 
-/// Longer tables end with a line that says how much longer.
+/// The number of rows that are shown of a longer table.
 const ROWS_SHOWN: usize = 10;
 const WIDTH: usize = 104;
 
@@ -30,7 +30,7 @@ impl Page {
         Self { colour: output::colour() }
     }
 
-    /// The text as it is to be shown.
+    /// Returns the text with the codes of the look, where colour is on.
     pub fn paint(&self, look: Look, text: &str) -> String {
         let code = match look {
             Look::Bold => "1",
@@ -50,7 +50,7 @@ impl Page {
         self.line(format!("\n{}", self.paint(Look::Bold, &format!("━━ {text} {rule}"))))
     }
 
-    /// The rows of a query whose columns are texts, under their names; the first ten, or all.
+    /// Writes the rows of a query, whose columns must be texts: the first ten, or all.
     pub fn table(&self, rows: &[Row], all: bool) -> io::Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
         let names: Vec<&str> = first.columns().iter().map(|column| column.name()).collect();

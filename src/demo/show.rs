@@ -1,4 +1,4 @@
-//! What one run decided, and why: read back from the rows that it wrote.
+//! The decisions of one run and their reasons, read back from the rows that the run wrote.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::page::{Look, Page};
 use crate::exit::Exit;
 use crate::run::Summary;
 
-/// Tells a run: one line of counts, then what it changed, then what it could not change.
+/// Shows a run: one line of counts, then the rows that it changed, then those that it could not change.
 pub async fn run(page: &Page, clinic: &Clinic, summary: &Summary) -> anyhow::Result<()> {
     if nothing_due(summary) {
         return Ok(page.line(format!("{}: nothing was due", page.paint(Look::Bold, summary.job)))?);
@@ -38,7 +38,7 @@ pub fn nothing_due(summary: &Summary) -> bool {
     summary.report["scanned"] == 0
 }
 
-/// The counts of a report that are not zero, in words.
+/// Puts the counts of a report that are not zero in words.
 fn counts(report: &Value) -> String {
     const WORDS: [(&str, &str, &str); 9] = [
         ("marked", "visit marked", "visits marked"),

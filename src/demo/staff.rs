@@ -1,12 +1,13 @@
-//! The people of the clinic: what they do between two stops, in plain SQL, as the clinic's own application would.
+//! The people of the clinic. Between two stops they act in plain SQL, as the clinic's own application would.
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
 
-use super::clinic::{Clinic, instant};
+use super::clinic::Clinic;
+use super::clock::instant;
 use super::day::{REFUSED, SLOT_FREED, WALK_IN};
 
-/// An old application's trigger: it refuses one visit, with a text that names the patient.
+/// Installs the trigger of an old application: it refuses one visit, with a text that names the patient.
 pub async fn install_old_application(clinic: &Clinic) -> anyhow::Result<()> {
     let trigger = format!(
         "CREATE FUNCTION demo.old_application() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -20,12 +21,12 @@ pub async fn install_old_application(clinic: &Clinic) -> anyhow::Result<()> {
     clinic.run("installing the old application", &trigger).await
 }
 
-/// Somebody read the run's report and repaired it.
+/// Removes the trigger: somebody has read the report of the run.
 pub async fn repair_old_application(clinic: &Clinic) -> anyhow::Result<()> {
     clinic.run("repairing the old application", "DROP TRIGGER old_application ON appointments").await
 }
 
-/// Plays what is in the script from after `since` until `until`, and says what that was.
+/// Plays the script from after `since` until `until`, and returns in words what was played.
 pub async fn play(clinic: &Clinic, since: DateTime<Utc>, until: DateTime<Utc>) -> anyhow::Result<String> {
     let rows = clinic.rows(include_str!("staff.sql"), &[&since, &until]).await?;
     let did = |(index, column): (usize, &tokio_postgres::Column)| {
@@ -36,7 +37,7 @@ pub async fn play(clinic: &Clinic, since: DateTime<Utc>, until: DateTime<Utc>) -
     Ok(if did.is_empty() { "nothing yet".to_owned() } else { did.join(", ") })
 }
 
-/// A patient without an appointment takes the slot that a no-show left; it must be free for that.
+/// Books the slot that a no-show left for a patient without an appointment. The slot must be free.
 pub async fn book_walk_in(clinic: &Clinic) -> anyhow::Result<()> {
     let now = instant("12:12");
     let booked = clinic

@@ -1,4 +1,4 @@
--- What staff, patients and doctors did since the last stop. A visit that is a no-show by then stays one.
+-- Plays the actions of staff, patients and doctors since the last stop. A visit that is a no-show by then stays one.
 -- $1 since, $2 until timestamptz
 WITH
 moved AS (

@@ -1,5 +1,5 @@
-//! The story that the day must tell. Each beat names a visit, a time, and the state in which the visit must then be; the
-//! demo fails where it is in another. So this is a test, and not a picture.
+//! The story of the day. Each beat names a visit, a time, and the state in which the visit must then be. The demo fails
+//! where the visit is in another state, so the story is a test.
 
 use std::io;
 
@@ -16,7 +16,7 @@ pub const TIMELINES: [(i64, &str); 3] = [
     (SLOT_FREED, "Timeline 3: the slot is free again"),
 ];
 
-/// What is so at a stop, and why.
+/// The state of a visit at a stop, and the reason.
 struct Beat {
     at: &'static str,
     visit: i64,
@@ -85,7 +85,7 @@ const STATE: &str = "
     ) alerts ON true
     WHERE a.id = $1";
 
-/// Tells the beats of a stop, the timelines last, and checks them.
+/// Checks the beats of a stop and shows them, the timelines last.
 pub async fn tell(page: &Page, clinic: &Clinic, at: &str) -> anyhow::Result<()> {
     let name = |visit: i64| TIMELINES.iter().find(|timeline| timeline.0 == visit).map(|timeline| timeline.1);
     let mut beats: Vec<_> = STORY.iter().filter(|beat| beat.at == at).map(|beat| (name(beat.visit), beat)).collect();
@@ -116,7 +116,7 @@ fn show(page: &Page, timeline: Option<&str>, beat: &Beat) -> io::Result<()> {
     }
 }
 
-/// The three timelines once more; that this is reached means that they came out so.
+/// Shows the three timelines once more. They have come out so: the demo ends at the first beat that has not.
 pub fn recap(page: &Page) -> io::Result<()> {
     for (visit, name) in TIMELINES {
         page.line(format!("  {} (visit {visit})", page.paint(Look::Cyan, name)))?;

@@ -1,4 +1,4 @@
-//! What the three folders say, as people wrote it.
+//! The three folders for schedulers, as people wrote them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -108,7 +108,7 @@ pub fn k8s() -> BTreeMap<String, Entry> {
         };
         assert_eq!(spec["suspend"], false, "{file}");
         match entries.get_mut(&name) {
-            // What one line cannot say.
+            // Settings that one line cannot hold.
             Some(entry) => {
                 assert_eq!((&entry.command, &entry.secrets), (&new.command, &new.secrets), "{file}");
                 entry.times.extend(new.times);

@@ -1,10 +1,8 @@
-//! What every job owes, asked of one that leaves a row of evidence for each thing that it changes.
+//! The tests of what every job owes, for a job that leaves a row of evidence for each thing that it changes.
 
 use std::any::Any;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use crate::support::program::{self, Outcome};
 use crate::support::{Clinic, gate};
@@ -54,21 +52,22 @@ pub struct Subject {
     pub job: &'static [&'static str],
     /// Where the things are; somebody may hold one by its `id`.
     pub table: &'static str,
-    /// Where a run writes a row for each thing, and the number of the thing in it: what a gate or a failure is put before.
+    /// Where a run writes a row for each thing, and the number of the thing in it: what a gate or a failure is put
+    /// before.
     pub written: (&'static str, &'static str),
-    /// What is to be seen of each thing that was done: a relation, the column that names the thing, how often it does.
+    /// The evidence of each thing that was done: a relation, the column that names the thing, how often it does.
     pub evidence: &'static [(&'static str, &'static str, i64)],
-    /// What a thing is called in errors.
+    /// The name of such a thing in errors.
     pub entity: &'static str,
     /// Where in the report the things that were done are counted.
     pub done: &'static str,
-    /// What a later run finds again, and skips.
+    /// Whether a later run finds the things again, and skips them.
     pub found_again: bool,
     /// The number by which the n-th thing is known.
     pub number: fn(i64) -> i64,
 }
 
-/// What is not otherwise said: nothing is found again, and the things are numbered from 1.
+/// The defaults: nothing is found again, and the things are numbered from 1.
 pub const SUBJECT: Subject = Subject {
     job: &[],
     table: "",
@@ -85,7 +84,7 @@ pub struct Owed {
     pub subject: &'static Subject,
     pub clinic: Clinic,
     pub things: i64,
-    /// What has to stay as long as the clinic does.
+    /// Something that has to stay as long as the clinic does.
     #[expect(dead_code, reason = "it is held, and not read")]
     pub beside: Option<Box<dyn Any>>,
 }
@@ -107,20 +106,6 @@ pub async fn state(clinic: &Clinic) -> Value {
     let tables = clinic.rows(tables).await;
     let all: Vec<String> = tables.iter().map(|table| rows(table.get(0))).collect();
     clinic.json(&format!("SELECT jsonb_object_agg(t, r) AS state FROM ({}) a", all.join(" UNION ALL "))).await
-}
-
-/// Waits until nothing of a killed process is at work in the database, and lets its lease be over.
-pub async fn bury(clinic: &Clinic) {
-    let at_work = "SELECT count(*) FROM pg_stat_activity
-                   WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-                     AND state <> 'idle'";
-    let began = Instant::now();
-    while clinic.count(at_work).await > 0 {
-        assert!(began.elapsed() < Duration::from_secs(30), "something is at work still");
-        sleep(Duration::from_millis(5)).await;
-    }
-    let late = "UPDATE cron_job_runs SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE status = 'RUNNING'";
-    assert_eq!(clinic.client.execute(late, &[]).await.expect("can be set"), 1, "one run was killed");
 }
 
 /// All notices but their ids and what changes from run to run, in order of recipients.
@@ -307,7 +292,7 @@ impl Owed {
         gate::reached(&self.clinic).await;
         killed.kill().await.expect("it lives");
         gate::open(&self.clinic).await;
-        bury(&self.clinic).await;
+        assert_eq!(self.clinic.bury().await, 1, "one run was killed");
         self.expect(10).await;
         let outcome = self.run(&["--batch-rows", "10"]).await.expect(0);
         assert_eq!((self.done(&outcome), self.things), (20, 30), "{outcome:?}");
@@ -339,5 +324,19 @@ fn every_job_is_asked() {
     for job in jobs {
         let asks = |path| std::fs::read_to_string(path).expect("text").contains("owed_by_the_job!");
         assert!(read(&format!("tests/jobs/{job}")).filter(rust).any(asks), "{job} owes, and nobody asks");
+    }
+}
+
+/// `make test` asks once more through a pooler; it names each of these tests.
+#[test]
+fn every_job_is_asked_through_a_pooler() {
+    let this = include_str!("owed.rs");
+    let names = this.lines().filter_map(|line| line.trim().strip_prefix("(@")?.split_once(") => {"));
+    let names: Vec<&str> = names.map(|(name, _)| name).collect();
+    assert_eq!(names.len(), 9, "{names:?}");
+    let makefile = include_str!("../../Makefile");
+    let pooled = makefile.split_once("POOLED = ").and_then(|(_, rest)| rest.split_once("\n\n")).expect("a list").0;
+    for name in names {
+        assert!(pooled.split_whitespace().any(|word| word == name), "{name} is missing in\n{pooled}");
     }
 }

@@ -67,7 +67,7 @@ impl Ward {
         self.clinic.run(&[&["alerts", "list", "--reveal", "--actor", &actor], more].concat()).await
     }
 
-    /// Who was shown whom.
+    /// The log of names that were shown: to whom, and of whom.
     async fn looks(&self) -> Value {
         let query = "SELECT coalesce(jsonb_agg(jsonb_build_array(user_id, patient_id, command) ORDER BY id), '[]') AS l
                      FROM phi_access_log";
@@ -551,7 +551,7 @@ async fn notes_and_patients_come_out_only_where_they_are_revealed() {
     let resolve = [&args("resolve", "1", &nurse)[..], &notes].concat();
     let dry = [&resolve[..], &["--dry-run"]].concat();
     let stranger = [&args("resolve", "3", &nurse)[..], &notes].concat();
-    // What the database quotes in its error: the failing row.
+    // The database quotes the failing row in its error.
     let mut out = everything(&ward.clinic, &[&resolve]).await;
     assert!(out.contains("23514") && out.contains("no_notes"), "{out}");
     ward.clinic.sql("ALTER TABLE stage_alerts DROP CONSTRAINT no_notes").await;

@@ -81,7 +81,7 @@ async fn everything(clinic: &Clinic, commands: &[&[&str]]) -> String {
     out
 }
 
-/// The same command through a network that fails at the COMMIT.
+/// Runs a command through a network that fails at the COMMIT.
 async fn through(act: Act, clinic: &Clinic, command: &[&str]) -> Outcome {
     let mut proxy = Proxy::start(Trigger { text: "COMMIT", skip: 0, act }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(command);

@@ -15,7 +15,7 @@ const DOCTOR: &str = "MANUAL_DOCTOR";
 const CALLED: &str = "PATIENT_CALLED";
 
 /// A facility with a 15-minute doctor and a nurse; a visit from 10:00 to 10:15, with its slot.
-struct Desk {
+struct BookedVisit {
     clinic: Clinic,
     facility: i64,
     doctor: i64,
@@ -23,14 +23,14 @@ struct Desk {
     nurse: i64,
 }
 
-impl Desk {
+impl BookedVisit {
     async fn new() -> Self {
         let clinic = Clinic::new().await;
         let (facility, doctor) = clinic.new_york(15).await;
         let nurse = clinic.user(facility, "NURSE").await;
-        let mut desk = Self { clinic, facility, doctor, nurse, visit: 0 };
-        desk.visit = desk.book("10:00", "SCHEDULED").await;
-        desk
+        let mut booked = Self { clinic, facility, doctor, nurse, visit: 0 };
+        booked.visit = booked.book("10:00", "SCHEDULED").await;
+        booked
     }
 
     async fn book(&self, time: &str, status: &str) -> i64 {
@@ -70,77 +70,77 @@ impl Desk {
 
 #[tokio::test]
 async fn reception_nurses_and_admins_of_the_facility_mark_and_nobody_else() {
-    let desk = Desk::new().await;
-    let elsewhere = desk.clinic.facility("America/New_York", None).await;
+    let booked = BookedVisit::new().await;
+    let elsewhere = booked.clinic.facility("America/New_York", None).await;
     let (mut minute, mut marked) = (0, 0);
     for role in ROLES {
         let may = ["RECEPTIONIST", "NURSE", "HOSPITAL_ADMIN"].contains(&role);
-        let here = desk.clinic.user(desk.facility, role).await;
-        let there = desk.clinic.user(elsewhere, role).await;
+        let here = booked.clinic.user(booked.facility, role).await;
+        let there = booked.clinic.user(elsewhere, role).await;
         for reason in [STAFF, CALLED] {
             minute += 1;
-            let visit = desk.book(&format!("11:{minute:02}"), "SCHEDULED").await;
-            desk.refuse(visit, reason, there, 2, "ACTOR_NOT_ALLOWED").await;
+            let visit = booked.book(&format!("11:{minute:02}"), "SCHEDULED").await;
+            booked.refuse(visit, reason, there, 2, "ACTOR_NOT_ALLOWED").await;
             if may {
-                desk.mark(visit, reason, here).await.expect(0);
+                booked.mark(visit, reason, here).await.expect(0);
                 marked += 1;
             } else {
-                desk.refuse(visit, reason, here, 2, "ACTOR_NOT_ALLOWED").await;
+                booked.refuse(visit, reason, here, 2, "ACTOR_NOT_ALLOWED").await;
             }
         }
     }
-    assert_eq!(desk.clinic.effects().await, (marked, marked, marked), "two notices each, but not for who called");
+    assert_eq!(booked.clinic.effects().await, (marked, marked, marked), "two notices each, but not for who called");
 }
 
 #[tokio::test]
 async fn an_admin_of_the_group_marks_anywhere_and_a_nurse_of_no_facility_nowhere() {
-    let desk = Desk::new().await;
+    let booked = BookedVisit::new().await;
     for role in ["NURSE", "RECEPTIONIST", "DOCTOR", "SUPERVISOR"] {
-        let user = group_user(&desk.clinic, role).await;
-        desk.refuse(desk.visit, STAFF, user, 2, "ACTOR_NOT_ALLOWED").await;
+        let user = group_user(&booked.clinic, role).await;
+        booked.refuse(booked.visit, STAFF, user, 2, "ACTOR_NOT_ALLOWED").await;
     }
-    let admin = group_user(&desk.clinic, "HOSPITAL_ADMIN").await;
-    desk.mark(desk.visit, STAFF, admin).await.expect(0);
+    let admin = group_user(&booked.clinic, "HOSPITAL_ADMIN").await;
+    booked.mark(booked.visit, STAFF, admin).await.expect(0);
 }
 
 #[tokio::test]
 async fn only_the_visits_own_doctor_marks_as_a_doctor() {
-    let desk = Desk::new().await;
-    let colleague = desk.clinic.doctor(desk.facility, Some(15)).await;
-    let colleague = desk.login(colleague).await;
-    let admin = desk.clinic.user(desk.facility, "HOSPITAL_ADMIN").await;
-    let group = group_user(&desk.clinic, "HOSPITAL_ADMIN").await;
-    for user in [colleague, admin, group, desk.nurse] {
-        desk.refuse(desk.visit, DOCTOR, user, 2, "ACTOR_NOT_ALLOWED").await;
+    let booked = BookedVisit::new().await;
+    let colleague = booked.clinic.doctor(booked.facility, Some(15)).await;
+    let colleague = booked.login(colleague).await;
+    let admin = booked.clinic.user(booked.facility, "HOSPITAL_ADMIN").await;
+    let group = group_user(&booked.clinic, "HOSPITAL_ADMIN").await;
+    for user in [colleague, admin, group, booked.nurse] {
+        booked.refuse(booked.visit, DOCTOR, user, 2, "ACTOR_NOT_ALLOWED").await;
     }
-    let own = desk.login(desk.doctor).await;
+    let own = booked.login(booked.doctor).await;
     for reason in [STAFF, CALLED] {
-        desk.refuse(desk.visit, reason, own, 2, "ACTOR_NOT_ALLOWED").await;
+        booked.refuse(booked.visit, reason, own, 2, "ACTOR_NOT_ALLOWED").await;
     }
-    let report = desk.mark(desk.visit, DOCTOR, own).await.expect(0).report();
+    let report = booked.mark(booked.visit, DOCTOR, own).await.expect(0).report();
     assert_eq!((&report["reason"], &report["marked_by"]), (&json!(DOCTOR), &json!(own)));
-    let log = desk.clinic.json("SELECT reason, created_by FROM no_show_logs").await;
+    let log = booked.clinic.json("SELECT reason, created_by FROM no_show_logs").await;
     assert_eq!(log, json!({"reason": DOCTOR, "created_by": own}));
 }
 
 #[tokio::test]
 async fn a_user_who_is_gone_or_was_never_there_marks_nothing() {
-    let desk = Desk::new().await;
-    let own = desk.login(desk.doctor).await;
-    desk.clinic.sql("UPDATE users SET active = false").await;
-    desk.refuse(desk.visit, STAFF, desk.nurse, 2, "ACTOR_INACTIVE").await;
-    desk.refuse(desk.visit, DOCTOR, own, 2, "ACTOR_INACTIVE").await;
-    let message = desk.refuse(desk.visit, STAFF, 4711, 2, "ACTOR_UNKNOWN").await;
+    let booked = BookedVisit::new().await;
+    let own = booked.login(booked.doctor).await;
+    booked.clinic.sql("UPDATE users SET active = false").await;
+    booked.refuse(booked.visit, STAFF, booked.nurse, 2, "ACTOR_INACTIVE").await;
+    booked.refuse(booked.visit, DOCTOR, own, 2, "ACTOR_INACTIVE").await;
+    let message = booked.refuse(booked.visit, STAFF, 4711, 2, "ACTOR_UNKNOWN").await;
     assert!(message.contains("4711"), "{message}");
 }
 
 #[tokio::test]
 async fn a_command_that_lacks_something_is_refused() {
-    let desk = Desk::new().await;
-    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
-    let before = state(&desk.clinic).await;
-    refused(desk.clinic.run(&["no-show", "mark", &visit, "--reason", STAFF]).await, 2, "NO_ACTOR");
-    let message = refused(desk.mark(4711, STAFF, desk.nurse).await, 2, "UNKNOWN_APPOINTMENT");
+    let booked = BookedVisit::new().await;
+    let (visit, nurse) = (booked.visit.to_string(), booked.nurse.to_string());
+    let before = state(&booked.clinic).await;
+    refused(booked.clinic.run(&["no-show", "mark", &visit, "--reason", STAFF]).await, 2, "NO_ACTOR");
+    let message = refused(booked.mark(4711, STAFF, booked.nurse).await, 2, "UNKNOWN_APPOINTMENT");
     assert!(message.contains("4711"), "{message}");
     for (visit, reason, actor) in [
         (&*visit, "AUTO_TIMEOUT", &*nurse),
@@ -153,81 +153,81 @@ async fn a_command_that_lacks_something_is_refused() {
         ("9223372036854775808", STAFF, &nurse),
     ] {
         let args = ["no-show", "mark", visit, "--reason", reason, "--actor", actor];
-        let outcome = desk.clinic.run(&args).await.expect(2);
+        let outcome = booked.clinic.run(&args).await.expect(2);
         assert!(!outcome.stderr.is_empty(), "{args:?}");
     }
-    desk.clinic.run(&["no-show", "mark", &visit, "--actor", &nurse]).await.expect(2);
-    assert_eq!(state(&desk.clinic).await, before);
+    booked.clinic.run(&["no-show", "mark", &visit, "--actor", &nurse]).await.expect(2);
+    assert_eq!(state(&booked.clinic).await, before);
 }
 
 #[tokio::test]
 async fn the_clock_is_set_only_where_that_is_allowed() {
-    let mut desk = Desk::new().await;
-    desk.clinic.program = desk.clinic.program.without("ROUNDS_ALLOW_AS_OF");
-    let before = state(&desk.clinic).await;
-    desk.mark(desk.visit, STAFF, desk.nurse).await.expect(2);
-    assert_eq!(state(&desk.clinic).await, before);
+    let mut booked = BookedVisit::new().await;
+    booked.clinic.program = booked.clinic.program.without("ROUNDS_ALLOW_AS_OF");
+    let before = state(&booked.clinic).await;
+    booked.mark(booked.visit, STAFF, booked.nurse).await.expect(2);
+    assert_eq!(state(&booked.clinic).await, before);
 }
 
 #[tokio::test]
 async fn visits_that_were_not_missed_cannot_be_marked() {
-    let desk = Desk::new().await;
-    let own = desk.login(desk.doctor).await;
+    let booked = BookedVisit::new().await;
+    let own = booked.login(booked.doctor).await;
     for (status, time) in [("NO_SHOW", "11:00"), ("COMPLETED", "12:00"), ("IN_PROGRESS", "13:00")] {
-        let visit = desk.book(time, status).await;
-        for (reason, actor) in [(STAFF, desk.nurse), (CALLED, desk.nurse), (DOCTOR, own)] {
-            let message = desk.refuse(visit, reason, actor, 1, "NOT_MARKABLE").await;
+        let visit = booked.book(time, status).await;
+        for (reason, actor) in [(STAFF, booked.nurse), (CALLED, booked.nurse), (DOCTOR, own)] {
+            let message = booked.refuse(visit, reason, actor, 1, "NOT_MARKABLE").await;
             let word = if status == "NO_SHOW" { "no-show" } else { status };
             assert!(message.contains(word) && message.contains(&visit.to_string()), "{message}");
         }
     }
     let cancel = "UPDATE appointments SET status = 'CANCELLED', cancelled_at = created_at WHERE id = ";
-    desk.clinic.sql(&format!("{cancel}{}", desk.visit)).await;
-    let message = desk.refuse(desk.visit, STAFF, desk.nurse, 1, "NOT_MARKABLE").await;
+    booked.clinic.sql(&format!("{cancel}{}", booked.visit)).await;
+    let message = booked.refuse(booked.visit, STAFF, booked.nurse, 1, "NOT_MARKABLE").await;
     assert!(message.contains("CANCELLED"), "{message}");
 }
 
 #[tokio::test]
 async fn a_visit_of_the_other_system_is_marked_there() {
-    let desk = Desk::new().await;
+    let booked = BookedVisit::new().await;
     for doctor in ["doctor_id", "NULL"] {
         let set = format!("source = 'PRACTICEQ', external_id = 'x', doctor_id = {doctor}");
-        desk.clinic.sql(&format!("UPDATE appointments SET {set}")).await;
-        desk.refuse(desk.visit, STAFF, desk.nurse, 1, "NOT_MARKABLE").await;
+        booked.clinic.sql(&format!("UPDATE appointments SET {set}")).await;
+        booked.refuse(booked.visit, STAFF, booked.nurse, 1, "NOT_MARKABLE").await;
     }
 }
 
 #[tokio::test]
 async fn who_may_not_mark_a_visit_does_not_learn_its_state() {
-    let desk = Desk::new().await;
-    let elsewhere = desk.clinic.facility("America/New_York", None).await;
-    let stranger = desk.clinic.user(elsewhere, "NURSE").await;
-    let visit = desk.book("11:00", "COMPLETED").await;
-    let message = desk.refuse(visit, STAFF, stranger, 2, "ACTOR_NOT_ALLOWED").await;
+    let booked = BookedVisit::new().await;
+    let elsewhere = booked.clinic.facility("America/New_York", None).await;
+    let stranger = booked.clinic.user(elsewhere, "NURSE").await;
+    let visit = booked.book("11:00", "COMPLETED").await;
+    let message = booked.refuse(visit, STAFF, stranger, 2, "ACTOR_NOT_ALLOWED").await;
     assert!(!message.contains("COMPLETED"), "{message}");
 }
 
 #[tokio::test]
 async fn everybody_who_is_awaited_or_waits_can_be_marked() {
-    let desk = Desk::new().await;
+    let booked = BookedVisit::new().await;
     for (status, time) in [("SCHEDULED", "11:00"), ("CONFIRMED", "12:00"), ("CHECKED_IN", "13:00")] {
-        let visit = desk.book(time, status).await;
-        desk.mark(visit, STAFF, desk.nurse).await.expect(0);
-        assert_eq!(desk.clinic.status(visit).await, "NO_SHOW", "{status}");
+        let visit = booked.book(time, status).await;
+        booked.mark(visit, STAFF, booked.nurse).await.expect(0);
+        assert_eq!(booked.clinic.status(visit).await, "NO_SHOW", "{status}");
     }
-    assert_eq!(desk.clinic.status(desk.visit).await, "SCHEDULED");
+    assert_eq!(booked.clinic.status(booked.visit).await, "SCHEDULED");
 }
 
 #[tokio::test]
 async fn a_mark_leaves_a_log_a_free_slot_and_a_report() {
-    let desk = Desk::new().await;
+    let booked = BookedVisit::new().await;
     let more = ["--as-of", AT_1010, "--notes", "did not answer"];
-    let report = desk.mark_with(desk.visit, STAFF, desk.nurse, &more).await.expect(0).report();
+    let report = booked.mark_with(booked.visit, STAFF, booked.nurse, &more).await.expect(0).report();
     insta::assert_snapshot!("mark", serde_json::to_string_pretty(&report).expect("JSON"));
-    let log = desk.clinic.json("SELECT * FROM no_show_logs").await;
+    let log = booked.clinic.json("SELECT * FROM no_show_logs").await;
     let expected = json!({
         "id": log["id"],
-        "appointment_id": desk.visit,
+        "appointment_id": booked.visit,
         "reason": STAFF,
         "slot_time": "2026-03-02T15:00:00+00:00",
         "timeout_minutes": null,
@@ -235,32 +235,32 @@ async fn a_mark_leaves_a_log_a_free_slot_and_a_report() {
         "slot_released": true,
         "slot_released_at": "2026-03-02T15:10:00+00:00",
         "notification_sent": false,
-        "created_by": desk.nurse,
+        "created_by": booked.nurse,
         "notes": "did not answer",
         "run_id": null,
     });
     assert_eq!(log, expected);
-    let slot = desk.clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
+    let slot = booked.clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
     assert_eq!(slot, json!({"is_booked": false, "is_blocked": false, "appointment_id": null}));
-    assert_eq!(desk.clinic.count("SELECT count(*) FROM cron_job_runs").await, 0, "no run of a job");
+    assert_eq!(booked.clinic.count("SELECT count(*) FROM cron_job_runs").await, 0, "no run of a job");
 }
 
 #[tokio::test]
 async fn the_report_can_be_read_by_people() {
-    let desk = Desk::new().await;
+    let booked = BookedVisit::new().await;
     let more = ["--as-of", AT_1010, "--output", "text"];
-    let outcome = desk.mark_with(desk.visit, STAFF, desk.nurse, &more).await.expect(0);
+    let outcome = booked.mark_with(booked.visit, STAFF, booked.nurse, &more).await.expect(0);
     insta::assert_snapshot!("mark_text", outcome.stdout);
 }
 
 #[tokio::test]
 async fn a_slot_marked_at_ten_past_is_free_for_another_patient() {
-    let desk = Desk::new().await;
-    desk.mark(desk.visit, STAFF, desk.nurse).await.expect(0);
-    let second = desk.clinic.scheduled(desk.facility, desk.doctor, DAY, "10:00").await;
-    let booked = "UPDATE doctor_slots SET is_booked = true, appointment_id = $1
+    let booked = BookedVisit::new().await;
+    booked.mark(booked.visit, STAFF, booked.nurse).await.expect(0);
+    let second = booked.clinic.scheduled(booked.facility, booked.doctor, DAY, "10:00").await;
+    let book = "UPDATE doctor_slots SET is_booked = true, appointment_id = $1
                   WHERE doctor_id = $2 AND start_time = '10:00' AND NOT is_booked AND NOT is_blocked";
-    assert_eq!(desk.clinic.client.execute(booked, &[&second, &desk.doctor]).await.expect("can be booked"), 1);
+    assert_eq!(booked.clinic.client.execute(book, &[&second, &booked.doctor]).await.expect("can be booked"), 1);
 }
 
 #[tokio::test]
@@ -272,20 +272,20 @@ async fn a_slot_is_released_until_it_ends_on_any_earlier_day_and_never_later() {
         ("2026-03-02T10:14:59.999-05:00", true),
         ("2026-03-02T10:15:00-05:00", false),
         ("2026-03-02T23:59:59-05:00", false),
-        // The same wall clock, a day later.
+        // At that time of the next day.
         ("2026-03-03T10:05:00-05:00", false),
         ("2026-03-09T09:00:00-04:00", false),
     ] {
         for reason in [STAFF, CALLED] {
-            let desk = Desk::new().await;
-            let outcome = desk.mark_with(desk.visit, reason, desk.nurse, &["--as-of", now]).await.expect(0);
+            let booked = BookedVisit::new().await;
+            let outcome = booked.mark_with(booked.visit, reason, booked.nurse, &["--as-of", now]).await.expect(0);
             assert_eq!(outcome.report()["slot_released"], json!(released), "{now}");
             let log = "SELECT slot_released, slot_released_at = triggered_at AS then FROM no_show_logs";
             let expected = json!({"slot_released": released, "then": released.then_some(true)});
-            assert_eq!(desk.clinic.json(log).await, expected, "{now}");
-            let slot = desk.clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
+            assert_eq!(booked.clinic.json(log).await, expected, "{now}");
+            let slot = booked.clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
             let free = json!({"is_booked": false, "is_blocked": false, "appointment_id": null});
-            let taken = json!({"is_booked": true, "is_blocked": true, "appointment_id": desk.visit});
+            let taken = json!({"is_booked": true, "is_blocked": true, "appointment_id": booked.visit});
             assert_eq!(slot, if released { free } else { taken }, "{now}");
         }
     }
@@ -295,9 +295,9 @@ async fn a_slot_is_released_until_it_ends_on_any_earlier_day_and_never_later() {
 async fn the_slots_own_end_counts_where_the_doctor_has_no_slot_length_or_another() {
     for length in ["NULL", "5", "60"] {
         for (now, released) in [("2026-03-02T10:14:59-05:00", true), ("2026-03-02T10:15:00-05:00", false)] {
-            let desk = Desk::new().await;
-            desk.clinic.sql(&format!("UPDATE doctors SET slot_duration_minutes = {length}")).await;
-            let outcome = desk.mark_with(desk.visit, STAFF, desk.nurse, &["--as-of", now]).await.expect(0);
+            let booked = BookedVisit::new().await;
+            booked.clinic.sql(&format!("UPDATE doctors SET slot_duration_minutes = {length}")).await;
+            let outcome = booked.mark_with(booked.visit, STAFF, booked.nurse, &["--as-of", now]).await.expect(0);
             assert_eq!(outcome.report()["slot_released"], json!(released), "{length} {now}");
         }
     }
@@ -305,16 +305,16 @@ async fn the_slots_own_end_counts_where_the_doctor_has_no_slot_length_or_another
 
 #[tokio::test]
 async fn a_released_slot_stays_blocked_while_the_doctor_is_away() {
-    let desk = Desk::new().await;
+    let booked = BookedVisit::new().await;
     let absence = "INSERT INTO doctor_absences (doctor_id, starts_at, ends_at)
                    SELECT id, '2026-03-02 08:00-05', '2026-03-02 12:00-05' FROM doctors";
-    desk.clinic.sql(absence).await;
-    desk.mark(desk.visit, STAFF, desk.nurse).await.expect(0);
-    let slot = desk.clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
+    booked.clinic.sql(absence).await;
+    booked.mark(booked.visit, STAFF, booked.nurse).await.expect(0);
+    let slot = booked.clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
     assert_eq!(slot, json!({"is_booked": false, "is_blocked": true, "appointment_id": null}));
 }
 
-/// What the patient is told, without what differs from run to run.
+/// The notices to the patient, without the values that differ from run to run.
 async fn notices(clinic: &Clinic) -> String {
     let query =
         "SELECT concat_ws(' | ', channel, status, type, priority, recipient_kind, entity, entity_id, title, body,
@@ -326,26 +326,26 @@ async fn notices(clinic: &Clinic) -> String {
 
 #[tokio::test]
 async fn the_patient_is_told_as_the_job_tells() {
-    let desk = Desk::new().await;
-    let own = desk.login(desk.doctor).await;
-    desk.mark_with(desk.visit, DOCTOR, own, &["--as-of", "2026-03-02T10:15:00-05:00"]).await.expect(0);
-    let by_hand = notices(&desk.clinic).await;
-    let other = Desk::new().await;
+    let booked = BookedVisit::new().await;
+    let own = booked.login(booked.doctor).await;
+    booked.mark_with(booked.visit, DOCTOR, own, &["--as-of", "2026-03-02T10:15:00-05:00"]).await.expect(0);
+    let by_hand = notices(&booked.clinic).await;
+    let other = BookedVisit::new().await;
     let run = other.clinic.mark("2026-03-02T10:15:00-05:00").await.expect(0).report();
     let run_id = format!(" | {}", run["run_id"].as_str().expect("an id"));
     assert_eq!(by_hand, notices(&other.clinic).await.replace(&run_id, ""));
-    let sms = desk.clinic.json("SELECT title || body AS text FROM notifications WHERE channel = 'SMS'").await;
+    let sms = booked.clinic.json("SELECT title || body AS text FROM notifications WHERE channel = 'SMS'").await;
     let sms = sms["text"].as_str().expect("a text");
     assert!(!sms.contains("Stone") && !sms.contains("Pat") && !sms.contains("Doe"), "{sms}");
 }
 
 #[tokio::test]
 async fn a_visit_that_has_not_begun_was_not_missed() {
-    let desk = Desk::new().await;
-    desk.mark_with(desk.visit, STAFF, desk.nurse, &["--as-of", "2026-03-02T09:59:59-05:00"]).await.expect(0);
-    let text = notices(&desk.clinic).await;
+    let booked = BookedVisit::new().await;
+    booked.mark_with(booked.visit, STAFF, booked.nurse, &["--as-of", "2026-03-02T09:59:59-05:00"]).await.expect(0);
+    let text = notices(&booked.clinic).await;
     insta::assert_snapshot!("not_begun", text);
-    let other = Desk::new().await;
+    let other = BookedVisit::new().await;
     other.mark_with(other.visit, STAFF, other.nurse, &["--as-of", "2026-03-02T10:00:00-05:00"]).await.expect(0);
     assert!(!text.contains("You missed") && notices(&other.clinic).await.contains("You missed"), "{text}");
 }
@@ -358,243 +358,243 @@ async fn who_called_and_who_missed_an_earlier_day_is_not_told() {
         (STAFF, "2026-03-03T00:00:00-05:00", 1),
         (STAFF, "2026-03-09T00:00:00-04:00", 1),
     ] {
-        let desk = Desk::new().await;
-        let report = desk.mark_with(desk.visit, reason, desk.nurse, &["--as-of", now]).await.expect(0).report();
+        let booked = BookedVisit::new().await;
+        let report = booked.mark_with(booked.visit, reason, booked.nurse, &["--as-of", now]).await.expect(0).report();
         let counts = (&report["notifications"], &report["notices_expired"]);
         assert_eq!(counts, (&json!(0), &json!(expired)), "{reason} {now}: {report}");
-        assert_eq!(desk.clinic.effects().await, (1, 1, 0), "{reason} {now}");
+        assert_eq!(booked.clinic.effects().await, (1, 1, 0), "{reason} {now}");
     }
     // The last moment of the day itself.
-    let desk = Desk::new().await;
-    desk.mark_with(desk.visit, STAFF, desk.nurse, &["--as-of", "2026-03-02T23:59:59-05:00"]).await.expect(0);
-    assert_eq!(desk.clinic.effects().await, (1, 1, 2));
+    let booked = BookedVisit::new().await;
+    booked.mark_with(booked.visit, STAFF, booked.nurse, &["--as-of", "2026-03-02T23:59:59-05:00"]).await.expect(0);
+    assert_eq!(booked.clinic.effects().await, (1, 1, 2));
 }
 
 #[tokio::test]
 async fn nobody_is_told_where_there_is_no_phone_or_no_consent() {
-    let desk = Desk::new().await;
-    desk.clinic.sql("UPDATE patients SET sms_opt_out = true").await;
-    let report = desk.mark(desk.visit, STAFF, desk.nurse).await.expect(0).report();
+    let booked = BookedVisit::new().await;
+    booked.clinic.sql("UPDATE patients SET sms_opt_out = true").await;
+    let report = booked.mark(booked.visit, STAFF, booked.nurse).await.expect(0).report();
     assert_eq!(report["notices_suppressed"], 1, "{report}");
-    let second = desk.book("11:00", "SCHEDULED").await;
-    desk.clinic.sql("UPDATE patients SET phone = NULL, sms_opt_out = false").await;
-    desk.mark(second, STAFF, desk.nurse).await.expect(0);
+    let second = booked.book("11:00", "SCHEDULED").await;
+    booked.clinic.sql("UPDATE patients SET phone = NULL, sms_opt_out = false").await;
+    booked.mark(second, STAFF, booked.nurse).await.expect(0);
     let rows = "SELECT jsonb_agg(jsonb_build_array(entity_id::bigint, channel, status) ORDER BY id) AS n
                 FROM notifications";
-    let (first, second) = (desk.visit, second);
+    let (first, second) = (booked.visit, second);
     let expected = json!([[first, "IN_APP", "SENT"], [first, "SMS", "SUPPRESSED"], [second, "IN_APP", "SENT"]]);
-    assert_eq!(desk.clinic.json(rows).await["n"], expected);
+    assert_eq!(booked.clinic.json(rows).await["n"], expected);
 }
 
 #[tokio::test]
 async fn a_visit_that_is_booked_again_can_be_marked_again() {
-    let desk = Desk::new().await;
-    desk.mark(desk.visit, STAFF, desk.nurse).await.expect(0);
-    desk.clinic.sql("UPDATE appointments SET status = 'SCHEDULED'").await;
-    desk.mark(desk.visit, STAFF, desk.nurse).await.expect(0);
-    assert_eq!(desk.clinic.effects().await, (1, 2, 4));
+    let booked = BookedVisit::new().await;
+    booked.mark(booked.visit, STAFF, booked.nurse).await.expect(0);
+    booked.clinic.sql("UPDATE appointments SET status = 'SCHEDULED'").await;
+    booked.mark(booked.visit, STAFF, booked.nurse).await.expect(0);
+    assert_eq!(booked.clinic.effects().await, (1, 2, 4));
 }
 
 #[tokio::test]
 async fn a_dry_run_says_what_would_happen_and_does_nothing() {
-    let desk = Desk::new().await;
-    let before = state(&desk.clinic).await;
+    let booked = BookedVisit::new().await;
+    let before = state(&booked.clinic).await;
     let more = ["--as-of", AT_1010, "--dry-run"];
-    let mut dry = desk.mark_with(desk.visit, STAFF, desk.nurse, &more).await.expect(0).report();
+    let mut dry = booked.mark_with(booked.visit, STAFF, booked.nurse, &more).await.expect(0).report();
     assert_eq!(dry["dry_run"], true);
-    assert_eq!(state(&desk.clinic).await, before);
+    assert_eq!(state(&booked.clinic).await, before);
     dry["dry_run"] = json!(false);
-    assert_eq!(desk.mark(desk.visit, STAFF, desk.nurse).await.expect(0).report(), dry);
-    refused(desk.mark_with(desk.visit, STAFF, desk.nurse, &more).await, 1, "NOT_MARKABLE");
+    assert_eq!(booked.mark(booked.visit, STAFF, booked.nurse).await.expect(0).report(), dry);
+    refused(booked.mark_with(booked.visit, STAFF, booked.nurse, &more).await, 1, "NOT_MARKABLE");
 }
 
 #[tokio::test]
 async fn of_two_people_at_once_one_marks_and_the_other_hears_who_did() {
-    let desk = Desk::new().await;
-    let second = desk.clinic.user(desk.facility, "RECEPTIONIST").await;
-    let (visit, first, second) = (desk.visit.to_string(), desk.nurse.to_string(), second.to_string());
+    let booked = BookedVisit::new().await;
+    let second = booked.clinic.user(booked.facility, "RECEPTIONIST").await;
+    let (visit, first, second) = (booked.visit.to_string(), booked.nurse.to_string(), second.to_string());
     let held = "SELECT FROM appointments FOR NO KEY UPDATE";
-    let both = at_once(&desk.clinic, held, &desk.args(&visit, &first), &desk.args(&visit, &second)).await;
-    assert_one_marked(&desk, both, &[first, second]).await;
+    let both = at_once(&booked.clinic, held, &booked.args(&visit, &first), &booked.args(&visit, &second)).await;
+    assert_one_marked(&booked, both, &[first, second]).await;
 }
 
 #[tokio::test]
 async fn two_people_who_start_together_mark_once() {
-    let desk = Desk::new().await;
-    let second = desk.clinic.user(desk.facility, "RECEPTIONIST").await;
-    let (first, second) = (desk.nurse.to_string(), second.to_string());
+    let booked = BookedVisit::new().await;
+    let second = booked.clinic.user(booked.facility, "RECEPTIONIST").await;
+    let (first, second) = (booked.nurse.to_string(), second.to_string());
     for _ in 0..5 {
-        desk.clinic.sql("DELETE FROM no_show_logs; UPDATE appointments SET status = 'SCHEDULED'").await;
-        let visit = desk.visit.to_string();
-        let runs = [&first, &second].map(|actor| desk.clinic.program.start(&desk.args(&visit, actor)));
+        booked.clinic.sql("DELETE FROM no_show_logs; UPDATE appointments SET status = 'SCHEDULED'").await;
+        let visit = booked.visit.to_string();
+        let runs = [&first, &second].map(|actor| booked.clinic.program.start(&booked.args(&visit, actor)));
         let [one, two] = runs.map(program::finish);
         let both = tokio::join!(one, two);
-        assert_one_marked(&desk, both.into(), &[first.clone(), second.clone()]).await;
+        assert_one_marked(&booked, both.into(), &[first.clone(), second.clone()]).await;
     }
 }
 
-async fn assert_one_marked(desk: &Desk, both: [Outcome; 2], actors: &[String; 2]) {
+async fn assert_one_marked(booked: &BookedVisit, both: [Outcome; 2], actors: &[String; 2]) {
     let winner = usize::from(both[0].code != 0);
     let [first, second] = both;
     let (won, lost) = if winner == 0 { (first, second) } else { (second, first) };
     assert_eq!(won.expect(0).report()["marked_by"].to_string(), actors[winner]);
     let message = refused(lost, 1, "NOT_MARKABLE");
     assert!(message.contains(&format!("user {}", actors[winner])), "{message}");
-    let logs = desk.clinic.json("SELECT count(*) AS n, min(created_by)::text AS by FROM no_show_logs").await;
+    let logs = booked.clinic.json("SELECT count(*) AS n, min(created_by)::text AS by FROM no_show_logs").await;
     assert_eq!(logs, json!({"n": 1, "by": actors[winner]}));
 }
 
 #[tokio::test]
 async fn the_job_that_comes_first_is_named_to_the_person() {
-    let desk = Desk::new().await;
-    gate::build(&desk.clinic).await;
-    gate::close(&desk.clinic, desk.visit).await;
-    let job = desk.clinic.program.start(&["mark-no-shows", "--as-of", "2026-03-02T10:15:00-05:00"]);
-    gate::reached(&desk.clinic).await;
-    let person = desk.clinic.program.start(&desk.args(&desk.visit.to_string(), &desk.nurse.to_string()));
-    waiting(&desk.clinic, 1).await;
-    gate::open(&desk.clinic).await;
+    let booked = BookedVisit::new().await;
+    gate::build(&booked.clinic).await;
+    gate::close(&booked.clinic, booked.visit).await;
+    let job = booked.clinic.program.start(&["mark-no-shows", "--as-of", "2026-03-02T10:15:00-05:00"]);
+    gate::reached(&booked.clinic).await;
+    let person = booked.clinic.program.start(&booked.args(&booked.visit.to_string(), &booked.nurse.to_string()));
+    waiting(&booked.clinic, 1).await;
+    gate::open(&booked.clinic).await;
     assert_eq!(program::finish(job).await.expect(0).count("marked"), 1);
     let message = refused(program::finish(person).await, 1, "NOT_MARKABLE");
     assert!(message.contains("job") || message.contains("mark-no-shows"), "who did it: {message}");
-    assert_eq!(desk.clinic.effects().await, (1, 1, 2));
+    assert_eq!(booked.clinic.effects().await, (1, 1, 2));
 }
 
 #[tokio::test]
 async fn the_job_leaves_a_visit_to_the_person_who_is_at_it() {
-    let desk = Desk::new().await;
-    gate::build(&desk.clinic).await;
-    gate::close(&desk.clinic, desk.visit).await;
-    let person = desk.clinic.program.start(&desk.args(&desk.visit.to_string(), &desk.nurse.to_string()));
-    gate::reached(&desk.clinic).await;
-    let job = desk.clinic.mark("2026-03-02T10:15:00-05:00").await.expect(0);
+    let booked = BookedVisit::new().await;
+    gate::build(&booked.clinic).await;
+    gate::close(&booked.clinic, booked.visit).await;
+    let person = booked.clinic.program.start(&booked.args(&booked.visit.to_string(), &booked.nurse.to_string()));
+    gate::reached(&booked.clinic).await;
+    let job = booked.clinic.mark("2026-03-02T10:15:00-05:00").await.expect(0);
     assert_eq!(job.report()["skipped_by_reason"], json!({"locked": 1}));
-    gate::open(&desk.clinic).await;
+    gate::open(&booked.clinic).await;
     program::finish(person).await.expect(0);
-    assert_eq!(desk.clinic.mark("2026-03-02T10:20:00-05:00").await.expect(0).count("scanned"), 0);
-    let log = desk.clinic.json("SELECT reason, created_by FROM no_show_logs").await;
-    assert_eq!(log, json!({"reason": STAFF, "created_by": desk.nurse}));
-    assert_eq!(desk.clinic.effects().await, (1, 1, 2));
+    assert_eq!(booked.clinic.mark("2026-03-02T10:20:00-05:00").await.expect(0).count("scanned"), 0);
+    let log = booked.clinic.json("SELECT reason, created_by FROM no_show_logs").await;
+    assert_eq!(log, json!({"reason": STAFF, "created_by": booked.nurse}));
+    assert_eq!(booked.clinic.effects().await, (1, 1, 2));
 }
 
 #[tokio::test]
 async fn a_row_that_the_application_keeps_is_said_to_be_locked() {
     for held in ["SELECT FROM appointments FOR NO KEY UPDATE", "SELECT FROM doctor_slots FOR NO KEY UPDATE"] {
-        let desk = Desk::new().await;
-        let application = application(&desk.clinic, held).await;
-        desk.refuse(desk.visit, STAFF, desk.nurse, 1, "LOCKED").await;
+        let booked = BookedVisit::new().await;
+        let application = application(&booked.clinic, held).await;
+        booked.refuse(booked.visit, STAFF, booked.nurse, 1, "LOCKED").await;
         application.batch_execute("COMMIT").await.expect("it lives");
-        desk.mark(desk.visit, STAFF, desk.nurse).await.expect(0);
+        booked.mark(booked.visit, STAFF, booked.nurse).await.expect(0);
     }
 }
 
 #[tokio::test]
 async fn a_row_that_the_application_lets_go_is_judged_as_it_is_then() {
     for (change, code) in [("notes = 'x'", 0), ("status = 'COMPLETED'", 1)] {
-        let desk = Desk::new().await;
-        let application = application(&desk.clinic, &format!("UPDATE appointments SET {change}")).await;
-        let person = desk.clinic.program.start(&desk.args(&desk.visit.to_string(), &desk.nurse.to_string()));
-        waiting(&desk.clinic, 1).await;
+        let booked = BookedVisit::new().await;
+        let application = application(&booked.clinic, &format!("UPDATE appointments SET {change}")).await;
+        let person = booked.clinic.program.start(&booked.args(&booked.visit.to_string(), &booked.nurse.to_string()));
+        waiting(&booked.clinic, 1).await;
         application.batch_execute("COMMIT").await.expect("it lives");
         let outcome = program::finish(person).await.expect(code);
         if code == 1 {
             let message = refused(outcome, 1, "NOT_MARKABLE");
             assert!(message.contains("COMPLETED"), "{message}");
-            assert_eq!(desk.clinic.effects().await, (0, 0, 0));
+            assert_eq!(booked.clinic.effects().await, (0, 0, 0));
         }
     }
 }
 
 #[tokio::test]
 async fn a_doctor_who_lost_the_visit_while_waiting_for_it_marks_nothing() {
-    let desk = Desk::new().await;
-    let (visit, own) = (desk.visit.to_string(), desk.login(desk.doctor).await.to_string());
-    let colleague = desk.clinic.doctor(desk.facility, Some(15)).await;
-    let application = application(&desk.clinic, &format!("UPDATE appointments SET doctor_id = {colleague}")).await;
+    let booked = BookedVisit::new().await;
+    let (visit, own) = (booked.visit.to_string(), booked.login(booked.doctor).await.to_string());
+    let colleague = booked.clinic.doctor(booked.facility, Some(15)).await;
+    let application = application(&booked.clinic, &format!("UPDATE appointments SET doctor_id = {colleague}")).await;
     let args = ["no-show", "mark", &visit, "--reason", DOCTOR, "--actor", &own, "--as-of", AT_1010];
-    let person = desk.clinic.program.start(&args);
-    waiting(&desk.clinic, 1).await;
+    let person = booked.clinic.program.start(&args);
+    waiting(&booked.clinic, 1).await;
     application.batch_execute("COMMIT").await.expect("it lives");
     program::finish(person).await.expect(2);
-    assert_eq!(desk.clinic.effects().await, (0, 0, 0));
+    assert_eq!(booked.clinic.effects().await, (0, 0, 0));
 }
 
 #[tokio::test]
 async fn a_visit_that_was_moved_meanwhile_is_never_logged_with_its_old_time() {
-    let desk = Desk::new().await;
-    let application = application(&desk.clinic, "UPDATE appointments SET start_time = '16:00'").await;
-    let person = desk.clinic.program.start(&desk.args(&desk.visit.to_string(), &desk.nurse.to_string()));
-    waiting(&desk.clinic, 1).await;
+    let booked = BookedVisit::new().await;
+    let application = application(&booked.clinic, "UPDATE appointments SET start_time = '16:00'").await;
+    let person = booked.clinic.program.start(&booked.args(&booked.visit.to_string(), &booked.nurse.to_string()));
+    waiting(&booked.clinic, 1).await;
     application.batch_execute("COMMIT").await.expect("it lives");
     // Whether it is marked or refused: the log must not say that 10:00 was missed, nor the patient read it.
     program::finish(person).await;
     let old = "SELECT (SELECT count(*) FROM no_show_logs WHERE slot_time = '2026-03-02T15:00Z')
                     + (SELECT count(*) FROM notifications WHERE body LIKE '%10:00%')";
-    assert_eq!(desk.clinic.count(old).await, 0);
+    assert_eq!(booked.clinic.count(old).await, 0);
 }
 
 #[tokio::test]
 async fn a_mark_whose_reply_was_lost_is_a_mark() {
-    let desk = Desk::new().await;
-    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
-    let report = through(Act::LoseReply, &desk.clinic, &desk.args(&visit, &nurse)).await.expect(0).report();
+    let booked = BookedVisit::new().await;
+    let (visit, nurse) = (booked.visit.to_string(), booked.nurse.to_string());
+    let report = through(Act::LoseReply, &booked.clinic, &booked.args(&visit, &nurse)).await.expect(0).report();
     assert_eq!((&report["ok"], &report["slot_released"]), (&json!(true), &json!(true)), "{report}");
-    assert_eq!(desk.clinic.effects().await, (1, 1, 2));
+    assert_eq!(booked.clinic.effects().await, (1, 1, 2));
 }
 
 #[tokio::test]
 async fn a_mark_that_never_arrived_is_not_said_to_be_one() {
-    let desk = Desk::new().await;
-    let before = state(&desk.clinic).await;
-    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
-    let outcome = through(Act::LoseRequest, &desk.clinic, &desk.args(&visit, &nurse)).await;
+    let booked = BookedVisit::new().await;
+    let before = state(&booked.clinic).await;
+    let (visit, nurse) = (booked.visit.to_string(), booked.nurse.to_string());
+    let outcome = through(Act::LoseRequest, &booked.clinic, &booked.args(&visit, &nurse)).await;
     let message = refused(outcome, 1, "CONNECTION");
     assert!(message.contains("nothing was changed"), "{message}");
-    assert_eq!(state(&desk.clinic).await, before);
+    assert_eq!(state(&booked.clinic).await, before);
 }
 
 #[tokio::test]
 async fn notes_and_patients_come_out_nowhere() {
-    let desk = Desk::new().await;
-    plant(&desk.clinic).await;
-    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
-    let mark = [&desk.args(&visit, &nurse)[..], &["--notes", "CANARY-M"]].concat();
+    let booked = BookedVisit::new().await;
+    plant(&booked.clinic).await;
+    let (visit, nurse) = (booked.visit.to_string(), booked.nurse.to_string());
+    let mark = [&booked.args(&visit, &nurse)[..], &["--notes", "CANARY-M"]].concat();
     let dry = [&mark[..], &["--dry-run"]].concat();
     let no_actor = ["no-show", "mark", &visit, "--reason", STAFF, "--notes", "CANARY-M"];
     let bad = ["no-show", "mark", &visit, "--reason", "BAD", "--notes", "CANARY-M", "--actor", &nurse];
-    // What the database quotes in its errors: the failing row, and whatever a trigger tells.
-    desk.clinic.sql("ALTER TABLE no_show_logs ADD CONSTRAINT no_notes CHECK (notes IS NULL)").await;
-    let mut out = everything(&desk.clinic, &[&mark]).await;
+    // The database quotes the failing row in its errors, and whatever a trigger says.
+    booked.clinic.sql("ALTER TABLE no_show_logs ADD CONSTRAINT no_notes CHECK (notes IS NULL)").await;
+    let mut out = everything(&booked.clinic, &[&mark]).await;
     assert!(out.contains("23514") && out.contains("no_notes"), "{out}");
-    desk.clinic.sql("ALTER TABLE no_show_logs DROP CONSTRAINT no_notes").await;
-    out += &everything(&desk.clinic, &[&dry, &no_actor, &bad, &mark, &mark]).await;
+    booked.clinic.sql("ALTER TABLE no_show_logs DROP CONSTRAINT no_notes").await;
+    out += &everything(&booked.clinic, &[&dry, &no_actor, &bad, &mark, &mark]).await;
     assert!(out.contains("is a no-show"), "it was marked: {out}");
-    out += &everything(&desk.clinic, &[&["no-show", "logs"], &["no-show", "stats", "--from", DAY]]).await;
+    out += &everything(&booked.clinic, &[&["no-show", "logs"], &["no-show", "stats", "--from", DAY]]).await;
     assert!(out.contains("has_notes"), "{out}");
     assert!(!out.contains("CANARY"), "{out}");
-    assert_eq!(desk.clinic.json("SELECT notes FROM no_show_logs").await, json!({"notes": "CANARY-M"}));
+    assert_eq!(booked.clinic.json("SELECT notes FROM no_show_logs").await, json!({"notes": "CANARY-M"}));
     let told = "SELECT count(*) FROM notifications n WHERE to_jsonb(n)::text LIKE '%CANARY-_%'
                 AND (channel = 'SMS' OR to_jsonb(n)::text LIKE '%CANARY-M%')";
-    assert_eq!(desk.clinic.count(told).await, 0, "the patient does not read them either");
+    assert_eq!(booked.clinic.count(told).await, 0, "the patient does not read them either");
 }
 
 #[tokio::test]
 async fn words_of_notes_that_were_not_quoted_are_not_repeated() {
-    let desk = Desk::new().await;
-    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
-    let args = desk.args(&visit, &nurse);
+    let booked = BookedVisit::new().await;
+    let (visit, nurse) = (booked.visit.to_string(), booked.nurse.to_string());
+    let args = booked.args(&visit, &nurse);
     for notes in [&["--notes", "Pat", "CANARY", "called"][..], &["--notes", "--CANARY"], &["--notes", "-CANARY"]] {
-        let outcome = desk.clinic.run(&[&args[..], notes, &["--dry-run"]].concat()).await;
+        let outcome = booked.clinic.run(&[&args[..], notes, &["--dry-run"]].concat()).await;
         assert!(!format!("{outcome:?}").contains("CANARY"), "{notes:?}: {outcome:?}");
     }
 }
 
 #[tokio::test]
 async fn a_refusal_in_text_is_said_on_stderr_alone() {
-    let desk = Desk::new().await;
-    let visit = desk.book("11:00", "COMPLETED").await;
+    let booked = BookedVisit::new().await;
+    let visit = booked.book("11:00", "COMPLETED").await;
     let more = ["--as-of", AT_1010, "--output", "text"];
-    let outcome = desk.mark_with(visit, STAFF, desk.nurse, &more).await.expect(1);
+    let outcome = booked.mark_with(visit, STAFF, booked.nurse, &more).await.expect(1);
     assert_eq!(outcome.stdout, "");
     assert!(outcome.stderr.contains("NOT_MARKABLE") && outcome.stderr.contains("COMPLETED"), "{outcome:?}");
 }
@@ -887,9 +887,9 @@ async fn an_id_that_is_not_there_and_a_time_that_ends_before_it_begins_are_refus
 
 #[tokio::test]
 async fn a_commit_that_is_not_answered_is_asked_for() {
-    let desk = Desk::new().await;
-    let (visit, nurse) = (desk.visit.to_string(), desk.nurse.to_string());
-    let outcome = through(Act::Hold(0), &desk.clinic, &desk.args(&visit, &nurse)).await.expect(0);
+    let booked = BookedVisit::new().await;
+    let (visit, nurse) = (booked.visit.to_string(), booked.nurse.to_string());
+    let outcome = through(Act::Hold(0), &booked.clinic, &booked.args(&visit, &nurse)).await.expect(0);
     assert_eq!(outcome.report()["status"], "NO_SHOW", "{outcome:?}");
-    assert_eq!(desk.clinic.count("SELECT count(*) FROM no_show_logs").await, 1);
+    assert_eq!(booked.clinic.count("SELECT count(*) FROM no_show_logs").await, 1);
 }

@@ -196,7 +196,7 @@ async fn nobody_is_found_by_a_pattern_or_a_trick() {
     }
     for more in [["--city", "%"], ["--zip", "4_1"], ["--taxonomy", "%"], ["--taxonomy", "207_*"], ["--state", "%%"]] {
         let outcome = registry.npi(&["search", "smith", more[0], more[1]]).await;
-        // What can be no such thing may be refused.
+        // A value that can be no such thing may be refused.
         assert!(outcome.code == 2 || outcome.report()["results"] == json!([]), "{more:?}: {outcome:?}");
     }
 }
@@ -245,7 +245,7 @@ async fn surgeons_are_those_of_the_surgical_taxonomies() {
         .zip(surgical.iter().chain(&others))
         .map(|(number, taxonomy)| person(number, "JONES", &format!("N{number:02}"), "FLINT", "MI", "48501", taxonomy));
     let mut rows: Vec<_> = rows.collect();
-    // Who is a surgeon besides is none in the first place.
+    // A provider who is a surgeon besides is none in the first place.
     let besides = [("207Q00000X", "", "", "Y"), (SURGERY, "", "", "N")];
     rows.push(Provider::individual(90, "JONES", "PAT").taxonomies(&besides));
     let registry = Registry::with(&week(0).of(&rows)).await;

@@ -12,12 +12,12 @@ const NEW: Client = Client { id: 900, name: "Newt Unknown", email: "newt@home.ex
 const LIST: [&str; 3] = ["practiceq", "unmatched", "list"];
 
 /// A clinic with one patient, and three visits that wait for a person: n1 and n2 of an unknown client, g1 of a group.
-struct Desk {
+struct Unmatched {
     sync: Sync,
     patient: i64,
 }
 
-impl Desk {
+impl Unmatched {
     async fn new() -> Self {
         let sync = Sync::new().await;
         let patient = sync.patient("Pat", "Doe", Some("pat@home.example"), Some("1980-04-02")).await;
@@ -95,7 +95,7 @@ impl Desk {
         assert_eq!(self.state().await, before, "nothing was changed: {error_code}");
     }
 
-    /// Who was shown what.
+    /// The log of names that were shown: to whom, and of whom.
     async fn looks(&self) -> Value {
         let look = "jsonb_build_array(user_id, patient_id, entity, entity_id)";
         let query = &format!("SELECT coalesce(jsonb_agg({look} ORDER BY id), '[]') AS l FROM phi_access_log");
@@ -105,14 +105,14 @@ impl Desk {
 
 #[tokio::test]
 async fn what_waits_is_listed_without_a_name() {
-    let desk = Desk::new().await;
-    let listed = desk.list(&[]).await;
+    let unmatched = Unmatched::new().await;
+    let listed = unmatched.list(&[]).await;
     let listed = listed.as_array().expect("a list");
     assert_eq!(listed.len(), 3, "{listed:?}");
     let of = |external_id: &str| listed.iter().find(|row| row["external_id"] == external_id).expect("it is there");
     let first_seen = of("n1")["first_seen"].clone();
     let expected = json!({
-        "id": desk.id("n1").await,
+        "id": unmatched.id("n1").await,
         "external_id": "n1",
         "client_id": "900",
         "reason": "NOBODY",
@@ -125,33 +125,33 @@ async fn what_waits_is_listed_without_a_name() {
     assert!(of("n1")["starts_at"].as_str().is_some_and(|at| at.starts_with("2026-03-10T18:00:00")), "{listed:?}");
     assert!(first_seen.is_string(), "{listed:?}");
     assert_eq!((&of("g1")["reason"], &of("g1")["status"]), (&json!("GROUP"), &json!("open")));
-    assert_eq!(desk.looks().await, json!([]), "nobody was shown anybody");
-    let text = desk.run(&[&LIST[..], &["--output", "text"]].concat()).await.expect(0).stdout;
+    assert_eq!(unmatched.looks().await, json!([]), "nobody was shown anybody");
+    let text = unmatched.run(&[&LIST[..], &["--output", "text"]].concat()).await.expect(0).stdout;
     assert!(text.contains("n1") && text.contains("GROUP") && !text.contains("Newt"), "{text}");
 }
 
 #[tokio::test]
 async fn what_is_decided_is_listed_only_where_all_is_asked_for() {
-    let desk = Desk::new().await;
-    let admin = desk.sync.admin;
-    desk.ignore(desk.id("g1").await, admin, &[]).await.expect(0);
-    let mut open = desk.listed(&[]).await;
+    let unmatched = Unmatched::new().await;
+    let admin = unmatched.sync.admin;
+    unmatched.ignore(unmatched.id("g1").await, admin, &[]).await.expect(0);
+    let mut open = unmatched.listed(&[]).await;
     open.sort();
     assert_eq!(open, ["n1", "n2"]);
-    let mut all = desk.listed(&["--all"]).await;
+    let mut all = unmatched.listed(&["--all"]).await;
     all.sort();
     assert_eq!(all, ["g1", "n1", "n2"]);
-    desk.link(desk.id("n1").await, admin, &[]).await.expect(0);
-    assert_eq!(desk.listed(&[]).await, [""; 0]);
-    assert_eq!(desk.listed(&["--all"]).await.len(), 3);
-    assert_eq!(desk.listed(&["--all", "--limit", "2"]).await.len(), 2);
-    let text = desk.run(&[&LIST[..], &["--output", "text"]].concat()).await.expect(0).stdout;
+    unmatched.link(unmatched.id("n1").await, admin, &[]).await.expect(0);
+    assert_eq!(unmatched.listed(&[]).await, [""; 0]);
+    assert_eq!(unmatched.listed(&["--all"]).await.len(), 3);
+    assert_eq!(unmatched.listed(&["--all", "--limit", "2"]).await.len(), 2);
+    let text = unmatched.run(&[&LIST[..], &["--output", "text"]].concat()).await.expect(0).stdout;
     assert!(!text.is_empty(), "it says that there is nothing");
 }
 
 #[tokio::test]
 async fn candidates_are_those_at_the_same_address() {
-    let desk = Desk::new().await;
+    let unmatched = Unmatched::new().await;
     let mut expected = vec![];
     for (address, candidate) in [
         ("newt@home.example", true),
@@ -159,28 +159,28 @@ async fn candidates_are_those_at_the_same_address() {
         ("newt@home.example.org", false),
         ("anewt@home.example", false),
     ] {
-        let id = desk.sync.patient("Some", "Body", Some(address), None).await;
+        let id = unmatched.sync.patient("Some", "Body", Some(address), None).await;
         if candidate {
             expected.push(id);
         }
     }
-    for row in desk.list(&[]).await.as_array().expect("a list") {
+    for row in unmatched.list(&[]).await.as_array().expect("a list") {
         let mut candidates: Vec<_> =
             row["candidates"].as_array().expect("ids").iter().filter_map(Value::as_i64).collect();
         candidates.sort_unstable();
         assert_eq!(candidates, expected, "{row}");
     }
     for _ in 0..12 {
-        desk.sync.patient("Some", "Body", Some("newt@home.example"), None).await;
+        unmatched.sync.patient("Some", "Body", Some("newt@home.example"), None).await;
     }
-    assert_eq!(desk.list(&["--limit", "1"]).await[0]["candidates"].as_array().map(Vec::len), Some(10));
+    assert_eq!(unmatched.list(&["--limit", "1"]).await[0]["candidates"].as_array().map(Vec::len), Some(10));
 }
 
 #[tokio::test]
 async fn whom_it_is_about_is_shown_to_those_who_may_and_that_is_recorded() {
-    let desk = Desk::new().await;
-    let manager = desk.sync.case_manager;
-    let report = desk.reveal(manager, &[]).await.expect(0).report();
+    let unmatched = Unmatched::new().await;
+    let manager = unmatched.sync.case_manager;
+    let report = unmatched.reveal(manager, &[]).await.expect(0).report();
     let rows = report["unmatched"].as_array().expect("a list");
     assert_eq!(rows.len(), 3);
     for row in rows {
@@ -188,69 +188,75 @@ async fn whom_it_is_about_is_shown_to_those_who_may_and_that_is_recorded() {
         assert_eq!(said, [NEW.name, NEW.email, NEW.date_of_birth], "{row}");
     }
     let look = |id: i64| json!([manager, null, "practiceq_unmatched", id.to_string()]);
-    let looks = desk.looks().await;
+    let looks = unmatched.looks().await;
     assert_eq!(looks.as_array().map(Vec::len), Some(3), "{looks}");
     for visit in ["n1", "n2", "g1"] {
-        assert!(looks.as_array().expect("a list").contains(&look(desk.id(visit).await)), "{looks}");
+        assert!(looks.as_array().expect("a list").contains(&look(unmatched.id(visit).await)), "{looks}");
     }
-    desk.sync.clinic.sql("TRUNCATE phi_access_log").await;
-    let shown = desk.reveal(manager, &["--limit", "1"]).await.expect(0).report();
+    unmatched.sync.clinic.sql("TRUNCATE phi_access_log").await;
+    let shown = unmatched.reveal(manager, &["--limit", "1"]).await.expect(0).report();
     let id = shown["unmatched"][0]["id"].as_i64().expect("an id");
-    assert_eq!(desk.looks().await, json!([look(id)]), "only those who are shown are recorded");
-    let text = desk.reveal(manager, &["--output", "text"]).await.expect(0).stdout;
+    assert_eq!(unmatched.looks().await, json!([look(id)]), "only those who are shown are recorded");
+    let text = unmatched.reveal(manager, &["--output", "text"]).await.expect(0).stdout;
     assert!(text.contains("Newt Unknown"), "{text}");
 }
 
 #[tokio::test]
 async fn nothing_is_shown_that_cannot_be_recorded() {
-    let desk = Desk::new().await;
-    desk.sync.clinic.sql("ALTER TABLE phi_access_log ADD CHECK (user_id = 0) NOT VALID").await;
-    let outcome = desk.reveal(desk.sync.admin, &[]).await.expect(1);
+    let unmatched = Unmatched::new().await;
+    unmatched.sync.clinic.sql("ALTER TABLE phi_access_log ADD CHECK (user_id = 0) NOT VALID").await;
+    let outcome = unmatched.reveal(unmatched.sync.admin, &[]).await.expect(1);
     assert!(!format!("{outcome:?}").contains("Newt"), "{outcome:?}");
-    let outcome = desk.reveal(desk.sync.admin, &["--dry-run"]).await;
+    let outcome = unmatched.reveal(unmatched.sync.admin, &["--dry-run"]).await;
     assert!(outcome.code != 0 && !format!("{outcome:?}").contains("Newt"), "{outcome:?}");
-    assert_eq!(desk.looks().await, json!([]));
+    assert_eq!(unmatched.looks().await, json!([]));
 }
 
 #[tokio::test]
 async fn admins_supervisors_and_case_managers_decide_and_nobody_else() {
-    let desk = Desk::new().await;
+    let unmatched = Unmatched::new().await;
     for role in ROLES {
-        let user = desk.sync.clinic.user(desk.sync.facility, role).await;
+        let user = unmatched.sync.clinic.user(unmatched.sync.facility, role).await;
         if MAY.contains(&role) {
-            desk.reveal(user, &[]).await.expect(0);
+            unmatched.reveal(user, &[]).await.expect(0);
             if role == "CASE_MANAGER" {
-                refused(desk.link(desk.id("n1").await, user, &[]).await, 2, "ACTOR_NOT_ALLOWED");
+                refused(unmatched.link(unmatched.id("n1").await, user, &[]).await, 2, "ACTOR_NOT_ALLOWED");
                 let theirs = "INSERT INTO organization_users (organization_id, user_id) VALUES ($1, $2)";
-                desk.sync.clinic.client.execute(theirs, &[&desk.sync.organization, &user]).await.expect("can be said");
+                unmatched
+                    .sync
+                    .clinic
+                    .client
+                    .execute(theirs, &[&unmatched.sync.organization, &user])
+                    .await
+                    .expect("can be said");
             }
-            desk.link(desk.id("n1").await, user, &["--dry-run"]).await.expect(0);
-            desk.ignore(desk.id("n1").await, user, &["--dry-run"]).await.expect(0);
+            unmatched.link(unmatched.id("n1").await, user, &["--dry-run"]).await.expect(0);
+            unmatched.ignore(unmatched.id("n1").await, user, &["--dry-run"]).await.expect(0);
         } else {
-            desk.refuse(user, "ACTOR_NOT_ALLOWED").await;
+            unmatched.refuse(user, "ACTOR_NOT_ALLOWED").await;
         }
-        desk.sync.clinic.sql(&format!("UPDATE users SET active = false WHERE id = {user}")).await;
-        desk.refuse(user, "ACTOR_INACTIVE").await;
+        unmatched.sync.clinic.sql(&format!("UPDATE users SET active = false WHERE id = {user}")).await;
+        unmatched.refuse(user, "ACTOR_INACTIVE").await;
     }
-    desk.refuse(4711, "ACTOR_UNKNOWN").await;
-    let group = group_user(&desk.sync.clinic, "HOSPITAL_ADMIN").await;
-    desk.link(desk.id("n1").await, group, &[]).await.expect(0);
-    desk.ignore(desk.id("g1").await, group, &[]).await.expect(0);
+    unmatched.refuse(4711, "ACTOR_UNKNOWN").await;
+    let group = group_user(&unmatched.sync.clinic, "HOSPITAL_ADMIN").await;
+    unmatched.link(unmatched.id("n1").await, group, &[]).await.expect(0);
+    unmatched.ignore(unmatched.id("g1").await, group, &[]).await.expect(0);
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_refused() {
-    let desk = Desk::new().await;
-    let admin = desk.sync.admin;
-    let before = desk.state().await;
-    for outcome in [desk.link(4712, admin, &[]).await, desk.ignore(4712, admin, &[]).await] {
+    let unmatched = Unmatched::new().await;
+    let admin = unmatched.sync.admin;
+    let before = unmatched.state().await;
+    for outcome in [unmatched.link(4712, admin, &[]).await, unmatched.ignore(4712, admin, &[]).await] {
         let message = refused(outcome, 2, "UNKNOWN_UNMATCHED");
         assert!(message.contains("4712"), "{message}");
     }
-    let patient = desk.patient.to_string();
-    let id = desk.id("n1").await.to_string();
+    let patient = unmatched.patient.to_string();
+    let id = unmatched.id("n1").await.to_string();
     for args in [&["link", &*id, "--patient", &*patient][..], &["ignore", &id], &["list", "--reveal"]] {
-        refused(desk.run(&[&["practiceq", "unmatched"], args].concat()).await, 2, "NO_ACTOR");
+        refused(unmatched.run(&[&["practiceq", "unmatched"], args].concat()).await, 2, "NO_ACTOR");
     }
     let admin = admin.to_string();
     for args in [
@@ -266,84 +272,93 @@ async fn what_is_not_there_is_refused() {
         &["report", "--days", "7"],
         &[],
     ] {
-        desk.run(&[&["practiceq"], args].concat()).await.expect(2);
+        unmatched.run(&[&["practiceq"], args].concat()).await.expect(2);
     }
-    assert_eq!(desk.state().await, before);
+    assert_eq!(unmatched.state().await, before);
 }
 
 #[tokio::test]
 async fn of_two_people_at_once_one_is_first_and_the_other_hears_it() {
-    let desk = Desk::new().await;
+    let unmatched = Unmatched::new().await;
     let [id, patient, admin, manager] =
-        [desk.id("n1").await, desk.patient, desk.sync.admin, desk.sync.case_manager].map(|id| id.to_string());
+        [unmatched.id("n1").await, unmatched.patient, unmatched.sync.admin, unmatched.sync.case_manager]
+            .map(|id| id.to_string());
     let link = ["practiceq", "unmatched", "link", &id, "--patient", &patient, "--actor", &admin];
     let ignore = ["practiceq", "unmatched", "ignore", &id, "--actor", &manager];
     let held = "SELECT FROM practiceq_unmatched FOR UPDATE";
-    let [link, ignore] = at_once(&desk.sync.clinic, held, &link, &ignore).await;
+    let [link, ignore] = at_once(&unmatched.sync.clinic, held, &link, &ignore).await;
     let (lost, status) = if link.code == 0 { (ignore, "linked") } else { (link, "ignored") };
     refused(lost, 1, "NOT_OPEN");
     let query = "SELECT status FROM practiceq_unmatched WHERE external_id = 'n1'";
-    assert_eq!(desk.sync.clinic.json(query).await, json!({"status": status}));
+    assert_eq!(unmatched.sync.clinic.json(query).await, json!({"status": status}));
 }
 
 #[tokio::test]
 async fn what_somebody_keeps_is_said_to_be_locked() {
-    let desk = Desk::new().await;
+    let unmatched = Unmatched::new().await;
     let held =
-        application(&desk.sync.clinic, "SELECT FROM practiceq_unmatched WHERE external_id = 'n1' FOR UPDATE").await;
-    let id = desk.id("n1").await;
-    refused(desk.ignore(id, desk.sync.admin, &[]).await, 1, "LOCKED");
+        application(&unmatched.sync.clinic, "SELECT FROM practiceq_unmatched WHERE external_id = 'n1' FOR UPDATE")
+            .await;
+    let id = unmatched.id("n1").await;
+    refused(unmatched.ignore(id, unmatched.sync.admin, &[]).await, 1, "LOCKED");
     held.batch_execute("COMMIT").await.expect("it lives");
-    desk.ignore(id, desk.sync.admin, &[]).await.expect(0);
+    unmatched.ignore(id, unmatched.sync.admin, &[]).await.expect(0);
 }
 
 #[tokio::test]
 async fn a_lost_reply_to_the_commit_is_no_failure() {
     for command in ["link", "ignore"] {
-        let desk = Desk::new().await;
-        let [id, patient, admin] = [desk.id("n1").await, desk.patient, desk.sync.admin].map(|id| id.to_string());
+        let unmatched = Unmatched::new().await;
+        let [id, patient, admin] =
+            [unmatched.id("n1").await, unmatched.patient, unmatched.sync.admin].map(|id| id.to_string());
         let mut args = vec!["practiceq", "unmatched", command, &id, "--actor", &admin];
         if command == "link" {
             args.extend(["--patient", &patient]);
         }
-        let report = through(Act::LoseReply, &desk.sync.clinic, &args).await.expect(0).report();
+        let report = through(Act::LoseReply, &unmatched.sync.clinic, &args).await.expect(0).report();
         assert_eq!(report["ok"], true, "{command}");
         let open = "SELECT count(*) FROM practiceq_unmatched WHERE external_id = 'n1' AND status = 'open'";
-        assert_eq!(desk.sync.clinic.count(open).await, 0, "{command}");
+        assert_eq!(unmatched.sync.clinic.count(open).await, 0, "{command}");
     }
 }
 
 #[tokio::test]
 async fn nobodys_name_comes_out_unless_it_is_revealed() {
-    let desk = Desk::new().await;
-    plant(&desk.sync.clinic).await;
+    let unmatched = Unmatched::new().await;
+    plant(&unmatched.sync.clinic).await;
     let canary = "UPDATE practiceq_unmatched
                   SET content = replace(replace(replace(content::text, 'Newt Unknown', 'CANARY Newt'),
                                                 'newt@', 'CANARY@'), 'Canary', 'CANARY')::jsonb";
-    desk.sync.clinic.sql(canary).await;
-    let [first, second, group, patient, admin] =
-        [desk.id("n1").await, desk.id("n2").await, desk.id("g1").await, desk.patient, desk.sync.admin]
-            .map(|id| id.to_string());
-    desk.sync
+    unmatched.sync.clinic.sql(canary).await;
+    let [first, second, group, patient, admin] = [
+        unmatched.id("n1").await,
+        unmatched.id("n2").await,
+        unmatched.id("g1").await,
+        unmatched.patient,
+        unmatched.sync.admin,
+    ]
+    .map(|id| id.to_string());
+    unmatched
+        .sync
         .clinic
         .sql("ALTER TABLE appointments ADD CONSTRAINT no_visits CHECK (external_id IS NULL) NOT VALID")
         .await;
     let link = ["practiceq", "unmatched", "link", &first, "--patient", &patient, "--actor", &admin];
     let dry = [&link[..], &["--dry-run"]].concat();
-    let mut out = everything(&desk.sync.clinic, &[&dry, &link]).await;
+    let mut out = everything(&unmatched.sync.clinic, &[&dry, &link]).await;
     assert!(out.contains("23514") && out.contains("no_visits"), "what the database quotes in its error: {out}");
-    desk.sync.clinic.sql("ALTER TABLE appointments DROP CONSTRAINT no_visits").await;
+    unmatched.sync.clinic.sql("ALTER TABLE appointments DROP CONSTRAINT no_visits").await;
     let ignore = ["practiceq", "unmatched", "ignore", &second, "--actor", &admin];
     let ignore_client = ["practiceq", "unmatched", "ignore", &group, "--client", "--actor", &admin];
     let commands =
         [&LIST[..], &["practiceq", "unmatched", "list", "--all"], &dry, &ignore, &link, &link, &ignore_client];
-    out += &everything(&desk.sync.clinic, &commands).await;
-    out += &everything(&desk.sync.clinic, &[&["practiceq", "report"], &["practiceq", "report", "--bars"]]).await;
+    out += &everything(&unmatched.sync.clinic, &commands).await;
+    out += &everything(&unmatched.sync.clinic, &[&["practiceq", "report"], &["practiceq", "report", "--bars"]]).await;
     assert!(out.contains("NOT_OPEN") && out.contains("external_id"), "{out}");
     assert!(!out.contains("CANARY"), "{out}");
     let reveal = ["practiceq", "unmatched", "list", "--all", "--reveal", "--actor", &admin, "--log-level", "debug"];
     for output in ["text", "json"] {
-        let program = desk.sync.clinic.program.clone().env("RUST_LOG", "trace");
+        let program = unmatched.sync.clinic.program.clone().env("RUST_LOG", "trace");
         let Outcome { stdout, stderr, .. } =
             program.run(&[&reveal[..], &["--output", output]].concat()).await.expect(0);
         assert!(stdout.contains("CANARY Newt"), "{stdout}");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::proxy::{Act, Proxy, Trigger};
 use crate::support::scratch::{Durability, Scratch};
-use crate::support::{Clinic, Program, connect, database, gate, program, program_url, server};
+use crate::support::{Clinic, Database, Program, connect, database, gate, program, program_url, server, server_place};
 
 const ARGS: [&str; 5] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00", "--batch-rows", "10"];
 
@@ -26,11 +26,11 @@ async fn a_killed_connection_is_replaced_and_its_transaction_done_again() {
 
 #[tokio::test]
 async fn a_restarted_server_is_waited_for() {
-    let server = Scratch::start(Durability::None).expect("a second server starts");
+    let server = Scratch::start(&server_place(), Durability::None).expect("a second server starts");
     let url = server.url("postgres");
     let program = Program::new(&url).env("ROUNDS_RETRY_DELAY", "1s");
     program.run(&["migrate"]).await.expect(0);
-    let fill = Clinic { database: "postgres".into(), client: connect(&url).await, program };
+    let fill = Clinic { database: Database::not_ours("postgres"), client: connect(&url).await, program };
     let (facility, doctor) = fill.new_york(15).await;
     fill.many(facility, doctor, 30).await;
     gate::build(&fill).await;
@@ -146,8 +146,10 @@ async fn a_server_that_falls_silent_at_the_start_is_left_at_the_deadline() {
 
 #[tokio::test]
 async fn a_database_that_is_down_is_a_clear_error_without_the_password() {
-    // Nobody listens on a port that was just given back.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    // Nobody listens on the port, and nobody else can: it is bound until the end of the test.
+    let held = tokio::net::TcpSocket::new_v4().expect("a socket");
+    held.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let port = held.local_addr().expect("bound").port();
     let url = format!("postgresql://rounds:CANARY-PASSWORD@127.0.0.1:{port}/clinic");
     let began = Instant::now();
     let outcome = Program::new(&url).run(&ARGS).await.expect(1);

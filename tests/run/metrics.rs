@@ -11,7 +11,8 @@ fn lines(outcome: &Outcome) -> Vec<Value> {
     json.filter(|line| line.get("_aws").is_some()).collect()
 }
 
-/// Fails unless CloudWatch would take the line: the directive's names are members, its dimensions are texts, its values numbers.
+/// Fails unless CloudWatch would take the line: the names of the directive are members, dimensions are texts, and
+/// values numbers.
 #[track_caller]
 fn valid(line: &Value, namespace: &str) {
     let aws = &line["_aws"];

@@ -45,15 +45,16 @@ async fn a_connection_into_nowhere_ends() {
     }
     let clinic = Clinic::with_visits(30).await;
     gate::close(&clinic, 15).await;
-    let file = std::env::temp_dir().join(format!("rounds-port-{}", std::process::id()));
+    let place = tempfile::tempdir().expect("a place for files");
+    let file = place.path().join("port");
     let mut command = Command::new("unshare");
-    // Who is not root becomes it in a user namespace; root stays as it is, so that it may open the server's socket.
+    // A user who is not root becomes root in a user namespace. Root stays root, and may so open the server's socket.
     // SAFETY: geteuid touches no memory.
     let user: &[&str] = if unsafe { libc::geteuid() } == 0 { &[] } else { &["--map-root-user"] };
     command.args(user).args(["--net", "sh", "-c", SCRIPT]).env("PORT_FILE", &file);
     command.env("TEST_BINARY", std::env::current_exe().expect("this binary"));
     command.env("ROUNDS", env!("CARGO_BIN_EXE_rounds")).env("ROUNDS_ALLOW_AS_OF", "1");
-    command.env("SERVER_SOCKET", socket()).env("DATABASE", &clinic.database).env("DATABASE_USER", scratch::USER);
+    command.env("SERVER_SOCKET", socket()).env("DATABASE", &*clinic.database).env("DATABASE_USER", scratch::USER);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let run = command.spawn().expect("unshare is part of every Linux");
     gate::reached(&clinic).await;
@@ -67,7 +68,4 @@ async fn a_connection_into_nowhere_ends() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a report");
     assert_eq!(report["error_code"], "CONNECTION", "{stderr}");
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}: {stderr}", began.elapsed());
-    for path in [file.clone(), file.with_extension("down")] {
-        let _ = std::fs::remove_file(path);
-    }
 }

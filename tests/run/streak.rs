@@ -1,4 +1,4 @@
-//! Who is told when a job keeps failing, how often, and when it is over.
+//! Notices of a job that keeps failing: to whom, how often, and when it is over.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ async fn fail(clinic: &Clinic) {
     clinic.run(&[&AT[..], &["--max-items", "1"]].concat()).await.expect(5);
 }
 
-/// The same with another error code.
+/// Fails with another error code.
 async fn fail_otherwise(clinic: &Clinic) {
     clinic.sql("ALTER TABLE no_show_logs RENAME TO hidden").await;
     clinic.run(&AT).await.expect(1);
@@ -34,7 +34,7 @@ async fn succeed(clinic: &Clinic) {
     clinic.run(&["mark-no-shows", "--as-of", "2026-03-01T09:15:00-05:00"]).await.expect(0);
 }
 
-/// What each admin was told so far: how often of failures, how often of recovery.
+/// The notices that each admin got so far: how many of failures, how many of recovery.
 async fn told(clinic: &Clinic) -> Vec<(i64, i64)> {
     let query =
         "SELECT count(n.id) FILTER (WHERE n.type = 'JOB_FAILING'), count(n.id) FILTER (WHERE n.type = 'JOB_RECOVERED')

@@ -86,7 +86,7 @@ async fn whenever_it_is_killed_nothing_is_lost_and_nothing_happens_twice() {
         // It may be done already; then there is nothing to kill.
         completed |= run.try_wait().expect("can be asked").is_some_and(|status| status.success());
         let _ = run.kill().await;
-        sleep(Duration::from_millis(2100)).await;
+        clinic.bury().await;
     }
     clinic.run(&args).await.expect(0);
     assert_eq!(clinic.effects().await, (2000, 2000, 4000), "completed early: {completed}");

@@ -1,10 +1,10 @@
 //! `sslmode` and PGSSLROOTCERT mean what they mean to libpq. A small gate speaks TLS before the test server.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tempfile::{NamedTempFile, TempPath};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
@@ -16,7 +16,7 @@ use crate::support::{Clinic, Program, scratch, socket};
 /// A TLS gate: its port, and the PEM file of the authority behind its certificate.
 struct Gate {
     port: u16,
-    authority: PathBuf,
+    authority: TempPath,
 }
 
 /// A gate whose certificate is for `name`; None: it answers that it speaks no TLS.
@@ -27,7 +27,7 @@ async fn gate(name: Option<&str>) -> Gate {
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().expect("a key")).expect("an authority");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("bound").port();
-    let authority = std::env::temp_dir().join(format!("rounds-ca-{}-{port}.pem", std::process::id()));
+    let authority = NamedTempFile::new().expect("a place for files").into_temp_path();
     fs::write(&authority, ca.pem()).expect("can be written");
     let acceptor = name.map(|name| {
         let key = KeyPair::generate().expect("a key");
@@ -96,8 +96,5 @@ async fn every_sslmode_trusts_whom_it_should() {
         let outcome = program.run(&["mark-no-shows", "--dry-run"]).await;
         assert_eq!(outcome.code, code, "{mode} {authority:?}: {outcome:?}");
         assert!(outcome.stderr.contains(error), "{mode} {authority:?}: {}", outcome.stderr);
-    }
-    for gate in [right, wrong, plain] {
-        fs::remove_file(gate.authority).expect("can be removed");
     }
 }

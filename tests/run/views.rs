@@ -27,7 +27,7 @@ async fn behind_views(clinic: &Clinic) {
 async fn a_job_works_through_views_and_keeps_out_of_the_applications_way() {
     let clinic = Clinic::with_visits(3).await;
     behind_views(&clinic).await;
-    // What the application holds in its own table.
+    // The application holds a row of its own table.
     clinic.sql("BEGIN; SELECT FROM app_appointments WHERE id = 2 FOR NO KEY UPDATE").await;
     let report = clinic.mark("2026-03-02T09:15:00-05:00").await.expect(0).report();
     assert_eq!((&report["marked"], &report["skipped_by_reason"]), (&json!(2), &json!({ "locked": 1 })), "{report}");

@@ -1,15 +1,17 @@
 //! A database of one test, and words to fill it with.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
 use super::program::{Outcome, Program};
-use super::{connect, database, program_url, server};
+use super::{Database, connect, pooled, program_url, server};
 
 /// A migrated database.
 pub struct Clinic {
-    pub database: String,
+    pub database: Database,
     pub client: Client,
     pub program: Program,
 }
@@ -29,7 +31,7 @@ pub struct Visit<'a> {
 
 impl Clinic {
     pub async fn new() -> Self {
-        let database = database(true).await;
+        let database = Database::migrated().await;
         let client = connect(&server().url(&database)).await;
         Self { program: Program::new(&program_url(&database)), database, client }
     }
@@ -153,7 +155,8 @@ impl Clinic {
         (row.get(0), row.get(1), row.get(2))
     }
 
-    /// A row of `mark-no-shows` as a run that has died would have left it: so old its heartbeat, so long past its deadline.
+    /// Writes the row that a dead run of `mark-no-shows` would have left: the age of its heartbeat, the time since its
+    /// deadline.
     pub async fn dead_run(&self, heartbeat_age: &str, past_deadline: &str) {
         let insert = format!(
             "INSERT INTO cron_job_runs (id, job_name, status, started_at, heartbeat_at, deadline_at, host, version)
@@ -161,5 +164,28 @@ impl Clinic {
                     t - interval '{past_deadline}', 'h', 'v' FROM (SELECT clock_timestamp() AS t) c"
         );
         self.sql(&insert).await;
+    }
+
+    /// Waits until the server has let go of what killed runs had begun, and makes their leases be over. Returns how
+    /// many runs that were.
+    pub async fn bury(&self) -> u64 {
+        // The pooler keeps its own connections to the server, idle.
+        let query = if pooled() { "state <> 'idle'" } else { "true" };
+        let query = format!(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name LIKE 'rounds/%' AND {query}"
+        );
+        let began = Instant::now();
+        while self.count(&query).await > 0 {
+            assert!(began.elapsed() < Duration::from_secs(30), "a run is still at work");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.expire_leases().await
+    }
+
+    /// Makes the leases of all runs be over, as if they had been silent for an hour. Returns how many runs that were.
+    pub async fn expire_leases(&self) -> u64 {
+        let late = "UPDATE cron_job_runs SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE status = 'RUNNING'";
+        self.client.execute(late, &[]).await.expect("can be set")
     }
 }

@@ -9,12 +9,12 @@ pub async fn build(clinic: &Clinic) {
     build_before(clinic, "no_show_logs").await;
 }
 
-/// The same before rows of a table that name a visit.
+/// Makes the gate before rows of a table that name a visit.
 pub async fn build_before(clinic: &Clinic, table: &str) {
     build_for(clinic, table, "appointment_id").await;
 }
 
-/// The same before rows of a table that name something else in that column; it is closed for that as for a visit.
+/// Makes the gate before rows of a table that name something else in that column. It is closed for that as for a visit.
 pub async fn build_for(clinic: &Clinic, table: &str, column: &str) {
     clinic
         .sql(&format!(

@@ -255,7 +255,7 @@ pub struct Registry {
     pub files: TempDir,
 }
 
-/// What is unlike from run to run.
+/// Values that differ from run to run.
 const INCIDENTAL: &str = "ARRAY['id', 'file_id', 'seconds', 'processed_at', 'run_id']";
 
 impl Registry {

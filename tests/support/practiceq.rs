@@ -19,7 +19,7 @@ pub struct Sync {
     /// The facility is in Denver, and has the doctor and the organization.
     pub facility: i64,
     pub organization: i64,
-    /// Whom the account calls prac-1.
+    /// The doctor that the account calls prac-1.
     pub doctor: i64,
     pub case_manager: i64,
     pub admin: i64,
@@ -64,7 +64,7 @@ impl Sync {
         self.clinic.row(insert, &[&first, &last, &email, &dob, &self.organization]).await.get(0)
     }
 
-    /// The same patient as a client of the account: by name, e-mail and date of birth.
+    /// A patient with the name, e-mail and date of birth of a client of the account.
     pub async fn patient_of(&self, client: &Client<'_>) -> i64 {
         let (first, last) = client.name.split_once(' ').expect("two names");
         self.patient(first, last, Some(client.email), Some(client.date_of_birth)).await
@@ -80,7 +80,7 @@ impl Sync {
         self.start_with(&self.clinic.program, args)
     }
 
-    /// The same with another environment.
+    /// Starts it with another environment.
     pub fn start_with(&self, program: &Program, args: &[&str]) -> Child {
         let as_of: &[&str] = if args.contains(&"--as-of") { &[] } else { &["--as-of", NOW] };
         program.start(&[&["sync-practiceq"], as_of, args].concat())

@@ -13,7 +13,7 @@ pub struct Program {
     env: HashMap<String, String>,
 }
 
-/// What a process left behind.
+/// The exit code and the output of a process.
 #[derive(Debug)]
 pub struct Outcome {
     pub code: i32,

@@ -15,7 +15,7 @@ pub struct Trigger {
     pub act: Act,
 }
 
-/// What the proxy does then.
+/// The act of the proxy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// Cuts the connection once the server has answered; the answer is lost.

@@ -1,9 +1,10 @@
 //! The operator's bulk form: these cases, in this order, and of each what became of it.
 
-use std::path::PathBuf;
+use std::io::Write;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use super::super::owed;
 use super::{BillingFixture, HAND, NOW, PAID, PENDING};
@@ -19,23 +20,17 @@ const YOUNG: &str = "moved here by this job less than --min-dwell ago";
 const THEIRS: &str = "of another facility than the actor";
 
 /// A file of the test's own that names cases.
-struct File(PathBuf);
+struct File(NamedTempFile);
 
 impl File {
-    fn new(name: &str, content: &[u8]) -> Self {
-        let path = std::env::temp_dir().join(format!("rounds-cases-{}-{name}", std::process::id()));
-        std::fs::write(&path, content).expect("writable");
-        Self(path)
+    fn new(content: &[u8]) -> Self {
+        let mut file = NamedTempFile::new().expect("a place for files");
+        file.write_all(content).expect("writable");
+        Self(file)
     }
 
     fn path(&self) -> &str {
-        self.0.to_str().expect("UTF-8")
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        self.0.path().to_str().expect("UTF-8")
     }
 }
 
@@ -75,7 +70,7 @@ async fn cases_are_reported_once_each_in_the_order_in_which_they_were_asked_for(
 async fn a_file_names_cases_between_commas_blanks_lines_and_comments() {
     let fixture = BillingFixture::new().await;
     fixture.cases(10, 3).await;
-    for (number, content) in [
+    for content in [
         "3,1,2",
         "3 1 2\n",
         "3\n1\n2\n",
@@ -85,16 +80,13 @@ async fn a_file_names_cases_between_commas_blanks_lines_and_comments() {
         "\n\n  3 ,\t1 ,\n,2,\n\n",
         "# 9\n3 # 8, not 7\n1 #\n#\n2#6",
         "3,1,3,2\n1\n2",
-    ]
-    .iter()
-    .enumerate()
-    {
-        let file = File::new(&format!("good-{number}"), content.as_bytes());
+    ] {
+        let file = File::new(content.as_bytes());
         let report = fixture.run(PENDING, &["--dry-run", "--cases-file", file.path()]).await.report();
         assert_eq!(named(&report, "updated"), [3, 1, 2], "{content:?}");
         assert_eq!(report["exceptions"], json!([]), "{content:?}");
     }
-    let file = File::new("wet", b"3,1");
+    let file = File::new(b"3,1");
     fixture.run(PENDING, &["--cases-file", file.path()]).await;
     assert_eq!(fixture.in_order().await, [15, 10, 15]);
 }
@@ -111,7 +103,7 @@ async fn a_file_that_is_missing_names_no_case_or_something_else_is_refused_unrea
             assert!(!outcome.stderr.is_empty(), "it says why");
         }
     };
-    for (number, content) in [
+    for content in [
         &b""[..],
         b"\n \r\n",
         b"# 1\n",
@@ -129,11 +121,8 @@ async fn a_file_that_is_missing_names_no_case_or_something_else_is_refused_unrea
         b"99999999999999999999",
         b"1\n\xffCANARY",
         b"1\0CANARY",
-    ]
-    .iter()
-    .enumerate()
-    {
-        refused(File::new(&format!("bad-{number}"), content).path()).await;
+    ] {
+        refused(File::new(content).path()).await;
     }
     refused("/nonexistent/cases").await;
     refused(std::env::temp_dir().to_str().expect("UTF-8")).await;
@@ -192,7 +181,7 @@ async fn more_than_ten_thousand_cases_are_refused_and_ten_thousand_are_not() {
     fixture.cases(10, 1).await;
     let ids: Vec<String> = (1..=10_001).map(|id| id.to_string()).collect();
     let before = owed::state(&fixture.clinic).await;
-    let file = File::new("many", ids.join("\n").as_bytes());
+    let file = File::new(ids.join("\n").as_bytes());
     let listed: Vec<&str> = [PENDING, &["--case"]].concat().into_iter().chain(ids.iter().map(String::as_str)).collect();
     for args in [&listed, &[PENDING, &["--cases-file", file.path()]].concat()] {
         let outcome = fixture.clinic.run(args).await.expect(2);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::escalate;
 use crate::support::Clinic;
-use crate::support::desk::{TICKET, Ticket};
+use crate::support::tickets::{TICKET, Ticket};
 
 const NOON: &str = "2026-03-02T12:00:00Z";
 

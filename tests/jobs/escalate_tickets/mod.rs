@@ -6,8 +6,8 @@ mod properties;
 use serde_json::{Value, json};
 
 use super::owed::{self, Owed, Subject};
-use crate::support::desk::{TICKET, Ticket};
 use crate::support::program::{self, Outcome};
+use crate::support::tickets::{TICKET, Ticket};
 use crate::support::{Clinic, gate};
 
 const NOON: &str = "2026-03-02T12:00:00Z";

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::owed::{self, Owed, Subject};
 use crate::support::{Clinic, gate, program};
@@ -177,30 +178,22 @@ async fn only_notifications_that_were_sent_go() {
 }
 
 /// A directory of this test alone, which goes with it.
-struct Place(PathBuf);
+struct Place(TempDir);
 
 impl Place {
-    fn new(name: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("rounds-prune-{}-{name}", std::process::id()));
-        fs::create_dir(&dir).expect("can be made");
-        Self(dir)
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a place for files"))
     }
 
     fn path(&self) -> &str {
-        self.0.to_str().expect("UTF-8")
+        self.0.path().to_str().expect("UTF-8")
     }
 
     fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<_> =
-            fs::read_dir(&self.0).expect("is there").map(|file| file.expect("readable").path()).collect();
+            fs::read_dir(self.0.path()).expect("is there").map(|file| file.expect("readable").path()).collect();
         files.sort();
         files
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -224,7 +217,7 @@ async fn old_history() -> Clinic {
 #[tokio::test]
 async fn what_goes_is_archived_first_row_by_row() {
     let clinic = old_history().await;
-    let place = Place::new("archive");
+    let place = Place::new();
     let before = clinic
         .json(
             "SELECT (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM cron_job_runs r WHERE completed_at < '2027-01-01') AS runs,
@@ -257,8 +250,8 @@ async fn what_goes_is_archived_first_row_by_row() {
 #[tokio::test]
 async fn without_an_archive_nothing_is_deleted() {
     let clinic = old_history().await;
-    let place = Place::new("gone");
-    fs::remove_dir(&place.0).expect("can be removed");
+    let place = Place::new();
+    fs::remove_dir(place.path()).expect("can be removed");
     let missing = clinic.run(&[&PRUNE[..], &["--archive", place.path()]].concat()).await.expect(2);
     assert!(missing.stderr.contains("is no directory"), "{}", missing.stderr);
     // A directory in which nobody can make a file.
@@ -291,13 +284,13 @@ async fn a_prune_that_is_killed_is_completed_by_the_next() {
     let clinic = old_history().await;
     build_gate(&clinic).await;
     gate::close(&clinic, 5).await;
-    let place = Place::new("killed");
+    let place = Place::new();
     let args = [&PRUNE[..], &["--archive", place.path(), "--batch-rows", "2"]].concat();
     let mut killed = clinic.program.start(&args);
     gate::reached(&clinic).await;
     killed.kill().await.expect("it lives");
     gate::open(&clinic).await;
-    owed::bury(&clinic).await;
+    assert_eq!(clinic.bury().await, 1, "one run was killed");
     let report = clinic.run(&args).await.expect(0).report();
     assert_eq!(
         [&report["runs"], &report["run_errors"], &report["notifications"]],

@@ -328,9 +328,10 @@ async fn a_request_is_counted_under_the_lock_and_before_it_is_sent() {
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!((sync.upstream.requests().len(), sync.counted("true").await.len()), (0, 0));
-    sync.upstream.fault(&[Fault::SlowBody(Duration::from_secs(1))]);
+    sync.upstream.fault(&[Fault::HeldBody]);
     holder.batch_execute("COMMIT").await.expect("let go");
     sync.upstream.asked(1).await;
     assert_eq!(sync.counted("true").await.len(), 1, "it is committed before it is sent");
+    sync.upstream.let_go();
     program::finish(run).await.expect(0);
 }

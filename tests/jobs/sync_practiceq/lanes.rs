@@ -1,7 +1,5 @@
 //! The lanes: what runs side by side, and who may start which.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::words::{ANN, LATER, PAT, totals};
@@ -58,7 +56,7 @@ async fn a_refresh_is_not_refused_while_the_nights_sweep_runs() {
     sync.upstream.put(appointment("a1", &PAT, LATER));
     sync.upstream.put(appointment("b1", &ANN, LATER));
     let (pat, ann) = (pat.to_string(), ann.to_string());
-    sync.upstream.fault(&[Fault::SlowBody(Duration::from_secs(4))]);
+    sync.upstream.fault(&[Fault::HeldBody]);
     let full = sync.start(&[]);
     sync.upstream.asked(1).await;
     // The same lane is taken; all others are free.
@@ -72,6 +70,7 @@ async fn a_refresh_is_not_refused_while_the_nights_sweep_runs() {
     }
     let running = "SELECT count(*) FROM cron_job_runs WHERE status = 'RUNNING' AND lane = 'full'";
     assert_eq!(sync.clinic.count(running).await, 1, "all the while");
+    sync.upstream.let_go();
     let outcome = program::finish(full).await.expect(0);
     assert_eq!(totals(&outcome), [0, 0, 2, 0], "{outcome:?}");
     assert_eq!(sync.visits().await.len(), 2);

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::crowd::discreet;
 use super::words::{balanced, totals};
+use crate::jobs::properties::worlds;
 use crate::support::practiceq::{Client, Fault, NOW, State, Sync, appointment};
 use crate::support::program::Outcome;
 
@@ -548,7 +549,7 @@ async fn each<F: Future<Output = ()> + Send + 'static>(seeds: Range<u64>, sequen
 
 #[tokio::test]
 async fn after_any_sequence_two_sweeps_make_what_is_stored_what_the_account_has() {
-    each(0..30, sequence).await;
+    each(0..worlds(), sequence).await;
 }
 
 #[tokio::test]

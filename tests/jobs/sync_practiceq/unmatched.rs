@@ -289,7 +289,7 @@ async fn a_dry_run_says_what_a_decision_does_and_changes_nothing() {
 async fn a_decision_made_while_a_run_reads_stands() {
     for linked in [true, false] {
         let (sync, pat, _) = three_unknown().await;
-        sync.upstream.fault(&[Fault::SlowBody(Duration::from_secs(2))]);
+        sync.upstream.fault(&[Fault::HeldBody]);
         let run = sync.start(&[]);
         sync.upstream.asked(1).await;
         if linked {
@@ -299,6 +299,7 @@ async fn a_decision_made_while_a_run_reads_stands() {
         }
         let running = "SELECT count(*) FROM cron_job_runs WHERE status = 'RUNNING'";
         assert_eq!(sync.clinic.count(running).await, 1, "all the while");
+        sync.upstream.let_go();
         program::finish(run).await.expect(0);
         let [whose, decided] = if linked { [json!(pat), json!("linked")] } else { [Value::Null, json!("ignored")] };
         assert_eq!(sync.decided().await, json!({"n1": decided, "n2": decided, "n3": decided}));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What is done instead of a proper answer, once.
+/// A fault in the place of one proper answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Ends the connection after so many bytes of the body.
@@ -140,7 +140,7 @@ impl Site {
         self.state().requests.clone()
     }
 
-    /// What was stored under a path, bucket and all.
+    /// The object that was stored under a path; the path begins with the bucket.
     pub fn object(&self, path: &str) -> Option<Vec<u8>> {
         self.state().objects.get(path).cloned()
     }
@@ -181,7 +181,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
                 send(&mut stream, 200, &more, body.as_bytes()).await
             }
         };
-        // Whoever does not listen any more is not this test's concern.
+        // A client that listens no more is no concern of this test.
         let _ = answered;
         let _ = stream.shutdown().await;
     }

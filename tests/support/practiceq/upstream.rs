@@ -11,8 +11,9 @@ use chrono::{DateTime, NaiveDate};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
-/// What opens the account.
+/// The key that opens the account.
 pub const KEY: &str = "canary-key-5e1f0c3a97";
 /// How many rows a full page has.
 pub const PAGE_ROWS: usize = 100;
@@ -22,7 +23,7 @@ const EPOCH: i64 = 1_772_366_400_000;
 /// Longer than any bound on a body.
 const HUGE: u64 = 256 << 20;
 
-/// What is done instead of a proper answer, once.
+/// A fault in the place of one proper answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Nothing: a request that passes.
@@ -36,6 +37,8 @@ pub enum Fault {
     TruncatedBody,
     /// Waits so long in the middle of the body.
     SlowBody(Duration),
+    /// Waits in the middle of the body until it is let go.
+    HeldBody,
     NotJson,
     /// JSON of another shape.
     NotAList,
@@ -88,7 +91,7 @@ struct Account {
 
 type Change = Box<dyn FnMut(&State, usize) + Send>;
 
-/// What the account has, and what it was asked.
+/// The contents of the account, and the requests that it got.
 #[derive(Default)]
 pub struct State {
     account: Mutex<Account>,
@@ -96,6 +99,7 @@ pub struct State {
     requests: Mutex<Vec<Request>>,
     between: Mutex<Option<(Change, usize)>>,
     huge: AtomicU64,
+    held: Notify,
 }
 
 /// The server.
@@ -225,6 +229,11 @@ impl State {
         locked(&self.requests).clear();
     }
 
+    /// Lets the rest of a held body go, now or as soon as it is held.
+    pub fn let_go(&self) {
+        self.held.notify_one();
+    }
+
     /// How many bytes of bodies without an end were taken.
     pub fn huge_bytes(&self) -> u64 {
         self.huge.load(Ordering::Relaxed)
@@ -305,7 +314,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
     if let Ok(request) = read(&mut stream).await {
         locked(&state.requests).push(request.clone());
         let fault = locked(&state.faults).pop_front().unwrap_or(Fault::None);
-        // Whoever does not listen any more is not this test's concern.
+        // A client that listens no more is no concern of this test.
         let _ = answer(&mut stream, &request, fault, &state).await;
         let _ = stream.shutdown().await;
     }
@@ -371,7 +380,7 @@ async fn answer(stream: &mut TcpStream, request: &Request, fault: Fault, state: 
         Fault::Redirect(to) => send(stream, 302, &format!("Location: {to}\r\n"), "").await,
         Fault::Drop => Ok(()),
         Fault::Huge => huge(stream, state).await,
-        Fault::None | Fault::TruncatedBody | Fault::SlowBody(_) => {
+        Fault::None | Fault::TruncatedBody | Fault::SlowBody(_) | Fault::HeldBody => {
             let (status, body) = state.answer(request);
             let body = body.to_string();
             let (first, rest) = body.as_bytes().split_at(body.len() / 2);
@@ -380,6 +389,7 @@ async fn answer(stream: &mut TcpStream, request: &Request, fault: Fault, state: 
             match fault {
                 Fault::TruncatedBody => return Ok(()),
                 Fault::SlowBody(time) => tokio::time::sleep(time).await,
+                Fault::HeldBody => state.held.notified().await,
                 _ => {}
             }
             stream.write_all(rest).await
@@ -398,7 +408,7 @@ async fn huge(stream: &mut TcpStream, state: &State) -> io::Result<()> {
     stream.write_all(b"]").await
 }
 
-/// Whom a visit is with, as the account knows them.
+/// The client of a visit, as the account knows the client.
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
     pub id: i64,

@@ -1,4 +1,4 @@
-//! Words to fill a help desk with.
+//! Tickets, and the teams and rules of a help desk, for a test's database.
 
 use serde_json::Value;
 

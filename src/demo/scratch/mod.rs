@@ -1,0 +1,232 @@
+//! A throw-away PostgreSQL: a cluster of its own in a private directory, reached by a Unix socket, on no port.
+//!
+//! Rule: the cluster exists if and only if the process that started it does, or was told to keep it. A guard process is
+//! started before anything else: when the starter is gone, however it died, the guard stops the server and removes the
+//! directory.
+//!
+//! This folder uses the standard library alone: the tests and the benchmarks start their servers with it, too.
+
+mod guard;
+mod lock;
+mod user;
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use guard::Guard;
+use lock::Lock;
+use user::{User, own_uid, run_as};
+
+/// The database superuser of a scratch cluster.
+pub const USER: &str = "rounds";
+/// Finds the server's programs; `make` runs it, too.
+const FINDER: &str = include_str!("../../../scripts/postgres");
+
+/// How careful the server is with its disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// As in production: what is committed survives a crash of the machine.
+    Full,
+    /// For tests: survives a crash of the server, not of the machine.
+    None,
+}
+
+/// A running server.
+pub struct Scratch {
+    dir: PathBuf,
+    bin: PathBuf,
+    user: Option<User>,
+    durability: Durability,
+    guard: Option<Guard>,
+    /// How long it took until it answered.
+    pub ready_after: Duration,
+    /// Whether it was left behind by an earlier process.
+    pub reused: bool,
+}
+
+impl Scratch {
+    /// Starts a new cluster that nobody else uses, in that directory.
+    pub fn start(parent: &Path, durability: Durability) -> Result<Self, String> {
+        let dir = parent.join(format!("rounds-{}-{}", std::process::id(), unique()));
+        let bin = find_binaries()?;
+        refuse_foreign(&dir)?;
+        Self::open(dir, bin, durability, None)
+    }
+
+    /// Starts the cluster `name` of this user, or takes the one that was left behind. A second process that asks for it
+    /// at the same time gets another.
+    pub fn named(name: &str, durability: Durability) -> Result<Self, String> {
+        let (bin, user) = (find_binaries()?, User::for_server());
+        for number in 1..100 {
+            let dir = std::env::temp_dir().join(format!("{name}-{}-{number}", own_uid()));
+            refuse_foreign(&dir)?;
+            let path = dir.with_extension("lock");
+            let lock = Lock::try_take(&path, user).map_err(|error| format!("{}: {error}", path.display()))?;
+            if lock.is_some() {
+                return Self::open(dir, bin, durability, lock);
+            }
+        }
+        Err(format!("a hundred clusters named {name} are in use"))
+    }
+
+    /// The guard comes first: from here on whatever fails or dies leaves nothing behind.
+    fn open(dir: PathBuf, bin: PathBuf, durability: Durability, lock: Option<Lock>) -> Result<Self, String> {
+        let began = Instant::now();
+        let may_reuse = lock.is_some();
+        let user = User::for_server();
+        let guard = Guard::start(&bin.join("pg_ctl"), &dir, lock, user);
+        let guard = Some(guard.map_err(|error| format!("cannot start sh: {error}"))?);
+        let mut scratch = Self { dir, bin, user, durability, guard, ready_after: Duration::ZERO, reused: false };
+        scratch.reused = may_reuse && scratch.data().join("PG_VERSION").exists() && scratch.start_server().is_ok();
+        if !scratch.reused {
+            scratch.create()?;
+            scratch.start_server()?;
+        }
+        scratch.ready_after = began.elapsed();
+        Ok(scratch)
+    }
+
+    fn create(&self) -> Result<(), String> {
+        let show = |error: io::Error| format!("{}: {error}", self.dir.display());
+        if self.dir.exists() {
+            fs::remove_dir_all(&self.dir).map_err(show)?;
+        }
+        DirBuilder::new().mode(0o700).create(&self.dir).map_err(show)?;
+        if let Some(User { uid, gid }) = self.user {
+            chown(&self.dir, Some(uid), Some(gid)).map_err(show)?;
+        }
+        self.run("initdb", |initdb| {
+            initdb.args(["--username", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
+        })
+    }
+
+    fn start_server(&self) -> Result<(), String> {
+        if self.run("pg_ctl", |pg_ctl| pg_ctl.arg("status")).is_ok() {
+            return Ok(());
+        }
+        let careless = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c checkpoint_timeout=1h \
+                        -c max_wal_size=512MB";
+        let durability = if self.durability == Durability::Full { "-c fsync=on -c max_wal_size=4GB" } else { careless };
+        let options = format!(
+            "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 {durability} \
+             -c shared_buffers=256MB -c timezone=UTC -c log_timezone=UTC",
+            self.dir.display()
+        );
+        let log = self.dir.join("log");
+        self.run("pg_ctl", |pg_ctl| pg_ctl.args(["start", "-w", "-t", "60", "-l"]).arg(&log).arg("-o").arg(options))
+            .map_err(|error| format!("{error}\n{}", fs::read_to_string(&log).unwrap_or_default()))
+    }
+
+    /// Leaves the server running when this process ends.
+    pub fn keep(mut self) {
+        if let Some(guard) = self.guard.take() {
+            guard.keep();
+        }
+    }
+
+    /// Stops the server and removes everything; an error says what is left.
+    pub fn remove(mut self) -> Result<(), String> {
+        match self.guard.take().map(Guard::remove) {
+            Some(Ok(true)) | None => Ok(()),
+            Some(Ok(false)) => Err(format!("{} could not be removed", self.dir.display())),
+            Some(Err(error)) => Err(format!("{} may be left: {error}", self.dir.display())),
+        }
+    }
+
+    /// Stops the server, connections and all, and starts it again.
+    #[allow(dead_code, reason = "only the tests restart a server")]
+    pub fn restart(&self) -> Result<(), String> {
+        self.run("pg_ctl", |pg_ctl| pg_ctl.args(["stop", "-w", "-m", "fast"]))?;
+        self.start_server()
+    }
+
+    /// The address of a database.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgresql://{USER}@/{database}?host={}", self.dir.display())
+    }
+
+    /// The directory with the socket.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The server's version, such as 15.18.
+    pub fn version(&self) -> String {
+        let output = Command::new(self.bin.join("postgres")).arg("--version").output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        text.split_whitespace().nth(2).unwrap_or("of unknown version").to_owned()
+    }
+
+    /// Makes another program, which must not run as root, run as the user of the server.
+    #[allow(dead_code, reason = "only the tests start one")]
+    pub fn as_owner(&self, command: &mut Command) {
+        run_as(self.user, command);
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// Runs one of the server's programs on the cluster to its end; its output is the error when it fails. The output
+    /// goes to a file, not to a pipe: a server that it starts keeps open what it inherits.
+    fn run(&self, name: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Result<(), String> {
+        let show = |error: io::Error| format!("{name}: {error}");
+        let path = self.dir.join(format!("{name}.out"));
+        let output = File::create(&path).map_err(show)?;
+        let mut command = Command::new(self.bin.join(name));
+        arguments(&mut command).arg("-D").arg(self.data()).current_dir("/").env("LC_ALL", "C");
+        command.stdout(output.try_clone().map_err(show)?).stderr(output);
+        if let Some(guard) = &self.guard {
+            command.stdin(guard.input().map_err(show)?);
+        }
+        // A group of its own: Ctrl-C in the terminal must not leave half a cluster behind.
+        command.process_group(0);
+        run_as(self.user, &mut command);
+        let status = command.status().map_err(show)?;
+        if status.success() {
+            return Ok(());
+        }
+        let output = fs::read_to_string(&path).unwrap_or_default();
+        Err(format!("{name} failed ({status}): {}", output.trim()))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(guard) = self.guard.take() {
+            let _ = guard.remove();
+        }
+    }
+}
+
+/// A directory that somebody else put there is neither used nor removed.
+fn refuse_foreign(dir: &Path) -> Result<(), String> {
+    let uid = User::for_server().map_or_else(own_uid, |user| user.uid);
+    let is_ours = |meta: &fs::Metadata| meta.is_dir() && meta.uid() == uid && meta.mode() & 0o077 == 0;
+    match fs::symlink_metadata(dir) {
+        Ok(meta) if !is_ours(&meta) => Err(format!("{} belongs to somebody else; remove it", dir.display())),
+        _ => Ok(()),
+    }
+}
+
+fn find_binaries() -> Result<PathBuf, String> {
+    let mut finder = Command::new("sh");
+    finder.args(["-s", "--", "--find"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = finder.spawn().map_err(|error| format!("cannot start sh: {error}"))?;
+    let mut pipe = child.stdin.take().ok_or("sh takes no input")?;
+    pipe.write_all(FINDER.as_bytes()).map_err(|error| format!("sh: {error}"))?;
+    drop(pipe);
+    let output = child.wait_with_output().map_err(|error| format!("sh: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() { Ok(text(&output.stdout).into()) } else { Err(text(&output.stderr)) }
+}
+
+fn unique() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
