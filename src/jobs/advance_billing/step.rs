@@ -10,7 +10,7 @@ use super::report::{Report, Updated};
 use super::stage::{JOB, Stage};
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Halt, LockMode, Run, apply_twice, count, done, skipped_columns};
+use crate::run::{Batch, Halt, LockMode, Run, applied_ids, apply_twice, count, skipped_columns};
 
 pub const CANDIDATES: &str = include_str!("candidates.part.sql");
 
@@ -88,7 +88,7 @@ impl Step {
             *advanced += count(row, "advanced");
             *money_moved += Cents::of(row);
             if let Some(cases) = cases {
-                cases.updated.extend(done(ids, row).into_iter().map(|case_id| self.updated(case_id)));
+                cases.updated.extend(applied_ids(ids, row).into_iter().map(|case_id| self.updated(case_id)));
             }
         })
         .await
