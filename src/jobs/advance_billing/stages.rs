@@ -1,4 +1,5 @@
-//! `rounds advance-billing` without `--stage`: it moves nothing, and says which stages there are and what each would do now.
+//! `rounds advance-billing` without `--stage`: it moves nothing, and says which stages there are and what each would do
+//! now.
 
 use serde_json::{Value, json};
 
@@ -57,7 +58,7 @@ impl Operation for Stages {
         Ok(Output::new(Exit::Usage, json, text))
     }
 
-    fn unanswered(&self, error: Error) -> Error {
+    fn describe_error(&self, error: Error) -> Error {
         let message =
             format!("{MESSAGE}. What each would do now cannot be said: {} [{}]", error.message, error.code);
         Error::new(CODE, ErrorKind::Refused, message)
