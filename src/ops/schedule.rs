@@ -9,7 +9,7 @@ use crate::command::listing;
 use crate::exit::Exit;
 use crate::output::{OutputArgs, stamp};
 use crate::run::CommonArgs;
-use crate::schedule::{self, Cadence, Start, ZoneArgs};
+use crate::schedule::{self, Cadence, ScheduledStart, ZoneArgs};
 
 /// Whatever is in the table comes at least so often.
 const LOOK: TimeDelta = TimeDelta::days(8);
@@ -26,7 +26,7 @@ pub struct ScheduleArgs {
 
 pub fn schedule(args: &ScheduleArgs, common: &CommonArgs, output: &OutputArgs) -> Exit {
     let (zone, from) = (args.zone.schedule_zone, common.as_of.unwrap_or_else(today));
-    let starts: Vec<(Start, Vec<DateTime<Utc>>)> = schedule::starts()
+    let starts: Vec<(ScheduledStart, Vec<DateTime<Utc>>)> = schedule::starts()
         .map(|start| {
             let next = next(&start.cadences, zone, from, args.next.into());
             (start, next)
@@ -59,7 +59,7 @@ fn next(cadences: &[Cadence], zone: Tz, from: DateTime<Utc>, count: usize) -> Ve
     next
 }
 
-fn shape((start, next): &(Start, Vec<DateTime<Utc>>), zone: Tz) -> Value {
+fn shape((start, next): &(ScheduledStart, Vec<DateTime<Utc>>), zone: Tz) -> Value {
     let cadence = start.cadences[0];
     json!({
         "name": start.name,
@@ -69,12 +69,12 @@ fn shape((start, next): &(Start, Vec<DateTime<Utc>>), zone: Tz) -> Value {
         "time_zone": cadence.tz(zone).name(),
         "deadline_seconds": start.deadline.as_secs(),
         "secrets": start.secrets,
-        "only": start.stands_in.then_some("eventbridge"),
+        "only": start.is_backup.then_some("eventbridge"),
         "next": next.iter().copied().map(stamp).collect::<Vec<_>>(),
     })
 }
 
-fn text(starts: &[(Start, Vec<DateTime<Utc>>)], zone: Tz) -> String {
+fn text(starts: &[(ScheduledStart, Vec<DateTime<Utc>>)], zone: Tz) -> String {
     let cells: Vec<Vec<String>> = starts
         .iter()
         .map(|(start, next)| {
