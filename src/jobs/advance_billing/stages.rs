@@ -25,7 +25,7 @@ impl Mode for Stages {
     type Job = AdvanceBilling;
 
     fn of(args: Box<JobArgs<AdvanceBilling>>) -> Result<Self, Box<JobArgs<AdvanceBilling>>> {
-        match args.job.is_bare() {
+        match args.job.selects_nothing() {
             true => Ok(Self { job: args.job, max_items: args.run.max_items }),
             false => Err(args),
         }
@@ -59,8 +59,7 @@ impl Operation for Stages {
     }
 
     fn describe_error(&self, error: Error) -> Error {
-        let message =
-            format!("{MESSAGE}. What each would do now cannot be said: {} [{}]", error.message, error.code);
+        let message = format!("{MESSAGE}. What each would do now cannot be said: {} [{}]", error.message, error.code);
         Error::new(CODE, ErrorKind::Refused, message)
     }
 }
@@ -78,7 +77,7 @@ fn shape((stage, outlook): &(Stage, Outlook)) -> Value {
 }
 
 fn row((stage, outlook): &(Stage, Outlook)) -> Vec<String> {
-    let unasked = if outlook.is_too_much() { "no: at most" } else { "up to" };
+    let unasked = if outlook.exceeds_limit() { "no: at most" } else { "up to" };
     vec![
         stage.name().to_owned(),
         format!("{} -> {}", outlook.step.from, outlook.step.to),
