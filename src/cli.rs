@@ -1,4 +1,4 @@
-//! The table of contents: what `rounds` can be told.
+//! The command line: the sub-commands of `rounds`, and their dispatch.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -77,7 +77,7 @@ impl Command {
         }
     }
 
-    /// What is logged where --log-level is not given: the demo shows in tables what its runs would log.
+    /// The log level without --log-level. The demo logs errors only, because its tables show the work of its runs.
     pub fn log_level(&self) -> LogLevel {
         match self {
             #[cfg(feature = "demo")]
@@ -88,18 +88,18 @@ impl Command {
 }
 
 impl Cli {
-    /// The command line of this process; on bad usage says what is wrong and exits 2.
+    /// Reads the command line of this process; on bad usage prints the mistake and exits 2.
     pub fn read() -> Self {
         let mut command = with_schedule(Self::command());
-        // Built for what was asked for alone: the whole tree is needed only to say what there is.
+        // Only the given sub-command is built; the whole tree is needed only for a message or the help.
         let matches = command.try_get_matches_from_mut(std::env::args_os());
         let mut matches = matches.unwrap_or_else(|_| tree().try_get_matches().unwrap_or_else(|error| exit(error)));
         Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
 }
 
-/// Says what is wrong with the command line. A word too many is not repeated: most likely it is of a note without quotes,
-/// and about a patient.
+/// Prints the mistake in the command line and exits. A surplus word is not repeated, because it is most likely part of
+/// a note without quotes, and about a patient.
 fn exit(error: clap::Error) -> ! {
     if let (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
@@ -111,7 +111,7 @@ fn exit(error: clap::Error) -> ! {
     error.exit()
 }
 
-/// The command line for the manual: without the help commands, which say the same.
+/// The command line for the manual, without the help sub-commands, which repeat it.
 pub fn pages() -> ClapCommand {
     fn without_help(command: ClapCommand) -> ClapCommand {
         command.disable_help_subcommand(true).mut_subcommands(without_help)
@@ -124,7 +124,7 @@ fn tree() -> ClapCommand {
     built(Cli::command())
 }
 
-/// Each job with its schedule.
+/// The given command line with the schedule of each job, completely built.
 fn built(command: ClapCommand) -> ClapCommand {
     let mut command = with_schedule(command);
     command.build();

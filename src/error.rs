@@ -1,8 +1,9 @@
-//! The only way an error is turned into text.
+//! Errors, and the only code that turns them into text.
 //!
 //! PostgreSQL's errors carry row values in their message, DETAIL, HINT and CONTEXT, and a driver's errors may carry
-//! anything. Only this is rendered: SQLSTATE, what it means in our words, the names of table, column and constraint,
-//! the kind of an I/O error, and the context that our own code gives. A patient's data can be in none of them.
+//! anything. Only these parts are rendered: the SQLSTATE, its meaning in our words, the names of table, column and
+//! constraint, the kind of an I/O error, and the context that our own code gives. None of them can hold a patient's
+//! data.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -11,18 +12,18 @@ use std::{fmt, io};
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, SqlState};
 
-/// What a failure means for the one who caused it.
+/// The kind of an error, by the action that it permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The connection or the server, not the work: the same transaction may succeed in a moment.
+    /// The connection or the server failed. A retry of the transaction may succeed.
     Transient,
-    /// A row that the database refuses: the others may still go through.
+    /// The database refuses a row. Other rows may still be applied.
     Data,
-    /// A row that somebody else holds for longer than we wait.
+    /// Another session holds a lock on a row for longer than the lock wait.
     Locked,
-    /// The arguments, the configuration or a state that we refuse ourselves, in our own words.
+    /// The program itself refuses the arguments, the configuration or a state, with a message of its own.
     Refused,
-    /// The server refuses the credentials or the permission, or the schema is not as expected.
+    /// The server refuses the credentials or the permission, or the schema differs from the expected one.
     Configuration,
     /// A table is missing.
     MissingTable,
@@ -30,28 +31,28 @@ pub enum ErrorKind {
     Other,
 }
 
-/// An error as people and logs may see it.
+/// An error that people and logs may see.
 #[derive(Clone, Debug)]
 pub struct Error {
-    /// An SQLSTATE, or a word of our own in capitals.
+    /// An SQLSTATE, or a code of our own in capitals.
     pub code: Cow<'static, str>,
-    /// One or more clauses, outermost context first; no values.
+    /// One or more clauses without values, the outermost context first.
     pub message: String,
     pub kind: ErrorKind,
 }
 
 impl Error {
-    /// A failure in our own words; `message` must hold ids, counts and codes only.
+    /// An error with a message of our own, which may hold ids, counts and codes only.
     pub fn new(code: &'static str, kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), kind }
     }
 
-    /// Whether the caller has to correct something: trying again changes nothing.
+    /// Whether the caller has to correct something, so that a retry is useless.
     pub fn is_usage(&self) -> bool {
         matches!(self.kind, ErrorKind::Refused | ErrorKind::Configuration | ErrorKind::MissingTable)
     }
 
-    /// Says what was being done when it failed.
+    /// Adds the action that failed in front of the message.
     pub fn context(mut self, what: impl fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
@@ -71,7 +72,7 @@ impl From<tokio_postgres::Error> for Error {
         if let Some(db) = error.as_db_error() {
             return server_error(db);
         }
-        // The kind that the driver puts first is a fixed text; what follows the colon is not ours to show.
+        // The text before the colon is one of the driver's fixed texts; the text after it may hold values.
         let text = error.to_string();
         let kind = text.split(':').next().unwrap_or("database error").to_owned();
         let (message, transient) = match error.source() {
@@ -100,7 +101,7 @@ impl From<PoolError> for Error {
 
 impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Self {
-        // Its own text names the address, and what the other side sent.
+        // The text of the error is not used, because it may hold the address and the server's answer.
         let (message, kind) = if error.is_redirect() {
             ("a redirect to another host, or one too many", ErrorKind::Other)
         } else if error.is_timeout() {
@@ -140,7 +141,7 @@ fn describe_cause(kind: String, cause: &(dyn StdError + 'static)) -> (String, bo
     if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         return (format!("{kind}: TLS: {tls}"), false);
     }
-    let why = match io.kind() {
+    let cause = match io.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::NotFound => "no such socket",
         io::ErrorKind::TimedOut => "timed out",
@@ -150,22 +151,22 @@ fn describe_cause(kind: String, cause: &(dyn StdError + 'static)) -> (String, bo
         _ if io.raw_os_error().is_none() => "the name or the connection does not work",
         _ => "input/output error",
     };
-    (format!("{kind}: {why}"), io.kind() != io::ErrorKind::PermissionDenied)
+    (format!("{kind}: {cause}"), io.kind() != io::ErrorKind::PermissionDenied)
 }
 
 fn server_error(db: &DbError) -> Error {
     let code = db.code().code();
     let mut message = meaning(code).to_owned();
     let names = [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())];
-    for (what, name) in names {
+    for (object, name) in names {
         if let Some(name) = name {
-            message.push_str(&format!(", {what} {name}"));
+            message.push_str(&format!(", {object} {name}"));
         }
     }
     Error { code: code.to_owned().into(), message, kind: classify(db.code()) }
 }
 
-/// SQLSTATE to what can be done about it.
+/// The kind of an SQLSTATE.
 fn classify(state: &SqlState) -> ErrorKind {
     match state.code() {
         "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" | "25P03" | "25P04" => ErrorKind::Transient,
@@ -175,13 +176,13 @@ fn classify(state: &SqlState) -> ErrorKind {
             "08" => ErrorKind::Transient,
             "28" | "3D" | "3F" | "42" => ErrorKind::Configuration,
             "0A" | "25" | "26" | "34" | "40" | "53" | "55" | "57" | "58" | "F0" | "HV" | "XX" => ErrorKind::Other,
-            // Whatever the server says of a row, also in codes of the clinic's own.
+            // All other states concern a row, including states that the clinic's own triggers raise.
             _ => ErrorKind::Data,
         },
     }
 }
 
-/// SQLSTATE in words.
+/// The meaning of an SQLSTATE in words.
 fn meaning(code: &str) -> &'static str {
     match code {
         "22023" => "the database refused a value, such as a time zone that it does not know",

@@ -1,14 +1,14 @@
-//! The exit codes: what a scheduler, a shell or a person learns of a run without reading anything.
+//! The exit codes, by which a scheduler, a shell or a person learns the outcome of a run.
 
 use std::process::ExitCode;
 
-/// How the program ends.
+/// The exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done, nothing to do, or skipped because another run is at it.
+    /// Done, nothing to do, or skipped because another run is running.
     Done = 0,
-    /// Failed; what was committed before stays.
+    /// Failed; committed work stays.
     Failed = 1,
     /// The arguments, the configuration or the database's schema do not allow it; nothing was done.
     Usage = 2,
@@ -20,7 +20,7 @@ pub enum Exit {
     Brake = 5,
     /// Skipped, with `--fail-if-running`.
     Busy = 75,
-    /// The deadline passed; what was committed before stays.
+    /// The deadline passed; committed work stays.
     Deadline = 124,
     /// Stopped by SIGINT.
     Interrupted = 130,

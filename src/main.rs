@@ -1,4 +1,5 @@
-//! `rounds`: run-once jobs for a clinic's operations on PostgreSQL. Parse, init, dispatch, exit.
+//! `rounds`: run-once jobs for a clinic's operations on PostgreSQL. The program parses, initialises, dispatches and
+//! exits.
 
 #![forbid(unsafe_code)]
 
@@ -26,10 +27,10 @@ use cli::Cli;
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::read();
     output::log::init(&global.logs, command.log_level());
-    // One thread: a run waits for the database, it does not compute.
+    // One thread is enough, because a run waits for the database and does not compute.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("timers and sockets");
     let exit = runtime.block_on(command.execute(global));
-    // A look-up of a name that nobody answers must not keep a process that is done.
+    // A DNS lookup without an answer must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(2));
     exit.into()
 }

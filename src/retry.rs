@@ -1,4 +1,4 @@
-//! Tries again what failed because of the connection or the server, and nothing else.
+//! The retry of actions that failed because of the connection or the server, and of no others.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Copy)]
 pub struct Retry {
     pub attempts: u32,
-    /// Before the second attempt; doubled with each, plus up to a quarter so that runs do not come back in step.
+    /// The wait before the second attempt. It doubles with each attempt; up to a quarter is added at random, so that
+    /// runs do not retry at the same moment.
     pub delay: Duration,
 }
 

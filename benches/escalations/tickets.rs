@@ -15,7 +15,7 @@ const DUE_AT: &str = include_str!("../../src/clinic/due_at.part.sql");
 const DUE: &str = include_str!("../../src/jobs/escalate_tickets/due.part.sql");
 const OVER: &str = include_str!("../../src/jobs/escalate_tickets/ended.part.sql");
 const FIRE: &str = include_str!("../../src/jobs/escalate_tickets/apply.sql");
-const NOBODY_TOLD: &str = include_str!("../../src/jobs/escalate_tickets/actions/nobody_told.part.sql");
+const NO_MESSAGES: &str = include_str!("../../src/jobs/escalate_tickets/actions/no_messages.part.sql");
 const OUTBOX: &str = include_str!("../../src/clinic/outbox.part.sql");
 const OPEN: &str = "SELECT count(*) AS open FROM tickets t WHERE t.status NOT IN ('RESOLVED', 'CLOSED')";
 
@@ -52,28 +52,28 @@ impl Rule {
     }
 
     fn fire(&self) -> String {
-        let acted = match self.action.as_str() {
+        let outcomes = match self.action.as_str() {
             "notify_manager" => {
                 include_str!("../../src/jobs/escalate_tickets/actions/notify_manager.part.sql").to_owned()
             }
             "send_email" => include_str!("../../src/jobs/escalate_tickets/actions/send_email.part.sql").to_owned(),
             "reassign_ticket" => {
                 format!(
-                    "{},\n{NOBODY_TOLD}",
+                    "{},\n{NO_MESSAGES}",
                     include_str!("../../src/jobs/escalate_tickets/actions/reassign_ticket.part.sql")
                 )
             }
             _ => {
                 format!(
-                    "{},\n{NOBODY_TOLD}",
+                    "{},\n{NO_MESSAGES}",
                     include_str!("../../src/jobs/escalate_tickets/actions/add_follower.part.sql")
                 )
             }
         };
         FIRE.replace("{due}", &self.rule(DUE))
-            .replace("{action}", &acted)
+            .replace("{action}", &outcomes)
             .replace("{outbox}", OUTBOX)
-            .replace("{skipped_columns}", &skipped_columns("$10", "locked", "acted", "tickets"))
+            .replace("{skipped_columns}", &skipped_columns("$10", "locked", "outcomes", "tickets"))
     }
 }
 

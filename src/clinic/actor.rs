@@ -1,7 +1,7 @@
-//! Who acts by hand, and whether that user may.
+//! The actor: the user who acts by hand, and the check whether that user may.
 //!
-//! Rule: a user may act if and only if active, with a role that the act allows, and, where the act is about a facility's
-//! patients, of that facility; a HOSPITAL_ADMIN without a facility is the whole group's.
+//! Rule: a user may act if and only if active, with a role that the act allows, and, where the act is about a
+//! facility's patients, of that facility; a HOSPITAL_ADMIN without a facility belongs to all facilities.
 
 use tokio_postgres::Transaction;
 
@@ -13,7 +13,7 @@ statements! {
 }
 
 pub const ADMIN: &str = "HOSPITAL_ADMIN";
-/// Who may start any job by hand.
+/// The roles that may start any job by hand.
 pub const SUPERVISORS: &[&str] = &[ADMIN, "SUPERVISOR"];
 
 /// An active user.
@@ -24,7 +24,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Finds the user; refuses one that is not known or not active.
+    /// Finds the user; refuses an unknown or inactive one.
     pub async fn find(tx: &Transaction<'_>, id: i64) -> Result<Self, Error> {
         let row = USER.opt(tx, &[&id]).await?;
         let Some(row) = row else { return Err(refused("ACTOR_UNKNOWN", format!("--actor: there is no user {id}"))) };
@@ -53,13 +53,13 @@ impl Actor {
         Err(refused("ACTOR_NOT_ALLOWED", message))
     }
 
-    /// Whether the user is of all facilities.
+    /// Whether the user belongs to all facilities.
     pub fn is_of_the_group(&self) -> bool {
         self.role == ADMIN && self.facility.is_none()
     }
 }
 
-/// What the caller has to correct.
+/// An error that the caller has to correct.
 pub fn refused(code: &'static str, message: String) -> Error {
     Error::new(code, ErrorKind::Refused, message)
 }

@@ -1,13 +1,13 @@
-//! The types of the alerts that `stage-alerts` raises, and the roles of those who deal with them.
+//! The types of the alerts that `stage-alerts` raises, and the roles that deal with them.
 
 use clap::ValueEnum;
 
 use crate::clinic::actor::ADMIN;
 
-/// Who deals with alerts.
+/// The roles that deal with alerts.
 pub const STAFF: &[&str] = &["NURSE", "DOCTOR", "RECEPTIONIST", ADMIN];
 
-/// As in `stage_alerts.alert_type`.
+/// The types in `stage_alerts.alert_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AlertType {
@@ -17,7 +17,7 @@ pub enum AlertType {
 }
 
 impl AlertType {
-    /// In the order in which they are raised.
+    /// All types, in the order in which they are raised.
     pub const ALL: [Self; 3] = [Self::NoVitals, Self::NoDoctor, Self::WaitingTooLong];
 
     pub fn as_str(self) -> &'static str {

@@ -1,5 +1,5 @@
-//! Wall clocks of facilities. Instants are computed by PostgreSQL (`AT TIME ZONE`); here is what must be known before:
-//! which facilities have a clock at all, and which dates can be "today" somewhere.
+//! The local time of facilities. PostgreSQL computes instants (`AT TIME ZONE`); this file finds the facilities without
+//! a readable time zone, and the dates that are "today" in some time zone.
 
 use std::time::Duration;
 
@@ -14,34 +14,34 @@ statements! {
     FACILITIES() = "SELECT id, time_zone FROM facilities ORDER BY id";
 }
 
-/// Facilities whose time zone is not an IANA name. A statement that met one would fail for all the others too.
+/// The facilities whose time zone is not an IANA name. One of them would make a statement fail for all facilities.
 pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<i64>, Error> {
     let rows = FACILITIES.all(tx, &[]).await?;
     let unreadable = |row: &&tokio_postgres::Row| row.get::<_, &str>("time_zone").parse::<Tz>().is_err();
     Ok(rows.iter().filter(unreadable).map(|row| row.get("id")).collect())
 }
 
-/// What is said of such a facility.
+/// The error of a facility whose time zone is not an IANA name.
 pub fn unreadable_zone() -> Error {
     let message =
         "facilities.time_zone is not an IANA time zone, such as America/Denver; none of its visits was judged";
     Error::new("UNKNOWN_TIME_ZONE", ErrorKind::Data, message)
 }
 
-/// What is said of a doctor whose visits cannot be judged.
+/// The error of a doctor without a slot length, whose visits the jobs cannot assess.
 pub fn no_slot_length() -> Error {
     let message = "doctors.slot_duration_minutes is not set; visits that depend on it were not judged";
     Error::new("NO_SLOT_LENGTH", ErrorKind::Data, message)
 }
 
-/// So long before an instant, but not before 1970.
+/// The instant that lies `age` before `now`, but not before 1970.
 pub fn before(now: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
     let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
     now.checked_sub_signed(age).map_or(DateTime::UNIX_EPOCH, |then| then.max(DateTime::UNIX_EPOCH))
 }
 
-/// The earliest date that is at most `lookback_days` back in some time zone, and the latest date that is today in one:
-/// outer bounds that an index can serve.
+/// The earliest date that is at most `lookback_days` back in some time zone, and the latest date that is today in one.
+/// They are outer bounds for which an index can be used.
 pub fn outer_dates(now: DateTime<Utc>, lookback_days: u32) -> (NaiveDate, NaiveDate) {
     let west = (now - TimeDelta::hours(12)).date_naive();
     let east = (now + TimeDelta::hours(14)).date_naive();

@@ -1,5 +1,9 @@
--- From `staged` into the outbox: in-app notices are done when they are here, the rest wait to be delivered, and what
--- somebody does not want to get is kept as evidence that it was not sent.
+-- The CTE `notified` (status), which inserts the staged notifications into the outbox. In-app notices are SENT at once,
+-- other channels are PENDING until they are delivered, and notices that the recipient does not want are SUPPRESSED:
+-- they are kept as evidence that they were not sent. A notice whose key exists already is not inserted again.
+-- The caller provides the CTE staged (recipient_kind, recipient_id, address, channel, type, priority, title, body,
+-- metadata, entity, entity_id, episode, suppressed, expires_at, staged_at, run_id) and the comma before this part. The
+-- caller continues with a comma and another CTE, or with the final SELECT.
 notified AS (
     INSERT INTO notifications (recipient_kind, recipient_id, address, channel, type, priority, title, body, metadata,
                                entity, entity_id, dedupe_key, status, sent_at, expires_at, created_at, run_id)

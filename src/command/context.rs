@@ -1,4 +1,4 @@
-//! What a command works with: the database, read or changed in one transaction.
+//! The context of a command: the database, read or changed in one transaction.
 
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use crate::db::{CLOCK, Db, Limits, schema, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{self, CommonArgs};
 
-/// A person waits: nothing takes as long as it may in a run.
+/// The limits of a command's transactions. They are shorter than in a run, because a person waits.
 const LIMITS: Limits =
     Limits { statement: Duration::from_secs(25), lock: Duration::from_secs(2), idle: Duration::from_secs(10) };
-/// How long the reply to a COMMIT is waited for, and then the answer to what became of it.
+/// The wait for the reply to a COMMIT.
 const COMMIT: Duration = Duration::from_secs(5);
-const SETTLE: Duration = Duration::from_secs(15);
-/// Between two questions while the COMMIT is at work.
-const BETWEEN: Duration = Duration::from_millis(250);
+/// The wait for the outcome of a COMMIT whose reply was lost.
+const COMMIT_OUTCOME: Duration = Duration::from_secs(15);
+/// The interval between two looks at a COMMIT that is in progress.
+const POLL: Duration = Duration::from_millis(250);
 
 statements! {
     TRANSACTION_ID() = "SELECT pg_current_xact_id()::text";
@@ -31,18 +32,18 @@ statements! {
 pub struct CommandContext<'a> {
     pub db: &'a Db,
     pub args: &'a CommonArgs,
-    /// How long everything but a COMMIT may take.
+    /// The time limit of everything but a COMMIT.
     pub limit: Duration,
 }
 
-/// When somebody acts, and who.
+/// The instant of an action, and its actor.
 pub struct Moment {
     pub now: DateTime<Utc>,
     pub actor: Actor,
 }
 
 impl CommandContext<'_> {
-    /// Reads in one read-only transaction, at the instant that counts: the database's clock, or `--as-of`.
+    /// Reads in one read-only transaction, at the instant of the database's clock or of `--as-of`.
     pub async fn read<T>(
         &self,
         body: impl AsyncFnOnce(&Transaction<'_>, DateTime<Utc>) -> Result<T, Error>,
@@ -53,15 +54,15 @@ impl CommandContext<'_> {
             schema::check_served(&tx).await?;
             let now = self.now(&tx).await?;
             let value = body(&tx, now).await?;
-            // Ended, not dropped: the process may be gone before the server hears of it.
+            // The rollback is awaited, because the process may end before a dropped transaction is rolled back.
             tx.rollback().await?;
             Ok(value)
         };
         timeout(self.limit, read).await.unwrap_or_else(|_| Err(self.no_answer()))
     }
 
-    /// Changes something in one transaction, as `--actor`. With `--dry-run` it is rolled back; a lost reply to COMMIT is
-    /// resolved, not guessed.
+    /// Changes something in one transaction, as `--actor`. With `--dry-run` it is rolled back. After a lost reply to
+    /// COMMIT the server is asked for the outcome.
     pub async fn act<T>(
         &self,
         body: impl AsyncFnOnce(&Transaction<'_>, &Moment) -> Result<T, Error>,
@@ -93,17 +94,17 @@ impl CommandContext<'_> {
         if error.kind != ErrorKind::Transient {
             return Err(error);
         }
-        // Closed, not given back: it may still owe an answer.
+        // The connection is closed and does not return to the pool, because its answer may still come.
         drop(deadpool_postgres::Object::take(client));
         warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
-        let committed = timeout(SETTLE, self.committed(&xid)).await.unwrap_or_else(|_| Err(self.no_answer()));
+        let committed = timeout(COMMIT_OUTCOME, self.committed(&xid)).await.unwrap_or_else(|_| Err(self.no_answer()));
         match committed.map_err(|error| error.context("it is not known whether the change was made; look first"))? {
             true => Ok(done),
             false => Err(error.context("nothing was changed")),
         }
     }
 
-    /// Shows whom something is about, in one transaction with the record that it was shown.
+    /// Reads identifying data in one transaction with the record that it was revealed.
     pub async fn reveal<T>(
         &self,
         body: impl AsyncFnOnce(&Transaction<'_>, &Moment) -> Result<T, Error>,
@@ -120,7 +121,7 @@ impl CommandContext<'_> {
         Ok(self.args.as_of.unwrap_or(clock.get(0)))
     }
 
-    /// What became of a transaction whose end was not heard; it may be at work still.
+    /// Whether a transaction whose reply to COMMIT was lost has committed; waits while it is in progress.
     async fn committed(&self, xid: &str) -> Result<bool, Error> {
         loop {
             let mut client = self.db.client().await?;
@@ -128,7 +129,7 @@ impl CommandContext<'_> {
             if let Some(committed) = run::committed(&tx, xid).await? {
                 return Ok(committed);
             }
-            tokio::time::sleep(BETWEEN).await;
+            tokio::time::sleep(POLL).await;
         }
     }
 
@@ -138,7 +139,8 @@ impl CommandContext<'_> {
     }
 }
 
-/// Says that a row could not be had; `what` is what somebody else is changing.
+/// Turns an error of the kind `Locked` into the message that somebody else is changing `what`, and adds `what` to any
+/// other error.
 pub fn held(error: Error, what: impl std::fmt::Display) -> Error {
     if error.kind == ErrorKind::Locked { locked(what) } else { error.context(what) }
 }
@@ -148,7 +150,7 @@ pub fn locked(what: impl std::fmt::Display) -> Error {
     Error::new("LOCKED", ErrorKind::Locked, message)
 }
 
-/// Refuses the id of a facility or a doctor that is not there.
+/// Refuses the id of a facility or a doctor that does not exist.
 pub async fn check_known(tx: &Transaction<'_>, facility: Option<i64>, doctor: Option<i64>) -> Result<(), Error> {
     let row = KNOWN.one(tx, &[&facility, &doctor]).await?;
     let refuse = |code, flag: &str, what: &str, id: Option<i64>| {

@@ -1,9 +1,8 @@
-//! The part that every operator command gets: the database, read or changed in one transaction in the name of an actor,
-//! and an output.
+//! The runner of every operator command: the database, read or changed in one transaction, and an output.
 //!
-//! A command holds no lock and is no run. A command that reads does so in a read-only transaction. A command that
-//! changes something does so in one transaction, in the name of an `--actor` who may, and compares the state that it
-//! was decided on.
+//! A command holds no lane and is no run. A command that reads does so in a read-only transaction. A command that
+//! changes something does so in one transaction, as an `--actor` who is allowed to, and compares the state on which the
+//! decision was made.
 
 mod context;
 
@@ -45,33 +44,33 @@ pub struct GlobalArgs {
 /// One command.
 pub trait Operation {
     const NAME: &'static str;
-    /// How long it may take until it is answered, or a COMMIT is sent; `--timeout` can make that shorter.
+    /// The time limit until the output, or until COMMIT is sent; `--timeout` can make it shorter.
     const LIMIT: Duration = Duration::from_secs(30);
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error>;
 
-    /// What it says where there is no answer.
-    fn unanswered(&self, error: Error) -> Error {
+    /// The error that is reported when the command fails.
+    fn describe_error(&self, error: Error) -> Error {
         error
     }
 }
 
-/// A command that an option makes of a job.
+/// An operator command that an option of a job selects.
 pub trait Mode: Operation + Sized {
     type Job: Args;
 
-    /// The command, where the option is given; else the arguments as they are.
+    /// The command if the option is given, else the unchanged arguments.
     fn of(args: Box<JobArgs<Self::Job>>) -> Result<Self, Box<JobArgs<Self::Job>>>;
 }
 
-/// What a command says.
+/// The output of a command.
 pub struct Output {
     pub exit: Exit,
     pub json: Value,
     pub text: String,
-    /// Said as it is, whatever --output is.
+    /// Bytes that are written unchanged instead of text or JSON.
     pub bytes: Option<Vec<u8>>,
-    /// Where they are wanted.
+    /// The metrics that are written with --metrics.
     pub metrics: Vec<Metrics>,
 }
 
@@ -89,36 +88,36 @@ impl Output {
     }
 }
 
-/// Performs a command, and prints its answer or why there is none.
+/// Executes a command, and prints its output or its error.
 pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> Exit {
     let GlobalArgs { database, common, output, metrics, .. } = global;
     let limit = common.timeout.map_or(O::LIMIT, |timeout| timeout.min(O::LIMIT));
-    let answer = match Db::open(database, &format!("rounds/{}", O::NAME)) {
+    let result = match Db::open(database, &format!("rounds/{}", O::NAME)) {
         Ok(db) => operation.execute(&CommandContext { db: &db, args: common, limit }).await,
         Err(error) => Err(error),
     };
-    match answer.map_err(|error| operation.unanswered(error)) {
+    match result.map_err(|error| operation.describe_error(error)) {
         Ok(Output { exit, bytes: Some(bytes), .. }) => {
             output.raw(&bytes);
             exit
         }
-        Ok(answer) => {
-            output.print(|| answer.text, || answer.json);
-            metrics.write(&answer.metrics);
-            answer.exit
+        Ok(Output { exit, json, text, metrics: values, .. }) => {
+            output.print(|| text, || json);
+            metrics.write(&values);
+            exit
         }
         Err(error) => {
             error!(error_code = %error.code, "{}: {}", O::NAME, error.message);
             if output.resolve() == OutputFormat::Json {
-                let why = json!({ "ok": false, "error_code": error.code, "error_message": error.message });
-                output.print(String::new, || why);
+                let json = json!({ "ok": false, "error_code": error.code, "error_message": error.message });
+                output.print(String::new, || json);
             }
             if error.is_usage() { Exit::Usage } else { Exit::Failed }
         }
     }
 }
 
-/// A table as wide as the terminal, or a sentence where it would be empty.
+/// A table as wide as the terminal, or the sentence `empty` if there are no rows.
 pub fn listing(names: &[&str], rows: &[Vec<String>], empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
@@ -128,7 +127,7 @@ pub fn listing(names: &[&str], rows: &[Vec<String>], empty: &str) -> String {
     text
 }
 
-/// A value in a table: nothing where there is none.
+/// The text of a value in a table; it is empty if there is none.
 pub fn shown(value: Option<impl ToString>) -> String {
     value.map_or(String::new(), |value| value.to_string())
 }

@@ -1,4 +1,4 @@
-//! The limits and settings that every transaction begins with.
+//! The limits and settings with which every transaction begins.
 
 use std::time::Duration;
 
@@ -13,31 +13,35 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The same, but with more patience for locks; still so little that it is the lock that is reported, also where a row
-    /// is waited for twice: in the queue, and at its head.
+    /// These limits with another lock wait. It is at most a third of the statement's limit, so that the lock wait ends
+    /// first even if a row is waited for twice: in the queue, and at its head.
     pub fn with_lock(self, lock: Duration) -> Self {
         Self { lock: lock.min(self.statement / 3), ..self }
     }
 
-    /// Begins a transaction that has them: there is none without.
+    /// Begins a transaction with these limits. No transaction begins without them.
     pub async fn begin(self, client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
         let tx = client.transaction().await?;
         self.apply(&tx).await?;
         Ok(tx)
     }
 
-    /// The same, but nothing can be changed in it.
+    /// Begins a read-only transaction with these limits.
     pub async fn begin_reading(self, client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
         let tx = client.build_transaction().read_only(true).start().await?;
         self.apply(&tx).await?;
         Ok(tx)
     }
 
-    /// Sets them for the transaction. What is read behind a lock is what is there then, whatever the database's own default is. A client that is gone ends its statement within half a second; JIT compilation
-    /// never pays for statements this short.
+    /// Applies the limits and settings to a transaction. READ COMMITTED is set so that a statement sees the committed
+    /// rows after it waited for a lock, whatever the database's default is. The connection check ends a statement
+    /// within half a second after its client has gone. JIT compilation is off because it never pays for statements this
+    /// short.
     async fn apply(self, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
         tx.batch_execute(&format!(
-            "SET LOCAL transaction_isolation = 'read committed'; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; \
+            "SET LOCAL transaction_isolation = 'read committed'; \
+             SET LOCAL statement_timeout = {}; \
+             SET LOCAL lock_timeout = {}; \
              SET LOCAL idle_in_transaction_session_timeout = {}; \
              SET LOCAL client_connection_check_interval = 500; SET LOCAL jit = off",
             self.statement.as_millis(),

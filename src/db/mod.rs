@@ -1,8 +1,8 @@
-//! The only place that knows how a connection is made: address, TLS, timeouts, the settings of a transaction.
+//! The database: address, TLS and timeouts of a connection, the settings of a transaction, statements, the schema.
 //!
 //! Nothing here depends on session state, so it works behind a transaction-mode pooler: no startup options, unnamed
-//! statements only, settings by SET LOCAL. A connection that goes nowhere ends: connecting, waiting for the pool,
-//! TCP silence and every statement have a limit.
+//! statements only, settings by SET LOCAL. No wait is endless: connecting, the pool, TCP silence and every statement
+//! have a limit.
 
 mod limits;
 pub mod schema;
@@ -19,22 +19,22 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use limits::Limits;
-pub use statement::{Listed, Statement, Template, Text};
 pub(crate) use statement::statements;
+pub use statement::{Listed, Statement, Template, Text};
 
 use crate::error::Error;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long sent data may stay unacknowledged, and how long silence may last before the peer is probed.
+/// The time after which unacknowledged data ends a connection, and after which a silent peer is probed.
 const TCP_TIMEOUT: Duration = Duration::from_secs(30);
 
 statements! {
     of schema;
-    /// The database's clock: the only one that counts.
+    /// The database's clock, which is the only one that decides anything.
     pub CLOCK() = "SELECT clock_timestamp()";
 }
 
-/// The work, the heartbeat, and one to finish the run while the others are stuck.
+/// The number of connections: for the work, for the heartbeat, and for closing the run while the others hang.
 const CONNECTIONS: usize = 3;
 
 #[derive(Args)]
@@ -59,7 +59,7 @@ pub struct Db {
 }
 
 impl Db {
-    /// Reads the address and prepares the pool; connects to nothing yet. `application` is what `pg_stat_activity` shows.
+    /// Reads the address and prepares the pool without connecting. `application` is the name in `pg_stat_activity`.
     pub fn open(args: &DatabaseArgs, application: &str) -> Result<Self, Error> {
         let (mut config, verify) =
             url::parse(&url::address(args.database_url.as_deref(), args.database_url_file.as_deref())?)?;
@@ -98,8 +98,8 @@ impl Db {
             .map_err(|error| Error::from(error).context(format_args!("cannot reach the database ({})", self.target)))
     }
 
-    /// Closes the connections that lie in the pool. What the server still does for them it gives up: see [`Limits`]. No
-    /// cancel request is sent, since poolers are known to crash on them (docs/adr/0002).
+    /// Closes the connections in the pool. The server then cancels their statements: see [`Limits`]. No cancel request
+    /// is sent, since some poolers crash on them (docs/adr/0002).
     pub fn abandon(&self) {
         self.pool.retain(|_, _| false);
     }

@@ -1,4 +1,4 @@
-//! The schema that this binary carries, and whether a database has it.
+//! The schema of this binary, and the check whether a database has it.
 //!
 //! Rule: a database is served if and only if it is ours, every migration of this binary is applied, and, where it is
 //! ahead, it does not ask for a newer binary (`rounds_schema.min_binary_schema`).
@@ -19,8 +19,8 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// All migrations of this binary, to be applied all or none, in a table of our own, so that a clinic's application may
-/// use the same tool. What a database has beyond them is left as it is.
+/// The runner of this binary's migrations, which applies all or none. It records them in a table of our own, so that a
+/// clinic's application may use the same tool. Migrations of the database that this binary does not know are ignored.
 pub fn runner() -> Runner {
     let runner = embedded::migrations::runner().set_target(Target::Latest);
     let mut runner = runner.set_grouped(true).set_abort_missing(false);
@@ -51,10 +51,7 @@ pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
     if theirs < ours {
         return Err(refuse(
             "SCHEMA_BEHIND",
-            format!(
-                "the database's schema is at version {theirs} and this binary needs {ours}: run `rounds \
-                 migrate`"
-            ),
+            format!("the database's schema is at version {theirs} and this binary needs {ours}: run `rounds migrate`"),
         ));
     }
     if oldest_served > ours {
@@ -69,7 +66,7 @@ pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is not applied yet, oldest first; asking creates nothing.
+/// The migrations that are not applied yet, oldest first. The call creates no table.
 pub async fn pending(client: &tokio_postgres::Client) -> Result<Vec<Migration>, Error> {
     let applied = match APPLIED.all(client, &[]).await {
         Err(error) if error.kind == ErrorKind::MissingTable => vec![],

@@ -1,10 +1,10 @@
 //! A statement that the program sends: its name, its text and the types of its parameters, declared together once.
 //!
-//! The file that sends a statement declares it with `statements!`, which also makes STATEMENTS, the list of that file. The
-//! lists of all files are one: `rounds statements` prints it, and the tests prepare what it prints. A list that no other
-//! takes in is dead code, which does not pass the lints.
+//! The file that sends a statement declares it with `statements!`, which also makes STATEMENTS, the list of that file.
+//! The lists of all files make one: `rounds statements` prints it, and the tests prepare every statement in it. A list
+//! that no other list includes is dead code, which does not pass the lints.
 //!
-//! The types are given with the call, so that the statement is unnamed and a transaction-mode pooler may stand between.
+//! The types are sent with the call, so that the statement is unnamed and works behind a transaction-mode pooler.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ use crate::error::Error;
 pub type Parameters<'a> = [&'a (dyn ToSql + Sync)];
 
 pub struct Statement {
-    /// Where it is declared, such as `rounds::run::fence::FENCE`.
+    /// The path of its declaration, such as `rounds::run::fence::FENCE`.
     pub name: &'static str,
     /// The types of `$1` to `$n`.
     pub types: &'static [Type],
@@ -24,9 +24,9 @@ pub struct Statement {
 }
 
 pub enum Text {
-    /// Of a statement; put together at its first use.
+    /// The text of a statement, which is built at its first use.
     Constant(LazyLock<String>),
-    /// Of a template.
+    /// The text of a template for one choice.
     Built(String),
 }
 
@@ -38,12 +38,12 @@ impl Statement {
         }
     }
 
-    /// The one row that it returns.
+    /// The one row that the statement returns; another number of rows is an error.
     pub async fn one(&self, client: &impl GenericClient, parameters: &Parameters<'_>) -> Result<Row, Error> {
         Ok(client.query_typed_one(self.text(), &self.typed(parameters)).await?)
     }
 
-    /// The row that it returns, if any.
+    /// The row that the statement returns, if any.
     pub async fn opt(&self, client: &impl GenericClient, parameters: &Parameters<'_>) -> Result<Option<Row>, Error> {
         Ok(client.query_typed_opt(self.text(), &self.typed(parameters)).await?)
     }
@@ -52,7 +52,7 @@ impl Statement {
         Ok(client.query_typed(self.text(), &self.typed(parameters)).await?)
     }
 
-    /// Returns how many rows it changed.
+    /// Executes the statement and returns the number of changed rows.
     pub async fn execute(&self, client: &impl GenericClient, parameters: &Parameters<'_>) -> Result<u64, Error> {
         Ok(client.execute_typed(self.text(), &self.typed(parameters)).await?)
     }
@@ -63,12 +63,12 @@ impl Statement {
     }
 }
 
-/// A statement whose text depends on a choice, such as the condition of a rule. The types do not.
+/// A statement whose text depends on a choice, such as the condition of a rule. The types of its parameters do not.
 pub struct Template<A: 'static> {
     pub name: &'static str,
     pub types: &'static [Type],
     pub text: fn(&A) -> String,
-    /// Every choice where they can be counted, else an example. They are what the tests prepare.
+    /// Every choice if they can be counted, else an example. The tests prepare the statement of each.
     pub choices: fn() -> Vec<A>,
 }
 
@@ -78,10 +78,10 @@ impl<A> Template<A> {
     }
 }
 
-/// What a list of statements holds.
+/// An entry of a list of statements.
 pub enum Listed {
     One(&'static dyn Declared),
-    /// Those of another file.
+    /// The list of another file.
     All(&'static [Listed]),
 }
 
@@ -89,7 +89,7 @@ pub enum Listed {
 pub trait Declared: Sync {
     fn name(&self) -> &'static str;
     fn types(&self) -> &'static [Type];
-    /// Its text; of a template, one for each choice.
+    /// The text of a statement, or the texts of a template: one for each choice.
     fn texts(&self) -> Vec<String>;
 }
 
@@ -121,8 +121,9 @@ impl<A> Declared for Template<A> {
     }
 }
 
-/// Declares a statement as `NAME(TYPE, ...) = text;`, and a template as `NAME[choice: Type = choices](TYPE, ...) = text;`. The
-/// types are those of `Type`; of a template `choice` is a reference. `of file, ...;` takes in the lists of other files.
+/// Declares a statement as `NAME(TYPE, ...) = text;`, and a template as `NAME[choice: Type = choices](TYPE, ...) =
+/// text;`. The types are the constants of `Type`; in a template's text `choice` is a reference. `of file, ...;`
+/// includes the lists of other files.
 macro_rules! statements {
     (@one $(#[$attribute:meta])* $visible:vis $name:ident($($type:ident),*) = $text:expr) => {
         $(#[$attribute])*
@@ -132,7 +133,8 @@ macro_rules! statements {
             text: $crate::db::Text::Constant(::std::sync::LazyLock::new(|| String::from($text))),
         };
     };
-    (@one $(#[$attribute:meta])* $visible:vis $name:ident[$choice:ident: $of:ty = $choices:expr]($($type:ident),*) = $text:expr) => {
+    (@one $(#[$attribute:meta])* $visible:vis $name:ident[$choice:ident: $of:ty = $choices:expr]
+     ($($type:ident),*) = $text:expr) => {
         $(#[$attribute])*
         $visible static $name: $crate::db::Template<$of> = $crate::db::Template {
             name: concat!(module_path!(), "::", stringify!($name)),
@@ -147,7 +149,7 @@ macro_rules! statements {
         $($crate::db::statements!(
             @one $(#[$attribute])* $visible $name $([$choice: $of = $choices])? ($($type),*) = $text
         );)*
-        /// Every statement of this file, and of those below.
+        /// Every statement of this file and of the files that it includes.
         pub static STATEMENTS: &[$crate::db::Listed] = &[
             $($crate::db::Listed::All($file::STATEMENTS),)*
             $($crate::db::Listed::One(&$name),)*

@@ -1,4 +1,4 @@
-//! TLS to the server, as libpq's sslmode means it.
+//! TLS to the server, with the meaning of libpq's sslmode.
 
 use std::fs;
 use std::path::Path;
@@ -13,13 +13,14 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use super::url::configuration;
 use crate::error::Error;
 
-/// As libpq: `verify-full` checks authority and name; with a root certificate given, `prefer` and `require` check the
-/// authority; else they encrypt and trust whoever answers.
+/// The configuration follows libpq: `verify-full` checks authority and name; with a root certificate given, `prefer`
+/// and `require` check the authority; without one they encrypt and trust any server.
 pub fn tls_config(verify: bool, root_cert: Option<&Path>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let authority = match root_cert {
         Some(path) => {
-            Some(read_roots(path).map_err(|why| configuration(format!("PGSSLROOTCERT {}: {why}", path.display())))?)
+            let roots = read_roots(path);
+            Some(roots.map_err(|fault| configuration(format!("PGSSLROOTCERT {}: {fault}", path.display())))?)
         }
         None if verify => Some(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()),
         None => None,
@@ -52,7 +53,7 @@ fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     if roots.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(roots) }
 }
 
-/// What `prefer` and `require` mean: any name, and any authority where none is given.
+/// The verifier of `prefer` and `require`: it accepts any name, and any authority if none is given.
 #[derive(Debug)]
 struct AnyName {
     authority: Option<Arc<WebPkiServerVerifier>>,

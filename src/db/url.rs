@@ -1,4 +1,4 @@
-//! The address of the database: where it comes from, and what of it may be shown.
+//! The address of the database: its source, its parsing, and the part of it that may be shown.
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub fn parse(address: &str) -> Result<(Config, bool), Error> {
     if config.get_hosts().is_empty() {
         return Err(configuration("the database URL names no host"));
     }
-    // The driver ends the password at the first @; what is left of it would stand where the host is shown.
+    // The driver ends the password at the first @, so the rest of the password would be shown as the host.
     let odd_host =
         config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains(['@', ':', ' '])));
     if odd_host || config.get_dbname().is_some_and(|name| name.contains(['@', ':'])) {

@@ -1,4 +1,4 @@
-//! The jobs: a folder each, none knows another. The table below registers them.
+//! The jobs, one folder each. No job imports another. The table below registers them.
 
 use clap::{Args, Subcommand};
 
@@ -9,10 +9,9 @@ use crate::output::metrics::Metrics;
 use crate::run::{self, Job, JobArgs};
 use crate::schedule;
 
-/// Registers jobs, each as `folder::Type;`, or `folder::Type, mode file::Mode;` where an option makes an operator command
-/// of it.
-/// One line gives the module, the sub-command, the dispatch and the statements. It does not compile where the job has no
-/// row in the schedule.
+/// Registers jobs, each as `folder::Type;`, or as `folder::Type, mode file::Mode;` if an option selects an operator
+/// command. One line declares the module, the sub-command, the dispatch and the statements. It does not compile if the
+/// job has no row in the schedule.
 macro_rules! jobs {
     ($($module:ident::$job:ident $(, mode $file:ident::$mode:ident)?;)*) => {
         $(pub mod $module;)*

@@ -1,4 +1,4 @@
-//! `rounds completions`, `rounds man`, and docs/cli.md: what the command line says of itself, in three more forms.
+//! `rounds completions`, `rounds man`, and docs/cli.md: the description of the command line in three more forms.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -60,7 +60,7 @@ pub fn man(args: &ManArgs, tree: Command) -> Exit {
     }
 }
 
-/// docs/cli.md.
+/// The text of docs/cli.md.
 fn reference(tree: &Command) -> String {
     let mut page = String::from(
         "# The command line\n\nWritten by `make docs` from the program itself; a test fails where the two differ. Exit \
@@ -87,12 +87,12 @@ fn reference(tree: &Command) -> String {
     page
 }
 
-/// The options of a run that are not those of every command.
+/// Whether an option belongs to every job, but not to every command.
 fn is_of_every_job(arg: &Arg) -> bool {
     arg.get_help_heading() == Some("Run") && !arg.is_global_set()
 }
 
-/// One command, then its own.
+/// Adds the section of a command, then those of its sub-commands.
 fn section(page: &mut String, parent: &str, command: &Command) {
     if command.get_name() == "help" {
         return;
@@ -135,7 +135,7 @@ fn table(page: &mut String, args: &[&Arg]) {
     }
 }
 
-/// Whoever reads along may have seen enough.
+/// Writes to stdout. A reader that has gone away is no error.
 fn print(bytes: &[u8]) -> Exit {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());

@@ -1,7 +1,7 @@
 //! `rounds migrate`: brings a database to this binary's schema. The migrations are in the binary; no job runs them.
 //!
-//! Safe to run again, and by several at once: an advisory lock of the session lets one work and the others wait. That
-//! lock is why this command, alone of all, needs a direct connection and not a transaction-mode pooler.
+//! Safe to run again, and by several processes at once: with an advisory lock of the session one migrates and the
+//! others wait. Because of that lock, only this command needs a direct connection instead of a transaction-mode pooler.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ statements! {
     LOCK_SCHEMA(INT8) = "SELECT pg_advisory_lock($1)";
 }
 
-/// Any fixed number: "rounds" in ASCII.
+/// The key of the advisory lock, an arbitrary number: "rounds" in ASCII.
 const LOCK: i64 = 0x0000_726f_756e_6473;
 
 /// Bring the database to this binary's schema
@@ -34,7 +34,7 @@ pub struct MigrateArgs {
     lock_wait: Duration,
 }
 
-/// The command.
+/// Executes the command.
 pub async fn command(args: &MigrateArgs, global: &GlobalArgs) -> Exit {
     if global.common.dry_run {
         error!("migrate has no --dry-run; --check lists what is pending and changes nothing");

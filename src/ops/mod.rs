@@ -1,4 +1,4 @@
-//! The operator's commands: each answers one question, or does one thing that a person has decided.
+//! The operator commands. Each answers one question, or makes one change that a person has decided.
 
 pub mod alerts;
 pub mod escalation_rules;

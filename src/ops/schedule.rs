@@ -1,4 +1,4 @@
-//! `rounds schedule`: what schedulers start, and when next. It asks no database.
+//! `rounds schedule`: lists the commands that schedulers start, and their next starts. It uses no database.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -9,10 +9,10 @@ use crate::command::listing;
 use crate::exit::Exit;
 use crate::output::{OutputArgs, stamp};
 use crate::run::CommonArgs;
-use crate::schedule::{self, Cadence, Start, ZoneArgs};
+use crate::schedule::{self, Cadence, ScheduledStart, ZoneArgs};
 
-/// Whatever is in the table comes at least so often.
-const LOOK: TimeDelta = TimeDelta::days(8);
+/// The period that is searched at once. Every command is started at least once in it.
+const SEARCH: TimeDelta = TimeDelta::days(8);
 
 /// Tell what schedulers start, and when next
 #[derive(Args, Debug)]
@@ -25,21 +25,24 @@ pub struct ScheduleArgs {
 }
 
 pub fn schedule(args: &ScheduleArgs, common: &CommonArgs, output: &OutputArgs) -> Exit {
-    let (zone, from) = (args.zone.schedule_zone, common.as_of.unwrap_or_else(today));
-    let starts: Vec<(Start, Vec<DateTime<Utc>>)> = schedule::starts()
+    let (zone, from) = (args.zone.schedule_zone, common.as_of.unwrap_or_else(process_clock));
+    let starts: Vec<(ScheduledStart, Vec<DateTime<Utc>>)> = schedule::starts()
         .map(|start| {
             let next = next(&start.cadences, zone, from, args.next.into());
             (start, next)
         })
         .collect();
-    let json = || json!({ "schedule_zone": zone.name(), "schedule": starts.iter().map(|row| shape(row, zone)).collect::<Vec<_>>() });
+    let json = || {
+        let schedule: Vec<Value> = starts.iter().map(|row| shape(row, zone)).collect();
+        json!({ "schedule_zone": zone.name(), "schedule": schedule })
+    };
     output.print(|| text(&starts, zone), json);
     Exit::Done
 }
 
-/// The plan is looked at by a person, who has a clock.
+/// The process's clock, which only selects the starts that a person is shown.
 #[expect(clippy::disallowed_methods, reason = "it decides nothing")]
-fn today() -> DateTime<Utc> {
+fn process_clock() -> DateTime<Utc> {
     Utc::now()
 }
 
@@ -48,7 +51,7 @@ fn next(cadences: &[Cadence], zone: Tz, from: DateTime<Utc>, count: usize) -> Ve
     let mut next = vec![];
     let mut since = from;
     while next.len() < count {
-        let until = since + LOOK;
+        let until = since + SEARCH;
         let mut slots: Vec<_> = cadences.iter().flat_map(|cadence| cadence.slots(zone, since, until)).collect();
         slots.sort_unstable();
         slots.dedup();
@@ -59,7 +62,7 @@ fn next(cadences: &[Cadence], zone: Tz, from: DateTime<Utc>, count: usize) -> Ve
     next
 }
 
-fn shape((start, next): &(Start, Vec<DateTime<Utc>>), zone: Tz) -> Value {
+fn shape((start, next): &(ScheduledStart, Vec<DateTime<Utc>>), zone: Tz) -> Value {
     let cadence = start.cadences[0];
     json!({
         "name": start.name,
@@ -69,12 +72,12 @@ fn shape((start, next): &(Start, Vec<DateTime<Utc>>), zone: Tz) -> Value {
         "time_zone": cadence.tz(zone).name(),
         "deadline_seconds": start.deadline.as_secs(),
         "secrets": start.secrets,
-        "only": start.stands_in.then_some("eventbridge"),
+        "only": start.is_backup.then_some("eventbridge"),
         "next": next.iter().copied().map(stamp).collect::<Vec<_>>(),
     })
 }
 
-fn text(starts: &[(Start, Vec<DateTime<Utc>>)], zone: Tz) -> String {
+fn text(starts: &[(ScheduledStart, Vec<DateTime<Utc>>)], zone: Tz) -> String {
     let cells: Vec<Vec<String>> = starts
         .iter()
         .map(|(start, next)| {
@@ -96,12 +99,12 @@ fn text(starts: &[(Start, Vec<DateTime<Utc>>)], zone: Tz) -> String {
     listing(&["name", "rounds ...", "when", "deadline", "next"], &cells, "Nothing is in the schedule.")
 }
 
-/// Wall clock, each day once.
+/// Local times, with the day where it changes.
 fn local(instants: &[DateTime<Utc>], tz: Tz) -> String {
     let local: Vec<_> = instants.iter().map(|instant| instant.with_timezone(&tz)).collect();
-    let told = local.iter().enumerate().map(|(index, at)| {
+    let texts = local.iter().enumerate().map(|(index, at)| {
         let same_day = index > 0 && local[index - 1].date_naive() == at.date_naive();
         at.format(if same_day { "%H:%M" } else { "%a %d %H:%M" }).to_string()
     });
-    told.collect::<Vec<_>>().join(" ")
+    texts.collect::<Vec<_>>().join(" ")
 }

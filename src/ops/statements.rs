@@ -1,4 +1,4 @@
-//! `rounds statements`: every statement that the program sends, as JSON. It asks no database.
+//! `rounds statements`: prints every statement that the program sends, as JSON. It uses no database.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -12,13 +12,14 @@ use crate::{clinic, command, db, jobs, ops, output, run};
 pub struct StatementsArgs {}
 
 pub fn command(_: &StatementsArgs) -> Exit {
-    let rooms = [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS, jobs::STATEMENTS, command::STATEMENTS, ops::STATEMENTS];
-    let statements: Vec<Value> = rooms.into_iter().flatten().flat_map(shapes).collect();
+    let lists =
+        [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS, jobs::STATEMENTS, command::STATEMENTS, ops::STATEMENTS];
+    let statements: Vec<Value> = lists.into_iter().flatten().flat_map(shapes).collect();
     output::print_line(&Value::from(statements).to_string());
     Exit::Done
 }
 
-/// One for each text that it can have.
+/// The JSON of an entry, one object for each text that it can have.
 fn shapes(listed: &Listed) -> Vec<Value> {
     match listed {
         Listed::All(list) => list.iter().flat_map(shapes).collect(),

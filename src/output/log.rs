@@ -1,5 +1,5 @@
-//! Logs: one line an event on stderr. Only what this crate says itself, through `tracing`: no bridge from the `log`
-//! crate, by which database drivers would print bound parameters, and with them patients' data.
+//! Logs on stderr, one line for each event. Only this crate's own `tracing` events are logged. There is no bridge from
+//! the `log` crate, because through it database drivers would print bound parameters, and with them patients' data.
 
 use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
@@ -31,7 +31,7 @@ pub enum LogLevel {
     Debug,
 }
 
-/// Starts logging; called once, before anything can be logged.
+/// Starts logging. It is called once, before the first event.
 pub fn init(args: &LogArgs, default: LogLevel) {
     let level = match args.log_level.unwrap_or(default) {
         LogLevel::Error => LevelFilter::ERROR,

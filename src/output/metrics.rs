@@ -1,5 +1,5 @@
-//! Metrics for CloudWatch: lines in its Embedded Metric Format on stdout, which its log agent turns into metrics. A line that
-//! cannot be written changes no outcome.
+//! Metrics for CloudWatch: lines in its Embedded Metric Format on stdout, which its log agent turns into metrics. A
+//! line that cannot be written changes no outcome.
 
 use std::io::Write;
 
@@ -14,7 +14,8 @@ pub struct MetricsArgs {
     #[arg(long, global = true, env = "ROUNDS_METRICS", value_enum)]
     pub metrics: Option<Format>,
     /// The namespace of the metrics
-    #[arg(long, global = true, env = "ROUNDS_METRICS_NAMESPACE", value_name = "NAME", default_value = "HMS/CronJobs", value_parser = namespace)]
+    #[arg(long, global = true, env = "ROUNDS_METRICS_NAMESPACE", value_name = "NAME")]
+    #[arg(default_value = "HMS/CronJobs", value_parser = namespace)]
     pub metrics_namespace: String,
 }
 
@@ -26,10 +27,10 @@ pub enum Format {
 
 /// The metrics of one job.
 pub struct Metrics {
-    /// As in the schedule.
+    /// The name in the schedule.
     pub job: String,
     pub healthy: bool,
-    /// Duration in milliseconds, items processed, items failed; of a run.
+    /// Duration in milliseconds, items processed and items failed of a run.
     pub run: Option<[u64; 3]>,
 }
 
@@ -57,7 +58,7 @@ impl Metrics {
 }
 
 impl MetricsArgs {
-    /// Writes them, where they are wanted.
+    /// Writes the metrics if --metrics is given.
     pub fn write(&self, metrics: &[Metrics]) {
         if self.metrics.is_none() {
             return;
@@ -69,13 +70,13 @@ impl MetricsArgs {
     }
 }
 
-/// A metric is of the moment in which it is published, also where no database was reached.
+/// The instant of publication, which is needed even if no database was reached.
 #[expect(clippy::disallowed_methods, reason = "it decides nothing")]
 fn published() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// What CloudWatch takes.
+/// Parses a namespace that CloudWatch accepts.
 fn namespace(text: &str) -> Result<String, String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
     let good = (1..=255).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with(':');

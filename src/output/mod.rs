@@ -1,4 +1,4 @@
-//! The one final report on stdout: text when a person looks, JSON when a program does.
+//! The one final report on stdout: text on a terminal, JSON for a program.
 
 pub mod log;
 pub mod metrics;
@@ -24,17 +24,17 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Whether colours are wanted on stdout: by a person at a terminal who has not said NO_COLOR.
+/// Whether stdout gets colours: it is a terminal, and NO_COLOR is not set.
 pub fn colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
 }
 
-/// An instant as reports write it.
+/// The text of an instant in a report.
 pub fn stamp(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A length of time as people say it, in seconds below two minutes, else in minutes, hours or days.
+/// The text of a duration: seconds below two minutes, else minutes, hours or days.
 pub fn span(time: TimeDelta) -> String {
     let time = time.max(TimeDelta::zero());
     match time.num_seconds() {
@@ -50,13 +50,13 @@ impl OutputArgs {
         self.output.unwrap_or(if std::io::stdout().is_terminal() { OutputFormat::Text } else { OutputFormat::Json })
     }
 
-    /// Writes something as it is.
+    /// Writes bytes unchanged.
     pub fn raw(&self, bytes: &[u8]) {
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
     }
 
-    /// Writes the report. A reader that has gone away changes no outcome: the work is done and recorded.
+    /// Writes the report. A reader that has gone away changes no outcome, because the work is done and recorded.
     pub fn print(&self, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) {
         let report = match self.resolve() {
             OutputFormat::Text => text(),

@@ -1,13 +1,13 @@
-//! Rows for a person to read: under their names, numbers to the right, a colour where a word means one.
+//! Tables for a person: a header, numbers aligned to the right, and colours for certain words.
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table};
 
-/// What a table looks like.
+/// The style of a table.
 #[derive(Clone, Copy)]
 pub struct Style {
     pub colour: bool,
-    /// No wider than the terminal, if there is one: longer cells are broken. Else as wide as its rows.
+    /// Whether the table is at most as wide as the terminal, so that longer cells are broken.
     pub fit: bool,
 }
 
@@ -30,7 +30,7 @@ pub fn lines(names: &[&str], rows: &[Vec<String>], style: Style) -> Vec<String> 
         let index = column.index;
         column.set_padding((1, u16::from(index + 1 == names.len())));
         if index == 0 {
-            // What a row is known by is there to be copied.
+            // The first column is never broken, because a person copies it.
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
         let numbers = rows.iter().all(|row| is_number(&row[index]));

@@ -1,4 +1,4 @@
-//! The options that every command has, and those that every job has besides.
+//! The options of every command, and the additional options of every job.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
-/// Where effects at another time than the database's are allowed: tests, the demo, a replay.
+/// The variable that allows effects at an instant other than the database's: for tests, the demo and a replay.
 const ALLOW_AS_OF: &str = "ROUNDS_ALLOW_AS_OF";
 const MAX_ITEMS: u32 = 100_000;
 const LEASE: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
@@ -33,10 +33,12 @@ pub struct CommonArgs {
     #[arg(long, global = true, env = "ROUNDS_AS_OF", value_name = "INSTANT", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
     /// The user who starts it by hand: recorded with the run, which is manual then, and in what it writes
-    #[arg(long, global = true, env = "ROUNDS_ACTOR", value_name = "USER_ID", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, global = true, env = "ROUNDS_ACTOR", value_name = "USER_ID")]
+    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
     #[serde(skip)]
     pub actor: Option<i64>,
-    /// Effects at another time are what this run is for; no option says so, only code that owns its database.
+    /// Effects at another instant are the purpose of this run. Only code that owns its database sets it; no option
+    /// does.
     #[arg(skip)]
     #[serde(skip)]
     replay: bool,
@@ -46,7 +48,7 @@ pub struct CommonArgs {
 #[derive(Args, Clone, Debug, Serialize)]
 #[command(next_help_heading = "Run")]
 pub struct RunArgs {
-    /// Given before or behind the job's name; the rest stands behind it.
+    /// These options stand before or behind the job's name; the options below stand behind it.
     #[arg(skip)]
     #[serde(flatten)]
     pub common: CommonArgs,
@@ -55,19 +57,23 @@ pub struct RunArgs {
     #[serde(skip)]
     pub lease: Duration,
     /// How many times a transaction is tried when the connection or the server fails
-    #[arg(long, env = "ROUNDS_ATTEMPTS", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[arg(long, env = "ROUNDS_ATTEMPTS", value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=20))]
     #[serde(skip)]
     pub attempts: u32,
     /// The wait before the second try; it doubles with each
-    #[arg(long, env = "ROUNDS_RETRY_DELAY", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ROUNDS_RETRY_DELAY", value_name = "DURATION", default_value = "5s")]
+    #[arg(value_parser = humantime::parse_duration)]
     #[serde(skip)]
     pub retry_delay: Duration,
     /// The brake: when more than this many items are due, change nothing and exit 5 [default: 100000, or the job's own]
-    #[arg(long, env = "ROUNDS_MAX_ITEMS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, env = "ROUNDS_MAX_ITEMS", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_items: Option<u32>,
     /// How many rows one transaction changes
-    #[arg(long, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    #[arg(long, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=5000))]
     pub batch_rows: u32,
     /// Who started the run, for the record
     #[arg(long, env = "ROUNDS_SOURCE", value_enum, default_value_t = Source::Manual)]
@@ -91,7 +97,7 @@ pub struct RunArgs {
     pub partial_ok: bool,
 }
 
-// A job's own options, and those that every job has. A doc comment would become the help of each job.
+// A job's own options, and the options of every job. A doc comment would become the help of each job.
 #[derive(Args)]
 pub struct JobArgs<J: Args> {
     #[command(flatten)]
@@ -124,7 +130,7 @@ impl Source {
 }
 
 impl CommonArgs {
-    /// Refuses effects at a time that is not now, where nobody allowed them.
+    /// Refuses effects at an instant other than now, unless they are allowed.
     pub fn check(&self) -> Result<(), Error> {
         let allowed = self.replay || std::env::var(ALLOW_AS_OF).is_ok_and(|value| value == "1");
         if self.as_of.is_some() && !self.dry_run && !allowed {
@@ -139,7 +145,7 @@ impl CommonArgs {
 }
 
 impl RunArgs {
-    /// The defaults, and what the environment says.
+    /// The defaults and the values of the environment.
     #[cfg(feature = "demo")]
     pub fn with_defaults(common: CommonArgs) -> Self {
         let matches = Self::augment_args(clap::Command::new("run")).get_matches_from(["run"]);
@@ -147,19 +153,19 @@ impl RunArgs {
         Self { common, ..args }
     }
 
-    /// The same options, as a scheduler would have given them at that instant. Only for a database of one's own.
+    /// These options as a scheduler would have given them at that instant. Only for a database that the caller owns.
     #[cfg(feature = "demo")]
     pub fn replay(&self, instant: DateTime<Utc>) -> Self {
         let common = CommonArgs { as_of: Some(instant), replay: true, ..self.common.clone() };
         Self { common, scheduled_for: Some(instant), source: Source::Cron, ..self.clone() }
     }
 
-    /// The source to be recorded: a run in the name of a person is manual.
+    /// The source to be recorded. A run with an actor is manual.
     pub fn recorded_source(&self) -> Source {
         if self.common.actor.is_some() { Source::Manual } else { self.source }
     }
 
-    /// How many items may be due, for a job that has no measure of its own.
+    /// The number of items that may be due, for a job that has no limit of its own.
     pub fn brake(&self) -> u32 {
         self.max_items.unwrap_or(MAX_ITEMS)
     }

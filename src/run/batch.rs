@@ -1,9 +1,10 @@
 //! One loop over the ids that are due: batches, isolation of a poison row, dry run.
 //!
 //! Each batch is one fenced transaction. When the database refuses a row, the batch is halved until that row is alone;
-//! it is recorded, and the others go through. Every id is tried once a pass, so the loop ends.
+//! it is recorded, and the other rows are applied. Every id is tried once in each pass, so the loop ends.
 //!
-//! An id that somebody else holds is left to the next run. Where that is a week away, it gets a second pass that waits.
+//! An id that is locked by another session is left to the next run. A job that runs weekly uses a second pass, which
+//! waits for the locks.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -19,20 +20,21 @@ use super::job::{Run, WriteOptions};
 use super::report::NotDone;
 use crate::error::{Error, ErrorKind};
 
-/// So many batches that met a lock, with none that went through between, mean that it is no single row. Halving the
-/// largest batch down to one row takes 13.
+/// The number of locked batches in a row, with no applied batch between them, from which more than a single row must be
+/// locked. Halving the largest batch down to one row takes 13.
 const LOCKED_IN_A_ROW: u32 = 16;
-/// How long the second pass waits for each row, and for how many rows in vain.
+/// The wait of the second pass for each row.
 const SECOND_PASS_WAIT: Duration = Duration::from_secs(5);
+/// The number of rows that the second pass finds locked before it gives up.
 const SECOND_PASS_LOCKED_MAX: usize = 16;
 
 /// The key of an item.
 pub trait Id: Copy + PartialEq + Display + Serialize + Sync {
-    /// The keys of a batch that a column of its statement's row names.
+    /// The keys of a batch that are in a column of the statement's row.
     fn named(batch: &[Self], row: &Row, column: &str) -> Vec<Self>;
 }
 
-/// The key of a row that is there already.
+/// The key of an existing row.
 pub trait Key: Id + ToSql + FromSqlOwned {}
 
 impl Key for i64 {}
@@ -45,19 +47,19 @@ impl<K: Key> Id for K {
     }
 }
 
-/// The ids to apply, and the kind of thing that they name.
+/// The ids to apply, and the kind of item that they identify.
 pub struct Batch<'a, I> {
     pub entity: &'static str,
     pub ids: &'a [I],
 }
 
-/// The columns `locked` and `changed` of a statement's row, in SQL. `ids` is the parameter with the batch, `locked` the CTE
-/// of the rows that could be locked, `done` the CTE of those that were changed, `table` the table of both.
+/// The columns `locked` and `changed` of a statement's row, in SQL. `ids` is the parameter with the batch, `locked` the
+/// CTE of the rows that could be locked, `done` the CTE of the rows that were changed, `table` the table of both.
 pub fn skipped_columns(ids: &str, locked: &str, done: &str, table: &str) -> String {
     format!(include_str!("skipped_columns.part.sql"), ids = ids, locked = locked, done = done, table = table)
 }
 
-/// What a statement does about rows that somebody else holds.
+/// The behaviour of a statement at rows that another session has locked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum LockMode {
     Skip,
@@ -67,7 +69,7 @@ pub enum LockMode {
 impl LockMode {
     pub const ALL: [Self; 2] = [Self::Skip, Self::Wait];
 
-    /// Behind FOR NO KEY UPDATE.
+    /// The words that follow FOR NO KEY UPDATE.
     pub fn sql(self) -> &'static str {
         match self {
             Self::Skip => "SKIP LOCKED",
@@ -77,13 +79,13 @@ impl LockMode {
 }
 
 /// The ids that a statement did not skip.
-pub fn done<I: Id>(ids: &[I], row: &Row) -> Vec<I> {
+pub fn applied_ids<I: Id>(ids: &[I], row: &Row) -> Vec<I> {
     let [locked, changed] = ["locked", "changed"].map(|column| I::named(ids, row, column));
     ids.iter().copied().filter(|id| !locked.contains(id) && !changed.contains(id)).collect()
 }
 
-/// Applies `statement` to all ids, each batch in a fenced transaction of its own. It returns one row: the ids that it
-/// skipped in the arrays `locked` and `changed`, and counts, which `count` adds up once they are committed.
+/// Applies `statement` to all ids, each batch in a fenced transaction of its own. The statement returns one row: the
+/// ids that it skipped, in the arrays `locked` and `changed`, and counts, which `count` adds up after the commit.
 pub async fn apply<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
@@ -100,8 +102,8 @@ pub async fn apply<I: Id>(
     outcome
 }
 
-/// The same for a job whose next run is far: an id that was locked is tried once more, alone, and waited for. Returns the
-/// ids that are locked still.
+/// Applies `statement` to all ids like `apply`, for a job whose next run is days away: a locked id is tried a second
+/// time, alone, in a statement that waits for the lock. Returns the ids that are still locked.
 pub async fn apply_twice<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
@@ -126,7 +128,7 @@ pub async fn apply_twice<I: Id>(
     outcome.map(|()| skipped.locked)
 }
 
-/// The second pass, an id at a time. Where many rows are held, it gives up on those that are left.
+/// The second pass, one id at a time. It gives up on the remaining ids when many rows are locked.
 async fn second_pass<I: Id>(
     run: &Run,
     batch: Batch<'_, I>,
@@ -153,7 +155,8 @@ async fn second_pass<I: Id>(
 #[derive(Clone, Copy)]
 pub struct Rehearsal<'a> {
     pub tx: &'a Transaction<'a>,
-    /// Whether a later step has to see what is changed. Else it is undone at once, and nobody waits for its locks.
+    /// Whether a later step has to see the changes. Otherwise they are undone at once, so that nobody waits for their
+    /// locks.
     pub keep: bool,
 }
 
@@ -180,7 +183,7 @@ pub async fn apply_in_savepoints<I: Id>(
     outcome
 }
 
-/// The ids that were not done: those of the report, and those that somebody else holds.
+/// The items that were not done: the report's counts, and the ids that another session has locked.
 struct Skipped<'a, I> {
     not_done: &'a mut NotDone,
     locked: Vec<I>,
@@ -201,8 +204,8 @@ async fn for_each_batch<I: Id>(
 ) -> Result<(), Halt> {
     let entity = batch.entity;
     let mut locked_in_a_row = 0;
-    let mut todo: Vec<&[I]> = batch.ids.chunks(run.batch_rows()).rev().collect();
-    while let Some(ids) = todo.pop() {
+    let mut pending: Vec<&[I]> = batch.ids.chunks(run.batch_rows()).rev().collect();
+    while let Some(ids) = pending.pop() {
         let what = format!("changing {} {entity}(s) from id {}", ids.len(), ids[0]);
         match execute(&what, ids).await {
             Ok(row) => {
@@ -210,7 +213,7 @@ async fn for_each_batch<I: Id>(
                 count(ids, &row);
                 record_skipped(run, Batch { entity, ids }, &row, skipped);
             }
-            // Not a row: a table, or all there is.
+            // More than a row is locked: a table, or all rows.
             Err(Halt::Failed(error)) if error.kind == ErrorKind::Locked && locked_in_a_row >= LOCKED_IN_A_ROW => {
                 return Err(error.context("nothing could be locked any more; the next run does the rest").into());
             }
@@ -224,7 +227,7 @@ async fn for_each_batch<I: Id>(
                 _ => {
                     locked_in_a_row += u32::from(error.kind == ErrorKind::Locked);
                     let (first, second) = ids.split_at(ids.len() / 2);
-                    todo.extend([second, first]);
+                    pending.extend([second, first]);
                 }
             },
             Err(halt) => return Err(halt),
@@ -233,8 +236,8 @@ async fn for_each_batch<I: Id>(
     Ok(())
 }
 
-/// Counts the ids of a batch that were no longer due, keeps those that somebody else holds, and says at debug level what
-/// became of each.
+/// Counts the ids of a batch that were no longer due, keeps the locked ids, and logs the outcome of each id at debug
+/// level.
 fn record_skipped<I: Id>(run: &Run, batch: Batch<'_, I>, row: &Row, skipped: &mut Skipped<'_, I>) {
     let Batch { entity, ids } = batch;
     let [locked, changed] = ["locked", "changed"].map(|column| I::named(ids, row, column));

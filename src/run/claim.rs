@@ -1,8 +1,8 @@
 //! The claim: the run's row is the lock of its lane.
 //!
 //! Rule: a lane is held if and only if a row of it is RUNNING; it is lost if and only if that row's heartbeat is older
-//! than the lease, or it is 30 s past its deadline. A claim that meets a lost row locks it FOR UPDATE, so it waits for a
-//! transaction behind the fence, and none begins after it.
+//! than the lease, or the row is 30 s past its deadline. A claim that meets a lost row locks it FOR UPDATE, so it waits
+//! for a fenced transaction that is in progress, and no other can begin.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::close::Closing;
 use super::code::ALREADY_RUNNING;
-use super::failure_notice::{self, Ending};
+use super::failure_notice::{self, RunResult};
 use super::fence::LOCK_RUN;
 use super::limits::{STATUS_LOCK, limits};
 use crate::db::{Db, statements};
@@ -24,16 +24,18 @@ use crate::error::{Error, ErrorKind};
 statements! {
     INSERT_RUN(UUID, TEXT, TEXT, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT, TEXT, JSONB, TEXT, TEXT, INT8, INT8) =
         include_str!("insert_run.sql");
-    HOLDER(TEXT, TEXT, INT8, UUID) = format!(include_str!("holder.sql"), lost = lost("r", "GREATEST($3, r.lease_ms)"));
+    HOLDER(TEXT, TEXT, INT8, UUID) =
+        format!(include_str!("holder.sql"), loss_reason = loss_reason("r", "GREATEST($3, r.lease_ms)"));
     RECENTLY_DONE(TEXT, TEXT, INT8) = include_str!("recently_done.sql");
 }
 
-/// Why a run `r` that is RUNNING has lost its lane, or NULL; `lease` is its lease in milliseconds, in SQL.
-pub fn lost(run: &str, lease: &str) -> String {
-    format!(include_str!("lost.part.sql"), run = run, lease = lease)
+/// The reason, in SQL, for which a RUNNING run has lost its lane, or NULL. `run` is the alias of its row, `lease` an
+/// expression for its lease in milliseconds.
+fn loss_reason(run: &str, lease: &str) -> String {
+    format!(include_str!("loss_reason.part.sql"), run = run, lease = lease)
 }
 
-/// What a run's row says from the beginning.
+/// The values of a run's row when it is inserted.
 #[derive(Clone, Copy)]
 pub struct Claim<'a> {
     pub id: Uuid,
@@ -46,19 +48,19 @@ pub struct Claim<'a> {
     pub lease: Duration,
     pub host: &'a str,
     pub metadata: &'a Value,
-    /// Not to be taken where a run of the lane succeeded so short a time ago.
+    /// The lane is not taken if a run of it succeeded at most this long ago.
     pub unless_succeeded_within: Option<Duration>,
 }
 
-/// What became of a claim.
+/// The outcome of a claim.
 pub enum Claimed {
-    /// The lane is ours; the instant is the database's.
+    /// This run holds the lane; the instant is the database's.
     Held(DateTime<Utc>),
-    /// Another live run holds it; a SKIPPED row says so.
+    /// Another live run holds the lane; a SKIPPED row records it.
     Busy(Uuid),
-    /// A dead run holds it and cannot be moved away; a FAILED row says so.
+    /// A dead run holds the lane, and its row is locked, so it cannot be taken over; a FAILED row records it.
     Blocked(Uuid),
-    /// A run has done it already, or was stopped by its brake; a SKIPPED row says so.
+    /// A recent run succeeded or was stopped by its brake; a SKIPPED row records it.
     RecentlyDone(RecentlyDone),
 }
 
@@ -70,8 +72,7 @@ pub struct RecentlyDone {
 }
 
 impl RecentlyDone {
-    /// Code and message.
-    pub fn why(self) -> (&'static str, String) {
+    pub fn code_and_message(self) -> (&'static str, String) {
         let run = self.run;
         match self.succeeded {
             true => ("SUCCEEDED_LATELY", format!("run {run} succeeded lately enough")),
@@ -83,11 +84,11 @@ impl RecentlyDone {
 }
 
 impl Claim<'_> {
-    /// Takes the lane. Asking again with the same id after a lost reply finds the row that is there.
+    /// Takes the lane. A second call with this id, after a lost reply, finds the row of the first.
     pub async fn take(&self, db: &Db) -> Result<Claimed, Error> {
         let limits = limits(self.lease).with_lock(STATUS_LOCK);
         let mut client = db.client().await?;
-        // Runs that end at this very moment make it look again; it does not look without end.
+        // A holder that ends at this moment makes another attempt necessary; the number of attempts is limited.
         for _ in 0..10 {
             let tx = limits.begin(&mut client).await?;
             let blocked = match self.try_take(&tx).await {
@@ -96,14 +97,14 @@ impl Claim<'_> {
                     tx.commit().await?;
                     return Ok(claimed);
                 }
-                Err(Refused::Blocked(holder)) => holder,
-                Err(Refused::Failed(error)) => return Err(error),
+                Err(ClaimError::HolderLocked(holder)) => holder,
+                Err(ClaimError::Failed(error)) => return Err(error),
             };
             tx.rollback().await?;
             let tx = limits.begin(&mut client).await?;
-            let why = ("TAKEOVER_BLOCKED", format!("run {blocked} is dead, but its row is locked"));
-            if self.insert(&tx, "FAILED", Some(&why)).await?.is_some() {
-                failure_notice::stage(&tx, self.id, Ending::Failed).await?;
+            let error = ("TAKEOVER_BLOCKED", format!("run {blocked} is dead, but its row is locked"));
+            if self.insert(&tx, "FAILED", Some(&error)).await?.is_some() {
+                failure_notice::stage(&tx, self.id, RunResult::Failed).await?;
             }
             tx.commit().await?;
             return Ok(Claimed::Blocked(blocked));
@@ -111,14 +112,14 @@ impl Claim<'_> {
         Err(Error::new("CLAIM_CONTENDED", ErrorKind::Other, "the lane changes hands faster than it can be taken"))
     }
 
-    /// One look at the lane. Nothing comes back where its holder is gone by now.
-    async fn try_take(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, Refused> {
-        if let Some(claimed) = self.hold(tx).await? {
+    /// One attempt to take the lane. Returns None if its holder has ended meanwhile.
+    async fn try_take(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, ClaimError> {
+        if let Some(claimed) = self.take_if_free(tx).await? {
             return Ok(Some(claimed));
         }
         let Some(holder) = self.holder(tx).await? else { return Ok(None) };
         if holder.id == self.id {
-            // An earlier attempt of ours, whose reply was lost.
+            // This run's row of an earlier attempt, whose reply was lost.
             return match holder.status.as_str() {
                 "RUNNING" => Ok(Some(Claimed::Held(holder.started_at))),
                 "SKIPPED" => {
@@ -128,15 +129,15 @@ impl Claim<'_> {
             };
         }
         if holder.lost.is_none() {
-            let why = (ALREADY_RUNNING, format!("run {} on {} is at work", holder.id, holder.host));
-            self.insert(tx, "SKIPPED", Some(&why)).await?;
+            let error = (ALREADY_RUNNING, format!("run {} on {} is at work", holder.id, holder.host));
+            self.insert(tx, "SKIPPED", Some(&error)).await?;
             return Ok(Some(Claimed::Busy(holder.id)));
         }
         match LOCK_RUN.opt(tx, &[&holder.id]).await {
-            Err(error) if error.kind == ErrorKind::Locked => return Err(Refused::Blocked(holder.id)),
+            Err(error) if error.kind == ErrorKind::Locked => return Err(ClaimError::HolderLocked(holder.id)),
             row => row?,
         };
-        // It may have come back to life while we waited for its row.
+        // The holder may have sent a heartbeat while this run waited for its row.
         match self.holder(tx).await? {
             Some(Holder { id, lost: Some(lost), .. }) if id == holder.id => Ok(self.take_over(tx, id, &lost).await?),
             _ => Ok(None),
@@ -144,32 +145,32 @@ impl Claim<'_> {
     }
 
     async fn take_over(&self, tx: &Transaction<'_>, id: Uuid, lost: &str) -> Result<Option<Claimed>, Error> {
-        let why =
+        let reason =
             if lost == "LEASE_EXPIRED" { "it gave no sign of life for a lease" } else { "it was past its deadline" };
-        let message = format!("taken over by run {}: {why}", self.id);
+        let message = format!("taken over by run {}: {reason}", self.id);
         let closing = Closing {
             taken_over_by: Some(self.id),
-            ..Closing::without_work(id, "FAILED", (lost, &message), Ending::Failed)
+            ..Closing::without_work(id, "FAILED", (lost, &message), RunResult::Failed)
         };
         if closing.close(tx).await?.is_none() {
             return Ok(None);
         }
         warn!(taken_over = %id, error_code = lost, "a dead run held the lane; taking over");
-        self.hold(tx).await
+        self.take_if_free(tx).await
     }
 
-    /// Takes the lane where it is free. With it in hand, so that no other run can succeed between the look and the claim,
-    /// looks whether it was done lately.
-    async fn hold(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, Error> {
+    /// Takes the lane if it is free, and then checks whether a recent run makes this one unnecessary. The check follows
+    /// the claim, so that no other run can succeed between the two.
+    async fn take_if_free(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, Error> {
         let Some(started) = self.insert(tx, "RUNNING", None).await? else { return Ok(None) };
         let Some(done) = self.recently_done(tx).await? else { return Ok(Some(Claimed::Held(started))) };
-        let (code, why) = done.why();
-        let closing = Closing::without_work(self.id, "SKIPPED", (code, &why), Ending::Neither);
+        let (code, message) = done.code_and_message();
+        let closing = Closing::without_work(self.id, "SKIPPED", (code, &message), RunResult::NotCounted);
         closing.close(tx).await?;
         Ok(Some(Claimed::RecentlyDone(done)))
     }
 
-    /// The newest run of the lane that was lately enough for this one not to be needed.
+    /// The newest run of the lane that is recent enough to make this one unnecessary.
     pub async fn recently_done(&self, tx: &Transaction<'_>) -> Result<Option<RecentlyDone>, Error> {
         let Some(within) = self.unless_succeeded_within else { return Ok(None) };
         let row = RECENTLY_DONE.opt(tx, &[&self.job, &self.lane, &millis(within)]).await?;
@@ -216,24 +217,24 @@ impl Claim<'_> {
     }
 }
 
-/// Who holds the lane.
+/// The run that holds the lane.
 struct Holder {
     id: Uuid,
     status: String,
     host: String,
     started_at: DateTime<Utc>,
-    /// Why it holds it no longer.
+    /// The reason for which it has lost the lane.
     lost: Option<String>,
 }
 
-/// Why a look at the lane came to nothing.
-enum Refused {
+/// The reason for which an attempt to take the lane failed.
+enum ClaimError {
     /// The holder is dead, and its row is locked.
-    Blocked(Uuid),
+    HolderLocked(Uuid),
     Failed(Error),
 }
 
-impl From<Error> for Refused {
+impl From<Error> for ClaimError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }

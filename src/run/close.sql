@@ -1,9 +1,9 @@
--- Changes the status of a run that is still RUNNING. FOR UPDATE first: it waits for an effect in flight, which holds
--- the row FOR KEY SHARE; a plain UPDATE would not. Nothing comes back where the run has been taken over; else how long it
--- took, and whether the run of its lane that ended before it had failed.
+-- Changes the status of a run that is still RUNNING. It locks the row FOR UPDATE first, because that waits for a fenced
+-- transaction, which holds the row FOR KEY SHARE; a plain UPDATE would not wait. Returns the duration, and whether the
+-- previous run of the lane failed; no row if the run has been taken over.
 -- $1 id uuid · $2 status text · $3 error_code text or NULL · $4 error_message text or NULL
 -- $5 items_processed bigint · $6 items_failed bigint · $7 report jsonb or NULL, merged into the metadata
--- $8 taken_over_by, the run that takes this one over uuid or NULL
+-- $8 taken_over_by uuid or NULL, the run that takes this one over
 WITH locked AS MATERIALIZED (
     SELECT id FROM cron_job_runs WHERE id = $1 AND status = 'RUNNING' FOR UPDATE
 ),

@@ -1,6 +1,6 @@
-//! Codes in `cron_job_runs.error_code` that are read again.
+//! The codes in `cron_job_runs.error_code` that the program itself reads.
 
-/// A signal ended the run. It is no failure of the job.
+/// A signal ended the run. It does not count as a failure of the job.
 pub const INTERRUPTED: &str = "INTERRUPTED";
-/// Another run of the lane was at work. `refresh-npi --dry-run` says it too.
+/// Another run of the lane was running. `refresh-npi --dry-run` uses the code too.
 pub const ALREADY_RUNNING: &str = "ALREADY_RUNNING";

@@ -1,12 +1,13 @@
-//! Who is told when a job keeps failing.
+//! The notices to the admins when a job keeps failing, and when it works again.
 //!
-//! Rule: every active HOSPITAL_ADMIN is told if and only if a run fails, it is at least the third failure of its lane in
-//! a row (the runs that failed since the last success, but those that were interrupted), and this admin was not told of
-//! this row of failures with this error code within a day (23 hours, for a job that runs once a day); and once more when the lane
-//! succeeds, if told at all. A brake that waits for a person's word is told from the first on.
+//! Rule: every active HOSPITAL_ADMIN is notified if and only if a run fails, it is at least the third failure of its
+//! lane in a row (the runs that failed since the last success, without interrupted ones), and this admin was not
+//! notified of this streak of failures with this error code within a day (23 hours, for a job that runs once a day);
+//! and once more when the lane succeeds, if notified at all. A brake that waits for a person's decision is notified
+//! from the first failure on.
 //!
-//! The notice is staged in the transaction that closes the run, so there is none without the other. If it cannot be
-//! staged, the run is closed all the same.
+//! The notice is staged in the transaction that closes the run, so neither is committed without the other. If the
+//! notice cannot be staged, the run is closed without it.
 
 use tokio_postgres::Transaction;
 use tracing::{info, warn};
@@ -16,8 +17,8 @@ use crate::clinic::outbox;
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
 
-/// The least number of failures in a row of which the admins are told.
-pub const FAILURES_TOLD: i64 = 3;
+/// The least number of failures in a row of which the admins are notified.
+const MIN_FAILURES: i64 = 3;
 
 statements! {
     NOTIFY_FAILING(UUID, INT8, INT8) =
@@ -26,30 +27,31 @@ statements! {
         format!(include_str!("notify_recovered.sql"), failures = failures("$1"), outbox = outbox::NOTIFIED);
 }
 
-/// How a run of a lane has ended.
+/// The result of a run, as it counts for the streak of failures of its lane.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum RunResult {
     Succeeded,
     Failed,
-    /// More was due than it may do unasked, and a person has to say a word: told at once.
+    /// A failure by a brake that waits for a person's decision: the admins are notified at once.
     Braked,
-    /// Neither a success nor a failure: it was interrupted, or was not needed.
-    Neither,
+    /// The run was interrupted or not needed, so it is neither a success nor a failure.
+    NotCounted,
 }
 
-/// The join that finds the failures in a row of a lane `l`; `but` is a run that is no success yet, in SQL.
-pub fn failures(but: &str) -> String {
-    format!(include_str!("failures.part.sql"), but = but)
+/// The join that finds the failures in a row of a lane `l`. `except` is, in SQL, the id of a run whose success does not
+/// end the streak, or NULL.
+pub fn failures(except: &str) -> String {
+    format!(include_str!("failures.part.sql"), except = except)
 }
 
-/// Stages what is to be told of a run that has just been closed in this transaction.
-pub async fn stage(tx: &Transaction<'_>, run: Uuid, ending: Ending) -> Result<(), Error> {
-    if ending == Ending::Neither {
+/// Stages the notices of a run that has just been closed in this transaction.
+pub async fn stage(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result<(), Error> {
+    if result == RunResult::NotCounted {
         return Ok(());
     }
-    // Shorter than closing a run may take; with the savepoint these go too.
+    // These limits are shorter than the time for closing a run; they end with the savepoint.
     tx.batch_execute("SAVEPOINT notice; SET LOCAL statement_timeout = 2000; SET LOCAL lock_timeout = 1000").await?;
-    match insert(tx, run, ending).await {
+    match insert(tx, run, result).await {
         Ok(()) => tx.batch_execute("RELEASE SAVEPOINT notice").await?,
         Err(error) if error.kind == ErrorKind::Transient => return Err(error),
         Err(error) => {
@@ -60,11 +62,11 @@ pub async fn stage(tx: &Transaction<'_>, run: Uuid, ending: Ending) -> Result<()
     Ok(())
 }
 
-async fn insert(tx: &Transaction<'_>, run: Uuid, ending: Ending) -> Result<(), Error> {
-    let row = match ending {
-        Ending::Succeeded => NOTIFY_RECOVERED.one(tx, &[&run]).await?,
-        Ending::Braked => NOTIFY_FAILING.one(tx, &[&run, &1_i64, &FAILURES_TOLD]).await?,
-        _ => NOTIFY_FAILING.one(tx, &[&run, &FAILURES_TOLD, &FAILURES_TOLD]).await?,
+async fn insert(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result<(), Error> {
+    let row = match result {
+        RunResult::Succeeded => NOTIFY_RECOVERED.one(tx, &[&run]).await?,
+        RunResult::Braked => NOTIFY_FAILING.one(tx, &[&run, &1_i64, &MIN_FAILURES]).await?,
+        _ => NOTIFY_FAILING.one(tx, &[&run, &MIN_FAILURES, &MIN_FAILURES]).await?,
     };
     let (failures, notices): (i64, i64) = (row.get("failures"), row.get("notices"));
     if notices > 0 {

@@ -1,7 +1,7 @@
-//! The fence around every transaction that changes something, and what became of one whose COMMIT got no reply.
+//! The fencing of every transaction that changes something, and the outcome of a transaction whose COMMIT got no reply.
 //!
-//! Rule: a transaction of a run may change something if and only if it holds the run's row FOR KEY SHARE while that row is
-//! RUNNING. Every change of the row's status takes it FOR UPDATE first, so the two exclude each other.
+//! Rule: a transaction of a run may change something if and only if it holds the run's row FOR KEY SHARE while that row
+//! is RUNNING. Every change of the row's status locks it FOR UPDATE first, so the two exclude each other.
 
 use tokio_postgres::Transaction;
 use uuid::Uuid;
@@ -16,10 +16,10 @@ statements! {
     TRANSACTION_STATUS(TEXT) = "SELECT pg_xact_status($1::xid8)";
 }
 
-/// The fence; returns the transaction's id, or nothing where the run has been taken over.
+/// Fences a transaction. Returns the transaction's id, or None if the run has been taken over.
 pub async fn fence(tx: &Transaction<'_>, run: Uuid) -> Result<Option<String>, Error> {
     let row = FENCE.opt(tx, &[&run]).await.map_err(|error| {
-        // A lock on the run's own row is no matter of the rows that the run works on.
+        // A lock on the run's own row must not count as a lock on the rows of its batch.
         let error = error.context("the run's row");
         let kind = if error.kind == ErrorKind::Locked { ErrorKind::Other } else { error.kind };
         Error { kind, ..error }
@@ -28,7 +28,7 @@ pub async fn fence(tx: &Transaction<'_>, run: Uuid) -> Result<Option<String>, Er
 }
 
 /// Whether a COMMIT whose reply was lost was done. Waits on a new connection until the old transaction has ended, then
-/// asks the server's log of transactions. A guess is never made.
+/// reads its status from the server; the outcome is never guessed.
 pub async fn did_commit(db: &Db, limits: Limits, run: Uuid, xid: &str) -> Result<bool, Error> {
     let mut client = db.client().await?;
     let tx = limits.with_lock(STATUS_LOCK).begin(&mut client).await?;
@@ -38,7 +38,7 @@ pub async fn did_commit(db: &Db, limits: Limits, run: Uuid, xid: &str) -> Result
     committed.ok_or_else(unknown)
 }
 
-/// Whether a transaction committed; nothing while it is at work.
+/// Whether a transaction committed; None while it is in progress.
 pub async fn committed(tx: &Transaction<'_>, xid: &str) -> Result<Option<bool>, Error> {
     let row = TRANSACTION_STATUS.one(tx, &[&xid]).await?;
     match row.get::<_, Option<&str>>(0) {

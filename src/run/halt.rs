@@ -14,13 +14,13 @@ pub enum Halt {
     Fenced,
     /// The run's own deadline passed.
     Deadline(Duration),
-    /// No heartbeat came through for so long that others may believe this run dead.
+    /// No heartbeat succeeded for so long that other runs may consider this one dead.
     HeartbeatLost,
     /// SIGINT.
     Interrupted,
     /// SIGTERM.
     Terminated,
-    /// More was due than allowed. `news`: the admins are told at once, and not only when it keeps failing.
+    /// More was due than allowed. With `news` the admins are notified at once, and not only when it keeps failing.
     Brake { message: String, news: bool },
     /// An error.
     Failed(Error),
@@ -33,7 +33,7 @@ impl From<Error> for Halt {
 }
 
 impl Halt {
-    /// More was due than allowed: what it means, and what to do.
+    /// More was due than allowed. The message says what that means and what to do.
     pub fn brake(message: String) -> Self {
         Self::Brake { message, news: false }
     }
@@ -49,7 +49,7 @@ impl Halt {
         }
     }
 
-    /// As in `cron_job_runs.error_code`.
+    /// The code in `cron_job_runs.error_code`.
     pub fn code(&self) -> &str {
         match self {
             Self::Fenced => "FENCED",
@@ -61,7 +61,7 @@ impl Halt {
         }
     }
 
-    /// What `cron_job_runs.error_message` and the report say.
+    /// The message in `cron_job_runs.error_message` and in the report.
     pub fn message(&self) -> String {
         match self {
             Self::Fenced => "another run has taken over; this one wrote nothing after that".into(),
@@ -83,7 +83,7 @@ impl Halt {
     }
 }
 
-/// Waits until a run is told to stop.
+/// Waits until a run has to stop.
 pub async fn halted(mut stop: watch::Receiver<Option<Halt>>) -> Halt {
     match stop.wait_for(Option::is_some).await.map(|halt| halt.clone()) {
         Ok(Some(halt)) => halt,

@@ -1,4 +1,4 @@
-//! The heartbeat: the sign by which other runs know that this one is alive.
+//! The heartbeat, by which other runs know that this one is alive.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ statements! {
     BEAT(UUID) = include_str!("heartbeat.sql");
 }
 
-/// Beats every sixth of the lease, on a connection of its own that is opened at the first beat, until dropped. Sets
-/// `stop` when the run has been taken over, or when no beat has come through for two thirds of the lease.
+/// Sends a heartbeat every sixth of the lease until it is dropped, on a connection of its own that the first one opens.
+/// Sets `stop` when the run has been taken over, or when no heartbeat has succeeded for two thirds of the lease.
 pub async fn heartbeat(db: Db, run: Uuid, lease: Duration, stop: watch::Sender<Option<Halt>>) {
     let beat = lease / 6;
     let mut last = Instant::now();
@@ -38,7 +38,7 @@ pub async fn heartbeat(db: Db, run: Uuid, lease: Duration, stop: watch::Sender<O
             Ok(Err(error)) => warn!(error_code = %error.code, "heartbeat: {}", error.message),
             Err(_) => warn!(error_code = "CONNECTION", "heartbeat: no answer in time"),
         }
-        // A connection that failed, or still owes an answer, is not used again.
+        // A connection that failed, or that has not answered yet, is not used again.
         connection = None;
         if last.elapsed() > lease * 2 / 3 {
             stop.send_if_modified(|halt| {
@@ -57,7 +57,7 @@ async fn beat_once(
 ) -> Result<bool, Error> {
     let client = match connection {
         Some(client) => client,
-        // Taken out of the pool: dropping it closes it.
+        // The connection is taken out of the pool, so that dropping it closes it.
         None => connection.insert(deadpool_postgres::Object::take(db.client().await?)),
     };
     let rows = BEAT.execute(&**client, &[&run]).await?;

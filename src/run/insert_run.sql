@@ -1,9 +1,9 @@
--- Writes a run's row: the claim where it is RUNNING, else the note of a run that was not to be.
--- Nothing comes back where another run holds the lane, or where this very row is there already.
+-- Inserts a run's row: the claim of its lane with status RUNNING, else the record of a run that did not get the lane.
+-- Returns the start; no row if another run holds the lane, or if this run's row exists already.
 -- $1 id uuid · $2 job_name text · $3 lane text · $4 status text · $5 source text · $6 scheduled_for timestamptz
--- $7 deadline, milliseconds bigint · $8 host text · $9 version text · $10 metadata jsonb
--- $11 error_code text or NULL · $12 error_message text or NULL · $13 lease, milliseconds bigint
--- $14 actor, a user's id bigint or NULL
+-- $7 deadline in milliseconds bigint · $8 host text · $9 version text · $10 metadata jsonb
+-- $11 error_code text or NULL · $12 error_message text or NULL · $13 lease in milliseconds bigint
+-- $14 actor bigint or NULL, the id of a user
 INSERT INTO cron_job_runs (id, job_name, lane, status, source, scheduled_for, started_at, heartbeat_at, deadline_at,
                            lease_ms, completed_at, duration_ms, host, version, metadata, error_code, error_message,
                            actor)

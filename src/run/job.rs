@@ -1,4 +1,4 @@
-//! What a job is, and what a run offers it: the instant that decides, reading, and effects behind the fence.
+//! The interface of a job, and the run that it gets: the instant that decides what is due, reads, and fenced writes.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -19,32 +19,32 @@ use crate::db::{Db, Limits, statements};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
-/// A job: its arguments, and what it does with a run. `Serialize` gives the arguments to the run's row.
+/// A job: its arguments and its work. `Serialize` gives the arguments to the run's row.
 pub trait Job: Serialize {
     const NAME: &'static str;
     type Report: Report;
 
-    /// What may run side by side, and is judged apart.
+    /// The lane of this run. Lanes of a job may run at the same time, and each has its own health.
     fn lane(&self) -> String {
         String::new()
     }
 
-    /// Who may start it by hand.
+    /// The roles that may start it by hand.
     fn roles(&self) -> &'static [&'static str] {
         actor::SUPERVISORS
     }
 
-    /// Refuses what no single option shows to be wrong.
+    /// Refuses arguments that are wrong in combination.
     fn check(&self, _run: &RunArgs) -> Result<(), Error> {
         Ok(())
     }
 
-    /// How long this run may take, where that is not what the schedule says.
+    /// The time limit of this run, if it is not the deadline of the schedule.
     fn time_limit(&self, _tx: &Transaction<'_>) -> impl Future<Output = Result<Option<Duration>, Error>> {
         async { Ok(None) }
     }
 
-    /// Does it once. The report belongs to the runner, so that an interrupted run still tells what it did.
+    /// Does the work once. The report belongs to the runner, so that an interrupted run reports its work too.
     async fn run(&self, run: &Run, report: &mut Self::Report) -> Result<(), Halt>;
 }
 
@@ -52,17 +52,17 @@ statements! {
     INSERT_ITEM_ERRORS(UUID, TEXT, TEXT_ARRAY, TEXT, TEXT) = include_str!("insert_item_errors.sql");
 }
 
-/// The lock wait of a transaction that takes long itself.
+/// The lock wait of a transaction with `at_length`.
 const LOCK_WAIT_AT_LENGTH: Duration = Duration::from_secs(60);
 
-/// How one transaction behind the fence is run. The default: within the limits of the lease, and not after a stop.
+/// The options of one fenced transaction. The default keeps the limits of the lease, and refuses after a stop.
 #[derive(Clone, Copy, Default)]
 pub struct WriteOptions {
-    /// How long each lock is waited for, where the lease's limit is not wanted.
+    /// The wait for each lock, instead of the limit of the lease.
     pub lock_wait: Option<Duration>,
-    /// The statements take as long as the run may, and wait for locks as long as that pays.
+    /// The time limit of the run is that of each statement, and locks are waited for longer.
     pub at_length: bool,
-    /// The transaction is a last word: it is made also after the run was told to stop.
+    /// The transaction is made also after the run was stopped.
     pub after_stop: bool,
 }
 
@@ -81,7 +81,7 @@ pub struct Run {
     pub id: Uuid,
     /// The database's clock after the claim, or `--as-of`: the only time that decides what is due.
     pub now: DateTime<Utc>,
-    /// When it stops itself, at the latest.
+    /// The duration after which it stops itself.
     pub time_limit: Duration,
     pub(super) args: RunArgs,
     pub(super) db: Db,
@@ -90,7 +90,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The user who started it by hand.
+    /// The user who started the run by hand.
     pub fn actor(&self) -> Option<i64> {
         self.args.common.actor
     }
@@ -103,12 +103,12 @@ impl Run {
         self.args.batch_rows as usize
     }
 
-    /// `--max-items`, where it was given.
+    /// `--max-items`, if it was given.
     pub fn max_items(&self) -> Option<u32> {
         self.args.max_items
     }
 
-    /// How many ids a scan may return: one more than the brake allows, so that the brake can tell.
+    /// The number of ids that a scan may return: one more than the brake allows, so that the brake can be exceeded.
     pub fn scan_limit(&self) -> i64 {
         i64::from(self.args.brake()) + 1
     }
@@ -118,14 +118,14 @@ impl Run {
         let max = self.args.brake();
         let halt = || {
             Halt::brake(format!(
-                "more than {max} items are due; nothing was changed. Look at them with --dry-run --max-items N; if they \
-                 are right, run once with --max-items N"
+                "more than {max} items are due; nothing was changed. Look at them with --dry-run --max-items N; if \
+                 they are right, run once with --max-items N"
             ))
         };
         if due > max as usize { Err(halt()) } else { Ok(()) }
     }
 
-    /// The same where something has been changed already.
+    /// The brake of a later step, when something has been changed already.
     pub fn brake_after(&self, due: usize) -> Result<(), Halt> {
         let halt = |max| {
             Halt::brake(format!(
@@ -136,17 +136,17 @@ impl Run {
         self.brake(due).map_err(|_| halt(self.args.brake()))
     }
 
-    /// Ends the run here if it must end. Called between transactions.
+    /// Returns the halt if the run has to stop. Called between transactions.
     pub fn checkpoint(&self) -> Result<(), Halt> {
         self.stop.borrow().clone().map_or(Ok(()), Err)
     }
 
-    /// Waits until the run is told to stop.
+    /// Waits until the run has to stop.
     pub async fn halted(&self) -> Halt {
         halted(self.stop.clone()).await
     }
 
-    /// Reads in a read-only transaction, without the fence; tried again when the connection or the server fails.
+    /// Reads in a read-only, unfenced transaction, which is retried when the connection or the server fails.
     pub async fn read<T>(
         &self,
         what: &str,
@@ -157,15 +157,15 @@ impl Run {
             let mut client = self.db.client().await?;
             let tx = self.limits.begin_reading(&mut client).await?;
             let value = body(&tx).await?;
-            // Dropped, it is rolled back without a wait for the answer.
+            // Dropping the transaction rolls it back without a wait for the answer.
             drop(tx);
             Ok(value)
         };
         Ok(self.args.retry().run(what, read).await.map_err(|error| error.context(what))?)
     }
 
-    /// One transaction behind the fence; tried again when the connection or the server fails. In a dry run there is no
-    /// fence, and the transaction is rolled back.
+    /// Changes something in one fenced transaction, which is retried when the connection or the server fails. In a dry
+    /// run the transaction is not fenced, and it is rolled back.
     pub async fn write<T>(
         &self,
         what: &str,
@@ -180,8 +180,8 @@ impl Run {
         value.map_err(|error| error.context(what))?.ok_or(Halt::Fenced)
     }
 
-    /// One transaction outside the fence, tried once, of statements that take as long as they need: for rows that nobody
-    /// sees until a fenced transaction takes them up.
+    /// Writes in one unfenced transaction without retry; each statement may take the time limit of the run. It is for
+    /// rows that nobody sees until a fenced transaction uses them.
     pub async fn write_unfenced_once<T>(
         &self,
         what: &str,
@@ -198,7 +198,7 @@ impl Run {
         Ok(write.await.map_err(|error| error.context(what))?)
     }
 
-    /// Nothing comes back where the run has been taken over.
+    /// One attempt of `write`. Returns None if the run has been taken over.
     async fn attempt<T>(
         &self,
         limits: Limits,
@@ -218,19 +218,19 @@ impl Run {
         if error.kind != ErrorKind::Transient {
             return Err(error);
         }
-        // The reply to COMMIT was lost, and with it whether it was done.
+        // The reply to COMMIT was lost, so its outcome is unknown.
         drop(client);
         warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
-        let ask = async || fence::did_commit(&self.db, self.limits, self.id, &xid).await;
-        match self.args.retry().run("asking whether a COMMIT was done", ask).await {
+        let did_commit = async || fence::did_commit(&self.db, self.limits, self.id, &xid).await;
+        match self.args.retry().run("asking whether a COMMIT was done", did_commit).await {
             Ok(true) => Ok(Some(value)),
             Ok(false) => Err(error),
-            // Never tried again: it may have been done.
+            // The transaction may have been committed, so it is not retried.
             Err(unknown) => Err(Error { kind: ErrorKind::Other, ..unknown }),
         }
     }
 
-    /// Records items that could not be done, and why; the run goes on.
+    /// Records items that failed, and their error; the run continues.
     pub async fn items_failed<I: Display + Serialize>(
         &self,
         not_done: &mut NotDone,
@@ -253,7 +253,7 @@ impl Run {
         .map(drop)
     }
 
-    /// How often, and after which waits, something is tried again.
+    /// The number of attempts and the waits between them.
     pub fn retry(&self) -> Retry {
         self.args.retry()
     }

@@ -1,10 +1,10 @@
-//! The limits that keep everything a run does shorter than its lease.
+//! The limits that keep each transaction of a run shorter than its lease.
 
 use std::time::Duration;
 
 use crate::db::Limits;
 
-/// How long a change of a run's status waits for a transaction behind the fence.
+/// The wait of a change of a run's status for a fenced transaction.
 pub const STATUS_LOCK: Duration = Duration::from_secs(5);
 
 /// The limits of a run's transactions.

@@ -1,8 +1,8 @@
-//! What every job gets: the claim, a fence around each effect, batches, retries, a deadline, a report, an exit code.
+//! The runner of every job: the claim, fenced transactions, batches, retries, a deadline, a report, an exit code.
 //!
-//! `job` is what a job sees, `runner` carries one from claim to exit. The run's row as a lock is in `claim`, `fence`,
-//! `heartbeat` and `close`; `outcome` says how a run ended, `batch` applies ids, `report` is what comes back,
-//! `failure_notice` tells the admins when a job keeps failing.
+//! `job` is the interface of a job, `runner` takes one from the claim to the exit code. The run's row is a lock in
+//! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
+//! result on stdout, `failure_notice` notifies the admins when a job keeps failing.
 
 mod args;
 mod batch;
@@ -21,7 +21,7 @@ mod runner;
 
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration};
 pub use batch::{
-    Batch, Id, Key, LockMode, Rehearsal, apply, apply_in_savepoints, apply_twice, count, done, skipped_columns,
+    Batch, Id, Key, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
 };
 pub use claim::lost;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};

@@ -1,8 +1,8 @@
--- Tells every active HOSPITAL_ADMIN that a job keeps failing: from so many failures in a row on, once an error code and
--- day (of 23 hours: what runs daily must not miss it by a second). The notices of one streak name its first run, so what was
--- told of it can be found.
--- $1 id of the run that has just failed uuid · $2 from how many failures on bigint
--- $3 from how many failures on the job is said to keep failing, bigint; with fewer it was its brake
+-- Notifies every active HOSPITAL_ADMIN that a job keeps failing, once for each error code and day. The day has 23
+-- hours, so that a daily job does not miss it by a second. The notices of one streak name its first run, by which they
+-- are found again. Returns the number of failures in a row and of notices.
+-- $1 id of the run that has just failed uuid · $2 the least number of failures for a notice bigint
+-- $3 the least number of failures for the text "keeps failing" bigint; with fewer, the text names the brake
 WITH
 this AS MATERIALIZED (
     SELECT job_name, lane, concat_ws('-', job_name, NULLIF(lane, '')) AS name, error_code, error_message
@@ -16,28 +16,30 @@ streak AS MATERIALIZED (
 clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ),
--- The number in the key is what each was told before: of two runs that fail at the same moment one tells.
+-- The key ends with the number of earlier notices, so that of two runs that fail at the same moment only one notifies.
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel, 'JOB_FAILING' AS type,
-           'HIGH' AS priority, this.name || CASE WHEN streak.failures >= $3 THEN ' keeps failing' ELSE ' waits for your word' END
-               AS title,
+    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+           'JOB_FAILING' AS type, 'HIGH' AS priority,
+           this.name || CASE WHEN streak.failures >= $3 THEN ' keeps failing' ELSE ' waits for your word' END AS title,
            CASE WHEN streak.failures >= $3
                 THEN format('%s failed %s times consecutively. Last error: %s [%s]', this.name, streak.failures,
                             this.error_message, this.error_code)
-                ELSE format('%s was stopped by its brake: %s [%s]', this.name, this.error_message, this.error_code) END AS body,
+                ELSE format('%s was stopped by its brake: %s [%s]', this.name, this.error_message, this.error_code)
+           END AS body,
            jsonb_build_object('job', this.job_name, 'lane', this.lane, 'failures', streak.failures,
                               'error_code', this.error_code) AS metadata,
            'cron_job_run' AS entity, streak.first_run AS entity_id,
-           concat_ws(':', 'job_failing', streak.first_run, this.error_code, told.times) AS episode,
+           concat_ws(':', 'job_failing', streak.first_run, this.error_code, earlier.notices) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, clock.now AS staged_at, $1 AS run_id
     FROM this CROSS JOIN streak CROSS JOIN clock
     JOIN users u ON u.active AND u.role = 'HOSPITAL_ADMIN'
     CROSS JOIN LATERAL (
-        SELECT count(*) AS times, max(n.created_at) AS last FROM notifications n
+        SELECT count(*) AS notices, max(n.created_at) AS last_at FROM notifications n
         WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id
           AND n.metadata ->> 'error_code' = this.error_code
-    ) told
-    WHERE streak.failures >= $2 AND (told.last IS NULL OR told.last <= clock.now - interval '23 hours')
+    ) earlier
+    WHERE streak.failures >= $2
+      AND (earlier.last_at IS NULL OR earlier.last_at <= clock.now - interval '23 hours')
 ),
 {outbox}
 SELECT (SELECT failures FROM streak) AS failures, (SELECT count(*) FROM notified) AS notices

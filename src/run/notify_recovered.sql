@@ -1,4 +1,5 @@
--- Tells those who were told that a job kept failing that it works again, once.
+-- Notifies the users who got a notice that a job keeps failing that it works again, once. Returns the number of
+-- failures in a row before it and of notices.
 -- $1 id of the run that has just succeeded uuid
 WITH
 this AS MATERIALIZED (
@@ -10,10 +11,10 @@ streak AS MATERIALIZED (
     {failures}
 ),
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel, 'JOB_RECOVERED' AS type,
-           'NORMAL' AS priority, this.name || ' works again' AS title,
+    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+           'JOB_RECOVERED' AS type, 'NORMAL' AS priority, this.name || ' works again' AS title,
            format('%s works again after %s consecutive failure%s.', this.name, streak.failures,
-                                          CASE WHEN streak.failures > 1 THEN 's' END) AS body,
+                  CASE WHEN streak.failures > 1 THEN 's' END) AS body,
            jsonb_build_object('job', this.job_name, 'lane', this.lane, 'failures', streak.failures) AS metadata,
            'cron_job_run' AS entity, streak.first_run AS entity_id,
            concat_ws(':', 'job_recovered', streak.first_run) AS episode,

@@ -1,4 +1,4 @@
-//! The outcome of a run, and the writing of it to the run's row.
+//! The outcome of a run, and its record in the run's row.
 
 use std::time::Duration;
 
@@ -9,38 +9,38 @@ use uuid::Uuid;
 
 use super::args::RunArgs;
 use super::close::Closing;
-use super::failure_notice::Ending;
+use super::failure_notice::RunResult;
 use super::halt::Halt;
 use super::limits::limits;
 use crate::db::Db;
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 
-/// Closing the row may take this long in all.
+/// The time limit for closing the row, retries included.
 const CLOSING: Duration = Duration::from_secs(6);
 
-/// How a run ended, or why there was none.
+/// The end of a run, or the reason for which there was none.
 pub struct Outcome {
     pub run_id: Option<Uuid>,
     pub now: Option<DateTime<Utc>>,
     pub status: &'static str,
     pub exit: Exit,
     pub error: Option<(String, String)>,
-    /// As the run's row says.
+    /// The duration in the run's row.
     pub duration_ms: Option<u64>,
-    pub work: Work,
+    pub work: ReportedWork,
 }
 
-/// What the job did, as its report says.
+/// The work of the job, according to its report.
 #[derive(Default)]
-pub struct Work {
+pub struct ReportedWork {
     pub report: Value,
     pub processed: u64,
     pub failed: u64,
     pub sentence: Option<String>,
 }
 
-/// The row of this run, to be closed.
+/// The row of this run, which has to be closed.
 #[derive(Clone, Copy)]
 pub struct RunRow<'a> {
     pub db: &'a Db,
@@ -49,7 +49,7 @@ pub struct RunRow<'a> {
 }
 
 impl RunRow<'_> {
-    /// An outcome with nothing in it yet.
+    /// An outcome without content.
     pub fn blank(self) -> Outcome {
         let run_id = (!self.args.common.dry_run).then_some(self.id);
         Outcome {
@@ -59,26 +59,26 @@ impl RunRow<'_> {
             exit: Exit::Failed,
             error: None,
             duration_ms: None,
-            work: Work::default(),
+            work: ReportedWork::default(),
         }
     }
 
-    /// Closes the row, and returns how the run ended.
-    pub async fn close(self, worked: Result<(), &Halt>, work: Work) -> Outcome {
-        let exit = match worked {
-            // What the caller has to correct, as long as nothing is done.
+    /// Closes the row, and returns the outcome.
+    pub async fn close(self, halted: Result<(), &Halt>, work: ReportedWork) -> Outcome {
+        let exit = match halted {
+            // A mistake of the caller is a usage error only if nothing was processed.
             Err(Halt::Failed(error)) if error.kind == ErrorKind::Refused && work.processed == 0 => Exit::Usage,
             Err(halt) => halt.exit(),
             Ok(()) if work.failed > 0 && !self.args.partial_ok => Exit::Partial,
             Ok(()) => Exit::Done,
         };
-        let error = worked.err().map(|halt| (halt.code().to_owned(), halt.message()));
+        let error = halted.err().map(|halt| (halt.code().to_owned(), halt.message()));
         let status = if error.is_none() { "COMPLETED" } else { "FAILED" };
         let ended = Outcome { status, exit, error, work, ..self.blank() };
         if self.args.common.dry_run {
             return ended;
         }
-        match tokio::time::timeout(CLOSING, self.write(&ended, worked)).await {
+        match tokio::time::timeout(CLOSING, self.write(&ended, halted)).await {
             Ok(Ok(Some(duration_ms))) => Outcome { duration_ms: Some(duration_ms), ..ended },
             Ok(Ok(None)) => {
                 let error = Some((Halt::Fenced.code().to_owned(), Halt::Fenced.message()));
@@ -89,7 +89,7 @@ impl RunRow<'_> {
         }
     }
 
-    async fn write(self, ended: &Outcome, worked: Result<(), &Halt>) -> Result<Option<u64>, Error> {
+    async fn write(self, ended: &Outcome, halted: Result<(), &Halt>) -> Result<Option<u64>, Error> {
         let report = json!({ "report": ended.work.report });
         let closing = Closing {
             id: self.id,
@@ -99,11 +99,11 @@ impl RunRow<'_> {
             failed: ended.work.failed,
             report: Some(&report),
             taken_over_by: None,
-            ending: match worked {
-                Ok(()) => Ending::Succeeded,
-                Err(Halt::Brake { news: true, .. }) => Ending::Braked,
-                Err(Halt::Interrupted | Halt::Terminated) => Ending::Neither,
-                Err(_) => Ending::Failed,
+            result: match halted {
+                Ok(()) => RunResult::Succeeded,
+                Err(Halt::Brake { news: true, .. }) => RunResult::Braked,
+                Err(Halt::Interrupted | Halt::Terminated) => RunResult::NotCounted,
+                Err(_) => RunResult::Failed,
             },
         };
         let mut retry = self.args.retry();
@@ -117,12 +117,14 @@ impl Outcome {
     pub fn not_begun(error: Error) -> Self {
         let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
         let error = Some((error.code.into_owned(), format!("{}; nothing was done", error.message)));
-        Self { run_id: None, now: None, status: "FAILED", exit, error, duration_ms: None, work: Work::default() }
+        let work = ReportedWork::default();
+        Self { run_id: None, now: None, status: "FAILED", exit, error, duration_ms: None, work }
     }
 
-    /// The same where the end could not be written.
-    fn not_closed(self, why: &str) -> Self {
-        let message = format!("the run's row could not be closed ({why}); the next run takes it over after the lease");
+    /// The outcome of a run whose row could not be closed.
+    fn not_closed(self, cause: &str) -> Self {
+        let message =
+            format!("the run's row could not be closed ({cause}); the next run takes it over after the lease");
         if !matches!(self.exit, Exit::Done | Exit::Partial) {
             warn!(error_code = "NOT_CLOSED", "{message}");
             return self;

@@ -1,5 +1,6 @@
--- The newest success of a lane, or stop by its brake, which waits for a person's word, where it is not older than asked for.
--- $1 job_name text · $2 lane text · $3 how old, milliseconds bigint
+-- Returns the newest recent run of a lane that succeeded, or that was stopped by its brake, which waits for a person's
+-- decision.
+-- $1 job_name text · $2 lane text · $3 the age up to which a run is recent, in milliseconds bigint
 SELECT id, status = 'COMPLETED' AS succeeded FROM cron_job_runs
 WHERE job_name = $1 AND lane = $2 AND (status = 'COMPLETED' OR (status = 'FAILED' AND error_code = 'BRAKE'))
   AND completed_at >= clock_timestamp() - make_interval(secs => $3 / 1000.0)

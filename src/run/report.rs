@@ -1,4 +1,4 @@
-//! What a run gives back, once: the job's counts, how it ended, and the text or JSON of both.
+//! The final report of a run: the job's counts and the outcome, as text or JSON.
 
 use std::collections::BTreeMap;
 
@@ -10,31 +10,31 @@ use uuid::Uuid;
 use crate::exit::Exit;
 use crate::output::stamp;
 
-/// How many failed items a report lists; `cron_job_run_errors` has all of them.
+/// The number of failed items that a report lists; `cron_job_run_errors` has all of them.
 const ERRORS_LISTED: usize = 20;
 
 /// The counts of one job.
 pub trait Report: Default + Serialize {
     fn counts(&self) -> Counts<'_>;
 
-    /// What a person reads at the end of a run that was done.
+    /// A closing sentence for a person, in the text of a run that succeeded.
     fn sentence(&self) -> Option<String> {
         None
     }
 }
 
-/// What every report says in its own words.
+/// The counts that every report has, under names of its own.
 pub struct Counts<'a> {
-    /// How many items the run was to treat.
+    /// The number of items that were due.
     pub scanned: u64,
-    /// How many it did.
+    /// The number of items that were done.
     pub processed: u64,
-    /// The others, and why.
+    /// The other items, with the reasons.
     pub not_done: &'a NotDone,
 }
 
 impl Counts<'_> {
-    /// Every item that was scanned is accounted for, once.
+    /// Whether every scanned item is counted exactly once.
     pub fn add_up(&self) -> bool {
         self.scanned == self.processed + self.not_done.skipped + self.not_done.failed
     }
@@ -44,7 +44,7 @@ impl Counts<'_> {
 #[derive(Debug, Default, Serialize)]
 pub struct NotDone {
     pub skipped: u64,
-    /// `changed`: no longer due when its turn came. `locked`: held by somebody else; the next run's.
+    /// `changed`: no longer due when its batch was applied. `locked`: locked by another session, left to the next run.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub skipped_by_reason: BTreeMap<&'static str, u64>,
     pub failed: u64,
@@ -53,7 +53,7 @@ pub struct NotDone {
     pub errors: Vec<ItemError>,
 }
 
-/// An item that failed: ids and codes only.
+/// An item that failed. It holds ids and codes only.
 #[derive(Debug, Serialize)]
 pub struct ItemError {
     pub entity: &'static str,
@@ -69,7 +69,7 @@ impl NotDone {
         }
     }
 
-    /// Adds what another part of the run did not do.
+    /// Adds the items that another part of the run did not do.
     pub fn merge(&mut self, other: Self) {
         for (reason, items) in other.skipped_by_reason {
             self.skip(reason, items);
@@ -92,26 +92,26 @@ impl NotDone {
 pub struct Summary {
     pub job: &'static str,
     pub lane: String,
-    /// None where nothing could be recorded: a dry run, a database that was not reached.
+    /// None if nothing could be recorded: in a dry run, or if the database was not reached.
     pub run_id: Option<Uuid>,
     pub status: &'static str,
     pub dry_run: bool,
     /// The instant that decided what was due.
     pub now: Option<DateTime<Utc>>,
     pub duration_ms: u64,
-    /// Code and message of what ended or prevented the run.
+    /// Code and message of the error that ended or prevented the run.
     pub error: Option<(String, String)>,
     pub exit: Exit,
     /// The job's own counts.
     pub report: Value,
-    /// How many items were processed, and how many failed.
+    /// The number of processed and of failed items.
     pub items: (u64, u64),
     /// The last line of the text.
     pub sentence: Option<String>,
 }
 
 impl Summary {
-    /// One flat JSON object: the run, then the job's counts.
+    /// One flat JSON object: the fields of the run, then the job's counts.
     pub fn json(&self) -> Value {
         let mut out = Map::new();
         out.insert("job".into(), json!(self.job));
@@ -134,7 +134,7 @@ impl Summary {
         Value::Object(out)
     }
 
-    /// The same for a person: a head line, the counts under each other.
+    /// The text for a person: a head line, then one count a line.
     pub fn text(&self) -> String {
         let mut out = format!("{}{} {}", self.job, self.lane_suffix(), self.status);
         if self.dry_run {

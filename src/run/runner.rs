@@ -1,7 +1,7 @@
-//! Carries a job from the claim to the exit code.
+//! The runner takes a job from the claim to the exit code.
 //!
-//! Check the arguments and the schema; claim the lane (or stand aside); start the heartbeat; let the job work until it
-//! is done, its deadline passes or a signal comes; close the row; log one line; return one summary.
+//! It checks the arguments and the schema; claims the lane, or ends without work; starts the heartbeat; runs the job
+//! until it is done, its deadline passes or a signal comes; closes the row; logs one line; returns one summary.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::halt::{Halt, halted};
 use super::heartbeat::heartbeat;
 use super::job::{Job, Run};
 use super::limits::limits;
-use super::outcome::{Outcome, RunRow, Work};
+use super::outcome::{Outcome, ReportedWork, RunRow};
 use super::report::{Report, Summary};
 use crate::clinic::actor::Actor;
 use crate::db::{CLOCK, Db, schema};
@@ -27,16 +27,16 @@ use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 use crate::schedule;
 
-/// After a signal the batch at work may take this long; then it is cancelled.
+/// The time that the batch in progress has after a signal; then it is cancelled.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// Runs a job once. Everything that can go wrong is in the summary.
+/// Runs a job once. The summary holds every error.
 pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> Summary {
     let began = Instant::now();
-    let (stop, stopped) = watch::channel(None);
-    let signals = tokio::spawn(listen(stop.clone()));
+    let (sender, receiver) = watch::channel(None);
+    let signals = tokio::spawn(stop_at_signal(sender.clone()));
     let outcome = match args.common.check().and_then(|()| job.check(args)).and(db) {
-        Ok(db) => drive(job, args, &db, Stop { set: stop, heard: stopped }).await,
+        Ok(db) => claim_and_run(job, args, &db, StopChannel { sender, receiver }).await,
         Err(error) => Err(error),
     };
     signals.abort();
@@ -59,14 +59,14 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
     summary
 }
 
-/// The channel by which a run is told to stop.
-struct Stop {
-    set: watch::Sender<Option<Halt>>,
-    heard: watch::Receiver<Option<Halt>>,
+/// The channel that stops a run.
+struct StopChannel {
+    sender: watch::Sender<Option<Halt>>,
+    receiver: watch::Receiver<Option<Halt>>,
 }
 
-/// Claim, work, close. An error here means that the run never began.
-async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop) -> Result<Outcome, Error> {
+/// Claims the lane, runs the job and closes the row. An error here means that the run never began.
+async fn claim_and_run<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: StopChannel) -> Result<Outcome, Error> {
     let id = Uuid::new_v4();
     let lane = job.lane();
     let timeout = args.common.timeout.unwrap_or_else(|| schedule::deadline(J::NAME, &lane));
@@ -85,23 +85,23 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop) -> Result<O
         unless_succeeded_within: args.unless_succeeded_within,
     };
     let row = RunRow { db, args, id };
-    let (retry, interrupted) = (args.retry(), stop.heard.clone());
+    let (retry, interrupted) = (args.retry(), stop.receiver.clone());
     let (claimed, timeout) = tokio::select! {
-        claimed = retry.run("starting the run", async || begin(job, db, claim, args).await) => claimed?,
+        claimed = retry.run("starting the run", async || check_and_claim(job, db, claim, args).await) => claimed?,
         halt = async {
             tokio::select! {
                 halt = halted(interrupted) => halt,
                 () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
             }
         } => {
-            // The claim may have gone through while its reply had not come yet.
+            // The claim may have been committed although its reply has not arrived.
             db.abandon();
-            let closed = row.close(Err(&halt), Work::default()).await;
-            let why = "stopped before the run began; nothing was done".to_owned();
-            return Ok(Outcome { exit: halt.exit(), error: Some((halt.code().to_owned(), why)), ..closed });
+            let closed = row.close(Err(&halt), ReportedWork::default()).await;
+            let message = "stopped before the run began; nothing was done".to_owned();
+            return Ok(Outcome { exit: halt.exit(), error: Some((halt.code().to_owned(), message)), ..closed });
         }
     };
-    let Claimed::Held(database_now) = claimed else { return Ok(stand_aside(&claimed, J::NAME, row)) };
+    let Claimed::Held(database_now) = claimed else { return Ok(outcome_without_lane(&claimed, J::NAME, row)) };
     let now = args.common.as_of.unwrap_or(database_now);
     let run = Run {
         id,
@@ -110,36 +110,36 @@ async fn drive<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: Stop) -> Result<O
         args: args.clone(),
         db: db.clone(),
         limits: limits(args.lease),
-        stop: stop.heard,
+        stop: stop.receiver,
     };
     let mut report = J::Report::default();
-    let heart = (!run.dry_run()).then(|| tokio::spawn(heartbeat(db.clone(), id, args.lease, stop.set.clone())));
-    let worked = work(job, &run, &mut report, timeout).await;
-    if let Some(heart) = heart {
-        heart.abort();
+    let beats = (!run.dry_run()).then(|| tokio::spawn(heartbeat(db.clone(), id, args.lease, stop.sender.clone())));
+    let halted = run_until_halted(job, &run, &mut report, timeout).await;
+    if let Some(beats) = beats {
+        beats.abort();
     }
-    let worked = worked.and_then(|()| check_sum(&report));
+    let halted = halted.and_then(|()| check_counts(&report));
     let counts = report.counts();
-    let done = Work {
+    let work = ReportedWork {
         processed: counts.processed,
         failed: counts.not_done.failed,
-        sentence: worked.is_ok().then(|| report.sentence()).flatten(),
+        sentence: halted.is_ok().then(|| report.sentence()).flatten(),
         report: serde_json::to_value(&report).unwrap_or_default(),
     };
-    let closed = row.close(worked.as_ref().copied(), done).await;
+    let closed = row.close(halted.as_ref().copied(), work).await;
     Ok(Outcome { now: Some(now), ..closed })
 }
 
-/// The outcome of a claim that was not to be.
-fn stand_aside(claimed: &Claimed, job: &str, row: RunRow<'_>) -> Outcome {
+/// The outcome of a run that did not get its lane.
+fn outcome_without_lane(claimed: &Claimed, job: &str, row: RunRow<'_>) -> Outcome {
     let (status, exit, code, message) = match claimed {
         Claimed::Busy(holder) => {
             let exit = if row.args.fail_if_running { Exit::Busy } else { Exit::Done };
             ("SKIPPED", exit, ALREADY_RUNNING, format!("run {holder} is at work; nothing was done"))
         }
         Claimed::RecentlyDone(done) => {
-            let (code, why) = done.why();
-            ("SKIPPED", Exit::Done, code, format!("{why} (--unless-succeeded-within); nothing was done"))
+            let (code, message) = done.code_and_message();
+            ("SKIPPED", Exit::Done, code, format!("{message} (--unless-succeeded-within); nothing was done"))
         }
         Claimed::Blocked(holder) => {
             let message = format!(
@@ -153,9 +153,14 @@ fn stand_aside(claimed: &Claimed, job: &str, row: RunRow<'_>) -> Outcome {
     Outcome { status, exit, error: Some((code.to_owned(), message)), ..row.blank() }
 }
 
-/// Refuses a database that is not ours and a user who may not, then takes the lane, for as long as the job says. A dry run
-/// only looks whether it would, and reads the clock.
-async fn begin<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -> Result<(Claimed, Duration), Error> {
+/// Checks the schema and the actor, then claims the lane, and returns the run's time limit. A dry run only checks for a
+/// recent run and reads the clock.
+async fn check_and_claim<J: Job>(
+    job: &J,
+    db: &Db,
+    mut claim: Claim<'_>,
+    args: &RunArgs,
+) -> Result<(Claimed, Duration), Error> {
     let mut client = db.client().await?;
     let tx = limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
@@ -171,15 +176,15 @@ async fn begin<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -
         }
         return Ok((Claimed::Held(CLOCK.one(&tx, &[]).await?.get(0)), claim.timeout));
     }
-    // Rolled back without a wait for the answer, as every read is.
+    // Dropping the transaction rolls it back without a wait for the answer.
     drop(tx);
     drop(client);
     let claimed = claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))?;
     Ok((claimed, claim.timeout))
 }
 
-/// The job, until it ends, its time is up, or it does not stop by itself after it was told to.
-async fn work<J: Job>(job: &J, run: &Run, report: &mut J::Report, timeout: Duration) -> Result<(), Halt> {
+/// Runs the job until it ends, its deadline passes, or it has not stopped by itself within the grace after a halt.
+async fn run_until_halted<J: Job>(job: &J, run: &Run, report: &mut J::Report, timeout: Duration) -> Result<(), Halt> {
     let halt = tokio::select! {
         biased;
         outcome = job.run(run, report) => return outcome,
@@ -194,7 +199,7 @@ async fn work<J: Job>(job: &J, run: &Run, report: &mut J::Report, timeout: Durat
     Err(halt)
 }
 
-fn check_sum<R: Report>(report: &R) -> Result<(), Halt> {
+fn check_counts<R: Report>(report: &R) -> Result<(), Halt> {
     if report.counts().add_up() {
         return Ok(());
     }
@@ -202,8 +207,8 @@ fn check_sum<R: Report>(report: &R) -> Result<(), Halt> {
     Err(Error::new("REPORT_MISMATCH", ErrorKind::Other, message).into())
 }
 
-/// Turns the first signal into a stop.
-async fn listen(stop: watch::Sender<Option<Halt>>) {
+/// Stops the run at the first signal.
+async fn stop_at_signal(stop: watch::Sender<Option<Halt>>) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return warn!("signals cannot be heard; the run ends at its deadline at the latest");
@@ -221,7 +226,7 @@ fn host() -> String {
     name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
-/// The one final line.
+/// Logs the one final line.
 fn log(summary: &Summary) {
     let (job, lane, exit) = (summary.job, summary.lane.as_str(), summary.exit as u8);
     let (status, duration_ms) = (summary.status, summary.duration_ms);

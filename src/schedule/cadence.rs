@@ -1,8 +1,8 @@
-//! When a scheduler starts a job: the instants of its slots, and how much of a time lies in its working hours.
+//! The cadence of a job: the instants of its slots, and the part of a period that lies in its working hours.
 //!
-//! Slots are wall clock in a zone. A wall clock that comes twice is two slots of a job that runs every few minutes, and
-//! the first alone of a daily one; one that does not exist is no slot of the former, and the instant after the gap of the
-//! latter.
+//! Slots are local times in a zone. A local time that occurs twice gives two slots of a job that runs every few
+//! minutes, and only the first of a daily or weekly one. A local time that does not exist gives no slot of the former,
+//! and the instant after the gap of the latter.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use chrono_tz::Tz;
 
 pub const HOUR: TimeDelta = TimeDelta::hours(1);
 
-/// When a job is started.
+/// The cadence of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cadence {
-    /// Every so many minutes, the first so many after midnight; from one time of the day to another, both of which are slots, or
-    /// all day.
+    /// Every `minutes` minutes, the first slot `offset` minutes after midnight; between two times of the day, both of
+    /// which are slots, or all day.
     Every {
         minutes: u32,
         offset: u32,
@@ -33,7 +33,7 @@ pub enum Cadence {
     },
 }
 
-/// Whose clock a cadence follows.
+/// The time zone of a cadence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Zone {
     /// The one zone that a deployment names.
@@ -41,7 +41,7 @@ pub enum Zone {
     Fixed(Tz),
 }
 
-/// A time of day; 24:00 does not exist.
+/// A time of the day; 24:00 does not exist.
 pub const fn clock(hour: u32, minute: u32) -> NaiveTime {
     NaiveTime::from_hms_opt(hour, minute, 0).expect("a time of the day")
 }
@@ -82,12 +82,12 @@ impl fmt::Display for Cadence {
 }
 
 impl Cadence {
-    /// Whose clock it is makes no difference to whole quarters of an hour.
+    /// All day, by UTC: the time zone makes no difference for whole quarters of an hour.
     pub const fn around_the_clock(minutes: u32, offset: u32) -> Self {
         Self::Every { minutes, offset, between: None, zone: Zone::Fixed(Tz::UTC) }
     }
 
-    /// The same so many hours later.
+    /// This cadence, `hours` hours later.
     pub fn later(self, hours: i64) -> Self {
         let late = |at: NaiveTime| at.overflowing_add_signed(TimeDelta::hours(hours)).0;
         match self {
@@ -102,7 +102,7 @@ impl Cadence {
         Self::Weekly { on, at, zone: Zone::Fixed(Tz::UTC) }
     }
 
-    /// From one slot to the next.
+    /// The time from one slot to the next.
     pub fn interval(&self) -> TimeDelta {
         match self {
             Self::Every { minutes, .. } => TimeDelta::minutes(i64::from(*minutes)),
@@ -111,12 +111,12 @@ impl Cadence {
         }
     }
 
-    /// Whether a missed slot matters by itself: the job is slower than hourly.
+    /// Whether the job runs less often than hourly, so that one missed slot matters.
     pub fn is_slow(&self) -> bool {
         self.interval() > HOUR
     }
 
-    /// Whose clock it follows.
+    /// The time zone of the cadence.
     pub fn tz(&self, schedule: Tz) -> Tz {
         match self {
             Self::Every { zone, .. } | Self::Daily { zone, .. } | Self::Weekly { zone, .. } => zone.tz(schedule),
@@ -140,7 +140,7 @@ impl Cadence {
                 let (first, last) = between.unwrap_or((clock(0, 0), clock(23, 59)));
                 let times = (offset..24 * 60).step_by(minutes as usize).map(|minute| clock(minute / 60, minute % 60));
                 let times = times.filter(|time| (first..=last).contains(time));
-                times.flat_map(|time| both(zone.from_local_datetime(&day.and_time(time)))).collect()
+                times.flat_map(|time| instants(zone.from_local_datetime(&day.and_time(time)))).collect()
             }
             Self::Daily { at, .. } => vec![instant(zone, day, at)],
             Self::Weekly { on, at, .. } if chrono::Datelike::weekday(&day) == on => vec![instant(zone, day, at)],
@@ -148,7 +148,7 @@ impl Cadence {
         }
     }
 
-    /// How much of the time between two instants lies in working hours; all of it where a job has none.
+    /// The part of the time between two instants that lies in working hours; all of it if the job has none.
     pub fn working_time(&self, schedule: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> TimeDelta {
         let Some(hours) = self.hours(schedule) else { return (until - from).max(TimeDelta::zero()) };
         local_days(hours.zone, from, until)
@@ -176,7 +176,7 @@ impl Cadence {
     }
 }
 
-/// From the first slot of a day to its last.
+/// The working hours: from the first slot of a day to its last.
 struct Hours {
     zone: Tz,
     first: NaiveTime,
@@ -196,12 +196,12 @@ fn local_days(zone: Tz, from: DateTime<Utc>, until: DateTime<Utc>) -> impl Itera
     first.iter_days().take_while(move |day| *day <= last)
 }
 
-/// A wall clock as an instant: the first of two, the one after a gap.
+/// The instant of a local time: the first of two, or the one after a gap.
 fn instant(zone: Tz, day: NaiveDate, time: NaiveTime) -> DateTime<Utc> {
     let local = day.and_time(time);
     match zone.from_local_datetime(&local) {
         LocalResult::Single(instant) | LocalResult::Ambiguous(instant, _) => instant.to_utc(),
-        // With the offset of the day before: as far into the time after the gap.
+        // The offset of the day before gives an instant as far behind the gap as the local time lies in it.
         LocalResult::None => {
             let before = zone.from_local_datetime(&(local - Days::new(1))).latest();
             before.map_or_else(|| Utc.from_utc_datetime(&local), |before| before.to_utc() + TimeDelta::days(1))
@@ -209,7 +209,7 @@ fn instant(zone: Tz, day: NaiveDate, time: NaiveTime) -> DateTime<Utc> {
     }
 }
 
-fn both(local: LocalResult<DateTime<Tz>>) -> impl Iterator<Item = DateTime<Utc>> {
+fn instants(local: LocalResult<DateTime<Tz>>) -> impl Iterator<Item = DateTime<Utc>> {
     let (first, second) = match local {
         LocalResult::None => (None, None),
         LocalResult::Single(instant) => (Some(instant), None),

@@ -1,4 +1,4 @@
-//! The one table: which job runs when, and how long it may take.
+//! The schedule: the table of all jobs with their cadence and deadline, and the other commands that schedulers start.
 
 mod cadence;
 
@@ -12,18 +12,17 @@ pub use cadence::{Cadence, HOUR, Zone, clock};
 
 use crate::clients::practiceq::ACCOUNT_ZONE;
 
-/// A row of the table.
+/// A row of the schedule: one lane of a job.
 pub struct Row {
     pub job: &'static str,
-    /// What may run side by side, and is judged apart; '' where a job has one lane.
+    /// The lane, which may run at the same time as others and has its own health; '' if the job has one lane.
     pub lane: &'static str,
-    /// What stands behind the job's name for this lane.
+    /// The arguments behind the job's name for this lane.
     pub args: &'static [&'static str],
-    /// When a scheduler should start it.
     pub cadence: Cadence,
-    /// After this long a run stops itself.
+    /// The duration after which a run stops itself.
     pub deadline: Duration,
-    /// What it needs to be told in secret, beside the database's address.
+    /// The secrets that it needs in addition to the database's address.
     pub secrets: &'static [&'static str],
 }
 
@@ -52,29 +51,29 @@ impl Row {
         Self { secrets, ..self }
     }
 
-    /// As units, CronJobs and people call it: the job, or job-lane where there are lanes.
+    /// The name in units, CronJobs and reports: the job, or job-lane if there are lanes.
     pub fn name(&self) -> String {
         name(self.job, self.lane)
     }
 
-    /// The deadline, to reckon with.
+    /// The deadline as a `TimeDelta`.
     pub fn time_limit(&self) -> TimeDelta {
         TimeDelta::from_std(self.deadline).unwrap_or(TimeDelta::MAX)
     }
 
-    /// Whether a name means this row: its own, or the job's with all its lanes.
+    /// Whether a name selects this row: its own name, or the name of its job.
     pub fn is_called(&self, name: &str) -> bool {
         name == self.job || name == self.name()
     }
 }
 
-/// Every lane of a job that is meant to be started by a scheduler.
+/// Every lane that a scheduler starts.
 pub const TABLE: &[Row] = &[
     Row::new("mark-no-shows", FIVE_MINUTES_BY_DAY, 4),
     Row::new("stage-alerts", FIVE_MINUTES_BY_DAY, 4),
     Row::new("escalate-sla", Cadence::around_the_clock(15, 0), 10),
     Row::new("monitor-ticket-sla", Cadence::around_the_clock(15, 0), 10),
-    // Beside the quarters, at which the other two read the same tickets.
+    // Seven minutes after the quarters of an hour, at which two other jobs read these tickets.
     Row::new("escalate-tickets", Cadence::around_the_clock(30, 7), 20),
     Row::new("advance-billing", Cadence::weekly(Weekday::Mon, clock(8, 0)), 15)
         .lane("pending-payment", &["--stage", "pending-payment"]),
@@ -89,70 +88,71 @@ pub const TABLE: &[Row] = &[
     Row::new("prune", Cadence::Daily { at: clock(4, 30), zone: Zone::Schedule }, 30),
 ];
 
-/// What schedulers start beside the jobs: who watches them, and who stands in where another scheduler does not start them.
-const BESIDE: &[Beside] = &[
-    Beside { name: "health", command: &["health", "--metrics", "emf"], deadline: Duration::from_secs(30) },
-    Beside {
+/// The auxiliary commands that schedulers start: the health check, and backups for jobs that another scheduler failed
+/// to start.
+const AUXILIARY: &[Auxiliary] = &[
+    Auxiliary { name: "health", command: &["health", "--metrics", "emf"], deadline: Duration::from_secs(30) },
+    Auxiliary {
         name: "mark-no-shows-backup",
-        command: &["mark-no-shows", "--source", "external", WITHIN, "10m"],
+        command: &["mark-no-shows", "--source", "external", UNLESS_SUCCEEDED_WITHIN, "10m"],
         deadline: minutes(4),
     },
-    Beside {
+    Auxiliary {
         name: "stage-alerts-backup",
-        command: &["stage-alerts", "--source", "external", WITHIN, "10m"],
+        command: &["stage-alerts", "--source", "external", UNLESS_SUCCEEDED_WITHIN, "10m"],
         deadline: minutes(4),
     },
 ];
 
-struct Beside {
+struct Auxiliary {
     name: &'static str,
     command: &'static [&'static str],
     deadline: Duration,
 }
 
-const WITHIN: &str = "--unless-succeeded-within";
-/// What runs daily or weekly is started again each hour, so often, and does nothing where it succeeded so short a time ago: so
-/// that one that was interrupted is not lost until its next day.
-const AGAIN: i64 = 4;
-const LATELY: &str = "6h";
+const UNLESS_SUCCEEDED_WITHIN: &str = "--unless-succeeded-within";
+/// The number of hourly restarts of a daily or weekly job, so that an interrupted run is not lost until its next day.
+const HOURLY_RESTARTS: i64 = 4;
+/// The age of a success up to which a restart does nothing.
+const RESTART_UNLESS_WITHIN: &str = "6h";
 
-/// What a scheduler starts: the table as its files say it.
-pub struct Start {
+/// A command that schedulers start, as their files contain it.
+pub struct ScheduledStart {
     pub name: String,
-    /// Behind `rounds`.
+    /// The arguments of `rounds`.
     pub command: Vec<&'static str>,
-    /// Each is a start.
+    /// The cadences of the first start and of the restarts.
     pub cadences: Vec<Cadence>,
     pub deadline: Duration,
     pub secrets: &'static [&'static str],
-    /// Whether EventBridge alone starts it.
-    pub stands_in: bool,
+    /// Whether it is a backup, which only EventBridge starts.
+    pub is_backup: bool,
 }
 
-/// Everything that schedulers start.
-pub fn starts() -> impl Iterator<Item = Start> {
+/// All commands that schedulers start.
+pub fn starts() -> impl Iterator<Item = ScheduledStart> {
     let jobs = TABLE.iter().map(|row| {
-        let again = row.cadence.is_slow();
-        let hours = 0..=if again { AGAIN } else { 0 };
-        let within: &[&str] = if again { &[WITHIN, LATELY] } else { &[] };
-        Start {
+        let restarts = row.cadence.is_slow();
+        let hours = 0..=if restarts { HOURLY_RESTARTS } else { 0 };
+        let unless: &[&str] = if restarts { &[UNLESS_SUCCEEDED_WITHIN, RESTART_UNLESS_WITHIN] } else { &[] };
+        ScheduledStart {
             name: row.name(),
-            command: [&[row.job], row.args, within].concat(),
+            command: [&[row.job], row.args, unless].concat(),
             cadences: hours.map(|hours| row.cadence.later(hours)).collect(),
             deadline: row.deadline,
             secrets: row.secrets,
-            stands_in: false,
+            is_backup: false,
         }
     });
-    let beside = BESIDE.iter().map(|beside| Start {
-        name: beside.name.to_owned(),
-        command: beside.command.to_vec(),
+    let auxiliary = AUXILIARY.iter().map(|auxiliary| ScheduledStart {
+        name: auxiliary.name.to_owned(),
+        command: auxiliary.command.to_vec(),
         cadences: vec![Cadence::around_the_clock(5, 0)],
-        deadline: beside.deadline,
+        deadline: auxiliary.deadline,
         secrets: &[],
-        stands_in: beside.name.ends_with("-backup"),
+        is_backup: auxiliary.name.ends_with("-backup"),
     });
-    jobs.chain(beside)
+    jobs.chain(auxiliary)
 }
 
 const QUARTERS_BY_DAY: Cadence =
@@ -176,7 +176,7 @@ pub fn name(job: &str, lane: &str) -> String {
 pub const fn has_job(job: &str) -> bool {
     let mut row = 0;
     while row < TABLE.len() {
-        if same(TABLE[row].job.as_bytes(), job.as_bytes()) {
+        if is_equal(TABLE[row].job.as_bytes(), job.as_bytes()) {
             return true;
         }
         row += 1;
@@ -184,8 +184,8 @@ pub const fn has_job(job: &str) -> bool {
     false
 }
 
-/// Equality of texts, while the program is compiled.
-const fn same(one: &[u8], other: &[u8]) -> bool {
+/// Equality of texts at compile time.
+const fn is_equal(one: &[u8], other: &[u8]) -> bool {
     let mut index = 0;
     while index < one.len() && index < other.len() && one[index] == other[index] {
         index += 1;
@@ -193,12 +193,12 @@ const fn same(one: &[u8], other: &[u8]) -> bool {
     index == one.len() && index == other.len()
 }
 
-/// The rows of a job, one a lane.
+/// The rows of a job, one for each lane.
 pub fn rows(job: &str) -> impl Iterator<Item = &'static Row> {
     TABLE.iter().filter(move |row| row.job == job)
 }
 
-/// The deadline of a lane; one that no scheduler starts has that of the job's first.
+/// The deadline of a lane. A lane that no scheduler starts has the deadline of the job's first lane.
 pub fn deadline(job: &str, lane: &str) -> Duration {
     let row = rows(job).find(|row| row.lane == lane).or_else(|| rows(job).next());
     row.map_or(minutes(4), |row| row.deadline)

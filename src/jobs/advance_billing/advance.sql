@@ -1,14 +1,14 @@
--- Takes a batch of cases one step, and records it. One row of counts comes back.
--- $1 .. $3 as in the rule · $4 ids of cases bigint[] · $5 status that it ends with integer · $6 whether it is forced boolean
--- $7 run id uuid · $8 who ran it by hand, a user's id bigint or NULL
--- {timestamp} is the column that says since when a case has the status $5.
+-- Advances a batch of cases by one step, and records it. Returns one row: counts and the skipped ids.
+-- $1 to $3 are the parameters of candidates.part.sql · $4 ids of cases bigint[] · $5 the new status integer
+-- $6 whether it is forced boolean · $7 run id uuid · $8 actor bigint or NULL, the id of a user
+-- {timestamp} is the column with the instant at which a case got the status $5.
 WITH
--- The cases, which the transaction has locked in a statement before this one, so that what is judged here is younger than
--- any step that was waited for. Any other is left alone.
+-- The cases. The transaction has locked them in an earlier statement, so that this one sees the changes of every
+-- transaction that it waited for. Cases that are still locked are skipped.
 locked AS MATERIALIZED (
     SELECT c.* FROM surgical_cases c WHERE c.id = ANY ($4) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- The rule again, on what the rows say now. Without force, a step that is no transition is none.
+-- The rule again, on the current rows. A step that is no transition needs force.
 due AS MATERIALIZED (
     SELECT c.id, c.case_status, c.pay_amount FROM locked c
     {due}

@@ -1,7 +1,8 @@
-//! Cases that a person asks for by id: each is updated, or is an exception with one reason.
+//! Cases that a person requests by id: each is updated, or is an exception with one reason.
 //!
-//! Rule: a case is updated if and only if it is active, has not the target status yet, and either a transition leads there
-//! and it is not held back, or it is forced and of the actor's facility (an actor without one is of all).
+//! Rule: a case is updated if and only if it is active, does not have the target status yet, and either a transition
+//! leads there and it is not held back, or it is forced and of the actor's facility (an actor without one belongs to
+//! all).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::db::statements;
 use crate::error::Error;
 use crate::run::{Halt, Run};
 
-/// The lane of what a person asks for by id: it is no run of a stage, and must not be taken for one.
+/// The lane of requests by id. It is a lane of its own, so that such a run does not count as a run of a stage.
 pub const LANE: &str = "by-hand";
 
 statements! {
@@ -27,7 +28,7 @@ statements! {
     );
 }
 
-/// Why a case was not updated.
+/// The reason for which a case was not updated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
     NotFound,
@@ -41,7 +42,7 @@ enum Reason {
 }
 
 impl Reason {
-    /// In the counts.
+    /// The key in the counts.
     fn word(self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
@@ -69,7 +70,7 @@ impl Reason {
     }
 }
 
-/// A case that is asked for, as the database has it.
+/// A requested case, with its values in the database.
 #[derive(Clone, Copy, Debug)]
 struct RequestedCase {
     id: i64,
@@ -81,17 +82,17 @@ struct RequestedCase {
     dwell: f64,
 }
 
-/// What is asked for.
-struct Request {
+/// The target of the requested cases.
+struct Target {
     to: i32,
     timestamp_field: String,
     force: bool,
-    /// The actor's; none where the actor is of all, or nothing is forced.
+    /// The actor's facility; None if the actor belongs to all facilities, or if nothing is forced.
     facility: Option<i64>,
 }
 
-impl Request {
-    /// The status that the case is updated from, or why it is not.
+impl Target {
+    /// The status from which the case is updated, or the reason for which it is not.
     fn verdict(&self, case: &RequestedCase) -> Result<i32, Reason> {
         let Some(status) = case.status.filter(|_| case.active) else { return Err(Reason::NotFound) };
         if self.force && self.facility.is_some() && self.facility != case.facility {
@@ -113,19 +114,19 @@ impl Request {
     }
 }
 
-/// What a person asks for: these cases, by this stage or to this status.
-pub struct Order {
+/// The request of a person: these cases, by this stage or to this status.
+pub struct Request {
     pub stage: Option<Stage>,
     pub to: Option<i32>,
     pub force: bool,
     pub min_dwell: Option<Duration>,
-    /// How many cases a person, or the configuration, allows.
+    /// The number of cases that a person or the configuration allows.
     pub confirmed: Option<u32>,
     pub ids: Vec<i64>,
 }
 
-impl Order {
-    async fn request(&self, tx: &Transaction<'_>, run: &Run) -> Result<Request, Error> {
+impl Request {
+    async fn target(&self, tx: &Transaction<'_>, run: &Run) -> Result<Target, Error> {
         let stage = match self.stage {
             Some(stage) => Some(Step::of(tx, stage, None).await?.to),
             None => None,
@@ -141,7 +142,7 @@ impl Order {
             Some(actor) if self.force => Actor::find(tx, actor).await?.facility,
             _ => None,
         };
-        Ok(Request { to, timestamp_field: step::timestamp_field(tx, to).await?, force: self.force, facility })
+        Ok(Target { to, timestamp_field: step::timestamp_field(tx, to).await?, force: self.force, facility })
     }
 
     async fn cases(&self, tx: &Transaction<'_>, run: &Run, ids: &[i64], to: i32) -> Result<Vec<RequestedCase>, Error> {
@@ -165,17 +166,17 @@ impl From<&Row> for RequestedCase {
     }
 }
 
-/// Looks at the cases, takes those that may go, and says of each what became of it.
-pub async fn advance(order: &Order, run: &Run, report: &mut Report) -> Result<(), Halt> {
+/// Reads the cases, advances those that may be updated, and reports the outcome of each.
+pub async fn advance(request: &Request, run: &Run, report: &mut Report) -> Result<(), Halt> {
     let look = async |tx: &Transaction<'_>| {
-        let request = order.request(tx, run).await?;
-        let cases = order.cases(tx, run, &order.ids, request.to).await?;
-        Ok((request, cases, limit(tx, LANE, order.confirmed).await?))
+        let target = request.target(tx, run).await?;
+        let cases = request.cases(tx, run, &request.ids, target.to).await?;
+        Ok((target, cases, limit(tx, LANE, request.confirmed).await?))
     };
-    let (request, cases, limit) = run.read("looking at the cases", look).await?;
-    let verdicts: Vec<_> = cases.iter().map(|case| (case, request.verdict(case))).collect();
+    let (target, cases, limit) = run.read("looking at the cases", look).await?;
+    let verdicts: Vec<_> = cases.iter().map(|case| (case, target.verdict(case))).collect();
     let due = verdicts.iter().filter(|(_, verdict)| verdict.is_ok()).count();
-    report.scanned = order.ids.len() as u64;
+    report.scanned = request.ids.len() as u64;
     if due > limit as usize {
         return Err(brake(due as u64, limit, ""));
     }
@@ -183,18 +184,18 @@ pub async fn advance(order: &Order, run: &Run, report: &mut Report) -> Result<()
     for (case, verdict) in &verdicts {
         if let Err(reason) = verdict {
             report.not_done.skip(reason.word(), 1);
-            outcome.exceptions.push(request.exception(case, *reason));
+            outcome.exceptions.push(target.exception(case, *reason));
         }
     }
     report.cases = Some(outcome);
-    let locked = take(run, &request, &verdicts, report).await?;
-    explain(order, run, &request, &verdicts, &locked, report).await
+    let locked = apply(run, &target, &verdicts, report).await?;
+    explain_not_updated(request, run, &target, &verdicts, &locked, report).await
 }
 
-/// Has the cases take the step, those of one status after those of another; returns those that somebody else holds.
-async fn take(
+/// Advances the cases, one status after the other. Returns the ids of the cases that another session has locked.
+async fn apply(
     run: &Run,
-    request: &Request,
+    target: &Target,
     verdicts: &[(&RequestedCase, Result<i32, Reason>)],
     report: &mut Report,
 ) -> Result<Vec<i64>, Halt> {
@@ -206,37 +207,37 @@ async fn take(
     }
     let mut locked = vec![];
     for (from, cases) in by_status {
-        let timestamp_field = request.timestamp_field.clone();
-        let dwell = if request.force { 0.0 } else { cases[0].dwell };
-        let step = Step { from, to: request.to, timestamp_field, dwell, forced: request.force };
+        let timestamp_field = target.timestamp_field.clone();
+        let dwell = if target.force { 0.0 } else { cases[0].dwell };
+        let step = Step { from, to: target.to, timestamp_field, dwell, forced: target.force };
         let ids: Vec<i64> = cases.iter().map(|case| case.id).collect();
-        locked.extend(step.take(run, &ids, report).await?);
+        locked.extend(step.apply(run, &ids, report).await?);
     }
     Ok(locked)
 }
 
-/// Says of the cases that were to be updated and were not, why; and puts all in the order in which they were asked for.
-async fn explain(
-    order: &Order,
-    run: &Run,
+/// Adds the exceptions of cases that should have been updated but were not, and sorts all cases as they were requested.
+async fn explain_not_updated(
     request: &Request,
+    run: &Run,
+    target: &Target,
     verdicts: &[(&RequestedCase, Result<i32, Reason>)],
     locked: &[i64],
     report: &mut Report,
 ) -> Result<(), Halt> {
     let Some(outcome) = &mut report.cases else { return Ok(()) };
     let updated: HashSet<i64> = outcome.updated.iter().map(|case| case.case_id).collect();
-    let left = verdicts.iter().filter(|(case, verdict)| verdict.is_ok() && !updated.contains(&case.id));
-    let left: Vec<i64> = left.map(|(case, _)| case.id).collect();
-    if !left.is_empty() {
-        let again = async |tx: &Transaction<'_>| order.cases(tx, run, &left, request.to).await;
+    let missed = verdicts.iter().filter(|(case, verdict)| verdict.is_ok() && !updated.contains(&case.id));
+    let missed: Vec<i64> = missed.map(|(case, _)| case.id).collect();
+    if !missed.is_empty() {
+        let again = async |tx: &Transaction<'_>| request.cases(tx, run, &missed, target.to).await;
         for case in run.read("looking at the cases again", again).await? {
-            let reason = match request.verdict(&case) {
+            let reason = match target.verdict(&case) {
                 _ if locked.contains(&case.id) => Reason::Locked,
                 Err(reason) => reason,
                 Ok(_) => Reason::Changed,
             };
-            outcome.exceptions.push(request.exception(&case, reason));
+            outcome.exceptions.push(target.exception(&case, reason));
         }
     }
     let position: HashMap<i64, usize> =
@@ -261,13 +262,13 @@ mod tests {
             held_back: false,
             dwell: 0.0,
         };
-        let unforced = |to| Request { to, timestamp_field: "x_ts".into(), force: false, facility: None };
-        let forced = |to| Request { force: true, ..unforced(to) };
+        let unforced = |to| Target { to, timestamp_field: "x_ts".into(), force: false, facility: None };
+        let forced = |to| Target { force: true, ..unforced(to) };
         assert_eq!(unforced(20).verdict(&case), Ok(15));
-        for request in [unforced(20), forced(20)] {
-            assert_eq!(request.verdict(&RequestedCase { active: false, ..case }), Err(Reason::NotFound));
-            assert_eq!(request.verdict(&RequestedCase { active: false, status: None, ..case }), Err(Reason::NotFound));
-            assert_eq!(request.verdict(&RequestedCase { status: Some(20), ..case }), Err(Reason::Already));
+        for target in [unforced(20), forced(20)] {
+            assert_eq!(target.verdict(&RequestedCase { active: false, ..case }), Err(Reason::NotFound));
+            assert_eq!(target.verdict(&RequestedCase { active: false, status: None, ..case }), Err(Reason::NotFound));
+            assert_eq!(target.verdict(&RequestedCase { status: Some(20), ..case }), Err(Reason::Already));
         }
         assert_eq!(unforced(10).verdict(&case), Err(Reason::Lower));
         assert_eq!(forced(10).verdict(&case), Ok(15));
@@ -275,8 +276,8 @@ mod tests {
         assert_eq!(forced(30).verdict(&RequestedCase { transition: false, ..case }), Ok(15));
         assert_eq!(unforced(20).verdict(&RequestedCase { held_back: true, ..case }), Err(Reason::Dwell));
         assert_eq!(forced(20).verdict(&RequestedCase { held_back: true, ..case }), Ok(15));
-        let of_another = Request { facility: Some(2), ..forced(20) };
+        let of_another = Target { facility: Some(2), ..forced(20) };
         assert_eq!(of_another.verdict(&case), Err(Reason::OtherFacility));
-        assert_eq!(Request { facility: Some(1), ..forced(20) }.verdict(&case), Ok(15));
+        assert_eq!(Target { facility: Some(1), ..forced(20) }.verdict(&case), Ok(15));
     }
 }

@@ -1,3 +1,4 @@
--- Surgical cases `c` that a step begins with.
--- $1 now timestamptz · $2 status that it begins with integer · $3 least dwell, seconds double precision
+-- The WHERE clause for the candidates of a step: active cases with its first status.
+-- The caller provides the relation c, a row of surgical_cases. It ends inside the WHERE: continue with AND.
+-- $1 now timestamptz · $2 the first status integer · $3 the minimum dwell time in seconds double precision
 WHERE c.active AND c.case_status = $2

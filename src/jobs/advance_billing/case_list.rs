@@ -6,14 +6,14 @@ use std::path::Path;
 use crate::clinic::actor::refused;
 use crate::error::Error;
 
-/// The most ids of a list: the run's row holds a line for each case.
+/// The maximum number of ids in a list. It is limited because the run's row holds an entry for each case.
 const CASES_MAX: usize = 10_000;
 
 /// The ids of a file.
 #[derive(Clone, Debug)]
 pub struct CaseFile(Vec<i64>);
 
-/// Reads a file of ids. What is in it is not repeated: it may be another file than was meant.
+/// Reads a file of ids. Messages do not repeat its content, because it may be the wrong file.
 pub fn read(path: &str) -> Result<CaseFile, String> {
     let text = std::fs::read_to_string(Path::new(path)).map_err(|error| format!("cannot be read: {}", error.kind()))?;
     parse(&text)
@@ -33,7 +33,7 @@ fn parse(text: &str) -> Result<CaseFile, String> {
     if ids.is_empty() { Err("names no case".to_owned()) } else { Ok(CaseFile(ids)) }
 }
 
-/// The ids of both, each once, in their order.
+/// The ids of the command line and of the file, each once, in their order.
 pub fn case_list(ids: &[i64], file: Option<&CaseFile>) -> Result<Vec<i64>, Error> {
     let file = file.into_iter().flat_map(|file| &file.0);
     let mut seen = HashSet::new();

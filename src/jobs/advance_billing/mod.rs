@@ -1,14 +1,15 @@
-//! `rounds advance-billing`: surgical cases take their next step towards being paid.
+//! `rounds advance-billing`: advances surgical cases to the next status towards being paid.
 //!
 //! Rule: a case is due if and only if it is active, its status is the one that the stage begins with, and at least
-//! `--min-dwell` has passed since this job itself brought it to that status; so two timers that catch up together after an
-//! outage cannot carry it two steps.
+//! `--min-dwell` has passed since this job itself brought it to that status; so two timers that catch up together after
+//! an outage cannot advance it by two steps.
 //!
-//! Safe to run again: what was moved has another status; the change compares the status, and the history of a case says who
-//! moved it. What the job may do are rows of `surgical_case_transitions`; nothing else is done without `--force`.
+//! Safe to run again: an advanced case has another status, the change compares the status, and the history of a case
+//! records the run that changed it. The permitted steps are rows of `surgical_case_transitions`; any other step needs
+//! `--force`.
 //!
-//! Leaves alone: cases that it brought here lately (`skipped: dwell`), and cases that somebody holds even when they are waited
-//! for. More than usual is not moved without a person's word: see `limit`.
+//! Leaves alone: cases within their dwell time (`skipped: dwell`), and cases that stay locked although their lock is
+//! waited for. More cases than usual need a person's confirmation: see `limit`.
 
 mod by_hand;
 mod case_list;
@@ -29,7 +30,7 @@ use crate::clinic::actor::{ADMIN, refused};
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Job, Run, RunArgs, Source, as_text};
-use by_hand::Order;
+use by_hand::Request;
 use case_list::{CaseFile, case_list};
 use outlook::{Outlook, brake};
 use report::Report;
@@ -53,12 +54,13 @@ pub struct AdvanceBilling {
     #[arg(long, env = "ROUNDS_MIN_DWELL", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(serialize_with = "as_text")]
     pub min_dwell: Option<Duration>,
-    /// Yes, up to so many cases: instead of the brake, which is 5 times the median of the stage's last 8 runs that moved
-    /// something, at least 50, or --max-items
+    /// Yes, up to so many cases: instead of the brake, which is 5 times the median of the stage's last 8 runs that
+    /// moved something, at least 50, or --max-items
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub confirm_items: Option<u32>,
     /// Only these cases, in this order, at most 10000; says of each what became of it
-    #[arg(long, value_name = "CASE_ID", num_args = 1.., value_delimiter = ',', allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, value_name = "CASE_ID", num_args = 1.., value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
     #[serde(skip)]
     pub case: Vec<i64>,
     /// The same from a file: ids with spaces, commas or lines between; # begins a comment
@@ -66,7 +68,8 @@ pub struct AdvanceBilling {
     #[serde(skip)]
     pub cases_file: Option<CaseFile>,
     /// The status that the cases are to have, instead of the stage's
-    #[arg(long, value_name = "STATUS", requires = "cases", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "STATUS", requires = "cases", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
     pub to: Option<i32>,
     /// Do it also where no transition leads there, or backwards; needs --to, and an --actor whose role is BILLING
     #[arg(long, requires = "to")]
@@ -119,8 +122,8 @@ impl AdvanceBilling {
         !self.case.is_empty() || self.cases_file.is_some()
     }
 
-    /// Whether it says nothing of what is to be done.
-    pub fn is_bare(&self) -> bool {
+    /// Whether the arguments name neither a stage nor cases.
+    pub fn selects_nothing(&self) -> bool {
         self.stage.is_none() && !self.is_by_hand()
     }
 
@@ -128,27 +131,27 @@ impl AdvanceBilling {
         let confirmed = self.confirm_items.or(run.max_items());
         let scan = async |tx: &Transaction<'_>| {
             let outlook = Outlook::of(tx, run.now, stage, self.min_dwell, confirmed).await?;
-            let ids = if outlook.is_too_much() { vec![] } else { outlook.ids(tx, run.now).await? };
+            let ids = if outlook.exceeds_limit() { vec![] } else { outlook.ids(tx, run.now).await? };
             Ok((outlook, ids))
         };
         let (outlook, ids) = run.read("looking for cases that are due", scan).await?;
-        if outlook.is_too_much() {
+        if outlook.exceeds_limit() {
             report.scanned = outlook.held_back + outlook.due;
             return Err(brake(outlook.due, outlook.limit, &format!(", worth {} in all", outlook.worth)));
         }
         report.scanned = outlook.held_back + ids.len() as u64;
         report.not_done.skip("dwell", outlook.held_back);
-        let locked = outlook.step.take(run, &ids, report).await?;
+        let locked = outlook.step.apply(run, &ids, report).await?;
         if !ids.is_empty() && locked.len() == ids.len() {
-            let message = "every case that is due is held by somebody else, or the table is; nothing was changed. Run it again \
-                           when that is over (pg_locks)";
+            let message = "every case that is due is held by somebody else, or the table is; nothing was changed. \
+                           Run it again when that is over (pg_locks)";
             return Err(Error::new("55P03", ErrorKind::Other, message).into());
         }
         Ok(())
     }
 
     async fn advance_by_hand(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
-        let order = Order {
+        let request = Request {
             stage: self.stage,
             to: self.to,
             force: self.force,
@@ -156,10 +159,10 @@ impl AdvanceBilling {
             confirmed: self.confirm_items.or(run.max_items()),
             ids: self.cases()?,
         };
-        by_hand::advance(&order, run, report).await
+        by_hand::advance(&request, run, report).await
     }
 
-    /// The ids that are asked for.
+    /// The requested ids.
     fn cases(&self) -> Result<Vec<i64>, Error> {
         case_list(&self.case, self.cases_file.as_ref())
     }

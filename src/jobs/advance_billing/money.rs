@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use serde::{Serialize, Serializer};
 use tokio_postgres::Row;
 
-/// An amount in cents; as text and in JSON a decimal, such as 1234.50, without a currency.
+/// An amount in cents. As text and in JSON it is a decimal number without a currency, such as 1234.50.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cents(i64);
 

@@ -1,4 +1,4 @@
-//! The outlook of a stage: how many cases are due, what they are worth, and how many may move without a person's word.
+//! The outlook of a stage: the number of due cases, their worth, and the number that may advance without confirmation.
 
 use std::time::Duration;
 
@@ -24,18 +24,18 @@ statements! {
     USUAL_ITEMS(TEXT, TEXT) = include_str!("usual_items.sql");
 }
 
-/// The cases that a run of a stage would move.
+/// The cases that a run of a stage would advance.
 pub struct Outlook {
     pub step: Step,
     pub due: u64,
     pub worth: Cents,
     pub held_back: u64,
-    /// How many it may move without a person's word.
+    /// The number of cases that may advance without a person's confirmation.
     pub limit: u32,
 }
 
 impl Outlook {
-    /// Looks at a stage; `confirmed` is how many cases a person, or the configuration, allows.
+    /// Reads the outlook of a stage. `confirmed` is the number of cases that a person or the configuration allows.
     pub async fn of(
         tx: &Transaction<'_>,
         now: DateTime<Utc>,
@@ -56,12 +56,12 @@ impl Outlook {
         })
     }
 
-    /// Whether more is due than may be moved.
-    pub fn is_too_much(&self) -> bool {
+    /// Whether more cases are due than may advance.
+    pub fn exceeds_limit(&self) -> bool {
         self.due > u64::from(self.limit)
     }
 
-    /// The ids of the cases that are due; no more than may be moved.
+    /// The ids of the due cases, at most as many as may advance.
     pub async fn ids(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<i64>, Error> {
         let limit = i64::from(self.limit);
         let rows = SCAN.all(tx, &[&now, &self.step.from, &self.step.dwell, &limit]).await?;
@@ -69,7 +69,7 @@ impl Outlook {
     }
 }
 
-/// How many cases may move: what was confirmed, or five times what is usual, at least 50.
+/// The number of cases that may advance: the confirmed number, or five times the usual number, at least 50.
 pub async fn limit(tx: &Transaction<'_>, lane: &str, confirmed: Option<u32>) -> Result<u32, Error> {
     if let Some(confirmed) = confirmed {
         return Ok(confirmed);
@@ -80,8 +80,8 @@ pub async fn limit(tx: &Transaction<'_>, lane: &str, confirmed: Option<u32>) -> 
 
 pub fn brake(due: u64, limit: u32, worth: &str) -> Halt {
     let message = format!(
-        "{due} cases are due{worth}, and at most {limit} may move unasked; nothing was changed. Look at them with --dry-run \
-         --confirm-items {due}; if they are right, run once with --confirm-items {due}"
+        "{due} cases are due{worth}, and at most {limit} may move unasked; nothing was changed. Look at them with \
+         --dry-run --confirm-items {due}; if they are right, run once with --confirm-items {due}"
     );
     Halt::Brake { message, news: true }
 }

@@ -12,17 +12,17 @@ use crate::run::{Counts, NotDone};
 #[derive(Debug, Default)]
 pub struct Report {
     pub began: Option<Instant>,
-    /// Cases of the stage that were looked at, or cases that were asked for.
+    /// The cases of the stage, or the requested cases.
     pub scanned: u64,
     pub advanced: u64,
-    /// The sum of what their providers are paid.
+    /// The sum of the amounts that their providers are paid.
     pub money_moved: Cents,
-    /// Of a run by hand alone.
+    /// The outcomes of a run by hand.
     pub cases: Option<Outcomes>,
     pub not_done: NotDone,
 }
 
-/// The outcome of each case that was asked for.
+/// The outcome of each requested case.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     pub updated: Vec<Updated>,
@@ -35,7 +35,7 @@ pub struct Updated {
     pub previous_status: i32,
     pub new_status: i32,
     pub forced: bool,
-    /// The column that says since when.
+    /// The column with the instant of the change.
     pub timestamp_field: String,
 }
 
@@ -43,12 +43,12 @@ pub struct Updated {
 pub struct Exception {
     pub case_id: i64,
     pub reason: &'static str,
-    /// None where there is no such case.
+    /// None if the case does not exist.
     pub current_status: Option<i32>,
     pub attempted_status: i32,
 }
 
-/// What dashboards draw, of one stage.
+/// The metrics of one stage, for dashboards.
 #[derive(Serialize)]
 struct Metrics {
     found: u64,
@@ -69,7 +69,7 @@ impl Report {
         }
     }
 
-    /// One line with the metrics as fields.
+    /// Logs one line with the metrics as fields.
     pub fn log(&self, stage: &str) {
         let Metrics { found, updated, excepted, duration_ms, money_moved } = self.metrics();
         info!(stage, found, updated, excepted, duration_ms, %money_moved, "stage {stage}");

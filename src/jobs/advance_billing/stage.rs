@@ -1,16 +1,16 @@
-//! The stages: the two steps that a scheduler has cases take.
+//! The stages: the two steps that a scheduler starts.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// The job's name, which is also that of its runs.
+/// The name of the job and of its runs.
 pub const JOB: &str = "advance-billing";
 
-/// A step that a scheduler has cases take.
+/// A step that a scheduler starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    // No doc comments: they would make the whole help long.
+    // The variants have no doc comments, because these would lengthen the help.
     PendingPayment,
     Paid,
 }

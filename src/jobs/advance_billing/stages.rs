@@ -1,4 +1,5 @@
-//! `rounds advance-billing` without `--stage`: it moves nothing, and says which stages there are and what each would do now.
+//! `rounds advance-billing` without `--stage`: it moves nothing, and says which stages there are and what each would do
+//! now.
 
 use serde_json::{Value, json};
 
@@ -24,7 +25,7 @@ impl Mode for Stages {
     type Job = AdvanceBilling;
 
     fn of(args: Box<JobArgs<AdvanceBilling>>) -> Result<Self, Box<JobArgs<AdvanceBilling>>> {
-        match args.job.is_bare() {
+        match args.job.selects_nothing() {
             true => Ok(Self { job: args.job, max_items: args.run.max_items }),
             false => Err(args),
         }
@@ -57,9 +58,8 @@ impl Operation for Stages {
         Ok(Output::new(Exit::Usage, json, text))
     }
 
-    fn unanswered(&self, error: Error) -> Error {
-        let message =
-            format!("{MESSAGE}. What each would do now cannot be said: {} [{}]", error.message, error.code);
+    fn describe_error(&self, error: Error) -> Error {
+        let message = format!("{MESSAGE}. What each would do now cannot be said: {} [{}]", error.message, error.code);
         Error::new(CODE, ErrorKind::Refused, message)
     }
 }
@@ -77,7 +77,7 @@ fn shape((stage, outlook): &(Stage, Outlook)) -> Value {
 }
 
 fn row((stage, outlook): &(Stage, Outlook)) -> Vec<String> {
-    let unasked = if outlook.is_too_much() { "no: at most" } else { "up to" };
+    let unasked = if outlook.exceeds_limit() { "no: at most" } else { "up to" };
     vec![
         stage.name().to_owned(),
         format!("{} -> {}", outlook.step.from, outlook.step.to),

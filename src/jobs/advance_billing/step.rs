@@ -1,4 +1,4 @@
-//! A step from one status to another, and how a batch of cases takes it.
+//! A step from one status to another, and its application to a batch of cases.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use super::report::{Report, Updated};
 use super::stage::{JOB, Stage};
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Halt, LockMode, Run, apply_twice, count, done, skipped_columns};
+use crate::run::{Batch, Halt, LockMode, Run, applied_ids, apply_twice, count, skipped_columns};
 
 pub const CANDIDATES: &str = include_str!("candidates.part.sql");
 
-/// The rule.
+/// The rule as a WHERE clause of a case `c`.
 pub fn due() -> String {
     format!("{CANDIDATES}  AND NOT\n{}", held_back("$3"))
 }
 
-/// Whether the job itself brought a candidate `c` here less than so long ago, as a condition; `least` is that time.
+/// The condition that the job itself brought a candidate `c` to its status less than `least` seconds ago.
 pub fn held_back(least: &str) -> String {
     format!(include_str!("recently_moved.part.sql"), least = least)
 }
@@ -34,7 +34,7 @@ statements! {
         "SELECT count(*) FROM (SELECT FROM surgical_cases WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE {}) c",
         mode.sql()
     );
-    /// The choice is the column that says since when a case has the status.
+    /// The choice is the column with the instant at which a case got its status.
     ADVANCE[timestamp: String = vec!["paid_to_provider_ts".to_owned()]]
         (TIMESTAMPTZ, INT4, FLOAT8, INT8_ARRAY, INT4, BOOL, UUID, INT8) = format!(
         include_str!("advance.sql"),
@@ -47,16 +47,16 @@ statements! {
 pub struct Step {
     pub from: i32,
     pub to: i32,
-    /// The column of a case that says since when it has the status `to`.
+    /// The column with the instant at which a case got the status `to`.
     pub timestamp_field: String,
-    /// The least dwell, in seconds.
+    /// The minimum dwell time, in seconds.
     pub dwell: f64,
-    /// Whether a person's word stands for the transition.
+    /// Whether a person forces the step, so that it needs no transition.
     pub forced: bool,
 }
 
 impl Step {
-    /// The step of a stage, as the database has it.
+    /// Reads the step of a stage from the database.
     pub async fn of(tx: &Transaction<'_>, stage: Stage, min_dwell: Option<Duration>) -> Result<Self, Error> {
         let Some(row) = TRANSITION.opt(tx, &[&stage.name()]).await? else {
             let message = format!(
@@ -71,12 +71,12 @@ impl Step {
         Ok(Self { from: row.get("from_status"), to, timestamp_field, dwell, forced: false })
     }
 
-    /// Has the cases take the step; returns those that somebody else still holds.
-    pub async fn take(&self, run: &Run, ids: &[i64], report: &mut Report) -> Result<Vec<i64>, Halt> {
+    /// Advances the cases. Returns the ids of the cases that another session still has locked.
+    pub async fn apply(&self, run: &Run, ids: &[i64], report: &mut Report) -> Result<Vec<i64>, Halt> {
         let actor = run.actor();
         let advance = ADVANCE.with(&self.timestamp_field);
         let statement = async |tx: &Transaction<'_>, ids: &[i64], lock: LockMode| {
-            // A statement of its own: the next one sees what those did who had to be waited for.
+            // The lock is a statement of its own, so that the next one sees the changes that it waited for.
             LOCK.with(&lock).one(tx, &[&ids]).await?;
             let Self { from, to, dwell, forced, .. } = self;
             let parameters: [&(dyn ToSql + Sync); 8] = [&run.now, from, dwell, &ids, to, forced, &run.id, &actor];
@@ -88,7 +88,7 @@ impl Step {
             *advanced += count(row, "advanced");
             *money_moved += Cents::of(row);
             if let Some(cases) = cases {
-                cases.updated.extend(done(ids, row).into_iter().map(|case_id| self.updated(case_id)));
+                cases.updated.extend(applied_ids(ids, row).into_iter().map(|case_id| self.updated(case_id)));
             }
         })
         .await
@@ -100,12 +100,12 @@ impl Step {
     }
 }
 
-/// The column that says since when a case has a status; refuses a status that there is not.
+/// The column with the instant at which a case got a status. Refuses an unknown status.
 pub async fn timestamp_field(tx: &Transaction<'_>, status: i32) -> Result<String, Error> {
     let row = TIMESTAMP_FIELD.one(tx, &[&status]).await?;
     let refuse = |code, message| Err(Error::new(code, ErrorKind::Refused, message));
     match row.get::<_, Option<String>>("timestamp_field") {
-        // It becomes part of a statement.
+        // The name is checked, because it becomes part of a statement.
         Some(field) if field.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') => Ok(field),
         Some(_) => {
             refuse("BAD_TIMESTAMP_FIELD", format!("the timestamp_field of the status {status} is no name of a column"))

@@ -1,12 +1,13 @@
--- Escalates a batch of cases, writes the audit, tells their departments. One row of counts comes back.
--- $1 .. $3 as in the rule · $4 ids of cases bigint[] · $5 run id uuid · $6 who ran it by hand, a user's id bigint or NULL
--- $7 fallback departments bigint[]
+-- Escalates a batch of cases, writes the audit, notifies their departments. Returns one row: counts and the skipped
+-- ids.
+-- $1 to $3 are the parameters of overdue.part.sql · $4 ids of cases bigint[] · $5 run id uuid
+-- $6 actor bigint or NULL, the id of a user · $7 fallback departments bigint[]
 WITH
--- The cases. One that the clinic's application holds right now is left to the next run.
+-- The cases. A case that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT c.* FROM px_cases c WHERE c.id = ANY ($4) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- The rule again, on what the rows say now that they are locked.
+-- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT c.id, c.facility_id, c.appointment_id, c.assigned_department_id, c.status, c.escalation_level, c.due_at,
            c.escalation_level + 1 AS level
@@ -14,9 +15,10 @@ due AS MATERIALIZED (
     {due}
     ORDER BY c.id
 ),
--- What follows takes its rows from here: what was really changed.
+-- The rows that were really changed; the following CTEs use only these.
 escalated AS (
-    UPDATE px_cases c SET status = 'ESCALATED', escalation_level = due.level, escalated_at = $1, updated_at = $1 FROM due
+    UPDATE px_cases c SET status = 'ESCALATED', escalation_level = due.level, escalated_at = $1, updated_at = $1
+    FROM due
     WHERE c.id = due.id AND c.status = due.status AND c.escalation_level = due.escalation_level
     RETURNING due.*
 ),
@@ -27,7 +29,7 @@ audited AS (
            jsonb_build_object('status', 'ESCALATED', 'escalationLevel', e.level), $1, $5
     FROM escalated e
 ),
-told AS (
+addressed AS (
     SELECT c.id, c.level, c.due_at, department.id AS department_id
     FROM escalated c
     {department}
@@ -35,14 +37,15 @@ told AS (
 staged AS (
     SELECT 'DEPARTMENT' AS recipient_kind, t.department_id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
            'PX_CASE_ESCALATED' AS type, 'HIGH' AS priority, 'Case escalated' AS title,
-           format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', t.level) AS body,
+           format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', t.level)
+               AS body,
            jsonb_build_object('level', t.level, 'due_at', t.due_at) AS metadata,
            'px_case' AS entity, t.id::text AS entity_id, concat_ws(':', 'px_case_escalated', t.id, $5) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $5 AS run_id
-    FROM told t WHERE t.department_id IS NOT NULL
+    FROM addressed t WHERE t.department_id IS NOT NULL
 ),
 {outbox}
 SELECT (SELECT count(*) FROM escalated) AS escalated,
        (SELECT count(*) FROM notified) AS notifications,
-       (SELECT count(*) FROM told WHERE department_id IS NULL) AS undeliverable,
+       (SELECT count(*) FROM addressed WHERE department_id IS NULL) AS undeliverable,
        {skipped_columns}

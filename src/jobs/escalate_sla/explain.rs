@@ -1,4 +1,5 @@
-//! `rounds escalate-sla --explain CASE_ID`: why a case was escalated, or was not, or would be now, in one paragraph.
+//! `rounds escalate-sla --explain CASE_ID`: explains in one paragraph why a case was escalated, or was not, or would
+//! be.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use crate::error::Error;
 use crate::output::{span, stamp};
 use crate::run::JobArgs;
 
-/// The job as it would be run, and the case that is asked about.
+/// The job with its arguments, and the case to be explained.
 pub struct Explain {
     pub job: EscalateSla,
     pub case: i64,
@@ -71,44 +72,44 @@ impl Explain {
         format!("Case {} of facility {facility} is {status} at escalation level {level} and {due}.", self.case)
     }
 
-    /// What the next run does with it, and every reason why not.
+    /// The action of a run now, or all reasons against one.
     fn verdict(&self, case: &Row) -> String {
         if case.get("due") {
-            let told = match case.get::<_, Option<i64>>("department_id") {
+            let notified = match case.get::<_, Option<i64>>("department_id") {
                 Some(department) => format!("department {department} is told"),
                 None => "nobody is told, since neither the case nor its visit has a department of its facility \
                          (--fallback-department names one)"
                     .to_owned(),
             };
             let level = case.get::<_, i32>("escalation_level") + 1;
-            return format!(" A run now would escalate it to level {level}; {told}.");
+            return format!(" A run now would escalate it to level {level}; {notified}.");
         }
-        let mut why = vec![];
+        let mut reasons = vec![];
         match case.get("status") {
             "ESCALATED" if self.job.re_escalate_after.is_none() => {
-                why.push("it is ESCALATED already, and --re-escalate-after is not given".to_owned());
+                reasons.push("it is ESCALATED already, and --re-escalate-after is not given".to_owned());
             }
             "OPEN" | "IN_PROGRESS" | "ESCALATED" => {}
-            status => why.push(format!("it is {status}")),
+            status => reasons.push(format!("it is {status}")),
         }
         match case.get::<_, Option<bool>>("overdue") {
-            None => why.push("nothing was promised".to_owned()),
-            Some(false) => why.push("its time is not up".to_owned()),
+            None => reasons.push("nothing was promised".to_owned()),
+            Some(false) => reasons.push("its time is not up".to_owned()),
             Some(true) => {}
         }
         if !case.get::<_, bool>("active") {
-            why.push("it is not active".to_owned());
+            reasons.push("it is not active".to_owned());
         }
         if case.get::<_, i32>("escalation_level") >= 3 {
-            why.push("level 3 is the highest".to_owned());
+            reasons.push("level 3 is the highest".to_owned());
         }
         if self.job.facility.is_some_and(|facility| facility != case.get::<_, i64>("facility_id")) {
-            why.push("it belongs to another facility than --facility".to_owned());
+            reasons.push("it belongs to another facility than --facility".to_owned());
         }
-        if why.is_empty() {
-            why.push("it was escalated less than --re-escalate-after ago".to_owned());
+        if reasons.is_empty() {
+            reasons.push("it was escalated less than --re-escalate-after ago".to_owned());
         }
-        format!(" A run now would leave it alone: {}.", why.join("; "))
+        format!(" A run now would leave it alone: {}.", reasons.join("; "))
     }
 }
 
@@ -137,12 +138,12 @@ fn escalation(audit: &Row) -> Value {
     })
 }
 
-/// What an audit row says; text that the job did not write may say anything, and is not repeated.
+/// The level in an audit row. Text that is no number is not repeated, because the job did not write it.
 fn level(audit: &Row) -> Option<i64> {
     audit.get::<_, Option<&str>>("level")?.parse().ok()
 }
 
-/// The user who did it; none where it was the job.
+/// The user who escalated the case; None if it was the job.
 fn actor(audit: &Row) -> Option<i64> {
     audit.get::<_, &str>("actor").parse().ok()
 }

@@ -1,12 +1,13 @@
-//! `rounds escalate-sla`: patient-experience cases whose time is up are escalated, and their departments told.
+//! `rounds escalate-sla`: escalates overdue patient-experience cases, and notifies their departments.
 //!
 //! Rule: a case is due if and only if it is OPEN or IN_PROGRESS, due_at < now, active is not false, and its escalation
 //! level is below 3; with `--re-escalate-after` also if it is ESCALATED below level 3, still overdue, and was escalated
 //! at least that long ago.
 //!
-//! Safe to run again: what was escalated is no longer OPEN or IN_PROGRESS; the change compares status and level.
+//! Safe to run again: an escalated case is no longer OPEN or IN_PROGRESS, and the change compares status and level.
 //!
-//! Leaves alone: overdue cases at level 3 (`skipped: max_level`), and cases that somebody holds right now (the next run's).
+//! Leaves alone: overdue cases at level 3 (`skipped: max_level`), and cases that are locked by another session, which
+//! are left to the next run.
 
 pub mod explain;
 
@@ -20,13 +21,13 @@ use tokio_postgres::types::ToSql;
 use crate::clinic::outbox;
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, skipped_columns, positive_duration};
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
 
 const OVERDUE: &str = include_str!("overdue.part.sql");
 const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
 
 statements! {
-    /// Whether the arguments name what is there.
+    /// Checks whether the facility and the departments of the arguments exist.
     ARGUMENTS(INT8, INT8_ARRAY) = "SELECT $1 IS NULL OR EXISTS (SELECT FROM facilities WHERE id = $1) AS facility,
                                           count(*) AS departments, count(DISTINCT facility_id) AS facilities
                                    FROM departments WHERE id = ANY ($2)";
@@ -46,7 +47,8 @@ statements! {
         format!(include_str!("explain.sql"), due = DUE, department = department("$5"));
 }
 
-/// The join that finds who is told of a case `c`; `fallback` is the parameter with the fallback departments.
+/// The joins that find the department to notify of a case `c`; `fallback` is the parameter with the fallback
+/// departments.
 fn department(fallback: &str) -> String {
     format!(include_str!("department.part.sql"), fallback = fallback)
 }
@@ -73,11 +75,11 @@ pub struct EscalateSla {
 /// scanned = escalated + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Overdue cases that were looked at.
+    /// The overdue cases.
     scanned: u64,
     escalated: u64,
     notifications: u64,
-    /// Escalated, but there is no department to tell.
+    /// The escalated cases that have no department to notify.
     undeliverable: u64,
     #[serde(flatten)]
     not_done: NotDone,
@@ -121,7 +123,7 @@ impl EscalateSla {
         self.re_escalate_after.map(|after| after.as_secs_f64())
     }
 
-    /// How many overdue cases are at the highest level, and the ids of those that are due.
+    /// The number of overdue cases at the highest level, and the ids of the due cases.
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<(u64, Vec<i64>), Error> {
         self.check(tx).await?;
         let after = self.after();
@@ -130,7 +132,7 @@ impl EscalateSla {
         Ok((count(&at_max, "cases"), due.iter().map(|row| row.get(0)).collect()))
     }
 
-    /// Refuses a facility or a department that is not there, and two departments of one facility.
+    /// Refuses a facility or a department that does not exist, and two departments of one facility.
     pub async fn check(&self, tx: &Transaction<'_>) -> Result<(), Error> {
         let row = ARGUMENTS.one(tx, &[&self.facility, &self.fallback_department]).await?;
         let refuse = |what: &str| {

@@ -1,5 +1,6 @@
--- Overdue cases `c` that are looked at: open ones, and where asked for, those that stayed overdue after they were escalated.
--- $1 now timestamptz · $2 facility bigint or NULL · $3 re-escalate after, seconds double precision or NULL
+-- The WHERE clause for overdue cases: open ones, and with $3 also those that are still overdue after their escalation.
+-- The caller provides the relation c, a row of px_cases. It ends inside the WHERE: continue with AND.
+-- $1 now timestamptz · $2 facility bigint or NULL · $3 re-escalate after, in seconds double precision or NULL
 WHERE c.active IS NOT FALSE
   AND c.due_at < $1
   AND ($2 IS NULL OR c.facility_id = $2)

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::keys::{Keys, Wrong};
+use super::keys::{Keys, RuleFault};
 
-/// The kind of an action. Each is a file in `actions/`.
+/// The kind of an action. Each kind has a file in `actions/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActionKind {
     NotifyManager,
@@ -18,7 +18,7 @@ impl ActionKind {
     pub const ALL: [Self; 5] =
         [Self::NotifyManager, Self::ReassignTicket, Self::IncreasePriority, Self::AddFollower, Self::SendEmail];
 
-    /// As in `escalation_rules.action_type`.
+    /// The text in `escalation_rules.action_type`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotifyManager => "notify_manager",
@@ -33,38 +33,38 @@ impl ActionKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Whether it changes what a condition looks at.
+    /// Whether it changes a value that a condition reads.
     pub fn changes_conditions(self) -> bool {
         self == Self::IncreasePriority
     }
 
-    /// Whether later rules see what it changes.
-    pub fn is_seen(self) -> bool {
+    /// Whether it changes a value that later rules read.
+    pub fn is_seen_by_later_rules(self) -> bool {
         matches!(self, Self::IncreasePriority | Self::ReassignTicket)
     }
 
-    /// The CTEs `acted` and `told` of apply.sql.
+    /// The CTEs `outcomes` and `messages` of apply.sql.
     pub fn sql(self) -> String {
-        let without_notices =
-            |acted: &str| format!("{},\n{}", acted.trim_end(), include_str!("actions/nobody_told.part.sql"));
+        let without_messages =
+            |outcomes: &str| format!("{},\n{}", outcomes.trim_end(), include_str!("actions/no_messages.part.sql"));
         match self {
             Self::NotifyManager => include_str!("actions/notify_manager.part.sql").to_owned(),
             Self::SendEmail => include_str!("actions/send_email.part.sql").to_owned(),
-            Self::ReassignTicket => without_notices(include_str!("actions/reassign_ticket.part.sql")),
-            Self::IncreasePriority => without_notices(include_str!("actions/increase_priority.part.sql")),
-            Self::AddFollower => without_notices(include_str!("actions/add_follower.part.sql")),
+            Self::ReassignTicket => without_messages(include_str!("actions/reassign_ticket.part.sql")),
+            Self::IncreasePriority => without_messages(include_str!("actions/increase_priority.part.sql")),
+            Self::AddFollower => without_messages(include_str!("actions/add_follower.part.sql")),
         }
     }
 }
 
 pub struct Action {
     pub kind: ActionKind,
-    /// As the action's SQL reads it.
+    /// The parameter of the action's SQL.
     pub json: Value,
 }
 
 impl Action {
-    pub fn read(kind: &str, json: Value) -> Result<Self, Wrong> {
+    pub fn read(kind: &str, json: Value) -> Result<Self, RuleFault> {
         let keys = Keys::of("action", &json)?;
         let Some(kind) = ActionKind::read(kind) else { return Err("action_type is none that is known".to_owned()) };
         match kind {
@@ -100,7 +100,7 @@ impl Action {
         Ok(Self { kind, json })
     }
 
-    /// The users and the team that it names.
+    /// The users and the team that the action names.
     pub fn targets(&self) -> (Vec<i64>, Option<i64>) {
         let one = |key: &str| self.json.get(key).and_then(Value::as_i64);
         let many = self.json.get("userIds").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_i64);
@@ -148,8 +148,8 @@ mod tests {
             ("CANARY", json!({})),
         ];
         for (kind, json) in bad {
-            let Err(wrong) = Action::read(kind, json.clone()) else { panic!("{kind} {json}") };
-            assert!(!wrong.contains("CANARY"), "{wrong}");
+            let Err(fault) = Action::read(kind, json.clone()) else { panic!("{kind} {json}") };
+            assert!(!fault.contains("CANARY"), "{fault}");
         }
     }
 }

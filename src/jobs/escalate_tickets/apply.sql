@@ -1,25 +1,25 @@
--- Lets one rule fire for a batch of tickets: the action, its history and the key of the episode at once. One row of counts
--- comes back, with the ids of the tickets for which the action was refused.
--- $1 .. $9 as in the rule · $10 ids of tickets bigint[] · $11 run id uuid · $12 who ran it by hand, a user's id or NULL
--- $13 action_type text · $14 action jsonb
+-- Fires one rule for a batch of tickets: the action, its history and the episode in one statement. Returns one row:
+-- counts, the ids of the tickets for which the action was refused, and the skipped ids.
+-- $1 to $9 are the parameters of due.part.sql · $10 ids of tickets bigint[] · $11 run id uuid
+-- $12 actor bigint or NULL, the id of a user · $13 action_type text · $14 action jsonb
 WITH
--- The tickets. One that the clinic's application holds right now is left to the next run.
+-- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT t.* FROM tickets t WHERE t.id = ANY ($10) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- The rule again, on what the rows say now that they are locked; and whether it is still the rule.
+-- The rule again, on the locked rows, if its definition has not changed.
 due AS MATERIALIZED (
     SELECT t.* FROM locked t
     {due}
     AND EXISTS (SELECT FROM escalation_rules r WHERE r.id = $2 AND r.active AND r.definition = $9)
     ORDER BY t.id
 ),
--- The action makes `acted` (id, refused, details) and `told` (id, recipient_kind, recipient_id, address, channel, type,
--- title, body, number), what is to be said to whom.
+-- The action defines the CTEs outcomes (id, refused, details) and messages (id, recipient_kind, recipient_id, address,
+-- channel, type, title, body, number).
 {action},
 fired AS (
     INSERT INTO escalation_episodes (rule_id, ticket_id, definition, fired_at, run_id)
-    SELECT $2, id, $9, $1, $11 FROM acted
+    SELECT $2, id, $9, $1, $11 FROM outcomes
     ON CONFLICT (rule_id, ticket_id)
     DO UPDATE SET definition = EXCLUDED.definition, fired_at = EXCLUDED.fired_at, run_id = EXCLUDED.run_id
 ),
@@ -27,14 +27,15 @@ recorded AS (
     INSERT INTO ticket_history (ticket_id, action, actor_id, actor, details, created_at, run_id)
     SELECT id, CASE WHEN refused IS NULL THEN 'escalation_executed' ELSE 'escalation_failed' END, $12,
            CASE WHEN $12 IS NULL THEN 'system' ELSE 'user' END,
-           jsonb_strip_nulls(jsonb_build_object('ruleId', $2, 'condition', $3, 'action', $13, 'reason', refused)) || details,
+           jsonb_strip_nulls(jsonb_build_object('ruleId', $2, 'condition', $3, 'action', $13, 'reason', refused))
+               || details,
            $1, $11
-    FROM acted
+    FROM outcomes
 ),
--- The run's own record of what was refused; a rehearsal is no run.
+-- The run's record of refused actions. A rehearsal has no row in cron_job_runs, so it records none.
 errors AS (
     INSERT INTO cron_job_run_errors (run_id, entity, entity_id, error_code, message)
-    SELECT $11, 'ticket', id::text, format('RULE_%s_REFUSED', $2), refused FROM acted
+    SELECT $11, 'ticket', id::text, format('RULE_%s_REFUSED', $2), refused FROM outcomes
     WHERE refused IS NOT NULL AND EXISTS (SELECT FROM cron_job_runs r WHERE r.id = $11)
     ON CONFLICT DO NOTHING
 ),
@@ -43,11 +44,11 @@ staged AS (
            jsonb_build_object('ticket_id', id, 'rule_id', $2) AS metadata, 'ticket' AS entity, id::text AS entity_id,
            concat_ws(':', 'ticket_escalation', $2, id, $11, number) AS episode, false AS suppressed,
            NULL::timestamptz AS expires_at, $1 AS staged_at, $11 AS run_id
-    FROM told
+    FROM messages
 ),
 {outbox}
-SELECT (SELECT count(*) FROM acted WHERE refused IS NULL) AS executed,
-       ARRAY(SELECT id FROM acted WHERE refused IS NOT NULL) AS refused,
+SELECT (SELECT count(*) FROM outcomes WHERE refused IS NULL) AS executed,
+       ARRAY(SELECT id FROM outcomes WHERE refused IS NOT NULL) AS refused,
        (SELECT count(*) FROM notified) AS notifications,
-       (SELECT count(*) FROM acted WHERE details ->> 'notified' = '0') AS undeliverable,
+       (SELECT count(*) FROM outcomes WHERE details ->> 'notified' = '0') AS undeliverable,
        {skipped_columns}

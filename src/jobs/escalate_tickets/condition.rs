@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::keys::{Keys, Wrong};
+use super::keys::{Keys, RuleFault};
 
 const OPEN: [&str; 3] = ["OPEN", "IN_PROGRESS", "WAITING"];
 const PRIORITIES: [&str; 4] = ["LOW", "MEDIUM", "HIGH", "URGENT"];
 
-/// The kind of a condition. Each is a file in `conditions/`.
+/// The kind of a condition. Each kind has a file in `conditions/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionKind {
     SlaBreach,
@@ -21,7 +21,7 @@ impl ConditionKind {
     pub const ALL: [Self; 5] =
         [Self::SlaBreach, Self::TimeInStatus, Self::PriorityLevel, Self::NoResponse, Self::CustomerRating];
 
-    /// As in `escalation_rules.condition_type`.
+    /// The text in `escalation_rules.condition_type`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SlaBreach => "sla_breach",
@@ -36,7 +36,7 @@ impl ConditionKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// A condition on a ticket `t`.
+    /// The SQL condition on a ticket `t`.
     pub fn sql(self) -> &'static str {
         match self {
             Self::SlaBreach => include_str!("conditions/sla_breach.part.sql"),
@@ -52,14 +52,14 @@ impl ConditionKind {
 pub struct Condition {
     pub kind: ConditionKind,
     pub hours: Option<f64>,
-    /// Statuses or priorities.
+    /// The statuses or priorities.
     pub names: Option<Vec<String>>,
     pub rating: Option<i32>,
     pub operator: Option<&'static str>,
 }
 
 impl Condition {
-    pub fn read(kind: &str, json: &Value) -> Result<Self, Wrong> {
+    pub fn read(kind: &str, json: &Value) -> Result<Self, RuleFault> {
         let keys = Keys::of("condition", json)?;
         let Some(kind) = ConditionKind::read(kind) else {
             return Err("condition_type is none that is known".to_owned());
@@ -113,7 +113,8 @@ mod tests {
             ("customer_rating", json!({"rating": 1, "operator": "lte"})),
         ];
         for (kind, json) in good {
-            assert!(Condition::read(kind, &json).is_ok_and(|condition| condition.kind.as_str() == kind), "{kind} {json}");
+            let condition = Condition::read(kind, &json);
+            assert!(condition.is_ok_and(|condition| condition.kind.as_str() == kind), "{kind} {json}");
         }
         let bad = [
             ("sla_breach", json!({})),
@@ -131,8 +132,8 @@ mod tests {
             ("CANARY", json!({})),
         ];
         for (kind, json) in bad {
-            let Err(wrong) = Condition::read(kind, &json) else { panic!("{kind} {json}") };
-            assert!(!wrong.contains("CANARY"), "{wrong}");
+            let Err(fault) = Condition::read(kind, &json) else { panic!("{kind} {json}") };
+            assert!(!fault.contains("CANARY"), "{fault}");
         }
     }
 }

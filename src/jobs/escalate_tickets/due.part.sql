@@ -1,8 +1,10 @@
--- The rule, over tickets `t` with their date: the condition holds, and this definition of the rule has not fired since it
--- began to, or that was long ago.
+-- The WHERE clause of the rule: the ticket is open, the condition holds, and this definition of the rule has not fired
+-- in this episode, or its cooldown has passed.
+-- The caller provides the relation t, a row of tickets, with the joins of due_at.part.sql; and the condition. It ends
+-- inside the WHERE: continue with AND.
 -- $1 now timestamptz · $2 id of the rule bigint · $3 its condition_type text · $4 hours double precision or NULL
 -- $5 statuses or priorities text[] or NULL · $6 rating int or NULL · $7 operator text or NULL
--- $8 cooldown, hours double precision or NULL · $9 its definition text
+-- $8 cooldown in hours double precision or NULL · $9 its definition text
 WHERE t.status NOT IN ('RESOLVED', 'CLOSED')
   AND ({holds})
   AND NOT EXISTS (SELECT FROM escalation_episodes e

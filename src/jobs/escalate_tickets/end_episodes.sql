@@ -1,11 +1,12 @@
--- Ends a batch of episodes: the rule may fire again once its condition is true again. One row of counts comes back.
--- $1 .. $9 as in the rule · $10 ids of tickets bigint[]
+-- Ends a batch of episodes, so that the rule may fire again when its condition holds again. Returns one row: the count
+-- and the skipped ids.
+-- $1 to $9 are the parameters of due.part.sql · $10 ids of tickets bigint[]
 WITH
--- The tickets. One that the clinic's application holds right now is left to the next run.
+-- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT t.* FROM tickets t WHERE t.id = ANY ($10) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- The rule again, on what the rows say now that they are locked.
+-- The rule again, on the locked rows.
 ended AS MATERIALIZED (
     SELECT t.id FROM locked t
     {ended}

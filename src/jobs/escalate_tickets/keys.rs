@@ -1,11 +1,12 @@
-//! The keys of a condition or an action, which are JSON that a person wrote. Each is read, or it is said what it must be.
+//! The keys of a condition or an action, which are JSON that a person wrote. A key that cannot be read gives a message
+//! that says what it must be.
 
 use serde_json::{Map, Value};
 
-/// The fault of a rule: names of keys and what they must be, never what they are.
-pub type Wrong = String;
+/// The fault of a rule: names of keys and what they must be, but no values.
+pub type RuleFault = String;
 
-/// Ten years.
+/// The maximum number of hours: ten years.
 pub const HOURS_MAX: f64 = 87_600.0;
 
 /// The keys of a condition or an action.
@@ -15,12 +16,12 @@ pub struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    pub fn of(of: &'static str, json: &'a Value) -> Result<Self, Wrong> {
+    pub fn of(of: &'static str, json: &'a Value) -> Result<Self, RuleFault> {
         json.as_object().map(|map| Self { of, map }).ok_or_else(|| format!("{of} must be a JSON object"))
     }
 
-    /// Refuses what nobody would look at: most likely it is misspelt.
-    pub fn only(&self, known: &[&str]) -> Result<(), Wrong> {
+    /// Refuses unknown keys, because they are most likely misspelt.
+    pub fn only(&self, known: &[&str]) -> Result<(), RuleFault> {
         if self.map.keys().all(|key| known.contains(&key.as_str())) {
             return Ok(());
         }
@@ -30,7 +31,7 @@ impl<'a> Keys<'a> {
         })
     }
 
-    /// JSON's null is as good as nothing.
+    /// The value of a key. JSON's null counts as no value.
     pub fn get(&self, key: &str) -> Option<&'a Value> {
         self.map.get(key).filter(|value| !value.is_null())
     }
@@ -39,28 +40,28 @@ impl<'a> Keys<'a> {
         self.get(key).and_then(Value::as_i64)
     }
 
-    pub fn hours(&self, key: &str) -> Result<f64, Wrong> {
+    pub fn hours(&self, key: &str) -> Result<f64, RuleFault> {
         let hours = self.get(key).and_then(Value::as_f64).filter(|hours| (0.0..=HOURS_MAX).contains(hours));
         hours.ok_or_else(|| format!("{}: {key} must be a number of hours from 0 to {HOURS_MAX}", self.of))
     }
 
-    pub fn text(&self, key: &str) -> Result<&'a str, Wrong> {
+    pub fn text(&self, key: &str) -> Result<&'a str, RuleFault> {
         let text = self.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
         text.ok_or_else(|| format!("{}: {key} must be a text that is not empty", self.of))
     }
 
-    pub fn one_of(&self, key: &str, known: &[&str]) -> Result<String, Wrong> {
+    pub fn one_of(&self, key: &str, known: &[&str]) -> Result<String, RuleFault> {
         let name = self.get(key).and_then(Value::as_str).filter(|name| known.contains(name));
         name.map(str::to_owned).ok_or_else(|| format!("{}: {key} must be one of {}", self.of, known.join(", ")))
     }
 
-    pub fn list<T>(&self, key: &str, read: impl Fn(&'a Value) -> Option<T>, what: &str) -> Result<Vec<T>, Wrong> {
+    pub fn list<T>(&self, key: &str, read: impl Fn(&'a Value) -> Option<T>, what: &str) -> Result<Vec<T>, RuleFault> {
         let items = self.get(key).and_then(Value::as_array).filter(|items| !items.is_empty());
         let items = items.and_then(|items| items.iter().map(read).collect());
         items.ok_or_else(|| format!("{}: {key} must be a list of {what}", self.of))
     }
 
-    pub fn operator(&self) -> Result<&'static str, Wrong> {
+    pub fn operator(&self) -> Result<&'static str, RuleFault> {
         match self.get("operator").and_then(Value::as_str) {
             Some("<" | "lt") => Ok("<"),
             Some("<=" | "lte") => Ok("<="),

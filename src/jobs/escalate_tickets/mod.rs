@@ -1,12 +1,14 @@
-//! `rounds escalate-tickets`: what the clinic's own rules say is to happen to tickets that wait.
+//! `rounds escalate-tickets`: carries out the clinic's own escalation rules on open tickets.
 //!
 //! Rule: an active rule fires for an open ticket if and only if its condition holds, and it has not fired since the
-//! condition began to hold or the rule was changed, or that was at least its cooldown ago. Rules run by position; what one
-//! changes the next sees. An episode ends when the condition no longer holds, or the ticket is no longer open.
+//! condition began to hold or the rule was changed, or that was at least its cooldown ago. Rules run by position; each
+//! sees the changes of the earlier ones. An episode ends when the condition no longer holds, or the ticket is no longer
+//! open.
 //!
-//! Safe to run again: the key of the episode, the action and its history are one statement, so none is without the others.
+//! Safe to run again: one statement writes the episode, the action and its history, so none exists without the others.
 //!
-//! Leaves alone: malformed rules (named, and skipped), and tickets that somebody holds right now (the next run's).
+//! Leaves alone: malformed rules, which are reported and skipped, and tickets that are locked by another session, which
+//! are left to the next run.
 
 mod action;
 mod condition;
@@ -45,13 +47,13 @@ impl Job for EscalateTickets {
         report.tickets_evaluated = open;
         report.rules_evaluated = rules.len() as u64;
         report.scanned = malformed.len() as u64;
-        for Malformed { id, why, .. } in &malformed {
-            run.items_failed(&mut report.not_done, "escalation_rule", &[*id], why).await?;
+        for Malformed { id, error, .. } in &malformed {
+            run.items_failed(&mut report.not_done, "escalation_rule", &[*id], error).await?;
         }
         if !run.dry_run() {
             return Pass { run, tx: None }.carry_out(&rules, &found, report).await;
         }
-        // The rules see each other: all of them in one transaction, which is rolled back.
+        // All rules run in one transaction, which is rolled back, so that each sees the changes of the earlier ones.
         let rehearsal = async |tx: &Transaction<'_>| {
             let mut report = Report::default();
             match (Pass { run, tx: Some(tx) }).carry_out(&rules, &found, &mut report).await {

@@ -1,4 +1,4 @@
-//! Carries out rules: looks for the tickets of each, ends episodes, fires, counts.
+//! The execution of rules: finds the tickets of each, ends episodes, fires, counts.
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::ToSql;
@@ -14,7 +14,7 @@ use crate::db::{Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Halt, NotDone, Rehearsal, Run, apply, apply_in_savepoints, count, skipped_columns};
 
-// $1 to $9 are the rule's: see `Rule::parameters`.
+// $1 to $9 are the parameters of a rule: see `Rule::parameters`.
 statements! {
     SCAN[condition: ConditionKind = ConditionKind::ALL.into()]
         (TIMESTAMPTZ, INT8, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8) =
@@ -35,16 +35,16 @@ statements! {
             due = due(kinds.0),
             action = kinds.1.sql(),
             outbox = outbox::NOTIFIED,
-            skipped_columns = skipped_columns("$10", "locked", "acted", "tickets"),
+            skipped_columns = skipped_columns("$10", "locked", "outcomes", "tickets"),
         );
 }
 
-/// When a rule fires, as joins of a ticket `t` and a WHERE.
+/// The joins and the WHERE clause of a ticket `t` for which a rule fires.
 fn due(condition: ConditionKind) -> String {
     tickets::DUE_AT.to_owned() + &include_str!("due.part.sql").replace("{holds}", condition.sql())
 }
 
-/// When the episode of a rule has ended, likewise.
+/// The joins and the WHERE clause of a ticket `t` for which the episode of a rule has ended.
 fn ended(condition: ConditionKind) -> String {
     tickets::DUE_AT.to_owned() + &include_str!("ended.part.sql").replace("{holds}", condition.sql())
 }
@@ -53,15 +53,15 @@ fn every_pair() -> Vec<(ConditionKind, ActionKind)> {
     ConditionKind::ALL.iter().flat_map(|condition| ActionKind::ALL.map(|action| (*condition, action))).collect()
 }
 
-/// The tickets that a rule has to do with.
+/// The tickets that a rule concerns.
 pub struct Found {
-    /// Those whose episode has ended.
+    /// Tickets whose episode has ended.
     ended: Vec<i64>,
-    /// Those for which it fires.
+    /// Tickets for which it fires.
     pub due: Vec<i64>,
 }
 
-/// The tickets of each rule if none changed what the next sees; of no more rules than the brake needs.
+/// The tickets of each rule, without the changes of earlier rules. It stops at the rule that exceeds the brake.
 pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule]) -> Result<Vec<Found>, Error> {
     let mut found: Vec<Found> = vec![];
     let mut due = 0;
@@ -81,7 +81,7 @@ impl Rule {
         vec![now, &self.id, kind, hours, names, rating, operator, &self.cooldown_hours, &self.definition]
     }
 
-    /// The tickets for which it would fire now.
+    /// The tickets for which the rule would fire now.
     pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Vec<i64>, Error> {
         self.scan(tx, &SCAN.with(&self.condition.kind), now, &[&limit]).await
     }
@@ -106,20 +106,20 @@ impl Rule {
     }
 }
 
-/// The rules in a run: by transactions of their own, or in the one of a rehearsal.
+/// The execution of the rules in a run: each batch in a fenced transaction, or all in the transaction of a rehearsal.
 pub struct Pass<'a> {
     pub run: &'a Run,
     pub tx: Option<&'a Transaction<'a>>,
 }
 
 impl Pass<'_> {
-    /// Carries out all rules. What was found for one is looked for anew once another has changed what conditions look at;
-    /// what no longer holds each statement sees by itself.
+    /// Carries out all rules. The tickets of a rule are found again after an earlier rule has changed values that
+    /// conditions read. A ticket for which the condition no longer holds needs no such search: the statement checks it.
     pub async fn carry_out(&self, rules: &[Rule], found: &[Found], report: &mut Report) -> Result<(), Halt> {
         let run = self.run;
         let mut stale = false;
         for (rule, found) in rules.iter().zip(found) {
-            let anew = match (stale, self.tx) {
+            let found_again = match (stale, self.tx) {
                 (false, _) => None,
                 (true, Some(tx)) => Some(rule.found(run, tx).await?),
                 (true, None) => {
@@ -127,10 +127,10 @@ impl Pass<'_> {
                     Some(run.read("looking at the open tickets", look).await?)
                 }
             };
-            let Found { ended, due } = anew.as_ref().unwrap_or(found);
+            let Found { ended, due } = found_again.as_ref().unwrap_or(found);
             report.scanned += (ended.len() + due.len()) as u64;
             self.end_episodes(rule, ended, report).await?;
-            // What earlier rules changed may have made more due than there was at first.
+            // The changes of earlier rules may have made more tickets due.
             run.brake_after(report.executed as usize + due.len())?;
             self.fire(rule, due, report).await?;
             stale |= rule.action.kind.changes_conditions() && !due.is_empty();
@@ -158,7 +158,7 @@ impl Pass<'_> {
             refused.extend(row.get::<_, Vec<i64>>("refused"));
         });
         let applied = applied.await;
-        // Recorded with the history; here they are counted, also where the run was stopped.
+        // The statement has recorded the refusals. They are counted here, even if the run was stopped.
         let code = format!("RULE_{}_REFUSED", rule.id);
         for id in refused {
             warn!(run_id = %self.run.id, entity = "ticket", id, error_code = code, "ticket_history says why");
@@ -185,7 +185,7 @@ impl Pass<'_> {
         let batch = Batch { entity: "ticket", ids };
         match self.tx {
             Some(tx) => {
-                let rehearsal = Rehearsal { tx, keep: rule.action.kind.is_seen() };
+                let rehearsal = Rehearsal { tx, keep: rule.action.kind.is_seen_by_later_rules() };
                 apply_in_savepoints(run, rehearsal, batch, not_done, statement, count).await
             }
             None => apply(run, batch, not_done, statement, count).await,
@@ -193,7 +193,7 @@ impl Pass<'_> {
     }
 }
 
-/// A statement of a rule that changes tickets: it takes the rule's parameters, the ids of the batch, and more.
+/// A statement of a rule that changes tickets. Its parameters are those of the rule, the ids of the batch, and `more`.
 struct Change<'a> {
     rule: &'a Rule,
     statement: Statement,

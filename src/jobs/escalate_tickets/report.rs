@@ -9,18 +9,18 @@ use crate::run::{Counts, NotDone};
 /// scanned = executed + episodes_ended + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Open tickets.
+    /// The open tickets.
     pub tickets_evaluated: u64,
-    /// Rules that could be carried out.
+    /// The rules that could be carried out.
     pub rules_evaluated: u64,
-    /// Firings and ends of episodes that were due, and rules that are malformed.
+    /// The firings and ends of episodes that were due, and the malformed rules.
     pub scanned: u64,
     pub executed: u64,
     pub executed_by_action: BTreeMap<&'static str, u64>,
-    /// Conditions that no longer hold: the rule may fire again.
+    /// The episodes that ended, so that the rule may fire again.
     pub episodes_ended: u64,
     pub notifications: u64,
-    /// Managers that were to be told, and there are none.
+    /// The tickets without a manager to notify.
     pub undeliverable: u64,
     #[serde(flatten)]
     pub not_done: NotDone,

@@ -1,11 +1,11 @@
-//! A rule as it is in the database, checked: a condition that it waits for, and an action.
+//! A rule of the database, checked: its condition and its action.
 
 use serde_json::Value;
 use tokio_postgres::{Row, Transaction};
 
 use super::action::Action;
 use super::condition::Condition;
-use super::keys::{HOURS_MAX, Wrong};
+use super::keys::{HOURS_MAX, RuleFault};
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
 use crate::run::count;
@@ -20,31 +20,31 @@ pub struct Rule {
     pub id: i64,
     pub active: bool,
     pub condition: Condition,
-    /// Condition and action as one text. A rule that was changed has another.
+    /// Condition and action as one text, by which a changed rule is recognised.
     pub definition: String,
-    /// Hours after which it fires again though its condition has held all along.
+    /// The hours after which the rule fires again within one episode.
     pub cooldown_hours: Option<f64>,
     pub action: Action,
 }
 
-/// A rule that cannot be carried out, and why.
+/// A rule that cannot be carried out, with its error.
 pub struct Malformed {
     pub id: i64,
     pub active: bool,
-    pub why: Error,
+    pub error: Error,
 }
 
 impl Rule {
     pub fn read(row: &Row) -> Result<Self, Malformed> {
         let (id, active) = (row.get("id"), row.get("active"));
-        Self::try_read(row).map_err(|wrong| {
-            let why = Error::new("MALFORMED_RULE", ErrorKind::Data, format!("{wrong}; the rule was skipped"));
-            Malformed { id, active, why }
+        Self::try_read(row).map_err(|fault| {
+            let error = Error::new("MALFORMED_RULE", ErrorKind::Data, format!("{fault}; the rule was skipped"));
+            Malformed { id, active, error }
         })
     }
 
-    fn try_read(row: &Row) -> Result<Self, Wrong> {
-        // The database takes numbers and depths that nobody else can read.
+    fn try_read(row: &Row) -> Result<Self, RuleFault> {
+        // The database accepts numbers and nesting that serde_json cannot read.
         let json = |column| row.try_get::<_, Value>(column).map_err(|_| format!("{column}: cannot be read"));
         let cooldown_hours: Option<f64> = row.get("cooldown_hours");
         if cooldown_hours.is_some_and(|hours| !(0.0..=HOURS_MAX).contains(&hours)) {
@@ -66,12 +66,12 @@ pub struct RuleBook {
     pub rules: Vec<Rule>,
     /// Rules that cannot be carried out.
     pub malformed: Vec<Malformed>,
-    /// How many tickets are open.
+    /// The number of open tickets.
     pub open: u64,
 }
 
 impl RuleBook {
-    /// The active ones, or all.
+    /// Reads the active rules, or all.
     pub async fn read(tx: &Transaction<'_>, all: bool) -> Result<Self, Error> {
         let mut book = Self { rules: vec![], malformed: vec![], open: 0 };
         for row in &RULES.all(tx, &[&all]).await? {

@@ -1,29 +1,32 @@
--- Marks a batch of visits, frees their slots, logs why, tells the patients. One row of counts comes back.
--- $1 .. $5 as in the rule · $6 ids of visits bigint[] · $7 id of the run, or of the act of a person, uuid
--- $8 reason text · $9 who did it, a user's id bigint or NULL · $10 that user's notes text or NULL
+-- Marks a batch of visits as no-shows, releases their slots, writes the log, notifies the patients. Returns one row:
+-- counts and the skipped ids.
+-- $1 to $5 are the parameters of visit.part.sql and due.part.sql · $6 ids of visits bigint[]
+-- $7 id of the run, or of a person's action uuid · $8 reason text · $9 actor bigint or NULL, the id of a user
+-- $10 notes of the actor text or NULL
 WITH
--- The visits. One that the clinic's application holds right now is left to the next run.
+-- The visits. A visit that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT a.id, a.facility_id, a.doctor_id, a.patient_id, a.source, a.status, a.appointment_date, a.start_time
     FROM appointments a WHERE a.id = ANY ($6) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- Their slots, after the visits.
+-- The slots of the visits, which are locked after the visits.
 slots AS MATERIALIZED (
     SELECT s.* FROM doctor_slots s
     WHERE s.appointment_id = ANY (ARRAY(SELECT id FROM locked)) ORDER BY s.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- Visits whose slot somebody else holds: the pair is left alone.
-held AS MATERIALIZED (
+-- Visits whose slot another session has locked. Both the visit and the slot are skipped.
+slot_locked AS MATERIALIZED (
     SELECT s.appointment_id AS id FROM doctor_slots s
     WHERE s.appointment_id = ANY (ARRAY(SELECT id FROM locked)) AND s.id NOT IN (SELECT id FROM slots)
 ),
--- Joined before the rule: where the planner guesses few visits are due, it would compare each with every slot.
+-- Visits and slots are joined before the rule, because the planner expects few due visits, and would compare each of
+-- them with every slot.
 pairs AS MATERIALIZED (
     SELECT a.*, s.id AS slot_id, s.slot_date, s.start_time AS slot_start, s.end_time AS slot_end
     FROM locked a LEFT JOIN slots s ON s.appointment_id = a.id
-    WHERE a.id NOT IN (SELECT id FROM held)
+    WHERE a.id NOT IN (SELECT id FROM slot_locked)
 ),
--- The rule again, on what the rows say now that they are locked.
+-- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT visits.*, COALESCE($1 < visits.slot_ends_at, false) AS release
     FROM (
@@ -39,13 +42,13 @@ due AS MATERIALIZED (
         ORDER BY a.id
     ) visits
 ),
--- What follows takes its rows from here: what was really changed.
+-- The rows that were really changed; the following CTEs use only these.
 marked AS (
     UPDATE appointments a SET status = 'NO_SHOW', updated_at = $1 FROM due
     WHERE a.id = due.id AND a.status = due.status
     RETURNING due.*
 ),
--- Free for another patient, unless the doctor is away: then it stays closed.
+-- The slots that become free for other patients. A slot during an absence of the doctor is blocked.
 released AS (
     UPDATE doctor_slots s
     SET is_booked = false, appointment_id = NULL,
@@ -61,8 +64,8 @@ logged AS (
            CASE WHEN m.release THEN $1 END, $9, $10, CASE WHEN $8 = 'AUTO_TIMEOUT' THEN $7 END
     FROM marked m
 ),
--- Told once per log row; the key is visit and run or act. Who called to say so knows it. The SMS may be read by anyone who
--- holds the phone: no name, no doctor, no service.
+-- One notice for each log row and channel; its key consists of the visit and $7. A patient who called gets none. An SMS
+-- names neither patient nor doctor nor service, because anyone who holds the phone may read it.
 staged AS (
     SELECT 'PATIENT' AS recipient_kind, m.patient_id AS recipient_id, NULL::text AS address, notice.channel,
            'MISSED_APPOINTMENT' AS type, 'NORMAL' AS priority, 'Missed appointment' AS title, notice.body,
@@ -71,15 +74,16 @@ staged AS (
            notice.channel = 'SMS' AND p.sms_opt_out AS suppressed, m.day_ends_at AS expires_at,
            $1 AS staged_at, CASE WHEN $8 = 'AUTO_TIMEOUT' THEN $7 END AS run_id
     FROM marked m JOIN patients p ON p.id = m.patient_id
-    -- A person may mark a visit whose time has not come: nobody has missed that yet.
+    -- A person may mark a visit that has not begun, which the patient has not missed yet.
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN m.starts_at <= $1 THEN format('You missed your %s appointment', to_char(m.start_time, 'HH24:MI'))
+        SELECT CASE WHEN m.starts_at <= $1
+                    THEN format('You missed your %s appointment', to_char(m.start_time, 'HH24:MI'))
                     ELSE format('You were marked as a no-show for your appointment of %s %s', m.appointment_date,
-                                to_char(m.start_time, 'HH24:MI')) END AS what
-    ) AS told
+                                to_char(m.start_time, 'HH24:MI')) END AS text
+    ) AS beginning
     CROSS JOIN LATERAL (VALUES
-        ('IN_APP', format('%s with Dr. %s. Please contact the clinic to book a new time.', told.what, m.doctor)),
-        ('SMS', format('%s. Please call the clinic to book a new time.', told.what))
+        ('IN_APP', format('%s with Dr. %s. Please contact the clinic to book a new time.', beginning.text, m.doctor)),
+        ('SMS', format('%s. Please call the clinic to book a new time.', beginning.text))
     ) AS notice (channel, body)
     WHERE NOT m.late AND $8 <> 'PATIENT_CALLED' AND (notice.channel = 'IN_APP' OR p.phone IS NOT NULL)
 ),

@@ -1,5 +1,7 @@
--- The job's rule, over visits `a` in time: nobody came.
--- $1 now timestamptz · $2, $3 first and last date in any time zone, date · $4 lookback, days int
+-- The WHERE clause of the job's rule: the patient has not come within the timeout. It follows visit.part.sql.
+-- It ends inside the WHERE: continue with AND.
+-- $1 now timestamptz · $2 first date in any time zone date · $3 last date in any time zone date · $4 lookback in days
+-- int
 WHERE a.status IN ('SCHEDULED', 'CONFIRMED')
   AND a.source = 'LOCAL'
   AND a.appointment_date BETWEEN $2 AND $3

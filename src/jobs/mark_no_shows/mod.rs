@@ -1,15 +1,15 @@
-//! `rounds mark-no-shows`: visits to which nobody came become no-shows, their slots free again, their patients told.
+//! `rounds mark-no-shows`: marks missed visits as no-shows, releases their slots, and notifies their patients.
 //!
 //! Rule: a visit is due if and only if it is LOCAL, SCHEDULED or CONFIRMED, its local day is today or at most
-//! `--lookback-days` ago, and now >= start + timeout, where start is date and time in the facility's zone and timeout is
-//! the facility's `no_show_after_minutes` if set, else the doctor's slot length. Its slot is released if and only if
+//! `--lookback-days` ago, and now >= start + timeout, where start is date and time in the facility's zone and timeout
+//! is the facility's `no_show_after_minutes` if set, else the doctor's slot length. Its slot is released if and only if
 //! now < the slot's end.
 //!
 //! Safe to run again: a marked visit is no longer SCHEDULED or CONFIRMED, so it is not due; the change compares the
-//! status, so a patient who checks in at the same moment wins.
+//! status, so a patient who checks in at that moment is not marked.
 //!
-//! Leaves alone: visits from other systems, visits or slots that somebody holds right now (the next run's), and patients
-//! of an earlier day, who are marked but not told so late.
+//! Leaves alone: visits from other systems, and visits or slots that are locked by another session, which are left to
+//! the next run. Patients of an earlier day are marked but not notified.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, ValueEnum};
@@ -24,7 +24,7 @@ use crate::db::{Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
-/// The rules: a visit in time, and what makes it due.
+/// The two rules: the joins of a visit, and the condition by which it is due.
 const DUE: &str = concat!(include_str!("visit.part.sql"), include_str!("due.part.sql"));
 const BY_HAND: &str = concat!(include_str!("visit.part.sql"), include_str!("by_hand.part.sql"));
 
@@ -37,7 +37,7 @@ statements! {
     MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, INT8_ARRAY, INT8_ARRAY, UUID, TEXT, INT8, TEXT) = mark(BY_HAND);
 }
 
-/// The statement that marks a batch of visits that are due by this rule.
+/// The statement that marks a batch of visits that are due by `rule`.
 fn mark(rule: &str) -> String {
     let skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments");
     format!(include_str!("apply.sql"), due = rule, outbox = outbox::NOTIFIED, skipped_columns = skipped_columns)
@@ -47,22 +47,23 @@ fn mark(rule: &str) -> String {
 #[derive(Args, Debug, Serialize)]
 pub struct MarkNoShows {
     /// How many local days before today are looked at, for a scheduler that was down; 0 is today only
-    #[arg(long, env = "ROUNDS_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 7, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=3650))]
+    #[arg(long, env = "ROUNDS_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 7, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=3650))]
     pub lookback_days: u32,
 }
 
 /// scanned = marked + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Visits that were due, and facilities and doctors whose visits could not be judged.
+    /// The due visits, and the facilities and doctors whose visits could not be assessed.
     scanned: u64,
     marked: u64,
     slots_released: u64,
-    /// Staged for delivery.
+    /// The notices that were staged for delivery.
     notifications: u64,
-    /// Marked too late for anyone to be told.
+    /// The visits that were marked too late for a notice.
     notices_expired: u64,
-    /// Recorded but not to be sent: the patient wants no SMS.
+    /// The notices that are recorded but not sent, because the patient wants no SMS.
     notices_suppressed: u64,
     #[serde(flatten)]
     not_done: NotDone,
@@ -138,7 +139,7 @@ pub struct ByHand<'a> {
 }
 
 impl ByHand<'_> {
-    /// Marks the visit with the job's own statement; returns its row of counts. Only what makes it due is another rule: that
+    /// Marks the visit with the job's own statement, and returns its row of counts. The visit is due by another rule:
     /// it is LOCAL, and SCHEDULED, CONFIRMED or CHECKED_IN.
     pub async fn mark(&self, tx: &Transaction<'_>) -> Result<Row, Error> {
         let zones = unreadable_zones(tx).await?;
@@ -155,7 +156,7 @@ impl ByHand<'_> {
     }
 }
 
-/// A statement that marks visits, and its parameters but for the ids.
+/// A statement that marks visits, and its parameters except the ids.
 struct Marking<'a> {
     statement: &'static Statement,
     window: &'a Window,
@@ -175,7 +176,7 @@ impl Marking<'_> {
     }
 }
 
-/// The instant and the dates that the rule looks at.
+/// The instant and the dates of the rule.
 struct Window {
     now: DateTime<Utc>,
     first: NaiveDate,
@@ -183,10 +184,13 @@ struct Window {
     lookback_days: i32,
 }
 
-/// What the scan found: facilities and doctors that cannot be judged, and visits that are due.
+/// The ids that the scan found.
 struct Found {
+    /// Facilities whose time zone cannot be read.
     zones: Vec<i64>,
+    /// Doctors without a slot length.
     doctors: Vec<i64>,
+    /// Visits that are due.
     due: Vec<i64>,
 }
 
@@ -196,7 +200,7 @@ impl Window {
         Self { now, first, last, lookback_days: lookback_days.cast_signed() }
     }
 
-    /// Those of the rule, $1 to $5.
+    /// The parameters of the rule, $1 to $5.
     fn parameters<'a>(&'a self, zones: &'a Vec<i64>) -> [&'a (dyn ToSql + Sync); 5] {
         [&self.now, &self.first, &self.last, &self.lookback_days, zones]
     }

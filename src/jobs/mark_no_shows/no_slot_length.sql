@@ -1,5 +1,6 @@
--- Doctors with visits in the window that cannot be judged: neither the facility nor the doctor says how long to wait.
--- $1 first date, $2 last date, date
+-- Returns the doctors with visits in the window that have no timeout: neither the facility's minutes nor the doctor's
+-- slot length is set.
+-- $1 first date date · $2 last date date
 SELECT d.id
 FROM doctors d
 WHERE d.slot_duration_minutes IS NULL

@@ -1,8 +1,10 @@
--- A visit `a` in time, with its facility and doctor: what every rule about no-shows looks at.
--- $1 now timestamptz · $5 facilities whose time zone cannot be read, bigint[]
+-- Joins that add to a visit `a` its facility f, its doctor d, its zone, and visit (starts_at, today, timeout_minutes).
+-- The caller provides the relation a, a row of appointments. It begins with JOIN, so it follows FROM; continue with a
+-- join or WHERE.
+-- $1 now timestamptz · $5 facilities whose time zone cannot be read bigint[]
 JOIN facilities f ON f.id = a.facility_id
 JOIN doctors d ON d.id = a.doctor_id
--- CASE, not AND: nothing may evaluate AT TIME ZONE with a name that the server would refuse.
+-- CASE guarantees that AT TIME ZONE is never evaluated with a name that the server refuses; AND would not.
 CROSS JOIN LATERAL (SELECT CASE WHEN f.id <> ALL ($5) THEN f.time_zone END AS zone) tz
 CROSS JOIN LATERAL (
     SELECT (a.appointment_date + a.start_time) AT TIME ZONE tz.zone AS starts_at,

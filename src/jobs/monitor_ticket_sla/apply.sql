@@ -1,15 +1,15 @@
--- Records how a batch of tickets stands, and tells those who have to do with them what is news. One row of counts comes
--- back.
--- $1 now timestamptz · $2 ids of tickets bigint[] · $3 run id uuid · $4 who ran it by hand, a user's id bigint or NULL
+-- Records the SLA risk of a batch of tickets, and notifies the people of those whose risk rose. Returns one row: counts
+-- and the skipped ids.
+-- $1 now timestamptz · $2 ids of tickets bigint[] · $3 run id uuid · $4 actor bigint or NULL, the id of a user
 WITH
--- The tickets. One that the clinic's application holds right now is left to the next run.
+-- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT t.* FROM tickets t WHERE t.id = ANY ($2) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- The rule again, on what the rows say now that they are locked.
+-- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT t.id, t.number, t.created_by, t.assignee_id, t.team_id, sla.due_at, risk.breached, risk.level, risk.due_text,
-           news.told
+           news.notify
     FROM locked t
     {risk}
     AND {due}
@@ -25,12 +25,12 @@ recorded AS (
            $1, $3
     FROM due d
 ),
--- Each once, whatever they are to the ticket.
+-- The people of each ticket: creator, assignee, team leaders and followers, each once.
 people AS (
-    SELECT id, created_by AS user_id FROM due WHERE told
-    UNION SELECT id, assignee_id FROM due WHERE told
-    UNION SELECT due.id, m.user_id FROM due JOIN team_members m ON m.team_id = due.team_id AND m.is_leader WHERE told
-    UNION SELECT due.id, f.user_id FROM due JOIN ticket_followers f ON f.ticket_id = due.id WHERE told
+    SELECT id, created_by AS user_id FROM due WHERE notify
+    UNION SELECT id, assignee_id FROM due WHERE notify
+    UNION SELECT due.id, m.user_id FROM due JOIN team_members m ON m.team_id = due.team_id AND m.is_leader WHERE notify
+    UNION SELECT due.id, f.user_id FROM due JOIN ticket_followers f ON f.ticket_id = due.id WHERE notify
 ),
 staged AS (
     SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, notice.channel,

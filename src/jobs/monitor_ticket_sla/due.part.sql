@@ -1,2 +1,3 @@
--- The news rule: whether there is something to record of a ticket. A condition on `news`, which risk.part.sql joins.
-(news.told OR news.better)
+-- The condition by which a ticket is recorded: its risk rose or fell since the last record.
+-- The caller provides the relation news of risk.part.sql. It is one expression in parentheses.
+(news.notify OR news.improved)

@@ -1,14 +1,15 @@
-//! `rounds monitor-ticket-sla`: whoever has to do with a ticket is told before its SLA is breached, and when it is.
+//! `rounds monitor-ticket-sla`: notifies the people of a ticket before its SLA is breached, and when it is breached.
 //!
-//! Rule: an open ticket (neither RESOLVED nor CLOSED) with a date is at high risk if and only if now > date, or the date is
-//! not after its creation, or less than 10 % of the time between creation and date remain; at medium risk if less than 25 %
-//! remain; else at low risk. It is told if and only if the risk is medium or high and there is no record of it, it is worse
-//! than the last record (and a breach is worse than any risk of it), or the date has moved since. It is recorded if it is
-//! told, or if it is better than recorded.
+//! Rule: an open ticket (neither RESOLVED nor CLOSED) with a date is at high risk if and only if now > date, or the
+//! date is not after its creation, or less than 10 % of the time between creation and date remain; at medium risk if
+//! less than 25 % remain; else at low risk. Its people are notified if and only if the risk is medium or high and there
+//! is no record of it, it is worse than the last record (and a breach is worse than any risk of it), or the date has
+//! moved since. It is recorded if and only if they are notified, or it is better than the last record.
 //!
-//! Safe to run again: the record is what the next run compares with, and is written in the transaction of the notices.
+//! Safe to run again: the next run compares with the record, which is written in the transaction of the notices.
 //!
-//! Leaves alone: tickets without a date, and tickets that somebody holds right now (the next run's).
+//! Leaves alone: tickets without a date, and tickets that are locked by another session, which are left to the next
+//! run.
 
 use clap::Args;
 use serde::Serialize;
@@ -18,7 +19,7 @@ use crate::clinic::{outbox, tickets};
 use crate::db::statements;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
-/// A condition on a ticket with its risk.
+/// The condition on a ticket with its risk.
 const DUE: &str = include_str!("due.part.sql");
 
 statements! {
@@ -32,7 +33,7 @@ statements! {
     );
 }
 
-/// The joins that tell the risk of a ticket `t`.
+/// The joins that add the risk to a ticket `t`.
 fn risk() -> String {
     format!(include_str!("risk.part.sql"), due_at = tickets::DUE_AT)
 }
@@ -44,12 +45,12 @@ pub struct MonitorTicketSla {}
 /// scanned = recorded + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Open tickets with a date.
+    /// The open tickets with a date.
     checked: u64,
     breached: u64,
-    /// At medium or high risk, and not breached.
+    /// The tickets at medium or high risk that are not breached.
     at_risk: u64,
-    /// Of which there was something to record.
+    /// The tickets that had to be recorded.
     scanned: u64,
     recorded: u64,
     notifications_sent: u64,

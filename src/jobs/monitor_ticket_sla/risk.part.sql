@@ -1,9 +1,12 @@
--- Open tickets `t` that have a date, with their risk, and what was recorded of it last.
+-- Joins and the WHERE clause for open tickets with a date: they add risk (breached, level, due_text), the last record,
+-- and news (notify, improved), the change since that record.
+-- The caller provides the relation t, a row of tickets, and the joins of due_at.part.sql in braces. It ends inside the
+-- WHERE: continue with AND.
 -- $1 now timestamptz
 {due_at}
 CROSS JOIN LATERAL (
     SELECT $1 > sla.due_at AS breached,
-           -- Shares of the time between creation and date, in whole microseconds: 10 and 25 % exactly are not below them.
+           -- The shares are computed in whole microseconds, so that exactly 10 % and 25 % are not below the limit.
            CASE WHEN $1 > sla.due_at OR sane.filed_at IS NULL OR sla.due_at <= sane.filed_at THEN 'high'
                 WHEN (sla.due_at - $1) * 10 < sla.due_at - sane.filed_at THEN 'high'
                 WHEN (sla.due_at - $1) * 4 < sla.due_at - sane.filed_at THEN 'medium'
@@ -22,10 +25,10 @@ CROSS JOIN LATERAL (
            CASE WHEN last.breached THEN 4 ELSE array_position(ARRAY['low', 'medium', 'high'], last.level) END AS before
 ) rank
 CROSS JOIN LATERAL (
-    -- Told: it is at risk, and that is news. Recorded: also that it is better.
+    -- notify: the ticket is at risk, and the risk is new or worse, or the date has moved. improved: the risk is better.
     SELECT risk.level <> 'low'
                AND (rank.before IS NULL OR rank.now > rank.before OR COALESCE(last.due_text <> risk.due_text, false))
-               AS told,
-           COALESCE(rank.now < rank.before, false) AS better
+               AS notify,
+           COALESCE(rank.now < rank.before, false) AS improved
 ) news
 WHERE t.status NOT IN ('RESOLVED', 'CLOSED') AND sla.due_at IS NOT NULL

@@ -1,11 +1,11 @@
--- Deletes a batch of rows whose time is over. One row of counts comes back.
--- $1 .. $4 as in the rules · $5 ids of the rows, bigint[] or uuid[]
+-- Deletes a batch of old rows. Returns one row: the count and the skipped ids.
+-- $1 to $4 are the parameters of the parts with the rules · $5 ids of the rows bigint[] or uuid[]
 WITH
--- FOR UPDATE, and not less: they are to go. What somebody holds is left to the next run.
+-- The rows, locked FOR UPDATE because they are deleted. A row that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT x.* FROM {table} x WHERE x.id = ANY ($5) ORDER BY x.id FOR UPDATE SKIP LOCKED
 ),
--- The rule again, on what the rows say now that they are locked.
+-- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT x.id FROM locked x
     {due}

@@ -1,5 +1,5 @@
-//! A file of gzip-compressed JSON lines that is there whole or not at all: written under another name, flushed to the disk,
-//! renamed, and its directory flushed.
+//! An archive file of gzip-compressed JSON lines. It exists complete or not at all: it is written under another name,
+//! flushed to the disk and renamed, and its directory is flushed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::error::{ErrorKind, Error};
+use crate::error::{Error, ErrorKind};
 
 pub struct Archive {
     dir: PathBuf,
@@ -19,7 +19,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Begins a file that nobody but its owner may read.
+    /// Creates a file that only its owner may read.
     pub fn create(dir: &Path, stem: &str) -> Result<Self, Error> {
         let path = dir.join(format!("{stem}.jsonl.gz"));
         let unfinished = dir.join(format!("{stem}.jsonl.gz.unfinished"));
@@ -33,13 +33,13 @@ impl Archive {
         written.map_err(|error| failed(&self.unfinished, &error))
     }
 
-    /// The file's path, once it will survive a power cut.
+    /// Completes the file so that it survives a power failure, and returns its path.
     pub fn finish(self) -> Result<PathBuf, Error> {
         let Self { dir, path, unfinished, gzip } = self;
         let file = gzip.finish().map_err(|error| failed(&unfinished, &error))?;
-        let kept = file.sync_all().and_then(|()| std::fs::rename(&unfinished, &path));
-        let kept = kept.and_then(|()| File::open(&dir)?.sync_all());
-        kept.map_err(|error| failed(&path, &error))?;
+        let renamed = file.sync_all().and_then(|()| std::fs::rename(&unfinished, &path));
+        let flushed = renamed.and_then(|()| File::open(&dir)?.sync_all());
+        flushed.map_err(|error| failed(&path, &error))?;
         Ok(path)
     }
 }

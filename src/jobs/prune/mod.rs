@@ -1,13 +1,14 @@
-//! `rounds prune`: history that has been kept long enough goes, in batches.
+//! `rounds prune`: deletes old history, in batches.
 //!
-//! Rule: a run goes if and only if it ended longer ago than `--keep` (a SKIPPED one, `--keep-skipped`), and it is not the
-//! last success of its lane; a failed item if and only if it is older than `--keep-errors` or its run goes; a notification
-//! if and only if it was SENT longer ago than `--keep-notifications`.
+//! Rule: a run is deleted if and only if it ended longer ago than `--keep` (a SKIPPED one, `--keep-skipped`), and it is
+//! not the last success of its lane; a failed item if and only if it is older than `--keep-errors` or its run is
+//! deleted; a notification if and only if it was SENT longer ago than `--keep-notifications`.
 //!
-//! Safe to run again: what is gone is not found. With `--archive` nothing is deleted before all that goes is written and
-//! flushed to the disk; after a run that died, rows that it wrote but did not delete are written again.
+//! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
+//! written and flushed to the disk; after a run that died, rows that it wrote but did not delete are written again.
 //!
-//! Leaves alone: a run at work, its own row, what is not sent, and the evidence: no-show logs, alerts, phi_access_log.
+//! Leaves alone: RUNNING runs, so also its own row; notifications that are not sent; and the evidence: no-show logs,
+//! alerts, phi_access_log.
 
 mod archive;
 
@@ -23,7 +24,9 @@ use uuid::Uuid;
 
 use crate::clinic::local_time::before;
 use crate::db::{Statement, statements};
-use crate::run::{Batch, Counts, Halt, Job, Key, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
+use crate::run::{
+    Batch, Counts, Halt, Job, Key, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns,
+};
 
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
@@ -42,7 +45,7 @@ statements! {
         delete("notifications", NOTIFICATIONS);
 }
 
-/// The rule of failed items, which takes in that of runs.
+/// The rule of failed items, which includes the rule of runs.
 fn errors() -> String {
     format!(include_str!("errors.part.sql"), runs = RUNS)
 }
@@ -51,7 +54,7 @@ fn scan(table: &str, rule: &str) -> String {
     format!("SELECT x.id FROM {table} x\n{rule}\nORDER BY x.id LIMIT $5")
 }
 
-/// The rows as they are archived.
+/// The statement that reads rows for the archive.
 fn rows(table: &str) -> String {
     format!("SELECT to_jsonb(x)::text FROM {table} x WHERE x.id = ANY ($1) ORDER BY x.id")
 }
@@ -80,8 +83,8 @@ pub struct Prune {
     #[arg(long, env = "ROUNDS_KEEP_NOTIFICATIONS", value_name = "DURATION", value_parser = keep)]
     #[serde(serialize_with = "as_text")]
     pub keep_notifications: Option<Duration>,
-    /// A directory: what goes is written there first, as gzip-compressed JSON lines, a file a table. The files hold what
-    /// patients were told; only their owner may read them
+    /// A directory: what goes is written there first, as gzip-compressed JSON lines, a file a table. The files hold
+    /// what patients were told; only their owner may read them
     #[arg(long, env = "ROUNDS_ARCHIVE", value_name = "DIR", value_parser = directory)]
     pub archive: Option<PathBuf>,
 }
@@ -93,7 +96,7 @@ pub struct Report {
     runs: u64,
     run_errors: u64,
     notifications: u64,
-    /// The files that were written.
+    /// The written files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     archived: Vec<PathBuf>,
     #[serde(flatten)]
@@ -110,7 +113,7 @@ impl crate::run::Report for Report {
     }
 }
 
-/// A table of which old rows are deleted: its statements, and the ids that were found.
+/// A table whose old rows are deleted: its statements, and the ids that were found.
 struct Table<I> {
     entity: &'static str,
     name: &'static str,
@@ -137,7 +140,7 @@ impl Job for Prune {
             report.archived.extend(runs.archive(run, dir).await?);
             report.archived.extend(notices.archive(run, dir).await?);
         }
-        // Failed items first: with their run they would go uncounted.
+        // Failed items are deleted first, because with their run they would be deleted without being counted.
         errors.delete(run, &before, &mut report.run_errors, &mut report.not_done).await?;
         runs.delete(run, &before, &mut report.runs, &mut report.not_done).await?;
         notices.delete(run, &before, &mut report.notifications, &mut report.not_done).await
@@ -145,7 +148,7 @@ impl Job for Prune {
 }
 
 impl Prune {
-    /// The instants before which rows go: runs, skipped runs, failed items, notifications.
+    /// The instants before which rows are deleted: runs, skipped runs, failed items, notifications.
     fn before(&self, now: DateTime<Utc>) -> [DateTime<Utc>; 4] {
         let kept = [
             self.keep,
@@ -177,16 +180,16 @@ impl Table<Uuid> {
 }
 
 impl<I: Key> Table<I> {
-    /// The table with the ids of the rows that are old.
+    /// Finds the ids of the old rows.
     async fn scan(mut self, run: &Run, before: &[DateTime<Utc>; 4]) -> Result<Self, Halt> {
         let limit = run.scan_limit();
-        let look = async |tx: &Transaction<'_>| self.scan.all(tx, &with(before, &limit)).await;
+        let look = async |tx: &Transaction<'_>| self.scan.all(tx, &parameters(before, &limit)).await;
         let rows = run.read(&format!("looking for old rows of {}", self.name), look).await?;
         self.ids = rows.iter().map(|row| row.get(0)).collect();
         Ok(self)
     }
 
-    /// Writes the rows to a file of their own, outside the fence; returns its path, or nothing where nothing goes.
+    /// Writes the rows to a file of their own, and returns its path, or None if there are no rows.
     async fn archive(&self, run: &Run, dir: &Path) -> Result<Option<PathBuf>, Halt> {
         if self.ids.is_empty() {
             return Ok(None);
@@ -201,7 +204,7 @@ impl<I: Key> Table<I> {
         Ok(Some(file.finish()?))
     }
 
-    /// Counts as it goes: a run that is stopped still tells what it did.
+    /// Deletes the rows and counts them batch by batch, so that a run that is stopped reports its work.
     async fn delete(
         &self,
         run: &Run,
@@ -209,14 +212,14 @@ impl<I: Key> Table<I> {
         pruned: &mut u64,
         not_done: &mut NotDone,
     ) -> Result<(), Halt> {
-        let statement = async |tx: &Transaction<'_>, ids: &[I]| self.delete.one(tx, &with(before, &ids)).await;
+        let statement = async |tx: &Transaction<'_>, ids: &[I]| self.delete.one(tx, &parameters(before, &ids)).await;
         let batch = Batch { entity: self.entity, ids: &self.ids };
         apply(run, batch, not_done, statement, |row| *pruned += count(row, "pruned")).await
     }
 }
 
 /// The parameters of a rule, and one more.
-fn with<'a>(before: &'a [DateTime<Utc>; 4], more: &'a (dyn ToSql + Sync)) -> [&'a (dyn ToSql + Sync); 5] {
+fn parameters<'a>(before: &'a [DateTime<Utc>; 4], more: &'a (dyn ToSql + Sync)) -> [&'a (dyn ToSql + Sync); 5] {
     let [runs, skipped, errors, notifications] = before;
     [runs, skipped, errors, notifications, more]
 }

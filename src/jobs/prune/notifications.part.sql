@@ -1,3 +1,4 @@
--- The rule, over notifications `x`: sent longer ago than they are kept. The first condition is what the index can serve.
--- $4 notifications sent before then timestamptz
+-- The WHERE clause for notifications that were sent long ago. The first condition is there for the index.
+-- The caller provides the relation x, a row of notifications. It ends inside the WHERE: continue with AND.
+-- $4 the instant before which sent notifications are deleted timestamptz
 WHERE x.created_at < $4 AND x.status = 'SENT' AND x.sent_at < $4

@@ -1,5 +1,6 @@
--- The rule, over runs `x`: over for longer than runs are kept, and not the last success of its lane.
--- $1 runs that ended before then timestamptz · $2 skipped ones before then timestamptz
+-- The WHERE clause for runs that ended long ago and are not the last success of their lane.
+-- The caller provides the relation x, a row of cron_job_runs. It ends inside the WHERE: continue with AND.
+-- $1 the instant before which ended runs are deleted timestamptz · $2 the instant for skipped runs timestamptz
 WHERE x.status <> 'RUNNING'
   AND x.completed_at < CASE x.status WHEN 'SKIPPED' THEN $2 ELSE $1 END
   AND (x.status <> 'COMPLETED'

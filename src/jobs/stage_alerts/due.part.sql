@@ -1,10 +1,12 @@
--- The rule, over visits `a`: checked in, and one of three things has not happened in time.
--- $1 now timestamptz · $2 facilities whose time zone cannot be read, bigint[] · $3 basis 'slot-end' or 'arrival'
+-- Joins and the WHERE clause of the rule: a visit `a` is checked in, and one of three alerts is due, as alert.type.
+-- The caller provides the relation a, a row of appointments. It begins with JOIN, so it follows FROM; it ends inside
+-- the WHERE: continue with AND.
+-- $1 now timestamptz · $2 facilities whose time zone cannot be read bigint[] · $3 basis text: 'slot-end' or 'arrival'
 -- $4 no-vitals minutes int · $5 no-doctor minutes int · $6 waiting minutes int or NULL · $7 lookback days int or NULL
 JOIN facilities f ON f.id = a.facility_id
 LEFT JOIN doctors d ON d.id = a.doctor_id
 LEFT JOIN doctor_slots s ON s.appointment_id = a.id
--- CASE, not AND: nothing may evaluate AT TIME ZONE with a name that the server would refuse.
+-- CASE guarantees that AT TIME ZONE is never evaluated with a name that the server refuses; AND would not.
 CROSS JOIN LATERAL (SELECT CASE WHEN f.id <> ALL ($2) THEN f.time_zone END AS zone) tz
 CROSS JOIN LATERAL (SELECT (a.appointment_date + a.start_time) AT TIME ZONE tz.zone AS starts_at) visit
 CROSS JOIN LATERAL (

@@ -1,15 +1,16 @@
-//! `rounds stage-alerts`: staff are told of patients who are stuck between the front desk and the doctor.
+//! `rounds stage-alerts`: alerts the staff to patients who wait for vitals, for the doctor, or too long.
 //!
 //! Rule: an alert is due if and only if the visit is CHECKED_IN, it never had one of this type, and
 //! NO_VITALS: no vitals, and now >= slot end + `--no-vitals-minutes`;
 //! NO_DOCTOR: vitals, and now >= slot end + `--no-doctor-minutes`;
 //! WAITING_TOO_LONG: now >= check-in + the facility's `waiting_alert_minutes`, else `--waiting-minutes`, else never.
-//! With `--basis arrival` the first two count from max(slot start, check-in) and from the vitals. An open alert is over
-//! if and only if the visit is no longer CHECKED_IN, or it is NO_VITALS and there are vitals.
+//! With `--basis arrival` the first two count from max(slot start, check-in) and from the vitals. An open alert is
+//! resolved if and only if the visit is no longer CHECKED_IN, or it is NO_VITALS and there are vitals.
 //!
-//! Safe to run again: one alert per visit and type, ever, by constraint; what is RESOLVED is not open.
+//! Safe to run again: a constraint allows one alert per visit and type, ever; a RESOLVED alert is not open.
 //!
-//! Leaves alone: visits and alerts that somebody holds right now (the next run's), and alerts that people resolved.
+//! Leaves alone: visits and alerts that are locked by another session, which are left to the next run, and alerts that
+//! people resolved.
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -53,16 +54,20 @@ pub struct StageAlerts {
     #[arg(long, env = "ROUNDS_ALERT_BASIS", value_enum, default_value_t = Basis::SlotEnd)]
     pub basis: Basis,
     /// Minutes without vitals until the nurses are alerted
-    #[arg(long, env = "ROUNDS_NO_VITALS_MINUTES", value_name = "MINUTES", default_value_t = 5, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
+    #[arg(long, env = "ROUNDS_NO_VITALS_MINUTES", value_name = "MINUTES", default_value_t = 5)]
+    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
     pub no_vitals_minutes: i32,
     /// Minutes without the doctor until the doctor is alerted
-    #[arg(long, env = "ROUNDS_NO_DOCTOR_MINUTES", value_name = "MINUTES", default_value_t = 10, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
+    #[arg(long, env = "ROUNDS_NO_DOCTOR_MINUTES", value_name = "MINUTES", default_value_t = 10)]
+    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
     pub no_doctor_minutes: i32,
     /// Minutes since check-in until all staff are alerted, where the facility has no number of its own [default: never]
-    #[arg(long, env = "ROUNDS_WAITING_MINUTES", value_name = "MINUTES", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=1440))]
+    #[arg(long, env = "ROUNDS_WAITING_MINUTES", value_name = "MINUTES")]
+    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=1440))]
     pub waiting_minutes: Option<i32>,
     /// How many local days before today are looked at [default: all]
-    #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=3650))]
+    #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS")]
+    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=3650))]
     pub lookback_days: Option<i32>,
 }
 
@@ -85,13 +90,14 @@ impl Basis {
 /// scanned = raised + resolved + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Alerts that were due, open alerts that were over, and facilities and doctors that could not be judged.
+    /// The due alerts, the open alerts whose cause had ended, and the facilities and doctors that could not be
+    /// assessed.
     scanned: u64,
     raised: u64,
     raised_by_type: RaisedByType,
     resolved: u64,
     notifications: u64,
-    /// Raised, but there is nobody to tell: no active nurse, a doctor without a login.
+    /// The raised alerts that have no recipient: no active nurse, or a doctor without a login.
     undeliverable: u64,
     #[serde(flatten)]
     not_done: NotDone,
@@ -116,9 +122,9 @@ struct Found {
     zones: Vec<i64>,
     /// Doctors without a slot length.
     doctors: Vec<i64>,
-    /// Visits, by type of alert.
+    /// Visits, by the type of their alert.
     due: Vec<(AlertType, Vec<i64>)>,
-    /// Alerts whose cause is gone.
+    /// Alerts whose cause has ended.
     resolved: Vec<i64>,
 }
 
@@ -141,7 +147,7 @@ impl Job for StageAlerts {
 }
 
 impl StageAlerts {
-    /// Those of the rule, $3 to $7; $1 is now, $2 the zones.
+    /// The parameters $3 to $7 of the rule; $1 is now, and $2 the unreadable zones.
     fn parameters<'a>(&'a self, basis: &'a &'static str) -> [&'a (dyn ToSql + Sync); 5] {
         [basis, &self.no_vitals_minutes, &self.no_doctor_minutes, &self.waiting_minutes, &self.lookback_days]
     }

@@ -1,5 +1,6 @@
--- Doctors with checked-in visits that cannot be judged by slot end: no linked slot, and no slot length.
--- $1 first date in any time zone, date, or NULL for all
+-- Returns the doctors with checked-in visits that have no slot end: the visit has no slot, and the doctor no slot
+-- length.
+-- $1 first date in any time zone date, or NULL for all
 SELECT DISTINCT d.id
 FROM appointments a
 JOIN doctors d ON d.id = a.doctor_id

@@ -1,11 +1,11 @@
--- Raises one type of alert for a batch of visits and tells the staff. One row of counts comes back.
--- $1 .. $7 as in the rule · $8 ids of visits bigint[] · $9 the type text · $10 run id uuid
+-- Raises alerts of one type for a batch of visits, and notifies the staff. Returns one row: counts and the skipped ids.
+-- $1 to $7 are the parameters of due.part.sql · $8 ids of visits bigint[] · $9 the type text · $10 run id uuid
 WITH
--- The visits. One that the clinic's application holds right now is left to the next run.
+-- The visits. A visit that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT a.* FROM appointments a WHERE a.id = ANY ($8) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- The rule again, on what the rows say now that they are locked.
+-- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT a.id, a.facility_id, d.user_id AS doctor_user_id,
            format(CASE alert.type
@@ -23,10 +23,11 @@ raised AS (
     INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at, run_id)
     SELECT id, $9, message, $1, $10 FROM due ORDER BY id
 ),
--- No vitals: the nurses. No doctor: the doctor. Waiting: all staff of the facility.
+-- The recipients: the facility's nurses for NO_VITALS, the doctor for NO_DOCTOR, all staff of the facility for
+-- WAITING_TOO_LONG.
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel, 'STAGE_ALERT_' || $9 AS type,
-           'HIGH' AS priority,
+    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+           'STAGE_ALERT_' || $9 AS type, 'HIGH' AS priority,
            CASE $9 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
                    ELSE 'Patient waits too long' END AS title,
            due.message AS body,

@@ -1,11 +1,12 @@
--- Resolves a batch of alerts whose cause is gone; nobody did it, so resolved_by stays NULL.
+-- Resolves a batch of alerts whose cause has ended. No person does it, so resolved_by stays NULL. Returns one row: the
+-- count and the skipped ids.
 -- $1 now timestamptz · $2 ids of alerts bigint[] · $3 run id uuid
 WITH
--- One that a nurse is acknowledging right now is left to the next run.
+-- The alerts. An alert that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT x.* FROM stage_alerts x WHERE x.id = ANY ($2) ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- The rule again, on what the rows say now that they are locked.
+-- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT x.id FROM locked x
     {resolved}

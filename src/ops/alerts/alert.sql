@@ -1,4 +1,4 @@
--- An alert that a person wants to change, held against the job and other people.
+-- Locks an alert that a person wants to change, against the job and other people, and returns its state.
 -- $1 id of the alert bigint
 SELECT x.status, a.facility_id, x.acknowledged_by, x.acknowledged_at, x.resolved_by, x.resolved_at
 FROM stage_alerts x

@@ -1,4 +1,5 @@
-//! `rounds alerts acknowledge` and `resolve`: compare and set, so that of two people one does it, and the other learns who.
+//! `rounds alerts acknowledge` and `resolve`: a compare-and-set, so that of two people only one makes the change, and
+//! the other is shown who did.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -25,7 +26,7 @@ pub enum Change<'a> {
 }
 
 impl Change<'_> {
-    /// The state that it leads to; in lower case the stem of the columns that say by whom and when.
+    /// The resulting state. In lower case it is the prefix of the columns with the user and the instant of the change.
     fn to(self) -> &'static str {
         match self {
             Self::Acknowledge => "ACKNOWLEDGED",
@@ -43,14 +44,14 @@ impl Change<'_> {
     pub async fn execute(self, context: &CommandContext<'_>, id: i64) -> Result<Output, Error> {
         let (moment, ()) = context
             .act(async |tx, moment| {
-                let alert = hold(tx, id, &moment.actor).await?;
+                let alert = lock_alert(tx, id, &moment.actor).await?;
                 if !self.is_possible_from(alert.get("status")) {
-                    return Err(refused_by_state(id, &alert));
+                    return Err(already_changed(id, &alert));
                 }
                 self.write(tx, id, moment).await
             })
             .await?;
-        Ok(self.done(context, id, &moment))
+        Ok(self.output(context, id, &moment))
     }
 
     async fn write(self, tx: &Transaction<'_>, id: i64, Moment { now, actor }: &Moment) -> Result<(), Error> {
@@ -62,7 +63,7 @@ impl Change<'_> {
         if rows == 1 { Ok(()) } else { Err(Error::new("CHANGED", ErrorKind::Other, message)) }
     }
 
-    fn done(self, context: &CommandContext<'_>, id: i64, Moment { now, actor }: &Moment) -> Output {
+    fn output(self, context: &CommandContext<'_>, id: i64, Moment { now, actor }: &Moment) -> Output {
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
         let (by, at, stem) = (actor.id, stamp(*now), self.to().to_lowercase());
         let text = format!("Alert {id} is {stem}{dry}, by user {by} at {at}.\n");
@@ -73,8 +74,9 @@ impl Change<'_> {
     }
 }
 
-/// Holds the alert, and refuses who may not. Whoever holds it now is waited for: then it can be said who was first.
-async fn hold(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row, Error> {
+/// Locks the alert, and refuses an actor who may not change it. It waits for another session's lock, so that the
+/// message can name the user who was first.
+async fn lock_alert(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row, Error> {
     let row = LOCK_ALERT.opt(tx, &[&id]).await.map_err(|error| held(error, format_args!("alert {id}")))?;
     let Some(row) = row else {
         return Err(refused("UNKNOWN_ALERT", format!("there is no alert {id}; nothing was changed")));
@@ -84,8 +86,8 @@ async fn hold(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row, Error
     Ok(row)
 }
 
-/// Says who was first.
-fn refused_by_state(id: i64, row: &Row) -> Error {
+/// The error that names the user who was first.
+fn already_changed(id: i64, row: &Row) -> Error {
     let (code, stem) = match row.get("status") {
         "ACKNOWLEDGED" => ("ALREADY_ACKNOWLEDGED", "acknowledged"),
         _ => ("ALREADY_RESOLVED", "resolved"),

@@ -1,4 +1,5 @@
-//! `rounds alerts list`: ids and codes for everybody; whom they are about for those who may know, and that is recorded.
+//! `rounds alerts list`: lists alerts with ids and codes. With `--reveal` it shows identifying data to the actors who
+//! may see it, and records that.
 
 use std::collections::HashMap;
 
@@ -48,7 +49,7 @@ enum Status {
     Resolved,
 }
 
-/// Whom an alert is about. No Debug and no Display: it is for stdout alone.
+/// The identifying data of an alert. It has neither Debug nor Display, because it is written to stdout only.
 struct Revealed {
     message: String,
     patient_name: String,
@@ -78,7 +79,7 @@ impl ListArgs {
         LIST.all(tx, &[&facility, &kind, &status, &self.limit]).await
     }
 
-    /// The alerts of the actor's facility, or of the one asked for, and whom they are about.
+    /// The alerts of the given facility, or of the actor's, with their identifying data.
     async fn reveal(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(Vec<Row>, HashMap<i64, Revealed>), Error> {
         actor.require(STAFF, "--reveal")?;
         let facility = match self.facility {
@@ -106,7 +107,7 @@ impl ListArgs {
 }
 
 impl Status {
-    /// As in `stage_alerts.status`.
+    /// The text in `stage_alerts.status`.
     fn as_str(self) -> &'static str {
         match self {
             Self::Active => "ACTIVE",

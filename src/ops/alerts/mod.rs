@@ -1,7 +1,8 @@
-//! `rounds alerts`: the alerts that `stage-alerts` raises, for those who deal with them.
+//! `rounds alerts`: the alerts that `stage-alerts` raises, for the staff who deal with them.
 //!
-//! Rule: ACTIVE -> ACKNOWLEDGED -> RESOLVED, or straight to RESOLVED, never back; by an active NURSE, DOCTOR, RECEPTIONIST
-//! or admin of the alert's facility. Names are shown only to them, and every patient shown is recorded first.
+//! Rule: ACTIVE -> ACKNOWLEDGED -> RESOLVED, or straight to RESOLVED, never back; by an active NURSE, DOCTOR,
+//! RECEPTIONIST or admin of the alert's facility. Names are shown only to them, and every patient shown is recorded
+//! first.
 
 mod change;
 mod list;

@@ -1,5 +1,6 @@
--- Whom alerts are about. That they are shown is recorded, a row for each, in the same transaction.
--- $1 ids of alerts bigint[] · $2 who looks, a user's id bigint
+-- Returns the identifying data of alerts, and records in phi_access_log that they were shown, with one row for each
+-- alert.
+-- $1 ids of alerts bigint[] · $2 actor bigint, the id of a user
 WITH
 shown AS MATERIALIZED (
     SELECT x.id, x.message, p.id AS patient_id, concat_ws(' ', p.first_name, p.last_name) AS patient_name, p.mrn,

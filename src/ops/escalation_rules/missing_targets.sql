@@ -1,4 +1,4 @@
--- Users and teams that a rule names and that cannot be given anything now, in words.
+-- Returns the missing or inactive users and teams among those that a rule names, as one text, or NULL.
 -- $1 ids of users bigint[] · $2 id of a team bigint or NULL
 SELECT string_agg(missing.what, ', ' ORDER BY missing.what) AS missing
 FROM (

@@ -1,4 +1,4 @@
-//! `rounds escalation-rules check`: are the rules well formed, and what would each touch now.
+//! `rounds escalation-rules check`: validates the rules, and counts the tickets for which each would fire now.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ statements! {
     MISSING_TARGETS(INT8_ARRAY, INT8) = include_str!("missing_targets.sql");
 }
 
-/// How many tickets of a rule are counted.
+/// The maximum number of tickets that are counted for a rule.
 const COUNTED: i64 = 1_000_000;
 
 /// Look at the escalation rules
@@ -30,7 +30,7 @@ enum EscalationRulesCommand {
     Check,
 }
 
-/// One rule: what is wrong with it, or what it would do.
+/// One rule with its fault, or with the number of tickets for which it would fire.
 struct Checked {
     id: i64,
     active: bool,
@@ -55,12 +55,12 @@ impl Operation for EscalationRulesArgs {
                     rules.push(Checked { id: rule.id, active: rule.active, kinds, due, wrong });
                 }
                 let malformed = book.malformed.into_iter();
-                rules.extend(malformed.map(|bad| Checked {
-                    id: bad.id,
-                    active: bad.active,
+                rules.extend(malformed.map(|malformed| Checked {
+                    id: malformed.id,
+                    active: malformed.active,
                     kinds: None,
                     due: 0,
-                    wrong: Some(bad.why.message),
+                    wrong: Some(malformed.error.message),
                 }));
                 Ok((book.open, rules))
             })
@@ -78,7 +78,7 @@ impl Operation for EscalationRulesArgs {
     }
 }
 
-/// Whom a rule names and who is not there or not active: its action would be refused.
+/// The fault of a rule that names missing or inactive users or teams, so that its action would be refused.
 async fn missing(tx: &Transaction<'_>, rule: &Rule) -> Result<Option<String>, Error> {
     let (users, team) = rule.action.targets();
     let row = MISSING_TARGETS.one(tx, &[&users, &team]).await?;

@@ -1,9 +1,9 @@
-//! The verdict on a lane, from its rows in the run table. Pure.
+//! The verdict on a lane, from its rows in the run table. It reads neither the database nor the clock.
 //!
 //! Rule: a lane that is started at least hourly is healthy if and only if its last success began less than two of its
-//! intervals plus its deadline ago, where working hours alone count, or it is outside of them. A slower one is healthy if
-//! and only if it succeeded at or after its last slot that is a deadline and an hour old. Before its first success a lane
-//! is judged as if it had succeeded when it could first be expected to run.
+//! intervals plus its deadline ago, where only working hours count, or now is outside of them. A slower one is healthy
+//! if and only if it succeeded at or after its last slot that is a deadline and an hour old. Before its first success a
+//! lane is judged as if it had succeeded at the instant from which it is expected to run.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -22,7 +22,7 @@ pub struct Lane {
     /// Code and redacted message of the last failure.
     pub last_error: Option<(String, String)>,
     pub failures: i64,
-    /// The run at work.
+    /// The current run.
     pub running: Option<Running>,
 }
 
@@ -49,7 +49,7 @@ pub struct Verdict {
     pub message: String,
 }
 
-/// Whether a lane is healthy, and why.
+/// The verdict on a lane, with its reason.
 pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdict {
     let working_hours = row.cadence.is_working(zone, now);
     let (healthy, message) = match row.cadence.is_slow() {

@@ -10,7 +10,7 @@ use crate::command::shown;
 use crate::output::{span, stamp};
 use crate::schedule::Row;
 
-/// How many of a lane's last runs are listed, and of its missed slots.
+/// The number of a lane's last runs, and of its missed slots, that are listed.
 const RECENT: usize = 10;
 
 /// The report on one lane.
@@ -113,12 +113,10 @@ impl LaneReport {
             let local = last.with_timezone(&zone).format("%F %H:%M");
             notes.push(format!("{name}: {} slot(s) MISSED: no run at all, the last at {local} ({zone})", missed.len()));
         }
-        for (why, count) in &self.stats.skipped {
-            notes.push(format!("{name}: {count} run(s) skipped: {why}"));
+        for (reason, count) in &self.stats.skipped {
+            notes.push(format!("{name}: {count} run(s) skipped: {reason}"));
         }
-        if let Some(Running { id, deadline_at, host, .. }) =
-            self.lane.running.as_ref().filter(|_| self.past_deadline)
-        {
+        if let Some(Running { id, deadline_at, host, .. }) = self.lane.running.as_ref().filter(|_| self.past_deadline) {
             let deadline = stamp(*deadline_at);
             notes.push(format!("{name}: run {id} on {host} is RUNNING past its deadline, {deadline}"));
         }

@@ -1,15 +1,15 @@
--- What is known of each lane of the schedule, whenever it was.
--- $1 job_name of each text[] · $2 lane of each text[]
+-- Returns for each lane of the schedule its last success, its last failure, its failures in a row and its current run.
+-- $1 job_name of each lane text[] · $2 lane of each lane text[]
 SELECT
-    -- From when on it can be expected to run: since it first did, or since the schema was last changed. The earlier of them,
-    -- for a slot is a little older than the run that it starts.
+    -- The instant from which the lane is expected to run: its first run, or the last migration of the schema. The
+    -- earlier one counts, because a slot is a little older than the run that it starts.
     LEAST((SELECT min(r.started_at) FROM cron_job_runs r WHERE r.job_name = l.job_name AND r.lane = l.lane),
           (SELECT max(m.applied_on::timestamptz) FROM rounds_migrations m)) AS expected_from,
     success.id AS success_id, success.started_at AS success_started_at, success.duration_ms AS success_duration_ms,
     success.items_processed AS success_items_processed, success.items_failed AS success_items_failed,
     failure.completed_at AS failed_at, success.completed_at AS succeeded_at,
     failure.error_code, failure.error_message,
-    -- One by one: the failures since the last success.
+    -- The failures in a row.
     (SELECT count(*) FROM (SELECT l.job_name, l.lane) l {failures}) AS failures,
     running.id AS running_id, running.started_at AS running_started_at, running.deadline_at AS running_deadline_at,
     running.host AS running_host

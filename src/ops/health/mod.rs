@@ -1,7 +1,7 @@
-//! `rounds health`: is every job on time, and if not, why.
+//! `rounds health`: checks whether every job is on time, and reports the reason if one is not.
 //!
-//! `judge` has the verdict, `stats` the counts, `lane_report` what is printed; the facts come from here. It only reads, and
-//! gives up before a probe would.
+//! `judge` gives the verdict, `stats` the counts, `lane_report` the text; this file reads the facts. The command only
+//! reads, and it gives up before the timeout of a probe.
 
 mod judge;
 mod lane_report;
@@ -54,13 +54,13 @@ pub struct HealthArgs {
 
 impl Operation for HealthArgs {
     const NAME: &'static str = "health";
-    /// A name that nobody resolves may cost two seconds more; a probe is answered within ten.
+    /// A DNS lookup without an answer may add two seconds; a probe waits ten.
     const LIMIT: Duration = Duration::from_secs(7);
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let rows = self.rows()?;
         let zone = self.zone.schedule_zone;
-        let (now, mut reports) = context.read(async |tx, now| Ok((now, self.look(tx, &rows, now).await?))).await?;
+        let (now, mut reports) = context.read(async |tx, now| Ok((now, self.reports(tx, &rows, now).await?))).await?;
         let healthy = reports.iter().all(|report| report.verdict.healthy);
         if self.failing {
             reports.retain(|report| report.lane.is_failing());
@@ -75,13 +75,13 @@ impl Operation for HealthArgs {
         let exit = if good { Exit::Done } else { Exit::Failed };
         let metrics =
             reports.iter().map(|report| Metrics { job: report.row.name(), healthy: report.verdict.healthy, run: None });
-        let answer = Output::new(exit, json, self.text(&reports, now));
-        Ok(Output { metrics: metrics.collect(), ..answer })
+        let output = Output::new(exit, json, self.text(&reports, now));
+        Ok(Output { metrics: metrics.collect(), ..output })
     }
 }
 
 impl HealthArgs {
-    /// The rows of the schedule that are asked for.
+    /// The requested rows of the schedule.
     fn rows(&self) -> Result<Vec<&'static Row>, Error> {
         let table = schedule::TABLE;
         let named = |row: &&Row| self.jobs.is_empty() || self.jobs.iter().any(|name| row.is_called(name));
@@ -100,7 +100,12 @@ impl HealthArgs {
         before(now, self.since.unwrap_or(if weekly { 60 * DAY } else { DAY }))
     }
 
-    async fn look(&self, tx: &Transaction<'_>, rows: &[&'static Row], now: DateTime<Utc>) -> Result<Vec<LaneReport>, Error> {
+    async fn reports(
+        &self,
+        tx: &Transaction<'_>,
+        rows: &[&'static Row],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<LaneReport>, Error> {
         let jobs: Vec<&str> = rows.iter().map(|row| row.job).collect();
         let lanes: Vec<&str> = rows.iter().map(|row| row.lane).collect();
         let since: Vec<DateTime<Utc>> = rows.iter().map(|row| self.since(row, now)).collect();

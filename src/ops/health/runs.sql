@@ -1,5 +1,5 @@
--- The runs of each lane: those since an instant of its own, and its last ten in any case. In order.
--- $1 job_name of each text[] · $2 lane of each text[] · $3 since when of each timestamptz[]
+-- Returns the runs of each lane, in order: the runs since an instant, and at least its last ten.
+-- $1 job_name of each lane text[] · $2 lane of each lane text[] · $3 the instant of each lane timestamptz[]
 SELECT l.number, r.id, r.status, r.source, r.started_at, r.completed_at, r.scheduled_for, r.duration_ms,
        r.items_processed, r.items_failed, r.error_code, r.host
 FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS l (job_name, lane, since, number)

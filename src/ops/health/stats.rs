@@ -1,4 +1,5 @@
-//! The counts of a lane in a window of time: its runs by outcome, and its slots with no run or with two. Pure.
+//! The counts of a lane in a window of time: its runs by outcome, and its slots with no run or with two. It reads
+//! neither the database nor the clock.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +10,12 @@ use uuid::Uuid;
 use crate::run::{ALREADY_RUNNING, INTERRUPTED};
 use crate::schedule::{Cadence, HOUR, Row};
 
-/// How much earlier than its slot a run may begin: clocks differ a little.
+/// The time by which a run may begin before its slot, because clocks differ a little.
 pub const EARLY: TimeDelta = TimeDelta::seconds(30);
-/// In so many slots a job must have been started twice before two schedulers are suspected.
+/// The number of slots with two starts from which two schedulers are suspected.
 const DOUBLED: usize = 2;
 
-/// A row of `cron_job_runs`, as far as it matters here.
+/// The columns of a row of `cron_job_runs` that the health check reads.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
     pub id: Uuid,
@@ -46,7 +47,7 @@ impl RunRecord {
     }
 }
 
-/// The instant of the verdict, and the time that the counts are of.
+/// The instant of the verdict, and the beginning of the period of the counts.
 #[derive(Clone, Copy)]
 pub struct Window {
     pub zone: Tz,
@@ -54,7 +55,7 @@ pub struct Window {
     pub since: DateTime<Utc>,
 }
 
-/// The runs of a time.
+/// The runs in a window.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     pub successful: usize,
@@ -65,7 +66,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Of the runs that began in the window. Interrupted ones are in no total.
+    /// Counts the runs that began in the window. Interrupted runs are in no total.
     pub fn of(runs: &[RunRecord], window: Window) -> Self {
         let mut stats = Self::default();
         let mut sum = 0;
@@ -88,27 +89,32 @@ impl Stats {
         self.successful + self.failed
     }
 
-    /// Such as "99.7%"; nothing where nothing ran.
+    /// The success rate, such as "99.7%"; None if nothing ran.
     pub fn success_rate(&self) -> Option<String> {
         let total = self.total();
         (total > 0).then(|| format!("{:.1}%", self.successful as f64 * 100.0 / total as f64))
     }
 }
 
-/// The slots of a time that have no run, or two.
+/// The slots in a window that have no run, or two.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// Those that have no run, in order.
+    /// The slots without a run, in order.
     pub missed: Vec<DateTime<Utc>>,
-    /// Those that were started more than once by a scheduler, in which nothing failed.
+    /// The number of slots that schedulers started more than once and in which nothing failed.
     pub doubled: usize,
-    /// Where the runs of those were started.
+    /// The hosts of the runs in these slots.
     pub hosts: Vec<String>,
 }
 
 impl Slots {
-    /// Of the window, as far as a run could be expected and the slot is over.
-    pub fn of(row: &Row, expected_from: DateTime<Utc>, runs: &[RunRecord], Window { zone, now, since }: Window) -> Self {
+    /// Finds the slots of the window. A slot is missed only if a run was expected and the time for it has passed.
+    pub fn of(
+        row: &Row,
+        expected_from: DateTime<Utc>,
+        runs: &[RunRecord],
+        Window { zone, now, since }: Window,
+    ) -> Self {
         let interval = row.cadence.interval();
         let over = now - if row.cadence.is_slow() { row.time_limit() + HOUR } else { interval };
         let slots = row.cadence.slots(zone, since.max(expected_from - interval), now);
@@ -119,7 +125,7 @@ impl Slots {
                 starts.entry(slot).or_default().push(run);
             }
         }
-        // As long as it may: one that died was not at work until it was taken over.
+        // A run counts at most until its deadline, because a dead run did not work until its takeover.
         let ended = |run: &RunRecord| run.completed_at.unwrap_or(now).min(run.started_at + row.time_limit() + EARLY);
         let at_work = |slot: &DateTime<Utc>| runs.iter().any(|run| run.started_at <= *slot && ended(run) >= *slot);
         let mut found = Self::default();
@@ -134,20 +140,20 @@ impl Slots {
         found
     }
 
-    /// Whether it looks as if two schedulers start the job.
+    /// Whether two schedulers seem to start the job.
     pub fn seem_doubled(&self) -> bool {
         self.doubled >= DOUBLED
     }
 }
 
-/// The slot that a run is for: the one it names, else the one in which it began.
+/// The slot of a run: the one that it names, else the one in which it began.
 fn slot_of(cadence: &Cadence, slots: &[DateTime<Utc>], run: &RunRecord) -> Option<DateTime<Utc>> {
     let at = run.scheduled_for.unwrap_or(run.started_at + EARLY);
     let slot = *slots[..slots.partition_point(|slot| *slot <= at)].last()?;
     (at < slot + cadence.interval()).then_some(slot)
 }
 
-/// Two starts by a scheduler that are neither a second try after a failure nor a stand-in that was not needed.
+/// Whether schedulers started a slot twice; a retry after a failure and a backup that was not needed do not count.
 fn is_doubled(runs: &[&RunRecord]) -> bool {
     let failed = runs.iter().any(|run| run.status == "FAILED");
     let counts = |run: &&&RunRecord| {
@@ -167,7 +173,7 @@ pub mod tests {
     use super::*;
     use crate::schedule::{Zone, clock};
 
-    /// As `mark-no-shows` in New York.
+    /// The cadence of `mark-no-shows`, in New York.
     pub const BY_DAY: Row = Row {
         job: "by-day",
         lane: "",
@@ -230,7 +236,7 @@ pub mod tests {
     #[test]
     fn a_slot_without_a_run_is_missed_once_it_is_over() {
         assert_eq!(missed(&[]), ["14:00", "14:05", "14:10", "14:15"], "14:20 may come yet");
-        // Early by the difference of two clocks, late, skipped, failed: all of them are runs.
+        // An early run (by the difference of two clocks), a skipped one and a failed one: all of them count as runs.
         let runs = [
             ran("COMPLETED", "2026-03-02T13:59:30Z"),
             ran("SKIPPED", "2026-03-02T14:09:29Z"),
@@ -246,11 +252,13 @@ pub mod tests {
 
     #[test]
     fn a_run_at_work_covers_the_slots_that_it_sleeps_through() {
-        let long = RunRecord { completed_at: Some(at("2026-03-02T14:05:00Z")), ..ran("COMPLETED", "2026-03-02T14:01:00Z") };
+        let until = |at_text| Some(at(at_text));
+        let long =
+            RunRecord { completed_at: until("2026-03-02T14:05:00Z"), ..ran("COMPLETED", "2026-03-02T14:01:00Z") };
         assert_eq!(missed(std::slice::from_ref(&long)), ["14:10", "14:15"]);
         assert_eq!(missed(&[ran("RUNNING", "2026-03-02T14:11:00Z")]), ["14:00", "14:05"]);
-        // One that died covers no more than it could have worked, however late it is taken over.
-        let dead = RunRecord { completed_at: Some(at("2026-03-02T14:21:00Z")), ..ran("FAILED", "2026-03-02T14:01:00Z") };
+        // A dead run covers the slots until its deadline, however late it is taken over.
+        let dead = RunRecord { completed_at: until("2026-03-02T14:21:00Z"), ..ran("FAILED", "2026-03-02T14:01:00Z") };
         assert_eq!(missed(&[dead]), ["14:10", "14:15"]);
         assert_eq!(missed(&[ran("RUNNING", "2026-03-02T14:01:00Z")]), ["14:10", "14:15"]);
     }
@@ -283,10 +291,11 @@ pub mod tests {
         assert!(found.seem_doubled());
         assert_eq!((found.doubled, found.hosts), (2, vec!["a".to_owned(), "b".to_owned()]));
         assert!(twice(ran("SKIPPED", "2026-03-02T14:00:02Z")).seem_doubled());
-        // A person, a stand-in that was not needed, a second try after a failure: none is a second scheduler.
-        let stand_in = RunRecord { error_code: Some("SUCCEEDED_LATELY".into()), ..ran("SKIPPED", "2026-03-02T14:00:02Z") };
+        // A person, a backup that was not needed, and a retry after a failure are no second scheduler.
+        let lately = Some("SUCCEEDED_LATELY".into());
+        let backup = RunRecord { error_code: lately, ..ran("SKIPPED", "2026-03-02T14:00:02Z") };
         let person = RunRecord { source: "manual".into(), ..other.clone() };
-        for run in [stand_in, person, ran("FAILED", "2026-03-02T14:00:02Z")] {
+        for run in [backup, person, ran("FAILED", "2026-03-02T14:00:02Z")] {
             assert!(!twice(run.clone()).seem_doubled(), "{run:?}");
         }
         assert!(!slots(&[ran("COMPLETED", "2026-03-02T14:00:01Z"), other]).seem_doubled(), "once may be a restart");

@@ -27,7 +27,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Refuses ids that are not there, and a time that ends before it begins.
+    /// Refuses ids that do not exist, and a period that ends before it begins.
     pub async fn check(&self, tx: &Transaction<'_>) -> Result<(), Error> {
         if self.from.zip(self.to).is_some_and(|(from, to)| to < from) {
             return Err(refused("EMPTY_PERIOD", "--to is a day before --from".into()));

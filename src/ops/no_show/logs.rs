@@ -1,4 +1,4 @@
-//! `rounds no-show logs`: why visits became no-shows.
+//! `rounds no-show logs`: lists the log of no-shows with their reasons.
 
 use chrono::{DateTime, Utc};
 use clap::Args;

@@ -1,8 +1,8 @@
-//! `rounds no-show mark`: somebody who was there says that nobody came.
+//! `rounds no-show mark`: marks a visit as a no-show by hand.
 //!
-//! Rule: a visit is marked by hand if and only if it is LOCAL, and SCHEDULED, CONFIRMED or CHECKED_IN, and whoever says so
-//! may: for MANUAL_STAFF and PATIENT_CALLED a RECEPTIONIST, NURSE or admin of its facility, for MANUAL_DOCTOR its doctor.
-//! The effect is the job's own statement.
+//! Rule: a visit is marked by hand if and only if it is LOCAL, and SCHEDULED, CONFIRMED or CHECKED_IN, and the actor
+//! may: for MANUAL_STAFF and PATIENT_CALLED a RECEPTIONIST, NURSE or admin of its facility, for MANUAL_DOCTOR its
+//! doctor. The change is made by the job's own statement.
 
 use clap::Args;
 use serde_json::json;
@@ -63,16 +63,16 @@ impl MarkArgs {
         });
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
         let slot = if released { "its slot is free again" } else { "its slot is not released: it is over" };
-        let told = match (self.reason, notices, late) {
+        let notified = match (self.reason, notices, late) {
             (Reason::PatientCalled, ..) => "the patient knows".to_owned(),
             (_, _, 1..) => "too late to tell the patient".to_owned(),
             _ => format!("{notices} notice(s) staged for the patient"),
         };
-        Ok(Output::done(json, format!("Visit {} is a no-show{dry}; {slot}; {told}.\n", self.visit)))
+        Ok(Output::done(json, format!("Visit {} is a no-show{dry}; {slot}; {notified}.\n", self.visit)))
     }
 
-    /// Refuses what is not there, who may not, and what cannot be a no-show; in this order, so that nobody learns how
-    /// another facility's visits stand. The visit stays held.
+    /// Refuses an unknown visit, an actor who may not mark it, and a visit that cannot become a no-show; in this order,
+    /// so that nobody learns the state of another facility's visits. The visit stays locked.
     async fn check(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(), Error> {
         let visit = self.visit;
         let row = LOCK_VISIT.opt(tx, &[&visit]).await.map_err(|error| held(error, format_args!("visit {visit}")))?;
@@ -102,7 +102,7 @@ impl MarkArgs {
         match (count(&row, "marked"), row.get::<_, Vec<i64>>("locked").is_empty()) {
             (1, _) => Ok(row),
             (_, false) => Err(locked(what)),
-            // The visit is held and its state is known: what is left is the clock.
+            // The visit is locked and its state is known, so the time zone is the only remaining cause.
             _ => Err(crate::clinic::local_time::unreadable_zone().context(format_args!("visit {}", self.visit))),
         }
     }
@@ -115,9 +115,9 @@ fn by_hand(text: &str) -> Result<Reason, String> {
     found.ok_or_else(|| format!("must be {}", known.map(Reason::as_str).join(", ")))
 }
 
-/// Says why a visit in this state cannot be marked.
+/// Refuses a visit whose state does not permit marking, with the reason.
 async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(), Error> {
-    let why = match (row.get("status"), row.get("source")) {
+    let reason = match (row.get("status"), row.get("source")) {
         ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", "LOCAL") => return Ok(()),
         ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", other) => {
             format!("comes from another system ({other}), which says who came")
@@ -135,5 +135,5 @@ async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(),
         }
         (status, _) => format!("is {status}, so it cannot become a no-show"),
     };
-    Err(Error::new("NOT_MARKABLE", ErrorKind::Other, format!("visit {visit} {why}; nothing was changed")))
+    Err(Error::new("NOT_MARKABLE", ErrorKind::Other, format!("visit {visit} {reason}; nothing was changed")))
 }

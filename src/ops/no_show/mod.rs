@@ -1,4 +1,4 @@
-//! `rounds no-show`: what a charge nurse needs: to mark a visit by hand, to see why visits were marked, and how many.
+//! `rounds no-show`: marks a visit by hand, lists the log of no-shows, and counts them; for charge nurses.
 
 mod filter;
 mod logs;

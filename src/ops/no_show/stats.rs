@@ -1,4 +1,4 @@
-//! `rounds no-show stats`: how many of the visits that were to be nobody came to.
+//! `rounds no-show stats`: the share of no-shows among the visits.
 
 use chrono::{DateTime, Days, Utc};
 use clap::Args;
@@ -15,9 +15,9 @@ statements! {
     STATS(INT8, INT8, DATE, DATE) = include_str!("stats.sql");
 }
 
-/// How far back, where nothing else is said.
+/// The length of the period without --from, in days.
 const DAYS: u64 = 30;
-/// How long the bar of the highest rate is.
+/// The length of the bar of the highest rate.
 const BAR: f64 = 24.0;
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
@@ -102,7 +102,7 @@ fn group(row: &Row) -> Group {
 }
 
 impl Group {
-    /// The share of the visits that nobody came to, from 0 to 1; nothing where there was no visit.
+    /// The share of no-shows among the visits, from 0 to 1; None if there was no visit.
     fn rate(&self) -> Option<f64> {
         (self.visits > 0).then(|| self.no_shows as f64 / self.visits as f64)
     }
@@ -141,7 +141,7 @@ impl Group {
     }
 }
 
-/// A table of groups with a bar for each rate, as long as the rate is high among them.
+/// A table of groups, with a bar for each rate in proportion to the highest rate.
 fn chart(what: &str, groups: &[&Group]) -> String {
     let highest = groups.iter().filter_map(|group| group.rate()).fold(f64::MIN_POSITIVE, f64::max);
     let cells = |group: &&Group| {

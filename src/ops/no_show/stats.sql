@@ -1,12 +1,13 @@
--- Visits that were to be, and those of them that nobody came to: in all, and by facility, doctor and day of the week.
--- $1 facility bigint or NULL · $2 doctor bigint or NULL · $3, $4 first and last day of the visit, date or NULL
+-- Returns counts of visits and of no-shows: in all, and by facility, doctor and day of the week.
+-- $1 facility bigint or NULL · $2 doctor bigint or NULL · $3 first day of the visit date or NULL
+-- $4 last day of the visit date or NULL
 WITH
--- Ours, and not called off: somebody came, or nobody did.
+-- The LOCAL visits that were not cancelled, and for which it is known whether the patient came.
 visits AS (
     SELECT a.facility_id, a.doctor_id, EXTRACT(isodow FROM a.appointment_date)::int AS weekday,
            a.status = 'NO_SHOW' AS missed, log.reason, log.slot_released
     FROM appointments a
-    -- As it is now: a visit that was booked again and missed again counts once, by its last log row.
+    -- The last log row. A visit that was booked again and missed again counts once, as it is now.
     LEFT JOIN LATERAL (
         SELECT l.reason, l.slot_released FROM no_show_logs l WHERE l.appointment_id = a.id ORDER BY l.id DESC LIMIT 1
     ) log ON a.status = 'NO_SHOW'

@@ -1,4 +1,4 @@
--- Runs, the newest first.
+-- Returns runs, the newest first.
 -- $1 job_name or job_name-lane text, or NULL · $2 status text or NULL · $3 since timestamptz or NULL · $4 limit bigint
 SELECT r.id, r.job_name, r.lane, r.status, r.source, r.actor, r.scheduled_for, r.started_at, r.completed_at,
        r.duration_ms, r.items_processed, r.items_failed, r.error_code, r.error_message, r.host, r.version

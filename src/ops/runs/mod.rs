@@ -1,4 +1,4 @@
-//! `rounds runs`: what ran, when, how it ended; and all that one run left behind.
+//! `rounds runs`: lists runs with their outcome, and shows one run with its arguments, its report and its failed items.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ statements! {
                           ORDER BY id LIMIT $2";
 }
 
-/// How many failed items of a run are shown.
+/// The maximum number of failed items of a run that are shown.
 const ERRORS_SHOWN: i64 = 1000;
 
 /// Look at what ran
@@ -115,9 +115,7 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
 
 async fn show(context: &CommandContext<'_>, id: Uuid) -> Result<Output, Error> {
     let (row, errors) = context
-        .read(async |tx, _| {
-            Ok((SHOW.opt(tx, &[&id]).await?, ERRORS.all(tx, &[&id, &ERRORS_SHOWN]).await?))
-        })
+        .read(async |tx, _| Ok((SHOW.opt(tx, &[&id]).await?, ERRORS.all(tx, &[&id, &ERRORS_SHOWN]).await?)))
         .await?;
     let Some(row) = row else { return Err(refused("UNKNOWN_RUN", format!("there is no run {id}"))) };
     let metadata: Value = row.get("metadata");

@@ -1,4 +1,6 @@
--- Adds users to those who follow the ticket; all of them, or none.
+-- The action add_follower: adds users as followers of the ticket; all of them, or none if one is missing or inactive.
+-- The caller (apply.sql) provides the CTE due and $14 action jsonb; the part defines the CTE outcomes. It is a list of
+-- CTEs without a comma at the end: continue with a comma.
 wanted AS MATERIALIZED (
     SELECT DISTINCT id::bigint AS user_id FROM jsonb_array_elements_text($14 -> 'userIds') AS ids (id)
 ),
@@ -11,7 +13,7 @@ added AS (
     SELECT d.id, w.user_id FROM due d CROSS JOIN wanted w CROSS JOIN missing WHERE missing.users IS NULL
     ON CONFLICT DO NOTHING
 ),
-acted AS (
+outcomes AS (
     SELECT d.id, 'not there or not active: users ' || missing.users AS refused, $14 AS details
     FROM due d CROSS JOIN missing
 )

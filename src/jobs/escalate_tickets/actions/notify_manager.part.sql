@@ -1,4 +1,7 @@
--- Tells the leaders of the ticket's team; where there is none, whoever manages the ticket's facility or all of them.
+-- The action notify_manager: notifies the leaders of the ticket's team; if there are none, the managers of the ticket's
+-- facility and those of all facilities.
+-- The caller (apply.sql) provides the CTE due and $14 action jsonb; the part defines the CTEs outcomes and messages. It
+-- is a list of CTEs without a comma at the end: continue with a comma.
 leaders AS MATERIALIZED (
     SELECT d.id, d.number, u.id AS user_id FROM due d
     JOIN team_members m ON m.team_id = d.team_id AND m.is_leader
@@ -7,7 +10,7 @@ leaders AS MATERIALIZED (
 managers AS MATERIALIZED (
     SELECT u.id AS user_id, u.facility_id FROM users u WHERE u.active AND u.role IN ('MANAGER', 'HOSPITAL_ADMIN')
 ),
-told AS MATERIALIZED (
+messages AS MATERIALIZED (
     SELECT p.id, 'USER' AS recipient_kind, p.user_id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
            'TICKET_ESCALATED' AS type, format('Ticket #%s escalated', p.number) AS title, $14 ->> 'message' AS body,
            NULL::bigint AS number
@@ -19,9 +22,9 @@ told AS MATERIALIZED (
         WHERE d.id NOT IN (SELECT id FROM leaders)
     ) p
 ),
--- Counted without a join: the planner knows nothing of two CTEs, and would compare each row with each.
-acted AS (
+-- The count uses no join, because the planner has no statistics of the two CTEs and would compare each row with each.
+outcomes AS (
     SELECT id, NULL::text AS refused, jsonb_build_object('notified', count(user_id)) AS details
-    FROM (SELECT id, NULL::bigint AS user_id FROM due UNION ALL SELECT id, recipient_id FROM told) all_of_them
+    FROM (SELECT id, NULL::bigint AS user_id FROM due UNION ALL SELECT id, recipient_id FROM messages) recipients
     GROUP BY id
 )
