@@ -31,7 +31,7 @@ statements! {
 
 /// The reason, in SQL, for which a RUNNING run has lost its lane, or NULL. `run` is the alias of its row, `lease` an
 /// expression for its lease in milliseconds.
-fn loss_reason(run: &str, lease: &str) -> String {
+pub fn loss_reason(run: &str, lease: &str) -> String {
     format!(include_str!("loss_reason.part.sql"), run = run, lease = lease)
 }
 

@@ -23,7 +23,7 @@ pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration}
 pub use batch::{
     Batch, Id, Key, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
 };
-pub use claim::lost;
+pub use claim::loss_reason;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use fence::committed;

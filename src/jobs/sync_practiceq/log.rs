@@ -12,10 +12,10 @@ use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::clinic::outbox;
 use crate::db::statements;
 use crate::error::Error;
-use crate::run::{Halt, Run, WriteOptions, lost};
+use crate::run::{Halt, Run, WriteOptions, loss_reason};
 
 statements! {
-    OPEN(TEXT, INT8, INT8, INT8, UUID) = format!(include_str!("open.sql"), lost = lost("r", "r.lease_ms"));
+    OPEN(TEXT, INT8, INT8, INT8, UUID) = format!(include_str!("open.sql"), loss_reason = loss_reason("r", "r.lease_ms"));
     CLOSE(
         INT8, TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, JSONB, INT8_ARRAY, INT8_ARRAY, TIMESTAMPTZ, TEXT, BOOL,
     ) = include_str!("close.sql");

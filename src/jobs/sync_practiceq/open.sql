@@ -13,7 +13,7 @@ dead AS (
     FROM clock
     WHERE l.status = 'in_progress'
       AND NOT EXISTS (SELECT FROM cron_job_runs r
-                      WHERE r.id = l.run_id AND r.status = 'RUNNING' AND ({lost}) IS NULL)
+                      WHERE r.id = l.run_id AND r.status = 'RUNNING' AND ({loss_reason}) IS NULL)
 )
 INSERT INTO sync_logs (sync_type, organization_id, patient_id, triggered_by_user_id, started_at, run_id)
 SELECT $1, $2, $3, $4, clock.now, $5 FROM clock
