@@ -32,7 +32,8 @@ async fn statements(clinic: &Clinic) -> Vec<Statement> {
     let list: Vec<Value> = serde_json::from_str(&outcome.stdout).expect("a list");
     let word = |value: &Value| value.as_str().expect("a text").to_owned();
     let types = |value: &Value| value.as_array().expect("a list").iter().map(word).collect();
-    let read = |one: &Value| Statement { name: word(&one["name"]), types: types(&one["types"]), text: word(&one["text"]) };
+    let read =
+        |one: &Value| Statement { name: word(&one["name"]), types: types(&one["types"]), text: word(&one["text"]) };
     list.iter().map(read).collect()
 }
 
@@ -72,7 +73,9 @@ fn statements_are_sent_as_they_are_declared() {
     // The demo looks at its own server, behind no pooler.
     for path in found.iter().filter(|path| !path.ends_with("db/statement.rs") && !path.starts_with("src/demo")) {
         let text = fs::read_to_string(path).expect("UTF-8");
-        for sends in ["query_typed", "execute_typed", "tx.query", "client.query", "tx.execute", "client.execute", "prepare("] {
+        for sends in
+            ["query_typed", "execute_typed", "tx.query", "client.query", "tx.execute", "client.execute", "prepare("]
+        {
             assert!(!text.contains(sends), "{path:?}: {sends}; declare it with statements!");
         }
     }

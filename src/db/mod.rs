@@ -6,7 +6,7 @@
 
 mod limits;
 pub mod schema;
-mod statement;
+pub mod statement;
 mod tls;
 mod url;
 
@@ -20,7 +20,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use limits::Limits;
 pub(crate) use statement::statements;
-pub use statement::{Listed, Statement, Template, Text};
+pub use statement::{Listed, Statement};
 
 use crate::error::Error;
 

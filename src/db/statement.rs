@@ -127,16 +127,16 @@ impl<A> Declared for Template<A> {
 macro_rules! statements {
     (@one $(#[$attribute:meta])* $visible:vis $name:ident($($type:ident),*) = $text:expr) => {
         $(#[$attribute])*
-        $visible static $name: $crate::db::Statement = $crate::db::Statement {
+        $visible static $name: $crate::db::statement::Statement = $crate::db::statement::Statement {
             name: concat!(module_path!(), "::", stringify!($name)),
             types: &[$(::tokio_postgres::types::Type::$type),*],
-            text: $crate::db::Text::Constant(::std::sync::LazyLock::new(|| String::from($text))),
+            text: $crate::db::statement::Text::Constant(::std::sync::LazyLock::new(|| String::from($text))),
         };
     };
     (@one $(#[$attribute:meta])* $visible:vis $name:ident[$choice:ident: $of:ty = $choices:expr]
      ($($type:ident),*) = $text:expr) => {
         $(#[$attribute])*
-        $visible static $name: $crate::db::Template<$of> = $crate::db::Template {
+        $visible static $name: $crate::db::statement::Template<$of> = $crate::db::statement::Template {
             name: concat!(module_path!(), "::", stringify!($name)),
             types: &[$(::tokio_postgres::types::Type::$type),*],
             text: |$choice| String::from($text),
@@ -146,20 +146,20 @@ macro_rules! statements {
     (@all [$($file:ident),*]
      $($(#[$attribute:meta])* $visible:vis $name:ident $([$choice:ident: $of:ty = $choices:expr])?
        ($($type:ident),* $(,)?) = $text:expr;)*) => {
-        $($crate::db::statements!(
+        $($crate::db::statement::statements!(
             @one $(#[$attribute])* $visible $name $([$choice: $of = $choices])? ($($type),*) = $text
         );)*
         /// Every statement of this file and of the files that it includes.
-        pub static STATEMENTS: &[$crate::db::Listed] = &[
-            $($crate::db::Listed::All($file::STATEMENTS),)*
-            $($crate::db::Listed::One(&$name),)*
+        pub static STATEMENTS: &[$crate::db::statement::Listed] = &[
+            $($crate::db::statement::Listed::All($file::STATEMENTS),)*
+            $($crate::db::statement::Listed::One(&$name),)*
         ];
     };
     (of $($file:ident),*; $($declared:tt)*) => {
-        $crate::db::statements!(@all [$($file),*] $($declared)*);
+        $crate::db::statement::statements!(@all [$($file),*] $($declared)*);
     };
     ($($declared:tt)*) => {
-        $crate::db::statements!(@all [] $($declared)*);
+        $crate::db::statement::statements!(@all [] $($declared)*);
     };
 }
 pub(crate) use statements;

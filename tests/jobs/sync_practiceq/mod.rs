@@ -1,6 +1,5 @@
 //! `rounds sync-practiceq`: what becomes of the account's appointments, whatever goes wrong, inside the account's limits.
 
-mod rate_limit;
 mod crowd;
 mod deletions;
 mod faults;
@@ -12,6 +11,7 @@ mod notices;
 mod owed;
 mod privacy;
 mod properties;
+mod rate_limit;
 mod reports;
 mod requests;
 mod rules;
