@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::Program;
 use crate::support::program::Outcome;
 use crate::support::program::{finish, signal};
+use crate::support::{Program, connect};
 
 #[path = "../src/demo/names.rs"]
 mod names;
@@ -173,6 +173,19 @@ async fn killed_while_initdb_is_at_work_it_leaves_nothing_behind() {
         assert!(began.elapsed() < Duration::from_secs(60), "left behind: {:?}", place.left_behind());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn a_kept_server_is_taken_over_by_the_next_demo_and_removed() {
+    let place = Place::new();
+    let kept = place.program().run(&["demo", "--keep"]).await.expect(0).stdout;
+    assert!(kept.contains("The server is kept"), "{kept}");
+    let url = kept.split('\'').nth(kept.matches('\'').count() - 1).expect("an address");
+    let visits = connect(url).await.query_one("SELECT count(*) FROM appointments", &[]).await.expect("it lives");
+    assert!(visits.get::<_, i64>(0) > 100);
+    let next = place.program().run(&["demo"]).await.expect(0).stdout;
+    assert!(next.contains("took over the one left behind by an earlier demo"), "{next}");
+    assert!(place.left_behind().is_empty(), "{:?}", place.left_behind());
 }
 
 #[tokio::test]
