@@ -77,7 +77,7 @@ pub struct AdvanceBilling {
 }
 
 impl Job for AdvanceBilling {
-    const NAME: &'static str = stage::JOB;
+    const NAME: &'static str = "advance-billing";
     type Report = Report;
 
     fn lane(&self) -> String {

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// The name of the job and of its runs.
+/// The name of the job and of its runs. `Job::NAME` in mod.rs repeats it as a literal, by which a reader finds the job.
 pub const JOB: &str = "advance-billing";
 
 /// A step that a scheduler starts.
