@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::process::Child;
+use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
 use super::{LENIENT, with_store};
@@ -46,12 +47,13 @@ fn start(registry: &Registry) -> Child {
     registry.clinic.program.start(&ARGS)
 }
 
-/// What an undisturbed run leaves after one file, and after both.
-async fn undisturbed(rows: i64) -> (Value, Value) {
-    undisturbed_and_timed(rows).await.0
+/// The tables that undisturbed runs leave after one file of 60 rows, and after both; made once for all tests.
+async fn undisturbed() -> &'static (Value, Value) {
+    static TABLES: OnceCell<(Value, Value)> = OnceCell::const_new();
+    TABLES.get_or_init(async || undisturbed_and_timed(60).await.0).await
 }
 
-/// With how long the two runs took.
+/// The tables that undisturbed runs leave after one file, and after both, and the time that the two runs took.
 async fn undisturbed_and_timed(rows: i64) -> ((Value, Value), Duration) {
     let registry = offered(rows).await;
     let run = async || {
@@ -127,7 +129,7 @@ async fn gate_staging(registry: &Registry) {
 
 #[tokio::test]
 async fn killed_while_it_fetches_a_file() {
-    let expected = undisturbed(60).await;
+    let expected = undisturbed().await;
     for number in [1, 2] {
         let registry = offered(60).await;
         let name = week(number).weekly_name();
@@ -135,13 +137,13 @@ async fn killed_while_it_fetches_a_file() {
         let before = registry.tables().await;
         let run = start(&registry);
         registry.site.asked(&Site::path(&name)).await;
-        killed(&registry, run, &before, &expected, &name).await;
+        killed(&registry, run, &before, expected, &name).await;
     }
 }
 
 #[tokio::test]
 async fn killed_while_it_fills_the_staging_table_which_is_unlogged() {
-    let expected = undisturbed(60).await;
+    let expected = undisturbed().await;
     let registry = offered(60).await;
     gate_staging(&registry).await;
     let before = registry.tables().await;
@@ -150,12 +152,12 @@ async fn killed_while_it_fills_the_staging_table_which_is_unlogged() {
     let stages = "SELECT count(*) FROM pg_class WHERE relname LIKE 'npi\\_stage\\_%' AND relkind = 'r'
                   AND relpersistence = 'u'";
     assert!(registry.clinic.count(stages).await >= 1);
-    killed(&registry, run, &before, &expected, "staging").await;
+    killed(&registry, run, &before, expected, "staging").await;
 }
 
 #[tokio::test]
 async fn killed_while_it_merges_and_searched_meanwhile() {
-    let expected = undisturbed(60).await;
+    let expected = undisturbed().await;
     let clinic = Provider::organization(9100, "").npi;
     for (table, column, value) in [
         ("npi_key", "npi", newcomer().npi),
@@ -173,13 +175,13 @@ async fn killed_while_it_merges_and_searched_meanwhile() {
         let run = start(&registry);
         gate::reached(&registry.clinic).await;
         answers_as_before(&registry, &before).await;
-        killed(&registry, run, &before, &expected, table).await;
+        killed(&registry, run, &before, expected, table).await;
     }
 }
 
 #[tokio::test]
 async fn killed_while_it_commits() {
-    let expected = undisturbed(60).await;
+    let expected = undisturbed().await;
     let registry = offered(60).await;
     let before = registry.tables().await;
     gate::build_for(&registry.clinic, "npi_rejects", "line").await;
@@ -195,7 +197,7 @@ async fn killed_while_it_commits() {
     let run = start(&registry);
     gate::reached(&registry.clinic).await;
     answers_as_before(&registry, &before).await;
-    killed(&registry, run, &before, &expected, "commit").await;
+    killed(&registry, run, &before, expected, "commit").await;
 }
 
 /// Every search table is read, and the program finds whom it found before, at once.
@@ -271,7 +273,7 @@ async fn asked_to_stop_it_stops_and_tidies_up() {
     assert!(registry.tables().await == before);
     registry.clinic.run(&ARGS).await.expect(3);
     registry.sound().await;
-    assert!(registry.tables().await == undisturbed(60).await.1);
+    assert!(registry.tables().await == undisturbed().await.1);
 }
 
 #[tokio::test]
