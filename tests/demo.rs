@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use tempfile::TempDir;
 
 use crate::support::program::Outcome;
 use crate::support::program::{finish, signal};
-use crate::support::{Program, connect};
+use crate::support::scratch::{Durability, Scratch};
+use crate::support::{Program, connect, server};
 
 #[path = "../src/demo/names.rs"]
 mod names;
@@ -208,6 +209,30 @@ async fn a_directory_of_somebody_else_is_left_alone() {
     let outcome = place.program().run(&["demo"]).await.expect(1);
     assert!(outcome.stderr.contains("belongs to somebody else; remove it"), "{outcome:?}");
     assert_eq!(place.left_behind(), [theirs.file_name().expect("a name")]);
+}
+
+#[test]
+fn a_server_whose_guard_was_killed_is_removed_by_the_next() {
+    let place = Place::new();
+    let owner = fs::metadata(server().dir()).expect("is there");
+    let left = |name: &str, mode: u32| {
+        let dir = place.tmp.join(name);
+        fs::create_dir(&dir).expect("can be made");
+        fs::write(dir.join("file"), "").expect("can be written");
+        fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).expect("is ours");
+        fs::write(dir.with_extension("lock"), "").expect("can be written");
+        for path in [&dir, &dir.with_extension("lock")] {
+            chown(path, Some(owner.uid()), Some(owner.gid())).expect("is ours");
+        }
+    };
+    left("rounds-1-0", 0o700);
+    // A server of somebody else, and a demo that is kept.
+    left("rounds-2-0", 0o777);
+    left("rounds-demo-0-1", 0o700);
+    drop(Scratch::start(&place.tmp, Durability::None).expect("it starts"));
+    let mut names = place.left_behind();
+    names.sort();
+    assert_eq!(names, ["rounds-2-0", "rounds-2-0.lock", "rounds-demo-0-1", "rounds-demo-0-1.lock"]);
 }
 
 #[tokio::test]

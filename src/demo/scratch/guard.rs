@@ -13,11 +13,13 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use super::lock::Lock;
 use super::user::{User, run_as};
 
-/// `$0` is pg_ctl, `$1` the cluster's directory, and `$2` the lock file, where there is one.
+/// `$0` is pg_ctl, `$1` the directory of the cluster, and `$2` the lock file. A process of the server may write a file
+/// while the directory is removed; then it is removed again.
 const WATCH: &str = r#"read -r word
 [ "$word" != keep ] || exit 0
-"$0" stop -D "$1/data" -m immediate >/dev/null
-rm -rf "$@""#;
+"$0" stop -D "$1/data" -m immediate -t 300 >/dev/null
+for _ in 1 2 3 4 5; do rm -rf "$1" && exec rm -f "$2"; sleep 1; done
+exit 1"#;
 /// Tells the guard to leave the cluster alone.
 const KEEP: &[u8] = b"keep\n";
 
@@ -29,13 +31,10 @@ pub struct Guard {
 impl Guard {
     /// Starts to watch over a directory, which need not exist yet. The guard holds the lock, too: a cluster that is
     /// being removed is not free.
-    pub fn start(pg_ctl: &Path, dir: &Path, lock: Option<Lock>, user: Option<User>) -> io::Result<Self> {
+    pub fn start(pg_ctl: &Path, dir: &Path, lock: Lock, user: Option<User>) -> io::Result<Self> {
         let mut guard = Command::new("sh");
-        guard.arg("-c").arg(WATCH).arg(pg_ctl).arg(dir).stdin(Stdio::piped()).stderr(Stdio::null());
-        match lock {
-            Some(Lock { path, file }) => guard.arg(path).stdout(file),
-            None => guard.stdout(Stdio::null()),
-        };
+        guard.arg("-c").arg(WATCH).arg(pg_ctl).arg(dir).arg(lock.path);
+        guard.stdin(Stdio::piped()).stdout(lock.file).stderr(Stdio::null());
         run_as(user, &mut guard);
         // A group of its own: Ctrl-C in the terminal must not reach it.
         let mut process = guard.current_dir("/").process_group(0).spawn()?;

@@ -24,6 +24,8 @@ use user::{User, own_uid, run_as};
 
 /// The database superuser of a scratch cluster.
 pub const USER: &str = "rounds";
+/// The beginning of the directory's name, where a cluster has no name of its own.
+const UNNAMED: &str = "rounds-";
 /// Finds the server's programs; `make` runs it, too.
 const FINDER: &str = include_str!("../../../scripts/postgres");
 
@@ -50,24 +52,26 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Starts a new cluster that nobody else uses, in that directory.
+    /// Starts a new cluster that nobody else uses, in that directory. Clusters there whose guard was killed are removed.
     pub fn start(parent: &Path, durability: Durability) -> Result<Self, String> {
-        let dir = parent.join(format!("rounds-{}-{}", std::process::id(), unique()));
         let bin = find_binaries()?;
-        refuse_foreign(&dir)?;
-        Self::open(dir, bin, durability, None)
+        remove_abandoned(parent, &bin);
+        loop {
+            let dir = parent.join(format!("{UNNAMED}{}-{}", std::process::id(), unique()));
+            if let (false, Some(lock)) = (dir.exists(), take_lock(&dir)?) {
+                return Self::open(dir, bin, durability, lock);
+            }
+        }
     }
 
     /// Starts the cluster `name` of this user, or takes the one that was left behind. A second process that asks for it
     /// at the same time gets another.
     pub fn named(name: &str, durability: Durability) -> Result<Self, String> {
-        let (bin, user) = (find_binaries()?, User::for_server());
+        let bin = find_binaries()?;
         for number in 1..100 {
             let dir = std::env::temp_dir().join(format!("{name}-{}-{number}", own_uid()));
             refuse_foreign(&dir)?;
-            let path = dir.with_extension("lock");
-            let lock = Lock::try_take(&path, user).map_err(|error| format!("{}: {error}", path.display()))?;
-            if lock.is_some() {
+            if let Some(lock) = take_lock(&dir)? {
                 return Self::open(dir, bin, durability, lock);
             }
         }
@@ -75,14 +79,13 @@ impl Scratch {
     }
 
     /// The guard comes first: from here on whatever fails or dies leaves nothing behind.
-    fn open(dir: PathBuf, bin: PathBuf, durability: Durability, lock: Option<Lock>) -> Result<Self, String> {
+    fn open(dir: PathBuf, bin: PathBuf, durability: Durability, lock: Lock) -> Result<Self, String> {
         let began = Instant::now();
-        let may_reuse = lock.is_some();
         let user = User::for_server();
         let guard = Guard::start(&bin.join("pg_ctl"), &dir, lock, user);
         let guard = Some(guard.map_err(|error| format!("cannot start sh: {error}"))?);
         let mut scratch = Self { dir, bin, user, durability, guard, ready_after: Duration::ZERO, reused: false };
-        scratch.reused = may_reuse && scratch.data().join("PG_VERSION").exists() && scratch.start_server().is_ok();
+        scratch.reused = scratch.data().join("PG_VERSION").exists() && scratch.start_server().is_ok();
         if !scratch.reused {
             scratch.create()?;
             scratch.start_server()?;
@@ -212,6 +215,28 @@ fn refuse_foreign(dir: &Path) -> Result<(), String> {
         Ok(meta) if !is_ours(&meta) => Err(format!("{} belongs to somebody else; remove it", dir.display())),
         _ => Ok(()),
     }
+}
+
+fn take_lock(dir: &Path) -> Result<Option<Lock>, String> {
+    let path = dir.with_extension("lock");
+    Lock::try_take(&path, User::for_server()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Removes unnamed clusters that nobody holds the lock of: their process and their guard were killed. A new guard does it.
+fn remove_abandoned(parent: &Path, bin: &Path) {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()).filter(|path| is_lock_of_unnamed(path)) {
+        let dir = path.with_extension("");
+        if let (Ok(()), Ok(Some(lock))) = (refuse_foreign(&dir), take_lock(&dir)) {
+            let _ = Guard::start(&bin.join("pg_ctl"), &dir, lock, User::for_server()).and_then(Guard::remove);
+        }
+    }
+}
+
+fn is_lock_of_unnamed(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let numbers = name.strip_prefix(UNNAMED).and_then(|rest| rest.strip_suffix(".lock"));
+    numbers.is_some_and(|numbers| numbers.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 fn find_binaries() -> Result<PathBuf, String> {
