@@ -21,8 +21,8 @@ POOLED = ops:: run:: at_once a_second_run_changes_nothing ten_at_once_do_each_on
  one_poison_row_stops_nobody a_dry_run_says_what_a_run_does_and_changes_nothing one_more_than_a_batch_takes_two \
  a_killed_run_is_completed_by_the_next the_brake_holds_before_anything_is_changed
 
-# The tests wait for the server more than they compute, so six run at once whatever the machine has.
-with_server = $(with_postgres) && export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6}
+# The tests wait more than they compute, so eight run at once whatever the machine has.
+with_server = $(with_postgres) && export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8}
 through_pooler = ROUNDS_TEST_POOLER=1 cargo test --locked --test it --
 
 run-tests:
