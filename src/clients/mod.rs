@@ -96,3 +96,8 @@ fn within_the_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
         (true, false) => attempt.error("too many redirects"),
     }
 }
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

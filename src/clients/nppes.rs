@@ -8,7 +8,7 @@ use reqwest::header::{CONTENT_RANGE, ETAG, HeaderValue, IF_RANGE, RANGE, RETRY_A
 use reqwest::{Client, Response, StatusCode, Url};
 use ring::digest::{Context, SHA256};
 
-use super::{RetryAfter, body, retry_after};
+use super::{RetryAfter, body, hex, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
@@ -200,10 +200,6 @@ fn total_of_range(response: &Response, bytes: u64) -> Result<Option<u64>, Error>
         return Ok(total);
     }
     Err(Error::new("NPPES_HTTP", ErrorKind::Other, "the server sent another part of the file than was asked for"))
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The error for a local file that cannot be read or written.

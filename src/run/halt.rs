@@ -20,8 +20,8 @@ pub enum Halt {
     Interrupted,
     /// SIGTERM.
     Terminated,
-    /// More was due than allowed. With `news` the admins are notified at once, and not only when it keeps failing.
-    Brake { message: String, news: bool },
+    /// More was due than allowed. With `notify_at_once` the admins are notified at once, and not only when it keeps failing.
+    Brake { message: String, notify_at_once: bool },
     /// An error.
     Failed(Error),
 }
@@ -35,7 +35,7 @@ impl From<Error> for Halt {
 impl Halt {
     /// More was due than allowed. The message says what that means and what to do.
     pub fn brake(message: String) -> Self {
-        Self::Brake { message, news: false }
+        Self::Brake { message, notify_at_once: false }
     }
 
     pub fn exit(&self) -> Exit {

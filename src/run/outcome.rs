@@ -101,7 +101,7 @@ impl RunRow<'_> {
             taken_over_by: None,
             result: match halted {
                 Ok(()) => RunResult::Succeeded,
-                Err(Halt::Brake { news: true, .. }) => RunResult::Braked,
+                Err(Halt::Brake { notify_at_once: true, .. }) => RunResult::Braked,
                 Err(Halt::Interrupted | Halt::Terminated) => RunResult::NotCounted,
                 Err(_) => RunResult::Failed,
             },

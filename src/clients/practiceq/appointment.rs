@@ -6,7 +6,7 @@ use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::clients::nppes::hex;
+use crate::clients::hex;
 
 /// It has neither `Debug` nor `Display`, since it names a person. `Serialize` is for the database.
 #[derive(Clone, Serialize)]

@@ -83,5 +83,5 @@ pub fn brake(due: u64, limit: u32, worth: &str) -> Halt {
         "{due} cases are due{worth}, and at most {limit} may move unasked; nothing was changed. Look at them with \
          --dry-run --confirm-items {due}; if they are right, run once with --confirm-items {due}"
     );
-    Halt::Brake { message, news: true }
+    Halt::Brake { message, notify_at_once: true }
 }

@@ -12,7 +12,8 @@ use tracing::info;
 
 use super::names::{self, Name};
 use super::progress::Bar;
-use crate::clients::nppes::{Content, Nppes, disk, hex};
+use crate::clients::hex;
+use crate::clients::nppes::{Content, Nppes, disk};
 use crate::db::CLOCK;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
