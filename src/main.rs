@@ -18,6 +18,7 @@ mod output;
 mod retry;
 mod run;
 mod schedule;
+mod time_zone;
 
 use std::process::ExitCode;
 use std::time::Duration;

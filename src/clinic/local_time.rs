@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 use tokio_postgres::Transaction;
 
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
+use crate::time_zone::Tz;
 
 statements! {
     FACILITIES() = "SELECT id, time_zone FROM facilities ORDER BY id";
@@ -17,7 +17,7 @@ statements! {
 /// The facilities whose time zone is not an IANA name. One of them would make a statement fail for all facilities.
 pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<i64>, Error> {
     let rows = FACILITIES.all(tx, &[]).await?;
-    let unreadable = |row: &&tokio_postgres::Row| row.get::<_, &str>("time_zone").parse::<Tz>().is_err();
+    let unreadable = |row: &&tokio_postgres::Row| !Tz::is_known(row.get("time_zone"));
     Ok(rows.iter().filter(unreadable).map(|row| row.get("id")).collect())
 }
 

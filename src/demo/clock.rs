@@ -1,7 +1,7 @@
 //! The day of the demo and its times.
 
+use crate::time_zone::Tz;
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
-use chrono_tz::America::New_York;
 
 /// The day of the demo: an ordinary one, without a clock change in either time zone.
 pub const MONDAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 2).expect("a date of the calendar");
@@ -14,5 +14,5 @@ pub const fn at(hour: i32, minute: i32) -> i32 {
 /// The instant of a New York time on the Monday, such as 09:15.
 pub fn instant(clock: &str) -> DateTime<Utc> {
     let time = clock.parse().expect("the story's times are times");
-    New_York.from_local_datetime(&MONDAY.and_time(time)).single().expect("no clock change on that day").to_utc()
+    Tz::NEW_YORK.from_local_datetime(&MONDAY.and_time(time)).single().expect("no clock change on that day").to_utc()
 }

@@ -1,8 +1,8 @@
 //! The day itself: at each stop the clinic's people have acted, both jobs run, and the story is checked.
 
+use crate::time_zone::Tz;
 use anyhow::{Context, anyhow, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::America::{Denver, New_York};
 
 use super::clinic::Clinic;
 use super::clock::instant;
@@ -50,8 +50,8 @@ pub async fn walk(page: &Page, clinic: &Clinic, options: &RunArgs) -> anyhow::Re
 }
 
 fn clocks(now: DateTime<Utc>) -> String {
-    let local = |zone: chrono_tz::Tz| now.with_timezone(&zone).format("%H:%M");
-    format!("{} in New York · {} in Denver", local(New_York), local(Denver))
+    let local = |zone: Tz| now.with_timezone(&zone).format("%H:%M");
+    format!("{} in New York · {} in Denver", local(Tz::NEW_YORK), local(Tz::DENVER))
 }
 
 /// Runs both jobs, each with a pool of its own as in a process of its own, and shows what they did. `refused` visits

@@ -1,7 +1,7 @@
 //! `rounds schedule`: lists the commands that schedulers start, and their next starts. It uses no database.
 
+use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use clap::Args;
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
+use crate::time_zone::Tz;
 use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
-use chrono_tz::Tz;
 
 pub const HOUR: TimeDelta = TimeDelta::hours(1);
 
@@ -220,15 +220,13 @@ fn instants(local: LocalResult<DateTime<Tz>>) -> impl Iterator<Item = DateTime<U
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::America::{Denver, New_York};
-    use chrono_tz::UTC;
 
     use super::*;
 
     const BY_DAY: Cadence =
         Cadence::Every { minutes: 5, offset: 0, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule };
-    const AROUND: Cadence = Cadence::Every { minutes: 15, offset: 0, between: None, zone: Zone::Fixed(UTC) };
-    const MONDAYS: Cadence = Cadence::Weekly { on: Weekday::Mon, at: clock(8, 0), zone: Zone::Fixed(UTC) };
+    const AROUND: Cadence = Cadence::Every { minutes: 15, offset: 0, between: None, zone: Zone::Fixed(Tz::UTC) };
+    const MONDAYS: Cadence = Cadence::Weekly { on: Weekday::Mon, at: clock(8, 0), zone: Zone::Fixed(Tz::UTC) };
     const NIGHTLY: Cadence = Cadence::Daily { at: clock(2, 30), zone: Zone::Schedule };
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -236,16 +234,16 @@ mod tests {
     }
 
     fn slots(cadence: Cadence, from: &str, until: &str) -> Vec<String> {
-        let slots = cadence.slots(New_York, at(from), at(until));
+        let slots = cadence.slots(Tz::NEW_YORK, at(from), at(until));
         slots.iter().map(|slot| slot.format("%dT%H:%M").to_string()).collect()
     }
 
     #[test]
     fn a_day_begins_and_ends_with_a_slot() {
-        let day = BY_DAY.slots(New_York, at("2026-03-02T05:00:00Z"), at("2026-03-03T05:00:00Z"));
+        let day = BY_DAY.slots(Tz::NEW_YORK, at("2026-03-02T05:00:00Z"), at("2026-03-03T05:00:00Z"));
         assert_eq!(day.len(), 192);
         assert_eq!((day[0], day[191]), (at("2026-03-02T12:00:00Z"), at("2026-03-03T03:55:00Z")));
-        assert_eq!(AROUND.slots(UTC, at("2026-03-02T00:00:00Z"), at("2026-03-03T00:00:00Z")).len(), 96);
+        assert_eq!(AROUND.slots(Tz::UTC, at("2026-03-02T00:00:00Z"), at("2026-03-03T00:00:00Z")).len(), 96);
         let one = slots(AROUND, "2026-03-02T00:00:00Z", "2026-03-02T00:15:00Z");
         assert_eq!(one, ["02T00:00"], "the first instant belongs to it, the last does not");
         assert_eq!(slots(MONDAYS, "2026-03-01T00:00:00Z", "2026-03-10T00:00:00Z"), ["02T08:00", "09T08:00"]);
@@ -266,18 +264,21 @@ mod tests {
 
     #[test]
     fn only_working_hours_count() {
-        let minutes = |from, until| BY_DAY.working_time(Denver, at(from), at(until)).num_minutes();
+        let minutes = |from, until| BY_DAY.working_time(Tz::DENVER, at(from), at(until)).num_minutes();
         // Denver is UTC-7: 07:00 is 14:00Z, 22:55 is 05:55Z of the next day.
         assert_eq!(minutes("2026-03-02T14:00:00Z", "2026-03-02T14:13:00Z"), 13);
         assert_eq!(minutes("2026-03-02T05:55:00Z", "2026-03-02T14:00:00Z"), 0, "22:55 is not stale at 07:00");
         assert_eq!(minutes("2026-03-02T05:45:00Z", "2026-03-02T14:04:00Z"), 14);
         assert_eq!(minutes("2026-03-02T14:00:00Z", "2026-03-04T14:00:00Z"), 2 * (15 * 60 + 55));
         assert_eq!(minutes("2026-03-02T15:00:00Z", "2026-03-02T14:00:00Z"), 0);
-        let working = |now| BY_DAY.is_working(Denver, at(now));
+        let working = |now| BY_DAY.is_working(Tz::DENVER, at(now));
         assert!(!working("2026-03-02T13:59:59Z") && working("2026-03-02T14:00:00Z"));
         assert!(working("2026-03-03T05:55:00Z") && !working("2026-03-03T05:55:01Z"));
-        assert_eq!(NIGHTLY.working_time(Denver, at("2026-03-02T00:00:00Z"), at("2026-03-02T09:00:00Z")).num_hours(), 9);
-        assert!(NIGHTLY.is_working(Denver, at("2026-03-02T00:00:00Z")));
+        assert_eq!(
+            NIGHTLY.working_time(Tz::DENVER, at("2026-03-02T00:00:00Z"), at("2026-03-02T09:00:00Z")).num_hours(),
+            9
+        );
+        assert!(NIGHTLY.is_working(Tz::DENVER, at("2026-03-02T00:00:00Z")));
     }
 
     #[test]

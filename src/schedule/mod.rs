@@ -4,8 +4,8 @@ mod cadence;
 
 use std::time::Duration;
 
+use crate::time_zone::Tz;
 use chrono::{TimeDelta, Weekday};
-use chrono_tz::Tz;
 use clap::Args;
 
 pub use cadence::{Cadence, HOUR, Zone, clock};

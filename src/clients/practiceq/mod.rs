@@ -7,7 +7,7 @@ mod appointment;
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
+use crate::time_zone::Tz;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
@@ -26,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// The number of rows of each page except the last.
 pub const PAGE_ROWS: usize = 100;
 /// The account's days are those of this zone.
-pub const ACCOUNT_ZONE: Tz = Tz::America__Denver;
+pub const ACCOUNT_ZONE: Tz = Tz::DENVER;
 const KEY: &str = "X-Auth-Key";
 
 pub struct PracticeQ {

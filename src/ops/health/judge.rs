@@ -5,8 +5,8 @@
 //! if and only if it succeeded at or after its last slot that is a deadline and an hour old. Before its first success a
 //! lane is judged as if it had succeeded at the instant from which it is expected to run.
 
+use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::stats::{EARLY, RunRecord, Window};
@@ -106,8 +106,6 @@ fn judge_slow(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, St
 mod tests {
     use std::time::Duration;
 
-    use chrono_tz::America::New_York;
-
     use super::*;
     use crate::ops::health::stats::tests::{BY_DAY, MONDAYS, at, ran};
 
@@ -123,7 +121,7 @@ mod tests {
     }
 
     fn verdict(row: &Row, lane: &Lane, now: &str) -> Verdict {
-        judge(row, lane, Window { zone: New_York, now: at(now), since: at("2026-03-01T00:00:00Z") })
+        judge(row, lane, Window { zone: Tz::NEW_YORK, now: at(now), since: at("2026-03-01T00:00:00Z") })
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The report on one lane: as JSON, as a row of the table, and as notes below it.
 
+use crate::time_zone::Tz;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::judge::{Lane, Running, Verdict, judge};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use uuid::Uuid;
 
 use crate::run::{ALREADY_RUNNING, INTERRUPTED};
@@ -167,8 +167,6 @@ pub mod tests {
     use std::time::Duration;
 
     use chrono::Weekday;
-    use chrono_tz::America::New_York;
-    use chrono_tz::UTC;
 
     use super::*;
     use crate::schedule::{Zone, clock};
@@ -192,7 +190,7 @@ pub mod tests {
         lane: "",
         args: &[],
         secrets: &[],
-        cadence: Cadence::Weekly { on: Weekday::Mon, at: clock(8, 0), zone: Zone::Fixed(UTC) },
+        cadence: Cadence::Weekly { on: Weekday::Mon, at: clock(8, 0), zone: Zone::Fixed(Tz::UTC) },
         deadline: Duration::from_secs(1800),
     };
 
@@ -225,7 +223,7 @@ pub mod tests {
     const WINDOW: (&str, &str) = ("2026-03-02T14:00:00Z", "2026-03-02T14:22:00Z");
 
     fn slots(runs: &[RunRecord]) -> Slots {
-        let window = Window { zone: New_York, since: at(WINDOW.0), now: at(WINDOW.1) };
+        let window = Window { zone: Tz::NEW_YORK, since: at(WINDOW.0), now: at(WINDOW.1) };
         Slots::of(&BY_DAY, at("2026-03-01T00:00:00Z"), runs, window)
     }
 
@@ -265,7 +263,7 @@ pub mod tests {
 
     #[test]
     fn slots_before_the_first_run_are_not_expected() {
-        let window = Window { zone: New_York, since: at(WINDOW.0), now: at(WINDOW.1) };
+        let window = Window { zone: Tz::NEW_YORK, since: at(WINDOW.0), now: at(WINDOW.1) };
         let first = at("2026-03-02T14:10:20Z");
         assert_eq!(
             Slots::of(&BY_DAY, first, &[], window).missed,
@@ -273,7 +271,7 @@ pub mod tests {
         );
         // A slow job's slot is over a deadline and an hour later.
         for (now, count) in [("2026-03-02T09:29:59Z", 0), ("2026-03-02T09:30:00Z", 1)] {
-            let window = Window { zone: UTC, since: at("2026-03-01T00:00:00Z"), now: at(now) };
+            let window = Window { zone: Tz::UTC, since: at("2026-03-01T00:00:00Z"), now: at(now) };
             assert_eq!(Slots::of(&MONDAYS, window.since, &[], window).missed.len(), count, "{now}");
         }
     }
@@ -313,7 +311,7 @@ pub mod tests {
             ran("SKIPPED", "2026-03-02T14:07:00Z"),
             ran("RUNNING", "2026-03-02T14:08:00Z"),
         ];
-        let window = Window { zone: New_York, since: at(WINDOW.0), now: at(WINDOW.1) };
+        let window = Window { zone: Tz::NEW_YORK, since: at(WINDOW.0), now: at(WINDOW.1) };
         let stats = Stats::of(&runs, window);
         assert_eq!((stats.successful, stats.failed, stats.total(), stats.mean_ms), (2, 1, 3, Some(2000)));
         assert_eq!(stats.success_rate().as_deref(), Some("66.7%"));
