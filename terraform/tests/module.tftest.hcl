@@ -249,7 +249,7 @@ run "refuses_unknown_jobs" {
   command = plan
   variables {
     disabled_jobs  = ["mark-no-show"]
-    unwatched_jobs = ["close-visits"]
+    unwatched_jobs = ["no-such-job"]
   }
   expect_failures = [var.disabled_jobs, var.unwatched_jobs]
 }

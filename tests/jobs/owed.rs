@@ -324,6 +324,8 @@ fn every_job_is_asked() {
     for job in jobs {
         let asks = |path| std::fs::read_to_string(path).expect("text").contains("owed_by_the_job!");
         assert!(read(&format!("tests/jobs/{job}")).filter(rust).any(asks), "{job} owes, and nobody asks");
+        let listed = include_str!("mod.rs").lines().any(|line| line == format!("mod {job};"));
+        assert!(listed, "{job}: its tests are not in tests/jobs/mod.rs, so they never run");
     }
 }
 
