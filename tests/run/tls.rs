@@ -48,7 +48,12 @@ async fn gate(name: Option<&str>) -> Gate {
                 program.read_exact(&mut first).await?;
                 let mut server = UnixStream::connect(socket()).await?;
                 if first != [0, 0, 0, 8, 4, 210, 22, 47] {
-                    server.write_all(&first).await?;
+                    // The startup message in one piece: PgBouncer closes a connection that sends a part of it.
+                    let length = u32::from_be_bytes([first[0], first[1], first[2], first[3]]) as usize;
+                    let mut startup = vec![0; length.max(first.len())];
+                    startup[..first.len()].copy_from_slice(&first);
+                    program.read_exact(&mut startup[first.len()..]).await?;
+                    server.write_all(&startup).await?;
                     return tokio::io::copy_bidirectional(&mut program, &mut server).await;
                 }
                 let Some(acceptor) = acceptor else {
