@@ -8,7 +8,7 @@ mod context;
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tracing::error;
 
@@ -125,6 +125,11 @@ pub fn listing(names: &[&str], rows: &[Vec<String>], empty: &str) -> String {
     let mut text = table::lines(names, rows, Style { colour: crate::output::colour(), fit: true }).join("\n");
     text.push('\n');
     text
+}
+
+/// The name of a choice on the command line, which is also its name in the database.
+pub fn value_name(choice: impl ValueEnum) -> String {
+    choice.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
 }
 
 /// The text of a value in a table; it is empty if there is none.

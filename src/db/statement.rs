@@ -87,37 +87,31 @@ pub enum Listed {
 
 /// A statement or a template.
 pub trait Declared: Sync {
-    fn name(&self) -> &'static str;
-    fn types(&self) -> &'static [Type];
-    /// The text of a statement, or the texts of a template: one for each choice.
-    fn texts(&self) -> Vec<String>;
+    /// Shows the statement, or that of each choice.
+    fn show(&self, to: &mut dyn FnMut(&Statement));
 }
 
 impl Declared for Statement {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn types(&self) -> &'static [Type] {
-        self.types
-    }
-
-    fn texts(&self) -> Vec<String> {
-        vec![self.text().to_owned()]
+    fn show(&self, to: &mut dyn FnMut(&Statement)) {
+        to(self);
     }
 }
 
 impl<A> Declared for Template<A> {
-    fn name(&self) -> &'static str {
-        self.name
+    fn show(&self, to: &mut dyn FnMut(&Statement)) {
+        for choice in (self.choices)() {
+            to(&self.with(&choice));
+        }
     }
+}
 
-    fn types(&self) -> &'static [Type] {
-        self.types
-    }
-
-    fn texts(&self) -> Vec<String> {
-        (self.choices)().iter().map(self.text).collect()
+impl Listed {
+    /// Shows each statement of the entry.
+    pub fn show(&self, to: &mut dyn FnMut(&Statement)) {
+        match self {
+            Self::One(declared) => declared.show(to),
+            Self::All(list) => list.iter().for_each(|listed| listed.show(to)),
+        }
     }
 }
 

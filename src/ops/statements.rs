@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::db::Listed;
+use crate::db::Statement;
 use crate::exit::Exit;
 use crate::{clinic, command, db, jobs, ops, output, run};
 
@@ -14,19 +14,15 @@ pub struct StatementsArgs {}
 pub fn command(_: &StatementsArgs) -> Exit {
     let lists =
         [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS, jobs::STATEMENTS, command::STATEMENTS, ops::STATEMENTS];
-    let statements: Vec<Value> = lists.into_iter().flatten().flat_map(shapes).collect();
+    let mut statements = vec![];
+    for listed in lists.into_iter().flatten() {
+        listed.show(&mut |statement| statements.push(shape(statement)));
+    }
     output::print_line(&Value::from(statements).to_string());
     Exit::Done
 }
 
-/// The JSON of an entry, one object for each text that it can have.
-fn shapes(listed: &Listed) -> Vec<Value> {
-    match listed {
-        Listed::All(list) => list.iter().flat_map(shapes).collect(),
-        Listed::One(declared) => {
-            let types: Vec<&str> = declared.types().iter().map(|one| one.name()).collect();
-            let shape = |text| json!({ "name": declared.name(), "types": types, "text": text });
-            declared.texts().into_iter().map(shape).collect()
-        }
-    }
+fn shape(statement: &Statement) -> Value {
+    let types: Vec<&str> = statement.types.iter().map(|one| one.name()).collect();
+    json!({ "name": statement.name, "types": types, "text": statement.text() })
 }

@@ -63,7 +63,7 @@ pub struct AdvanceBilling {
     #[arg(value_parser = clap::value_parser!(i64).range(1..))]
     #[serde(skip)]
     pub case: Vec<i64>,
-    /// The same from a file: ids with spaces, commas or lines between; # begins a comment
+    /// Case ids from a file, with spaces, commas or lines between; # begins a comment
     #[arg(long, value_name = "PATH", value_parser = case_list::read)]
     #[serde(skip)]
     pub cases_file: Option<CaseFile>,

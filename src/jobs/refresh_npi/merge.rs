@@ -57,7 +57,7 @@ pub struct Merge<'a> {
     pub staged: &'a Staged,
 }
 
-/// How a merge ended.
+/// The outcome of a merge.
 pub enum Merged {
     /// The counts of the file, as the ledger has them.
     Done(Row),

@@ -16,7 +16,7 @@ pub struct Fetched<T> {
     pub asked_at: DateTime<Utc>,
 }
 
-/// Why there is no answer.
+/// The reason for which there is no answer.
 pub enum FetchError {
     /// The server failed at each attempt.
     Unanswered {
@@ -130,7 +130,7 @@ impl<'a> Fetcher<'a> {
     }
 }
 
-/// Why an attempt gave no answer.
+/// The reason for which an attempt gave no answer.
 enum Attempt {
     Failed(Error),
     End(End),

@@ -10,7 +10,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::{Actor, refused};
 use crate::clinic::alerts::{AlertType, STAFF};
-use crate::command::{CommandContext, Output, check_known, listing, shown};
+use crate::command::{CommandContext, Output, check_known, listing, shown, value_name};
 use crate::db::statements;
 use crate::error::Error;
 use crate::output::stamp;
@@ -75,7 +75,7 @@ impl ListArgs {
 
     async fn rows(&self, tx: &Transaction<'_>, facility: Option<i64>) -> Result<Vec<Row>, Error> {
         check_known(tx, self.facility, None).await?;
-        let (kind, status) = (self.kind.map(AlertType::as_str), self.status.map(Status::as_str));
+        let (kind, status) = (self.kind.map(AlertType::as_str), self.status.map(value_name));
         LIST.all(tx, &[&facility, &kind, &status, &self.limit]).await
     }
 
@@ -103,17 +103,6 @@ impl ListArgs {
             (row.get("id"), Revealed { message, patient_name, mrn, doctor_name })
         };
         Ok((rows, names.iter().map(revealed).collect()))
-    }
-}
-
-impl Status {
-    /// The text in `stage_alerts.status`.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "ACTIVE",
-            Self::Acknowledged => "ACKNOWLEDGED",
-            Self::Resolved => "RESOLVED",
-        }
     }
 }
 

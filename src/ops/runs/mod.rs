@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::clinic::actor::refused;
 use crate::clinic::local_time::before;
-use crate::command::{CommandContext, Operation, Output, listing, shown};
+use crate::command::{CommandContext, Operation, Output, listing, shown, value_name};
 use crate::db::statements;
 use crate::error::Error;
 use crate::output::stamp;
@@ -83,7 +83,7 @@ impl Operation for RunsArgs {
 }
 
 async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, Error> {
-    let status = args.status.and_then(|status| status.to_possible_value()).map(|value| value.get_name().to_owned());
+    let status = args.status.map(value_name);
     let rows = context
         .read(async |tx, now| {
             let since = args.since.map(|since| before(now, since));
