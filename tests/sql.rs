@@ -178,7 +178,7 @@ async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
 async fn migrations_come_once_in_order_and_can_be_asked_for() {
     use crate::support::{Program, scratch};
     let migrations = fs::read_dir("migrations").expect("the project's migrations").count();
-    let name = database(false).await;
+    let name = database(None).await;
     let url = server().url(&name);
     assert!(url.contains(scratch::USER));
     let program = Program::new(&url);
@@ -204,7 +204,7 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
 #[tokio::test]
 async fn a_migration_that_fails_leaves_nothing_behind() {
     use crate::support::Program;
-    let url = server().url(&database(false).await);
+    let url = server().url(&database(None).await);
     let client = connect(&url).await;
     client.batch_execute("CREATE TABLE patients (id int)").await.expect("somebody else's table");
     let outcome = Program::new(&url).run(&["migrate"]).await;

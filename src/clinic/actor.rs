@@ -5,11 +5,12 @@
 
 use tokio_postgres::Transaction;
 
-use crate::db::statements;
+use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
-    USER(INT8) = "SELECT role, facility_id, active FROM users WHERE id = $1";
+    USER(KEY) =
+        "SELECT u.id::text, u.role::text, u.facility_id::text, u.active FROM users u WHERE u.id = $1";
 }
 
 pub const ADMIN: &str = "HOSPITAL_ADMIN";
@@ -18,20 +19,21 @@ pub const SUPERVISORS: &[&str] = &[ADMIN, "SUPERVISOR"];
 
 /// An active user.
 pub struct Actor {
-    pub id: i64,
+    /// In the server's own form.
+    pub id: Key,
     pub role: String,
-    pub facility: Option<i64>,
+    pub facility: Option<Key>,
 }
 
 impl Actor {
     /// Finds the user; refuses an unknown or inactive one.
-    pub async fn find(tx: &Transaction<'_>, id: i64) -> Result<Self, Error> {
-        let row = USER.opt(tx, &[&id]).await?;
+    pub async fn find(tx: &Transaction<'_>, id: &Key) -> Result<Self, Error> {
+        let row = no_such_key(USER.opt(tx, &[id]).await)?;
         let Some(row) = row else { return Err(refused("ACTOR_UNKNOWN", format!("--actor: there is no user {id}"))) };
         if !row.get::<_, bool>("active") {
             return Err(refused("ACTOR_INACTIVE", format!("--actor: user {id} is not active")));
         }
-        Ok(Self { id, role: row.get("role"), facility: row.get("facility_id") })
+        Ok(Self { id: row.get("id"), role: row.get("role"), facility: row.get("facility_id") })
     }
 
     /// Refuses a user who has none of these roles.
@@ -39,16 +41,16 @@ impl Actor {
         if roles.contains(&self.role.as_str()) {
             return Ok(());
         }
-        let (id, role, roles) = (self.id, &self.role, roles.join(", "));
+        let (id, role, roles) = (&self.id, &self.role, roles.join(", "));
         Err(refused("ACTOR_NOT_ALLOWED", format!("--actor: user {id} is {role}; {what} needs one of {roles}")))
     }
 
     /// Refuses a user of another facility.
-    pub fn require_facility(&self, facility: i64, what: &str) -> Result<(), Error> {
-        if self.facility == Some(facility) || self.is_of_the_group() {
+    pub fn require_facility(&self, facility: &Key, what: &str) -> Result<(), Error> {
+        if self.facility.as_ref() == Some(facility) || self.is_of_the_group() {
             return Ok(());
         }
-        let id = self.id;
+        let id = &self.id;
         let message = format!("--actor: user {id} does not belong to facility {facility}, whose {what} this is");
         Err(refused("ACTOR_NOT_ALLOWED", message))
     }

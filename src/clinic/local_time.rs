@@ -6,19 +6,45 @@ use std::time::Duration;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use tokio_postgres::Transaction;
 
-use crate::db::statements;
+use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::time_zone::Tz;
 
 statements! {
-    FACILITIES() = "SELECT id, time_zone FROM facilities ORDER BY id";
+    FACILITIES() = "SELECT f.id::text, f.time_zone::text FROM facilities f ORDER BY f.id";
 }
 
 /// The facilities whose time zone is not an IANA name. One of them would make a statement fail for all facilities.
-pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<i64>, Error> {
+pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<Key>, Error> {
     let rows = FACILITIES.all(tx, &[]).await?;
-    let unreadable = |row: &&tokio_postgres::Row| !Tz::is_known(row.get("time_zone"));
+    let unreadable = |row: &&tokio_postgres::Row| !row.get::<_, Option<&str>>("time_zone").is_some_and(Tz::is_known);
     Ok(rows.iter().filter(unreadable).map(|row| row.get("id")).collect())
+}
+
+/// A time of day, in SQL, from a column of type time or text; NULL where the text is none.
+pub fn clock_time(column: &str) -> String {
+    format!(include_str!("clock_time.part.sql"), column = column)
+}
+
+/// A day, in SQL, from a column of type date or timestamp; NULL where no instant can be computed from it.
+pub fn day(column: &str) -> String {
+    format!("CASE WHEN {column} BETWEEN date '0001-01-01' AND date '9999-12-31' THEN {column}::date END")
+}
+
+/// A duration in minutes, in SQL, from a column of any whole-number type; NULL where it is no sensible one.
+pub fn minutes(column: &str) -> String {
+    format!("CASE WHEN {column} BETWEEN 1 AND 525600 THEN {column}::int END")
+}
+
+/// The length of a doctor's slots in minutes, in SQL; `d` is a row of doctors.
+pub fn slot_length() -> String {
+    "CASE WHEN d.slot_duration_minutes BETWEEN 1 AND 1440 THEN d.slot_duration_minutes::int END".to_owned()
+}
+
+/// The error of a visit whose start cannot be read.
+pub fn unreadable_start() -> Error {
+    let message = "appointment_date and start_time are no day and time, such as 2026-03-02 and 09:30; not judged";
+    Error::new("UNREADABLE_TIME", ErrorKind::Data, message)
 }
 
 /// The error of a facility whose time zone is not an IANA name.
@@ -30,7 +56,7 @@ pub fn unreadable_zone() -> Error {
 
 /// The error of a doctor without a slot length, whose visits the jobs cannot assess.
 pub fn no_slot_length() -> Error {
-    let message = "doctors.slot_duration_minutes is not set; visits that depend on it were not judged";
+    let message = "doctors.slot_duration_minutes is not set, or no number of minutes from 1 to 1440; visits that depend on it were not judged";
     Error::new("NO_SLOT_LENGTH", ErrorKind::Data, message)
 }
 

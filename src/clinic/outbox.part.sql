@@ -3,7 +3,7 @@
 -- they are kept as evidence that they were not sent. A notice whose key exists already is not inserted again.
 -- The caller provides the CTE staged (recipient_kind, recipient_id, address, channel, type, priority, title, body,
 -- metadata, entity, entity_id, episode, suppressed, expires_at, staged_at, run_id) and the comma before this part. The
--- caller continues with a comma and another CTE, or with the final SELECT.
+-- caller continues with a comma and another CTE, or with the final SELECT. recipient_id and entity_id are text.
 notified AS (
     INSERT INTO notifications (recipient_kind, recipient_id, address, channel, type, priority, title, body, metadata,
                                entity, entity_id, dedupe_key, status, sent_at, expires_at, created_at, run_id)

@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 use tracing::warn;
 
 use crate::clinic::actor::{Actor, refused};
-use crate::db::{CLOCK, Db, Limits, schema, statements};
+use crate::db::{CLOCK, Db, Key, Limits, no_such_key, schema, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{self, CommonArgs};
 
@@ -24,9 +24,8 @@ const POLL: Duration = Duration::from_millis(250);
 
 statements! {
     TRANSACTION_ID() = "SELECT pg_current_xact_id()::text";
-    KNOWN(INT8, INT8) =
-        "SELECT $1 IS NULL OR EXISTS (SELECT FROM facilities WHERE id = $1) AS facility,
-                $2 IS NULL OR EXISTS (SELECT FROM doctors WHERE id = $2) AS doctor";
+    FACILITY(KEY) = "SELECT f.id::text FROM facilities f WHERE f.id = $1";
+    DOCTOR(KEY) = "SELECT d.id::text FROM doctors d WHERE d.id = $1";
 }
 
 pub struct CommandContext<'a> {
@@ -68,7 +67,7 @@ impl CommandContext<'_> {
         body: impl AsyncFnOnce(&Transaction<'_>, &Moment) -> Result<T, Error>,
     ) -> Result<(Moment, T), Error> {
         self.args.check()?;
-        let Some(actor) = self.args.actor else {
+        let Some(actor) = &self.args.actor else {
             return Err(refused("NO_ACTOR", "say who you are: --actor USER_ID".into()));
         };
         let client = timeout(self.limit, self.db.client()).await.unwrap_or_else(|_| Err(self.no_answer()));
@@ -95,7 +94,7 @@ impl CommandContext<'_> {
             return Err(error);
         }
         // The connection is closed and does not return to the pool, because its answer may still come.
-        drop(deadpool_postgres::Object::take(client));
+        drop(client.alone());
         warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
         let committed = timeout(COMMIT_OUTCOME, self.committed(&xid)).await.unwrap_or_else(|_| Err(self.no_answer()));
         match committed.map_err(|error| error.context("it is not known whether the change was made; look first"))? {
@@ -151,14 +150,16 @@ pub fn locked(what: impl std::fmt::Display) -> Error {
 }
 
 /// Refuses the id of a facility or a doctor that does not exist.
-pub async fn check_known(tx: &Transaction<'_>, facility: Option<i64>, doctor: Option<i64>) -> Result<(), Error> {
-    let row = KNOWN.one(tx, &[&facility, &doctor]).await?;
-    let refuse = |code, flag: &str, what: &str, id: Option<i64>| {
-        Err(refused(code, format!("--{flag}: there is no {what} {}", id.unwrap_or_default())))
-    };
-    match (row.get("facility"), row.get("doctor")) {
-        (false, _) => refuse("UNKNOWN_FACILITY", "facility", "facility", facility),
-        (_, false) => refuse("UNKNOWN_DOCTOR", "doctor", "doctor", doctor),
-        _ => Ok(()),
+pub async fn check_known(tx: &Transaction<'_>, facility: Option<&Key>, doctor: Option<&Key>) -> Result<(), Error> {
+    let named = [
+        (facility, &FACILITY, "UNKNOWN_FACILITY", "facility"),
+        (doctor, &DOCTOR, "UNKNOWN_DOCTOR", "doctor"),
+    ];
+    for (id, statement, code, what) in named {
+        let Some(id) = id else { continue };
+        if no_such_key(statement.opt(tx, &[id]).await)?.is_none() {
+            return Err(refused(code, format!("--{what}: there is no {what} {id}")));
+        }
     }
+    Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::Transaction;
+
+use super::Connection;
 
 /// The limits of one transaction.
 #[derive(Clone, Copy)]
@@ -20,34 +22,41 @@ impl Limits {
     }
 
     /// Begins a transaction with these limits. No transaction begins without them.
-    pub async fn begin(self, client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
-        let tx = client.transaction().await?;
-        self.apply(&tx).await?;
+    pub async fn begin(self, connection: &mut Connection) -> Result<Transaction<'_>, tokio_postgres::Error> {
+        let settings = self.settings(connection);
+        let tx = connection.transaction().await?;
+        tx.batch_execute(&settings).await?;
         Ok(tx)
     }
 
     /// Begins a read-only transaction with these limits.
-    pub async fn begin_reading(self, client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
-        let tx = client.build_transaction().read_only(true).start().await?;
-        self.apply(&tx).await?;
+    pub async fn begin_reading(self, connection: &mut Connection) -> Result<Transaction<'_>, tokio_postgres::Error> {
+        let settings = self.settings(connection);
+        let tx = connection.build_transaction().read_only(true).start().await?;
+        tx.batch_execute(&settings).await?;
         Ok(tx)
     }
 
-    /// Applies the limits and settings to a transaction. READ COMMITTED is set so that a statement sees the committed
-    /// rows after it waited for a lock, whatever the database's default is. The connection check ends a statement
-    /// within half a second after its client has gone. JIT compilation is off because it never pays for statements this
-    /// short.
-    async fn apply(self, tx: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
-        tx.batch_execute(&format!(
-            "SET LOCAL transaction_isolation = 'read committed'; \
+    /// The settings of a transaction, whatever role, database and server say.
+    ///
+    /// The names in a statement mean the server's own or those of our schema: in another schema anybody could make a
+    /// function or a table that is taken instead. Text becomes an instant, and an instant text, in UTC and in ISO form.
+    /// A policy that would hide rows is an error. READ COMMITTED is set so that a statement sees the committed rows
+    /// after it waited for a lock. The connection check ends a statement within half a second after its client has
+    /// gone. JIT compilation is off because it never pays for statements this short.
+    fn settings(self, connection: &Connection) -> String {
+        format!(
+            "SET LOCAL search_path = pg_catalog, {}, pg_temp; \
+             SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; \
+             SET LOCAL row_security = off; SET LOCAL transaction_isolation = 'read committed'; \
              SET LOCAL statement_timeout = {}; \
              SET LOCAL lock_timeout = {}; \
              SET LOCAL idle_in_transaction_session_timeout = {}; \
              SET LOCAL client_connection_check_interval = 500; SET LOCAL jit = off",
+            connection.schema.quoted(),
             self.statement.as_millis(),
             self.lock.as_millis(),
             self.idle.as_millis()
-        ))
-        .await
+        )
     }
 }

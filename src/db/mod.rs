@@ -4,21 +4,27 @@
 //! statements only, settings by SET LOCAL. No wait is endless: connecting, the pool, TCP silence and every statement
 //! have a limit.
 
+mod key;
 mod limits;
+mod name;
 pub mod schema;
 pub mod statement;
 mod tls;
 mod url;
 
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub use key::{Key, Keys, no_such_key};
 pub use limits::Limits;
+pub use name::SchemaName;
 pub(crate) use statement::statements;
 pub use statement::{Listed, Statement};
 
@@ -49,12 +55,16 @@ pub struct DatabaseArgs {
     /// PEM file of the authorities that the server's certificate must come from
     #[arg(long, global = true, env = "PGSSLROOTCERT", value_name = "PATH")]
     pub ssl_root_cert: Option<PathBuf>,
+    /// Schema that holds the tables of rounds, and the clinic's as tables or views
+    #[arg(long, global = true, env = "ROUNDS_SCHEMA", value_name = "NAME", default_value = "rounds")]
+    pub schema: SchemaName,
 }
 
 /// A database: a small pool of connections.
 #[derive(Clone)]
 pub struct Db {
     pool: Pool,
+    schema: SchemaName,
     target: Arc<str>,
 }
 
@@ -82,7 +92,7 @@ impl Db {
             .create_timeout(Some(CONNECT_TIMEOUT + Duration::from_secs(5)))
             .build()
             .map_err(|_| url::configuration("the connection pool cannot be built"))?;
-        Ok(Self { pool, target })
+        Ok(Self { pool, target, schema: args.schema.clone() })
     }
 
     /// Database, host and port, for messages.
@@ -91,16 +101,64 @@ impl Db {
     }
 
     /// A connection, from the pool or new.
-    pub async fn client(&self) -> Result<Object, Error> {
-        self.pool
+    pub async fn client(&self) -> Result<Connection, Error> {
+        let client = self
+            .pool
             .get()
             .await
-            .map_err(|error| Error::from(error).context(format_args!("cannot reach the database ({})", self.target)))
+            .map_err(|error| Error::from(error).context(format_args!("cannot reach the database ({})", self.target)))?;
+        Ok(Connection { client: Place::Pooled(client), schema: self.schema.clone() })
+    }
+
+    pub fn schema(&self) -> &SchemaName {
+        &self.schema
     }
 
     /// Closes the connections in the pool. The server then cancels their statements: see [`Limits`]. No cancel request
     /// is sent, since some poolers crash on them (docs/adr/0002).
     pub fn abandon(&self) {
         self.pool.retain(|_, _| false);
+    }
+}
+
+/// A connection. Each of its transactions begins with the settings of [`Limits`].
+pub struct Connection {
+    client: Place,
+    schema: SchemaName,
+}
+
+enum Place {
+    Pooled(Object),
+    Alone(ClientWrapper),
+}
+
+impl Connection {
+    /// This connection outside the pool, so that dropping it closes it.
+    pub fn alone(self) -> Self {
+        let client = match self.client {
+            Place::Pooled(client) => Object::take(client),
+            Place::Alone(client) => client,
+        };
+        Self { client: Place::Alone(client), ..self }
+    }
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        match &self.client {
+            Place::Pooled(client) => client,
+            Place::Alone(client) => client,
+        }
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Client {
+        match &mut self.client {
+            Place::Pooled(client) => client,
+            Place::Alone(client) => client,
+        }
     }
 }

@@ -1,46 +1,95 @@
-//! The schema of this binary, and the check whether a database has it.
+//! The two sets of tables of this binary, and the check whether a database has them.
 //!
-//! Rule: a database is served if and only if it is ours, every migration of this binary is applied, and, where it is
-//! ahead, it does not ask for a newer binary (`rounds_schema.min_binary_schema`).
+//! Rule: a database is served if and only if our schema in it has every migration of this binary, and, where it is
+//! ahead, does not ask for a newer binary (`rounds_schema.min_binary_schema`).
 
-use refinery::{Migration, Runner, Target};
+use refinery::{Migration, Runner};
 use tokio_postgres::Transaction;
 
-use super::statements;
+use super::{SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
     VERSIONS() =
         "SELECT (SELECT max(version)::int FROM rounds_migrations), (SELECT min_binary_schema FROM rounds_schema)";
-    APPLIED() = "SELECT version::int FROM rounds_migrations";
+    RELATION_EXISTS(TEXT, TEXT) =
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = $1 AND c.relname = $2) AS known";
+    OF_0_1() =
+        "SELECT n.nspname::text AS schema FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relname = 'rounds_schema'
+           AND EXISTS (SELECT FROM pg_class f WHERE f.relnamespace = n.oid AND f.relname = 'sla_policies_in_force')
+         ORDER BY 1 LIMIT 1";
 }
 
-mod embedded {
-    refinery::embed_migrations!("migrations");
+mod ours {
+    refinery::embed_migrations!("migrations/rounds");
+}
+mod clinic {
+    refinery::embed_migrations!("migrations/clinic");
 }
 
-/// The runner of this binary's migrations, which applies all or none. It records them in a table of our own, so that a
-/// clinic's application may use the same tool. Migrations of the database that this binary does not know are ignored.
-pub fn runner() -> Runner {
-    let runner = embedded::migrations::runner().set_target(Target::Latest);
-    let mut runner = runner.set_grouped(true).set_abort_missing(false);
-    runner.set_migration_table_name("rounds_migrations");
-    runner
+/// A set of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// What rounds itself remembers and decides.
+    Ours,
+    /// What the clinic's application writes: a reference set, for a database that begins with nothing.
+    Clinic,
+}
+
+impl Set {
+    /// The table that records which migrations of the set are applied.
+    pub fn history(self) -> &'static str {
+        match self {
+            Self::Ours => "rounds_migrations",
+            Self::Clinic => "rounds_clinic_migrations",
+        }
+    }
+
+    /// All migrations of the set, oldest first.
+    pub fn migrations(self) -> Vec<Migration> {
+        let runner: Runner = match self {
+            Self::Ours => ours::migrations::runner(),
+            Self::Clinic => clinic::migrations::runner(),
+        };
+        let mut migrations = runner.get_migrations().clone();
+        migrations.sort_by_key(Migration::version);
+        migrations
+    }
 }
 
 /// The newest migration in this binary.
 pub fn newest() -> i32 {
-    runner().get_migrations().iter().map(Migration::version).max().unwrap_or(0)
+    Set::Ours.migrations().iter().map(Migration::version).max().unwrap_or(0)
+}
+
+/// Whether a schema has a relation of that name.
+pub async fn relation_exists(tx: &Transaction<'_>, schema: &SchemaName, name: &str) -> Result<bool, Error> {
+    Ok(RELATION_EXISTS.one(tx, &[&schema.as_str(), &name]).await?.get("known"))
+}
+
+/// Refuses a database that has the tables of version 0.1.0, which kept everything in one set.
+pub async fn check_not_of_0_1(tx: &Transaction<'_>) -> Result<(), Error> {
+    let Some(row) = OF_0_1.opt(tx, &[]).await? else { return Ok(()) };
+    let schema: &str = row.get("schema");
+    Err(refuse(
+        "SCHEMA_OF_0_1",
+        format!(
+            "schema {schema} has the tables of rounds 0.1.0, which this version does not read: start anew in an empty \
+             database, or rename that schema first (docs/adopting.md, \"Coming from 0.1.0\")"
+        ),
+    ))
 }
 
 /// Refuses a database that this binary must not work on.
 pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
-    let refuse = |code, message: String| Error::new(code, ErrorKind::Refused, message);
     let row = match VERSIONS.one(tx, &[]).await {
         Err(error) if error.kind == ErrorKind::MissingTable => {
             return Err(refuse(
                 "NOT_OUR_DATABASE",
-                "this is not a rounds database: check DATABASE_URL, or run `rounds migrate` once if it is to become one"
+                "this is not a rounds database: check DATABASE_URL and ROUNDS_SCHEMA, or run `rounds migrate` once if \
+                 it is to become one"
                     .into(),
             ));
         }
@@ -66,14 +115,6 @@ pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The migrations that are not applied yet, oldest first. The call creates no table.
-pub async fn pending(client: &tokio_postgres::Client) -> Result<Vec<Migration>, Error> {
-    let applied = match APPLIED.all(client, &[]).await {
-        Err(error) if error.kind == ErrorKind::MissingTable => vec![],
-        rows => rows?.iter().map(|row| row.get::<_, i32>(0)).collect(),
-    };
-    let mut pending = runner().get_migrations().clone();
-    pending.retain(|migration| !applied.contains(&migration.version()));
-    pending.sort_by_key(Migration::version);
-    Ok(pending)
+fn refuse(code: &'static str, message: String) -> Error {
+    Error::new(code, ErrorKind::Refused, message)
 }

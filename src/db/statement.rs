@@ -115,15 +115,38 @@ impl Listed {
     }
 }
 
+/// The types of parameters, by the names that a declaration uses.
+#[allow(dead_code)]
+pub mod parameter {
+    use tokio_postgres::types::Type;
+
+    /// A clinic's key, or several, beside the key of a column: see [`crate::db::Key`].
+    pub const KEY: Type = Type::UNKNOWN;
+    pub const KEYS: Type = Type::UNKNOWN;
+    pub const BOOL: Type = Type::BOOL;
+    pub const DATE: Type = Type::DATE;
+    pub const FLOAT8: Type = Type::FLOAT8;
+    pub const INT4: Type = Type::INT4;
+    pub const INT8: Type = Type::INT8;
+    pub const INT8_ARRAY: Type = Type::INT8_ARRAY;
+    pub const JSONB: Type = Type::JSONB;
+    pub const TEXT: Type = Type::TEXT;
+    pub const TEXT_ARRAY: Type = Type::TEXT_ARRAY;
+    pub const TIMESTAMPTZ: Type = Type::TIMESTAMPTZ;
+    pub const TIMESTAMPTZ_ARRAY: Type = Type::TIMESTAMPTZ_ARRAY;
+    pub const UUID: Type = Type::UUID;
+    pub const UUID_ARRAY: Type = Type::UUID_ARRAY;
+}
+
 /// Declares a statement as `NAME(TYPE, ...) = text;`, and a template as `NAME[choice: Type = choices](TYPE, ...) =
-/// text;`. The types are the constants of `Type`; in a template's text `choice` is a reference. `of file, ...;`
+/// text;`. The types are the constants of [`parameter`]; in a template's text `choice` is a reference. `of file, ...;`
 /// includes the lists of other files.
 macro_rules! statements {
     (@one $(#[$attribute:meta])* $visible:vis $name:ident($($type:ident),*) = $text:expr) => {
         $(#[$attribute])*
         $visible static $name: $crate::db::statement::Statement = $crate::db::statement::Statement {
             name: concat!(module_path!(), "::", stringify!($name)),
-            types: &[$(::tokio_postgres::types::Type::$type),*],
+            types: &[$($crate::db::statement::parameter::$type),*],
             text: $crate::db::statement::Text::Constant(::std::sync::LazyLock::new(|| String::from($text))),
         };
     };
@@ -132,7 +155,7 @@ macro_rules! statements {
         $(#[$attribute])*
         $visible static $name: $crate::db::statement::Template<$of> = $crate::db::statement::Template {
             name: concat!(module_path!(), "::", stringify!($name)),
-            types: &[$(::tokio_postgres::types::Type::$type),*],
+            types: &[$($crate::db::statement::parameter::$type),*],
             text: |$choice| String::from($text),
             choices: || $choices,
         };

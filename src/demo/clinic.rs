@@ -1,13 +1,12 @@
 //! The database of the demo: two facilities in two time zones.
 
 use anyhow::Context;
-use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql};
 
 use super::scratch::Scratch;
 use super::{day, names};
-use crate::db::{DatabaseArgs, Db};
+use crate::db::{Connection, DatabaseArgs, Db, SchemaName};
 use crate::error::Error;
 
 /// The name of the database in the scratch cluster.
@@ -16,7 +15,7 @@ const DATABASE: &str = "clinic";
 /// A connection to the database, and its address.
 pub struct Clinic {
     pub database: DatabaseArgs,
-    client: Object,
+    client: Connection,
 }
 
 impl Clinic {
@@ -30,7 +29,10 @@ impl Clinic {
             .context("the database of an earlier demo cannot be dropped")?;
         admin.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await.map_err(Error::from)?;
         let url = url(server);
-        Ok(Self { client: open(&url)?.client().await?, database: address(url) })
+        let client = open(&url)?.client().await?;
+        let path = format!("SET search_path = {}", schema().quoted());
+        client.batch_execute(&path).await.map_err(Error::from)?;
+        Ok(Self { client, database: address(url) })
     }
 
     /// Opens another pool, as another process would.
@@ -75,5 +77,9 @@ fn open(url: &str) -> Result<Db, Error> {
 }
 
 fn address(url: String) -> DatabaseArgs {
-    DatabaseArgs { database_url: Some(url), database_url_file: None, ssl_root_cert: None }
+    DatabaseArgs { database_url: Some(url), database_url_file: None, ssl_root_cert: None, schema: schema() }
+}
+
+fn schema() -> SchemaName {
+    "rounds".parse().expect("a name")
 }

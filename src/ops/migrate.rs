@@ -1,27 +1,50 @@
 //! `rounds migrate`: brings a database to this binary's schema. The migrations are in the binary; no job runs them.
 //!
+//! Rule: all pending migrations are applied in one transaction, or nothing is changed. A relation that is in the way is
+//! named before anything is created.
+//!
 //! Safe to run again, and by several processes at once: with an advisory lock of the session one migrates and the
 //! others wait. Because of that lock, only this command needs a direct connection instead of a transaction-mode pooler.
 
 use std::time::Duration;
 
 use clap::Args;
+use refinery::Migration;
 use serde_json::json;
-use tokio_postgres::Client;
+use tokio_postgres::Transaction;
 use tracing::{error, info};
 
 use crate::command::GlobalArgs;
-use crate::db::schema;
-use crate::db::{DatabaseArgs, Db, statements};
-use crate::error::Error;
+use crate::db::schema::{self, Set};
+use crate::db::{Connection, DatabaseArgs, Db, Limits, SchemaName, statements};
+use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
+use crate::output::stamp;
 
 statements! {
     LOCK_SCHEMA(INT8) = "SELECT pg_advisory_lock($1)";
+    SCHEMA_EXISTS(TEXT) = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS known";
+    APPLIED[set: Set = vec![Set::Ours, Set::Clinic]]() =
+        format!("SELECT version::int, checksum::text FROM {}", set.history());
+    RECORD[set: Set = vec![Set::Ours, Set::Clinic]](INT4, TEXT, TEXT, TEXT) =
+        format!("INSERT INTO {} (version, name, applied_on, checksum) VALUES ($1, $2, $3, $4)", set.history());
+    IN_THE_WAY(TEXT, TEXT_ARRAY) =
+        "SELECT c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
+                CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'i' THEN 'index'
+                               WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = $1 AND c.relname = ANY ($2) ORDER BY c.relkind <> 'r', c.relname";
+    NOW() = "SELECT clock_timestamp() AS now, current_database()::text AS database, current_user::text AS role";
 }
 
 /// The key of the advisory lock, an arbitrary number: "rounds" in ASCII.
 const LOCK: i64 = 0x0000_726f_756e_6473;
+/// Each statement of a migration may take long on a large table, and nobody else holds its locks for long.
+const LIMITS: Limits = Limits {
+    statement: Duration::from_secs(3600),
+    lock: Duration::from_secs(60),
+    idle: Duration::from_secs(60),
+};
 
 /// Bring the database to this binary's schema
 #[derive(Args, Debug)]
@@ -29,6 +52,9 @@ pub struct MigrateArgs {
     /// Change nothing: list what is pending, and exit 1 if anything is
     #[arg(long)]
     check: bool,
+    /// Also make a reference set of the clinic's tables, for a database that begins with nothing
+    #[arg(long, env = "ROUNDS_WITH_CLINIC_TABLES", value_parser = clap::builder::BoolishValueParser::new())]
+    with_clinic_tables: bool,
     /// How long to wait for another migration to end
     #[arg(long, env = "ROUNDS_LOCK_WAIT", value_name = "DURATION", default_value = "60s", value_parser = lock_wait)]
     lock_wait: Duration,
@@ -41,10 +67,14 @@ pub async fn command(args: &MigrateArgs, global: &GlobalArgs) -> Exit {
         return Exit::Usage;
     }
     match migrate(args, &global.database).await {
-        Ok((pending, applied)) => {
-            let json = || json!({ "pending": pending, "applied": applied, "schema": schema::newest() });
-            global.output.print(|| describe(&pending, &applied), json);
-            if pending.is_empty() { Exit::Done } else { Exit::Failed }
+        Ok(done) => {
+            let schema = &global.database.schema;
+            let json = || {
+                json!({ "pending": done.pending, "applied": done.applied, "schema": schema::newest(),
+                        "schema_name": schema.as_str(), "search_path": done.search_path })
+            };
+            global.output.print(|| done.describe(), json);
+            if done.pending.is_empty() { Exit::Done } else { Exit::Failed }
         }
         Err(error) => {
             error!(error_code = %error.code, "migrate: {}", error.message);
@@ -53,45 +83,176 @@ pub async fn command(args: &MigrateArgs, global: &GlobalArgs) -> Exit {
     }
 }
 
-/// Brings a database to this binary's schema; returns the names of the migrations that were applied.
+/// Brings an empty database to this binary's schema, with the clinic's tables; returns the names of the migrations.
 #[cfg(feature = "demo")]
 pub async fn apply(database: &DatabaseArgs) -> Result<Vec<String>, Error> {
-    let args = MigrateArgs { check: false, lock_wait: Duration::from_secs(60) };
-    Ok(migrate(&args, database).await?.1)
+    let args = MigrateArgs { check: false, with_clinic_tables: true, lock_wait: Duration::from_secs(60) };
+    Ok(migrate(&args, database).await?.applied)
 }
 
-/// Returns the names of the migrations that are still pending, and of those that were applied now.
-async fn migrate(args: &MigrateArgs, database: &DatabaseArgs) -> Result<(Vec<String>, Vec<String>), Error> {
+/// The names of the migrations that are still pending, and of those that were applied now.
+#[derive(Default)]
+struct Done {
+    pending: Vec<String>,
+    applied: Vec<String>,
+    /// The statement by which a role finds our tables without naming the schema.
+    search_path: String,
+}
+
+async fn migrate(args: &MigrateArgs, database: &DatabaseArgs) -> Result<Done, Error> {
     let db = Db::open(database, "rounds migrate")?;
-    let mut client = db.client().await?;
-    let client: &mut Client = &mut client;
-    let names = |list: &[refinery::Migration]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut connection = db.client().await?.alone();
     if args.check {
-        return Ok((names(&schema::pending(client).await?), vec![]));
+        let tx = LIMITS.begin_reading(&mut connection).await?;
+        schema::check_not_of_0_1(&tx).await?;
+        let pending = Pending::find(&tx, &database.schema, args.with_clinic_tables).await?;
+        return Ok(Done { pending: pending.names(), ..Done::default() });
     }
-    let waits = format!("SET lock_timeout = {}", args.lock_wait.as_millis());
-    client.batch_execute(&waits).await.map_err(Error::from)?;
-    LOCK_SCHEMA
-        .execute(client, &[&LOCK])
-        .await
-        .map_err(|error| error.context("another migration is at work; nothing was done"))?;
-    let report = schema::runner().run_async(client).await.map_err(|error| {
-        Error::from(error).context("the schema was not migrated; correct the cause and run it again")
-    })?;
-    for migration in report.applied_migrations() {
-        info!(migration = %migration, "applied");
-    }
-    Ok((vec![], names(report.applied_migrations())))
+    lock(&connection, args.lock_wait).await?;
+    let context = |error: Error| error.context("the schema was not migrated, and nothing was changed");
+    migrate_in_one(&mut connection, &database.schema, args.with_clinic_tables).await.map_err(context)
 }
 
-fn describe(pending: &[String], applied: &[String]) -> String {
-    let list = |title: &str, names: &[String]| {
-        format!("{title}\n{}", names.iter().map(|n| format!("  {n}\n")).collect::<String>())
-    };
-    match (pending, applied) {
-        ([], []) => format!("The schema is up to date (version {}).", schema::newest()),
-        ([], applied) => list("Applied:", applied),
-        (pending, _) => list("Pending; run `rounds migrate`:", pending),
+/// Takes the advisory lock, which ends with the session.
+async fn lock(connection: &Connection, wait: Duration) -> Result<(), Error> {
+    let waits = format!("SET lock_timeout = {}; SET statement_timeout = 0", wait.as_millis());
+    connection.batch_execute(&waits).await.map_err(Error::from)?;
+    let locked = LOCK_SCHEMA.execute(&**connection, &[&LOCK]).await;
+    locked.map(drop).map_err(|error| error.context("another migration is at work; nothing was done"))
+}
+
+async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, with_clinic: bool) -> Result<Done, Error> {
+    let tx = LIMITS.begin(connection).await?;
+    schema::check_not_of_0_1(&tx).await?;
+    let pending = Pending::find(&tx, schema, with_clinic).await?;
+    pending.check_nothing_in_the_way(&tx, schema).await?;
+    let row = NOW.one(&tx, &[]).await?;
+    let (database, role): (&str, &str) = (row.get("database"), row.get("role"));
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let search_path = format!(
+        "ALTER ROLE {} IN DATABASE {} SET search_path = {}, public;",
+        quoted(role),
+        quoted(database),
+        schema.quoted()
+    );
+    if pending.0.is_empty() {
+        return Ok(Done { search_path, ..Done::default() });
+    }
+    if !SCHEMA_EXISTS.one(&tx, &[&schema.as_str()]).await?.get::<_, bool>("known") {
+        tx.batch_execute(&format!("CREATE SCHEMA {}", schema.quoted())).await.map_err(Error::from)?;
+    }
+    // What is created is created in the first schema of the path.
+    let path = format!("SET LOCAL search_path = {}, pg_temp", schema.quoted());
+    tx.batch_execute(&path).await.map_err(Error::from)?;
+    for (set, migration) in &pending.0 {
+        apply_one(&tx, *set, migration, stamp(row.get("now"))).await.map_err(|error| error.context(migration))?;
+    }
+    tx.commit().await?;
+    for (_, migration) in &pending.0 {
+        info!(%migration, "applied");
+    }
+    Ok(Done { pending: vec![], applied: pending.names(), search_path })
+}
+
+async fn apply_one(tx: &Transaction<'_>, set: Set, migration: &Migration, now: String) -> Result<(), Error> {
+    let history = format!(
+        "CREATE TABLE IF NOT EXISTS {} (version integer PRIMARY KEY, name text NOT NULL, applied_on text NOT NULL, \
+         checksum text NOT NULL)",
+        set.history()
+    );
+    tx.batch_execute(&history).await.map_err(Error::from)?;
+    tx.batch_execute(migration.sql().unwrap_or_default()).await.map_err(Error::from)?;
+    let (name, checksum) = (migration.name(), migration.checksum().to_string());
+    RECORD.with(&set).execute(tx, &[&migration.version(), &name, &now, &checksum]).await?;
+    Ok(())
+}
+
+/// The migrations that are not applied yet: ours, and those of the clinic's set where it is wanted or is there.
+struct Pending(Vec<(Set, Migration)>);
+
+impl Pending {
+    async fn find(tx: &Transaction<'_>, schema: &SchemaName, with_clinic: bool) -> Result<Self, Error> {
+        let mut pending = vec![];
+        for set in [Set::Ours, Set::Clinic] {
+            let begun = schema::relation_exists(tx, schema, set.history()).await?;
+            if set == Set::Clinic && !with_clinic && !begun {
+                continue;
+            }
+            let rows = if begun { APPLIED.with(&set).all(tx, &[]).await? } else { vec![] };
+            for migration in set.migrations() {
+                let applied = rows.iter().find(|row| row.get::<_, i32>("version") == migration.version());
+                match applied {
+                    None => pending.push((set, migration)),
+                    Some(row) if row.get::<_, &str>("checksum") == migration.checksum().to_string() => {}
+                    Some(_) => return Err(differs(set, &migration)),
+                }
+            }
+        }
+        Ok(Self(pending))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(_, migration)| migration.to_string()).collect()
+    }
+
+    /// Refuses relations that have a name which a pending migration is about to give.
+    async fn check_nothing_in_the_way(&self, tx: &Transaction<'_>, schema: &SchemaName) -> Result<(), Error> {
+        let created: Vec<(String, &Migration)> = self
+            .0
+            .iter()
+            .flat_map(|(_, migration)| created(migration.sql().unwrap_or_default()).map(move |name| (name, migration)))
+            .collect();
+        let names: Vec<&str> = created.iter().map(|(name, _)| name.as_str()).collect();
+        let rows = IN_THE_WAY.all(tx, &[&schema.as_str(), &names]).await?;
+        let found = rows.iter().filter_map(|row| {
+            let (name, owner, kind): (&str, &str, &str) = (row.get("name"), row.get("owner"), row.get("kind"));
+            let (_, migration) = created.iter().find(|(created, _)| created == name)?;
+            Some(format!("{kind} {name} of role {owner} ({migration} creates it)"))
+        });
+        let found: Vec<String> = found.collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "in the way in schema {schema}: {}; move them into another schema, or name another with --schema",
+            found.join(", ")
+        );
+        Err(Error::new("RELATION_IN_THE_WAY", ErrorKind::Refused, message))
+    }
+}
+
+/// The relations that the text of a migration creates: each is named at the beginning of a line.
+fn created(sql: &str) -> impl Iterator<Item = String> + '_ {
+    const KINDS: [&str; 4] = ["CREATE TABLE ", "CREATE VIEW ", "CREATE INDEX ", "CREATE UNIQUE INDEX "];
+    sql.lines().filter_map(|line| {
+        let rest = KINDS.iter().find_map(|kind| line.strip_prefix(kind))?;
+        rest.split([' ', '(']).next().map(str::to_owned)
+    })
+}
+
+fn differs(set: Set, migration: &Migration) -> Error {
+    let message = format!(
+        "{migration} was applied with another text than this binary's ({}): use the binary that made the schema, or \
+         start anew",
+        set.history()
+    );
+    Error::new("MIGRATION_DIFFERS", ErrorKind::Refused, message)
+}
+
+impl Done {
+    fn describe(&self) -> String {
+        let list = |title: &str, names: &[String]| {
+            format!("{title}\n{}", names.iter().map(|n| format!("  {n}\n")).collect::<String>())
+        };
+        match (self.pending.as_slice(), self.applied.as_slice()) {
+            ([], []) => format!("The schema is up to date (version {}).", schema::newest()),
+            ([], applied) => format!(
+                "{}A role that is to find the tables without naming the schema, such as a dashboard's:\n  {}\n",
+                list("Applied:", applied),
+                self.search_path
+            ),
+            (pending, _) => list("Pending; run `rounds migrate`:", pending),
+        }
     }
 }
 
@@ -99,4 +260,15 @@ fn lock_wait(text: &str) -> Result<Duration, String> {
     let wait = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     let range = Duration::from_secs(1)..=Duration::from_secs(3600);
     if range.contains(&wait) { Ok(wait) } else { Err("must be from 1s to 1h".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_that_a_migration_gives_are_found_in_its_text() {
+        let sql = "-- CREATE TABLE no\nCREATE TABLE a (\n  x int\n);\nCREATE UNIQUE INDEX b ON a (x);\nCREATE VIEW c AS";
+        assert_eq!(created(sql).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
 }

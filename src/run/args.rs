@@ -9,6 +9,7 @@ use clap::FromArgMatches as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::db::Key;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
@@ -34,9 +35,8 @@ pub struct CommonArgs {
     pub as_of: Option<DateTime<Utc>>,
     /// The user who starts it by hand: recorded with the run, which is manual then, and in what it writes
     #[arg(long, global = true, env = "ROUNDS_ACTOR", value_name = "USER_ID")]
-    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
     #[serde(skip)]
-    pub actor: Option<i64>,
+    pub actor: Option<Key>,
     /// Effects at another instant are the purpose of this run. Only code that owns its database sets it; no option
     /// does.
     #[arg(skip)]

@@ -10,14 +10,13 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::{Row, Transaction};
 use tracing::{debug, warn};
-use uuid::Uuid;
 
 use super::halt::Halt;
 use super::job::{Run, WriteOptions};
 use super::report::NotDone;
+use crate::db::Key;
 use crate::error::{Error, ErrorKind};
 
 /// The number of locked batches in a row, with no applied batch between them, from which more than a single row must be
@@ -28,20 +27,25 @@ const SECOND_PASS_WAIT: Duration = Duration::from_secs(5);
 /// The number of rows that the second pass finds locked before it gives up.
 const SECOND_PASS_LOCKED_MAX: usize = 16;
 
-/// The key of an item.
-pub trait Id: Copy + PartialEq + Display + Serialize + Sync {
-    /// The keys of a batch that are in a column of the statement's row.
+/// The id of an item.
+pub trait Id: Clone + PartialEq + Display + Serialize + Sync {
+    /// The ids of a batch that are in a column of the statement's row.
     fn named(batch: &[Self], row: &Row, column: &str) -> Vec<Self>;
 }
 
-/// The key of an existing row.
-pub trait Key: Id + ToSql + FromSqlOwned {}
+// Until every job has keys.
+impl Id for i64 {
+    fn named(_: &[Self], row: &Row, column: &str) -> Vec<Self> {
+        row.get(column)
+    }
+}
+impl Id for uuid::Uuid {
+    fn named(_: &[Self], row: &Row, column: &str) -> Vec<Self> {
+        row.get(column)
+    }
+}
 
-impl Key for i64 {}
-
-impl Key for Uuid {}
-
-impl<K: Key> Id for K {
+impl Id for Key {
     fn named(_: &[Self], row: &Row, column: &str) -> Vec<Self> {
         row.get(column)
     }
@@ -81,7 +85,7 @@ impl LockMode {
 /// The ids that a statement did not skip.
 pub fn applied_ids<I: Id>(ids: &[I], row: &Row) -> Vec<I> {
     let [locked, changed] = ["locked", "changed"].map(|column| I::named(ids, row, column));
-    ids.iter().copied().filter(|id| !locked.contains(id) && !changed.contains(id)).collect()
+    ids.iter().filter(|id| !locked.contains(id) && !changed.contains(id)).cloned().collect()
 }
 
 /// Applies `statement` to all ids, each batch in a fenced transaction of its own. The statement returns one row: the
@@ -143,7 +147,7 @@ async fn second_pass<I: Id>(
     };
     for (index, ids) in batch.ids.chunks(1).enumerate() {
         if skipped.locked.len() >= SECOND_PASS_LOCKED_MAX {
-            skipped.locked.extend(&batch.ids[index..]);
+            skipped.locked.extend_from_slice(&batch.ids[index..]);
             break;
         }
         for_each_batch(run, Batch { entity, ids }, skipped, &waiting, &mut count).await?;
@@ -221,7 +225,7 @@ async fn for_each_batch<I: Id>(
                 [id] if error.kind == ErrorKind::Locked => {
                     locked_in_a_row += 1;
                     debug!(run_id = %run.id, entity, %id, "skipped: locked");
-                    skipped.locked.push(*id);
+                    skipped.locked.push(id.clone());
                 }
                 [_] => run.items_failed(skipped.not_done, entity, ids, &error).await?,
                 _ => {

@@ -18,11 +18,11 @@ use super::code::ALREADY_RUNNING;
 use super::failure_notice::{self, RunResult};
 use super::fence::LOCK_RUN;
 use super::limits::{STATUS_LOCK, limits};
-use crate::db::{Db, statements};
+use crate::db::{Db, Key, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
-    INSERT_RUN(UUID, TEXT, TEXT, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT, TEXT, JSONB, TEXT, TEXT, INT8, INT8) =
+    INSERT_RUN(UUID, TEXT, TEXT, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT, TEXT, JSONB, TEXT, TEXT, INT8, TEXT) =
         include_str!("insert_run.sql");
     HOLDER(TEXT, TEXT, INT8, UUID) =
         format!(include_str!("holder.sql"), loss_reason = loss_reason("r", "GREATEST($3, r.lease_ms)"));
@@ -42,7 +42,7 @@ pub struct Claim<'a> {
     pub job: &'a str,
     pub lane: &'a str,
     pub source: &'a str,
-    pub actor: Option<i64>,
+    pub actor: Option<&'a Key>,
     pub scheduled_for: Option<DateTime<Utc>>,
     pub timeout: Duration,
     pub lease: Duration,

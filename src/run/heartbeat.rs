@@ -8,7 +8,8 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::halt::Halt;
-use crate::db::{Db, statements};
+use super::limits::limits;
+use crate::db::{Connection, Db, Limits, statements};
 use crate::error::Error;
 
 statements! {
@@ -25,7 +26,7 @@ pub async fn heartbeat(db: Db, run: Uuid, lease: Duration, stop: watch::Sender<O
     let mut connection = None;
     loop {
         ticks.tick().await;
-        match tokio::time::timeout(beat, beat_once(&db, &mut connection, run)).await {
+        match tokio::time::timeout(beat, beat_once(&db, limits(lease), &mut connection, run)).await {
             Ok(Ok(true)) => {
                 last = Instant::now();
                 debug!(run_id = %run, "heartbeat");
@@ -50,16 +51,14 @@ pub async fn heartbeat(db: Db, run: Uuid, lease: Duration, stop: watch::Sender<O
     }
 }
 
-async fn beat_once(
-    db: &Db,
-    connection: &mut Option<deadpool_postgres::ClientWrapper>,
-    run: Uuid,
-) -> Result<bool, Error> {
+async fn beat_once(db: &Db, limits: Limits, connection: &mut Option<Connection>, run: Uuid) -> Result<bool, Error> {
     let client = match connection {
         Some(client) => client,
-        // The connection is taken out of the pool, so that dropping it closes it.
-        None => connection.insert(deadpool_postgres::Object::take(db.client().await?)),
+        // It is not in the pool, so dropping it closes it.
+        None => connection.insert(db.client().await?.alone()),
     };
-    let rows = BEAT.execute(&**client, &[&run]).await?;
+    let tx = limits.begin(client).await?;
+    let rows = BEAT.execute(&tx, &[&run]).await?;
+    tx.commit().await?;
     Ok(rows == 1)
 }

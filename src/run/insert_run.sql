@@ -3,13 +3,13 @@
 -- $1 id uuid · $2 job_name text · $3 lane text · $4 status text · $5 source text · $6 scheduled_for timestamptz
 -- $7 deadline in milliseconds bigint · $8 host text · $9 version text · $10 metadata jsonb
 -- $11 error_code text or NULL · $12 error_message text or NULL · $13 lease in milliseconds bigint
--- $14 actor bigint or NULL, the id of a user
+-- $14 actor text or NULL, the id of a user
 INSERT INTO cron_job_runs (id, job_name, lane, status, source, scheduled_for, started_at, heartbeat_at, deadline_at,
                            lease_ms, completed_at, duration_ms, host, version, metadata, error_code, error_message,
                            actor)
 SELECT $1, $2, $3, $4, $5, $6, clock.now, clock.now, clock.now + make_interval(secs => $7 / 1000.0),
        $13, CASE WHEN $4 <> 'RUNNING' THEN clock.now END, CASE WHEN $4 <> 'RUNNING' THEN 0 END, $8, $9, $10, $11, $12,
-       $14::text
+       $14
 FROM (SELECT clock_timestamp() AS now) clock
 ON CONFLICT DO NOTHING
 RETURNING started_at

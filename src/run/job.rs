@@ -15,7 +15,7 @@ use super::fence;
 use super::halt::{Halt, halted};
 use super::report::{NotDone, Report};
 use crate::clinic::actor;
-use crate::db::{Db, Limits, statements};
+use crate::db::{Db, Key, Limits, statements};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
@@ -91,8 +91,13 @@ pub struct Run {
 
 impl Run {
     /// The user who started the run by hand.
-    pub fn actor(&self) -> Option<i64> {
-        self.args.common.actor
+    pub fn actor(&self) -> Option<&Key> {
+        self.args.common.actor.as_ref()
+    }
+
+    // Until every job has keys.
+    pub fn actor_number(&self) -> Option<i64> {
+        self.actor().and_then(|actor| actor.as_str().parse().ok())
     }
 
     pub fn dry_run(&self) -> bool {

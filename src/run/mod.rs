@@ -21,7 +21,7 @@ mod runner;
 
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration};
 pub use batch::{
-    Batch, Id, Key, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
+    Batch, Id, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
 };
 pub use claim::loss_reason;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};

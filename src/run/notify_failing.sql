@@ -18,7 +18,7 @@ clock AS MATERIALIZED (
 ),
 -- The key ends with the number of earlier notices, so that of two runs that fail at the same moment only one notifies.
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
            'JOB_FAILING' AS type, 'HIGH' AS priority,
            this.name || CASE WHEN streak.failures >= $3 THEN ' keeps failing' ELSE ' waits for your word' END AS title,
            CASE WHEN streak.failures >= $3
@@ -35,7 +35,7 @@ staged AS (
     JOIN users u ON u.active AND u.role = 'HOSPITAL_ADMIN'
     CROSS JOIN LATERAL (
         SELECT count(*) AS notices, max(n.created_at) AS last_at FROM notifications n
-        WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id
+        WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id::text
           AND n.metadata ->> 'error_code' = this.error_code
     ) earlier
     WHERE streak.failures >= $2

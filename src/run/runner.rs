@@ -76,7 +76,7 @@ async fn claim_and_run<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: StopChann
         job: J::NAME,
         lane: &lane,
         source: args.recorded_source().as_str(),
-        actor: args.common.actor,
+        actor: args.common.actor.as_ref(),
         scheduled_for: args.scheduled_for,
         timeout,
         lease: args.lease,
@@ -164,8 +164,13 @@ async fn check_and_claim<J: Job>(
     let mut client = db.client().await?;
     let tx = limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
-    if let Some(actor) = claim.actor {
-        Actor::find(&tx, actor).await?.require(job.roles(), J::NAME)?;
+    let actor = match claim.actor {
+        Some(actor) => Some(Actor::find(&tx, actor).await?),
+        None => None,
+    };
+    if let Some(actor) = &actor {
+        actor.require(job.roles(), J::NAME)?;
+        claim.actor = Some(&actor.id);
     }
     if args.common.timeout.is_none() {
         claim.timeout = job.time_limit(&tx).await?.unwrap_or(claim.timeout);

@@ -24,12 +24,24 @@ macro_rules! owed_by_the_job {
             the_brake_holds_before_anything_is_changed,
         }
     };
+    // Of a job that looks at the clinic's tables: once for each kind of keys.
     ($fixture:ident: $($test:ident,)+) => {
+        $crate::jobs::owed::owed_by_the_job! { $fixture, Bigint: $($test,)+ }
+        mod uuid_keys {
+            use super::$fixture;
+            $crate::jobs::owed::owed_by_the_job! { $fixture, Uuid: $($test,)+ }
+        }
+        mod text_keys_behind_views {
+            use super::$fixture;
+            $crate::jobs::owed::owed_by_the_job! { $fixture, TextViews: $($test,)+ }
+        }
+    };
+    ($fixture:ident, $kind:ident: $($test:ident,)+) => {
         $(
             #[tokio::test]
             async fn $test() {
                 let things = $crate::jobs::owed::owed_by_the_job!(@$test);
-                $fixture::owed(things).await.$test().await;
+                $fixture::owed($crate::support::keys::Kind::$kind, things).await.$test().await;
             }
         )+
     };
@@ -100,7 +112,7 @@ pub fn balanced(outcome: &Outcome, done: &str) {
 /// counted, in a dry run too.
 pub async fn state(clinic: &Clinic) -> Value {
     let tables = "SELECT relname::text FROM pg_class
-                  WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT IN ('api_requests', 'api_budgets')
+                  WHERE relkind = 'r' AND relnamespace IN ('rounds'::regnamespace, to_regnamespace('app')) AND relname NOT IN ('api_requests', 'api_budgets')
                   ORDER BY 1";
     let rows = |table: &str| format!("SELECT '{table}' AS t, jsonb_agg(t ORDER BY t.*::text) AS r FROM {table} t");
     let tables = clinic.rows(tables).await;
@@ -228,7 +240,7 @@ impl Owed {
     }
 
     pub async fn what_the_application_holds_is_left_to_the_next_run(&self) -> Outcome {
-        self.clinic.sql(&format!("BEGIN; SELECT FROM {} WHERE id = 1 FOR NO KEY UPDATE", self.subject.table)).await;
+        self.clinic.sql(&format!("BEGIN; SELECT FROM {} WHERE id = k(1) FOR NO KEY UPDATE", self.subject.table)).await;
         let outcome = self.does(self.things - 1, self.things).await;
         assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 1}));
         self.clinic.sql("COMMIT").await;
@@ -245,20 +257,21 @@ impl Owed {
 
     pub async fn one_poison_row_stops_nobody(&self) {
         let (table, column) = self.subject.written;
-        fail_before(&self.clinic, "INSERT", table, &format!("NEW.{column} = 7")).await;
+        fail_before(&self.clinic, "INSERT", table, &format!("n(NEW.{column}::text) = 7")).await;
         for (done, of) in [(self.things - 1, self.things), (0, 1)] {
             let outcome = self.run(&[]).await.expect(3);
             let again = if self.subject.found_again { self.things - of } else { 0 };
             self.counted(&outcome, done, again, 1);
             let errors = &outcome.report()["errors"];
+            let seventh = self.clinic.kind.text(7);
             let id = errors[0]["id"].to_string();
             let error = [id.trim_matches('"'), errors[0]["entity"].as_str().expect("a name")];
-            assert_eq!((error, &errors[0]["code"]), (["7", self.subject.entity], &json!("22000")), "{errors}");
+            assert_eq!((error, &errors[0]["code"]), ([seventh.as_str(), self.subject.entity], &json!("22000")), "{errors}");
             assert!(errors[1].is_null() && !format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
             self.expect(self.things - 1).await;
         }
         self.run(&["--partial-ok"]).await.expect(0);
-        let recorded = "SELECT count(*) FROM cron_job_run_errors WHERE entity_id = '7' AND error_code = '22000'";
+        let recorded = "SELECT count(*) FROM cron_job_run_errors WHERE n(entity_id) = 7 AND error_code = '22000'";
         assert_eq!(self.clinic.count(recorded).await, 3, "once a run");
         self.clinic.sql(&format!("DROP TRIGGER tell ON {table}")).await;
         self.does(1, 1).await;

@@ -74,7 +74,7 @@ async fn a_run_that_is_not_there_is_said_so() {
     assert_eq!(outcome.report()["error_code"], "UNKNOWN_RUN");
     clinic.run(&["runs", "show", "17"]).await.expect(2);
     clinic.run(&["runs", "list", "--limit", "0"]).await.expect(2);
-    let foreign = crate::support::database(false).await;
+    let foreign = crate::support::database(None).await;
     let outcome =
         crate::support::Program::new(&crate::support::program_url(&foreign)).run(&["runs", "list"]).await.expect(2);
     assert_eq!(outcome.report()["error_code"], "NOT_OUR_DATABASE");

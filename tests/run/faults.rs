@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::keys::Kind;
 use crate::support::proxy::{Act, Proxy, Trigger};
 use crate::support::scratch::{Durability, Scratch};
 use crate::support::{Clinic, Database, Program, connect, database, gate, program, program_url, server, server_place};
@@ -30,7 +31,7 @@ async fn a_restarted_server_is_waited_for() {
     let url = server.url("postgres");
     let program = Program::new(&url).env("ROUNDS_RETRY_DELAY", "1s");
     program.run(&["migrate"]).await.expect(0);
-    let fill = Clinic { database: Database::not_ours("postgres"), client: connect(&url).await, program };
+    let fill = Clinic { database: Database::not_ours("postgres"), client: connect(&url).await, program, kind: Kind::Bigint };
     let (facility, doctor) = fill.new_york(15).await;
     fill.many(facility, doctor, 30).await;
     gate::build(&fill).await;
@@ -176,7 +177,7 @@ async fn a_server_that_never_answers_is_given_up() {
 
 #[tokio::test]
 async fn only_a_database_of_ours_that_is_recent_enough_is_served() {
-    let foreign = database(false).await;
+    let foreign = database(None).await;
     let program = Program::new(&program_url(&foreign));
     let report = program.run(&ARGS).await.expect(2).report();
     assert_eq!(report["error_code"], "NOT_OUR_DATABASE");

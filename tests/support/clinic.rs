@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
+use super::keys::Kind;
 use super::program::{Outcome, Program};
 use super::{Database, connect, pooled, program_url, server};
 
@@ -14,6 +15,7 @@ pub struct Clinic {
     pub database: Database,
     pub client: Client,
     pub program: Program,
+    pub kind: Kind,
 }
 
 /// A visit to be booked; local time at its facility.
@@ -31,9 +33,14 @@ pub struct Visit<'a> {
 
 impl Clinic {
     pub async fn new() -> Self {
-        let database = Database::migrated().await;
+        Self::of(Kind::Bigint).await
+    }
+
+    /// With keys and tables of a kind.
+    pub async fn of(kind: Kind) -> Self {
+        let database = Database::migrated(kind).await;
         let client = connect(&server().url(&database)).await;
-        Self { program: Program::new(&program_url(&database)), database, client }
+        Self { program: Program::new(&program_url(&database)), database, client, kind }
     }
 
     /// With so many visits that are due as of 09:15, ids from 1, and an open gate.
@@ -85,45 +92,46 @@ impl Clinic {
 
     pub async fn facility(&self, zone: &str, no_show_after: Option<i32>) -> i64 {
         let insert =
-            "INSERT INTO facilities (name, time_zone, no_show_after_minutes) VALUES ('F', $1, $2) RETURNING id";
+            "INSERT INTO facilities (name, time_zone, no_show_after_minutes) VALUES ('F', $1, $2::int) RETURNING n(id)";
         self.row(insert, &[&zone, &no_show_after]).await.get(0)
     }
 
     pub async fn user(&self, facility: i64, role: &str) -> i64 {
-        let insert = "INSERT INTO users (facility_id, name, role) VALUES ($1, 'U', $2) RETURNING id";
-        self.row(insert, &[&facility, &role]).await.get(0)
+        let insert =
+            format!("INSERT INTO users (facility_id, name, role) VALUES (k($1), 'U', '{role}') RETURNING n(id)");
+        self.row(&insert, &[&facility]).await.get(0)
     }
 
     pub async fn doctor(&self, facility: i64, slot_minutes: Option<i32>) -> i64 {
         let user = self.user(facility, "DOCTOR").await;
         let insert = "INSERT INTO doctors (facility_id, user_id, first_name, last_name, slot_duration_minutes)
-                      VALUES ($1, $2, 'Ada', 'Stone', $3) RETURNING id";
+                      VALUES (k($1), k($2), 'Ada', 'Stone', $3::int) RETURNING n(id)";
         self.row(insert, &[&facility, &user, &slot_minutes]).await.get(0)
     }
 
     pub async fn patient(&self) -> i64 {
         let insert = "INSERT INTO patients (mrn, first_name, last_name, phone)
-                      VALUES ('M' || nextval(pg_get_serial_sequence('patients', 'id')), 'Pat', 'Doe', '+1555')
-                      RETURNING id";
+                      VALUES ('M' || gen_random_uuid(), 'Pat', 'Doe', '+1555') RETURNING n(id)";
         self.row(insert, &[]).await.get(0)
     }
 
     /// Books a visit with a patient of its own.
     pub async fn visit(&self, visit: Visit<'_>) -> i64 {
         let patient = self.patient().await;
-        let insert =
-            "INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, status,
-                                                checked_in_at, vitals_recorded_at)
-                      VALUES ($1, $2, $3, $4::text::date, $5::text::time, $6, $7::text::timestamptz,
-                              $8::text::timestamptz) RETURNING id";
         let Visit { facility, doctor, date, time, status, checked_in, vitals, slot } = visit;
+        let insert = format!(
+            "INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, status,
+                                       checked_in_at, vitals_recorded_at)
+             VALUES (k($1), k($2), k($3), $4::text::date, $5::text::time, '{status}', $6::text::timestamptz,
+                     $7::text::timestamptz) RETURNING n(id)"
+        );
         let id: i64 =
-            self.row(insert, &[&facility, &doctor, &patient, &date, &time, &status, &checked_in, &vitals]).await.get(0);
+            self.row(&insert, &[&facility, &doctor, &patient, &date, &time, &checked_in, &vitals]).await.get(0);
         if let Some(minutes) = slot {
             let insert = "INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, is_blocked,
                                                     appointment_id)
-                          VALUES ($1, $2::text::date, $3::text::time, $3::text::time + make_interval(mins => $4), true,
-                                  true, $5) RETURNING id";
+                          VALUES (k($1), $2::text::date, $3::text::time, $3::text::time + make_interval(mins => $4),
+                                  true, true, k($5)) RETURNING n(id)";
             self.row(insert, &[&doctor, &date, &time, &minutes, &id]).await;
         }
         id
@@ -139,12 +147,12 @@ impl Clinic {
     pub async fn many(&self, facility: i64, doctor: i64, visits: i64) {
         let patient = self.patient().await;
         let insert = "INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time)
-                      SELECT $1, $2, $3, '2026-03-02', '09:00' FROM generate_series(1, $4::bigint)";
+                      SELECT k($1), k($2), k($3), '2026-03-02', '09:00' FROM generate_series(1, $4::bigint)";
         self.client.execute(insert, &[&facility, &doctor, &patient, &visits]).await.expect("can be inserted");
     }
 
     pub async fn status(&self, visit: i64) -> String {
-        self.row("SELECT status FROM appointments WHERE id = $1", &[&visit]).await.get(0)
+        self.row("SELECT status::text FROM appointments WHERE id = k($1)", &[&visit]).await.get(0)
     }
 
     /// How many visits are NO_SHOW, and how many logs and notifications there are.

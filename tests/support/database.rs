@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 
 use super::Program;
+use super::keys::Kind;
 use super::scratch::{Durability, Scratch};
 
 /// A file system in memory. The tests wait for the disk otherwise: each of them copies a database.
@@ -54,23 +55,37 @@ fn free_bytes(path: &Path) -> u64 {
 pub async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server answers");
     tokio::spawn(connection);
+    let settings = "SET search_path = rounds, public; SET TimeZone = 'UTC'";
+    client.batch_execute(settings).await.expect("a server takes settings");
     client
 }
 
-/// A new database that stays as long as the server: migrated, or empty.
-pub async fn database(migrated: bool) -> String {
-    static TEMPLATE: OnceCell<()> = OnceCell::const_new();
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let admin = connect(&server().url("postgres")).await;
-    TEMPLATE
+/// Makes the template of a kind of clinic, once.
+async fn template(kind: Kind, admin: &Client) -> &'static str {
+    static TEMPLATES: [OnceCell<()>; 3] = [const { OnceCell::const_new() }; 3];
+    let name = kind.template();
+    TEMPLATES[kind as usize]
         .get_or_init(async || {
-            admin.batch_execute("CREATE DATABASE migrated").await.expect("a new server has no such database");
-            let outcome = Program::new(&server().url("migrated")).run(&["migrate"]).await;
+            admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new server has no such database");
+            let url = server().url(name);
+            let with: &[&str] = if kind == Kind::Bigint { &["--with-clinic-tables"] } else { &[] };
+            let outcome = Program::new(&url).run(&[&["migrate"], with].concat()).await;
             assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+            kind.complete(&connect(&url).await).await;
         })
         .await;
+    name
+}
+
+/// A new database that stays as long as the server: of a kind of clinic, or empty.
+pub async fn database(kind: Option<Kind>) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let admin = connect(&server().url("postgres")).await;
+    let template = match kind {
+        Some(kind) => template(kind, &admin).await,
+        None => "template0",
+    };
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let template = if migrated { "migrated" } else { "template0" };
     // A copy of the files needs less of the processor than a copy through the log.
     let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
     admin.batch_execute(&create).await.expect("can be created");
@@ -84,8 +99,8 @@ pub struct Database {
 }
 
 impl Database {
-    pub async fn migrated() -> Self {
-        Self { name: database(true).await, ours: true }
+    pub async fn migrated(kind: Kind) -> Self {
+        Self { name: database(Some(kind)).await, ours: true }
     }
 
     /// A database that is not dropped.

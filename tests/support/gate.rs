@@ -21,7 +21,7 @@ pub async fn build_for(clinic: &Clinic, table: &str, column: &str) {
             "CREATE TABLE gate (appointment_id bigint PRIMARY KEY);
              CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS $$
              BEGIN
-                 WHILE EXISTS (SELECT FROM gate g WHERE g.appointment_id = NEW.{column}) LOOP
+                 WHILE EXISTS (SELECT FROM gate g WHERE g.appointment_id = n(NEW.{column}::text)) LOOP
                      PERFORM pg_sleep(0.01);
                  END LOOP;
                  RETURN NEW;

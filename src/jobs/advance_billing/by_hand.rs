@@ -138,8 +138,8 @@ impl Request {
             (Some(to), _) | (None, Some(to)) => to,
             (None, None) => return Err(refused("USAGE", "neither --stage nor --to".into())),
         };
-        let facility = match run.actor() {
-            Some(actor) if self.force => Actor::find(tx, actor).await?.facility,
+        let facility = match run.actor_number() {
+            Some(actor) if self.force => Actor::find(tx, &crate::db::Key::of(actor)).await?.facility.map(|key| key.number()),
             _ => None,
         };
         Ok(Target { to, timestamp_field: step::timestamp_field(tx, to).await?, force: self.force, facility })

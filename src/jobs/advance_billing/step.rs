@@ -73,7 +73,7 @@ impl Step {
 
     /// Advances the cases. Returns the ids of the cases that another session still has locked.
     pub async fn apply(&self, run: &Run, ids: &[i64], report: &mut Report) -> Result<Vec<i64>, Halt> {
-        let actor = run.actor();
+        let actor = run.actor_number();
         let advance = ADVANCE.with(&self.timestamp_field);
         let statement = async |tx: &Transaction<'_>, ids: &[i64], lock: LockMode| {
             // The lock is a statement of its own, so that the next one sees the changes that it waited for.

@@ -96,7 +96,7 @@ impl Job for EscalateSla {
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
-        let actor = run.actor();
+        let actor = run.actor_number();
         let after = self.after();
         let (at_max, due) = run.read("looking for overdue cases", async |tx| self.scan(run, tx).await).await?;
         run.brake(due.len())?;

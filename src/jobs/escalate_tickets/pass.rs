@@ -146,7 +146,7 @@ impl Pass<'_> {
     }
 
     async fn fire(&self, rule: &Rule, due: &[i64], report: &mut Report) -> Result<(), Halt> {
-        let (actor, action) = (self.run.actor(), rule.action.kind.as_str());
+        let (actor, action) = (self.run.actor_number(), rule.action.kind.as_str());
         let statement = FIRE.with(&(rule.condition.kind, rule.action.kind));
         let change = Change { rule, statement, more: &[&self.run.id, &actor, &action, &rule.action.json] };
         let mut refused: Vec<i64> = vec![];

@@ -1,7 +1,7 @@
 -- Marks a batch of visits as no-shows, releases their slots, writes the log, notifies the patients. Returns one row:
 -- counts and the skipped ids.
--- $1 to $5 are the parameters of visit.part.sql and due.part.sql · $6 ids of visits bigint[]
--- $7 id of the run, or of a person's action uuid · $8 reason text · $9 actor bigint or NULL, the id of a user
+-- $1 to $5 are the parameters of the rule · $6 ids of visits, keys
+-- $7 id of the run, or of a person's action uuid · $8 reason text · $9 actor text or NULL, the id of a user
 -- $10 notes of the actor text or NULL
 WITH
 -- The visits. A visit that another session has locked is left to the next run.
@@ -22,7 +22,7 @@ slot_locked AS MATERIALIZED (
 -- Visits and slots are joined before the rule, because the planner expects few due visits, and would compare each of
 -- them with every slot.
 pairs AS MATERIALIZED (
-    SELECT a.*, s.id AS slot_id, s.slot_date, s.start_time AS slot_start, s.end_time AS slot_end
+    SELECT a.*, s.id AS slot_id, {slot_day} AS slot_day, {slot_start} AS slot_start, {slot_end} AS slot_end
     FROM locked a LEFT JOIN slots s ON s.appointment_id = a.id
     WHERE a.id NOT IN (SELECT id FROM slot_locked)
 ),
@@ -30,13 +30,12 @@ pairs AS MATERIALIZED (
 due AS MATERIALIZED (
     SELECT visits.*, COALESCE($1 < visits.slot_ends_at, false) AS release
     FROM (
-        SELECT a.id, a.patient_id, a.status, a.appointment_date, a.start_time, d.last_name AS doctor, visit.starts_at,
-               visit.timeout_minutes, a.appointment_date < visit.today AS late,
-               (a.appointment_date + 1)::timestamp AT TIME ZONE tz.zone AS day_ends_at,
-               a.slot_id,
-               COALESCE((a.slot_date + a.slot_start) AT TIME ZONE tz.zone, visit.starts_at) AS slot_starts_at,
-               COALESCE((a.slot_date + a.slot_end) AT TIME ZONE tz.zone,
-                        visit.starts_at + make_interval(mins => d.slot_duration_minutes)) AS slot_ends_at
+        SELECT a.id, a.patient_id, a.status, visit.day, visit.start_time, d.last_name AS doctor, visit.starts_at,
+               visit.timeout_minutes, visit.day < visit.today AS late, tz.zone,
+               (visit.day + 1)::timestamp AT TIME ZONE tz.zone AS day_ends_at, a.slot_id,
+               COALESCE((a.slot_day + a.slot_start) AT TIME ZONE tz.zone, visit.starts_at) AS slot_starts_at,
+               COALESCE((a.slot_day + a.slot_end) AT TIME ZONE tz.zone,
+                        visit.starts_at + make_interval(mins => own.slot_length)) AS slot_ends_at
         FROM pairs a
         {due}
         ORDER BY a.id
@@ -52,25 +51,27 @@ marked AS (
 released AS (
     UPDATE doctor_slots s
     SET is_booked = false, appointment_id = NULL,
-        is_blocked = EXISTS (SELECT FROM doctor_absences x
-                             WHERE x.doctor_id = s.doctor_id AND x.status = 'ACTIVE'
-                               AND x.starts_at < m.slot_ends_at AND x.ends_at > m.slot_starts_at)
+        is_blocked = EXISTS (
+            SELECT FROM doctor_absences x
+            WHERE x.doctor_id = s.doctor_id AND x.status = 'ACTIVE'
+              AND ({first_day} + COALESCE({first_time}, '00:00')) AT TIME ZONE m.zone < m.slot_ends_at
+              AND ({last_day} + COALESCE({last_time}, '24:00')) AT TIME ZONE m.zone > m.slot_starts_at)
     FROM marked m WHERE s.id = m.slot_id AND s.appointment_id = m.id AND m.release
 ),
 logged AS (
     INSERT INTO no_show_logs (appointment_id, reason, slot_time, timeout_minutes, triggered_at, slot_released,
                               slot_released_at, created_by, notes, run_id)
-    SELECT m.id, $8, m.starts_at, CASE WHEN $8 = 'AUTO_TIMEOUT' THEN m.timeout_minutes END, $1, m.release,
+    SELECT m.id::text, $8, m.starts_at, CASE WHEN $8 = 'AUTO_TIMEOUT' THEN m.timeout_minutes END, $1, m.release,
            CASE WHEN m.release THEN $1 END, $9, $10, CASE WHEN $8 = 'AUTO_TIMEOUT' THEN $7 END
     FROM marked m
 ),
 -- One notice for each log row and channel; its key consists of the visit and $7. A patient who called gets none. An SMS
 -- names neither patient nor doctor nor service, because anyone who holds the phone may read it.
 staged AS (
-    SELECT 'PATIENT' AS recipient_kind, m.patient_id AS recipient_id, NULL::text AS address, notice.channel,
+    SELECT 'PATIENT' AS recipient_kind, m.patient_id::text AS recipient_id, NULL::text AS address, notice.channel,
            'MISSED_APPOINTMENT' AS type, 'NORMAL' AS priority, 'Missed appointment' AS title, notice.body,
-           jsonb_build_object('appointment_id', m.id, 'starts_at', m.starts_at) AS metadata,
-           'appointment' AS entity, m.id::text AS entity_id, concat_ws(':', 'no_show', m.id, $7) AS episode,
+           jsonb_build_object('appointment_id', m.id::text, 'starts_at', m.starts_at) AS metadata,
+           'appointment' AS entity, m.id::text AS entity_id, concat_ws(':', 'no_show', m.id::text, $7) AS episode,
            notice.channel = 'SMS' AND p.sms_opt_out AS suppressed, m.day_ends_at AS expires_at,
            $1 AS staged_at, CASE WHEN $8 = 'AUTO_TIMEOUT' THEN $7 END AS run_id
     FROM marked m JOIN patients p ON p.id = m.patient_id
@@ -78,7 +79,7 @@ staged AS (
     CROSS JOIN LATERAL (
         SELECT CASE WHEN m.starts_at <= $1
                     THEN format('You missed your %s appointment', to_char(m.start_time, 'HH24:MI'))
-                    ELSE format('You were marked as a no-show for your appointment of %s %s', m.appointment_date,
+                    ELSE format('You were marked as a no-show for your appointment of %s %s', m.day,
                                 to_char(m.start_time, 'HH24:MI')) END AS text
     ) AS beginning
     CROSS JOIN LATERAL (VALUES

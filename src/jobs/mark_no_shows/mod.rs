@@ -18,29 +18,59 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
-use crate::clinic::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
+use crate::clinic::local_time::{
+    clock_time, day, minutes, no_slot_length, outer_dates, slot_length, unreadable_start, unreadable_zone,
+    unreadable_zones,
+};
 use crate::clinic::outbox;
-use crate::db::{Statement, statements};
+use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
-/// The two rules: the joins of a visit, and the condition by which it is due.
-const DUE: &str = concat!(include_str!("visit.part.sql"), include_str!("due.part.sql"));
-const BY_HAND: &str = concat!(include_str!("visit.part.sql"), include_str!("by_hand.part.sql"));
+const DUE: &str = include_str!("due.part.sql");
 
 statements! {
-    NO_SLOT_LENGTH(DATE, DATE) = include_str!("no_slot_length.sql");
-    SCAN(TIMESTAMPTZ, DATE, DATE, INT4, INT8_ARRAY, INT8) = format!(
-        "WITH due AS MATERIALIZED (SELECT a.id FROM appointments a\n{DUE})\nSELECT id FROM due ORDER BY id LIMIT $6"
-    );
-    MARK(TIMESTAMPTZ, DATE, DATE, INT4, INT8_ARRAY, INT8_ARRAY, UUID, TEXT, INT8, TEXT) = mark(DUE);
-    MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, INT8_ARRAY, INT8_ARRAY, UUID, TEXT, INT8, TEXT) = mark(BY_HAND);
+    NO_SLOT_LENGTH(DATE, DATE) =
+        format!(include_str!("no_slot_length.sql"), slot_length = slot_length(), no_show_after = no_show_after());
+    SCAN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, INT8) =
+        format!(include_str!("scan.sql"), awaited = visit() + include_str!("awaited.part.sql"), due = DUE);
+    MARK(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
+        mark(&(visit() + include_str!("awaited.part.sql") + DUE));
+    MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
+        mark(&(visit() + include_str!("by_hand.part.sql")));
+}
+
+/// The joins of a visit.
+fn visit() -> String {
+    format!(
+        include_str!("visit.part.sql"),
+        day = day("a.appointment_date"),
+        start_time = clock_time("a.start_time"),
+        slot_length = slot_length(),
+        no_show_after = no_show_after()
+    )
+}
+
+/// The facility's own timeout in minutes, in SQL.
+fn no_show_after() -> String {
+    minutes("f.no_show_after_minutes")
 }
 
 /// The statement that marks a batch of visits that are due by `rule`.
 fn mark(rule: &str) -> String {
-    let skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments");
-    format!(include_str!("apply.sql"), due = rule, outbox = outbox::NOTIFIED, skipped_columns = skipped_columns)
+    format!(
+        include_str!("apply.sql"),
+        due = rule,
+        slot_day = day("s.slot_date"),
+        slot_start = clock_time("s.start_time"),
+        slot_end = clock_time("s.end_time"),
+        first_day = day("x.first_day"),
+        first_time = clock_time("x.start_time"),
+        last_day = day("x.last_day"),
+        last_time = clock_time("x.end_time"),
+        outbox = outbox::NOTIFIED,
+        skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments")
+    )
 }
 
 /// Mark visits to which nobody came as no-shows, free their slots, tell the patients
@@ -83,9 +113,11 @@ impl Job for MarkNoShows {
         let window = Window::new(run.now, self.lookback_days);
         let found = run.read("looking for missed visits", async |tx| window.scan(tx, run.scan_limit()).await).await?;
         run.brake(found.due.len())?;
-        report.scanned = (found.zones.len() + found.doctors.len() + found.due.len()) as u64;
+        let unjudged = found.zones.len() + found.doctors.len() + found.unreadable.len();
+        report.scanned = (unjudged + found.due.len()) as u64;
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
         run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
+        run.items_failed(&mut report.not_done, "appointment", &found.unreadable, &unreadable_start()).await?;
         let marking = Marking {
             statement: &MARK,
             window: &window,
@@ -95,7 +127,7 @@ impl Job for MarkNoShows {
             author: run.actor(),
             notes: None,
         };
-        let statement = async |tx: &Transaction<'_>, ids: &[i64]| marking.apply(tx, ids).await;
+        let statement = async |tx: &Transaction<'_>, ids: &[Key]| marking.apply(tx, ids).await;
         let batch = Batch { entity: "appointment", ids: &found.due };
         apply(run, batch, &mut report.not_done, statement, |row| {
             report.marked += count(row, "marked");
@@ -131,10 +163,10 @@ impl Reason {
 
 /// A visit that a person marks as a no-show.
 pub struct ByHand<'a> {
-    pub visit: i64,
+    pub visit: &'a Key,
     pub now: DateTime<Utc>,
     pub reason: Reason,
-    pub author: i64,
+    pub author: &'a Key,
     pub notes: Option<&'a str>,
 }
 
@@ -152,7 +184,7 @@ impl ByHand<'_> {
             author: Some(self.author),
             notes: self.notes,
         };
-        marking.apply(tx, &[self.visit]).await
+        marking.apply(tx, std::slice::from_ref(self.visit)).await
     }
 }
 
@@ -160,19 +192,20 @@ impl ByHand<'_> {
 struct Marking<'a> {
     statement: &'static Statement,
     window: &'a Window,
-    zones: &'a Vec<i64>,
+    zones: &'a [Key],
     act: Uuid,
     reason: Reason,
-    author: Option<i64>,
+    author: Option<&'a Key>,
     notes: Option<&'a str>,
 }
 
 impl Marking<'_> {
-    async fn apply(&self, tx: &Transaction<'_>, ids: &[i64]) -> Result<Row, Error> {
-        let [now, first, last, lookback, zones] = self.window.parameters(self.zones);
+    async fn apply(&self, tx: &Transaction<'_>, ids: &[Key]) -> Result<Row, Error> {
+        let zones = Keys(self.zones);
+        let [now, first, last, lookback, zones] = self.window.parameters(&zones);
         let Self { act, author, notes, .. } = self;
         let reason = self.reason.as_str();
-        self.statement.one(tx, &[now, first, last, lookback, zones, &ids, act, &reason, author, notes]).await
+        self.statement.one(tx, &[now, first, last, lookback, zones, &Keys(ids), act, &reason, author, notes]).await
     }
 }
 
@@ -187,11 +220,13 @@ struct Window {
 /// The ids that the scan found.
 struct Found {
     /// Facilities whose time zone cannot be read.
-    zones: Vec<i64>,
+    zones: Vec<Key>,
     /// Doctors without a slot length.
-    doctors: Vec<i64>,
+    doctors: Vec<Key>,
+    /// Visits whose start cannot be read.
+    unreadable: Vec<Key>,
     /// Visits that are due.
-    due: Vec<i64>,
+    due: Vec<Key>,
 }
 
 impl Window {
@@ -201,16 +236,19 @@ impl Window {
     }
 
     /// The parameters of the rule, $1 to $5.
-    fn parameters<'a>(&'a self, zones: &'a Vec<i64>) -> [&'a (dyn ToSql + Sync); 5] {
+    fn parameters<'a>(&'a self, zones: &'a Keys<'a>) -> [&'a (dyn ToSql + Sync); 5] {
         [&self.now, &self.first, &self.last, &self.lookback_days, zones]
     }
 
     async fn scan(&self, tx: &Transaction<'_>, limit: i64) -> Result<Found, Error> {
         let zones = unreadable_zones(tx).await?;
         let doctors = NO_SLOT_LENGTH.all(tx, &[&self.first, &self.last]).await?;
-        let [now, first, last, lookback, zones_parameter] = self.parameters(&zones);
-        let due = SCAN.all(tx, &[now, first, last, lookback, zones_parameter, &limit]).await?;
-        let ids = |rows: Vec<Row>| rows.iter().map(|row| row.get(0)).collect();
-        Ok(Found { zones, doctors: ids(doctors), due: ids(due) })
+        let without_zone = Keys(&zones);
+        let [now, first, last, lookback, without_zone] = self.parameters(&without_zone);
+        let found = SCAN.all(tx, &[now, first, last, lookback, without_zone, &limit]).await?;
+        let (unreadable, due): (Vec<&Row>, Vec<&Row>) = found.iter().partition(|row| row.get("is_unreadable"));
+        let ids = |rows: Vec<&Row>| rows.iter().map(|row| row.get("id")).collect();
+        let (doctors, unreadable, due) = (ids(doctors.iter().collect()), ids(unreadable), ids(due));
+        Ok(Found { zones, doctors, unreadable, due })
     }
 }

@@ -1,10 +1,10 @@
 -- Returns the doctors with visits in the window that have no timeout: neither the facility's minutes nor the doctor's
--- slot length is set.
+-- slot length is set. The caller provides the two expressions.
 -- $1 first date date · $2 last date date
-SELECT d.id
+SELECT d.id::text
 FROM doctors d
-WHERE d.slot_duration_minutes IS NULL
+WHERE {slot_length} IS NULL
   AND EXISTS (SELECT FROM appointments a JOIN facilities f ON f.id = a.facility_id
               WHERE a.doctor_id = d.id AND a.status IN ('SCHEDULED', 'CONFIRMED') AND a.source = 'LOCAL'
-                AND a.appointment_date BETWEEN $1 AND $2 AND f.no_show_after_minutes IS NULL)
+                AND a.appointment_date BETWEEN $1 AND $2 AND {no_show_after} IS NULL)
 ORDER BY d.id

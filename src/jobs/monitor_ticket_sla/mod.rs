@@ -77,7 +77,7 @@ impl Job for MonitorTicketSla {
         report.breached = count(&found, "breached");
         report.at_risk = count(&found, "at_risk");
         report.scanned = due.len() as u64;
-        let actor = run.actor();
+        let actor = run.actor_number();
         let statement =
             async |tx: &Transaction<'_>, ids: &[i64]| RECORD.one(tx, &[&run.now, &ids, &run.id, &actor]).await;
         apply(run, Batch { entity: "ticket", ids: &due }, &mut report.not_done, statement, |row| {

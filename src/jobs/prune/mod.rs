@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::clinic::local_time::before;
 use crate::db::{Statement, statements};
 use crate::run::{
-    Batch, Counts, Halt, Job, Key, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns,
+    Batch, Counts, Halt, Id, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns,
 };
 
 const RUNS: &str = include_str!("runs.part.sql");
@@ -179,7 +179,7 @@ impl Table<Uuid> {
     }
 }
 
-impl<I: Key> Table<I> {
+impl<I: Id + tokio_postgres::types::ToSql + tokio_postgres::types::FromSqlOwned> Table<I> {
     /// Finds the ids of the old rows.
     async fn scan(mut self, run: &Run, before: &[DateTime<Utc>; 4]) -> Result<Self, Halt> {
         let limit = run.scan_limit();

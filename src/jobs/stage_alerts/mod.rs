@@ -155,7 +155,7 @@ impl StageAlerts {
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
         let limit = run.scan_limit();
         let first = self.lookback_days.map(|days| outer_dates(run.now, days.unsigned_abs()).0);
-        let zones = unreadable_zones(tx).await?;
+        let zones: Vec<i64> = unreadable_zones(tx).await?.iter().filter_map(|key| key.as_str().parse().ok()).collect();
         let doctors = match self.basis {
             Basis::SlotEnd => NO_SLOT_LENGTH.all(tx, &[&first]).await?,
             Basis::Arrival => vec![],

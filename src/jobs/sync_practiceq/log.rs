@@ -57,7 +57,7 @@ impl<'a> Log<'a> {
     pub async fn open(run: &'a Run, lane: &Lane) -> Result<Self, Halt> {
         let (sync_type, organization, patient) = (sync_type(lane), lane.organization(), lane.patient());
         let open = async |tx: &Transaction<'_>| {
-            let row = OPEN.one(tx, &[&sync_type, &organization, &patient, &run.actor(), &run.id]).await?;
+            let row = OPEN.one(tx, &[&sync_type, &organization, &patient, &run.actor_number(), &run.id]).await?;
             Ok(row.get(0))
         };
         let id = run.write("opening the log of the sync", WriteOptions::default(), open).await?;

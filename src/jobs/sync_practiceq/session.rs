@@ -65,7 +65,7 @@ impl<'a> Session<'a> {
     pub async fn open(run: &'a Run, task: Task<'a>, report: &'a mut Report) -> Result<Self, Halt> {
         let Task { lane, window_days, api, limits } = task;
         let look = async |tx: &Transaction<'_>| {
-            let scope = Scope::find(tx, &lane, run.actor()).await?;
+            let scope = Scope::find(tx, &lane, run.actor_number()).await?;
             let plan = Plan::load(tx, &lane, window_days, run.now, &scope).await?;
             Ok((scope, plan))
         };

@@ -65,7 +65,7 @@ impl Change<'_> {
 
     fn output(self, context: &CommandContext<'_>, id: i64, Moment { now, actor }: &Moment) -> Output {
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
-        let (by, at, stem) = (actor.id, stamp(*now), self.to().to_lowercase());
+        let (by, at, stem) = (actor.id.number(), stamp(*now), self.to().to_lowercase());
         let text = format!("Alert {id} is {stem}{dry}, by user {by} at {at}.\n");
         let mut json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": self.to() });
         json[format!("{stem}_by")] = by.into();
@@ -82,7 +82,7 @@ async fn lock_alert(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row,
         return Err(refused("UNKNOWN_ALERT", format!("there is no alert {id}; nothing was changed")));
     };
     actor.require(STAFF, "changing an alert")?;
-    actor.require_facility(row.get("facility_id"), "alert")?;
+    actor.require_facility(&crate::db::Key::of(row.get("facility_id")), "alert")?;
     Ok(row)
 }
 

@@ -74,7 +74,7 @@ impl ListArgs {
     }
 
     async fn rows(&self, tx: &Transaction<'_>, facility: Option<i64>) -> Result<Vec<Row>, Error> {
-        check_known(tx, self.facility, None).await?;
+        check_known(tx, self.facility.map(crate::db::Key::of).as_ref(), None).await?;
         let (kind, status) = (self.kind.map(AlertType::as_str), self.status.map(value_name));
         LIST.all(tx, &[&facility, &kind, &status, &self.limit]).await
     }
@@ -84,7 +84,7 @@ impl ListArgs {
         actor.require(STAFF, "--reveal")?;
         let facility = match self.facility {
             Some(facility) => {
-                actor.require_facility(facility, "alert")?;
+                actor.require_facility(&crate::db::Key::of(facility), "alert")?;
                 Some(facility)
             }
             None if actor.facility.is_none() && !actor.is_of_the_group() => {
@@ -92,7 +92,7 @@ impl ListArgs {
                     format!("--actor: user {} belongs to no facility, so there is nothing to reveal", actor.id);
                 return Err(refused("ACTOR_NOT_ALLOWED", message));
             }
-            None => actor.facility,
+            None => actor.facility.as_ref().map(crate::db::Key::number),
         };
         let rows = self.rows(tx, facility).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();

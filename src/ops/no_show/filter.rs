@@ -32,7 +32,7 @@ impl Filter {
         if self.from.zip(self.to).is_some_and(|(from, to)| to < from) {
             return Err(refused("EMPTY_PERIOD", "--to is a day before --from".into()));
         }
-        check_known(tx, self.facility, self.doctor).await
+        check_known(tx, self.facility.map(crate::db::Key::of).as_ref(), self.doctor.map(crate::db::Key::of).as_ref()).await
     }
 
     pub fn parameters(&self) -> [&(dyn ToSql + Sync); 4] {

@@ -80,14 +80,14 @@ impl MarkArgs {
             return Err(refused("UNKNOWN_APPOINTMENT", format!("there is no visit {visit}; nothing was changed")));
         };
         match self.reason {
-            Reason::ManualDoctor if row.get::<_, Option<i64>>("doctor_user_id") != Some(actor.id) => {
+            Reason::ManualDoctor if row.get::<_, Option<i64>>("doctor_user_id") != Some(actor.id.number()) => {
                 let message = format!("--actor: user {} is not the doctor of visit {visit}", actor.id);
                 return Err(refused("ACTOR_NOT_ALLOWED", message));
             }
             Reason::ManualDoctor => {}
             _ => {
                 actor.require(STAFF, self.reason.as_str())?;
-                actor.require_facility(row.get("facility_id"), "visit")?;
+                actor.require_facility(&crate::db::Key::of(row.get("facility_id")), "visit")?;
             }
         }
         refuse_state(tx, visit, &row).await
@@ -97,9 +97,15 @@ impl MarkArgs {
         let Moment { now, actor } = moment;
         let what = format!("visit {} or its slot", self.visit);
         let notes = self.notes.as_deref().filter(|notes| !notes.trim().is_empty());
-        let act = ByHand { visit: self.visit, now: *now, reason: self.reason, author: actor.id, notes };
+        let act = ByHand {
+            visit: &crate::db::Key::of(self.visit),
+            now: *now,
+            reason: self.reason,
+            author: &actor.id,
+            notes,
+        };
         let row = act.mark(tx).await.map_err(|error| held(error, &what))?;
-        match (count(&row, "marked"), row.get::<_, Vec<i64>>("locked").is_empty()) {
+        match (count(&row, "marked"), row.get::<_, Vec<String>>("locked").is_empty()) {
             (1, _) => Ok(row),
             (_, false) => Err(locked(what)),
             // The visit is locked and its state is known, so the time zone is the only remaining cause.

@@ -192,7 +192,7 @@ impl LinkArgs {
 
     async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Error> {
         let rows = lock(tx, self.id, true, moment).await?;
-        self.check(tx, rows[0].get("client_id"), moment.actor.id).await?;
+        self.check(tx, rows[0].get("client_id"), moment.actor.id.number()).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
         LINK.execute(tx, &[&ids, &self.patient, &moment.actor.id, &moment.now, &self.id]).await?;
         let context = StoreContext { now: moment.now, run: None, log: None, only_patients: None };

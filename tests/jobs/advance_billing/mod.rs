@@ -9,6 +9,7 @@ mod runs;
 use serde_json::Value;
 
 use super::owed::{self, Owed, Subject};
+use crate::support::keys::Kind;
 use crate::support::Clinic;
 use crate::support::program::Outcome;
 
@@ -94,7 +95,7 @@ impl BillingFixture {
     }
 
     /// With so many submitted cases, as what every job owes sees it.
-    async fn owed(things: i64) -> Owed {
+    async fn owed(kind: Kind, things: i64) -> Owed {
         let mut fixture = Self::new().await;
         fixture.cases(10, things).await;
         fixture.clinic.program = fixture.clinic.program.env("ROUNDS_MAX_ITEMS", "100000");
@@ -130,6 +131,6 @@ owed::owed_by_the_job! {
 
 #[tokio::test]
 async fn what_is_held_for_longer_than_it_waits_is_reported_and_left() {
-    let outcome = BillingFixture::owed(3).await.what_the_application_holds_is_left_to_the_next_run().await;
+    let outcome = BillingFixture::owed(Kind::Bigint, 3).await.what_the_application_holds_is_left_to_the_next_run().await;
     assert!(outcome.stderr.contains("surgical_case 1: somebody else holds it; not done"), "{}", outcome.stderr);
 }

@@ -8,6 +8,7 @@ mod runs;
 use serde_json::json;
 
 use super::owed::{self, Owed, Subject};
+use crate::support::keys::Kind;
 use crate::support::Clinic;
 use crate::support::program::Outcome;
 
@@ -92,7 +93,7 @@ impl CaseFixture {
     }
 
     /// With so many late cases, as what every job owes sees it.
-    async fn owed(things: i64) -> Owed {
+    async fn owed(kind: Kind, things: i64) -> Owed {
         let fixture = Self::new().await;
         let insert = format!(
             "INSERT INTO px_cases (facility_id, assigned_department_id, due_at)

@@ -6,6 +6,7 @@ mod properties;
 use serde_json::{Value, json};
 
 use super::owed::{self, Owed, Subject};
+use crate::support::keys::Kind;
 use crate::support::program::{self, Outcome};
 use crate::support::tickets::{TICKET, Ticket};
 use crate::support::{Clinic, gate};
@@ -231,7 +232,7 @@ struct RuleFixture;
 
 impl RuleFixture {
     /// With so many of them, as what every job owes sees it.
-    async fn owed(things: i64) -> Owed {
+    async fn owed(kind: Kind, things: i64) -> Owed {
         let clinic = Clinic::new().await;
         let action = follow(&clinic).await;
         clinic.rule(("priority_level", json!({"priorities": ["MEDIUM"]})), action).await;
@@ -263,7 +264,7 @@ owed::owed_by_the_job!(RuleFixture);
 
 /// A clinic with so many tickets that one rule fires for, and a gate before what it writes of each.
 async fn many(tickets: i64) -> Clinic {
-    let clinic = RuleFixture::owed(tickets).await.clinic;
+    let clinic = RuleFixture::owed(Kind::Bigint, tickets).await.clinic;
     gate::build_for(&clinic, "ticket_history", "ticket_id").await;
     clinic
 }

@@ -5,6 +5,7 @@ mod properties;
 use serde_json::json;
 
 use super::owed::{self, Owed, Subject};
+use crate::support::keys::Kind;
 use crate::support::Clinic;
 use crate::support::clinic::Visit;
 
@@ -30,8 +31,8 @@ struct VisitFixture;
 
 impl VisitFixture {
     /// With so many that are due.
-    async fn owed(things: i64) -> Owed {
-        let clinic = Clinic::new().await;
+    async fn owed(kind: Kind, things: i64) -> Owed {
+        let clinic = Clinic::of(kind).await;
         let (facility, doctor) = clinic.new_york(15).await;
         clinic.many(facility, doctor, things).await;
         Owed { subject: &SUBJECT, clinic, things, beside: None }

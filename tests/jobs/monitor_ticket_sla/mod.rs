@@ -7,6 +7,7 @@ mod runs;
 use serde_json::{Value, json};
 
 use super::owed::{self, Owed, Subject};
+use crate::support::keys::Kind;
 use crate::support::Clinic;
 use crate::support::program::Outcome;
 
@@ -82,7 +83,7 @@ impl TicketFixture {
     }
 
     /// With so many breached tickets of two people each, as what every job owes sees it.
-    async fn owed(things: i64) -> Owed {
+    async fn owed(kind: Kind, things: i64) -> Owed {
         let fixture = Self::new().await;
         let insert = format!(
             "INSERT INTO tickets (number, title, created_by, assignee_id, created_at, sla_due_at)

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::owed::{self, Owed, Subject};
+use crate::support::keys::Kind;
 use crate::support::{Clinic, gate, program};
 
 const NOW: &str = "2027-03-02T12:00:00Z";
@@ -54,7 +55,7 @@ struct NoticeFixture;
 
 impl NoticeFixture {
     /// With so many of them, as what every job owes sees it.
-    async fn owed(things: i64) -> Owed {
+    async fn owed(kind: Kind, things: i64) -> Owed {
         let clinic = Clinic::new().await;
         clinic
             .sql(&format!(

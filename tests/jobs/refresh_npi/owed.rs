@@ -2,6 +2,7 @@
 //! the batch.
 
 use crate::jobs::owed::{self, Owed, Subject};
+use crate::support::keys::Kind;
 use crate::support::nppes::{Registry, crowd, npi, week};
 
 /// A registry, and the site that has files for it.
@@ -9,7 +10,7 @@ struct RegistryFixture;
 
 impl RegistryFixture {
     /// With so many new providers at the site.
-    async fn owed(things: i64) -> Owed {
+    async fn owed(kind: Kind, things: i64) -> Owed {
         let registry = Registry::with(&week(0).of(&crowd(500, 5))).await;
         let firsts = (1..=things).step_by(10);
         let files = (1..).zip(firsts).map(|(number, first)| week(number).of(&crowd(first, 10.min(things + 1 - first))));

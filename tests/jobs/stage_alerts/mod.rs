@@ -5,6 +5,7 @@ mod properties;
 use serde_json::json;
 
 use super::owed::{self, Owed, Subject};
+use crate::support::keys::Kind;
 use crate::support::clinic::Visit;
 use crate::support::{Clinic, program};
 
@@ -55,7 +56,7 @@ impl FloorFixture {
     }
 
     /// With so many visits without vitals, as what every job owes sees it.
-    async fn owed(things: i64) -> Owed {
+    async fn owed(kind: Kind, things: i64) -> Owed {
         let fixture = Self::new().await;
         for _ in 1..things {
             fixture.checked_in(None).await;

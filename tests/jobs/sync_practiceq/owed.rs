@@ -2,6 +2,7 @@
 
 use super::words::{LATER, PAT};
 use crate::jobs::owed::{self, Owed, Subject};
+use crate::support::keys::Kind;
 use crate::support::practiceq::{NOW, Sync, appointment};
 
 /// An account with visits of a patient.
@@ -9,7 +10,7 @@ struct AccountFixture;
 
 impl AccountFixture {
     /// With so many of them, known by their numbers.
-    async fn owed(things: i64) -> Owed {
+    async fn owed(kind: Kind, things: i64) -> Owed {
         let sync = Sync::new().await;
         sync.patient_of(&PAT).await;
         for number in 1..=things {

@@ -29,6 +29,7 @@ CREATE TABLE cron_job_runs (
     host            text NOT NULL,
     version         text NOT NULL,
     metadata        jsonb NOT NULL DEFAULT '{}',  -- the arguments without secrets, and the report
+    taken_over_by   uuid,                         -- the run that took this one over
     CHECK ((status = 'RUNNING') = (completed_at IS NULL)),
     CHECK (status <> 'FAILED' OR error_code IS NOT NULL)
 ) WITH (fillfactor = 70);                         -- room for heartbeats on the same page
@@ -36,6 +37,10 @@ CREATE TABLE cron_job_runs (
 -- The lock: a second live run of one lane is impossible.
 CREATE UNIQUE INDEX cron_job_runs_running ON cron_job_runs (job_name, lane) WHERE status = 'RUNNING';
 CREATE INDEX cron_job_runs_history ON cron_job_runs (job_name, lane, started_at DESC);
+-- The order in which the runs of a lane ended: failures in a row, the last success.
+CREATE INDEX cron_job_runs_ended ON cron_job_runs (job_name, lane, completed_at DESC)
+    WHERE status IN ('COMPLETED', 'FAILED');
+CREATE INDEX cron_job_runs_started ON cron_job_runs (started_at DESC);
 
 CREATE TABLE cron_job_run_errors (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,69 +1,42 @@
 -- Appointments that live in IntakeQ/PracticeQ: whose they are, what was read of them, and what the reading cost.
 
--- Who looks after patients from outside the clinic.
-CREATE TABLE organizations (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name        text NOT NULL CHECK (name <> ''),
-    facility_id bigint NOT NULL REFERENCES facilities    -- whose clock its patients' imported visits have
+-- What the sync knows of a visit that it stores in the clinic's appointments.
+CREATE TABLE practiceq_visits (
+    external_id     text PRIMARY KEY CHECK (external_id <> ''),
+    appointment_id  text NOT NULL UNIQUE,
+    patient_id      text NOT NULL,
+    starts_at       timestamptz NOT NULL,
+    ends_at         timestamptz,
+    meeting_url     text CHECK (meeting_url ~ '^https?://'),  -- the guest's link, never the host's
+    service_name    text,
+    location_name   text,
+    practitioner    text,         -- as the account calls whoever sees the patient: an id, else an e-mail
+    client_id       text,
+    status          text NOT NULL,  -- what the sync wrote last: where the visit's differs, somebody here knew better
+    modified_at     timestamptz,  -- LastModified, as far as the account tells it
+    read_at         timestamptz NOT NULL,  -- when what is written here was asked for
+    content_hash    text NOT NULL,  -- of everything of it that the sync writes
+    last_seen_sweep bigint,       -- the sweep (sync_logs) that wrote it last, or saw it first after it was missed
+    missed_sweep    bigint,       -- the first of the complete sweeps in a row that should have seen it
+    deleted_at      timestamptz,  -- gone from the account, or from this patient's chart
+    CHECK (ends_at >= starts_at)
 );
+CREATE INDEX practiceq_visits_window ON practiceq_visits (starts_at) WHERE deleted_at IS NULL;
+CREATE INDEX practiceq_visits_patient ON practiceq_visits (patient_id, starts_at);
 
-CREATE TABLE organization_users (
-    organization_id bigint NOT NULL REFERENCES organizations,
-    user_id         bigint NOT NULL REFERENCES users,
-    role            text NOT NULL DEFAULT 'CASE_MANAGER' CHECK (role IN ('CASE_MANAGER')),
-    PRIMARY KEY (organization_id, user_id)
+-- Since when all that was to be read of a patient is read, for each organization that looks after the patient.
+CREATE TABLE practiceq_freshness (
+    patient_id      text NOT NULL,
+    organization_id text NOT NULL,
+    fresh_since     timestamptz NOT NULL,
+    PRIMARY KEY (patient_id, organization_id)
 );
-CREATE INDEX organization_users_user ON organization_users (user_id);
-
-CREATE TABLE patient_organization_affiliations (
-    id                     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    patient_id             bigint NOT NULL REFERENCES patients,
-    organization_id        bigint NOT NULL REFERENCES organizations,
-    status                 text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'inactive', 'pending')),
-    last_practiceq_sync_at timestamptz,                  -- since when all that was to be read of the patient is read
-    UNIQUE (patient_id, organization_id)
-);
-CREATE INDEX patient_organization_affiliations_active ON patient_organization_affiliations (organization_id, patient_id)
-    WHERE status = 'active';
-
--- Which doctor a practitioner of the account is: by id, else by e-mail.
-CREATE TABLE provider_intakeq_settings (
-    id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    doctor_id          bigint NOT NULL REFERENCES doctors,
-    practitioner_id    text UNIQUE CHECK (practitioner_id <> ''),
-    practitioner_email text CHECK (practitioner_email <> ''),
-    CHECK (practitioner_id IS NOT NULL OR practitioner_email IS NOT NULL)
-);
-CREATE UNIQUE INDEX provider_intakeq_settings_email ON provider_intakeq_settings (lower(practitioner_email));
-
--- What the sync knows of a visit; all NULL where the visit is the clinic's own.
-ALTER TABLE appointments
-    ADD COLUMN starts_at           timestamptz,
-    ADD COLUMN ends_at             timestamptz,
-    ADD COLUMN meeting_url         text CHECK (meeting_url ~ '^https?://'),  -- the guest's link, never the host's
-    ADD COLUMN service_name        text,
-    ADD COLUMN location_name       text,
-    ADD COLUMN practitioner        text,         -- as the account calls whoever sees the patient: an id, else an e-mail
-    ADD COLUMN practiceq_client_id text,
-    ADD COLUMN synced_status       text,         -- what the sync wrote last: where status differs, somebody here knew better
-    ADD COLUMN source_modified_at  timestamptz,  -- LastModified, as far as the account tells it
-    ADD COLUMN source_read_at      timestamptz,  -- when what is written here was asked for
-    ADD COLUMN content_hash        text,         -- of everything of it that the sync writes
-    ADD COLUMN last_seen_sweep     bigint,       -- the sweep (sync_logs) that wrote it last, or saw it first after it was missed
-    ADD COLUMN missed_sweep        bigint,       -- the first of the complete sweeps in a row that should have seen it
-    ADD COLUMN deleted_at          timestamptz,  -- gone from the account, or from this patient's chart
-    ADD CONSTRAINT appointments_synced CHECK (source = 'PRACTICEQ' OR (starts_at IS NULL AND content_hash IS NULL
-                                                                       AND deleted_at IS NULL)),
-    ADD CONSTRAINT appointments_ends CHECK (ends_at >= starts_at);
-CREATE INDEX appointments_synced_window ON appointments (starts_at) WHERE source = 'PRACTICEQ' AND deleted_at IS NULL;
-CREATE INDEX appointments_synced_patient ON appointments (patient_id, starts_at) WHERE source = 'PRACTICEQ';
-CREATE INDEX patients_email ON patients (lower(btrim(email))) WHERE email IS NOT NULL;
 
 -- Whose a client of the account is: found once by e-mail with date of birth or name, or said by a person.
 CREATE TABLE practiceq_clients (
     client_id  text PRIMARY KEY CHECK (client_id <> ''),
-    patient_id bigint REFERENCES patients,               -- NULL: nobody of ours, a person said so
-    linked_by  bigint REFERENCES users,                  -- NULL: the job found it
+    patient_id text,               -- NULL: nobody of ours, a person said so
+    linked_by  text,                  -- NULL: the job found it
     created_at timestamptz NOT NULL,
     run_id     uuid,
     CHECK (patient_id IS NOT NULL OR linked_by IS NOT NULL)
@@ -77,11 +50,11 @@ CREATE TABLE practiceq_unmatched (
     client_id   text,
     reason      text NOT NULL CHECK (reason IN ('NOBODY', 'SEVERAL', 'GROUP')),
     status      text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'linked', 'ignored')),
-    patient_id  bigint REFERENCES patients,              -- whose it is, where it is linked
+    patient_id  text,              -- whose it is, where it is linked
     starts_at   timestamptz NOT NULL,
     content     jsonb NOT NULL,                          -- as it was read: names a person
     first_seen  timestamptz NOT NULL,
-    decided_by  bigint REFERENCES users,
+    decided_by  text,
     decided_at  timestamptz,
     run_id      uuid,
     CHECK ((status = 'linked') = (patient_id IS NOT NULL)),
@@ -90,9 +63,6 @@ CREATE TABLE practiceq_unmatched (
 );
 CREATE INDEX practiceq_unmatched_open ON practiceq_unmatched (starts_at) WHERE status = 'open';
 CREATE INDEX practiceq_unmatched_client ON practiceq_unmatched (client_id);
-
--- Who is shown what may be nobody of ours.
-ALTER TABLE phi_access_log ALTER COLUMN patient_id DROP NOT NULL;
 
 -- The account's budget: its row is locked before a request is counted, written and sent.
 CREATE TABLE api_budgets (
@@ -115,9 +85,11 @@ CREATE TABLE sync_logs (
     id                     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sync_type              text NOT NULL CHECK (sync_type IN ('automated_daily', 'automated_incremental', 'manual_org_bulk',
                                                               'manual_patient')),
-    organization_id        bigint REFERENCES organizations,
-    patient_id             bigint REFERENCES patients,
-    triggered_by_user_id   bigint REFERENCES users,
+    organization_id        text,
+    patient_id             text,
+    triggered_by_user_id   text,
+    organization_name      text,                         -- as it was then
+    triggered_by_name      text,                         -- of the user, as it was then
     started_at             timestamptz NOT NULL,
     completed_at           timestamptz,
     duration_ms            bigint CHECK (duration_ms >= 0),
@@ -168,13 +140,11 @@ CREATE TABLE practiceq_cursors (
 );
 
 CREATE VIEW v_recent_sync_activity AS
-SELECT l.id, l.sync_type, l.organization_id, o.name AS organization_name, l.patient_id, l.triggered_by_user_id,
-       u.name AS triggered_by_name, l.started_at, l.completed_at, l.duration_ms, l.status, l.appointments_new,
+SELECT l.id, l.sync_type, l.organization_id, l.organization_name, l.patient_id, l.triggered_by_user_id,
+       l.triggered_by_name, l.started_at, l.completed_at, l.duration_ms, l.status, l.appointments_new,
        l.appointments_updated, l.appointments_unchanged, l.appointments_errors, l.patients_processed, l.patients_failed,
        l.error_message
 FROM sync_logs l
-LEFT JOIN organizations o ON o.id = l.organization_id
-LEFT JOIN users u ON u.id = l.triggered_by_user_id
 ORDER BY l.started_at DESC, l.id DESC
 LIMIT 100;
 

@@ -1,15 +1,16 @@
 -- A visit that is stuck between check-in and doctor. One alert per visit and type, ever.
 CREATE TABLE stage_alerts (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    appointment_id  bigint NOT NULL REFERENCES appointments,
+    appointment_id  text NOT NULL,
     alert_type      text NOT NULL CHECK (alert_type IN ('NO_VITALS', 'NO_DOCTOR', 'WAITING_TOO_LONG')),
     status          text NOT NULL DEFAULT 'ACTIVE' CHECK (status IN ('ACTIVE', 'ACKNOWLEDGED', 'RESOLVED')),
     message         text NOT NULL,                -- as staff read it: names the patient
     triggered_at    timestamptz NOT NULL,
-    acknowledged_by bigint REFERENCES users,
+    acknowledged_by text,
     acknowledged_at timestamptz,
-    resolved_by     bigint REFERENCES users,      -- NULL on a resolved one: the job saw that its cause was gone
+    resolved_by     text,      -- NULL on a resolved one: the job saw that its cause was gone
     resolved_at     timestamptz,
+    resolution_notes text,                        -- free text of whoever resolved it
     run_id          uuid,                         -- of the run that raised it
     resolved_run_id uuid,                         -- of the run that saw that its cause was gone
     UNIQUE (appointment_id, alert_type),

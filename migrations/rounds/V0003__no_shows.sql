@@ -1,7 +1,7 @@
 -- Why, when and by whom a visit became a no-show. A visit that is booked again and missed again has two rows.
 CREATE TABLE no_show_logs (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    appointment_id    bigint NOT NULL REFERENCES appointments,
+    appointment_id    text NOT NULL,
     reason            text NOT NULL CHECK (reason IN ('AUTO_TIMEOUT', 'MANUAL_STAFF', 'MANUAL_DOCTOR',
                                                       'PATIENT_CALLED')),
     slot_time         timestamptz NOT NULL,       -- the instant at which the visit was to start
@@ -10,11 +10,12 @@ CREATE TABLE no_show_logs (
     slot_released     boolean NOT NULL,
     slot_released_at  timestamptz,
     notification_sent boolean NOT NULL DEFAULT false,
-    created_by        bigint REFERENCES users,
+    created_by        text,
     notes             text,
     run_id            uuid,
     CHECK (slot_released = (slot_released_at IS NOT NULL)),
-    CHECK ((reason = 'AUTO_TIMEOUT') = (created_by IS NULL)),
+    -- A run that a person started has an author, too; what a person marked always has one.
+    CONSTRAINT no_show_logs_author CHECK (reason = 'AUTO_TIMEOUT' OR created_by IS NOT NULL),
     CHECK (reason <> 'AUTO_TIMEOUT' OR timeout_minutes IS NOT NULL)
 );
 CREATE INDEX no_show_logs_appointment ON no_show_logs (appointment_id);

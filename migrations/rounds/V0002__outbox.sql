@@ -2,7 +2,7 @@
 CREATE TABLE notifications (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     recipient_kind text NOT NULL CHECK (recipient_kind IN ('USER', 'PATIENT', 'DEPARTMENT', 'ADDRESS')),
-    recipient_id   bigint,
+    recipient_id   text,
     address        text,
     channel        text NOT NULL CHECK (channel IN ('IN_APP', 'SMS', 'EMAIL', 'WEBHOOK')),
     type           text NOT NULL,
@@ -25,3 +25,8 @@ CREATE TABLE notifications (
 );
 CREATE INDEX notifications_pending ON notifications (created_at) WHERE status = 'PENDING';
 CREATE INDEX notifications_inbox ON notifications (recipient_kind, recipient_id, created_at) WHERE channel = 'IN_APP';
+-- What was told of failures in a row. Partial: the outbox is large, and these are few.
+CREATE INDEX notifications_of_failures ON notifications (entity_id, recipient_id)
+    WHERE type IN ('JOB_FAILING', 'JOB_RECOVERED');
+-- Notices come in the order of time: for pruning, pages and not rows need be told apart, which costs a job nothing.
+CREATE INDEX notifications_created ON notifications USING brin (created_at);

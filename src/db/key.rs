@@ -1,0 +1,168 @@
+//! A key of the clinic's tables, which is opaque text: bigint, uuid or text beneath.
+//!
+//! Rule: the server alone knows the type of a key. A key is read as `id::text`, and given as a parameter of unknown
+//! type in text format, so that the server infers the type from the column with which the SQL compares it. The first
+//! comparison that the parser meets decides.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use serde::{Serialize, Serializer};
+use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
+
+use crate::error::Error;
+
+/// The longest key in bytes that a person may give.
+const LENGTH_MAX: usize = 200;
+
+/// The SQLSTATEs of a text that is no value of the key's type, such as `x` of a bigint, or that exceeds it.
+const NOT_A_KEY: [&str; 2] = ["22P02", "22003"];
+
+type Encoded = Result<IsNull, Box<dyn StdError + Sync + Send>>;
+
+/// A key in the server's own text form, or as a person gave it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(Arc<str>);
+
+impl Key {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    // Until everything has keys.
+    pub fn number(&self) -> i64 {
+        self.0.parse().unwrap_or(-1)
+    }
+
+    pub fn of(number: i64) -> Self {
+        Self::from(number.to_string())
+    }
+}
+
+impl From<String> for Key {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    /// A key that a person gives. Only the server can tell whether a row has it.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        match text {
+            "" => Err("an id must not be empty".to_owned()),
+            _ if text.len() > LENGTH_MAX => Err(format!("an id has at most {LENGTH_MAX} bytes")),
+            _ if text.contains(char::is_control) => Err("an id has no control characters".to_owned()),
+            _ => Ok(Self(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// The text form, for a parameter of any type: of unknown type where it is compared with a key, of type text where it
+/// is stored in a table of ours.
+impl ToSql for Key {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Encoded {
+        out.extend_from_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Encoded {
+        self.to_sql(ty, out)
+    }
+}
+
+impl<'a> FromSql<'a> for Key {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self(<&str>::from_sql(ty, raw)?.into()))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <&str as FromSql>::accepts(ty)
+    }
+}
+
+/// Keys as one parameter: an array in text form, for `= ANY ($1)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys<'a>(pub &'a [Key]);
+
+impl ToSql for Keys<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Encoded {
+        out.extend_from_slice(b"{");
+        for (index, key) in self.0.iter().enumerate() {
+            out.extend_from_slice(if index > 0 { b",\"" } else { b"\"" });
+            for byte in key.0.bytes() {
+                if matches!(byte, b'"' | b'\\') {
+                    out.extend_from_slice(b"\\");
+                }
+                out.extend_from_slice(&[byte]);
+            }
+            out.extend_from_slice(b"\"");
+        }
+        out.extend_from_slice(b"}");
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Encoded {
+        self.to_sql(ty, out)
+    }
+}
+
+/// The row with a key that a person gave; None also where the text cannot be a key of the column's type.
+pub fn no_such_key<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Err(error) if NOT_A_KEY.contains(&error.code.as_ref()) => Ok(None),
+        found => found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_quotes_what_would_end_an_element() {
+        let keys: Vec<Key> = [r#"a"b"#, r"c\d", "{e,f}", "NULL"].map(|text| Key::from(text.to_owned())).into();
+        let mut out = BytesMut::new();
+        Keys(&keys).to_sql(&Type::UNKNOWN, &mut out).unwrap();
+        assert_eq!(&out[..], br#"{"a\"b","c\\d","{e,f}","NULL"}"#);
+    }
+
+    #[test]
+    fn a_person_gives_any_short_text_as_a_key() {
+        assert_eq!(" 7 ".parse::<Key>().unwrap().as_str(), "7");
+        assert!(["", "  ", "a\0b", "a\nb", &"x".repeat(201)].iter().all(|text| text.parse::<Key>().is_err()));
+    }
+}

@@ -1,0 +1,58 @@
+//! The schema in which the tables are.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The longest name in bytes; the server would cut a longer one.
+const LENGTH_MAX: usize = 63;
+
+/// The name of a schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaName(Arc<str>);
+
+impl SchemaName {
+    /// The name in quotation marks, so that it is no keyword and keeps its capitals.
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0.replace('"', "\"\""))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SchemaName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("a schema has a name".to_owned()),
+            _ if text.len() > LENGTH_MAX => Err(format!("a schema's name has at most {LENGTH_MAX} bytes")),
+            _ if text.contains(char::is_control) => Err("a schema's name has no control characters".to_owned()),
+            _ if text.starts_with("pg_") || text == "information_schema" => {
+                Err("this schema is the server's own".to_owned())
+            }
+            _ => Ok(Self(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for SchemaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_and_never_the_servers_own() {
+        let name = |text: &str| text.parse::<SchemaName>();
+        assert_eq!(name("Clinic \"A\"").unwrap().quoted(), "\"Clinic \"\"A\"\"\"");
+        let long = "x".repeat(64);
+        assert!(["", "pg_catalog", "pg_temp", "information_schema", "a\0", &long].iter().all(|text| name(text).is_err()));
+    }
+}

@@ -1,0 +1,11 @@
+-- Returns the due visits, and those whose start cannot be read, which cannot be judged.
+-- $1 to $5 are the parameters of visit.part.sql and awaited.part.sql · $6 limit bigint
+WITH found AS MATERIALIZED (
+    SELECT a.id, visit.starts_at IS NULL AS is_unreadable
+    FROM appointments a
+    {awaited}
+    AND tz.zone IS NOT NULL
+    AND (visit.starts_at IS NULL OR (true
+    {due}))
+)
+SELECT f.id::text AS id, f.is_unreadable FROM found f ORDER BY f.id LIMIT $6
