@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::support::keys::Kind;
 use crate::support::{Clinic, connect, database, server};
 
 /// All files below a directory whose names end so.
@@ -20,14 +21,14 @@ fn files(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 }
 
 /// A statement as the program sends it.
-struct Statement {
-    name: String,
-    types: Vec<String>,
-    text: String,
+pub struct Statement {
+    pub name: String,
+    pub types: Vec<String>,
+    pub text: String,
 }
 
 /// Every statement of the program; a template is there once for each of its choices.
-async fn statements(clinic: &Clinic) -> Vec<Statement> {
+pub async fn statements(clinic: &Clinic) -> Vec<Statement> {
     let outcome = clinic.run(&["statements"]).await.expect(0);
     let list: Vec<Value> = serde_json::from_str(&outcome.stdout).expect("a list");
     let word = |value: &Value| value.as_str().expect("a text").to_owned();
@@ -47,21 +48,33 @@ async fn with_values(clinic: &Clinic, name: &str, values: &[&str]) -> String {
 
 #[tokio::test]
 async fn every_statement_is_valid_as_it_is_sent() {
-    let clinic = Clinic::new().await;
-    let statements = statements(&clinic).await;
-    // A run of refresh-npi makes these two for itself.
+    for kind in Kind::ALL {
+        let clinic = Clinic::of(kind).await;
+        let statements = statements(&clinic).await;
+        prepare_temporary_tables(&clinic, &statements).await;
+        // As the program sees the database.
+        clinic.sql("SET search_path = pg_catalog, rounds, pg_temp").await;
+        assert!(statements.len() > 150, "{}", statements.len());
+        let mut faults = vec![];
+        for Statement { name, types, text } in statements.iter().filter(|one| !one.text.contains("rounds_clinic_migrations")) {
+            let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+            let prepare = format!("PREPARE p {types} AS {text}");
+            match clinic.client.batch_execute(&prepare).await {
+                Ok(()) => clinic.sql("DEALLOCATE p").await,
+                Err(error) => faults.push(format!("{kind:?} {name}: {}", error.as_db_error().expect("an answer"))),
+            }
+        }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+}
+
+/// Makes the two tables that a run of refresh-npi makes for itself.
+pub async fn prepare_temporary_tables(clinic: &Clinic, statements: &[Statement]) {
     let staged = "CREATE TEMPORARY TABLE npi_stage AS
                   SELECT 1::bigint AS line, NULL::text AS reject, true AS bare, NULL::text AS folded, d.* FROM npi_data d";
     clinic.sql(staged).await;
     let classify = statements.iter().find(|statement| statement.name.ends_with("::CLASSIFY")).expect("a statement");
     clinic.sql(&format!("CREATE TEMPORARY TABLE npi_todo AS {}", classify.text)).await;
-    assert!(statements.len() > 150, "{}", statements.len());
-    for Statement { name, types, text } in &statements {
-        let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
-        let prepare = format!("PREPARE p {types} AS {text}");
-        clinic.client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        clinic.sql("DEALLOCATE p").await;
-    }
 }
 
 /// One file sends statements. So what is declared is all that is sent, and what is prepared here is what runs.
