@@ -244,7 +244,7 @@ impl StageAlerts {
     }
 }
 
-/// The open alerts whose cause has ended, at most `limit` and those of the same page.
+/// The open alerts whose cause has ended. The search ends with the page that reaches `limit`.
 async fn ended(tx: &Transaction<'_>, limit: i64) -> Result<Vec<OpenAlert>, Error> {
     let mut ended = vec![];
     let mut last = 0_i64;

@@ -5,9 +5,9 @@ mod properties;
 use serde_json::json;
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::Clinic;
 use crate::support::clinic::Visit;
+use crate::support::keys::Kind;
 
 const DAY: &str = "2026-03-02";
 const AT_0915: &str = "2026-03-02T09:15:00-05:00";

@@ -5,8 +5,8 @@ mod properties;
 use serde_json::json;
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::clinic::Visit;
+use crate::support::keys::Kind;
 use crate::support::{Clinic, program};
 
 const DAY: &str = "2026-03-02";
