@@ -119,9 +119,8 @@ pub async fn random_clinic(rng: &mut Rng, now: DateTime<Utc>, kind: Kind) -> Cli
                     $7::timestamptz, $8::timestamptz FROM doctors WHERE id = k($1)
              RETURNING n(id)"
         );
-        let row = clinic
-            .row(&insert, &[&doctor, &patient, &date, &time, &external, &checked_in, &vitals, &cancelled])
-            .await;
+        let row =
+            clinic.row(&insert, &[&doctor, &patient, &date, &time, &external, &checked_in, &vitals, &cancelled]).await;
         if rng.bool() {
             let insert =
                 "INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, appointment_id)

@@ -44,7 +44,8 @@ async fn no_shows_are_what_the_oracle_says() {
         assert_eq!(ids("SELECT n(appointment_id) FROM no_show_logs").await, due, "seed {seed}, {now}, {kind:?}");
         let log = "SELECT n(appointment_id) FROM no_show_logs WHERE slot_released";
         assert_eq!(ids(log).await, released, "seed {seed}, {now}, {kind:?}");
-        let taken = "SELECT n(a.id) FROM appointments a JOIN doctor_slots s ON s.appointment_id = a.id WHERE s.is_booked";
+        let taken =
+            "SELECT n(a.id) FROM appointments a JOIN doctor_slots s ON s.appointment_id = a.id WHERE s.is_booked";
         let expected = rows.iter().filter(|row| row.slot_end.is_some() && !released.contains(&row.id));
         assert_eq!(ids(taken).await, expected.map(|row| row.id).collect(), "seed {seed}, {now}, {kind:?}");
     }

@@ -197,7 +197,7 @@ async fn staff_read_the_right_words_and_the_right_staff_does() {
     clinic.sql(&format!("UPDATE users SET active = false WHERE id = {inactive}")).await;
     let elsewhere = clinic.facility("America/Denver", None).await;
     clinic.user(elsewhere, "NURSE").await;
-    clinic.sql("UPDATE facilities SET waiting_alert_minutes = 30").await;
+    clinic.sql("UPDATE facilities SET waiting_alert_minutes = 30; UPDATE patients SET mrn = 'M2'").await;
     fixture.run("09:40:00", &[]).await;
     fixture.vitals("09:41").await;
     fixture.run("09:45:00", &[]).await;
