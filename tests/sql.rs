@@ -168,6 +168,25 @@ async fn the_scans_touch_only_candidates() {
 }
 
 #[tokio::test]
+async fn the_visits_of_a_ledger_are_found_by_their_keys() {
+    let clinic = long_history().await;
+    let raise = "INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at)
+                 SELECT id, 'NO_VITALS', 'm', now() FROM appointments WHERE id <= 10000; ANALYZE stage_alerts";
+    clinic.sql(raise).await;
+    let keys = |last: i64| format!("'{{{}}}'", (1..=last).map(|id| id.to_string()).collect::<Vec<_>>().join(","));
+    for page in [10, 1000, 10_000] {
+        let keys = keys(page);
+        let ended = with_values(&clinic, "rounds::jobs::stage_alerts::ENDED", &[&keys, &keys]).await;
+        let read = rows_read(&clinic, "appointments", &ended).await;
+        assert!(read <= page as f64, "read {read} visits of {page} alerts");
+        let values = [&*keys, "NULL", "NULL", "NULL::date", "NULL::date"];
+        let visits = with_values(&clinic, "rounds::ops::visits::VISITS", &values).await;
+        let read = rows_read(&clinic, "appointments", &visits).await;
+        assert!(read <= page as f64, "read {read} visits of {page} rows");
+    }
+}
+
+#[tokio::test]
 async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
     let clinic = Clinic::new().await;
     let (facility, patient) = (clinic.facility("America/Denver", None).await, clinic.patient().await);
