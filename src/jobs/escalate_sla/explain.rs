@@ -110,7 +110,8 @@ fn state(case: &Row, now: DateTime<Utc>) -> String {
     let known = |column: &str, what: &str| case.get::<_, Option<String>>(column).unwrap_or_else(|| what.to_owned());
     let (id, facility, status) = (known("id", ""), known("facility_id", "(none)"), known("status", "of no status"));
     let level = case.get::<_, Option<i32>>("escalation_level");
-    let level = level.map_or("an escalation level that is none".to_owned(), |level| format!("escalation level {level}"));
+    let level =
+        level.map_or("an escalation level that is none".to_owned(), |level| format!("escalation level {level}"));
     let due = match case.get::<_, Option<DateTime<Utc>>>("due_at") {
         None if case.get("undated") => "has no due date".to_owned(),
         None => "has a due date that is none, such as infinity".to_owned(),
