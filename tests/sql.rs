@@ -163,7 +163,7 @@ async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
             "INSERT INTO surgical_cases (facility_id, patient_id, case_status)
              SELECT {facility}, {patient}, CASE WHEN n % 1000 = 0 THEN 15 ELSE 20 END FROM generate_series(1, 100000) n;
              INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
-             SELECT id, 10, 15, 'system', gen_random_uuid(), '2026-01-01' FROM surgical_cases;
+             SELECT id::text, 10, 15, 'system', gen_random_uuid(), '2026-01-01' FROM surgical_cases;
              ANALYZE"
         ))
         .await;

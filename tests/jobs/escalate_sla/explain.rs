@@ -7,7 +7,7 @@ use super::{Case, CaseFixture, LATE, NOW};
 
 /// What is said of a case, as text and as JSON; the text is one paragraph and the same as the JSON's.
 async fn explained(fixture: &CaseFixture, case: i64, more: &[&str]) -> Value {
-    let id = case.to_string();
+    let id = fixture.clinic.kind.text(case);
     let args = [&["escalate-sla", "--as-of", NOW, "--explain", &id], more].concat();
     let before = owed::state(&fixture.clinic).await;
     let json = fixture.clinic.run(&[&args[..], &["--output", "json"]].concat()).await.expect(0).report();
@@ -17,7 +17,7 @@ async fn explained(fixture: &CaseFixture, case: i64, more: &[&str]) -> Value {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&text), words(explanation));
     assert!(!text.trim().contains("\n\n"), "one paragraph: {text}");
-    assert_eq!(json["case_id"], case);
+    assert_eq!(json["case_id"], id);
     json
 }
 
@@ -77,7 +77,7 @@ async fn what_it_says_is_what_a_run_does() {
             }
         }
         let report = fixture.run(again).await.report();
-        let raised = "SELECT case_id FROM px_case_audits WHERE run_id = $1::text::uuid ORDER BY 1";
+        let raised = "SELECT n(case_id) FROM px_case_audits WHERE run_id = $1::text::uuid ORDER BY 1";
         let run = report["run_id"].as_str().expect("an id");
         let rows = fixture.clinic.client.query(raised, &[&run]).await.expect("can be asked");
         assert_eq!(rows.iter().map(|row| row.get::<_, i64>(0)).collect::<Vec<_>>(), due, "{again:?}");
@@ -144,5 +144,10 @@ async fn an_unknown_case_is_an_error() {
     let outcome = fixture.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", "4711"]).await.expect(2);
     assert_eq!((&outcome.report()["ok"], &outcome.report()["error_code"]), (&json!(false), &json!("UNKNOWN_CASE")));
     assert_eq!(fixture.clinic.count("SELECT count(*) FROM cron_job_runs").await, 0);
-    fixture.clinic.run(&["escalate-sla", "--explain", "x"]).await.expect(2);
+    // What is no key of the table names no case, and is what was given.
+    for id in ["x", "99999999999999999999", "1.5"] {
+        let outcome = fixture.clinic.run(&["escalate-sla", "--explain", id]).await.expect(2);
+        let said = [&outcome.report()["error_code"], &outcome.report()["error_message"]].map(ToString::to_string);
+        assert_eq!(said, ["\"UNKNOWN_CASE\"".to_owned(), format!("\"there is no case {id}\"")]);
+    }
 }

@@ -65,7 +65,7 @@ async fn a_person_who_edits_a_case_at_the_same_moment_wins() {
     assert_eq!(fixture.cases().await, expected);
     assert_eq!(fixture.told().await, [(1, fixture.department), (6, second)]);
     let audits = "SELECT jsonb_agg(jsonb_build_array(case_id, before->'status') ORDER BY id) AS a FROM px_case_audits";
-    assert_eq!(fixture.clinic.json(audits).await["a"], json!([[1, "OPEN"], [6, "IN_PROGRESS"]]));
+    assert_eq!(fixture.clinic.json(audits).await["a"], json!([["1", "OPEN"], ["6", "IN_PROGRESS"]]));
 }
 
 #[tokio::test]
