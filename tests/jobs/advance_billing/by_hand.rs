@@ -132,7 +132,8 @@ async fn a_file_that_is_missing_names_no_case_or_something_else_is_refused_unrea
         refused(file.path()).await;
         let report = fixture.clinic.run(&[PENDING, &["--cases-file", file.path()]].concat()).await.expect(2).report();
         let message = format!("--cases-file: line {line}: something that is no case id; nothing was changed");
-        assert_eq!((&report["error_code"], &report["error_message"]), (&json!("UNKNOWN_CASE"), &json!(message)));
+        assert_eq!(report["error_code"], "UNKNOWN_CASE", "{report}");
+        assert!(report["error_message"].as_str().is_some_and(|said| said.ends_with(&message)), "{report}");
     }
     assert_eq!((fixture.in_order().await, fixture.history().await), (vec![10; 3], json!([])));
     assert!(!owed::state(&fixture.clinic).await.to_string().contains("CANARY"), "it is not recorded either");

@@ -57,7 +57,7 @@ async fn an_id_that_is_no_key_refuses_the_request_and_is_what_was_given() {
             let outcome = fixture.clinic.run(&[PENDING, more, &["--case"], ids].concat()).await.expect(2);
             let report = outcome.report();
             let bad = ids.iter().find(|id| id.parse::<i64>().is_err()).expect("one");
-            let message = format!("--case: there is no case {bad}; nothing was changed");
+            let message = format!("looking at the cases: --case: there is no case {bad}; nothing was changed");
             assert_eq!((&report["error_code"], &report["error_message"]), (&json!("UNKNOWN_CASE"), &json!(message)));
         }
     }

@@ -108,8 +108,12 @@ async fn a_key_may_be_written_in_any_form_that_the_server_reads() {
         let department = format!("department {} is told", kind.text(theirs));
         let text = report["explanation"].as_str().expect("a text");
         assert!(text.contains(&told) && text.contains(&department), "{text}");
-        let outcome = fixture.run(&more).await;
+        let user = fixture.clinic.user(other, "SUPERVISOR").await;
+        let outcome = fixture.run(&[&more[..], &["--actor", &form(user)]].concat()).await;
         assert_eq!((outcome.count("escalated"), fixture.told().await), (1, vec![(case, theirs)]), "{kind:?}");
+        let actors = "SELECT (SELECT actor FROM px_case_audits), (SELECT actor FROM cron_job_runs) AS run";
+        let actors = fixture.clinic.json(actors).await;
+        assert_eq!((&actors["actor"], &actors["run"]), (&json!(kind.text(user)), &json!(kind.text(user))), "{kind:?}");
         let report = fixture.clinic.run(&explain).await.expect(0).report();
         assert!(report["explanation"].as_str().is_some_and(|text| !text.contains("another facility")), "{report}");
         assert_eq!(report["escalations"].as_array().map(Vec::len), Some(1), "{report}");
