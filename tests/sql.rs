@@ -181,7 +181,8 @@ async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
         let values = ["'2026-03-05 08:00Z'::timestamptz", &ids, "NULL::double precision", "20"];
         let named = with_values(&clinic, "rounds::jobs::advance_billing::by_hand::REQUESTED_CASES", &values).await;
         // A literal has no type of its own before it meets a key.
-        let named = named.replace("unnest(", &format!("unnest(COALESCE(NULL, ARRAY(SELECT id FROM surgical_cases WHERE false)) || "));
+        let named =
+            named.replace("unnest(", "unnest(COALESCE(NULL, ARRAY(SELECT id FROM surgical_cases WHERE false)) || ");
         let read = rows_read(&clinic, "surgical_cases", &named).await;
         assert!(read <= 3.0, "{kind:?}: read {read} rows for 3 cases");
         rows_read(&clinic, "surgical_case_status_history", &named).await;

@@ -103,15 +103,7 @@ async fn a_file_that_is_missing_names_no_case_or_something_else_is_refused_unrea
             assert!(!outcome.stderr.is_empty(), "it says why");
         }
     };
-    for content in [
-        &b""[..],
-        b"\n \r\n",
-        b"# 1\n",
-        b"\xef\xbb\xbf",
-        b",",
-        b"1\n\xffCANARY",
-        b"1\0CANARY",
-    ] {
+    for content in [&b""[..], b"\n \r\n", b"# 1\n", b"\xef\xbb\xbf", b",", b"1\n\xffCANARY", b"1\0CANARY"] {
         refused(File::new(content).path()).await;
     }
     refused("/nonexistent/cases").await;

@@ -63,7 +63,10 @@ async fn an_id_that_is_no_key_refuses_the_request_and_is_what_was_given() {
     }
     // Numbers are keys, and there are no such cases.
     let report = fixture.run(PENDING, &["--case=0", "--case=-1", "--case=3"]).await.report();
-    assert_eq!((named(&report, "exceptions"), named(&report, "updated")), (vec!["0".into(), "-1".into()], vec!["3".into()]));
+    assert_eq!(
+        (named(&report, "exceptions"), named(&report, "updated")),
+        (vec!["0".into(), "-1".into()], vec!["3".into()])
+    );
     assert_eq!(fixture.in_order().await, [10, 10, 15]);
 }
 
@@ -160,7 +163,9 @@ async fn a_status_of_any_type_is_judged_or_an_exception() {
 
 #[tokio::test]
 async fn a_transition_that_cannot_be_read_is_refused_and_moves_nothing() {
-    for broken in ["min_dwell = NULL", "to_status = NULL", "from_status = NULL", "to_status = 10", "min_dwell = '-1 day'"] {
+    for broken in
+        ["min_dwell = NULL", "to_status = NULL", "from_status = NULL", "to_status = 10", "min_dwell = '-1 day'"]
+    {
         let fixture = BillingFixture::new().await;
         fixture.cases(15, 2).await;
         fixture

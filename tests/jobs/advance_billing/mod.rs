@@ -10,8 +10,8 @@ mod runs;
 use serde_json::Value;
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::Clinic;
+use crate::support::keys::Kind;
 use crate::support::program::Outcome;
 
 const NOW: &str = "2026-03-02T08:00:00Z";
@@ -136,6 +136,10 @@ owed::owed_by_the_job! {
 
 #[tokio::test]
 async fn what_is_held_for_longer_than_it_waits_is_reported_and_left() {
-    let outcome = BillingFixture::owed(Kind::Bigint, 3).await.what_the_application_holds_is_left_to_the_next_run().await;
-    assert!(outcome.stderr.contains("surgical_case 1: somebody else holds it; not done"), "{}", outcome.stderr);
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let owed = BillingFixture::owed(kind, 3).await;
+        let outcome = owed.what_the_application_holds_is_left_to_the_next_run().await;
+        let said = format!("surgical_case {}: somebody else holds it; not done", kind.text(1));
+        assert!(outcome.stderr.contains(&said), "{}", outcome.stderr);
+    }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::owed;
 use super::{Case, CaseFixture, LATE, NOW};
+use crate::support::keys::Kind;
 
 /// What is said of a case, as text and as JSON; the text is one paragraph and the same as the JSON's.
 async fn explained(fixture: &CaseFixture, case: i64, more: &[&str]) -> Value {
@@ -125,17 +126,19 @@ async fn what_the_application_wrote_about_a_case_is_no_obstacle() {
 
 #[tokio::test]
 async fn dates_beyond_all_measure_are_explained_too() {
-    let fixture = CaseFixture::new().await;
-    let mut wrong = vec![];
-    for date in ["-infinity", "infinity", "4713-01-01 BC", "294276-12-31", "0001-01-01"] {
-        let (due, late) = (Some(date), fixture.late());
-        for case in [Case { due, ..late }, Case { status: "ESCALATED", level: 1, escalated: due, ..late }] {
-            let case = fixture.open(case).await.to_string();
-            let outcome = fixture.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", &case]).await;
-            wrong.extend((outcome.code != 0).then(|| format!("{date}: {outcome:?}")));
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let fixture = CaseFixture::of(kind).await;
+        let mut wrong = vec![];
+        for date in ["-infinity", "infinity", "4713-01-01 BC", "294276-12-31", "0001-01-01"] {
+            let (due, late) = (Some(date), fixture.late());
+            for case in [Case { due, ..late }, Case { status: "ESCALATED", level: 1, escalated: due, ..late }] {
+                let case = kind.text(fixture.open(case).await);
+                let outcome = fixture.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", &case]).await;
+                wrong.extend((outcome.code != 0).then(|| format!("{date}: {outcome:?}")));
+            }
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ mod runs;
 use serde_json::json;
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::Clinic;
+use crate::support::keys::Kind;
 use crate::support::program::Outcome;
 
 const NOW: &str = "2026-03-02T12:00:00Z";
@@ -129,16 +129,18 @@ const SUBJECT: Subject = Subject {
 
 #[tokio::test]
 async fn a_case_is_untouched_until_its_due_date_is_past() {
-    let fixture = CaseFixture::new().await;
-    fixture.open(Case { due: Some(NOW), ..fixture.late() }).await;
-    fixture.open(Case { due: None, ..fixture.late() }).await;
-    for early in ["2026-03-02T11:59:59.999999Z", NOW] {
-        assert_eq!(fixture.run_at(early, &[]).await.count("scanned"), 0, "{early}");
-        assert_eq!(fixture.cases().await, ["OPEN 0", "OPEN 0"], "{early}");
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let fixture = CaseFixture::of(kind).await;
+        fixture.open(Case { due: Some(NOW), ..fixture.late() }).await;
+        fixture.open(Case { due: None, ..fixture.late() }).await;
+        for early in ["2026-03-02T11:59:59.999999Z", NOW] {
+            assert_eq!(fixture.run_at(early, &[]).await.count("scanned"), 0, "{kind:?} {early}");
+            assert_eq!(fixture.cases().await, ["OPEN 0", "OPEN 0"], "{kind:?} {early}");
+        }
+        let outcome = fixture.run_at("2026-03-02T12:00:00.000001Z", &[]).await;
+        assert_eq!((outcome.count("scanned"), outcome.count("escalated")), (1, 1));
+        assert_eq!(fixture.cases().await, ["ESCALATED 1", "OPEN 0"]);
     }
-    let outcome = fixture.run_at("2026-03-02T12:00:00.000001Z", &[]).await;
-    assert_eq!((outcome.count("scanned"), outcome.count("escalated")), (1, 1));
-    assert_eq!(fixture.cases().await, ["ESCALATED 1", "OPEN 0"]);
 }
 
 #[tokio::test]
@@ -265,33 +267,39 @@ async fn the_department_is_told_in_the_right_words() {
 
 #[tokio::test]
 async fn escalated_cases_are_raised_again_only_when_that_is_asked_for() {
-    let fixture = CaseFixture::new().await;
-    // (level, due, escalated, active, raised?): 24 hours before now is noon of March 1.
-    let cases = [
-        (1, Some(LATE), "2026-03-01T12:00:00.000001Z", Some(true), false),
-        (1, Some(LATE), "2026-03-01T12:00:00Z", Some(true), true),
-        (2, Some(LATE), "2026-03-01T11:59:59.999999Z", None, true),
-        (2, Some("2026-03-02T11:59:59.999999Z"), "2026-02-01T12:00:00Z", Some(true), true),
-        (1, Some(NOW), "2026-02-01T12:00:00Z", Some(true), false),
-        (1, None, "2026-02-01T12:00:00Z", Some(true), false),
-        (1, Some(LATE), "2026-02-01T12:00:00Z", Some(false), false),
-        (3, Some(LATE), "2026-02-01T12:00:00Z", Some(true), false),
-    ];
-    let mut expected = vec![];
-    for (level, due, escalated, active, raised) in cases {
-        let escalated = Some(escalated);
-        fixture.open(Case { status: "ESCALATED", level, due, escalated, active, ..fixture.late() }).await;
-        expected.push(format!("ESCALATED {}", level + i32::from(raised)));
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let fixture = CaseFixture::of(kind).await;
+        // (level, due, escalated, active, raised?): 24 hours before now is noon of March 1.
+        let cases = [
+            (1, Some(LATE), "2026-03-01T12:00:00.000001Z", Some(true), false),
+            (1, Some(LATE), "2026-03-01T12:00:00Z", Some(true), true),
+            (2, Some(LATE), "2026-03-01T11:59:59.999999Z", None, true),
+            (2, Some("2026-03-02T11:59:59.999999Z"), "2026-02-01T12:00:00Z", Some(true), true),
+            (1, Some(NOW), "2026-02-01T12:00:00Z", Some(true), false),
+            (1, None, "2026-02-01T12:00:00Z", Some(true), false),
+            (1, Some(LATE), "2026-02-01T12:00:00Z", Some(false), false),
+            (3, Some(LATE), "2026-02-01T12:00:00Z", Some(true), false),
+        ];
+        let mut expected = vec![];
+        for (level, due, escalated, active, raised) in cases {
+            let escalated = Some(escalated);
+            fixture.open(Case { status: "ESCALATED", level, due, escalated, active, ..fixture.late() }).await;
+            expected.push(format!("ESCALATED {}", level + i32::from(raised)));
+        }
+        assert_eq!(fixture.run(&[]).await.count("scanned"), 0, "off by default");
+        let outcome = fixture.run(&["--re-escalate-after", "24h"]).await;
+        assert_eq!((outcome.count("scanned"), outcome.count("escalated"), outcome.count("skipped")), (3, 3, 0));
+        assert_eq!(fixture.cases().await, expected, "{kind:?}");
+        let raised = "SELECT count(*) FROM px_cases c JOIN px_case_audits a ON a.case_id = c.id::text
+                      WHERE c.escalated_at = '2026-03-02T12:00Z' AND a.before->>'status' = 'ESCALATED'
+                        AND (a.after->>'escalationLevel')::int = c.escalation_level";
+        assert_eq!(fixture.clinic.count(raised).await, 3);
+        assert_eq!(
+            fixture.run(&["--re-escalate-after", "24h"]).await.count("scanned"),
+            0,
+            "a second run changes nothing"
+        );
     }
-    assert_eq!(fixture.run(&[]).await.count("scanned"), 0, "off by default");
-    let outcome = fixture.run(&["--re-escalate-after", "24h"]).await;
-    assert_eq!((outcome.count("scanned"), outcome.count("escalated"), outcome.count("skipped")), (3, 3, 0));
-    assert_eq!(fixture.cases().await, expected);
-    let raised = "SELECT count(*) FROM px_cases c JOIN px_case_audits a ON a.case_id = c.id::text
-                  WHERE c.escalated_at = '2026-03-02T12:00Z' AND a.before->>'status' = 'ESCALATED'
-                    AND (a.after->>'escalationLevel')::int = c.escalation_level";
-    assert_eq!(fixture.clinic.count(raised).await, 3);
-    assert_eq!(fixture.run(&["--re-escalate-after", "24h"]).await.count("scanned"), 0, "a second run changes nothing");
 }
 
 #[tokio::test]
