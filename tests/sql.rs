@@ -188,22 +188,67 @@ async fn the_visits_of_a_ledger_are_found_by_their_keys() {
 
 #[tokio::test]
 async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
-    let clinic = Clinic::new().await;
-    let (facility, patient) = (clinic.facility("America/Denver", None).await, clinic.patient().await);
-    clinic
-        .sql(&format!(
-            "INSERT INTO surgical_cases (facility_id, patient_id, case_status)
-             SELECT {facility}, {patient}, CASE WHEN n % 1000 = 0 THEN 15 ELSE 20 END FROM generate_series(1, 100000) n;
-             INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
-             SELECT id, 10, 15, 'system', gen_random_uuid(), '2026-01-01' FROM surgical_cases;
-             ANALYZE"
-        ))
-        .await;
-    let values = ["'2026-03-05 08:00Z'::timestamptz", "15", "86400::double precision", "50"];
-    let scan = with_values(&clinic, "rounds::jobs::advance_billing::outlook::SCAN", &values).await;
-    let read = rows_read(&clinic, "surgical_cases", &scan).await;
-    assert!((50.0..=100.0).contains(&read), "read {read} rows for 100 cases that wait");
-    rows_read(&clinic, "surgical_case_status_history", &scan).await;
+    for kind in Kind::ALL {
+        let clinic = Clinic::of(kind).await;
+        let (facility, patient) = (clinic.facility("America/Denver", None).await, clinic.patient().await);
+        clinic
+            .sql(&format!(
+                "INSERT INTO surgical_cases (facility_id, patient_id, case_status)
+                 SELECT k({facility}), k({patient}), CASE WHEN n % 1000 = 0 THEN 15 ELSE 20 END
+                 FROM generate_series(1, 100000) n;
+                 INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
+                 SELECT id::text, 10, 15, 'system', gen_random_uuid(), '2026-01-01' FROM surgical_cases;
+                 ANALYZE"
+            ))
+            .await;
+        let values = ["'2026-03-05 08:00Z'::timestamptz", "15", "86400::double precision", "50"];
+        let scan = with_values(&clinic, "rounds::jobs::advance_billing::outlook::SCAN", &values).await;
+        let read = rows_read(&clinic, "surgical_cases", &scan).await;
+        assert!((50.0..=100.0).contains(&read), "{kind:?}: read {read} rows for 100 cases that wait");
+        rows_read(&clinic, "surgical_case_status_history", &scan).await;
+        // By hand: the cases that are named, and their history.
+        let ids = ["5000", "7000", "9001"].map(|id| format!("\"{}\"", kind.text(id.parse().expect("a number"))));
+        let ids = format!("'{{{}}}'", ids.join(","));
+        let values = ["'2026-03-05 08:00Z'::timestamptz", &ids, "NULL::double precision", "20"];
+        let named = with_values(&clinic, "rounds::jobs::advance_billing::by_hand::REQUESTED_CASES", &values).await;
+        // A literal has no type of its own before it meets a key.
+        let named =
+            named.replace("unnest(", "unnest(COALESCE(NULL, ARRAY(SELECT id FROM surgical_cases WHERE false)) || ");
+        let read = rows_read(&clinic, "surgical_cases", &named).await;
+        assert!(read <= 3.0, "{kind:?}: read {read} rows for 3 cases");
+        rows_read(&clinic, "surgical_case_status_history", &named).await;
+    }
+}
+
+#[tokio::test]
+async fn escalation_looks_at_what_is_overdue_whatever_its_dates_and_keys_are() {
+    for kind in Kind::ALL {
+        let clinic = Clinic::of(kind).await;
+        let facility = clinic.facility("America/Denver", None).await;
+        clinic
+            .sql(&format!(
+                "INSERT INTO px_cases (facility_id, status, due_at, escalation_level, escalated_at)
+                 SELECT k({facility}), 'ESCALATED', '2026-01-01', CASE WHEN n % 1000 = 0 THEN 1 ELSE 3 END, '2026-01-02'
+                 FROM generate_series(1, 30000) n;
+                 INSERT INTO px_cases (facility_id, status, due_at)
+                 SELECT k({facility}), 'RESOLVED', '2026-01-01' FROM generate_series(1, 30000);
+                 INSERT INTO px_cases (facility_id, due_at)
+                 SELECT k({facility}), timestamptz '2026-03-02Z' + n * interval '1 minute'
+                 FROM generate_series(-99, 30000) n;
+                 ANALYZE"
+            ))
+            .await;
+        let now = "'2026-03-02 00:00:01Z'::timestamptz";
+        for (after, due) in [("NULL::double precision", 100.0), ("3600::double precision", 130.0)] {
+            for statement in ["SCAN", "COUNT_AT_MAX"] {
+                let values = &[now, "NULL", after, "100001"][..if statement == "SCAN" { 4 } else { 3 }];
+                let name = format!("rounds::jobs::escalate_sla::{statement}");
+                let scan = with_values(&clinic, &name, values).await;
+                let read = rows_read(&clinic, "px_cases", &scan).await;
+                assert!(read <= 2.0 * due, "{kind:?}: {statement} read {read} rows where {due} cases are overdue");
+            }
+        }
+    }
 }
 
 #[tokio::test]

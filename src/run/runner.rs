@@ -23,7 +23,7 @@ use super::outcome::{Outcome, ReportedWork, RunRow};
 use super::report::{Report, Summary};
 use crate::clinic::actor::Actor;
 use crate::clinic::fit;
-use crate::db::{CLOCK, Db, schema};
+use crate::db::{CLOCK, Db, Key, schema};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 use crate::panic;
@@ -100,7 +100,7 @@ async fn claim_and_run<J: Job>(
     };
     let row = RunRow { db, args, id };
     let (retry, interrupted) = (args.retry(), stop.receiver.clone());
-    let (claimed, timeout) = tokio::select! {
+    let (claimed, timeout, actor) = tokio::select! {
         claimed = retry.run("starting the run", async || check_and_claim(job, db, claim, args).await) => claimed?,
         halt = async {
             tokio::select! {
@@ -117,11 +117,13 @@ async fn claim_and_run<J: Job>(
     };
     let Claimed::Held(database_now) = claimed else { return Ok(outcome_without_lane(&claimed, J::NAME, row)) };
     let now = args.common.as_of.unwrap_or(database_now);
+    let mut args_of_run = args.clone();
+    args_of_run.common.actor = actor;
     let run = Run {
         id,
         now,
         time_limit: timeout,
-        args: args.clone(),
+        args: args_of_run,
         db: db.clone(),
         limits: limits(args.lease),
         stop: stop.receiver,
@@ -167,14 +169,14 @@ fn outcome_without_lane(claimed: &Claimed, job: &str, row: RunRow<'_>) -> Outcom
     Outcome { status, exit, error: Some((code.to_owned(), message)), ..row.blank() }
 }
 
-/// Checks the schema and the actor, then claims the lane, and returns the run's time limit. A dry run only checks for a
-/// recent run and reads the clock.
+/// Checks the schema and the actor, then claims the lane, and returns the run's time limit and its actor in the server's
+/// own form. A dry run only checks for a recent run and reads the clock.
 async fn check_and_claim<J: Job>(
     job: &J,
     db: &Db,
     mut claim: Claim<'_>,
     args: &RunArgs,
-) -> Result<(Claimed, Duration), Error> {
+) -> Result<(Claimed, Duration, Option<Key>), Error> {
     let mut client = db.client().await?;
     let tx = limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
@@ -187,20 +189,22 @@ async fn check_and_claim<J: Job>(
         actor.require(job.roles(), J::NAME)?;
         claim.actor = Some(&actor.id);
     }
+    let id_of_actor = actor.as_ref().map(|actor| actor.id.clone());
     if args.common.timeout.is_none() {
         claim.timeout = job.time_limit(&tx).await?.unwrap_or(claim.timeout);
     }
     if args.common.dry_run {
         if let Some(done) = claim.recently_done(&tx).await? {
-            return Ok((Claimed::RecentlyDone(done), claim.timeout));
+            return Ok((Claimed::RecentlyDone(done), claim.timeout, id_of_actor));
         }
-        return Ok((Claimed::Held(CLOCK.one(&tx, &[]).await?.get(0)), claim.timeout));
+        let now = CLOCK.one(&tx, &[]).await?.get(0);
+        return Ok((Claimed::Held(now), claim.timeout, id_of_actor));
     }
     // Dropping the transaction rolls it back without a wait for the answer.
     drop(tx);
     drop(client);
     let claimed = claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))?;
-    Ok((claimed, claim.timeout))
+    Ok((claimed, claim.timeout, id_of_actor))
 }
 
 /// Runs the job until it ends, its deadline passes, or it has not stopped by itself within the grace after a halt.
