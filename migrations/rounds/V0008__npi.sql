@@ -132,12 +132,15 @@ CREATE INDEX search_facility_folded ON search_facility (folded COLLATE "C", npi)
 CREATE INDEX search_surgeon_state ON search_surgeon (state, folded COLLATE "C", npi);
 CREATE INDEX search_facility_state ON search_facility (state, folded COLLATE "C", npi);
 
--- Names with a typing error are found where pg_trgm is installed, or can be.
+-- Names with a typing error are found where pg_trgm is installed, in whatever schema, or can be.
 DO $$
+DECLARE
+    extension text;
 BEGIN
     CREATE EXTENSION IF NOT EXISTS pg_trgm;
-    CREATE INDEX search_surgeon_trigrams ON search_surgeon USING gin (folded gin_trgm_ops);
-    CREATE INDEX search_facility_trigrams ON search_facility USING gin (folded gin_trgm_ops);
+    SELECT extnamespace::regnamespace::text INTO STRICT extension FROM pg_extension WHERE extname = 'pg_trgm';
+    EXECUTE format('CREATE INDEX search_surgeon_trigrams ON search_surgeon USING gin (folded %s.gin_trgm_ops)', extension);
+    EXECUTE format('CREATE INDEX search_facility_trigrams ON search_facility USING gin (folded %s.gin_trgm_ops)', extension);
 EXCEPTION WHEN OTHERS THEN
     RAISE NOTICE 'pg_trgm is not there: npi search finds names by their beginning only';
 END $$;

@@ -4,6 +4,7 @@ mod alerts;
 mod health;
 mod no_show;
 mod npi;
+mod npi_trigrams;
 mod practiceq;
 mod runs;
 
