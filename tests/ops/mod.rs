@@ -2,6 +2,7 @@
 
 mod alerts;
 mod health;
+mod migrate;
 mod no_show;
 mod npi;
 mod npi_trigrams;
