@@ -8,5 +8,6 @@ mod docs;
 mod jobs;
 mod ops;
 mod run;
+mod schema;
 mod sql;
 mod support;

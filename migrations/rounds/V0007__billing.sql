@@ -20,7 +20,7 @@ CREATE INDEX surgical_case_status_history_created ON surgical_case_status_histor
 COMMENT ON TABLE surgical_case_status_history IS
     'Every recorded change of a surgical case''s status. When the case is gone, its rows are kept as evidence.';
 COMMENT ON COLUMN surgical_case_status_history.id IS 'The order of insertion.';
-COMMENT ON COLUMN surgical_case_status_history.case_id IS 'The key of the case.';
+COMMENT ON COLUMN surgical_case_status_history.case_id IS 'The key of the surgical case.';
 COMMENT ON COLUMN surgical_case_status_history.from_status IS 'The status before, of surgical_case_statuses.';
 COMMENT ON COLUMN surgical_case_status_history.to_status IS 'The status after.';
 COMMENT ON COLUMN surgical_case_status_history.actor IS 'The key of the user, or system.';

@@ -46,11 +46,8 @@ statements! {
 /// The key of the advisory lock, an arbitrary number: "rounds" in ASCII.
 const LOCK: i64 = 0x0000_726f_756e_6473;
 /// Each statement of a migration may take long on a large table, and nobody else holds its locks for long.
-const LIMITS: Limits = Limits {
-    statement: Duration::from_secs(3600),
-    lock: Duration::from_secs(60),
-    idle: Duration::from_secs(60),
-};
+const LIMITS: Limits =
+    Limits { statement: Duration::from_secs(3600), lock: Duration::from_secs(60), idle: Duration::from_secs(60) };
 
 /// Bring the database to this binary's schema
 #[derive(Args, Debug)]
@@ -283,7 +280,8 @@ mod tests {
 
     #[test]
     fn the_names_that_a_migration_gives_are_found_in_its_text() {
-        let sql = "-- CREATE TABLE no\nCREATE TABLE a (\n  x int\n);\nCREATE UNIQUE INDEX b ON a (x);\nCREATE VIEW c AS";
+        let sql =
+            "-- CREATE TABLE no\nCREATE TABLE a (\n  x int\n);\nCREATE UNIQUE INDEX b ON a (x);\nCREATE VIEW c AS";
         assert_eq!(created(sql).collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 }

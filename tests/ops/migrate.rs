@@ -31,7 +31,8 @@ fn applied(report: &Value) -> usize {
 
 /// Everything that is in the database beside the server's own, in any schema.
 async fn everything(clinic: &Clinic) -> Value {
-    let query = "SELECT (SELECT jsonb_agg(nspname ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_') AS schemas,
+    let query =
+        "SELECT (SELECT jsonb_agg(nspname ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_') AS schemas,
                         (SELECT jsonb_agg(c.oid::regclass::text ORDER BY c.oid) FROM pg_class c
                          JOIN pg_namespace n ON n.oid = c.relnamespace
                          WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema') AS relations,
