@@ -55,10 +55,12 @@ check:
 	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
-# Documents that are written from the program itself; a test fails where they are not up to date.
+# Documents that are written from the program itself, and from a database that it has migrated; a test fails where they
+# are not up to date.
 docs:
 	env -i PATH="$$PATH" HOME="$$HOME" cargo run --locked --quiet -- man --markdown > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
+	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema::
 
 # The manifests of k8s/, without a cluster.
 .PHONY: check-k8s

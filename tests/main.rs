@@ -9,5 +9,6 @@ mod jobs;
 mod needs;
 mod ops;
 mod run;
+mod schema;
 mod sql;
 mod support;

@@ -1,5 +1,5 @@
 //! Every statement that the program sends, prepared against the migrated schema; the plans of those that run every five
-//! minutes; the migrations, and what the schema refuses.
+//! minutes; and what the schema refuses.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::support::keys::Kind;
-use crate::support::{Clinic, connect, database, server};
+use crate::support::Clinic;
 
 /// All files below a directory whose names end so.
 fn files(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
@@ -249,46 +249,6 @@ async fn escalation_looks_at_what_is_overdue_whatever_its_dates_and_keys_are() {
             }
         }
     }
-}
-
-#[tokio::test]
-async fn migrations_come_once_in_order_and_can_be_asked_for() {
-    use crate::support::{Program, scratch};
-    let migrations = fs::read_dir("migrations").expect("the project's migrations").count();
-    let name = database(None).await;
-    let url = server().url(&name);
-    assert!(url.contains(scratch::USER));
-    let program = Program::new(&url);
-    let pending = program.run(&["migrate", "--check"]).await.expect(1).report();
-    assert_eq!(pending["pending"].as_array().map(Vec::len), Some(migrations), "{pending}");
-    let client = connect(&url).await;
-    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
-    assert_eq!(client.query_one(tables, &[]).await.expect("a count").get::<_, i64>(0), 0, "--check changes nothing");
-    // Five at once: one works, the others wait and find it done.
-    let runs: Vec<_> = (0..5).map(|_| program.start(&["migrate"])).collect();
-    let mut applied = 0;
-    for run in runs {
-        let report = crate::support::program::finish(run).await.expect(0).report();
-        applied += report["applied"].as_array().map_or(0, Vec::len);
-    }
-    assert_eq!(applied, migrations);
-    program.run(&["migrate", "--check"]).await.expect(0);
-    let text = program.run(&["migrate", "--output", "text"]).await.expect(0).stdout;
-    assert_eq!(text, format!("The schema is up to date (version {migrations}).\n"));
-    program.run(&["migrate", "--dry-run"]).await.expect(2);
-}
-
-#[tokio::test]
-async fn a_migration_that_fails_leaves_nothing_behind() {
-    use crate::support::Program;
-    let url = server().url(&database(None).await);
-    let client = connect(&url).await;
-    client.batch_execute("CREATE TABLE patients (id int)").await.expect("somebody else's table");
-    let outcome = Program::new(&url).run(&["migrate"]).await;
-    assert_eq!(outcome.code, 2, "{outcome:?}");
-    assert!(outcome.stderr.contains("exists already"), "{}", outcome.stderr);
-    let count = "SELECT count(*) FROM pg_tables WHERE tablename IN ('cron_job_runs', 'facilities')";
-    assert_eq!(client.query_one(count, &[]).await.expect("a count").get::<_, i64>(0), 0);
 }
 
 #[tokio::test]

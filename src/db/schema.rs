@@ -10,6 +10,10 @@ use super::{SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
+    // With the last of them the schema is that of version 0.1.0.
+    OURS() =
+        "SELECT to_regclass('rounds_schema') IS NOT NULL AND to_regclass('rounds_migrations') IS NOT NULL
+                AND to_regclass('sla_policies_in_force') IS NULL AS ours";
     VERSIONS() =
         "SELECT (SELECT max(version)::int FROM rounds_migrations), (SELECT min_binary_schema FROM rounds_schema)";
     RELATION_EXISTS(TEXT, TEXT) =
@@ -77,24 +81,24 @@ pub async fn check_not_of_0_1(tx: &Transaction<'_>) -> Result<(), Error> {
         "SCHEMA_OF_0_1",
         format!(
             "schema {schema} has the tables of rounds 0.1.0, which this version does not read: start anew in an empty \
-             database, or rename that schema first (docs/adopting.md, \"Coming from 0.1.0\")"
+             database, or set those tables aside first (docs/adopting.md, \"Coming from 0.1.0\")"
         ),
     ))
 }
 
 /// Refuses a database that this binary must not work on.
 pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
-    let row = match VERSIONS.one(tx, &[]).await {
-        Err(error) if error.kind == ErrorKind::MissingTable => {
-            return Err(refuse(
-                "NOT_OUR_DATABASE",
-                "this is not a rounds database: check DATABASE_URL and ROUNDS_SCHEMA, or run `rounds migrate` once if \
-                 it is to become one"
-                    .into(),
-            ));
-        }
-        row => row.map_err(|error| error.context("cannot read the schema's version"))?,
-    };
+    let unreadable = |error: Error| error.context("cannot read the schema's version");
+    if !OURS.one(tx, &[]).await.map_err(unreadable)?.get::<_, bool>("ours") {
+        check_not_of_0_1(tx).await?;
+        return Err(refuse(
+            "NOT_OUR_DATABASE",
+            "this is not a rounds database: check DATABASE_URL and ROUNDS_SCHEMA, or run `rounds migrate` once if it \
+             is to become one"
+                .into(),
+        ));
+    }
+    let row = VERSIONS.one(tx, &[]).await.map_err(unreadable)?;
     let (ours, theirs) = (newest(), row.get::<_, Option<i32>>(0).unwrap_or(0));
     let oldest_served = row.get::<_, Option<i32>>(1).unwrap_or(0);
     if theirs < ours {

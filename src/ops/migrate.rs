@@ -29,22 +29,25 @@ statements! {
     RECORD[set: Set = vec![Set::Ours, Set::Clinic]](INT4, TEXT, TEXT, TEXT) =
         format!("INSERT INTO {} (version, name, applied_on, checksum) VALUES ($1, $2, $3, $4)", set.history());
     IN_THE_WAY(TEXT, TEXT_ARRAY) =
-        "SELECT c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
-                CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'i' THEN 'index'
-                               WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname = $1 AND c.relname = ANY ($2) ORDER BY c.relkind <> 'r', c.relname";
+        // A table makes a type of its name, so another type is in its way, too.
+        "SELECT x.name::text, pg_get_userbyid(x.owner)::text AS owner, x.kind
+         FROM (SELECT c.relnamespace AS namespace, c.relname AS name, c.relowner AS owner,
+                      CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'i' THEN 'index'
+                                     WHEN 'I' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table'
+                                     WHEN 'c' THEN 'composite type' ELSE 'table' END AS kind
+               FROM pg_class c
+               UNION ALL
+               SELECT t.typnamespace, t.typname, t.typowner, 'type' FROM pg_type t WHERE t.typrelid = 0) x
+         JOIN pg_namespace n ON n.oid = x.namespace
+         WHERE n.nspname = $1 AND x.name = ANY ($2) ORDER BY x.kind <> 'table', x.name";
     NOW() = "SELECT clock_timestamp() AS now, current_database()::text AS database, current_user::text AS role";
 }
 
 /// The key of the advisory lock, an arbitrary number: "rounds" in ASCII.
 const LOCK: i64 = 0x0000_726f_756e_6473;
 /// Each statement of a migration may take long on a large table, and nobody else holds its locks for long.
-const LIMITS: Limits = Limits {
-    statement: Duration::from_secs(3600),
-    lock: Duration::from_secs(60),
-    idle: Duration::from_secs(60),
-};
+const LIMITS: Limits =
+    Limits { statement: Duration::from_secs(3600), lock: Duration::from_secs(60), idle: Duration::from_secs(60) };
 
 /// Bring the database to this binary's schema
 #[derive(Args, Debug)]
@@ -155,16 +158,25 @@ async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, with_c
 }
 
 async fn apply_one(tx: &Transaction<'_>, set: Set, migration: &Migration, now: String) -> Result<(), Error> {
-    let history = format!(
-        "CREATE TABLE IF NOT EXISTS {} (version integer PRIMARY KEY, name text NOT NULL, applied_on text NOT NULL, \
-         checksum text NOT NULL)",
-        set.history()
-    );
-    tx.batch_execute(&history).await.map_err(Error::from)?;
+    tx.batch_execute(&history(set)).await.map_err(Error::from)?;
     tx.batch_execute(migration.sql().unwrap_or_default()).await.map_err(Error::from)?;
     let (name, checksum) = (migration.name(), migration.checksum().to_string());
     RECORD.with(&set).execute(tx, &[&migration.version(), &name, &now, &checksum]).await?;
     Ok(())
+}
+
+/// Makes the table that records which migrations of a set are applied.
+fn history(set: Set) -> String {
+    let (table, whose) = (set.history(), if set == Set::Ours { "rounds" } else { "the reference set" });
+    format!(
+        "CREATE TABLE IF NOT EXISTS {table} (version integer PRIMARY KEY, name text NOT NULL, \
+                                             applied_on text NOT NULL, checksum text NOT NULL);
+         COMMENT ON TABLE {table} IS 'The migrations of {whose} that were applied. Only `rounds migrate` writes it.';
+         COMMENT ON COLUMN {table}.version IS 'The number of the migration.';
+         COMMENT ON COLUMN {table}.name IS 'Its name.';
+         COMMENT ON COLUMN {table}.applied_on IS 'When it was applied, as text (RFC 3339).';
+         COMMENT ON COLUMN {table}.checksum IS 'A digest of its text; migrate refuses another text of the same number.'"
+    )
 }
 
 /// The migrations that are not applied yet: ours, and those of the clinic's set where it is wanted or is there.
@@ -268,7 +280,8 @@ mod tests {
 
     #[test]
     fn the_names_that_a_migration_gives_are_found_in_its_text() {
-        let sql = "-- CREATE TABLE no\nCREATE TABLE a (\n  x int\n);\nCREATE UNIQUE INDEX b ON a (x);\nCREATE VIEW c AS";
+        let sql =
+            "-- CREATE TABLE no\nCREATE TABLE a (\n  x int\n);\nCREATE UNIQUE INDEX b ON a (x);\nCREATE VIEW c AS";
         assert_eq!(created(sql).collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 }

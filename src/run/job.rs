@@ -15,7 +15,7 @@ use super::fence;
 use super::halt::{Halt, halted};
 use super::report::{NotDone, Report};
 use crate::clinic::actor;
-use crate::db::{Db, Key, Limits, statements};
+use crate::db::{Db, Key, Limits, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
@@ -98,6 +98,11 @@ impl Run {
     // Until every job has keys.
     pub fn actor_number(&self) -> Option<i64> {
         self.actor().and_then(|actor| actor.as_str().parse().ok())
+    }
+
+    /// The schema of our tables, for one that a job makes itself.
+    pub fn schema(&self) -> &SchemaName {
+        self.db.schema()
     }
 
     pub fn dry_run(&self) -> bool {

@@ -2,8 +2,10 @@
 
 mod alerts;
 mod health;
+mod migrate;
 mod no_show;
 mod npi;
+mod npi_trigrams;
 mod practiceq;
 mod runs;
 

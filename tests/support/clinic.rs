@@ -38,7 +38,15 @@ impl Clinic {
 
     /// With keys and tables of a kind.
     pub async fn of(kind: Kind) -> Self {
-        let database = Database::migrated(kind).await;
+        Self::on(Database::migrated(kind).await, kind).await
+    }
+
+    /// An empty database, which is no clinic's yet.
+    pub async fn empty() -> Self {
+        Self::on(Database::empty().await, Kind::Bigint).await
+    }
+
+    async fn on(database: Database, kind: Kind) -> Self {
         let client = connect(&server().url(&database)).await;
         Self { program: Program::new(&program_url(&database)), database, client, kind }
     }

@@ -103,6 +103,11 @@ impl Database {
         Self { name: database(Some(kind)).await, ours: true }
     }
 
+    /// With nothing in it.
+    pub async fn empty() -> Self {
+        Self { name: database(None).await, ours: true }
+    }
+
     /// A database that is not dropped.
     pub fn not_ours(name: &str) -> Self {
         Self { name: name.to_owned(), ours: false }

@@ -260,7 +260,10 @@ const INCIDENTAL: &str = "ARRAY['id', 'file_id', 'seconds', 'processed_at', 'run
 
 impl Registry {
     pub async fn new() -> Self {
-        let mut clinic = Clinic::new().await;
+        Self::of(Clinic::new().await).await
+    }
+
+    pub async fn of(mut clinic: Clinic) -> Self {
         let site = Site::start().await;
         let [temporary, files] = [(); 2].map(|()| tempfile::tempdir().expect("a place for files"));
         clinic.program = clinic.program.env("ROUNDS_NPPES_URL", &site.base());

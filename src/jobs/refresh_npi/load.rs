@@ -36,7 +36,7 @@ impl FileLoad<'_> {
     /// Loads the file; returns its counts. After an error of the connection or the server it is staged again. In a dry
     /// run all is one transaction, which is rolled back.
     pub async fn execute(&self) -> Result<Row, Halt> {
-        let (run, name, table) = (self.run, &self.file.name, StagingTable::of(self.run.id));
+        let (run, name, table) = (self.run, &self.file.name, StagingTable::of(self.run.schema(), self.run.id));
         if run.dry_run() {
             return run.write(&format!("loading {name}"), AT_LENGTH, async |tx| self.simulate(tx, &table).await).await;
         }

@@ -19,7 +19,7 @@ use super::csv::{Lines, Splitter};
 use super::pfile::{Pfile, broken};
 use super::progress::Progress;
 use super::row::{Encoder, LineKind, STAGED};
-use crate::db::statements;
+use crate::db::{SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
@@ -48,13 +48,14 @@ pub struct Staged {
     pub unknown: Vec<String>,
 }
 
-/// The table that a run copies a file into. It is named after the run, so that no other run uses it.
+/// The table that a run copies a file into. It is named after the run, so that no other run uses it. The name has the
+/// schema, since what is created without one is created in the first schema of the path, which is the server's own.
 #[derive(Clone)]
 pub struct StagingTable(String);
 
 impl StagingTable {
-    pub fn of(run: Uuid) -> Self {
-        Self(format!("npi_stage_{}", run.simple()))
+    pub fn of(schema: &SchemaName, run: Uuid) -> Self {
+        Self(format!("{}.npi_stage_{}", schema.quoted(), run.simple()))
     }
 
     /// The choices of the templates that name it.

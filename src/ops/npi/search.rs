@@ -44,10 +44,11 @@ statements! {
         condition = search.by.condition(),
         order = search.by.order(),
     );
-    /// Whether names can be compared by their trigrams.
+    /// The schema of pg_trgm, quoted; no row where names cannot be compared by their trigrams.
     TRIGRAMS() =
-        "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm')
-                AND to_regclass('search_surgeon_trigrams') IS NOT NULL";
+        "SELECT quote_ident(n.nspname) AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+         WHERE e.extname = 'pg_trgm' AND has_schema_privilege(n.oid, 'USAGE')
+           AND to_regclass('search_surgeon_trigrams') IS NOT NULL";
 }
 
 /// The threshold of similarity. Without a sequential scan the planner takes the index of trigrams, which is faster.
@@ -64,17 +65,17 @@ enum Table {
     Facilities,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum By {
     Beginning,
-    /// In all letters, since the typing error may be in the first.
-    Similarity,
+    /// In all letters, since the typing error may be in the first. With the schema of pg_trgm, which may be any.
+    Similarity(String),
 }
 
 impl Search {
     fn all() -> Vec<Self> {
-        let by_table = |by| [Table::Surgeons, Table::Facilities].map(|table| Self { table, by });
-        [By::Beginning, By::Similarity].into_iter().flat_map(by_table).collect()
+        let by_table = |by: By| [Table::Surgeons, Table::Facilities].map(|table| Self { table, by: by.clone() });
+        [By::Beginning, By::Similarity("rounds".into())].into_iter().flat_map(by_table).collect()
     }
 }
 
@@ -95,20 +96,21 @@ impl Table {
 }
 
 impl By {
-    fn condition(self) -> &'static str {
+    fn condition(&self) -> String {
         match self {
             Self::Beginning => {
-                "x.letter = $1::\"char\" AND x.folded COLLATE \"C\" >= $2 AND x.folded COLLATE \"C\" < $3"
+                "x.letter = $1::\"char\" AND x.folded COLLATE \"C\" >= $2 AND x.folded COLLATE \"C\" < $3".into()
             }
-            Self::Similarity => "$2 <% x.folded",
+            Self::Similarity(schema) => format!("$2 OPERATOR({schema}.<%) x.folded"),
         }
     }
 
     /// The order of the names is that of the index, so that no more of it is read than is shown.
-    fn order(self) -> &'static str {
+    fn order(&self) -> String {
+        let by_name = "x.folded COLLATE \"C\", x.npi";
         match self {
-            Self::Beginning => "x.folded COLLATE \"C\", x.npi",
-            Self::Similarity => "word_similarity($2, x.folded) DESC, x.folded COLLATE \"C\", x.npi",
+            Self::Beginning => by_name.into(),
+            Self::Similarity(schema) => format!("{schema}.word_similarity($2, x.folded) DESC, {by_name}"),
         }
     }
 }
@@ -168,11 +170,12 @@ impl SearchArgs {
 
     async fn search(&self, tx: &Transaction<'_>, normalized: &str) -> Result<Found, Error> {
         let rows = self.select(tx, By::Beginning, normalized).await?;
-        if !rows.is_empty() || !TRIGRAMS.one(tx, &[]).await?.get::<_, bool>(0) {
+        if !rows.is_empty() {
             return Ok(Found { approximate: false, rows });
         }
+        let Some(trigrams) = TRIGRAMS.opt(tx, &[]).await? else { return Ok(Found { approximate: false, rows }) };
         tx.batch_execute(TRIGRAM_SETTINGS).await?;
-        let rows = self.select(tx, By::Similarity, normalized).await?;
+        let rows = self.select(tx, By::Similarity(trigrams.get("schema")), normalized).await?;
         Ok(Found { approximate: !rows.is_empty(), rows })
     }
 
