@@ -1,9 +1,10 @@
 -- Appointments that live in IntakeQ/PracticeQ: whose they are, what was read of them, and what the reading cost.
 
--- What the sync knows of a visit that it stores in the clinic's appointments.
+-- What the sync knows of a visit that it stores in the clinic's appointments. Where the clinic's row is gone, the next
+-- sync that reads the visit stores it anew; a visit that is gone from the account is marked here, and only here.
 CREATE TABLE practiceq_visits (
     external_id     text PRIMARY KEY CHECK (external_id <> ''),
-    appointment_id  text NOT NULL UNIQUE,
+    appointment_id  text NOT NULL,  -- of the clinic's row, which has the external id, too
     patient_id      text NOT NULL,
     starts_at       timestamptz NOT NULL,
     ends_at         timestamptz,
@@ -24,7 +25,8 @@ CREATE TABLE practiceq_visits (
 CREATE INDEX practiceq_visits_window ON practiceq_visits (starts_at) WHERE deleted_at IS NULL;
 CREATE INDEX practiceq_visits_patient ON practiceq_visits (patient_id, starts_at);
 
--- Since when all that was to be read of a patient is read, for each organization that looks after the patient.
+-- Since when all that was to be read of a patient is read, for each organization that looks after the patient. A row
+-- whose patient or organization is gone stays, and nothing reads it.
 CREATE TABLE practiceq_freshness (
     patient_id      text NOT NULL,
     organization_id text NOT NULL,
@@ -32,7 +34,8 @@ CREATE TABLE practiceq_freshness (
     PRIMARY KEY (patient_id, organization_id)
 );
 
--- Whose a client of the account is: found once by e-mail with date of birth or name, or said by a person.
+-- Whose a client of the account is: found once by e-mail with date of birth or name, or said by a person. A link to a
+-- patient who is gone counts as none, and the next that is found takes its place.
 CREATE TABLE practiceq_clients (
     client_id  text PRIMARY KEY CHECK (client_id <> ''),
     patient_id text,               -- NULL: nobody of ours, a person said so
@@ -43,7 +46,8 @@ CREATE TABLE practiceq_clients (
 );
 CREATE INDEX practiceq_clients_patient ON practiceq_clients (patient_id);
 
--- What matched nobody or several, for a person to decide.
+-- What matched nobody or several, for a person to decide. Where the patient to whom it was linked is gone, it waits for
+-- a decision again.
 CREATE TABLE practiceq_unmatched (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     external_id text NOT NULL UNIQUE,
