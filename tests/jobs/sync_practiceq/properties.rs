@@ -314,7 +314,8 @@ impl World {
         let complete = self.rng.bool();
         let update = "UPDATE appointments SET notes = $2, status = CASE WHEN $3 THEN 'COMPLETED' ELSE status END,
                              cancelled_at = CASE WHEN $3 THEN NULL ELSE cancelled_at END
-                      WHERE external_id = $1 AND deleted_at IS NULL";
+                      WHERE external_id = (SELECT v.external_id FROM practiceq_visits v
+                                           WHERE v.external_id = $1 AND v.deleted_at IS NULL)";
         let updated = self.sync.clinic.client.execute(update, &[&id, &note, &complete]).await.expect("can be updated");
         if updated > 0 {
             let past = self.visits.get_mut(&id).expect("it is known");
@@ -422,7 +423,7 @@ impl World {
             "service_name": row["ServiceName"],
             "location_name": text(&row["LocationName"]),
             "meeting_url": row["TelehealthInfo"]["JoinUrl"],
-            "practiceq_client_id": row["ClientId"].to_string(),
+            "client_id": row["ClientId"].to_string(),
             "notes": past.notes,
         })
     }
@@ -566,13 +567,13 @@ async fn a_visit_that_goes_to_somebody_else_does_not_stay_in_the_chart() {
         sync.upstream.put(appointment("given", &CLIENTS[1].0, "2026-03-12T18:00:00Z"));
         world.sweep().await;
         let ignored =
-            "INSERT INTO practiceq_clients (client_id, linked_by, created_at) VALUES ('3', $1, clock_timestamp())
+            "INSERT INTO practiceq_clients (client_id, linked_by, created_at) VALUES ('3', $1::bigint::text, clock_timestamp())
                        ON CONFLICT (client_id) DO UPDATE SET patient_id = NULL, linked_by = EXCLUDED.linked_by";
         sync.clinic.client.execute(ignored, &[&sync.admin]).await.expect("can be said");
         sync.upstream.edit("given", |row| hand_over(row, to));
         // Of one who is ignored now all visits go.
         sync.run(&["--max-items", "1000"]).await.expect(0);
-        let whose = "SELECT count(*) FROM appointments WHERE external_id = 'given' AND deleted_at IS NULL";
+        let whose = "SELECT count(*) FROM stored_visits WHERE external_id = 'given' AND deleted_at IS NULL";
         assert_eq!(sync.clinic.count(whose).await, 0, "{}", CLIENTS[to].0.name);
     }
 }
