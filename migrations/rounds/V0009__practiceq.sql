@@ -158,10 +158,12 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rounds_dashboard') THEN
         CREATE ROLE rounds_dashboard NOLOGIN;
     END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO rounds_dashboard', current_schema());
     GRANT SELECT ON v_recent_sync_activity TO rounds_dashboard;
 EXCEPTION
     WHEN insufficient_privilege THEN
-        RAISE WARNING 'no role rounds_dashboard could be made: create it, and grant it SELECT on v_recent_sync_activity';
+        RAISE WARNING 'no role rounds_dashboard could be made: create it, and grant it USAGE on this schema and SELECT on v_recent_sync_activity';
     WHEN duplicate_object OR unique_violation THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO rounds_dashboard', current_schema());
         GRANT SELECT ON v_recent_sync_activity TO rounds_dashboard;
 END $$;

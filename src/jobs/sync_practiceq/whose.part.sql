@@ -54,7 +54,7 @@ known_patients AS MATERIALIZED (
 -- Persons' decisions about these appointments, and the links of their clients. One that names a patient who is gone is
 -- none. One that was made after links.sql looked is stale: its patient is not known here.
 decisions AS MATERIALIZED (
-    SELECT r.external_id, u.status, p.id AS patient_id, coalesce(u.patient_id <> ALL ($7), false) AS is_stale
+    SELECT r.external_id, u.status, p.id AS patient_id, u.patient_id IS NOT NULL AND u.patient_id <> ALL ($7) AS is_stale
     FROM incoming r
     JOIN practiceq_unmatched u ON u.external_id = r.external_id AND u.status <> 'open'
                                   AND u.client_id IS NOT DISTINCT FROM r.client_id
@@ -62,7 +62,7 @@ decisions AS MATERIALIZED (
     WHERE u.patient_id IS NULL OR p.id IS NOT NULL OR u.patient_id <> ALL ($7)
 ),
 links AS MATERIALIZED (
-    SELECT c.client_id, p.id AS patient_id, coalesce(c.patient_id <> ALL ($7), false) AS is_stale
+    SELECT c.client_id, p.id AS patient_id, c.patient_id IS NOT NULL AND c.patient_id <> ALL ($7) AS is_stale
     FROM (SELECT DISTINCT client_id FROM incoming WHERE client_id IS NOT NULL) r
     JOIN practiceq_clients c ON c.client_id = r.client_id
     LEFT JOIN known_patients p ON p.ref = c.patient_id

@@ -533,12 +533,12 @@ async fn a_facility_whose_zone_was_wrong_gets_its_wall_clock_right() {
 async fn the_clinics_own_visits_are_left_alone() {
     let (sync, _) = imported().await;
     let local = sync.clinic.scheduled(sync.facility, sync.doctor, "2026-03-10", "12:00").await;
-    let before = sync.written().await[local.to_string()].clone();
+    let before = sync.written().await[0][local.to_string()].clone();
     sync.upstream.edit("a1", |row| row["Status"] = json!("Canceled"));
     sync.sweep().await;
     sync.upstream.vanish("a1");
     for _ in 0..2 {
         sync.sweep().await;
     }
-    assert_eq!(sync.written().await[local.to_string()], before);
+    assert_eq!(sync.written().await[0][local.to_string()], before);
 }

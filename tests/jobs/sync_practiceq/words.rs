@@ -114,7 +114,7 @@ impl Sync {
     /// Which transaction wrote each visit, and where it lies.
     pub async fn written(&self) -> Value {
         let places = "SELECT jsonb_build_array(
-            (SELECT jsonb_object_agg(external_id, xmin::text || ' ' || ctid::text) FROM appointments),
+            (SELECT jsonb_object_agg(id, xmin::text || ' ' || ctid::text) FROM appointments),
             (SELECT jsonb_object_agg(external_id, xmin::text || ' ' || ctid::text) FROM practiceq_visits))";
         self.one(places).await
     }
