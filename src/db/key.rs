@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use clap::builder::{ValueParser, ValueParserFactory};
 use serde::{Serialize, Serializer};
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
 
@@ -60,6 +61,15 @@ impl FromStr for Key {
             _ if text.contains(char::is_control) => Err("an id has no control characters".to_owned()),
             _ => Ok(Self(text.into())),
         }
+    }
+}
+
+/// An option's key is what `FromStr` accepts. Without this, clap would prefer `From<String>`, which accepts anything.
+impl ValueParserFactory for Key {
+    type Parser = ValueParser;
+
+    fn value_parser() -> ValueParser {
+        ValueParser::new(|text: &str| text.parse::<Self>())
     }
 }
 

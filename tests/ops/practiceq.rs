@@ -166,8 +166,12 @@ async fn candidates_are_those_at_the_same_address() {
         }
     }
     for row in unmatched.list(&[]).await.as_array().expect("a list") {
-        let mut candidates: Vec<_> =
-            row["candidates"].as_array().expect("ids").iter().filter_map(|id| id.as_str()?.parse::<i64>().ok()).collect();
+        let mut candidates: Vec<_> = row["candidates"]
+            .as_array()
+            .expect("ids")
+            .iter()
+            .filter_map(|id| id.as_str()?.parse::<i64>().ok())
+            .collect();
         candidates.sort_unstable();
         assert_eq!(candidates, expected, "{row}");
     }

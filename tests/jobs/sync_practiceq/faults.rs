@@ -98,8 +98,7 @@ async fn a_page_that_cannot_be_had_ends_the_reading_and_what_was_read_is_kept() 
     assert_eq!((totals(&outcome)[0], outcome.count("failed")), (100, 1), "{outcome:?}");
     assert_eq!(outcome.report()["errors"][0]["entity"], "page", "{outcome:?}");
     assert_eq!((sync.stored_visits().await, sync.logs().await), (100, vec!["partial_success".to_owned()]));
-    let untouched =
-        "SELECT (SELECT count(*) FROM practiceq_freshness)
+    let untouched = "SELECT (SELECT count(*) FROM practiceq_freshness)
                           + (SELECT count(*) FROM practiceq_state WHERE watermark IS NOT NULL OR sweep IS NOT NULL)";
     assert_eq!(sync.clinic.count(untouched).await, 0, "what was not read completely is not said to be");
     let message = "SELECT metadata->'errors'->0->>'message' AS m FROM sync_logs";

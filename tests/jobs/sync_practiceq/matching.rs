@@ -235,7 +235,10 @@ async fn a_client_who_was_found_once_is_known_by_the_number() {
     let pat = sync.patient_of(&PAT).await;
     sync.upstream.put(appointment("a1", &PAT, LATER));
     let report = sync.sweep().await.report();
-    let client = sync.clinic.json("SELECT client_id, n(patient_id) AS patient_id, linked_by, run_id FROM practiceq_clients").await;
+    let client = sync
+        .clinic
+        .json("SELECT client_id, n(patient_id) AS patient_id, linked_by, run_id FROM practiceq_clients")
+        .await;
     let expected = json!({"client_id": "100", "patient_id": pat, "linked_by": null, "run_id": report["run_id"]});
     assert_eq!(client, expected);
     // Another name, address and date of birth, all of which are somebody else's now: it is the same client.
@@ -433,7 +436,8 @@ async fn a_patient_of_several_organizations_counts_once() {
 async fn a_client_who_is_nobody_of_ours_is_ignored() {
     let sync = Sync::new().await;
     sync.patient_of(&PAT).await;
-    let insert = "INSERT INTO practiceq_clients (client_id, linked_by, created_at) VALUES ('100', $1::bigint::text, now())";
+    let insert =
+        "INSERT INTO practiceq_clients (client_id, linked_by, created_at) VALUES ('100', $1::bigint::text, now())";
     sync.clinic.client.execute(insert, &[&sync.admin]).await.expect("can be inserted");
     sync.upstream.put(appointment("a1", &PAT, LATER));
     let outcome = sync.sweep().await;

@@ -251,7 +251,11 @@ async fn only_what_was_really_read_is_up_to_date() {
         assert_eq!(sync.up_to_date(set).await, [true; 0], "{lane:?}");
     }
     sync.ends(0, &["--patient", &pat.to_string()]).await;
-    assert_eq!(sync.up_to_date(&format!("a.patient_id = {pat}")).await, [true, true, false], "but not where he has left");
+    assert_eq!(
+        sync.up_to_date(&format!("a.patient_id = {pat}")).await,
+        [true, true, false],
+        "but not where he has left"
+    );
     assert_eq!(sync.up_to_date(&format!("a.patient_id <> {pat}")).await, [false, false]);
     sync.clinic.sql("DELETE FROM practiceq_freshness").await;
     sync.ends(0, &["--organization", &other.to_string()]).await;

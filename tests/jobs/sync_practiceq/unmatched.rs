@@ -55,8 +55,9 @@ async fn a_link_stores_the_visit_at_once_and_the_clients_others_with_it() {
     let (sync, pat, _) = three_unknown().await;
     let id = sync.waiting("n2").await;
     let report = sync.links("n2", pat).await;
+    let patient = pat.to_string();
     let expected =
-        json!({"ok": true, "dry_run": false, "id": id, "status": "linked", "patient_id": pat.to_string(), "appointments": 3});
+        json!({"ok": true, "dry_run": false, "id": id, "status": "linked", "patient_id": patient, "appointments": 3});
     assert_eq!(report, expected);
     assert!(sync.upstream.requests().is_empty(), "nothing needs to be asked for again");
     assert_eq!(sync.whose().await, json!({"n1": pat, "n2": pat, "n3": pat}));

@@ -3,6 +3,7 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 
+use crate::support::keys::Kind;
 use crate::support::practiceq::{Client, Request, Sync};
 use crate::support::program::Outcome;
 
@@ -122,9 +123,14 @@ impl Sync {
     /// Of each row of these tables, with what wrote it.
     async fn rows_of(&self, tables: &[&str]) -> Value {
         let row = "to_jsonb(t) || jsonb_build_object('xmin', t.xmin::text)";
-        let all = tables
-            .iter()
-            .map(|table| format!("(SELECT jsonb_agg({row} ORDER BY t.*::text) FROM {table} t) AS {table}"));
+        // A view has no xmin; the application's table has.
+        let clinics = ["appointments", "patients", "patient_organization_affiliations"];
+        let place = |table: &&str| {
+            if self.clinic.kind == Kind::TextViews && clinics.contains(table) { "app" } else { "rounds" }
+        };
+        let all = tables.iter().map(|table| {
+            format!("(SELECT jsonb_agg({row} ORDER BY t.*::text) FROM {}.{table} t) AS {table}", place(table))
+        });
         self.clinic.json(&format!("SELECT {}", all.collect::<Vec<_>>().join(", "))).await
     }
 
