@@ -1,30 +1,28 @@
 -- Appointments that live in IntakeQ/PracticeQ: whose they are, what was read of them, and what the reading cost.
 
--- What the sync knows of a visit that it stores in the clinic's appointments.
 CREATE TABLE practiceq_visits (
     external_id     text PRIMARY KEY CHECK (external_id <> ''),
-    appointment_id  text NOT NULL UNIQUE,
+    appointment_id  text NOT NULL,
     patient_id      text NOT NULL,
     starts_at       timestamptz NOT NULL,
     ends_at         timestamptz,
-    meeting_url     text CHECK (meeting_url ~ '^https?://'),  -- the guest's link, never the host's
+    meeting_url     text CHECK (meeting_url ~ '^https?://'),
     service_name    text,
     location_name   text,
-    practitioner    text,         -- as the account calls whoever sees the patient: an id, else an e-mail
+    practitioner    text,
     client_id       text,
-    status          text NOT NULL,  -- what the sync wrote last: where the visit's differs, somebody here knew better
-    modified_at     timestamptz,  -- LastModified, as far as the account tells it
-    read_at         timestamptz NOT NULL,  -- when what is written here was asked for
-    content_hash    text NOT NULL,  -- of everything of it that the sync writes
-    last_seen_sweep bigint,       -- the sweep (sync_logs) that wrote it last, or saw it first after it was missed
-    missed_sweep    bigint,       -- the first of the complete sweeps in a row that should have seen it
-    deleted_at      timestamptz,  -- gone from the account, or from this patient's chart
+    status          text NOT NULL,
+    modified_at     timestamptz,
+    read_at         timestamptz NOT NULL,
+    content_hash    text NOT NULL,
+    last_seen_sweep bigint,
+    missed_sweep    bigint,
+    deleted_at      timestamptz,
     CHECK (ends_at >= starts_at)
 );
 CREATE INDEX practiceq_visits_window ON practiceq_visits (starts_at) WHERE deleted_at IS NULL;
 CREATE INDEX practiceq_visits_patient ON practiceq_visits (patient_id, starts_at);
 
--- Since when all that was to be read of a patient is read, for each organization that looks after the patient.
 CREATE TABLE practiceq_freshness (
     patient_id      text NOT NULL,
     organization_id text NOT NULL,
@@ -32,27 +30,25 @@ CREATE TABLE practiceq_freshness (
     PRIMARY KEY (patient_id, organization_id)
 );
 
--- Whose a client of the account is: found once by e-mail with date of birth or name, or said by a person.
 CREATE TABLE practiceq_clients (
     client_id  text PRIMARY KEY CHECK (client_id <> ''),
-    patient_id text,               -- NULL: nobody of ours, a person said so
-    linked_by  text,                  -- NULL: the job found it
+    patient_id text,
+    linked_by  text,
     created_at timestamptz NOT NULL,
     run_id     uuid,
     CHECK (patient_id IS NOT NULL OR linked_by IS NOT NULL)
 );
 CREATE INDEX practiceq_clients_patient ON practiceq_clients (patient_id);
 
--- What matched nobody or several, for a person to decide.
 CREATE TABLE practiceq_unmatched (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     external_id text NOT NULL UNIQUE,
     client_id   text,
     reason      text NOT NULL CHECK (reason IN ('NOBODY', 'SEVERAL', 'GROUP')),
     status      text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'linked', 'ignored')),
-    patient_id  text,              -- whose it is, where it is linked
+    patient_id  text,
     starts_at   timestamptz NOT NULL,
-    content     jsonb NOT NULL,                          -- as it was read: names a person
+    content     jsonb NOT NULL,
     first_seen  timestamptz NOT NULL,
     decided_by  text,
     decided_at  timestamptz,
@@ -192,7 +188,7 @@ COMMENT ON COLUMN practiceq_clients.run_id IS 'The run that found it; NULL: a pe
 
 COMMENT ON TABLE practiceq_unmatched IS
     'Appointments of the account that matched no patient or several, for a person to decide. When the patient of a '
-    'decision is gone, the row is kept as evidence.';
+    'decision is gone, the appointment waits for a decision again.';
 COMMENT ON COLUMN practiceq_unmatched.id IS 'The number that `rounds practiceq unmatched` takes.';
 COMMENT ON COLUMN practiceq_unmatched.external_id IS 'The appointment''s id in the account.';
 COMMENT ON COLUMN practiceq_unmatched.client_id IS 'The id of the account''s client; NULL: none.';

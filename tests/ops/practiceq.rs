@@ -70,6 +70,7 @@ impl Unmatched {
     async fn state(&self) -> Value {
         let tables = [
             "appointments",
+            "practiceq_visits",
             "practiceq_clients",
             "practiceq_unmatched",
             "phi_access_log",
@@ -97,7 +98,7 @@ impl Unmatched {
 
     /// The log of names that were shown: to whom, and of whom.
     async fn looks(&self) -> Value {
-        let look = "jsonb_build_array(user_id, patient_id, entity, entity_id)";
+        let look = "jsonb_build_array(n(user_id), n(patient_id), entity, entity_id)";
         let query = &format!("SELECT coalesce(jsonb_agg({look} ORDER BY id), '[]') AS l FROM phi_access_log");
         self.sync.clinic.json(query).await["l"].clone()
     }
@@ -165,8 +166,12 @@ async fn candidates_are_those_at_the_same_address() {
         }
     }
     for row in unmatched.list(&[]).await.as_array().expect("a list") {
-        let mut candidates: Vec<_> =
-            row["candidates"].as_array().expect("ids").iter().filter_map(Value::as_i64).collect();
+        let mut candidates: Vec<_> = row["candidates"]
+            .as_array()
+            .expect("ids")
+            .iter()
+            .filter_map(|id| id.as_str()?.parse::<i64>().ok())
+            .collect();
         candidates.sort_unstable();
         assert_eq!(candidates, expected, "{row}");
     }
@@ -204,7 +209,7 @@ async fn whom_it_is_about_is_shown_to_those_who_may_and_that_is_recorded() {
 #[tokio::test]
 async fn nothing_is_shown_that_cannot_be_recorded() {
     let unmatched = Unmatched::new().await;
-    unmatched.sync.clinic.sql("ALTER TABLE phi_access_log ADD CHECK (user_id = 0) NOT VALID").await;
+    unmatched.sync.clinic.sql("ALTER TABLE phi_access_log ADD CHECK (user_id = '0') NOT VALID").await;
     let outcome = unmatched.reveal(unmatched.sync.admin, &[]).await.expect(1);
     assert!(!format!("{outcome:?}").contains("Newt"), "{outcome:?}");
     let outcome = unmatched.reveal(unmatched.sync.admin, &["--dry-run"]).await;

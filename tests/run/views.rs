@@ -84,6 +84,7 @@ async fn the_sync_inserts_and_updates_through_views() {
     assert_eq!(sync.run(&[]).await.expect(0).report()["total_appointments"]["new"], 1);
     sync.upstream.edit("a1", |row| row["ServiceName"] = json!("Another"));
     assert_eq!(sync.run(&["--incremental"]).await.expect(0).report()["total_appointments"]["updated"], 1);
-    let stored = "SELECT count(*) FROM app_appointments WHERE external_id = 'a1' AND service_name = 'Another'";
+    let stored = "SELECT count(*) FROM app_appointments a JOIN practiceq_visits v USING (external_id)
+                  WHERE external_id = 'a1' AND v.service_name = 'Another'";
     assert_eq!(sync.clinic.count(stored).await, 1);
 }

@@ -1,6 +1,6 @@
 -- Stages the notices of changed appointments: the case managers of the patient's organizations are told of a visit that
 -- is today or tomorrow, by the facility's clock, and not over.
--- The caller provides a CTE changes (id, patient_id, zone, kind, old_starts_at, starts_at, modified_at), $2 now
+-- The caller provides a CTE changes (id text, patient_id, zone, kind, old_starts_at, starts_at, modified_at), $2 now
 -- timestamptz and $3 run id uuid. CTEs that end with a comma; the caller continues with the outbox.
 relevant AS MATERIALIZED (
     SELECT c.*, greatest(c.old_starts_at, c.starts_at) AS until,
@@ -12,7 +12,7 @@ relevant AS MATERIALIZED (
                     AND (t.at AT TIME ZONE c.zone)::date - ($2 AT TIME ZONE c.zone)::date BETWEEN 0 AND 1)
 ),
 staged AS (
-    SELECT DISTINCT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT DISTINCT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
            'APPOINTMENT_CHANGED' AS type, 'HIGH' AS priority,
            CASE c.kind WHEN 'TIME' THEN 'Visit moved' WHEN 'PRACTITIONER' THEN 'Practitioner changed'
                        WHEN 'LINK' THEN 'Meeting link changed' WHEN 'CANCELLED' THEN 'Visit cancelled'
@@ -25,7 +25,7 @@ staged AS (
                               ELSE '%s %s: the visit on %4$s takes place after all.' END,
                   p.first_name, p.last_name, c.old_time, c.new_time) AS body,
            jsonb_build_object('appointment_id', c.id, 'kind', c.kind, 'starts_at', c.starts_at) AS metadata,
-           'appointment' AS entity, c.id::text AS entity_id,
+           'appointment' AS entity, c.id AS entity_id,
            concat_ws(':', 'practiceq', c.id, c.kind, EXTRACT(epoch FROM c.starts_at),
                      EXTRACT(epoch FROM c.modified_at)) AS episode,
            false AS suppressed, c.until AS expires_at, $2 AS staged_at, $3 AS run_id

@@ -1,21 +1,35 @@
 -- Marks a batch of visits as deleted, and stages the notices to those who have to know. Returns one row of counts.
--- $1 ids bigint[] · $2 now timestamptz · $3 run id uuid · $4 when the account was asked timestamptz
+-- The mark is in the ledger; the clinic's row is locked meanwhile. Of a visit whose row the application has deleted
+-- nobody is told.
+-- $1 external ids text[] · $2 now timestamptz · $3 run id uuid · $4 when the account was asked timestamptz
+-- $5 facilities whose time zone cannot be read, keys
 WITH
+visits AS MATERIALIZED (
+    SELECT v.external_id AS id FROM practiceq_visits v WHERE v.external_id = ANY ($1)
+),
+held AS MATERIALIZED (
+    SELECT a.id, a.external_id, a.patient_id, a.facility_id FROM appointments a
+    WHERE a.external_id = ANY ($1) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+),
 locked AS MATERIALIZED (
-    SELECT a.* FROM appointments a WHERE a.id = ANY ($1) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT v.external_id AS id, v.starts_at, v.status, v.read_at, v.deleted_at FROM practiceq_visits v
+    WHERE v.external_id = ANY ($1)
+      AND (v.external_id IN (SELECT external_id FROM held)
+           OR NOT EXISTS (SELECT FROM appointments a WHERE a.external_id = v.external_id))
+    ORDER BY v.external_id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- A visit that was read after the account was asked stays.
 due AS MATERIALIZED (
-    SELECT id FROM locked WHERE deleted_at IS NULL AND coalesce(source_read_at <= $4, true)
+    SELECT * FROM locked WHERE deleted_at IS NULL AND read_at <= $4
 ),
 deleted AS (
-    UPDATE appointments a SET deleted_at = $4, updated_at = $2, missed_sweep = NULL FROM due WHERE a.id = due.id
+    UPDATE practiceq_visits v SET deleted_at = $4, missed_sweep = NULL FROM due WHERE v.external_id = due.id
 ),
 changes AS MATERIALIZED (
-    SELECT a.id, a.patient_id, f.time_zone AS zone, 'DELETED' AS kind, a.starts_at AS old_starts_at, a.starts_at,
-           $4 AS modified_at
-    FROM locked a JOIN due ON due.id = a.id JOIN facilities f ON f.id = a.facility_id
-    WHERE a.synced_status IS DISTINCT FROM 'CANCELLED'
+    SELECT a.id::text, a.patient_id, CASE WHEN f.id <> ALL ($5) THEN f.time_zone::text END AS zone, 'DELETED' AS kind,
+           due.starts_at AS old_starts_at, due.starts_at, $4 AS modified_at
+    FROM due JOIN held a ON a.external_id = due.id JOIN facilities f ON f.id = a.facility_id
+    WHERE due.status <> 'CANCELLED'
 ),
 {change_notices}
 {outbox}

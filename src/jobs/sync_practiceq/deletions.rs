@@ -1,6 +1,7 @@
 //! Marks visits as deleted: those that the account lists as deleted, those that it does not know when it is asked for
 //! them, and those that are nobody's in scope any more. To be missing from a list is no proof: a visit that two
-//! complete sweeps have missed is asked for by its id.
+//! complete sweeps have missed is asked for by its id. The mark is in the ledger, `practiceq_visits`, by external id; the
+//! clinic's row stays as it is.
 
 use std::collections::HashSet;
 
@@ -10,22 +11,23 @@ use tokio_postgres::Transaction;
 use super::query::Period;
 use super::report::Report;
 use super::store::CHANGE_NOTICES;
+use crate::clinic::local_time::unreadable_zones;
 use crate::clinic::outbox;
-use crate::db::statements;
+use crate::db::{Key, Keys, statements};
 use crate::error::Error;
 use crate::run::{Batch, Halt, NotDone, Run, WriteOptions, apply, count, skipped_columns};
 
 statements! {
     LIVE(TEXT_ARRAY) = include_str!("live.sql");
-    MISSING(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ, INT8) = include_str!("missing.sql");
-    COUNT_VISITS(TIMESTAMPTZ, TIMESTAMPTZ) = "SELECT count(*) FROM appointments
-        WHERE source = 'PRACTICEQ' AND deleted_at IS NULL AND starts_at >= $1 AND starts_at < $2";
-    NOTE_MISSED(INT8_ARRAY, INT8) = include_str!("note_missed.sql");
-    DELETE(INT8_ARRAY, TIMESTAMPTZ, UUID, TIMESTAMPTZ) = format!(
+    MISSING(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ, TEXT) = include_str!("missing.sql");
+    COUNT_VISITS(TIMESTAMPTZ, TIMESTAMPTZ) = "SELECT count(*) FROM practiceq_visits
+        WHERE deleted_at IS NULL AND starts_at >= $1 AND starts_at < $2";
+    NOTE_MISSED(TEXT_ARRAY, INT8) = include_str!("note_missed.sql");
+    DELETE(TEXT_ARRAY, TIMESTAMPTZ, UUID, TIMESTAMPTZ, KEYS) = format!(
         include_str!("delete.sql"),
         change_notices = CHANGE_NOTICES,
         outbox = outbox::NOTIFIED,
-        skipped_columns = skipped_columns("$1", "locked", "due", "appointments")
+        skipped_columns = skipped_columns("$1", "locked", "due", "visits")
     );
     DISCARD_DELETED(TEXT_ARRAY) = include_str!("discard_deleted.sql");
     DISCARD_UNSEEN(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ) = include_str!("discard_unseen.sql");
@@ -47,25 +49,24 @@ pub struct Coverage<'a> {
     pub seen: &'a [&'a String],
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Part {
     /// All of the window.
     Window,
     /// The visits of a patient, for a person who waits.
-    Patient(i64),
+    Patient(Key),
 }
 
 /// A visit that should have been read, and was not.
 struct Missing {
-    id: i64,
-    external_id: String,
+    external_id: Key,
     /// Whether it is to be asked for: an earlier sweep missed it, too, or a person waits.
     is_due: bool,
 }
 
-/// The visits that a page showed to be nobody's in scope.
+/// The visits, by external id, that a page showed to be nobody's in scope.
 struct Unowned {
-    ids: Vec<i64>,
+    ids: Vec<Key>,
     asked_at: DateTime<Utc>,
 }
 
@@ -94,7 +95,7 @@ impl<'a> Deletions<'a> {
     }
 
     /// Adds visits that a page showed to be nobody's in scope.
-    pub fn add_unowned(&mut self, ids: Vec<i64>, asked_at: DateTime<Utc>) {
+    pub fn add_unowned(&mut self, ids: Vec<Key>, asked_at: DateTime<Utc>) {
         self.unowned.push(Unowned { ids, asked_at });
     }
 
@@ -104,16 +105,16 @@ impl<'a> Deletions<'a> {
         &mut self,
         coverage: Option<&Coverage<'_>>,
         report: &mut Report,
-    ) -> Result<Vec<String>, Halt> {
+    ) -> Result<Vec<Key>, Halt> {
         let listed = async |tx: &Transaction<'_>| live(tx, &self.listed).await;
-        let listed: HashSet<i64> =
+        let listed: HashSet<Key> =
             self.run.read("looking for visits that were deleted", listed).await?.into_iter().collect();
         let is_by_hand = coverage.is_some_and(|coverage| coverage.part != Part::Window);
         let mut missing = match coverage {
             Some(coverage) => self.missing(coverage).await?,
             None => vec![],
         };
-        missing.retain(|visit| !listed.contains(&visit.id));
+        missing.retain(|visit| !listed.contains(&visit.external_id));
         // Those of a patient are asked for one by one, and only a few of them: the brake does not count them.
         let braked = if is_by_hand { 0 } else { missing.len() };
         self.brake(listed.len() + braked + self.unowned()).await?;
@@ -132,7 +133,7 @@ impl<'a> Deletions<'a> {
 
     async fn missing(&self, coverage: &Coverage<'_>) -> Result<Vec<Missing>, Halt> {
         let Period { from, until } = self.period;
-        let (patient, from) = match coverage.part {
+        let (patient, from) = match &coverage.part {
             Part::Window => (None, from),
             // Only the visits that are still to come.
             Part::Patient(patient) => (Some(patient), from.max(self.run.now)),
@@ -142,7 +143,6 @@ impl<'a> Deletions<'a> {
         };
         let rows = self.run.read("looking for visits that are missing", look).await?;
         let missing = rows.iter().map(|row| Missing {
-            id: row.get("id"),
             external_id: row.get("external_id"),
             is_due: patient.is_some() || row.get::<_, Option<i64>>("missed_sweep").is_some(),
         });
@@ -179,7 +179,7 @@ impl<'a> Deletions<'a> {
         if missing.is_empty() {
             return Ok(());
         }
-        let ids: Vec<i64> = missing.iter().map(|visit| visit.id).collect();
+        let ids: Vec<&str> = missing.iter().map(|visit| visit.external_id.as_str()).collect();
         let note = async |tx: &Transaction<'_>| NOTE_MISSED.execute(tx, &[&ids, &self.log]).await;
         self.run.write("noting visits that are missing", WriteOptions::default(), note).await.map(drop)
     }
@@ -219,13 +219,15 @@ impl<'a> Deletions<'a> {
     }
 
     /// Marks visits as deleted, except those that were read again since the account was asked.
-    async fn mark(&self, ids: &[i64], asked_at: DateTime<Utc>, report: &mut Report) -> Result<(), Halt> {
+    async fn mark(&self, ids: &[Key], asked_at: DateTime<Utc>, report: &mut Report) -> Result<(), Halt> {
         if ids.is_empty() {
             return Ok(());
         }
         let run = self.run;
-        let statement =
-            async |tx: &Transaction<'_>, ids: &[i64]| DELETE.one(tx, &[&ids, &run.now, &run.id, &asked_at]).await;
+        let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
+            let zoneless = unreadable_zones(tx).await?;
+            DELETE.one(tx, &[&Keys(ids), &run.now, &run.id, &asked_at, &Keys(&zoneless)]).await
+        };
         report.scanned += ids.len() as u64;
         let mut not_done = NotDone::default();
         let outcome = apply(run, Batch { entity: "appointment", ids }, &mut not_done, statement, |row| {
@@ -238,8 +240,8 @@ impl<'a> Deletions<'a> {
     }
 }
 
-/// The ids of the visits with these external ids that are not marked as deleted.
-async fn live(tx: &Transaction<'_>, external_ids: &[String]) -> Result<Vec<i64>, Error> {
+/// Those of these external ids whose visits are not marked as deleted.
+async fn live(tx: &Transaction<'_>, external_ids: &[String]) -> Result<Vec<Key>, Error> {
     let rows = LIVE.all(tx, &[&external_ids]).await?;
-    Ok(rows.iter().map(|row| row.get("id")).collect())
+    Ok(rows.iter().map(|row| row.get("external_id")).collect())
 }

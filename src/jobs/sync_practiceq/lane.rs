@@ -3,14 +3,16 @@
 
 use std::fmt;
 
+use crate::db::Key;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// All of the window, the changes since the last run, and the deletions.
     Full,
     /// The changes since the last run, and the deletions.
     Incremental,
-    Patient(i64),
-    Organization(i64),
+    Patient(Key),
+    Organization(Key),
     /// One appointment, by the account's id of it.
     Appointment(String),
 }
@@ -24,12 +26,12 @@ impl Lane {
         }
     }
 
-    pub fn patient(&self) -> Option<i64> {
-        if let Self::Patient(id) = self { Some(*id) } else { None }
+    pub fn patient(&self) -> Option<&Key> {
+        if let Self::Patient(id) = self { Some(id) } else { None }
     }
 
-    pub fn organization(&self) -> Option<i64> {
-        if let Self::Organization(id) = self { Some(*id) } else { None }
+    pub fn organization(&self) -> Option<&Key> {
+        if let Self::Organization(id) = self { Some(id) } else { None }
     }
 
     pub fn appointment(&self) -> Option<&str> {
@@ -37,7 +39,9 @@ impl Lane {
     }
 }
 
-/// The lane as `cron_job_runs.lane` has it.
+/// The lane as `cron_job_runs.lane` has it: with the id as it was given, because the lane is claimed before the server
+/// is asked. `practiceq_cursors` has the id in the server's form. Two forms of one id are two lanes, which may run side
+/// by side like any others.
 impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -10,14 +10,14 @@ use super::outcome::Outcome;
 use super::report::Report;
 use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::clinic::outbox;
-use crate::db::statements;
+use crate::db::{Key, Keys, statements};
 use crate::error::Error;
 use crate::run::{Halt, Run, WriteOptions, loss_reason};
 
 statements! {
-    OPEN(TEXT, INT8, INT8, INT8, UUID) = format!(include_str!("open.sql"), loss_reason = loss_reason("r", "r.lease_ms"));
+    OPEN(TEXT, KEY, TEXT, KEY, UUID) = format!(include_str!("open.sql"), loss_reason = loss_reason("r", "r.lease_ms"));
     CLOSE(
-        INT8, TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, JSONB, INT8_ARRAY, INT8_ARRAY, TIMESTAMPTZ, TEXT, BOOL,
+        INT8, TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, JSONB, KEYS, KEYS, TIMESTAMPTZ, TEXT, BOOL,
     ) = include_str!("close.sql");
     NOTIFY_PATIENTS_FAILED(INT8, TIMESTAMPTZ, UUID, INT8) =
         format!(include_str!("notify_patients_failed.sql"), zone = ACCOUNT_ZONE, outbox = outbox::NOTIFIED);
@@ -36,8 +36,8 @@ pub struct Log<'a> {
 /// The patients of a run by what became of their visits.
 pub struct Patients {
     /// All visits were read; None is all patients.
-    pub read: Option<Vec<i64>>,
-    pub failed: Vec<i64>,
+    pub read: Option<Vec<Key>>,
+    pub failed: Vec<Key>,
     /// The instant from which on the visits that were read are fresh.
     pub fresh_since: DateTime<Utc>,
 }
@@ -57,7 +57,7 @@ impl<'a> Log<'a> {
     pub async fn open(run: &'a Run, lane: &Lane) -> Result<Self, Halt> {
         let (sync_type, organization, patient) = (sync_type(lane), lane.organization(), lane.patient());
         let open = async |tx: &Transaction<'_>| {
-            let row = OPEN.one(tx, &[&sync_type, &organization, &patient, &run.actor_number(), &run.id]).await?;
+            let row = OPEN.one(tx, &[&sync_type, &organization, &patient, &run.actor(), &run.id]).await?;
             Ok(row.get(0))
         };
         let id = run.write("opening the log of the sync", WriteOptions::default(), open).await?;
@@ -87,8 +87,9 @@ impl<'a> Log<'a> {
         let is_all_read = self.lane != Lane::Incremental;
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&self.id, &status, &outcome.error];
         parameters.extend(counts.iter().map(|count| count as &(dyn ToSql + Sync)));
+        let (read, failed) = (patients.read.as_deref().map(Keys), Keys(&patients.failed));
         let rest: [&(dyn ToSql + Sync); 6] =
-            [&metadata, &patients.read, &patients.failed, &patients.fresh_since, &appointment, &is_all_read];
+            [&metadata, &read, &failed, &patients.fresh_since, &appointment, &is_all_read];
         parameters.extend(rest);
         CLOSE.execute(tx, &parameters).await?;
         if report.patients_failed > PATIENTS_FAILED_MAX {

@@ -49,7 +49,7 @@ use self::session::{Session, Task};
 use crate::clients::address;
 use crate::clients::practiceq::PracticeQ;
 use crate::clinic::actor::{ADMIN, SUPERVISORS};
-use crate::db::statements;
+use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Job, Run, RunArgs};
 
@@ -70,11 +70,11 @@ pub struct SyncPracticeq {
     #[arg(long)]
     pub incremental: bool,
     /// Only this patient, now
-    #[arg(long, value_name = "PATIENT_ID", value_parser = clap::value_parser!(i64).range(1..))]
-    pub patient: Option<i64>,
+    #[arg(long, value_name = "PATIENT_ID")]
+    pub patient: Option<Key>,
     /// Only the patients of this organization, now
-    #[arg(long, value_name = "ORGANIZATION_ID", value_parser = clap::value_parser!(i64).range(1..))]
-    pub organization: Option<i64>,
+    #[arg(long, value_name = "ORGANIZATION_ID")]
+    pub organization: Option<Key>,
     /// Only this appointment, by the account's id of it
     #[arg(long, value_name = "EXTERNAL_ID", value_parser = external_id)]
     pub appointment: Option<String>,
@@ -136,9 +136,9 @@ impl Job for SyncPracticeq {
 
 impl SyncPracticeq {
     fn requested_lane(&self) -> Lane {
-        match (self.patient, self.organization, &self.appointment) {
-            (Some(id), ..) => Lane::Patient(id),
-            (_, Some(id), _) => Lane::Organization(id),
+        match (&self.patient, &self.organization, &self.appointment) {
+            (Some(id), ..) => Lane::Patient(id.clone()),
+            (_, Some(id), _) => Lane::Organization(id.clone()),
             (.., Some(id)) => Lane::Appointment(id.clone()),
             _ if self.incremental => Lane::Incremental,
             _ => Lane::Full,

@@ -1,6 +1,6 @@
--- Opens the log of a run, and closes the logs of runs that died.
--- $1 sync type text · $2 organization bigint · $3 patient bigint · $4 who started it, a user's id bigint
--- $5 run id uuid
+-- Opens the log of a run, and closes the logs of runs that died. Names are kept as they are now.
+-- $1 sync type text · $2 organization or NULL, a key · $3 patient text or NULL
+-- $4 who started it or NULL, the id of a user, a key · $5 run id uuid
 WITH
 clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
@@ -15,6 +15,10 @@ dead AS (
       AND NOT EXISTS (SELECT FROM cron_job_runs r
                       WHERE r.id = l.run_id AND r.status = 'RUNNING' AND ({loss_reason}) IS NULL)
 )
-INSERT INTO sync_logs (sync_type, organization_id, patient_id, triggered_by_user_id, started_at, run_id)
-SELECT $1, $2, $3, $4, clock.now, $5 FROM clock
+INSERT INTO sync_logs (sync_type, organization_id, organization_name, patient_id, triggered_by_user_id,
+                       triggered_by_name, started_at, run_id)
+SELECT $1, o.id::text, o.name::text, $3, u.id::text, u.name::text, clock.now, $5
+FROM clock
+LEFT JOIN organizations o ON o.id = $2
+LEFT JOIN users u ON u.id = $4
 RETURNING id

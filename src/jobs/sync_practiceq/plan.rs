@@ -174,7 +174,7 @@ impl Basis<'_> {
     fn by_patient(&self) -> Vec<Query> {
         let Window { from, to } = self.window;
         let patients = self.scope.patients.iter().filter(|id| !self.scope.unknown.contains(id));
-        patients.map(|patient| Query::Client { patient: *patient, from, to }).collect()
+        patients.map(|patient| Query::Client { patient: patient.clone(), from, to }).collect()
     }
 }
 
@@ -183,6 +183,7 @@ mod tests {
     use chrono::NaiveDate;
 
     use super::*;
+    use crate::db::Key;
 
     const DAYS: WindowDays = WindowDays { back: 90, ahead: 90 };
 
@@ -193,7 +194,8 @@ mod tests {
         watermark: Option<&str>,
         last_sweep_pages: Option<u32>,
     ) -> Vec<Query> {
-        let scope = Scope { patients: (1..=patients).collect(), unknown: vec![] };
+        let key = |number: i64| Key::from(number.to_string());
+        let scope = Scope { patients: (1..=patients).map(key).collect(), unknown: vec![] };
         let now = "2026-03-02T06:59:59Z".parse().expect("an instant");
         let watermark = watermark.map(|text| text.parse().expect("an instant"));
         Basis { lane, scope: &scope, window: Window::around(now, days), watermark, last_sweep_pages }.queries()
@@ -225,7 +227,8 @@ mod tests {
 
     #[test]
     fn an_organization_is_read_in_the_cheaper_way() {
-        let by_patient = |patients, pages| queries(&Lane::Organization(1), DAYS, patients, None, pages).len() > 1;
+        let organization = Lane::Organization(Key::from("1".to_owned()));
+        let by_patient = |patients, pages| queries(&organization, DAYS, patients, None, pages).len() > 1;
         assert!(by_patient(10, None) && !by_patient(11, None));
         assert!(by_patient(40, Some(40)) && !by_patient(41, Some(40)));
     }

@@ -1,16 +1,16 @@
 //! The lists of the account that a run reads, and the days that they cover.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio_postgres::Transaction;
 
 use crate::clients::practiceq::{ACCOUNT_ZONE, Filter};
-use crate::db::statements;
+use crate::db::{Key, statements};
 use crate::run::{Halt, Run};
 
 statements! {
-    SEARCH_TERM(INT8) = "SELECT coalesce(NULLIF(btrim(email), ''), concat_ws(' ', first_name, last_name))
-        FROM patients WHERE id = $1";
+    SEARCH_TERM(KEY) = "SELECT coalesce(NULLIF(btrim(p.email), ''), concat_ws(' ', p.first_name, p.last_name))
+        FROM patients p WHERE p.id = $1";
 }
 
 /// The distance from the edges of a window at which an appointment belongs to it for certain, in whatever time zone its
@@ -22,7 +22,12 @@ const MARGIN: Days = Days::new(2);
 #[serde(tag = "list", rename_all = "snake_case")]
 pub enum Query {
     Window { from: NaiveDate, to: NaiveDate },
-    Client { patient: i64, from: NaiveDate, to: NaiveDate },
+    Client {
+        #[serde(deserialize_with = "saved_key")]
+        patient: Key,
+        from: NaiveDate,
+        to: NaiveDate,
+    },
     Since { date: NaiveDate },
     Deleted,
 }
@@ -39,8 +44,8 @@ impl Query {
     }
 
     /// The one patient whose appointments it lists.
-    pub fn patient(&self) -> Option<i64> {
-        if let Self::Client { patient, .. } = self { Some(*patient) } else { None }
+    pub fn patient(&self) -> Option<&Key> {
+        if let Self::Client { patient, .. } = self { Some(patient) } else { None }
     }
 
     pub fn window(&self) -> Option<Window> {
@@ -50,22 +55,31 @@ impl Query {
         }
     }
 
-    /// The parameters of the request. A patient is searched by e-mail, or without one by name.
-    pub async fn filter(&self, run: &Run) -> Result<Filter, Halt> {
+    /// The parameters of the request. A patient is searched by e-mail, or without one by name. None: there is nobody to
+    /// search for, because the clinic has deleted the patient of a plan that an earlier run saved.
+    pub async fn filter(&self, run: &Run) -> Result<Option<Filter>, Halt> {
         let window =
             |from: &NaiveDate, to: &NaiveDate| vec![("startDate", from.to_string()), ("endDate", to.to_string())];
-        Ok(match self {
+        Ok(Some(match self {
             Self::Window { from, to } => window(from, to),
             Self::Since { date } => vec![("updatedSince", date.to_string())],
             Self::Deleted => vec![("deletedOnly", "true".to_owned())],
             Self::Client { patient, from, to } => {
-                let search =
-                    async |tx: &Transaction<'_>| Ok(SEARCH_TERM.one(tx, &[patient]).await?.get::<_, String>(0));
+                let search = async |tx: &Transaction<'_>| {
+                    Ok(SEARCH_TERM.opt(tx, &[patient]).await?.map(|row| row.get::<_, String>(0)))
+                };
                 let client = run.read("looking for the patient to ask for", search).await?;
+                // Without any term the account would list everybody.
+                let Some(client) = client.filter(|client| !client.is_empty()) else { return Ok(None) };
                 [vec![("client", client)], window(from, to)].concat()
             }
-        })
+        }))
     }
+}
+
+/// A key in the server's form, as the plan was saved with it.
+fn saved_key<'de, D: Deserializer<'de>>(from: D) -> Result<Key, D::Error> {
+    String::deserialize(from).map(Key::from)
 }
 
 /// The days before and after today that a window covers.

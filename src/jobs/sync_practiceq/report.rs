@@ -34,7 +34,8 @@ pub struct Report {
     pub requests: u64,
     pub scanned: u64,
     /// The reasons: `unchanged`; `unmatched`, queued for a person, and `ignored`, as a person decided; `out_of_scope`,
-    /// of patients without an active affiliation; `other_patient`, not asked for; `older` than what is stored.
+    /// of patients without an active affiliation; `other_patient`, not asked for; `older` than what is stored;
+    /// `no_zone`, at a facility whose time zone cannot be read.
     #[serde(flatten)]
     pub not_done: NotDone,
     #[serde(skip)]

@@ -4,47 +4,53 @@ use tokio_postgres::Transaction;
 
 use super::lane::Lane;
 use crate::clinic::actor::refused;
-use crate::db::statements;
+use crate::db::{Key, no_such_key, statements};
 use crate::error::Error;
 
 statements! {
-    ALLOWED(INT8, INT8, INT8) = include_str!("allowed.sql");
-    SCOPE(INT8, INT8) = include_str!("scope.sql");
+    ALLOWED(KEY, KEY, KEY) = include_str!("allowed.sql");
+    SCOPE(KEY, KEY) = include_str!("scope.sql");
 }
 
 pub struct Scope {
     /// Patients with an active affiliation, each once.
-    pub patients: Vec<i64>,
+    pub patients: Vec<Key>,
     /// Those of them who cannot be found in the account: without an e-mail, and without a known client.
-    pub unknown: Vec<i64>,
+    pub unknown: Vec<Key>,
 }
 
 impl Scope {
-    /// Refuses a patient or an organization that does not exist, and a case manager who asks for those of others.
-    pub async fn find(tx: &Transaction<'_>, lane: &Lane, actor: Option<i64>) -> Result<Self, Error> {
-        let (organization, patient) = (lane.organization(), lane.patient());
-        let row = ALLOWED.one(tx, &[&organization, &patient, &actor]).await?;
-        let id = organization.or(patient).unwrap_or_default();
-        let refuse = |code, message| Err(refused(code, message));
-        match ["organization", "patient", "in_scope", "allowed"].map(|column| row.get::<_, bool>(column)) {
-            [false, ..] => {
-                return refuse("UNKNOWN_ORGANIZATION", format!("--organization: there is no organization {id}"));
+    /// Refuses a patient or an organization that does not exist, and a case manager who asks for those of others. The
+    /// lane gets the server's form of its id.
+    pub async fn find(tx: &Transaction<'_>, lane: &mut Lane, actor: Option<&Key>) -> Result<Self, Error> {
+        let allowed = no_such_key(ALLOWED.opt(tx, &[&lane.organization(), &lane.patient(), &actor]).await)?;
+        let known = |column: &str| allowed.as_ref().and_then(|row| row.get::<_, Option<Key>>(column));
+        let is_so = |column: &str| allowed.as_ref().is_some_and(|row| row.get(column));
+        match lane {
+            Lane::Organization(id) => {
+                let unknown = || {
+                    refused("UNKNOWN_ORGANIZATION", format!("--organization: there is no organization {id}"))
+                };
+                *id = known("organization").ok_or_else(unknown)?;
             }
-            [_, false, ..] => return refuse("UNKNOWN_PATIENT", format!("--patient: there is no patient {id}")),
-            [_, _, false, _] => {
-                return refuse("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation"));
+            Lane::Patient(id) => {
+                let unknown = || refused("UNKNOWN_PATIENT", format!("--patient: there is no patient {id}"));
+                *id = known("patient").ok_or_else(unknown)?;
+                if !is_so("in_scope") {
+                    return Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation")));
+                }
             }
-            [.., false] if lane.is_by_hand() => {
-                let message = format!("--actor: user {} is no case manager there", actor.unwrap_or_default());
-                return refuse("ACTOR_NOT_ALLOWED", message);
-            }
-            _ => {}
+            Lane::Full | Lane::Incremental | Lane::Appointment(_) => {}
+        }
+        if lane.is_by_hand() && !is_so("allowed") {
+            let actor = actor.map_or("", Key::as_str);
+            return Err(refused("ACTOR_NOT_ALLOWED", format!("--actor: user {actor} is no case manager there")));
         }
         // Whose the one appointment is shows when it is read.
         if lane.appointment().is_some() {
             return Ok(Self { patients: vec![], unknown: vec![] });
         }
-        let rows = SCOPE.all(tx, &[&organization, &patient]).await?;
+        let rows = SCOPE.all(tx, &[&lane.organization(), &lane.patient()]).await?;
         let patients = rows.iter().map(|row| row.get("id")).collect();
         let unknown = rows.iter().filter(|row| row.get("unknown")).map(|row| row.get("id")).collect();
         Ok(Self { patients, unknown })

@@ -22,6 +22,7 @@ use super::report::{Problem, Report};
 use super::scope::Scope;
 use super::store::Store;
 use crate::clients::practiceq::{PAGE_ROWS, PracticeQ, id};
+use crate::db::Key;
 use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Halt, Run, WriteOptions};
 
@@ -53,9 +54,9 @@ pub struct Session<'a> {
 #[derive(Default)]
 struct Done {
     /// Patients whose own list was read.
-    patients: Vec<i64>,
+    patients: Vec<Key>,
     /// Patients whose own list could not be read.
-    unanswered: Vec<i64>,
+    unanswered: Vec<Key>,
     /// The number of pages of the window.
     window_pages: u32,
 }
@@ -65,12 +66,13 @@ impl<'a> Session<'a> {
     pub async fn open(run: &'a Run, task: Task<'a>, report: &'a mut Report) -> Result<Self, Halt> {
         let Task { lane, window_days, api, limits } = task;
         let look = async |tx: &Transaction<'_>| {
-            let scope = Scope::find(tx, &lane, run.actor_number()).await?;
+            let mut lane = lane.clone();
+            let scope = Scope::find(tx, &mut lane, run.actor()).await?;
             let plan = Plan::load(tx, &lane, window_days, run.now, &scope).await?;
             Ok((scope, plan))
         };
         let (scope, plan) = run.read("looking for patients in scope", look).await?;
-        let log = Log::open(run, &lane).await?;
+        let log = Log::open(run, &plan.lane).await?;
         report.sync_log_id = log.id;
         report.total_patients = scope.patients.len() as u64;
         let progress = Progress::new(plan.expected_pages());
@@ -78,7 +80,7 @@ impl<'a> Session<'a> {
             run,
             report,
             fetcher: Fetcher::new(run, api, limits, lane.is_by_hand(), progress),
-            store: Store::new(run, log.id, &lane, &scope),
+            store: Store::new(run, log.id, &plan.lane, &scope),
             deletions: Deletions::new(run, log.id, plan.window.interior()),
             scope,
             plan,
@@ -112,10 +114,10 @@ impl<'a> Session<'a> {
     async fn read_lists(&mut self) -> Result<(), End> {
         let mut unanswered_in_a_row = 0;
         while let Some(query) = self.plan.queries.first().cloned() {
-            match (self.read_list(&query).await, query.patient()) {
+            match (self.read_list(&query).await, query.patient().cloned()) {
                 // A patient who is asked for alone can be left out.
                 (Err(FetchError::Unanswered { purpose, error, .. }), Some(patient)) => {
-                    self.done.unanswered.push(patient);
+                    self.done.unanswered.push(patient.clone());
                     let items = Batch { entity: "patient", ids: &[patient] };
                     let error = error.context(purpose);
                     self.report.items_failed(self.run, Problem::NotFetched, items, &error).await?;
@@ -137,7 +139,7 @@ impl<'a> Session<'a> {
 
     /// Reads a list from the plan's page to its end.
     async fn read_list(&mut self, query: &Query) -> Result<(), FetchError> {
-        let filter = query.filter(self.run).await?;
+        let Some(filter) = query.filter(self.run).await? else { return Ok(()) };
         let mut ids = HashSet::new();
         loop {
             let page = self.plan.page;
@@ -199,7 +201,7 @@ impl<'a> Session<'a> {
         let coverage = self.coverage(&seen);
         let missing = self.deletions.delete_listed(coverage.as_ref(), self.report).await?;
         for external_id in missing {
-            match self.refresh(&external_id, "missing appointment").await {
+            match self.refresh(external_id.as_str(), "missing appointment").await {
                 // All lists were read, so the run is complete: the next one asks for the rest.
                 Err(End::Stop(stop)) => {
                     let items = Batch { entity: "appointment", ids: &[external_id] };
@@ -214,9 +216,9 @@ impl<'a> Session<'a> {
 
     /// The part of the account that was read from its first page to its last.
     fn coverage<'b>(&self, seen: &'b [&'b String]) -> Option<Coverage<'b>> {
-        let part = match self.plan.lane {
+        let part = match &self.plan.lane {
             Lane::Full if self.plan.is_sweep() => Part::Window,
-            Lane::Patient(id) if !self.plan.is_resumed && self.done.unanswered.is_empty() => Part::Patient(id),
+            Lane::Patient(id) if !self.plan.is_resumed && self.done.unanswered.is_empty() => Part::Patient(id.clone()),
             _ => return None,
         };
         self.fetcher.began.map(|began| Coverage { part, began, seen })

@@ -1,5 +1,6 @@
 //! Stores pages of appointments. A batch is one statement, which decides whose each appointment is and what changes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -14,16 +15,22 @@ use super::report::{Problem, Report};
 use super::scope::Scope;
 use super::seen::{NewRows, Seen};
 use crate::clients::practiceq::Appointment;
+use crate::clinic::local_time::{clock_time, day, unreadable_zone, unreadable_zones};
 use crate::clinic::outbox;
-use crate::db::statements;
+use crate::db::{Key, Keys, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Halt, Id, NotDone, Run, apply, count};
 
 statements! {
-    STORE(JSONB, TIMESTAMPTZ, UUID, INT8, INT8_ARRAY) = format!(
+    LINKS(TEXT_ARRAY, TEXT_ARRAY) = include_str!("links.sql");
+    STORE(JSONB, TIMESTAMPTZ, UUID, INT8, KEYS, KEYS, TEXT_ARRAY, KEYS) = format!(
         include_str!("store.sql"),
-        client_name = normalized_name("r.client_name"),
-        patient_name = normalized_name("concat_ws(' ', p.first_name, p.last_name)"),
+        whose = whose(),
+        classified = include_str!("classified.part.sql"),
+        inserted_status = clinic_status("j.status", "(SELECT x.status FROM appointments x WHERE false)"),
+        updated_status = clinic_status("j.status", "a.status"),
+        appointment_day = day("a.appointment_date"),
+        start_time = clock_time("a.start_time"),
         change_notices = CHANGE_NOTICES,
         outbox = outbox::NOTIFIED
     );
@@ -31,6 +38,23 @@ statements! {
 
 /// The CTEs that stage the notices of changed appointments.
 pub const CHANGE_NOTICES: &str = include_str!("change_notices.part.sql");
+
+/// The CTEs that decide whose each appointment is.
+fn whose() -> String {
+    format!(
+        include_str!("whose.part.sql"),
+        client_name = normalized_name("r.client_name"),
+        patient_name = normalized_name("concat_ws(' ', p.first_name, p.last_name)"),
+        date_of_birth = day("p.date_of_birth"),
+        appointment_day = day("a.appointment_date"),
+        start_time = clock_time("a.start_time")
+    )
+}
+
+/// The clinic's status for a status as text, in SQL; `otherwise` is of the column's type.
+fn clinic_status(status: &str, otherwise: &str) -> String {
+    format!(include_str!("clinic_status.part.sql"), status = status, otherwise = otherwise)
+}
 
 fn normalized_name(text: &str) -> String {
     format!(include_str!("normalized_name.part.sql"), text = text)
@@ -45,12 +69,16 @@ pub struct StoreContext<'a> {
     /// The run's row in `sync_logs`.
     pub log: Option<i64>,
     /// Only appointments of these patients are stored.
-    pub only_patients: Option<&'a [i64]>,
+    pub only_patients: Option<&'a [Key]>,
 }
 
 impl StoreContext<'_> {
     async fn store(&self, tx: &Transaction<'_>, rows: &Value) -> Result<Row, Error> {
-        STORE.one(tx, &[rows, &self.now, &self.run, &self.log, &self.only_patients]).await
+        let zoneless = unreadable_zones(tx).await?;
+        let linked = linked_patients(tx, rows).await?;
+        let (zoneless, linked) = (Keys(&zoneless), Keys(&linked));
+        let Self { now, run, log, .. } = self;
+        STORE.one(tx, &[rows, now, run, log, &self.only_patients.map(Keys), &linked, &linked, &zoneless]).await
     }
 
     /// Stores a row as `practiceq_unmatched` kept it; returns how many visits are in a chart now.
@@ -60,10 +88,19 @@ impl StoreContext<'_> {
     }
 }
 
+/// The patients whom our tables name for these appointments. The clinic may have them no more.
+async fn linked_patients(tx: &Transaction<'_>, rows: &Value) -> Result<Vec<Key>, Error> {
+    let texts = |field: &str| -> Vec<&str> {
+        rows.as_array().into_iter().flatten().filter_map(|row| row[field].as_str()).collect()
+    };
+    let found = LINKS.all(tx, &[&texts("client_id"), &texts("external_id")]).await?;
+    Ok(found.iter().map(|row| row.get("patient_id")).collect())
+}
+
 /// The outcome of a page.
 pub struct StoredPage {
-    /// Visits that are in a chart and belong to nobody in scope any more.
-    pub unowned: Vec<i64>,
+    /// Visits, by external id, that are in a chart and belong to nobody in scope any more.
+    pub unowned: Vec<Key>,
     /// The highest LastModified of the page.
     pub modified_at: Option<DateTime<Utc>>,
 }
@@ -72,14 +109,17 @@ pub struct Store<'a> {
     run: &'a Run,
     /// The run's row in `sync_logs`.
     log: Option<i64>,
-    only_patients: Option<Vec<i64>>,
+    only_patients: Option<Vec<Key>>,
+    /// The facilities whose time zone cannot be read, and which were reported.
+    zoneless: BTreeSet<Key>,
     pub seen: Seen,
 }
 
 impl<'a> Store<'a> {
     pub fn new(run: &'a Run, log: Option<i64>, lane: &Lane, scope: &Scope) -> Self {
         let is_limited = matches!(lane, Lane::Patient(_) | Lane::Organization(_));
-        Self { run, log, only_patients: is_limited.then(|| scope.patients.clone()), seen: Seen::default() }
+        let only_patients = is_limited.then(|| scope.patients.clone());
+        Self { run, log, only_patients, zoneless: BTreeSet::new(), seen: Seen::default() }
     }
 
     /// Stores the rows of a page, each of which the account has once.
@@ -103,7 +143,7 @@ impl<'a> Store<'a> {
         Ok(StoredPage { unowned, modified_at })
     }
 
-    async fn store(&self, appointments: &[Appointment], report: &mut Report) -> Result<Vec<i64>, Halt> {
+    async fn store(&mut self, appointments: &[Appointment], report: &mut Report) -> Result<Vec<Key>, Halt> {
         let context = StoreContext {
             now: self.run.now,
             run: Some(self.run.id),
@@ -117,16 +157,27 @@ impl<'a> Store<'a> {
         let ids: Vec<ByExternalId<'_>> = appointments.iter().map(ByExternalId).collect();
         report.scanned += ids.len() as u64;
         let (mut not_done, mut skipped, mut unowned) = (NotDone::default(), NotDone::default(), vec![]);
+        let mut zoneless = BTreeSet::<Key>::new();
         let outcome =
             apply(self.run, Batch { entity: "appointment", ids: &ids }, &mut not_done, statement, |row: &Row| {
                 add_counts(report, row, &mut skipped);
-                unowned.extend(row.get::<_, Vec<i64>>("unowned"));
+                unowned.extend(row.get::<_, Vec<Key>>("unowned"));
+                zoneless.extend(row.get::<_, Vec<Key>>("zoneless_facilities"));
             })
             .await;
         report.total_appointments.errors += not_done.failed;
         report.add_not_stored(not_done);
         report.not_done.merge(skipped);
-        outcome.map(|()| unowned)
+        outcome?;
+        self.report_zoneless(zoneless, report).await?;
+        Ok(unowned)
+    }
+
+    /// Reports facilities whose time zone cannot be read, each once a run. Their appointments were skipped.
+    async fn report_zoneless(&mut self, facilities: BTreeSet<Key>, report: &mut Report) -> Result<(), Halt> {
+        let new: Vec<Key> = facilities.into_iter().filter(|facility| self.zoneless.insert(facility.clone())).collect();
+        let items = Batch { entity: "facility", ids: &new };
+        report.items_failed(self.run, Problem::NotStored, items, &unreadable_zone()).await
     }
 }
 
@@ -137,7 +188,7 @@ fn add_counts(report: &mut Report, row: &Row, skipped: &mut NotDone) {
     total.unchanged += count(row, "unchanged");
     report.unmatched += count(row, "unmatched");
     report.notifications += count(row, "notifications");
-    for reason in ["unchanged", "unmatched", "ignored", "out_of_scope", "other_patient", "older"] {
+    for reason in ["unchanged", "unmatched", "ignored", "out_of_scope", "other_patient", "older", "no_zone"] {
         skipped.skip(reason, count(row, reason));
     }
     for practitioner in row.get::<_, Vec<String>>("practitioners") {

@@ -1,7 +1,8 @@
 -- Ignores appointments as no patient's of the clinic; and, where it is asked for, their client. The names are removed:
 -- nobody needs them after the decision.
--- $1 ids bigint[] · $2 who decides, a user's id bigint · $3 now timestamptz · $4 whether to ignore the client boolean
--- $5 the appointment that the user named bigint
+-- $1 ids bigint[] · $2 who decides text, the id of a user · $3 now timestamptz
+-- $4 whether to ignore the client boolean · $5 the appointment that the user named bigint
+-- $6 the patient to whom the client was linked, and who is gone, text or NULL
 WITH
 ignored AS (
     UPDATE practiceq_unmatched
@@ -9,6 +10,7 @@ ignored AS (
         content = content - '{client_name, client_email, date_of_birth}'::text[]
     WHERE id = ANY ($1)
 )
-INSERT INTO practiceq_clients (client_id, linked_by, created_at)
+INSERT INTO practiceq_clients AS c (client_id, linked_by, created_at)
 SELECT client_id, $2, $3 FROM practiceq_unmatched WHERE $4 AND id = $5 AND client_id IS NOT NULL
-ON CONFLICT (client_id) DO NOTHING
+ON CONFLICT (client_id) DO UPDATE SET patient_id = NULL, linked_by = excluded.linked_by, created_at = excluded.created_at
+WHERE c.patient_id = $6

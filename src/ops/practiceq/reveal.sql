@@ -1,5 +1,5 @@
 -- Reads the names of unmatched appointments, and records for each that it was shown.
--- $1 ids bigint[] · $2 who looks, a user's id bigint
+-- $1 ids bigint[] · $2 who looks text, the id of a user
 WITH
 shown AS MATERIALIZED (
     SELECT id, patient_id, content ->> 'client_name' AS client_name, content ->> 'client_email' AS client_email,

@@ -9,19 +9,20 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::{ADMIN, refused};
 use crate::command::{CommandContext, Moment, Output, held, listing, shown};
-use crate::db::statements;
+use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::sync_practiceq::StoreContext;
 use crate::output::stamp;
 
 statements! {
     LIST(BOOL, INT8, TIMESTAMPTZ) = include_str!("unmatched.sql");
-    REVEAL(INT8_ARRAY, INT8) = include_str!("reveal.sql");
+    REVEAL(INT8_ARRAY, TEXT) = include_str!("reveal.sql");
     LOCK(INT8, BOOL) = include_str!("lock.sql");
-    LINKABLE(INT8, TEXT, INT8) = include_str!("linkable.sql");
-    LINK(INT8_ARRAY, INT8, INT8, TIMESTAMPTZ, INT8) = include_str!("link.sql");
-    IGNORE(INT8_ARRAY, INT8, TIMESTAMPTZ, BOOL, INT8) = include_str!("ignore.sql");
-    KNOWN_CLIENT(TEXT) = "SELECT FROM practiceq_clients WHERE client_id = $1 AND patient_id IS NOT NULL";
+    LINKABLE(KEY, KEY) = include_str!("linkable.sql");
+    LINK(INT8_ARRAY, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT) = include_str!("link.sql");
+    IGNORE(INT8_ARRAY, TEXT, TIMESTAMPTZ, BOOL, INT8, TEXT) = include_str!("ignore.sql");
+    KNOWN_CLIENT(TEXT) = "SELECT patient_id FROM practiceq_clients WHERE client_id = $1";
+    PATIENT(KEY) = "SELECT p.id::text FROM patients p WHERE p.id = $1";
 }
 
 /// The roles that may decide, and may see the names.
@@ -63,7 +64,7 @@ struct LinkArgs {
     id: i64,
     /// Whose it is
     #[arg(long, value_name = "PATIENT_ID")]
-    patient: i64,
+    patient: Key,
 }
 
 /// Say that an appointment is nobody's of ours
@@ -126,7 +127,7 @@ fn object(row: &Row, person: Option<&Row>) -> Value {
         "status": row.get::<_, &str>("status"),
         "starts_at": stamp(row.get("starts_at")),
         "first_seen": stamp(row.get("first_seen")),
-        "candidates": row.get::<_, Vec<i64>>("candidates"),
+        "candidates": row.get::<_, Vec<Key>>("candidates"),
     });
     for key in PERSON {
         if let Some(person) = person {
@@ -137,7 +138,7 @@ fn object(row: &Row, person: Option<&Row>) -> Value {
 }
 
 fn cells(row: &Row, person: Option<&Row>) -> Vec<String> {
-    let candidates: Vec<String> = row.get::<_, Vec<i64>>("candidates").iter().map(i64::to_string).collect();
+    let candidates: Vec<String> = row.get::<_, Vec<Key>>("candidates").iter().map(Key::to_string).collect();
     let mut cells = vec![
         row.get::<_, i64>("id").to_string(),
         row.get("external_id"),
@@ -164,7 +165,7 @@ async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment)
     };
     let status: &str = first.get("status");
     if status != "open" {
-        let by = first.get::<_, Option<i64>>("decided_by").unwrap_or_default();
+        let by = first.get::<_, Option<&str>>("decided_by").unwrap_or_default();
         let message = format!("appointment {id} was {status} by user {by}; nothing was changed");
         return Err(Error::new("NOT_OPEN", ErrorKind::Other, message));
     }
@@ -173,10 +174,10 @@ async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment)
 
 impl LinkArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let (id, patient) = (self.id, self.patient);
-        let (moment, appointments) = context.act(async |tx, moment| self.link(tx, moment).await).await?;
+        let id = self.id;
+        let (moment, (patient, appointments)) = context.act(async |tx, moment| self.link(tx, moment).await).await?;
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
-        let by = moment.actor.id;
+        let by = &moment.actor.id;
         let text =
             format!("Appointment {id} is patient {patient}'s{dry}, by user {by}; {appointments} in the chart.\n");
         let json = json!({
@@ -190,42 +191,80 @@ impl LinkArgs {
         Ok(Output::done(json, text))
     }
 
-    async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Error> {
+    /// Returns the patient in the server's form, and how many visits are in the chart.
+    async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<(Key, u64), Error> {
         let rows = lock(tx, self.id, true, moment).await?;
-        self.check(tx, rows[0].get("client_id"), moment.actor.id.number()).await?;
+        let client = ClientLink::find(tx, rows[0].get("client_id")).await?;
+        let patient = self.check(tx, &client, &moment.actor.id).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
-        LINK.execute(tx, &[&ids, &self.patient, &moment.actor.id, &moment.now, &self.id]).await?;
+        LINK.execute(tx, &[&ids, &patient, &moment.actor.id, &moment.now, &self.id, &client.gone()]).await?;
         let context = StoreContext { now: moment.now, run: None, log: None, only_patients: None };
         let mut appointments = 0;
         for row in &rows {
             appointments += context.store_kept(tx, &row.get("content")).await?;
         }
         if appointments == rows.len() as u64 {
-            return Ok(appointments);
+            return Ok((patient, appointments));
         }
         let message = "a visit of the client is held by somebody else, or newer than what was read; \
                        nothing was changed; try again";
         Err(Error::new("CHANGED", ErrorKind::Other, message))
     }
 
-    async fn check(&self, tx: &Transaction<'_>, client: Option<&str>, actor: i64) -> Result<(), Error> {
-        let row = LINKABLE.one(tx, &[&self.patient, &client, &actor]).await?;
-        let id = self.patient;
-        match ["patient", "in_scope", "allowed", "elsewhere"].map(|column| row.get::<_, bool>(column)) {
-            [false, ..] => Err(refused("UNKNOWN_PATIENT", format!("--patient: there is no patient {id}"))),
-            [_, false, ..] => {
-                Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation")))
-            }
-            [_, _, false, _] => {
-                let message = format!("--actor: user {actor} is no case manager of patient {id}");
-                Err(refused("ACTOR_NOT_ALLOWED", message))
-            }
-            [.., true] => {
-                let message = "the client of the appointment is known to be somebody else; nothing was changed";
-                Err(refused("CLIENT_ELSEWHERE", message.into()))
-            }
-            _ => Ok(()),
+    /// The patient in the server's form.
+    async fn check(&self, tx: &Transaction<'_>, client: &ClientLink, actor: &Key) -> Result<Key, Error> {
+        let id = &self.patient;
+        let row = no_such_key(LINKABLE.opt(tx, &[id, actor]).await)?;
+        let known = row.and_then(|row| Some((row.get::<_, Option<Key>>("patient")?, row)));
+        let Some((patient, row)) = known else {
+            return Err(refused("UNKNOWN_PATIENT", format!("--patient: there is no patient {id}")));
+        };
+        if !row.get::<_, bool>("in_scope") {
+            return Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation")));
         }
+        if !row.get::<_, bool>("allowed") {
+            let message = format!("--actor: user {actor} is no case manager of patient {id}");
+            return Err(refused("ACTOR_NOT_ALLOWED", message));
+        }
+        if client.is_elsewhere(&patient) {
+            let message = "the client of the appointment is known to be somebody else; nothing was changed";
+            return Err(refused("CLIENT_ELSEWHERE", message.into()));
+        }
+        Ok(patient)
+    }
+}
+
+/// What is known of a client of the account.
+enum ClientLink {
+    Unknown,
+    /// A person said that it is no patient of the clinic.
+    Nobody,
+    Patient(Key),
+    /// A patient whom the clinic has deleted: as good as unknown.
+    Gone(Key),
+}
+
+impl ClientLink {
+    async fn find(tx: &Transaction<'_>, client: Option<&str>) -> Result<Self, Error> {
+        let Some(row) = KNOWN_CLIENT.opt(tx, &[&client]).await? else { return Ok(Self::Unknown) };
+        let Some(patient) = row.get::<_, Option<Key>>("patient_id") else { return Ok(Self::Nobody) };
+        Ok(match PATIENT.opt(tx, &[&patient]).await? {
+            Some(_) => Self::Patient(patient),
+            None => Self::Gone(patient),
+        })
+    }
+
+    /// Whether the client is known to be somebody other than this patient.
+    fn is_elsewhere(&self, patient: &Key) -> bool {
+        match self {
+            Self::Unknown | Self::Gone(_) => false,
+            Self::Nobody => true,
+            Self::Patient(other) => other != patient,
+        }
+    }
+
+    fn gone(&self) -> Option<&Key> {
+        if let Self::Gone(patient) = self { Some(patient) } else { None }
     }
 }
 
@@ -244,13 +283,13 @@ impl IgnoreArgs {
         if self.client && rows[0].get::<_, Option<&str>>("client_id").is_none() {
             return Err(refused("NO_CLIENT", format!("--client: appointment {} names no client", self.id)));
         }
-        let client: Option<&str> = rows[0].get("client_id");
-        if self.client && KNOWN_CLIENT.opt(tx, &[&client]).await?.is_some() {
+        let client = ClientLink::find(tx, rows[0].get("client_id")).await?;
+        if self.client && matches!(client, ClientLink::Patient(_)) {
             let message = "--client: the client of the appointment is known to be a patient; nothing was changed";
             return Err(refused("CLIENT_ELSEWHERE", message.into()));
         }
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
-        IGNORE.execute(tx, &[&ids, &moment.actor.id, &moment.now, &self.client, &self.id]).await?;
+        IGNORE.execute(tx, &[&ids, &moment.actor.id, &moment.now, &self.client, &self.id, &client.gone()]).await?;
         Ok(ids.len() as u64)
     }
 }

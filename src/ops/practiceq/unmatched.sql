@@ -2,7 +2,7 @@
 -- of them first; then those that are over, the last of them first.
 -- $1 whether also those that were decided boolean · $2 how many bigint · $3 now timestamptz
 SELECT u.id, u.external_id, u.client_id, u.reason, u.status, u.starts_at, u.first_seen,
-       ARRAY(SELECT p.id FROM patients p
+       ARRAY(SELECT p.id::text FROM patients p
              WHERE p.email IS NOT NULL AND lower(btrim(p.email)) = lower(btrim(u.content ->> 'client_email'))
              ORDER BY p.id LIMIT 10) AS candidates
 FROM practiceq_unmatched u

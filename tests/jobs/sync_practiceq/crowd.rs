@@ -77,17 +77,17 @@ impl Sync {
 
     /// What the account's visits are here, but for what is unlike from run to run.
     pub async fn picture(&self) -> Value {
-        let query = "SELECT coalesce(jsonb_agg(to_jsonb(a) - '{id,created_at,updated_at,source_read_at,last_seen_sweep,
+        let query = "SELECT coalesce(jsonb_agg(to_jsonb(a) - '{id,created_at,updated_at,read_at,last_seen_sweep,
                                                                missed_sweep,deleted_at,cancelled_at}'::text[]
                                                || jsonb_build_object('deleted', deleted_at IS NOT NULL)
                                                ORDER BY external_id), '[]') AS v
-                     FROM appointments a WHERE source = 'PRACTICEQ'";
+                     FROM stored_visits a";
         self.clinic.json(query).await["v"].clone()
     }
 
     /// How many visits of the account are stored and not deleted.
     pub async fn stored_visits(&self) -> i64 {
-        let query = "SELECT count(*) FROM appointments WHERE source = 'PRACTICEQ' AND deleted_at IS NULL";
+        let query = "SELECT count(*) FROM stored_visits WHERE deleted_at IS NULL";
         self.clinic.count(query).await
     }
 

@@ -23,7 +23,7 @@ fn visit(number: usize) -> String {
 
 impl Sync {
     async fn holding(&self, condition: &str) -> i64 {
-        self.clinic.count(&format!("SELECT count(*) FROM appointments WHERE {condition}")).await
+        self.clinic.count(&format!("SELECT count(*) FROM practiceq_visits WHERE {condition}")).await
     }
 
     async fn deleted(&self) -> i64 {
@@ -221,7 +221,7 @@ async fn an_account_that_is_suddenly_empty_empties_no_chart_and_the_admins_hear_
     for number in 0..30 {
         sync.upstream.vanish(&visit(number));
     }
-    let told = "SELECT jsonb_agg(recipient_id ORDER BY recipient_id) FROM notifications
+    let told = "SELECT jsonb_agg(n(recipient_id) ORDER BY n(recipient_id)) FROM notifications
                 WHERE type = 'JOB_FAILING' AND recipient_kind = 'USER'";
     for _ in 0..3 {
         sync.braked(&[]).await;

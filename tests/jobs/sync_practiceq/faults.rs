@@ -86,7 +86,7 @@ async fn json_of_another_shape_is_no_empty_list() {
     sync.upstream.fault(&at_second(&vec![Fault::NotAList; 9]));
     sync.ends_with(3, &[]).await;
     assert_eq!(sync.picture().await, before);
-    assert_eq!(sync.clinic.count("SELECT count(*) FROM appointments WHERE missed_sweep IS NOT NULL").await, 0);
+    assert_eq!(sync.clinic.count("SELECT count(*) FROM practiceq_visits WHERE missed_sweep IS NOT NULL").await, 0);
 }
 
 #[tokio::test]
@@ -98,8 +98,7 @@ async fn a_page_that_cannot_be_had_ends_the_reading_and_what_was_read_is_kept() 
     assert_eq!((totals(&outcome)[0], outcome.count("failed")), (100, 1), "{outcome:?}");
     assert_eq!(outcome.report()["errors"][0]["entity"], "page", "{outcome:?}");
     assert_eq!((sync.stored_visits().await, sync.logs().await), (100, vec!["partial_success".to_owned()]));
-    let untouched =
-        "SELECT (SELECT count(*) FROM patient_organization_affiliations WHERE last_practiceq_sync_at IS NOT NULL)
+    let untouched = "SELECT (SELECT count(*) FROM practiceq_freshness)
                           + (SELECT count(*) FROM practiceq_state WHERE watermark IS NOT NULL OR sweep IS NOT NULL)";
     assert_eq!(sync.clinic.count(untouched).await, 0, "what was not read completely is not said to be");
     let message = "SELECT metadata->'errors'->0->>'message' AS m FROM sync_logs";
@@ -489,9 +488,9 @@ async fn what_is_only_odd_stops_no_other_row_and_is_not_said() {
     balanced(&outcome);
     discreet(&outcome);
     sync.tidy().await;
-    let good = "SELECT count(*) FROM appointments WHERE external_id LIKE 'v%' AND deleted_at IS NULL";
+    let good = "SELECT count(*) FROM stored_visits WHERE external_id LIKE 'v%' AND deleted_at IS NULL";
     assert_eq!(sync.clinic.count(good).await, 5, "{outcome:?}");
-    let links = "SELECT count(*) FROM appointments WHERE meeting_url !~ '^https?://' OR meeting_url ~ 'host-canary'";
+    let links = "SELECT count(*) FROM stored_visits WHERE meeting_url !~ '^https?://' OR meeting_url ~ 'host-canary'";
     assert_eq!(sync.clinic.count(links).await, 0);
     let [new, _, _, errors] = totals(&outcome);
     assert_eq!(new + errors + outcome.count("skipped"), 5 + cases.len() as u64, "{outcome:?}");

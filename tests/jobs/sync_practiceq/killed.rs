@@ -280,7 +280,7 @@ async fn stored_once() -> Sync {
 }
 
 async fn column(sync: &Sync, name: &str) -> Value {
-    sync.clinic.json(&format!("SELECT {name} AS v FROM appointments WHERE external_id = 'v001'")).await["v"].clone()
+    sync.clinic.json(&format!("SELECT {name} AS v FROM stored_visits WHERE external_id = 'v001'")).await["v"].clone()
 }
 
 #[tokio::test]

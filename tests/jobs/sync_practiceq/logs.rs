@@ -62,13 +62,13 @@ async fn each_lane_has_its_type_and_names_what_it_was_for() {
     for (args, expected) in [
         (vec![], json!(["automated_daily", null, null, null])),
         (vec!["--incremental"], json!(["automated_incremental", null, null, null])),
-        (vec!["--actor", &admin], json!(["automated_daily", null, null, sync.admin])),
-        (vec!["--organization", &organization], json!(["manual_org_bulk", sync.organization, null, null])),
+        (vec!["--actor", &admin], json!(["automated_daily", null, null, admin])),
+        (vec!["--organization", &organization], json!(["manual_org_bulk", organization, null, null])),
         (
             vec!["--organization", &organization, "--actor", &manager],
-            json!(["manual_org_bulk", sync.organization, null, sync.case_manager]),
+            json!(["manual_org_bulk", organization, null, manager]),
         ),
-        (vec!["--patient", &patient, "--actor", &manager], json!(["manual_patient", null, pat, sync.case_manager])),
+        (vec!["--patient", &patient, "--actor", &manager], json!(["manual_patient", null, patient, manager])),
     ] {
         sync.ends(0, &args).await;
         let log = sync.log().await;
@@ -78,7 +78,8 @@ async fn each_lane_has_its_type_and_names_what_it_was_for() {
     }
     sync.ends(0, &["--appointment", "a1", "--actor", &admin]).await;
     let log = sync.log().await;
-    assert_eq!((&log["sync_type"], &log["triggered_by_user_id"]), (&json!("manual_patient"), &json!(sync.admin)));
+    assert_eq!((&log["sync_type"], &log["triggered_by_user_id"]), (&json!("manual_patient"), &json!(admin)));
+    assert_eq!(log["patient_id"], patient, "whose the visit is");
 }
 
 #[tokio::test]
@@ -150,9 +151,10 @@ async fn the_view_shows_the_last_hundred_with_whose_they_are() {
     let sync = Sync::new().await;
     sync.clinic
         .sql(&format!(
-            "INSERT INTO sync_logs (sync_type, organization_id, triggered_by_user_id, started_at, completed_at,
-                                    duration_ms, status, appointments_new, run_id)
-             SELECT 'manual_org_bulk', {}, {}, t, t, 0, 'completed', n, gen_random_uuid()
+            "INSERT INTO sync_logs (sync_type, organization_id, organization_name, triggered_by_user_id,
+                                    triggered_by_name, started_at, completed_at, duration_ms, status,
+                                    appointments_new, run_id)
+             SELECT 'manual_org_bulk', '{}', 'O', '{}', 'U', t, t, 0, 'completed', n, gen_random_uuid()
              FROM (SELECT n, timestamptz '2026-03-01' + n * interval '1 minute' AS t FROM generate_series(1, 120) n) s
              ORDER BY n % 7",
             sync.organization, sync.case_manager
@@ -160,6 +162,12 @@ async fn the_view_shows_the_last_hundred_with_whose_they_are() {
         .await;
     let shown = "SELECT array_agg(appointments_new) FROM v_recent_sync_activity";
     assert_eq!(sync.one(shown).await, json!((21..=120).rev().collect::<Vec<_>>()), "the newest first");
+    let who = sync.clinic.json("SELECT * FROM v_recent_sync_activity LIMIT 1").await;
+    assert_eq!((&who["organization_name"], &who["triggered_by_name"]), (&json!("O"), &json!("U")), "{who}");
+    // The names are those of then.
+    let (organization, manager) = (sync.organization.to_string(), sync.case_manager.to_string());
+    sync.ends(0, &["--organization", &organization, "--actor", &manager]).await;
+    sync.clinic.sql("UPDATE organizations SET name = 'P'; UPDATE users SET name = 'V'").await;
     let who = sync.clinic.json("SELECT * FROM v_recent_sync_activity LIMIT 1").await;
     assert_eq!((&who["organization_name"], &who["triggered_by_name"]), (&json!("O"), &json!("U")), "{who}");
     // A run of nobody for all is there, too.
@@ -177,7 +185,7 @@ async fn a_dashboard_sees_the_view_and_nothing_else() {
     sync.upstream.put(appointment("n1", &Client { ..ANN }, LATER));
     sync.sweep().await;
     let may = "SELECT coalesce(jsonb_agg(relname ORDER BY relname), '[]') FROM pg_class c
-               WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
+               WHERE relnamespace = 'rounds'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
                  AND CASE relkind
                          WHEN 'S' THEN has_sequence_privilege('rounds_dashboard', c.oid, 'USAGE, SELECT, UPDATE')
                          ELSE has_any_column_privilege('rounds_dashboard', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')

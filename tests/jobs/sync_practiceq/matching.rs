@@ -235,7 +235,10 @@ async fn a_client_who_was_found_once_is_known_by_the_number() {
     let pat = sync.patient_of(&PAT).await;
     sync.upstream.put(appointment("a1", &PAT, LATER));
     let report = sync.sweep().await.report();
-    let client = sync.clinic.json("SELECT client_id, patient_id, linked_by, run_id FROM practiceq_clients").await;
+    let client = sync
+        .clinic
+        .json("SELECT client_id, n(patient_id) AS patient_id, linked_by, run_id FROM practiceq_clients")
+        .await;
     let expected = json!({"client_id": "100", "patient_id": pat, "linked_by": null, "run_id": report["run_id"]});
     assert_eq!(client, expected);
     // Another name, address and date of birth, all of which are somebody else's now: it is the same client.
@@ -268,7 +271,7 @@ async fn a_patient_may_be_two_clients_of_the_account() {
     sync.upstream.put(row);
     sync.sweep().await;
     assert_eq!(sync.whose().await, json!({"a1": pat, "a2": pat, "a3": pat}));
-    let clients = "SELECT jsonb_object_agg(client_id, patient_id) FROM practiceq_clients";
+    let clients = "SELECT jsonb_object_agg(client_id, n(patient_id)) FROM practiceq_clients";
     assert_eq!(sync.one(clients).await, json!({"100": pat, "101": pat}));
 }
 
@@ -325,7 +328,7 @@ async fn a_client_who_was_merged_into_another_patients_takes_the_visits_along() 
     let outcome = sync.sweep().await;
     assert_eq!(totals(&outcome)[..2], [0, 1], "{outcome:?}");
     assert_eq!(sync.whose().await, json!({"a1": ann, "a2": pat}));
-    let row = sync.stored_as("a1", ["id", "practiceq_client_id", "deleted_at"]).await;
+    let row = sync.stored_as("a1", ["id", "client_id", "deleted_at"]).await;
     assert_eq!(row, [id, json!("200"), Value::Null], "the same row");
 }
 
@@ -433,7 +436,8 @@ async fn a_patient_of_several_organizations_counts_once() {
 async fn a_client_who_is_nobody_of_ours_is_ignored() {
     let sync = Sync::new().await;
     sync.patient_of(&PAT).await;
-    let insert = "INSERT INTO practiceq_clients (client_id, linked_by, created_at) VALUES ('100', $1, now())";
+    let insert =
+        "INSERT INTO practiceq_clients (client_id, linked_by, created_at) VALUES ('100', $1::bigint::text, now())";
     sync.clinic.client.execute(insert, &[&sync.admin]).await.expect("can be inserted");
     sync.upstream.put(appointment("a1", &PAT, LATER));
     let outcome = sync.sweep().await;

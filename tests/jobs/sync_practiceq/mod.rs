@@ -5,6 +5,7 @@ mod deletions;
 mod faults;
 mod killed;
 mod lanes;
+mod ledger;
 mod logs;
 mod matching;
 mod notices;

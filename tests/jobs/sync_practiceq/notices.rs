@@ -48,8 +48,8 @@ impl Sync {
 
     /// Of which visit who was told what, in this order.
     async fn told(&self) -> Vec<(String, i64, String)> {
-        let query = "SELECT a.external_id, n.recipient_id, n.metadata->>'kind'
-                     FROM notifications n JOIN appointments a ON a.id = (n.metadata->>'appointment_id')::bigint
+        let query = "SELECT a.external_id, n(n.recipient_id), n.metadata->>'kind'
+                     FROM notifications n JOIN appointments a ON a.id::text = n.metadata->>'appointment_id'
                      WHERE n.type = 'APPOINTMENT_CHANGED' AND n.recipient_kind = 'USER' ORDER BY 1, 2, 3, n.id";
         self.clinic.rows(query).await.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
     }
@@ -82,7 +82,7 @@ async fn each_kind_of_change_to_todays_visit_is_told_once() {
         let metadata = notice["metadata"].as_object().expect("an object");
         let keys: Vec<_> = metadata.keys().map(String::as_str).collect();
         assert_eq!(keys, ["kind", "starts_at", "appointment_id"], "{kind}: {notice}");
-        assert_eq!((&metadata["appointment_id"], &metadata["kind"]), (&visit["id"], &json!(kind)));
+        assert_eq!((&metadata["appointment_id"], &metadata["kind"]), (&json!(visit["id"].to_string()), &json!(kind)));
         // Whom it is about stands in the text that staff read, and nowhere else.
         let text = ["title", "metadata", "dedupe_key", "entity_id"].map(|column| notice[column].to_string()).concat();
         assert!(!text.contains("Pat") && !text.contains("Doe"), "{kind}: {text}");

@@ -9,12 +9,12 @@ use crate::support::practiceq::{NOW, Sync, appointment};
 struct AccountFixture;
 
 impl AccountFixture {
-    /// With so many of them, known by their numbers.
+    /// With so many of them; the account's ids look like the clinic's keys.
     async fn owed(kind: Kind, things: i64) -> Owed {
-        let sync = Sync::new().await;
+        let sync = Sync::of(kind).await;
         sync.patient_of(&PAT).await;
         for number in 1..=things {
-            sync.upstream.put(appointment(&number.to_string(), &PAT, LATER));
+            sync.upstream.put(appointment(&kind.text(number), &PAT, LATER));
         }
         Owed { subject: &SUBJECT, clinic: sync.clinic, things, beside: Some(Box::new(sync.upstream)) }
     }
@@ -23,8 +23,11 @@ impl AccountFixture {
 const SUBJECT: Subject = Subject {
     job: &["sync-practiceq", "--as-of", NOW],
     table: "appointments",
-    written: ("appointments", "external_id::bigint"),
-    evidence: &[("(SELECT * FROM appointments WHERE source = 'PRACTICEQ' AND deleted_at IS NULL)", "external_id", 1)],
+    written: ("practiceq_visits", "external_id"),
+    evidence: &[
+        ("(SELECT * FROM appointments WHERE source = 'PRACTICEQ')", "external_id", 1),
+        ("(SELECT * FROM practiceq_visits WHERE deleted_at IS NULL)", "external_id", 1),
+    ],
     entity: "appointment",
     done: "/total_appointments/new",
     found_again: true,

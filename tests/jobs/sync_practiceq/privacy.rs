@@ -82,7 +82,8 @@ async fn planted_account() -> Sync {
 async fn recorded(sync: &Sync) -> String {
     let query = "SELECT (SELECT jsonb_agg(r) FROM cron_job_runs r) AS runs,
                         (SELECT jsonb_agg(e) FROM cron_job_run_errors e) AS errors,
-                        (SELECT jsonb_agg(l) FROM sync_logs l) AS logs,
+                        (SELECT jsonb_agg(to_jsonb(l) - '{organization_name,triggered_by_name}'::text[])
+                         FROM sync_logs l) AS logs,
                         (SELECT jsonb_agg(a) FROM api_requests a) AS requests,
                         (SELECT jsonb_agg(b) FROM api_budgets b) AS budgets,
                         (SELECT jsonb_agg(n.metadata || jsonb_build_object('type', n.type, 'key', n.dedupe_key,
@@ -143,7 +144,7 @@ async fn not_when_the_database_quotes_rows_in_its_errors() {
         .sql(
             "ALTER TABLE appointments ADD CONSTRAINT no_a2 CHECK (external_id <> 'a2');
              ALTER TABLE practiceq_unmatched ADD CONSTRAINT no_n1 CHECK (external_id <> 'n1');
-             CREATE UNIQUE INDEX one_link ON appointments (meeting_url) WHERE external_id IN ('a1', 'a3')",
+             CREATE UNIQUE INDEX one_link ON practiceq_visits (meeting_url) WHERE external_id IN ('a1', 'a3')",
         )
         .await;
     let mut out = said(&sync, &LANES).await;
@@ -195,7 +196,7 @@ async fn not_when_nobody_answers() {
 async fn not_when_the_run_itself_fails() {
     for broken in [
         "ALTER TABLE practiceq_clients RENAME TO \"CANARY_clients\"",
-        "ALTER TABLE appointments RENAME COLUMN content_hash TO \"CANARY_hash\"",
+        "ALTER TABLE practiceq_visits RENAME COLUMN content_hash TO \"CANARY_hash\"",
         "DROP TABLE practiceq_unmatched",
     ] {
         let sync = planted_account().await;

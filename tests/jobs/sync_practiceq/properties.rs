@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::crowd::discreet;
 use super::words::{balanced, totals};
 use crate::jobs::properties::worlds;
+use crate::support::keys::Kind;
 use crate::support::practiceq::{Client, Fault, NOW, State, Sync, appointment};
 use crate::support::program::Outcome;
 
@@ -172,7 +173,7 @@ fn client_of(row: &Value) -> usize {
 
 impl World {
     async fn new(seed: u64) -> Self {
-        let sync = Sync::new().await;
+        let sync = Sync::of(Kind::ALL[seed as usize % 3]).await;
         let mut rng = Rng::with_seed(seed);
         let mut patients = vec![];
         for (first, last, email, date_of_birth) in PATIENTS {
@@ -181,9 +182,9 @@ impl World {
         let second = sync.clinic.doctor(sync.facility, Some(30)).await;
         sync.clinic
             .sql(&format!(
-                "UPDATE patient_organization_affiliations SET status = 'inactive' WHERE patient_id = {};
+                "UPDATE patient_organization_affiliations SET status = 'inactive' WHERE patient_id = k({});
                  INSERT INTO provider_intakeq_settings (doctor_id, practitioner_email)
-                 VALUES ({second}, 'Second@Clinic.Example')",
+                 VALUES (k({second}), 'Second@Clinic.Example')",
                 patients[DORA]
             ))
             .await;
@@ -307,14 +308,22 @@ impl World {
         }
     }
 
-    /// Staff here do something with a visit that is stored.
+    /// Staff here do something with a visit that is stored. Now and then the application deletes its row.
     async fn work(&mut self) {
         let Some(id) = self.any(true) else { return };
+        if self.rng.u8(..4) == 0 {
+            let delete = "DELETE FROM appointments WHERE external_id = $1";
+            self.sync.clinic.client.execute(delete, &[&id]).await.expect("can be deleted");
+            let past = self.visits.get_mut(&id).expect("it is known");
+            (past.notes, past.completed) = (None, false);
+            return;
+        }
         let note = format!("note {}", self.rng.u32(..));
         let complete = self.rng.bool();
         let update = "UPDATE appointments SET notes = $2, status = CASE WHEN $3 THEN 'COMPLETED' ELSE status END,
                              cancelled_at = CASE WHEN $3 THEN NULL ELSE cancelled_at END
-                      WHERE external_id = $1 AND deleted_at IS NULL";
+                      WHERE external_id = (SELECT v.external_id FROM practiceq_visits v
+                                           WHERE v.external_id = $1 AND v.deleted_at IS NULL)";
         let updated = self.sync.clinic.client.execute(update, &[&id, &note, &complete]).await.expect("can be updated");
         if updated > 0 {
             let past = self.visits.get_mut(&id).expect("it is known");
@@ -350,11 +359,12 @@ impl World {
 
     /// The arguments of some run.
     fn any_lane(&mut self) -> Vec<String> {
+        let kind = self.sync.clinic.kind;
         let mut args = match self.rng.u8(..9) {
             0..3 => vec![],
             3..5 => vec!["--incremental".into()],
-            5 => vec!["--patient".into(), self.patients[self.rng.usize(..DORA)].to_string()],
-            6 => vec!["--organization".into(), self.sync.organization.to_string()],
+            5 => vec!["--patient".into(), kind.text(self.patients[self.rng.usize(..DORA)])],
+            6 => vec!["--organization".into(), kind.text(self.sync.organization)],
             _ => vec!["--appointment".into(), self.any(true).unwrap_or_else(|| "b0000".into())],
         };
         if self.rng.u8(..8) == 0 {
@@ -422,7 +432,7 @@ impl World {
             "service_name": row["ServiceName"],
             "location_name": text(&row["LocationName"]),
             "meeting_url": row["TelehealthInfo"]["JoinUrl"],
-            "practiceq_client_id": row["ClientId"].to_string(),
+            "client_id": row["ClientId"].to_string(),
             "notes": past.notes,
         })
     }
@@ -566,13 +576,13 @@ async fn a_visit_that_goes_to_somebody_else_does_not_stay_in_the_chart() {
         sync.upstream.put(appointment("given", &CLIENTS[1].0, "2026-03-12T18:00:00Z"));
         world.sweep().await;
         let ignored =
-            "INSERT INTO practiceq_clients (client_id, linked_by, created_at) VALUES ('3', $1, clock_timestamp())
+            "INSERT INTO practiceq_clients (client_id, linked_by, created_at) VALUES ('3', $1::bigint::text, clock_timestamp())
                        ON CONFLICT (client_id) DO UPDATE SET patient_id = NULL, linked_by = EXCLUDED.linked_by";
         sync.clinic.client.execute(ignored, &[&sync.admin]).await.expect("can be said");
         sync.upstream.edit("given", |row| hand_over(row, to));
         // Of one who is ignored now all visits go.
         sync.run(&["--max-items", "1000"]).await.expect(0);
-        let whose = "SELECT count(*) FROM appointments WHERE external_id = 'given' AND deleted_at IS NULL";
+        let whose = "SELECT count(*) FROM stored_visits WHERE external_id = 'given' AND deleted_at IS NULL";
         assert_eq!(sync.clinic.count(whose).await, 0, "{}", CLIENTS[to].0.name);
     }
 }

@@ -34,8 +34,11 @@ impl Sync {
     /// Since when the patients of these affiliations are up to date.
     async fn up_to_date(&self, condition: &str) -> Vec<bool> {
         let query = format!(
-            "SELECT last_practiceq_sync_at IS NOT NULL FROM patient_organization_affiliations
-             WHERE {condition} ORDER BY id"
+            "SELECT f.fresh_since IS NOT NULL
+             FROM patient_organization_affiliations a
+             LEFT JOIN practiceq_freshness f ON f.patient_id = a.patient_id::text
+                                                AND f.organization_id = a.organization_id::text
+             WHERE {condition} ORDER BY a.id"
         );
         self.clinic.rows(&query).await.iter().map(|row| row.get(0)).collect()
     }
@@ -129,7 +132,7 @@ async fn patients_whom_nobody_can_look_for_have_failed_and_are_named() {
     let report = outcome.report();
     let counts = ["total_patients", "patients_processed", "patients_failed", "failed"].map(|key| outcome.count(key));
     assert_eq!(counts, [4, 2, 2, 2], "{report}");
-    let error = |id: i64| json!({"entity": "patient", "id": id, "code": "NO_EMAIL"});
+    let error = |id: i64| json!({"entity": "patient", "id": id.to_string(), "code": "NO_EMAIL"});
     assert_eq!(report["errors"], json!([error(ids[0]), error(ids[1])]));
     assert_eq!(sync.whose().await, json!({"a1": known[0]}));
     let log = sync.clinic.json("SELECT status, patients_failed, metadata->'errors' AS e FROM sync_logs").await;
@@ -192,7 +195,7 @@ async fn the_admins_hear_once_a_day_that_more_than_five_patients_failed() {
     let gone = sync.clinic.user(sync.facility, "HOSPITAL_ADMIN").await;
     sync.clinic.sql(&format!("UPDATE users SET active = false WHERE id = {gone}")).await;
     let told = async || {
-        let query = "SELECT coalesce(jsonb_agg(recipient_id ORDER BY id), '[]') FROM notifications
+        let query = "SELECT coalesce(jsonb_agg(n(recipient_id) ORDER BY id), '[]') FROM notifications
                      WHERE type = 'SYNC_PATIENTS_FAILED' AND channel = 'IN_APP' AND recipient_kind = 'USER'";
         sync.one(query).await
     };
@@ -241,28 +244,36 @@ async fn only_what_was_really_read_is_up_to_date() {
     for number in 0..150 {
         sync.upstream.put(appointment(&format!("a{number}"), &PAT, LATER));
     }
-    let set = "last_practiceq_sync_at IS NOT NULL";
+    let set = "fresh_since IS NOT NULL";
     sync.upstream.fault(&[Fault::None, Fault::Status(400)]);
     for lane in [&[][..], &["--dry-run"]] {
         sync.ends(3, lane).await;
         assert_eq!(sync.up_to_date(set).await, [true; 0], "{lane:?}");
     }
     sync.ends(0, &["--patient", &pat.to_string()]).await;
-    assert_eq!(sync.up_to_date(&format!("patient_id = {pat}")).await, [true, true, false], "but not where he has left");
-    assert_eq!(sync.up_to_date(&format!("patient_id <> {pat}")).await, [false, false]);
-    sync.clinic.sql("UPDATE patient_organization_affiliations SET last_practiceq_sync_at = NULL").await;
+    assert_eq!(
+        sync.up_to_date(&format!("a.patient_id = {pat}")).await,
+        [true, true, false],
+        "but not where he has left"
+    );
+    assert_eq!(sync.up_to_date(&format!("a.patient_id <> {pat}")).await, [false, false]);
+    sync.clinic.sql("DELETE FROM practiceq_freshness").await;
     sync.ends(0, &["--organization", &other.to_string()]).await;
-    assert_eq!(sync.up_to_date(&format!("organization_id = {other}")).await, [true]);
-    assert_eq!(sync.up_to_date(&format!("patient_id <> {pat} AND {set}")).await, [true; 0]);
+    assert_eq!(sync.up_to_date(&format!("a.organization_id = {other}")).await, [true]);
+    assert_eq!(sync.up_to_date(&format!("a.patient_id <> {pat} AND {set}")).await, [true; 0]);
     // Of whom nothing was read before, what changed lately is not all.
     for (lane, ann) in [(&[][..], true), (&["--incremental"], false)] {
-        let earlier = format!("CASE WHEN patient_id = {pat} THEN timestamptz '2026-01-01' END");
         sync.clinic
-            .sql(&format!("UPDATE patient_organization_affiliations SET last_practiceq_sync_at = {earlier} WHERE status = 'active'"))
+            .sql(&format!(
+                "DELETE FROM practiceq_freshness;
+                 INSERT INTO practiceq_freshness
+                 SELECT patient_id, organization_id, '2026-01-01' FROM patient_organization_affiliations
+                 WHERE patient_id = {pat} AND status = 'active'"
+            ))
             .await;
         sync.ends(3, lane).await;
-        assert_eq!(sync.up_to_date(&format!("patient_id <> {al}")).await, [true, ann, true, false], "{lane:?}");
-        assert_eq!(sync.up_to_date(&format!("patient_id = {al}")).await, [false], "{lane:?}: he failed");
+        assert_eq!(sync.up_to_date(&format!("a.patient_id <> {al}")).await, [true, ann, true, false], "{lane:?}");
+        assert_eq!(sync.up_to_date(&format!("a.patient_id = {al}")).await, [false], "{lane:?}: he failed");
     }
 }
 
@@ -293,8 +304,8 @@ async fn a_second_run_changes_nothing() {
     let told = sync.clinic.count(notices).await;
     let stripped = |content: &Value| {
         let mut content = content.clone();
-        // That they were read again is all that may be new of the affiliations.
-        content.as_object_mut().expect("tables").remove("patient_organization_affiliations");
+        // That they were read again is all that may be new of the patients.
+        content.as_object_mut().expect("tables").remove("practiceq_freshness");
         content
     };
     for lane in [&[][..], &["--incremental"], &["--organization", "1"]] {
@@ -363,11 +374,11 @@ async fn a_row_that_can_not_be_changed_stops_nobody_either() {
         sync.upstream.edit(&format!("a{number}"), |row| row["ServiceName"] = json!("Another"));
     }
     let refused = "NEW.external_id = 'a7' AND NEW.service_name = 'Another'";
-    owed::fail_before(&sync.clinic, "UPDATE", "appointments", refused).await;
+    owed::fail_before(&sync.clinic, "INSERT OR UPDATE", "practiceq_visits", refused).await;
     let outcome = sync.ends(3, &[]).await;
     assert_eq!(totals(&outcome)[1..].to_vec(), [9, 0, 1], "{outcome:?}");
     assert_eq!(sync.stored("a7").await["service_name"], "Canary follow-up");
-    sync.clinic.sql("DROP TRIGGER tell ON appointments").await;
+    sync.clinic.sql("DROP TRIGGER tell ON practiceq_visits").await;
     assert_eq!(totals(&sync.ends(0, &["--incremental"]).await)[1], 1, "the next run makes up for it");
 }
 

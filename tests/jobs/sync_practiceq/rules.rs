@@ -35,8 +35,8 @@ async fn a_visit_is_imported_with_everything_that_is_asked_of_it() {
         "service_name": "Canary follow-up",
         "location_name": "Canary Street",
         "practitioner": "prac-1",
-        "practiceq_client_id": "100",
-        "source_modified_at": "2026-02-20T12:00:00+00:00",
+        "client_id": "100",
+        "modified_at": "2026-02-20T12:00:00+00:00",
         "missed_sweep": null,
         "deleted_at": null,
     });
@@ -44,7 +44,7 @@ async fn a_visit_is_imported_with_everything_that_is_asked_of_it() {
     for (column, value) in expected.as_object().expect("columns") {
         assert_eq!(&stored[column], value, "{column}: {stored}");
     }
-    for column in ["content_hash", "source_read_at", "last_seen_sweep"] {
+    for column in ["content_hash", "read_at", "last_seen_sweep"] {
         assert!(!stored[column].is_null(), "{column}: {stored}");
     }
     let sweep = sync.one("SELECT id FROM sync_logs").await;
@@ -72,7 +72,7 @@ async fn times_may_be_integers_floats_or_strings() {
             "2026-02-21T01:02:03.004+00:00",
             "12:00:00.123",
         ];
-        assert_eq!(columns(&visit, ["starts_at", "ends_at", "source_modified_at", "start_time"]), expected, "{visit}");
+        assert_eq!(columns(&visit, ["starts_at", "ends_at", "modified_at", "start_time"]), expected, "{visit}");
     }
     // One way of writing it for another is no change.
     let before = sync.written().await;
@@ -533,12 +533,12 @@ async fn a_facility_whose_zone_was_wrong_gets_its_wall_clock_right() {
 async fn the_clinics_own_visits_are_left_alone() {
     let (sync, _) = imported().await;
     let local = sync.clinic.scheduled(sync.facility, sync.doctor, "2026-03-10", "12:00").await;
-    let before = sync.written().await[local.to_string()].clone();
+    let before = sync.written().await[0][local.to_string()].clone();
     sync.upstream.edit("a1", |row| row["Status"] = json!("Canceled"));
     sync.sweep().await;
     sync.upstream.vanish("a1");
     for _ in 0..2 {
         sync.sweep().await;
     }
-    assert_eq!(sync.written().await[local.to_string()], before);
+    assert_eq!(sync.written().await[0][local.to_string()], before);
 }

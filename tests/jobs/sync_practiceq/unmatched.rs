@@ -55,14 +55,15 @@ async fn a_link_stores_the_visit_at_once_and_the_clients_others_with_it() {
     let (sync, pat, _) = three_unknown().await;
     let id = sync.waiting("n2").await;
     let report = sync.links("n2", pat).await;
+    let patient = pat.to_string();
     let expected =
-        json!({"ok": true, "dry_run": false, "id": id, "status": "linked", "patient_id": pat, "appointments": 3});
+        json!({"ok": true, "dry_run": false, "id": id, "status": "linked", "patient_id": patient, "appointments": 3});
     assert_eq!(report, expected);
     assert!(sync.upstream.requests().is_empty(), "nothing needs to be asked for again");
     assert_eq!(sync.whose().await, json!({"n1": pat, "n2": pat, "n3": pat}));
     assert_eq!(sync.decided().await, json!({"n1": "linked", "n2": "linked", "n3": "linked"}));
     let client = sync.clinic.json("SELECT client_id, patient_id, linked_by FROM practiceq_clients").await;
-    assert_eq!(client, json!({"client_id": "900", "patient_id": pat, "linked_by": sync.admin}));
+    assert_eq!(client, json!({"client_id": "900", "patient_id": pat.to_string(), "linked_by": sync.admin.to_string()}));
     let rows =
         "SELECT count(*) FROM practiceq_unmatched WHERE decided_by IS NULL OR decided_at IS NULL OR patient_id IS NULL";
     assert_eq!(sync.clinic.count(rows).await, 0);
@@ -77,7 +78,7 @@ async fn a_link_stores_the_visit_at_once_and_the_clients_others_with_it() {
         ("ends_at", json!("2026-03-10T18:30:00+00:00")),
         ("meeting_url", json!("https://meet.example/join/n2")),
         ("service_name", json!("Canary follow-up")),
-        ("practiceq_client_id", json!("900")),
+        ("client_id", json!("900")),
     ] {
         assert_eq!(stored[column], value, "{column}: {stored}");
     }
@@ -196,7 +197,7 @@ async fn a_client_who_is_ignored_is_so_now_and_later() {
     assert_eq!((&report["status"], &report["rows"]), (&json!("ignored"), &json!(3)), "{report}");
     assert_eq!(sync.decided().await, json!({"n1": "ignored", "n2": "ignored", "n3": "ignored"}));
     let client = sync.clinic.json("SELECT client_id, patient_id, linked_by FROM practiceq_clients").await;
-    assert_eq!(client, json!({"client_id": "900", "patient_id": null, "linked_by": sync.admin}));
+    assert_eq!(client, json!({"client_id": "900", "patient_id": null, "linked_by": sync.admin.to_string()}));
     sync.upstream.put(appointment("n4", &NEW, LATER));
     sync.patient_of(&NEW).await;
     let outcome = sync.sweep().await;
@@ -240,7 +241,7 @@ async fn a_link_that_cannot_be_right_is_refused() {
         }
         assert_eq!(sync.content().await, before, "{code}");
     }
-    assert_eq!(sync.links("n1", ann).await["patient_id"], ann, "she is the one");
+    assert_eq!(sync.links("n1", ann).await["patient_id"], ann.to_string(), "she is the one");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 
+use crate::support::keys::Kind;
 use crate::support::practiceq::{Client, Request, Sync};
 use crate::support::program::Outcome;
 
@@ -98,8 +99,8 @@ impl Sync {
     /// Whose the stored visits are that are not deleted: the account's ids, and the patients.
     pub async fn whose(&self) -> Value {
         self.one(
-            "SELECT coalesce(jsonb_object_agg(external_id, patient_id), '{}') FROM appointments
-             WHERE source = 'PRACTICEQ' AND deleted_at IS NULL",
+            "SELECT coalesce(jsonb_object_agg(external_id, patient_id), '{}') FROM stored_visits
+             WHERE deleted_at IS NULL",
         )
         .await
     }
@@ -113,15 +114,23 @@ impl Sync {
 
     /// Which transaction wrote each visit, and where it lies.
     pub async fn written(&self) -> Value {
-        self.one("SELECT jsonb_object_agg(id, xmin::text || ' ' || ctid::text) FROM appointments").await
+        let places = "SELECT jsonb_build_array(
+            (SELECT jsonb_object_agg(id, xmin::text || ' ' || ctid::text) FROM appointments),
+            (SELECT jsonb_object_agg(external_id, xmin::text || ' ' || ctid::text) FROM practiceq_visits))";
+        self.one(places).await
     }
 
     /// Of each row of these tables, with what wrote it.
     async fn rows_of(&self, tables: &[&str]) -> Value {
         let row = "to_jsonb(t) || jsonb_build_object('xmin', t.xmin::text)";
-        let all = tables
-            .iter()
-            .map(|table| format!("(SELECT jsonb_agg({row} ORDER BY t.*::text) FROM {table} t) AS {table}"));
+        // A view has no xmin; the application's table has.
+        let clinics = ["appointments", "patients", "patient_organization_affiliations"];
+        let place = |table: &&str| {
+            if self.clinic.kind == Kind::TextViews && clinics.contains(table) { "app" } else { "rounds" }
+        };
+        let all = tables.iter().map(|table| {
+            format!("(SELECT jsonb_agg({row} ORDER BY t.*::text) FROM {}.{table} t) AS {table}", place(table))
+        });
         self.clinic.json(&format!("SELECT {}", all.collect::<Vec<_>>().join(", "))).await
     }
 
@@ -131,6 +140,8 @@ impl Sync {
             "appointments",
             "patients",
             "patient_organization_affiliations",
+            "practiceq_visits",
+            "practiceq_freshness",
             "practiceq_clients",
             "practiceq_unmatched",
             "practiceq_cursors",
@@ -148,7 +159,7 @@ impl Sync {
     /// The tables in which a text is to be found, whatever the case of its letters.
     pub async fn tables_with(&self, text: &str) -> Vec<String> {
         let tables = "SELECT format('%I', relname) FROM pg_class
-                      WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname";
+                      WHERE relkind = 'r' AND relnamespace = 'rounds'::regnamespace ORDER BY relname";
         let mut found = vec![];
         for table in self.clinic.rows(tables).await {
             let table: String = table.get(0);
@@ -179,17 +190,19 @@ impl Sync {
 
     /// An organization at this facility, with a case manager: (organization, user).
     pub async fn another_organization(&self, facility: i64) -> (i64, i64) {
-        let insert = "INSERT INTO organizations (name, facility_id) VALUES ('Other', $1) RETURNING id";
+        let insert = "INSERT INTO organizations (name, facility_id) VALUES ('Other', k($1)) RETURNING n(id)";
         let organization: i64 = self.clinic.row(insert, &[&facility]).await.get(0);
         let user = self.clinic.user(facility, "CASE_MANAGER").await;
-        self.clinic.sql(&format!("INSERT INTO organization_users VALUES ({organization}, {user})")).await;
+        self.clinic.sql(&format!("INSERT INTO organization_users VALUES (k({organization}), k({user}))")).await;
         (organization, user)
     }
 
     pub async fn affiliate(&self, patient: i64, organization: i64, status: &str) {
-        let insert = "INSERT INTO patient_organization_affiliations (patient_id, organization_id, status)
-                      VALUES ($1, $2, $3)
-                      ON CONFLICT (patient_id, organization_id) DO UPDATE SET status = EXCLUDED.status RETURNING id";
-        self.clinic.row(insert, &[&patient, &organization, &status]).await;
+        let insert = format!(
+            "INSERT INTO patient_organization_affiliations (patient_id, organization_id, status)
+             VALUES (k({patient}), k({organization}), '{status}')
+             ON CONFLICT (patient_id, organization_id) DO UPDATE SET status = EXCLUDED.status"
+        );
+        self.clinic.sql(&insert).await;
     }
 }
