@@ -320,7 +320,8 @@ async fn an_alert_can_be_resolved_at_once() {
     let ward = Ward::new().await;
     ward.act("resolve", 1, ward.nurses[0], &[]).await.expect(0);
     let row = ward.clinic.json(
-        "SELECT status, acknowledged_at, n(resolved_by) AS resolved_by, resolution_notes FROM stage_alerts WHERE id = 1",
+        "SELECT status, acknowledged_at, n(resolved_by) AS resolved_by, resolution_notes FROM stage_alerts
+         WHERE id = 1",
     );
     let expected = json!({
         "status": "RESOLVED",

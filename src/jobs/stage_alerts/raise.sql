@@ -35,7 +35,8 @@ staged AS (
                    ELSE 'Patient waits too long' END AS title,
            due.message AS body,
            jsonb_build_object('appointment_id', due.id::text, 'alert_type', $9) AS metadata,
-           'appointment' AS entity, due.id::text AS entity_id, concat_ws(':', 'stage_alert', due.id::text, $9) AS episode,
+           'appointment' AS entity, due.id::text AS entity_id,
+           concat_ws(':', 'stage_alert', due.id::text, $9) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $10 AS run_id, due.id AS visit
     FROM due
     JOIN users u ON u.active AND (($9 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)

@@ -1,5 +1,5 @@
--- Returns the due alerts, and those whose beginning cannot be read, which cannot be judged. Where only the slot length is
--- missing, the doctor is reported instead.
+-- Returns the due alerts, and those whose beginning cannot be read, which cannot be judged. Where only the slot length
+-- is missing, the doctor is reported instead.
 -- $1 to $7 are the parameters of waiting.part.sql · $8 limit bigint
 WITH found AS MATERIALIZED (
     SELECT a.id, alert.type, alert.since IS NULL AS is_unreadable

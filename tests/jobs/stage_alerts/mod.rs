@@ -385,8 +385,8 @@ async fn the_alert_of_a_deleted_visit_is_resolved_by_the_next_run() {
         let outcome = fixture.run("09:25:00", &[]).await;
         assert_eq!((outcome.count("resolved"), outcome.count("scanned")), (1, 1), "{kind:?}");
         let alerts = fixture.clinic.json(
-            "SELECT jsonb_agg(jsonb_build_array(n(appointment_id), status, resolved_by, resolved_run_id) ORDER BY id) AS a
-             FROM stage_alerts",
+            "SELECT jsonb_agg(jsonb_build_array(n(appointment_id), status, resolved_by, resolved_run_id) ORDER BY id)
+                        AS a FROM stage_alerts",
         );
         let run = outcome.report()["run_id"].clone();
         let expected = json!([[fixture.visit, "RESOLVED", null, run], [second, "ACKNOWLEDGED", null, null]]);
