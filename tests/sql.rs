@@ -209,14 +209,20 @@ async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
         // By hand: the cases that are named, and their history.
         let ids = ["5000", "7000", "9001"].map(|id| format!("\"{}\"", kind.text(id.parse().expect("a number"))));
         let ids = format!("'{{{}}}'", ids.join(","));
-        let values = ["'2026-03-05 08:00Z'::timestamptz", &ids, "NULL::double precision", "20"];
-        let named = with_values(&clinic, "rounds::jobs::advance_billing::by_hand::REQUESTED_CASES", &values).await;
-        // A literal has no type of its own before it meets a key.
-        let named =
-            named.replace("unnest(", "unnest(COALESCE(NULL, ARRAY(SELECT id FROM surgical_cases WHERE false)) || ");
-        let read = rows_read(&clinic, "surgical_cases", &named).await;
-        assert!(read <= 3.0, "{kind:?}: read {read} rows for 3 cases");
-        rows_read(&clinic, "surgical_case_status_history", &named).await;
+        let now = "'2026-03-05 08:00Z'::timestamptz";
+        let named = ("by_hand::REQUESTED_CASES", &[now, &ids, "NULL::double precision", "20"][..]);
+        let run = "gen_random_uuid()";
+        let advance = ("step::ADVANCE", &[now, "15", "86400::double precision", &ids, "20", "false", run, "NULL"][..]);
+        for (name, values) in [named, advance] {
+            let sql = with_values(&clinic, &format!("rounds::jobs::advance_billing::{name}"), values).await;
+            // A literal has no type of its own before it meets a key.
+            let key = "unnest(ARRAY(SELECT id FROM surgical_cases WHERE false) || ";
+            let sql = sql.replace("unnest(", key);
+            for (table, rows) in [("surgical_cases", 15.0), ("surgical_case_status_history", 3.0)] {
+                let read = rows_read(&clinic, table, &sql).await;
+                assert!(read <= rows, "{kind:?}: {name} read {read} rows of {table} for 3 cases");
+            }
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Cases that a person requests by id: each is updated, or is an exception with one reason.
 //!
-//! Rule: a case is updated if and only if it is active, does not have the target status yet, and either a transition
-//! leads there and it is not held back, or it is forced and of the actor's facility (an actor without one belongs to
-//! all).
+//! Rule: a case is updated if and only if it is active, its status can be read and is not the target yet, and either a
+//! transition leads there and it is not held back, or it is forced and of the actor's facility (an actor without one
+//! belongs to all).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;

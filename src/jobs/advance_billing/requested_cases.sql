@@ -1,6 +1,6 @@
 -- Returns the cases that a person requests, in their order, with the facts that may prevent an update of each. The id
--- is that of the row; of a case that does not exist, it is what was requested, as the server writes it. Two texts of one
--- id, such as 7 and 007, are two rows with the same id.
+-- is that of the row; of a case that does not exist, it is what was requested, as the server writes it. Two texts of
+-- one id, such as 7 and 007, are two rows with the same id.
 -- $1 now timestamptz · $2 ids of cases, keys
 -- $3 the minimum dwell time in seconds double precision, or NULL for that of the transition · $4 the new status integer
 -- The caller provides the condition that a case is held back, and the statuses and the dwell time of a transition.
