@@ -10,5 +10,5 @@ pub mod tickets;
 use crate::db::statements;
 
 statements! {
-    of actor, local_time;
+    of actor, local_time, tickets;
 }

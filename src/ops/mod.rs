@@ -15,5 +15,5 @@ pub mod statements;
 use crate::db;
 
 db::statements! {
-    of alerts, escalation_rules, health, migrate, no_show, npi, practiceq, runs;
+    of alerts, health, migrate, no_show, npi, practiceq, runs;
 }
