@@ -1,6 +1,8 @@
 //! `rounds escalate-tickets`: conditions at their boundaries, episodes, and everything a job owes.
 
 mod actions;
+mod awkward;
+mod keys;
 mod properties;
 
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
 //! `rounds monitor-ticket-sla`: the risk at every boundary, and what is news.
 
+mod awkward;
 mod properties;
 mod recipients;
 mod runs;
