@@ -56,7 +56,8 @@ impl Job for EscalateTickets {
             false => vec![],
         };
         let gone = run.read("looking for episodes of what is gone", async |tx| Gone::read(tx).await).await?;
-        let found = run.read("looking at the open tickets", async |tx| find(run, tx, &rules, &gone.tickets).await).await?;
+        let found =
+            run.read("looking at the open tickets", async |tx| find(run, tx, &rules, &gone.tickets).await).await?;
         run.brake(found.iter().map(|found| found.due.len()).sum())?;
         report.tickets_evaluated = open;
         report.rules_evaluated = rules.len() as u64;

@@ -21,7 +21,10 @@ statements! {
     EPISODES(TEXT) = "SELECT e.ticket_id FROM escalation_episodes e WHERE e.rule_id = $1";
     SCAN[condition: ConditionKind = ConditionKind::ALL.into()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8) =
-        format!("SELECT t.id::text FROM tickets t\n{}ORDER BY t.id LIMIT $10", due(*condition));
+        format!(
+            "SELECT found.id::text FROM (SELECT t.id FROM tickets t\n{}ORDER BY t.id LIMIT $10) found",
+            due(*condition)
+        );
     SCAN_ENDED[condition: ConditionKind = ConditionKind::ALL.into()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS) =
         format!("SELECT t.id::text FROM tickets t\n{}AND t.id = ANY ($10) ORDER BY t.id", ended(*condition));
@@ -67,12 +70,7 @@ pub struct Found {
 }
 
 /// The tickets of each rule, without the changes of earlier rules. It stops at the rule that exceeds the brake.
-pub async fn find(
-    run: &Run,
-    tx: &Transaction<'_>,
-    rules: &[Rule],
-    gone: &BTreeSet<Key>,
-) -> Result<Vec<Found>, Error> {
+pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule], gone: &BTreeSet<Key>) -> Result<Vec<Found>, Error> {
     let mut found: Vec<Found> = vec![];
     let mut due = 0;
     for rule in rules {
