@@ -212,7 +212,8 @@ async fn tickets_are_looked_for_among_the_open() {
         }
         let named = "rounds::jobs::escalate_tickets::pass::SCAN_ENDED";
         let named = each_with_values(&clinic, named, &[&rule[..], &[keys.as_str()]].concat()).await;
-        let present = each_with_values(&clinic, "rounds::jobs::escalate_tickets::gone::PRESENT", &[keys.as_str()]).await;
+        let present =
+            each_with_values(&clinic, "rounds::jobs::escalate_tickets::gone::PRESENT", &[keys.as_str()]).await;
         for scan in [named, present].concat() {
             let read = rows_read(&clinic, "tickets", &scan).await;
             assert!((1.0..=2.0).contains(&read), "{kind:?}: read {read} rows for two tickets: {scan}");

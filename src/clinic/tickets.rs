@@ -35,7 +35,7 @@ pub async fn unreadable_policies(tx: &Transaction<'_>) -> Result<Vec<Key>, Error
 
 /// The error of a policy in force from which no date can be computed.
 pub fn unreadable_policy() -> Error {
-    let message = "sla_policies.resolution_minutes is no number of minutes from 1 to 5256000; tickets that depend on it \
-                   have no date";
+    let message = "sla_policies.resolution_minutes is no number of minutes from 1 to 5256000; tickets that depend on \
+                   it have no date";
     Error::new("UNREADABLE_POLICY", ErrorKind::Data, message)
 }

@@ -45,7 +45,8 @@ errors AS (
 ),
 staged AS (
     SELECT recipient_kind, recipient_id, address, channel, type, 'HIGH' AS priority, title, body,
-           jsonb_build_object('ticket_id', id::text, 'rule_id', $2) AS metadata, 'ticket' AS entity, id::text AS entity_id,
+           jsonb_build_object('ticket_id', id::text, 'rule_id', $2) AS metadata, 'ticket' AS entity,
+           id::text AS entity_id,
            concat_ws(':', 'ticket_escalation', $2, id::text, $11, number) AS episode, false AS suppressed,
            NULL::timestamptz AS expires_at, $1 AS staged_at, $11 AS run_id
     FROM messages

@@ -35,8 +35,8 @@ statements! {
         skipped_columns = skipped_columns("$10", "locked", "removed", "tickets"),
     );
     FIRE[kinds: (ConditionKind, ActionKind) = every_pair()]
-        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS, UUID, TEXT, TEXT, JSONB, KEYS, KEY,
-         KEY) =
+        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS, UUID, TEXT, TEXT, JSONB, KEYS,
+         KEY, KEY) =
         format!(
             include_str!("apply.sql"),
             due = due(kinds.0),

@@ -1,7 +1,7 @@
 //! The users and teams that rules name, in the server's own form.
 //!
-//! Rule: a name is of a row if and only if the server finds one by it. A rule is JSON that a person wrote, so the name may
-//! be no value of the key's type; it then names nobody, and no other rule is concerned.
+//! Rule: a name is of a row if and only if the server finds one by it. A rule is JSON that a person wrote, so the name
+//! may be no value of the key's type; it then names nobody, and no other rule is concerned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,8 +57,8 @@ impl Targets {
     }
 }
 
-/// Looks for all names at once. Those that are not found as they are written are looked for one by one, because they may
-/// be written in another form, such as a uuid in capitals.
+/// Looks for all names at once. Those that are not found as they are written are looked for one by one, because they
+/// may be written in another form, such as a uuid in capitals.
 async fn find(tx: &Transaction<'_>, statement: &Statement, names: BTreeSet<Key>) -> Result<Found, Error> {
     let mut found = Found::new();
     if names.is_empty() {

@@ -113,7 +113,11 @@ async fn a_ticket_is_given_to_a_user_or_a_team() {
         match expected {
             Ok(expected) => {
                 assert_eq!(after, expected, "{action}");
-                assert_eq!(history["details"]["to"], json!({"teamId": text(after.0), "userId": text(after.1)}), "{action}");
+                assert_eq!(
+                    history["details"]["to"],
+                    json!({"teamId": text(after.0), "userId": text(after.1)}),
+                    "{action}"
+                );
             }
             Err(reason) => {
                 assert_eq!(after, (team, assignee), "{action}");

@@ -68,7 +68,8 @@ async fn every_action_works_on_keys_of_each_kind() {
         let report = escalate(&clinic, NOON).await.expect(0).report();
         assert_eq!([&report["executed"], &report["notifications"]], [5, 2], "{kind:?} {report}");
         let ticket = "SELECT n(team_id) AS team, n(assignee_id) AS assignee, priority, sla_due_at::text,
-                             (SELECT array_agg(n(user_id) ORDER BY user_id) FROM ticket_followers) AS followers FROM tickets";
+                             (SELECT array_agg(n(user_id) ORDER BY user_id) FROM ticket_followers) AS followers
+                      FROM tickets";
         let ticket = clinic.json(ticket).await;
         assert!(ticket["sla_due_at"].as_str().expect("a date").starts_with("2026-03-02 02:00:00"), "{kind:?} {ticket}");
         let after = [&ticket["team"], &ticket["assignee"], &ticket["priority"], &ticket["followers"]];

@@ -1,4 +1,5 @@
-//! `rounds monitor-ticket-sla` on keys of each kind, and where the clinic's columns hold what the reference set forbids.
+//! `rounds monitor-ticket-sla` on keys of each kind, and where the clinic's columns hold what the reference set
+//! forbids.
 
 use serde_json::json;
 

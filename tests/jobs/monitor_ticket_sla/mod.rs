@@ -8,8 +8,8 @@ mod runs;
 use serde_json::{Value, json};
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::Clinic;
+use crate::support::keys::Kind;
 use crate::support::program::Outcome;
 
 /// Ten days: a quarter of them is left at noon of March 9, a tenth at the beginning of March 11.
@@ -197,7 +197,8 @@ async fn only_open_tickets_are_checked() {
     }
     let outcome = fixture.run(BREACHED).await;
     assert_eq!(["checked", "breached", "recorded"].map(|key| outcome.count(key)), [3, 3, 3]);
-    let recorded = fixture.clinic.json("SELECT array_agg(n(ticket_id) ORDER BY n(ticket_id)) AS t FROM ticket_history").await;
+    let recorded =
+        fixture.clinic.json("SELECT array_agg(n(ticket_id) ORDER BY n(ticket_id)) AS t FROM ticket_history").await;
     assert_eq!(recorded["t"], json!([1, 2, 3]));
 }
 

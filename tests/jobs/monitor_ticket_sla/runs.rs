@@ -115,7 +115,8 @@ async fn a_person_who_edits_a_ticket_at_the_same_moment_wins() {
     let outcome = program::finish(run).await.expect(0);
     owed::balanced(&outcome, "recorded");
     assert_eq!(["scanned", "recorded", "skipped"].map(|key| outcome.count(key)), [4, 2, 2]);
-    let recorded = fixture.clinic.json("SELECT array_agg(n(ticket_id) ORDER BY n(ticket_id)) AS t FROM ticket_history").await;
+    let recorded =
+        fixture.clinic.json("SELECT array_agg(n(ticket_id) ORDER BY n(ticket_id)) AS t FROM ticket_history").await;
     assert_eq!(recorded["t"], json!([1, 4]));
     assert_eq!(fixture.told().await, [format!("{} IN_APP", fixture.creator), format!("{} IN_APP", fixture.leader)]);
 }
