@@ -10,6 +10,6 @@ SELECT 1 + n % 20, 1 + n % 50000, (ARRAY[10, 15, 20, 40, 500])[1 + n % 5], 100 +
 FROM generate_series(1, 5 * :due) n, LATERAL (SELECT :'as_of'::timestamptz - interval '1 minute' * (n % 5000) AS at) a;
 -- The changes of the job in the past.
 INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
-SELECT id, 10, 15, 'system', '00000000-0000-4000-8000-000000000000', pending_payment_ts FROM surgical_cases
+SELECT id::text, 10, 15, 'system', '00000000-0000-4000-8000-000000000000', pending_payment_ts FROM surgical_cases
 WHERE case_status >= 15 ORDER BY pending_payment_ts;
 VACUUM (ANALYZE);

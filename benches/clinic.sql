@@ -14,8 +14,8 @@ FROM generate_series(1, 20) n;
 INSERT INTO doctors (facility_id, first_name, last_name, slot_duration_minutes)
 SELECT 1 + n % 20, 'Ada', 'Stone ' || n, 15 FROM generate_series(0, 499) n;
 
-INSERT INTO doctor_absences (doctor_id, starts_at, ends_at)
-SELECT 1 + n * 10, :'as_of'::timestamptz - interval '2 hours', :'as_of'::timestamptz + interval '2 days'
+INSERT INTO doctor_absences (doctor_id, first_day, last_day)
+SELECT 1 + n * 10, (:'as_of'::timestamptz AT TIME ZONE 'UTC')::date, (:'as_of'::timestamptz AT TIME ZONE 'UTC')::date + 2
 FROM generate_series(0, 49) n;
 
 INSERT INTO patients (mrn, first_name, last_name, date_of_birth, phone, sms_opt_out)

@@ -92,7 +92,7 @@ fn round(harness: &Harness) -> Round {
         let first = sync(url, &account, &[]);
         // Autovacuum would do this by the next day.
         run(psql(url).args(["-c", "VACUUM ANALYZE"]));
-        let state = "SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables WHERE relname = 'appointments'";
+        let state = "SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables WHERE relname IN ('appointments', 'practiceq_visits')";
         let writes = || output(psql(url).args(["-c", "SELECT pg_stat_force_next_flush()", "-c", state]));
         let before = writes();
         let again = sync(url, &account, &[]);
@@ -119,12 +119,12 @@ fn sync(url: &str, account: &Upstream, more: &[&str]) -> Cost {
 }
 
 const UPSERT: &str = "INSERT INTO appointments AS a (facility_id, doctor_id, patient_id, source, external_id, appointment_date,
-                                                     start_time, status, starts_at, ends_at, service_name)
-                      SELECT 1, 1, $1, 'PRACTICEQ', $2, local::date, local::time, 'CONFIRMED', t, t + interval '30 minutes', $4
+                                                     start_time, status, updated_at)
+                      SELECT 1, 1, $1, 'PRACTICEQ', $2, local::date, local::time, 'CONFIRMED', t
                       FROM (SELECT to_timestamp($3) AS t, to_timestamp($3) AT TIME ZONE 'America/Denver' AS local) x
                       ON CONFLICT (external_id) WHERE external_id IS NOT NULL DO UPDATE
-                      SET starts_at = excluded.starts_at, service_name = excluded.service_name
-                      WHERE a.starts_at <> excluded.starts_at OR a.service_name IS DISTINCT FROM excluded.service_name";
+                      SET updated_at = excluded.updated_at, start_time = excluded.start_time
+                      WHERE a.updated_at <> excluded.updated_at";
 
 /// A request a patient, and what came stored row by row: on one connection, the statement prepared.
 async fn one_by_one(url: &str, account: &Upstream) -> Result<Cost, Error> {
@@ -132,6 +132,7 @@ async fn one_by_one(url: &str, account: &Upstream) -> Result<Cost, Error> {
     let began = Instant::now();
     let (database, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);
+    database.batch_execute("SET search_path = rounds").await?;
     let patients = database.query("SELECT id, email FROM patients ORDER BY id", &[]).await?;
     let upsert = database.prepare(UPSERT).await?;
     for patient in &patients {
@@ -152,9 +153,9 @@ async fn store(
     for row in rows.as_array().expect("a list") {
         // The match is partial.
         if row["ClientEmail"] == email {
-            let (id, service) = (row["Id"].as_str(), row["ServiceName"].as_str());
+            let id = row["Id"].as_str();
             let start = row["StartDate"].as_f64().expect("an instant") / 1000.0;
-            database.execute(upsert, &[&patient, &id, &start, &service]).await?;
+            database.execute(upsert, &[&patient, &id, &start]).await?;
         }
     }
     Ok(())

@@ -46,17 +46,19 @@ static PSQL: LazyLock<PathBuf> = LazyLock::new(|| {
     if beside.exists() { beside } else { "psql".into() }
 });
 
+/// pg_dump of a database, the rows only as COPY has them.
+#[allow(dead_code, reason = "not every benchmark needs it")]
+pub fn pg_dump(url: &str) -> Command {
+    let mut command = Command::new(PSQL.with_file_name("pg_dump"));
+    command.args(["--no-owner", "-d", url]);
+    command
+}
+
 /// psql on a database, without anyone's settings: rows only, the first error ends it.
 pub fn psql(url: &str) -> Command {
     let mut command = Command::new(&*PSQL);
     command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url]);
-    command
-}
-
-/// `rounds` as a process: mark-no-shows as of an instant.
-pub fn mark_no_shows(url: &str, as_of: &str) -> Command {
-    let mut command = rounds(url, "mark-no-shows");
-    command.args(["--as-of", as_of, "--max-items", "200000"]);
+    command.env("PGOPTIONS", "-c search_path=rounds,public");
     command
 }
 

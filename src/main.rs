@@ -15,6 +15,7 @@ mod exit;
 mod jobs;
 mod ops;
 mod output;
+mod panic;
 mod retry;
 mod run;
 mod schedule;
@@ -24,13 +25,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cli::Cli;
+use exit::Exit;
 
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::read();
     output::log::init(&global.logs, command.log_level());
+    panic::install_hook();
     // One thread is enough, because a run waits for the database and does not compute.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("timers and sockets");
-    let exit = runtime.block_on(command.execute(global));
+    let exit = runtime.block_on(panic::catch(command.execute(global))).unwrap_or(Exit::Failed);
     // A DNS lookup without an answer must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(2));
     exit.into()

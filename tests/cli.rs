@@ -57,7 +57,7 @@ async fn bad_usage_is_a_clear_sentence_and_exit_2() {
         &["alerts", "list", "--batch-rows", "5"],
         &["advance-billing", "--stage", "20"],
         &["advance-billing", "--stage", "paid", "--case"],
-        &["advance-billing", "--stage", "paid", "--case", "0"],
+        &["advance-billing", "--stage", "paid", "--case", ""],
         &["advance-billing", "--stage", "paid", "--cases-file", "/nowhere"],
         &["advance-billing", "--case", "1", "--to", "-1"],
         &["advance-billing", "--to", "20"],

@@ -6,6 +6,7 @@ mod demo;
 mod deploy;
 mod docs;
 mod jobs;
+mod needs;
 mod ops;
 mod run;
 mod sql;

@@ -21,14 +21,14 @@ fn files(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 }
 
 /// A statement as the program sends it.
-struct Statement {
-    name: String,
-    types: Vec<String>,
-    text: String,
+pub struct Statement {
+    pub name: String,
+    pub types: Vec<String>,
+    pub text: String,
 }
 
 /// Every statement of the program; a template is there once for each of its choices.
-async fn statements(clinic: &Clinic) -> Vec<Statement> {
+pub async fn statements(clinic: &Clinic) -> Vec<Statement> {
     let outcome = clinic.run(&["statements"]).await.expect(0);
     let list: Vec<Value> = serde_json::from_str(&outcome.stdout).expect("a list");
     let word = |value: &Value| value.as_str().expect("a text").to_owned();
@@ -48,21 +48,33 @@ async fn with_values(clinic: &Clinic, name: &str, values: &[&str]) -> String {
 
 #[tokio::test]
 async fn every_statement_is_valid_as_it_is_sent() {
-    let clinic = Clinic::new().await;
-    let statements = statements(&clinic).await;
-    // A run of refresh-npi makes these two for itself.
+    for kind in Kind::ALL {
+        let clinic = Clinic::of(kind).await;
+        let statements = statements(&clinic).await;
+        prepare_temporary_tables(&clinic, &statements).await;
+        // As the program sees the database.
+        clinic.sql("SET search_path = pg_catalog, rounds, pg_temp").await;
+        assert!(statements.len() > 150, "{}", statements.len());
+        let mut faults = vec![];
+        for Statement { name, types, text } in statements.iter().filter(|one| !one.text.contains("rounds_clinic_migrations")) {
+            let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+            let prepare = format!("PREPARE p {types} AS {text}");
+            match clinic.client.batch_execute(&prepare).await {
+                Ok(()) => clinic.sql("DEALLOCATE p").await,
+                Err(error) => faults.push(format!("{kind:?} {name}: {}", error.as_db_error().expect("an answer"))),
+            }
+        }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+}
+
+/// Makes the two tables that a run of refresh-npi makes for itself.
+pub async fn prepare_temporary_tables(clinic: &Clinic, statements: &[Statement]) {
     let staged = "CREATE TEMPORARY TABLE npi_stage AS
                   SELECT 1::bigint AS line, NULL::text AS reject, true AS bare, NULL::text AS folded, d.* FROM npi_data d";
     clinic.sql(staged).await;
     let classify = statements.iter().find(|statement| statement.name.ends_with("::CLASSIFY")).expect("a statement");
     clinic.sql(&format!("CREATE TEMPORARY TABLE npi_todo AS {}", classify.text)).await;
-    assert!(statements.len() > 150, "{}", statements.len());
-    for Statement { name, types, text } in &statements {
-        let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
-        let prepare = format!("PREPARE p {types} AS {text}");
-        clinic.client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        clinic.sql("DEALLOCATE p").await;
-    }
 }
 
 /// One file sends statements. So what is declared is all that is sent, and what is prepared here is what runs.
@@ -156,23 +168,87 @@ async fn the_scans_touch_only_candidates() {
 }
 
 #[tokio::test]
+async fn the_visits_of_a_ledger_are_found_by_their_keys() {
+    let clinic = long_history().await;
+    let raise = "INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at)
+                 SELECT id, 'NO_VITALS', 'm', now() FROM appointments WHERE id <= 10000; ANALYZE stage_alerts";
+    clinic.sql(raise).await;
+    let keys = |last: i64| format!("'{{{}}}'", (1..=last).map(|id| id.to_string()).collect::<Vec<_>>().join(","));
+    for page in [10, 1000, 10_000] {
+        let keys = keys(page);
+        let ended = with_values(&clinic, "rounds::jobs::stage_alerts::ENDED", &[&keys, &keys]).await;
+        let read = rows_read(&clinic, "appointments", &ended).await;
+        assert!(read <= page as f64, "read {read} visits of {page} alerts");
+        let values = [&*keys, "NULL", "NULL", "NULL::date", "NULL::date"];
+        let visits = with_values(&clinic, "rounds::ops::visits::VISITS", &values).await;
+        let read = rows_read(&clinic, "appointments", &visits).await;
+        assert!(read <= page as f64, "read {read} visits of {page} rows");
+    }
+}
+
+#[tokio::test]
 async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
-    let clinic = Clinic::new().await;
-    let (facility, patient) = (clinic.facility("America/Denver", None).await, clinic.patient().await);
-    clinic
-        .sql(&format!(
-            "INSERT INTO surgical_cases (facility_id, patient_id, case_status)
-             SELECT {facility}, {patient}, CASE WHEN n % 1000 = 0 THEN 15 ELSE 20 END FROM generate_series(1, 100000) n;
-             INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
-             SELECT id, 10, 15, 'system', gen_random_uuid(), '2026-01-01' FROM surgical_cases;
-             ANALYZE"
-        ))
-        .await;
-    let values = ["'2026-03-05 08:00Z'::timestamptz", "15", "86400::double precision", "50"];
-    let scan = with_values(&clinic, "rounds::jobs::advance_billing::outlook::SCAN", &values).await;
-    let read = rows_read(&clinic, "surgical_cases", &scan).await;
-    assert!((50.0..=100.0).contains(&read), "read {read} rows for 100 cases that wait");
-    rows_read(&clinic, "surgical_case_status_history", &scan).await;
+    for kind in Kind::ALL {
+        let clinic = Clinic::of(kind).await;
+        let (facility, patient) = (clinic.facility("America/Denver", None).await, clinic.patient().await);
+        clinic
+            .sql(&format!(
+                "INSERT INTO surgical_cases (facility_id, patient_id, case_status)
+                 SELECT k({facility}), k({patient}), CASE WHEN n % 1000 = 0 THEN 15 ELSE 20 END
+                 FROM generate_series(1, 100000) n;
+                 INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
+                 SELECT id::text, 10, 15, 'system', gen_random_uuid(), '2026-01-01' FROM surgical_cases;
+                 ANALYZE"
+            ))
+            .await;
+        let values = ["'2026-03-05 08:00Z'::timestamptz", "15", "86400::double precision", "50"];
+        let scan = with_values(&clinic, "rounds::jobs::advance_billing::outlook::SCAN", &values).await;
+        let read = rows_read(&clinic, "surgical_cases", &scan).await;
+        assert!((50.0..=100.0).contains(&read), "{kind:?}: read {read} rows for 100 cases that wait");
+        rows_read(&clinic, "surgical_case_status_history", &scan).await;
+        // By hand: the cases that are named, and their history.
+        let ids = ["5000", "7000", "9001"].map(|id| format!("\"{}\"", kind.text(id.parse().expect("a number"))));
+        let ids = format!("'{{{}}}'", ids.join(","));
+        let values = ["'2026-03-05 08:00Z'::timestamptz", &ids, "NULL::double precision", "20"];
+        let named = with_values(&clinic, "rounds::jobs::advance_billing::by_hand::REQUESTED_CASES", &values).await;
+        // A literal has no type of its own before it meets a key.
+        let named =
+            named.replace("unnest(", "unnest(COALESCE(NULL, ARRAY(SELECT id FROM surgical_cases WHERE false)) || ");
+        let read = rows_read(&clinic, "surgical_cases", &named).await;
+        assert!(read <= 3.0, "{kind:?}: read {read} rows for 3 cases");
+        rows_read(&clinic, "surgical_case_status_history", &named).await;
+    }
+}
+
+#[tokio::test]
+async fn escalation_looks_at_what_is_overdue_whatever_its_dates_and_keys_are() {
+    for kind in Kind::ALL {
+        let clinic = Clinic::of(kind).await;
+        let facility = clinic.facility("America/Denver", None).await;
+        clinic
+            .sql(&format!(
+                "INSERT INTO px_cases (facility_id, status, due_at, escalation_level, escalated_at)
+                 SELECT k({facility}), 'ESCALATED', '2026-01-01', CASE WHEN n % 1000 = 0 THEN 1 ELSE 3 END, '2026-01-02'
+                 FROM generate_series(1, 30000) n;
+                 INSERT INTO px_cases (facility_id, status, due_at)
+                 SELECT k({facility}), 'RESOLVED', '2026-01-01' FROM generate_series(1, 30000);
+                 INSERT INTO px_cases (facility_id, due_at)
+                 SELECT k({facility}), timestamptz '2026-03-02Z' + n * interval '1 minute'
+                 FROM generate_series(-99, 30000) n;
+                 ANALYZE"
+            ))
+            .await;
+        let now = "'2026-03-02 00:00:01Z'::timestamptz";
+        for (after, due) in [("NULL::double precision", 100.0), ("3600::double precision", 130.0)] {
+            for statement in ["SCAN", "COUNT_AT_MAX"] {
+                let values = &[now, "NULL", after, "100001"][..if statement == "SCAN" { 4 } else { 3 }];
+                let name = format!("rounds::jobs::escalate_sla::{statement}");
+                let scan = with_values(&clinic, &name, values).await;
+                let read = rows_read(&clinic, "px_cases", &scan).await;
+                assert!(read <= 2.0 * due, "{kind:?}: {statement} read {read} rows where {due} cases are overdue");
+            }
+        }
+    }
 }
 
 /// The statements of this name, one for each choice of a template, with their parameters as literals.

@@ -1,4 +1,4 @@
-//! `escalate-sla`: its statements as a script, and the loop that an application would have.
+//! `escalate-sla`: the loop that an application would have.
 
 use std::time::{Duration, Instant};
 
@@ -6,40 +6,6 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::{Error, NoTls};
 
 use crate::AS_OF;
-use crate::harness::{RUN, Script, ScriptFile, literal, skipped_columns};
-
-const OVERDUE: &str = include_str!("../../src/jobs/escalate_sla/overdue.part.sql");
-const DUE: &str = concat!(
-    include_str!("../../src/jobs/escalate_sla/overdue.part.sql"),
-    include_str!("../../src/jobs/escalate_sla/due.part.sql")
-);
-const ESCALATE: &str = include_str!("../../src/jobs/escalate_sla/apply.sql");
-const DEPARTMENT: &str = include_str!("../../src/jobs/escalate_sla/department.part.sql");
-const OUTBOX: &str = include_str!("../../src/clinic/outbox.part.sql");
-
-fn rule() -> [String; 3] {
-    [format!("'{AS_OF}'::timestamptz"), "NULL::bigint".into(), "NULL::double precision".into()]
-}
-
-pub fn scan() -> String {
-    let [now, facility, after] = rule();
-    literal(&format!("SELECT c.id FROM px_cases c\n{DUE}ORDER BY c.id LIMIT $4"), &[&now, &facility, &after, "1000001"])
-}
-
-pub fn script(due: &[i64]) -> ScriptFile {
-    let [now, facility, after] = rule();
-    let at_max = format!("SELECT count(*) AS cases FROM px_cases c\n{OVERDUE}  AND c.escalation_level >= 3");
-    let at_max = literal(&at_max, &[&now, &facility, &after]);
-    let escalate = ESCALATE
-        .replace("{due}", DUE)
-        .replace("{department}", &DEPARTMENT.replace("{fallback}", "$7"))
-        .replace("{outbox}", OUTBOX)
-        .replace("{skipped_columns}", &skipped_columns("$4", "locked", "escalated", "px_cases"));
-    Script::new("escalate-sla")
-        .read(&[&at_max, &scan()])
-        .effects(due, |ids| literal(&escalate, &[&now, &facility, &after, ids, RUN, "NULL::bigint", "'{}'::bigint[]"]))
-        .close()
-}
 
 const FIND: &str = "SELECT status, escalation_level, assigned_department_id, due_at FROM px_cases
                     WHERE id = $1 AND status IN ('OPEN', 'IN_PROGRESS') AND due_at < $2 AND active IS NOT FALSE
@@ -48,12 +14,12 @@ const RAISE: &str =
     "UPDATE px_cases SET status = 'ESCALATED', escalation_level = $3, escalated_at = $2, updated_at = $2
                      WHERE id = $1";
 const AUDIT: &str = "INSERT INTO px_case_audits (case_id, actor, action, before, after, created_at)
-                     VALUES ($1, 'system', 'ESCALATED', jsonb_build_object('status', $3::text, 'escalationLevel', $4::int),
+                     VALUES ($1::bigint::text, 'system', 'ESCALATED', jsonb_build_object('status', $3::text, 'escalationLevel', $4::int),
                              jsonb_build_object('status', 'ESCALATED', 'escalationLevel', $4::int + 1), $2)";
 const NOTIFY: &str =
     "INSERT INTO notifications (recipient_kind, recipient_id, channel, type, priority, title, body, metadata,
                                                  entity, entity_id, dedupe_key, status, sent_at, created_at)
-    VALUES ('DEPARTMENT', $3, 'IN_APP', 'PX_CASE_ESCALATED', 'HIGH', 'Case escalated',
+    VALUES ('DEPARTMENT', $3::bigint::text, 'IN_APP', 'PX_CASE_ESCALATED', 'HIGH', 'Case escalated',
             format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', $4::int),
             jsonb_build_object('level', $4::int, 'due_at', $5::timestamptz), 'px_case', $1::bigint::text,
             concat_ws(':', 'px_case_escalated', $1::bigint, $2::timestamptz), 'SENT', $2, $2)";
@@ -70,6 +36,7 @@ async fn escalate(url: &str, ids: &[i64]) -> Result<(), Error> {
     let now: DateTime<Utc> = AS_OF.parse().expect("an instant");
     let (mut client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);
+    client.batch_execute("SET search_path = rounds").await?;
     let (find, raise) = (client.prepare(FIND).await?, client.prepare(RAISE).await?);
     let (audit, notify) = (client.prepare(AUDIT).await?, client.prepare(NOTIFY).await?);
     for id in ids {

@@ -31,6 +31,12 @@ pub fn day(column: &str) -> String {
     format!("CASE WHEN {column} BETWEEN date '0001-01-01' AND date '9999-12-31' THEN {column}::date END")
 }
 
+/// An instant, in SQL, from a column of type timestamptz, or of type timestamp in UTC; NULL where nothing can be added
+/// to it.
+pub fn instant(column: &str) -> String {
+    format!("CASE WHEN {column} BETWEEN '0001-01-01' AND '9999-12-31' THEN {column}::timestamptz END")
+}
+
 /// A duration in minutes, in SQL, from a column of any whole-number type; NULL where it is no sensible one.
 pub fn minutes(column: &str) -> String {
     format!("CASE WHEN {column} BETWEEN 1 AND 525600 THEN {column}::int END")

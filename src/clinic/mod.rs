@@ -1,7 +1,9 @@
-//! The domain that jobs and commands share: actors, alerts, local time, tickets, the outbox, provider identifiers.
+//! The domain that jobs and commands share: actors, alerts, what a job
+//! needs of the clinic's tables, local time, tickets, the outbox, provider identifiers.
 
 pub mod actor;
 pub mod alerts;
+pub mod fit;
 pub mod local_time;
 pub mod npi;
 pub mod outbox;
@@ -10,5 +12,5 @@ pub mod tickets;
 use crate::db::statements;
 
 statements! {
-    of actor, local_time, tickets;
+    of actor, fit, local_time, tickets;
 }

@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 use tracing::warn;
 
 use crate::clinic::actor::{Actor, refused};
-use crate::db::{CLOCK, Db, Key, Limits, no_such_key, schema, statements};
+use crate::db::{CLOCK, Db, Key, Limits, Statement, no_such_key, schema, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{self, CommonArgs};
 
@@ -149,17 +149,26 @@ pub fn locked(what: impl std::fmt::Display) -> Error {
     Error::new("LOCKED", ErrorKind::Locked, message)
 }
 
-/// Refuses the id of a facility or a doctor that does not exist.
-pub async fn check_known(tx: &Transaction<'_>, facility: Option<&Key>, doctor: Option<&Key>) -> Result<(), Error> {
-    let named = [
-        (facility, &FACILITY, "UNKNOWN_FACILITY", "facility"),
-        (doctor, &DOCTOR, "UNKNOWN_DOCTOR", "doctor"),
-    ];
-    for (id, statement, code, what) in named {
-        let Some(id) = id else { continue };
-        if no_such_key(statement.opt(tx, &[id]).await)?.is_none() {
-            return Err(refused(code, format!("--{what}: there is no {what} {id}")));
-        }
-    }
-    Ok(())
+/// Refuses the id of a facility or a doctor that does not exist. Returns both in the server's own form.
+pub async fn check_known(
+    tx: &Transaction<'_>,
+    facility: Option<&Key>,
+    doctor: Option<&Key>,
+) -> Result<[Option<Key>; 2], Error> {
+    let facility = known(tx, facility, &FACILITY, "UNKNOWN_FACILITY", "facility").await?;
+    let doctor = known(tx, doctor, &DOCTOR, "UNKNOWN_DOCTOR", "doctor").await?;
+    Ok([facility, doctor])
+}
+
+async fn known(
+    tx: &Transaction<'_>,
+    id: Option<&Key>,
+    statement: &Statement,
+    code: &'static str,
+    what: &str,
+) -> Result<Option<Key>, Error> {
+    let Some(id) = id else { return Ok(None) };
+    let row = no_such_key(statement.opt(tx, &[id]).await)?;
+    let row = row.ok_or_else(|| refused(code, format!("--{what}: there is no {what} {id}")))?;
+    Ok(Some(row.get("id")))
 }

@@ -19,6 +19,7 @@ use crate::output::log::LogArgs;
 use crate::output::metrics::{Metrics, MetricsArgs};
 use crate::output::table::{self, Style};
 use crate::output::{OutputArgs, OutputFormat};
+use crate::panic;
 use crate::run::{CommonArgs, JobArgs};
 pub use context::{CommandContext, Moment, check_known, held, locked};
 
@@ -93,7 +94,10 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
     let GlobalArgs { database, common, output, metrics, .. } = global;
     let limit = common.timeout.map_or(O::LIMIT, |timeout| timeout.min(O::LIMIT));
     let result = match Db::open(database, &format!("rounds/{}", O::NAME)) {
-        Ok(db) => operation.execute(&CommandContext { db: &db, args: common, limit }).await,
+        Ok(db) => {
+            let context = CommandContext { db: &db, args: common, limit };
+            panic::catch(operation.execute(&context)).await.unwrap_or_else(Err)
+        }
         Err(error) => Err(error),
     };
     match result.map_err(|error| operation.describe_error(error)) {

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use clap::builder::{ValueParser, ValueParserFactory};
 use serde::{Serialize, Serializer};
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
 
@@ -60,6 +61,15 @@ impl FromStr for Key {
             _ if text.contains(char::is_control) => Err("an id has no control characters".to_owned()),
             _ => Ok(Self(text.into())),
         }
+    }
+}
+
+/// An argument is what a person gives. Without this, clap would take any text by `From<String>`.
+impl ValueParserFactory for Key {
+    type Parser = ValueParser;
+
+    fn value_parser() -> ValueParser {
+        ValueParser::new(Self::from_str)
     }
 }
 
@@ -163,6 +173,10 @@ mod tests {
     #[test]
     fn a_person_gives_any_short_text_as_a_key() {
         assert_eq!(" 7 ".parse::<Key>().unwrap().as_str(), "7");
+        let arg = || clap::Arg::new("id").value_parser(clap::value_parser!(Key));
+        let given = |text: &str| clap::Command::new("x").arg(arg()).try_get_matches_from(["x", text]);
+        assert_eq!(given(" 7 ").unwrap().get_one::<Key>("id").map(Key::as_str), Some("7"));
+        assert!(given("").is_err());
         assert!(["", "  ", "a\0b", "a\nb", &"x".repeat(201)].iter().all(|text| text.parse::<Key>().is_err()));
     }
 }

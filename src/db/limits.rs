@@ -48,6 +48,8 @@ impl Limits {
         format!(
             "SET LOCAL search_path = pg_catalog, {}, pg_temp; \
              SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; \
+             SET LOCAL standard_conforming_strings = on; SET LOCAL array_nulls = on; \
+             SET LOCAL transform_null_equals = off; SET LOCAL extra_float_digits = 1; \
              SET LOCAL row_security = off; SET LOCAL transaction_isolation = 'read committed'; \
              SET LOCAL statement_timeout = {}; \
              SET LOCAL lock_timeout = {}; \

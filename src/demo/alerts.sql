@@ -23,7 +23,7 @@ SELECT CASE WHEN x.run_id = $1 THEN 'RAISED' ELSE 'RESOLVED' END AS "alert",
             WHEN x.alert_type = 'NO_VITALS' THEN format('%s nurses', told.heads)
             ELSE format('%s staff', told.heads) END AS "told"
 FROM stage_alerts x
-JOIN appointments a ON a.id = x.appointment_id
+JOIN appointments a ON a.id::text = x.appointment_id
 JOIN facilities f ON f.id = a.facility_id
 JOIN demo.script s ON s.appointment_id = a.id
 CROSS JOIN LATERAL (

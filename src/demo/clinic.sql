@@ -41,5 +41,5 @@ CREATE TABLE demo.script (
 );
 
 -- The second doctor of Denver was called away for the first hour; one visit at 08:00 had not been moved.
-INSERT INTO doctor_absences (doctor_id, starts_at, ends_at, reason)
-VALUES (8, '2026-03-02 08:00 America/Denver', '2026-03-02 09:00 America/Denver', 'called away');
+INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, end_time, reason)
+VALUES (8, '2026-03-02', '2026-03-02', '08:00', '09:00', 'called away');

@@ -32,8 +32,8 @@ booked AS (
 -- Visits that the front desk settled on their day.
 settled AS (
     INSERT INTO no_show_logs (appointment_id, reason, slot_time, triggered_at, slot_released, created_by)
-    SELECT v.id, 'MANUAL_STAFF', (v.midnight + make_interval(mins => v.start)) AT TIME ZONE v.zone,
-           (v.midnight + interval '18 hours') AT TIME ZONE v.zone, false, u.id
+    SELECT v.id::text, 'MANUAL_STAFF', (v.midnight + make_interval(mins => v.start)) AT TIME ZONE v.zone,
+           (v.midnight + interval '18 hours') AT TIME ZONE v.zone, false, u.id::text
     FROM visits v
     JOIN LATERAL (SELECT min(id) AS id FROM users WHERE facility_id = v.facility AND role = 'RECEPTIONIST') u ON true
     WHERE v.status = 'NO_SHOW'

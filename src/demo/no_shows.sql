@@ -1,6 +1,6 @@
 -- The visits that a run of mark-no-shows marked, and the reasons, as texts.
 -- $1 run id uuid
-SELECT l.appointment_id::text AS "visit",
+SELECT l.appointment_id AS "visit",
        split_part(f.name, ', ', 2) AS "facility",
        CASE WHEN a.appointment_date < w.triggered::date THEN to_char(w.start, 'Dy DD Mon HH24:MI')
             ELSE to_char(w.start, 'HH24:MI') END AS "start",
@@ -15,7 +15,7 @@ SELECT l.appointment_id::text AS "visit",
                                      ELSE 'at ' || to_char(w.slot_end, 'HH24:MI') END END AS "slot free again?",
        COALESCE(told.how, 'nobody: too late') AS "patient told"
 FROM no_show_logs l
-JOIN appointments a ON a.id = l.appointment_id
+JOIN appointments a ON a.id::text = l.appointment_id
 JOIN facilities f ON f.id = a.facility_id
 JOIN doctors d ON d.id = a.doctor_id
 LEFT JOIN doctor_slots s ON (s.doctor_id, s.slot_date, s.start_time) = (a.doctor_id, a.appointment_date, a.start_time)
@@ -31,4 +31,4 @@ LEFT JOIN LATERAL (
     FROM notifications n WHERE n.entity = 'appointment' AND n.entity_id = a.id::text AND n.run_id = $1
 ) told ON true
 WHERE l.run_id = $1
-ORDER BY l.appointment_id
+ORDER BY a.id

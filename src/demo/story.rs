@@ -77,11 +77,11 @@ const STATE: &str = "
         FROM no_show_logs l
         LEFT JOIN doctor_slots s
             ON (s.doctor_id, s.slot_date, s.start_time) = (a.doctor_id, a.appointment_date, a.start_time)
-        WHERE l.appointment_id = a.id
+        WHERE l.appointment_id = a.id::text
     ) slot ON true
     LEFT JOIN LATERAL (
         SELECT string_agg(concat_ws(' ', x.alert_type, x.status), ', ' ORDER BY x.id) AS states
-        FROM stage_alerts x WHERE x.appointment_id = a.id
+        FROM stage_alerts x WHERE x.appointment_id = a.id::text
     ) alerts ON true
     WHERE a.id = $1";
 

@@ -11,9 +11,10 @@ pub mod practiceq;
 pub mod runs;
 pub mod schedule;
 pub mod statements;
+mod visits;
 
 use crate::db;
 
 db::statements! {
-    of alerts, health, migrate, no_show, npi, practiceq, runs;
+    of alerts, health, migrate, no_show, npi, practiceq, runs, visits;
 }

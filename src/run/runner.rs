@@ -22,9 +22,11 @@ use super::limits::limits;
 use super::outcome::{Outcome, ReportedWork, RunRow};
 use super::report::{Report, Summary};
 use crate::clinic::actor::Actor;
-use crate::db::{CLOCK, Db, schema};
+use crate::clinic::fit;
+use crate::db::{CLOCK, Db, Key, schema};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
+use crate::panic;
 use crate::schedule;
 
 /// The time that the batch in progress has after a signal; then it is cancelled.
@@ -36,7 +38,14 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
     let (sender, receiver) = watch::channel(None);
     let signals = tokio::spawn(stop_at_signal(sender.clone()));
     let outcome = match args.common.check().and_then(|()| job.check(args)).and(db) {
-        Ok(db) => claim_and_run(job, args, &db, StopChannel { sender, receiver }).await,
+        Ok(db) => {
+            let id = Uuid::new_v4();
+            let work = claim_and_run(job, args, &db, id, StopChannel { sender, receiver });
+            match panic::catch(work).await {
+                Ok(outcome) => outcome,
+                Err(panic) => Ok(close_after_panic(RunRow { db: &db, args, id }, panic).await),
+            }
+        }
         Err(error) => Err(error),
     };
     signals.abort();
@@ -66,8 +75,13 @@ struct StopChannel {
 }
 
 /// Claims the lane, runs the job and closes the row. An error here means that the run never began.
-async fn claim_and_run<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: StopChannel) -> Result<Outcome, Error> {
-    let id = Uuid::new_v4();
+async fn claim_and_run<J: Job>(
+    job: &J,
+    args: &RunArgs,
+    db: &Db,
+    id: Uuid,
+    stop: StopChannel,
+) -> Result<Outcome, Error> {
     let lane = job.lane();
     let timeout = args.common.timeout.unwrap_or_else(|| schedule::deadline(J::NAME, &lane));
     let metadata = json!({ "arguments": { "job": job, "run": args } });
@@ -86,7 +100,7 @@ async fn claim_and_run<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: StopChann
     };
     let row = RunRow { db, args, id };
     let (retry, interrupted) = (args.retry(), stop.receiver.clone());
-    let (claimed, timeout) = tokio::select! {
+    let (claimed, timeout, actor) = tokio::select! {
         claimed = retry.run("starting the run", async || check_and_claim(job, db, claim, args).await) => claimed?,
         halt = async {
             tokio::select! {
@@ -103,17 +117,19 @@ async fn claim_and_run<J: Job>(job: &J, args: &RunArgs, db: &Db, stop: StopChann
     };
     let Claimed::Held(database_now) = claimed else { return Ok(outcome_without_lane(&claimed, J::NAME, row)) };
     let now = args.common.as_of.unwrap_or(database_now);
+    let mut args_of_run = args.clone();
+    args_of_run.common.actor = actor;
     let run = Run {
         id,
         now,
         time_limit: timeout,
-        args: args.clone(),
+        args: args_of_run,
         db: db.clone(),
         limits: limits(args.lease),
         stop: stop.receiver,
     };
     let mut report = J::Report::default();
-    let beats = (!run.dry_run()).then(|| tokio::spawn(heartbeat(db.clone(), id, args.lease, stop.sender.clone())));
+    let beats = (!run.dry_run()).then(|| tokio::spawn(beat_until_dropped(db.clone(), id, args.lease, stop.sender.clone())));
     let halted = run_until_halted(job, &run, &mut report, timeout).await;
     if let Some(beats) = beats {
         beats.abort();
@@ -153,17 +169,18 @@ fn outcome_without_lane(claimed: &Claimed, job: &str, row: RunRow<'_>) -> Outcom
     Outcome { status, exit, error: Some((code.to_owned(), message)), ..row.blank() }
 }
 
-/// Checks the schema and the actor, then claims the lane, and returns the run's time limit. A dry run only checks for a
-/// recent run and reads the clock.
+/// Checks the schema and the actor, then claims the lane, and returns the run's time limit and its actor in the server's
+/// own form. A dry run only checks for a recent run and reads the clock.
 async fn check_and_claim<J: Job>(
     job: &J,
     db: &Db,
     mut claim: Claim<'_>,
     args: &RunArgs,
-) -> Result<(Claimed, Duration), Error> {
+) -> Result<(Claimed, Duration, Option<Key>), Error> {
     let mut client = db.client().await?;
     let tx = limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
+    fit::check(&tx, db.schema(), J::NAME).await?;
     let actor = match claim.actor {
         Some(actor) => Some(Actor::find(&tx, actor).await?),
         None => None,
@@ -172,27 +189,32 @@ async fn check_and_claim<J: Job>(
         actor.require(job.roles(), J::NAME)?;
         claim.actor = Some(&actor.id);
     }
+    let id_of_actor = actor.as_ref().map(|actor| actor.id.clone());
     if args.common.timeout.is_none() {
         claim.timeout = job.time_limit(&tx).await?.unwrap_or(claim.timeout);
     }
     if args.common.dry_run {
         if let Some(done) = claim.recently_done(&tx).await? {
-            return Ok((Claimed::RecentlyDone(done), claim.timeout));
+            return Ok((Claimed::RecentlyDone(done), claim.timeout, id_of_actor));
         }
-        return Ok((Claimed::Held(CLOCK.one(&tx, &[]).await?.get(0)), claim.timeout));
+        let now = CLOCK.one(&tx, &[]).await?.get(0);
+        return Ok((Claimed::Held(now), claim.timeout, id_of_actor));
     }
     // Dropping the transaction rolls it back without a wait for the answer.
     drop(tx);
     drop(client);
     let claimed = claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))?;
-    Ok((claimed, claim.timeout))
+    Ok((claimed, claim.timeout, id_of_actor))
 }
 
 /// Runs the job until it ends, its deadline passes, or it has not stopped by itself within the grace after a halt.
 async fn run_until_halted<J: Job>(job: &J, run: &Run, report: &mut J::Report, timeout: Duration) -> Result<(), Halt> {
     let halt = tokio::select! {
         biased;
-        outcome = job.run(run, report) => return outcome,
+        outcome = panic::catch(job.run(run, report)) => match outcome {
+            Ok(outcome) => return outcome,
+            Err(panic) => Halt::Failed(panic),
+        },
         () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
         halt = async {
             let halt = run.halted().await;
@@ -202,6 +224,26 @@ async fn run_until_halted<J: Job>(job: &J, run: &Run, report: &mut J::Report, ti
     };
     run.db.abandon();
     Err(halt)
+}
+
+/// Closes the row of a run that panicked outside its job, if it has one. A panic there, too, leaves the row to the lease.
+async fn close_after_panic(row: RunRow<'_>, panic: Error) -> Outcome {
+    row.db.abandon();
+    let message = panic.message.clone();
+    let halt = Halt::Failed(panic);
+    match panic::catch(row.close(Err(&halt), ReportedWork::default())).await {
+        // The exit code is that of the panic, also where there was no row to close.
+        Ok(closed) => Outcome { exit: halt.exit(), error: Some((halt.code().to_owned(), message)), ..closed },
+        Err(second) => Outcome::not_begun(second),
+    }
+}
+
+/// The heartbeat; a panic in it stops the run.
+async fn beat_until_dropped(db: Db, id: Uuid, lease: Duration, stop: watch::Sender<Option<Halt>>) {
+    let beats = heartbeat(db, id, lease, stop.clone());
+    if let Err(panic) = panic::catch(beats).await {
+        stop.send_replace(Some(Halt::Failed(panic)));
+    }
 }
 
 fn check_counts<R: Report>(report: &R) -> Result<(), Halt> {

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use fastrand::Rng;
 
 use crate::support::Clinic;
+use crate::support::keys::Kind;
 
 const VISITS: i64 = 1500;
 const ZONES: [&str; 6] = [
@@ -82,12 +83,12 @@ impl Row {
 }
 
 /// Fills a clinic with random rows around an instant, many of them on a boundary to the minute.
-pub async fn random_clinic(rng: &mut Rng, now: DateTime<Utc>) -> Clinic {
-    let clinic = Clinic::new().await;
+pub async fn random_clinic(rng: &mut Rng, now: DateTime<Utc>, kind: Kind) -> Clinic {
+    let clinic = Clinic::of(kind).await;
     for zone in ZONES {
         let maybe = |rng: &mut Rng| if rng.bool() { Some(rng.i32(1..45)) } else { None };
         let insert = "INSERT INTO facilities (name, time_zone, no_show_after_minutes, waiting_alert_minutes)
-                      VALUES ('F', $1, $2, $3) RETURNING id";
+                      VALUES ('F', $1, $2::int, $3::int) RETURNING n(id)";
         let (after, waiting) = (maybe(rng), maybe(rng));
         let facility: i64 = clinic.row(insert, &[&zone, &after, &waiting]).await.get(0);
         for _ in 0..4 {
@@ -96,10 +97,6 @@ pub async fn random_clinic(rng: &mut Rng, now: DateTime<Utc>) -> Clinic {
         }
     }
     let patient = clinic.patient().await;
-    let insert = "INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, status,
-                                            source, external_id, checked_in_at, vitals_recorded_at, cancelled_at)
-                  SELECT facility_id, id, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM doctors WHERE id = $1
-                  RETURNING id, doctor_id";
     let statuses = ["SCHEDULED", "CONFIRMED", "CHECKED_IN", "IN_PROGRESS", "COMPLETED", "NO_SHOW", "CANCELLED"];
     clinic.sql("BEGIN").await;
     for number in 0..VISITS {
@@ -115,17 +112,20 @@ pub async fn random_clinic(rng: &mut Rng, now: DateTime<Utc>) -> Clinic {
         let vitals = checked_in.filter(|_| rng.bool()).map(|at| at + Duration::minutes(rng.i64(0..10)));
         let cancelled = (status == "CANCELLED").then_some(now);
         let (date, time) = (start.date(), start.time());
-        let row = clinic
-            .row(
-                insert,
-                &[&doctor, &patient, &date, &time, &status, &source, &external, &checked_in, &vitals, &cancelled],
-            )
-            .await;
+        let insert = format!(
+            "INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, status,
+                                       source, external_id, checked_in_at, vitals_recorded_at, cancelled_at)
+             SELECT facility_id, id, k($2), $3::date, $4::time, '{status}', '{source}', $5, $6::timestamptz,
+                    $7::timestamptz, $8::timestamptz FROM doctors WHERE id = k($1)
+             RETURNING n(id)"
+        );
+        let row =
+            clinic.row(&insert, &[&doctor, &patient, &date, &time, &external, &checked_in, &vitals, &cancelled]).await;
         if rng.bool() {
             let insert =
                 "INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, appointment_id)
-                          SELECT $1, $2, $3::time, $3::time + make_interval(mins => $4), true, $5
-                          WHERE $3::time < $3::time + make_interval(mins => $4) ON CONFLICT DO NOTHING";
+                 SELECT k($1), $2::date, $3::time, $3::time + make_interval(mins => $4), true, k($5)
+                 WHERE $3::time < $3::time + make_interval(mins => $4) ON CONFLICT DO NOTHING";
             let (id, minutes): (i64, i32) = (row.get(0), rng.i32(5..60));
             clinic.client.execute(insert, &[&doctor, &date, &time, &minutes, &id]).await.expect("can be inserted");
         }
@@ -135,9 +135,10 @@ pub async fn random_clinic(rng: &mut Rng, now: DateTime<Utc>) -> Clinic {
 }
 
 pub async fn rows(clinic: &Clinic) -> Vec<Row> {
-    let query = "SELECT a.id, f.time_zone, f.no_show_after_minutes::bigint, f.waiting_alert_minutes::bigint,
-                        d.slot_duration_minutes::bigint, s.end_time, a.source, a.status, a.appointment_date, a.start_time,
-                        a.checked_in_at, a.vitals_recorded_at
+    let query = "SELECT n(a.id), f.time_zone, f.no_show_after_minutes::bigint, f.waiting_alert_minutes::bigint,
+                        d.slot_duration_minutes::bigint, s.end_time::text::time, a.source::text, a.status::text,
+                        a.appointment_date, a.start_time::text::time, a.checked_in_at::timestamptz,
+                        a.vitals_recorded_at::timestamptz
                  FROM appointments a JOIN facilities f ON f.id = a.facility_id JOIN doctors d ON d.id = a.doctor_id
                  LEFT JOIN doctor_slots s ON s.appointment_id = a.id";
     let row = |row: &tokio_postgres::Row| Row {

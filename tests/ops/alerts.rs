@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ROLES, application, at_once, everything, group_user, plant, refused, state, through, waiting};
+use crate::support::keys::Kind;
 use crate::support::program::{self, Outcome};
 use crate::support::proxy::Act;
 use crate::support::{Clinic, clinic, gate};
@@ -22,7 +23,11 @@ struct Ward {
 
 impl Ward {
     async fn new() -> Self {
-        let clinic = Clinic::new().await;
+        Self::of(Kind::Bigint).await
+    }
+
+    async fn of(kind: Kind) -> Self {
+        let clinic = Clinic::of(kind).await;
         let (first, doctor) = clinic.new_york(15).await;
         let (second, other) = clinic.new_york(15).await;
         let nurses = [clinic.user(first, "NURSE").await, clinic.user(second, "NURSE").await];
@@ -35,6 +40,7 @@ impl Ward {
                 clinic::Visit { facility, doctor, date: DAY, time, status, checked_in, vitals: None, slot: None };
             ward.clinic.visit(visit).await;
         }
+        ward.clinic.sql("UPDATE patients SET mrn = 'M' || n(id)").await;
         for time in ["08:50", "09:05", "09:20"] {
             assert_eq!(ward.job(time).await.expect(0).count("raised"), 1, "{time}");
         }
@@ -48,7 +54,7 @@ impl Ward {
 
     /// `acknowledge` or `resolve`, at 09:30.
     async fn act(&self, command: &str, alert: i64, actor: i64, more: &[&str]) -> Outcome {
-        let (alert, actor) = (alert.to_string(), actor.to_string());
+        let (alert, actor) = (alert.to_string(), self.clinic.kind.text(actor));
         self.clinic.run(&[&args(command, &alert, &actor), more].concat()).await
     }
 
@@ -63,26 +69,26 @@ impl Ward {
     }
 
     async fn reveal(&self, actor: i64, more: &[&str]) -> Outcome {
-        let actor = actor.to_string();
+        let actor = self.clinic.kind.text(actor);
         self.clinic.run(&[&["alerts", "list", "--reveal", "--actor", &actor], more].concat()).await
     }
 
     /// The log of names that were shown: to whom, and of whom.
     async fn looks(&self) -> Value {
-        let query = "SELECT coalesce(jsonb_agg(jsonb_build_array(user_id, patient_id, command) ORDER BY id), '[]') AS l
-                     FROM phi_access_log";
+        let query =
+            "SELECT coalesce(jsonb_agg(jsonb_build_array(n(user_id), n(patient_id), command) ORDER BY id), '[]')
+                                AS l FROM phi_access_log";
         self.clinic.json(query).await["l"].clone()
     }
 
     async fn patient(&self, visit: i64) -> i64 {
-        self.clinic.row("SELECT patient_id FROM appointments WHERE id = $1", &[&visit]).await.get(0)
+        self.clinic.row("SELECT n(patient_id) FROM appointments WHERE id = k($1)", &[&visit]).await.get(0)
     }
 
     /// Status, who acknowledged it and who resolved it.
     async fn alert(&self, id: i64) -> Value {
-        self.clinic
-            .json(&format!("SELECT status, acknowledged_by, resolved_by FROM stage_alerts WHERE id = {id}"))
-            .await
+        let by = "n(acknowledged_by) AS acknowledged_by, n(resolved_by) AS resolved_by";
+        self.clinic.json(&format!("SELECT status, {by} FROM stage_alerts WHERE id = {id}")).await
     }
 
     /// Both commands are refused, and nothing was changed.
@@ -133,10 +139,10 @@ async fn alerts_are_listed_the_newest_first_without_whom_they_are_about() {
         ("alertType", json!("NO_VITALS")),
         ("status", json!("ACTIVE")),
         ("triggeredAt", json!("2026-03-02T14:20:00.000Z")),
-        ("facilityId", json!(ward.facilities[1])),
-        ("appointmentId", json!(3)),
-        ("doctorId", json!(ward.doctors[1])),
-        ("patientId", json!(ward.patient(3).await)),
+        ("facilityId", json!(ward.facilities[1].to_string())),
+        ("appointmentId", json!("3")),
+        ("doctorId", json!(ward.doctors[1].to_string())),
+        ("patientId", json!(ward.patient(3).await.to_string())),
     ] {
         assert_eq!(report["alerts"][0][key], value, "{key}");
     }
@@ -262,7 +268,7 @@ async fn an_admin_of_the_group_is_shown_all_facilities() {
 async fn nothing_is_shown_that_cannot_be_recorded() {
     let ward = Ward::new().await;
     ward.refuse_reveal(ward.nurses[0], &["--dry-run"], "").await;
-    ward.clinic.sql("ALTER TABLE phi_access_log ADD CHECK (patient_id = 0) NOT VALID").await;
+    ward.clinic.sql("ALTER TABLE phi_access_log ADD CHECK (patient_id = '') NOT VALID").await;
     let outcome = ward.reveal(ward.nurses[0], &[]).await.expect(1);
     let out = format!("{outcome:?}");
     assert!(!out.contains("Doe") && !out.contains("Stone"), "{out}");
@@ -294,9 +300,9 @@ async fn an_alert_is_acknowledged_and_then_resolved() {
     let row = ward.clinic.json("SELECT * FROM stage_alerts WHERE id = 1").await;
     for (key, value) in [
         ("status", json!("RESOLVED")),
-        ("acknowledged_by", json!(nurse)),
+        ("acknowledged_by", json!(nurse.to_string())),
         ("acknowledged_at", json!("2026-03-02T14:30:00+00:00")),
-        ("resolved_by", json!(receptionist)),
+        ("resolved_by", json!(receptionist.to_string())),
         ("resolved_at", json!("2026-03-02T14:30:00+00:00")),
         ("resolved_run_id", json!(null)),
         ("resolution_notes", json!("was with the doctor")),
@@ -314,8 +320,7 @@ async fn an_alert_can_be_resolved_at_once() {
     let ward = Ward::new().await;
     ward.act("resolve", 1, ward.nurses[0], &[]).await.expect(0);
     let row = ward.clinic.json(
-        "SELECT status, acknowledged_at, resolved_by, resolution_notes FROM stage_alerts
-                                WHERE id = 1",
+        "SELECT status, acknowledged_at, n(resolved_by) AS resolved_by, resolution_notes FROM stage_alerts WHERE id = 1",
     );
     let expected = json!({
         "status": "RESOLVED",
@@ -445,7 +450,7 @@ async fn of_two_people_at_once_one_is_first_and_the_other_hears_it() {
         let [first, second] = at_once(&ward.clinic, held, &first, &second).await;
         let winner = usize::from(first.code != 0);
         let (won, lost) = if winner == 0 { (first, second) } else { (second, first) };
-        assert_eq!(won.expect(0).report()[key].to_string(), actors[winner]);
+        assert_eq!(won.expect(0).report()[key], json!(actors[winner]));
         let message = refused(lost, 1, code);
         assert!(message.contains(&format!("user {} ", actors[winner])), "{message}");
         assert_eq!(ward.alert(1).await[key].to_string(), actors[winner]);
@@ -573,4 +578,129 @@ async fn notes_and_patients_come_out_only_where_they_are_revealed() {
         }
         assert!(!stderr.contains("CANARY"), "logs are no place for what is shown: {stderr}");
     }
+}
+
+#[tokio::test]
+async fn people_deal_with_alerts_whatever_the_keys_are() {
+    for kind in [Kind::Uuid, Kind::TextViews] {
+        let ward = Ward::of(kind).await;
+        let [first, second] = ward.facilities.map(|id| kind.text(id));
+        assert_eq!(ward.ids(&["--facility", &first]).await, [2, 1], "{kind:?}");
+        let alert = &ward.list(&["--facility", &second]).await["alerts"][0];
+        for (key, number) in [("facilityId", ward.facilities[1]), ("appointmentId", 3), ("doctorId", ward.doctors[1])] {
+            assert_eq!(alert[key], json!(kind.text(number)), "{kind:?} {key}");
+        }
+        ward.refuse(3, ward.nurses[0], 2, "ACTOR_NOT_ALLOWED").await;
+        let report = ward.act("acknowledge", 1, ward.nurses[0], &[]).await.expect(0).report();
+        assert_eq!(report["acknowledged_by"], json!(kind.text(ward.nurses[0])), "{kind:?}");
+        ward.act("resolve", 1, ward.nurses[0], &[]).await.expect(0);
+        let by = json!({"status": "RESOLVED", "acknowledged_by": ward.nurses[0], "resolved_by": ward.nurses[0]});
+        assert_eq!(ward.alert(1).await, by, "{kind:?}");
+        let report = ward.reveal(ward.nurses[1], &[]).await.expect(0).report();
+        assert_eq!(report["alerts"][0]["patientName"], "Pat Doe", "{kind:?}");
+        assert_eq!(ward.looks().await, json!([[ward.nurses[1], ward.patient(3).await, "alerts list"]]), "{kind:?}");
+        ward.refuse_reveal(ward.nurses[0], &["--facility", &second], "ACTOR_NOT_ALLOWED").await;
+        let unknown = ward.clinic.run(&["alerts", "list", "--facility", "no key"]).await;
+        refused(unknown, 2, "UNKNOWN_FACILITY");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_taken_in_any_form_that_the_database_takes() {
+    let ward = Ward::of(Kind::Uuid).await;
+    let admin = group_user(&ward.clinic, "HOSPITAL_ADMIN").await;
+    // The last one has letters, so it can be written in two forms.
+    ward.clinic
+        .sql(&format!(
+            "INSERT INTO facilities (id, name, time_zone) VALUES ('ABCDEF00-0000-0000-0000-000000000001', 'F', 'UTC');
+             UPDATE users SET facility_id = 'ABCDEF00-0000-0000-0000-000000000001' WHERE id = k({});
+             UPDATE appointments SET facility_id = 'ABCDEF00-0000-0000-0000-000000000001' WHERE id = k(1)",
+            ward.nurses[0]
+        ))
+        .await;
+    for id in ["ABCDEF00-0000-0000-0000-000000000001", "{abcdef00-0000-0000-0000-000000000001}"] {
+        assert_eq!(ward.ids(&["--facility", id]).await, [1], "{id}");
+        for actor in [ward.nurses[0], admin] {
+            let report = ward.reveal(actor, &["--facility", id]).await.expect(0).report();
+            assert_eq!(report["alerts"][0]["facilityId"], "abcdef00-0000-0000-0000-000000000001", "{id}");
+        }
+    }
+}
+
+/// The visit of the first alert is deleted, by the application.
+async fn forgotten(kind: Kind) -> Ward {
+    let ward = Ward::of(kind).await;
+    ward.clinic.sql("DELETE FROM appointments WHERE id = k(1)").await;
+    ward
+}
+
+#[tokio::test]
+async fn the_alert_of_a_deleted_visit_is_listed_without_facility_doctor_and_patient() {
+    for kind in Kind::ALL {
+        let ward = forgotten(kind).await;
+        assert_eq!(ward.ids(&[]).await, [3, 2, 1], "{kind:?}");
+        let alert = &ward.list(&[]).await["alerts"][2];
+        let shown = ["appointmentId", "facilityId", "doctorId", "patientId"].map(|key| alert[key].clone());
+        assert_eq!(shown, [json!(kind.text(1)), json!(null), json!(null), json!(null)], "{kind:?}");
+        let first = kind.text(ward.facilities[0]);
+        assert_eq!(ward.ids(&["--facility", &first]).await, [2], "{kind:?}");
+        ward.clinic.run(&["alerts", "list", "--output", "text"]).await.expect(0);
+    }
+}
+
+#[tokio::test]
+async fn the_alert_of_a_deleted_visit_is_changed_by_an_admin_of_the_group_alone() {
+    for kind in Kind::ALL {
+        let ward = forgotten(kind).await;
+        let local = ward.clinic.user(ward.facilities[0], "HOSPITAL_ADMIN").await;
+        for actor in [ward.nurses[0], local] {
+            let message = ward.refuse(1, actor, 2, "ACTOR_NOT_ALLOWED").await;
+            assert!(message.contains("deleted") && message.contains("of the whole group"), "{message}");
+        }
+        let admin = group_user(&ward.clinic, "HOSPITAL_ADMIN").await;
+        ward.act("acknowledge", 1, admin, &[]).await.expect(0);
+        ward.act("resolve", 1, admin, &[]).await.expect(0);
+        let by = json!({"status": "RESOLVED", "acknowledged_by": admin, "resolved_by": admin});
+        assert_eq!(ward.alert(1).await, by, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_deleted_visit_the_message_alone_is_revealed_and_that_is_recorded() {
+    let ward = forgotten(Kind::Bigint).await;
+    let report = ward.reveal(ward.nurses[0], &[]).await.expect(0).report();
+    assert_eq!(report["alerts"].as_array().expect("a list").len(), 1, "nobody knows whose it is: {report}");
+    let admin = group_user(&ward.clinic, "HOSPITAL_ADMIN").await;
+    let report = ward.reveal(admin, &["--limit", "3"]).await.expect(0).report();
+    let alert = &report["alerts"][2];
+    let shown = ["patientName", "patientMrn", "doctorName"].map(|key| alert[key].clone());
+    assert_eq!(shown, [json!(""), json!(""), json!("")]);
+    assert!(alert["message"].as_str().is_some_and(|message| message.contains("vitals not recorded")), "{alert}");
+    let recorded = "SELECT count(*) FROM phi_access_log WHERE entity_id = '1' AND patient_id IS NULL";
+    assert_eq!(ward.clinic.count(recorded).await, 1);
+}
+
+#[tokio::test]
+async fn alerts_are_found_on_later_pages() {
+    let ward = Ward::new().await;
+    // 2,500 newer alerts of the second facility, which a filter has to pass.
+    let [_, second] = ward.facilities;
+    ward.clinic
+        .sql(&format!(
+            "WITH booked AS (
+                 INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time)
+                 SELECT {second}, doctor_id, patient_id, appointment_date, start_time
+                 FROM appointments a, generate_series(1, 2500) WHERE a.id = 3
+                 RETURNING id
+             )
+             INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at)
+             SELECT id, 'NO_VITALS', 'm', now() FROM booked"
+        ))
+        .await;
+    let [first, second] = ward.facilities.map(|id| id.to_string());
+    assert_eq!(ward.ids(&["--facility", &first]).await, [2, 1]);
+    assert_eq!(ward.ids(&["--facility", &second, "--limit", "10000"]).await.len(), 2501);
+    let all = ward.ids(&["--limit", "2501"]).await;
+    assert!(all.len() == 2501 && all.windows(2).all(|pair| pair[0] > pair[1]), "the newest first, each once");
+    assert_eq!(ward.ids(&["--limit", "10000"]).await.len(), 2503);
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ROLES, application, at_once, everything, group_user, plant, refused, state, through, waiting};
 use crate::support::clinic::Visit;
+use crate::support::keys::Kind;
 use crate::support::program::{self, Outcome};
 use crate::support::proxy::Act;
 use crate::support::{Clinic, gate};
@@ -25,7 +26,11 @@ struct BookedVisit {
 
 impl BookedVisit {
     async fn new() -> Self {
-        let clinic = Clinic::new().await;
+        Self::of(Kind::Bigint).await
+    }
+
+    async fn of(kind: Kind) -> Self {
+        let clinic = Clinic::of(kind).await;
         let (facility, doctor) = clinic.new_york(15).await;
         let nurse = clinic.user(facility, "NURSE").await;
         let mut booked = Self { clinic, facility, doctor, nurse, visit: 0 };
@@ -41,7 +46,7 @@ impl BookedVisit {
     }
 
     async fn mark_with(&self, visit: i64, reason: &str, actor: i64, more: &[&str]) -> Outcome {
-        let (visit, actor) = (visit.to_string(), actor.to_string());
+        let [visit, actor] = [visit, actor].map(|number| self.clinic.kind.text(number));
         self.clinic.run(&[&["no-show", "mark", &visit, "--reason", reason, "--actor", &actor], more].concat()).await
     }
 
@@ -57,7 +62,7 @@ impl BookedVisit {
 
     /// The login of a doctor.
     async fn login(&self, doctor: i64) -> i64 {
-        self.clinic.row("SELECT user_id FROM doctors WHERE id = $1", &[&doctor]).await.get(0)
+        self.clinic.row("SELECT n(user_id) FROM doctors WHERE id = k($1)", &[&doctor]).await.get(0)
     }
 
     async fn refuse(&self, visit: i64, reason: &str, actor: i64, code: i32, error_code: &str) -> String {
@@ -118,9 +123,9 @@ async fn only_the_visits_own_doctor_marks_as_a_doctor() {
         booked.refuse(booked.visit, reason, own, 2, "ACTOR_NOT_ALLOWED").await;
     }
     let report = booked.mark(booked.visit, DOCTOR, own).await.expect(0).report();
-    assert_eq!((&report["reason"], &report["marked_by"]), (&json!(DOCTOR), &json!(own)));
+    assert_eq!((&report["reason"], &report["marked_by"]), (&json!(DOCTOR), &json!(own.to_string())));
     let log = booked.clinic.json("SELECT reason, created_by FROM no_show_logs").await;
-    assert_eq!(log, json!({"reason": DOCTOR, "created_by": own}));
+    assert_eq!(log, json!({"reason": DOCTOR, "created_by": own.to_string()}));
 }
 
 #[tokio::test]
@@ -227,7 +232,7 @@ async fn a_mark_leaves_a_log_a_free_slot_and_a_report() {
     let log = booked.clinic.json("SELECT * FROM no_show_logs").await;
     let expected = json!({
         "id": log["id"],
-        "appointment_id": booked.visit,
+        "appointment_id": booked.visit.to_string(),
         "reason": STAFF,
         "slot_time": "2026-03-02T15:00:00+00:00",
         "timeout_minutes": null,
@@ -235,7 +240,7 @@ async fn a_mark_leaves_a_log_a_free_slot_and_a_report() {
         "slot_released": true,
         "slot_released_at": "2026-03-02T15:10:00+00:00",
         "notification_sent": false,
-        "created_by": booked.nurse,
+        "created_by": booked.nurse.to_string(),
         "notes": "did not answer",
         "run_id": null,
     });
@@ -306,8 +311,8 @@ async fn the_slots_own_end_counts_where_the_doctor_has_no_slot_length_or_another
 #[tokio::test]
 async fn a_released_slot_stays_blocked_while_the_doctor_is_away() {
     let booked = BookedVisit::new().await;
-    let absence = "INSERT INTO doctor_absences (doctor_id, starts_at, ends_at)
-                   SELECT id, '2026-03-02 08:00-05', '2026-03-02 12:00-05' FROM doctors";
+    let absence = "INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, end_time)
+                   SELECT id, '2026-03-02', '2026-03-02', '08:00', '12:00' FROM doctors";
     booked.clinic.sql(absence).await;
     booked.mark(booked.visit, STAFF, booked.nurse).await.expect(0);
     let slot = booked.clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
@@ -437,7 +442,7 @@ async fn assert_one_marked(booked: &BookedVisit, both: [Outcome; 2], actors: &[S
     let winner = usize::from(both[0].code != 0);
     let [first, second] = both;
     let (won, lost) = if winner == 0 { (first, second) } else { (second, first) };
-    assert_eq!(won.expect(0).report()["marked_by"].to_string(), actors[winner]);
+    assert_eq!(won.expect(0).report()["marked_by"], json!(actors[winner]));
     let message = refused(lost, 1, "NOT_MARKABLE");
     assert!(message.contains(&format!("user {}", actors[winner])), "{message}");
     let logs = booked.clinic.json("SELECT count(*) AS n, min(created_by)::text AS by FROM no_show_logs").await;
@@ -473,7 +478,7 @@ async fn the_job_leaves_a_visit_to_the_person_who_is_at_it() {
     program::finish(person).await.expect(0);
     assert_eq!(booked.clinic.mark("2026-03-02T10:20:00-05:00").await.expect(0).count("scanned"), 0);
     let log = booked.clinic.json("SELECT reason, created_by FROM no_show_logs").await;
-    assert_eq!(log, json!({"reason": STAFF, "created_by": booked.nurse}));
+    assert_eq!(log, json!({"reason": STAFF, "created_by": booked.nurse.to_string()}));
     assert_eq!(booked.clinic.effects().await, (1, 1, 2));
 }
 
@@ -608,7 +613,11 @@ struct History {
 
 impl History {
     async fn new() -> Self {
-        let clinic = Clinic::new().await;
+        Self::of(Kind::Bigint).await
+    }
+
+    async fn of(kind: Kind) -> Self {
+        let clinic = Clinic::of(kind).await;
         let (first, doctor) = clinic.new_york(15).await;
         let colleague = clinic.doctor(first, Some(15)).await;
         let (second, other) = clinic.new_york(15).await;
@@ -624,13 +633,14 @@ impl History {
     }
 
     async fn log(&self, visit: i64, reason: &str, at: &str, released: bool) {
-        let by: i64 = self.clinic.row("SELECT min(id) FROM users", &[]).await.get(0);
+        let by: i64 = self.clinic.row("SELECT min(n(id)) FROM users", &[]).await.get(0);
         let auto = reason == "AUTO_TIMEOUT";
         let insert = "INSERT INTO no_show_logs (appointment_id, reason, slot_time, timeout_minutes, triggered_at,
                                                 slot_released, slot_released_at, created_by, notes)
-                      SELECT id, $2, (appointment_date + start_time) AT TIME ZONE 'America/New_York', $3,
-                             $4::text::timestamptz, $5, CASE WHEN $5 THEN $4::text::timestamptz END, $6, $7
-                      FROM appointments WHERE id = $1 RETURNING id";
+                      SELECT id::text, $2, (appointment_date + start_time::text::time) AT TIME ZONE 'America/New_York',
+                             $3, $4::text::timestamptz, $5, CASE WHEN $5 THEN $4::text::timestamptz END,
+                             k($6)::text, $7
+                      FROM appointments WHERE id = k($1) RETURNING id";
         let (timeout, by, notes) = (auto.then_some(15), (!auto).then_some(by), (!auto).then_some("a note"));
         self.clinic.row(insert, &[&visit, &reason, &timeout, &at, &released, &by, &notes]).await;
     }
@@ -642,7 +652,11 @@ impl History {
     }
 
     async fn filled() -> Self {
-        let history = Self::new().await;
+        Self::filled_of(Kind::Bigint).await
+    }
+
+    async fn filled_of(kind: Kind) -> Self {
+        let history = Self::of(kind).await;
         // In the order in which they were marked, which is not that of their days.
         history.missed(0, "2026-03-03", CALLED, "2026-03-02T15:00:00Z").await;
         history.missed(1, "2026-03-01", STAFF, "2026-03-02T16:00:00Z").await;
@@ -660,7 +674,13 @@ impl History {
     async fn logs(&self, more: &[&str]) -> Vec<i64> {
         let report = self.read("logs", more).await;
         let logs = report["logs"].as_array().expect("a list");
-        logs.iter().map(|log| log["appointment_id"].as_i64().expect("an id")).collect()
+        logs.iter().map(|log| self.number(&log["appointment_id"])).collect()
+    }
+
+    /// The number of a key.
+    fn number(&self, key: &Value) -> i64 {
+        let key = key.as_str().expect("a key");
+        (1..1000).find(|number| self.clinic.kind.text(*number) == key).expect("a key of the clinic")
     }
 
     /// Visits, no-shows, automatic, manual, slots released.
@@ -779,8 +799,8 @@ async fn the_numbers_are_those_of_a_hand_count() {
     insta::assert_snapshot!("stats", serde_json::to_string_pretty(&report).expect("JSON"));
     assert_eq!(numbers(&report["total"]), [9, 5, 2, 3, 3]);
     assert_eq!(report["total"]["no_show_rate"], 0.5556);
-    let [first, second] = history.facilities;
-    let [doctor, colleague, other] = history.doctors;
+    let [first, second] = history.facilities.map(|id| id.to_string());
+    let [doctor, colleague, other] = history.doctors.map(|id| id.to_string());
     for (group, key, expected) in [
         ("by_facility", "facility_id", &[(json!(first), [7, 4, 2, 2, 2]), (json!(second), [2, 1, 0, 1, 1])][..]),
         (
@@ -892,4 +912,117 @@ async fn a_commit_that_is_not_answered_is_asked_for() {
     let outcome = through(Act::Hold(0), &booked.clinic, &booked.args(&visit, &nurse)).await.expect(0);
     assert_eq!(outcome.report()["status"], "NO_SHOW", "{outcome:?}");
     assert_eq!(booked.clinic.count("SELECT count(*) FROM no_show_logs").await, 1);
+}
+
+#[tokio::test]
+async fn people_mark_and_look_whatever_the_keys_are() {
+    for kind in [Kind::Uuid, Kind::TextViews] {
+        let booked = BookedVisit::of(kind).await;
+        let own = booked.login(booked.doctor).await;
+        booked.refuse(booked.visit, DOCTOR, booked.nurse, 2, "ACTOR_NOT_ALLOWED").await;
+        let report = booked.mark(booked.visit, DOCTOR, own).await.expect(0).report();
+        assert_eq!(report["appointment_id"], json!(kind.text(booked.visit)), "{kind:?}");
+        assert_eq!((&report["marked_by"], &report["slot_released"]), (&json!(kind.text(own)), &json!(true)));
+        let message = booked.refuse(booked.visit, STAFF, booked.nurse, 1, "NOT_MARKABLE").await;
+        assert!(message.contains(&format!("user {} ({DOCTOR})", kind.text(own))), "{message}");
+        for unknown in ["7", "k", "no key", "{"] {
+            let args = ["no-show", "mark", unknown, "--reason", STAFF, "--actor", &kind.text(booked.nurse)];
+            let message = refused(booked.clinic.run(&args).await, 2, "UNKNOWN_APPOINTMENT");
+            assert!(message.contains(&format!("there is no visit {unknown}")), "{message}");
+        }
+        let history = History::filled_of(kind).await;
+        let [first, second] = history.facilities.map(|id| kind.text(id));
+        let colleague = kind.text(history.doctors[1]);
+        for (filter, found) in [
+            (&[][..], &[4, 3, 2, 1][..]),
+            (&["--facility", &first], &[3, 2, 1]),
+            (&["--facility", &second], &[4]),
+            (&["--doctor", &colleague], &[2]),
+            (&["--from", "2026-03-02", "--to", "2026-03-02"], &[3]),
+        ] {
+            assert_eq!(history.logs(filter).await, found, "{kind:?} {filter:?}");
+        }
+        let report = history.read("stats", &["--from", "2026-03-01"]).await;
+        let facilities: Vec<&Value> = report["by_facility"].as_array().expect("a list").iter().collect();
+        assert_eq!(facilities[0]["facility_id"], json!(first), "{kind:?}");
+        assert_eq!(facilities.iter().map(|row| numbers(row)[1]).collect::<Vec<_>>(), [3, 1], "{kind:?}");
+        assert_eq!(history.total(&["--doctor", &colleague]).await, [1, 1, 0, 1, 1], "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_visit_whose_start_cannot_be_read_is_not_marked_and_that_is_said() {
+    let booked = BookedVisit::of(Kind::TextViews).await;
+    booked.clinic.sql("UPDATE appointments SET start_time = '9h'").await;
+    let message = booked.refuse(booked.visit, STAFF, booked.nurse, 1, "UNREADABLE_TIME").await;
+    assert!(message.contains(&booked.clinic.kind.text(booked.visit)) && !message.contains("9h"), "{message}");
+    booked
+        .clinic
+        .sql(
+            "ALTER TABLE app.facilities DROP CONSTRAINT facilities_time_zone_known;
+             ALTER TABLE app.facilities ALTER time_zone DROP NOT NULL;
+             UPDATE facilities SET time_zone = NULL",
+        )
+        .await;
+    booked.refuse(booked.visit, STAFF, booked.nurse, 1, "UNKNOWN_TIME_ZONE").await;
+}
+
+#[tokio::test]
+async fn what_a_view_gives_in_place_of_a_doctor_or_a_facility_is_no_reason_to_panic() {
+    let booked = BookedVisit::of(Kind::TextViews).await;
+    let view = |columns: &str| {
+        format!(
+            "ALTER TABLE app.appointments ALTER doctor_id DROP NOT NULL, ALTER facility_id DROP NOT NULL;
+             CREATE OR REPLACE VIEW appointments AS
+             SELECT id, {columns}, department_id, patient_id, source, external_id, appointment_date, start_time, status,
+                    checked_in_at, vitals_recorded_at, cancelled_at, cancelled_by, cancelled_reason, notes, created_at,
+                    updated_at
+             FROM app.appointments"
+        )
+    };
+    booked.clinic.sql(&view("facility_id, NULL::text AS doctor_id")).await;
+    let message = refused(booked.mark(booked.visit, STAFF, booked.nurse).await, 1, "NOT_MARKABLE");
+    assert!(message.contains("has no doctor"), "{message}");
+    booked.clinic.sql(&view("NULL::text AS facility_id, doctor_id")).await;
+    let message = refused(booked.mark(booked.visit, STAFF, booked.nurse).await, 1, "NOT_MARKABLE");
+    assert!(message.contains("has no facility"), "{message}");
+}
+
+#[tokio::test]
+async fn the_log_of_a_deleted_visit_is_listed_unless_something_of_the_visit_is_asked_for() {
+    for kind in Kind::ALL {
+        let history = History::filled_of(kind).await;
+        history.clinic.sql("DELETE FROM appointments WHERE id = k(3)").await;
+        assert_eq!(history.logs(&[]).await, [4, 3, 2, 1], "{kind:?}");
+        assert_eq!(history.logs(&["--reason", "AUTO_TIMEOUT"]).await, [3], "{kind:?}");
+        let log = &history.read("logs", &["--limit", "2"]).await["logs"][1];
+        let shown = ["appointment_id", "facility_id", "doctor_id", "patient_id"].map(|key| log[key].clone());
+        assert_eq!(shown, [json!(kind.text(3)), json!(null), json!(null), json!(null)], "{kind:?}");
+        let [facility, doctor] = [history.facilities[0], history.doctors[0]].map(|id| kind.text(id));
+        for filter in [["--facility", &facility], ["--doctor", &doctor], ["--from", DAY], ["--to", DAY]] {
+            assert!(!history.logs(&filter).await.contains(&3), "{kind:?} {filter:?}");
+        }
+        history.clinic.run(&["no-show", "logs", "--output", "text"]).await.expect(0);
+        assert_eq!(history.total(&["--from", "2026-03-01"]).await[1], 3, "visits that are there are counted");
+        refused(
+            history.clinic.run(&["no-show", "mark", &kind.text(3), "--reason", STAFF, "--actor", &kind.text(1)]).await,
+            2,
+            "UNKNOWN_APPOINTMENT",
+        );
+    }
+}
+
+#[tokio::test]
+async fn logs_are_found_on_later_pages() {
+    let history = History::filled().await;
+    // 2,500 newer rows of the visit at the second facility.
+    let again = "INSERT INTO no_show_logs (appointment_id, reason, slot_time, triggered_at, slot_released, created_by)
+                 SELECT '4', 'MANUAL_STAFF', now(), now(), false, '1' FROM generate_series(1, 2500)";
+    history.clinic.sql(again).await;
+    let [first, second] = history.facilities.map(|id| id.to_string());
+    assert_eq!(history.logs(&["--facility", &first]).await, [3, 2, 1]);
+    assert_eq!(history.logs(&["--facility", &first, "--limit", "2"]).await, [3, 2]);
+    assert_eq!(history.logs(&["--facility", &second, "--limit", "100000"]).await.len(), 2501);
+    assert_eq!(history.logs(&["--limit", "2502"]).await.len(), 2502);
+    assert_eq!(history.logs(&["--limit", "100000"]).await.len(), 2504);
 }

@@ -44,7 +44,7 @@ async fn who_ran_it_is_in_the_run_row_and_in_what_it_wrote() {
         let run = clinic.json("SELECT source, actor, status FROM cron_job_runs").await;
         assert_eq!(run, json!({"source": "manual", "actor": user.to_string(), "status": "COMPLETED"}));
         let logs = clinic.json("SELECT jsonb_agg(jsonb_build_array(reason, created_by)) AS l FROM no_show_logs").await;
-        assert_eq!(logs["l"], json!([["AUTO_TIMEOUT", user], ["AUTO_TIMEOUT", user]]));
+        assert_eq!(logs["l"], json!([["AUTO_TIMEOUT", user.to_string()], ["AUTO_TIMEOUT", user.to_string()]]));
     }
 }
 

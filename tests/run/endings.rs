@@ -105,7 +105,7 @@ async fn a_poison_row_is_alone_in_its_failure() {
     assert_eq!((dry.count("marked"), dry.count("failed")), (999, 1));
     let outcome = clinic.run(&args).await.expect(3);
     assert_eq!((outcome.count("scanned"), outcome.count("marked"), outcome.count("failed")), (1000, 999, 1));
-    assert_eq!(outcome.report()["errors"], json!([{"entity": "appointment", "id": 613, "code": "P0001"}]));
+    assert_eq!(outcome.report()["errors"], json!([{"entity": "appointment", "id": "613", "code": "P0001"}]));
     assert_eq!(outcome.report()["ok"], true);
     assert!(!format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
     let error = clinic.json("SELECT entity, entity_id, error_code, message FROM cron_job_run_errors").await;
@@ -133,7 +133,8 @@ async fn a_run_without_a_heartbeat_stops_before_others_take_it_for_dead() {
     clinic
         .sql(&format!(
             "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1;
-             GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role}"
+             GRANT USAGE ON SCHEMA rounds TO {role};
+             GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA rounds TO {role}"
         ))
         .await;
     let url = crate::support::server().url(&clinic.database).replace("rounds@", &format!("{role}@"));

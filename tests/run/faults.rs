@@ -30,7 +30,8 @@ async fn a_restarted_server_is_waited_for() {
     let server = Scratch::start(&server_place(), Durability::None).expect("a second server starts");
     let url = server.url("postgres");
     let program = Program::new(&url).env("ROUNDS_RETRY_DELAY", "1s");
-    program.run(&["migrate"]).await.expect(0);
+    program.run(&["migrate", "--with-clinic-tables"]).await.expect(0);
+    Kind::Bigint.complete(&connect(&url).await).await;
     let fill = Clinic { database: Database::not_ours("postgres"), client: connect(&url).await, program, kind: Kind::Bigint };
     let (facility, doctor) = fill.new_york(15).await;
     fill.many(facility, doctor, 30).await;
@@ -107,7 +108,7 @@ async fn a_closing_whose_reply_was_lost_is_found_again() {
 #[tokio::test]
 async fn a_connection_that_falls_silent_ends_at_the_deadline() {
     let clinic = Clinic::with_visits(20).await;
-    let mut proxy = Proxy::start(Trigger { text: "SELECT id FROM due", skip: 0, act: Act::Hold(0) }).await;
+    let mut proxy = Proxy::start(Trigger { text: "FROM found f ORDER BY f.id", skip: 0, act: Act::Hold(0) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&[&ARGS[..], &["--timeout", "2s"]].concat());
     proxy.fired().await;
     program::finish(run).await.expect(124);

@@ -38,7 +38,7 @@ async fn succeed(clinic: &Clinic) {
 async fn told(clinic: &Clinic) -> Vec<(i64, i64)> {
     let query =
         "SELECT count(n.id) FILTER (WHERE n.type = 'JOB_FAILING'), count(n.id) FILTER (WHERE n.type = 'JOB_RECOVERED')
-                 FROM users u LEFT JOIN notifications n ON n.recipient_kind = 'USER' AND n.recipient_id = u.id
+                 FROM users u LEFT JOIN notifications n ON n.recipient_kind = 'USER' AND n.recipient_id = u.id::text
                  GROUP BY u.id HAVING u.role = 'HOSPITAL_ADMIN' AND u.active ORDER BY u.id";
     clinic.rows(query).await.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
@@ -64,7 +64,7 @@ async fn the_third_failure_is_told_once_and_so_is_the_recovery() {
         fail(&clinic).await;
     }
     assert_eq!(told(&clinic).await, [(2, 1); 2]);
-    let others = "SELECT count(*) FROM notifications n JOIN users u ON n.recipient_id = u.id
+    let others = "SELECT count(*) FROM notifications n JOIN users u ON n.recipient_id = u.id::text
                   WHERE n.type LIKE 'JOB%' AND (u.role <> 'HOSPITAL_ADMIN' OR NOT u.active)";
     assert_eq!(clinic.count(others).await, 0);
 }
@@ -104,7 +104,7 @@ async fn the_words_name_job_count_and_error_and_no_row() {
         .json(
             "SELECT jsonb_agg(to_jsonb(n) - '{id,recipient_id,entity_id,dedupe_key,created_at,sent_at,run_id}'::text[]
                               ORDER BY id) AS n
-             FROM notifications n WHERE recipient_id = (SELECT min(id) FROM users WHERE role = 'HOSPITAL_ADMIN')",
+             FROM notifications n WHERE recipient_id = (SELECT min(id)::text FROM users WHERE role = 'HOSPITAL_ADMIN')",
         )
         .await;
     insta::assert_snapshot!("failing_and_recovered", serde_json::to_string_pretty(&notices["n"]).expect("JSON"));

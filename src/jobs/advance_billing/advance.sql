@@ -1,12 +1,13 @@
 -- Advances a batch of cases by one step, and records it. Returns one row: counts and the skipped ids.
--- $1 to $3 are the parameters of candidates.part.sql · $4 ids of cases bigint[] · $5 the new status integer
--- $6 whether it is forced boolean · $7 run id uuid · $8 actor bigint or NULL, the id of a user
--- {timestamp} is the column with the instant at which a case got the status $5.
+-- $1 to $3 are the parameters of candidates.part.sql · $4 ids of cases, keys · $5 the new status integer
+-- $6 whether it is forced boolean · $7 run id uuid · $8 actor text or NULL, the id of a user
+-- The caller provides the column with the instant at which a case got the status $5, and the columns of the worth.
 WITH
 -- The cases. The transaction has locked them in an earlier statement, so that this one sees the changes of every
 -- transaction that it waited for. Cases that are still locked are skipped.
 locked AS MATERIALIZED (
-    SELECT c.* FROM surgical_cases c WHERE c.id = ANY ($4) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT c.id, c.active, c.case_status, c.pay_amount
+    FROM surgical_cases c WHERE c.id = ANY ($4) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the current rows. A step that is no transition needs force.
 due AS MATERIALIZED (
@@ -22,8 +23,8 @@ advanced AS (
 ),
 recorded AS (
     INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, forced, created_at)
-    SELECT a.id, a.case_status, $5, COALESCE($8::text, 'system'), $7, $6, $1 FROM advanced a
+    SELECT a.id::text, $2, $5, COALESCE($8, 'system'), $7, $6, $1 FROM advanced a
 )
-SELECT count(*) AS advanced, (COALESCE(sum(pay_amount), 0) * 100)::bigint AS cents,
+SELECT count(*) AS advanced, {worth},
        {skipped_columns}
-FROM advanced
+FROM advanced c

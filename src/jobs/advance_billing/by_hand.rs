@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use tokio_postgres::{Row, Transaction};
 
+use super::case_list::Requested;
 use super::outlook::{brake, limit};
 use super::report::{Exception, Outcomes, Report};
 use super::stage::Stage;
-use super::step::{self, Step, held_back};
+use super::step::{self, MIN_DWELL, Step, code, held_back};
 use crate::clinic::actor::{Actor, refused};
-use crate::db::statements;
+use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::Error;
 use crate::run::{Halt, Run};
 
@@ -22,16 +23,21 @@ use crate::run::{Halt, Run};
 pub const LANE: &str = "by-hand";
 
 statements! {
-    REQUESTED_CASES(TIMESTAMPTZ, INT8_ARRAY, FLOAT8, INT4) = format!(
+    REQUESTED_CASES(TIMESTAMPTZ, KEYS, FLOAT8, INT4) = format!(
         include_str!("requested_cases.sql"),
-        held_back = held_back("COALESCE($3, EXTRACT(epoch FROM t.min_dwell)::double precision)"),
+        case_status = code("c.case_status"),
+        held_back = held_back("t.dwell"),
+        min_dwell = MIN_DWELL,
     );
+    /// Fails if one of the texts cannot be a key of the table.
+    ARE_KEYS(KEYS) = "SELECT count(*) FROM surgical_cases c WHERE c.id = ANY ($1)";
 }
 
 /// The reason for which a case was not updated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
     NotFound,
+    Unreadable,
     Already,
     Lower,
     NoTransition,
@@ -46,6 +52,7 @@ impl Reason {
     fn word(self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
+            Self::Unreadable => "unreadable",
             Self::Already => "already",
             Self::Lower => "lower",
             Self::NoTransition => "no_transition",
@@ -59,6 +66,7 @@ impl Reason {
     fn text(self) -> &'static str {
         match self {
             Self::NotFound => "not found or inactive",
+            Self::Unreadable => "its case_status is no status",
             Self::Already => "already at target value",
             Self::Lower => "cannot update to lower status without --force",
             Self::NoTransition => "no transition leads to that status without --force",
@@ -71,12 +79,15 @@ impl Reason {
 }
 
 /// A requested case, with its values in the database.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct RequestedCase {
-    id: i64,
+    id: Key,
+    /// The id in reports: see [`Requested::name_of_unknown`].
+    name: Key,
+    known: bool,
     active: bool,
     status: Option<i32>,
-    facility: Option<i64>,
+    facility: Option<Key>,
     transition: bool,
     held_back: bool,
     dwell: f64,
@@ -88,13 +99,16 @@ struct Target {
     timestamp_field: String,
     force: bool,
     /// The actor's facility; None if the actor belongs to all facilities, or if nothing is forced.
-    facility: Option<i64>,
+    facility: Option<Key>,
 }
 
 impl Target {
     /// The status from which the case is updated, or the reason for which it is not.
     fn verdict(&self, case: &RequestedCase) -> Result<i32, Reason> {
-        let Some(status) = case.status.filter(|_| case.active) else { return Err(Reason::NotFound) };
+        if !case.active {
+            return Err(Reason::NotFound);
+        }
+        let Some(status) = case.status else { return Err(Reason::Unreadable) };
         if self.force && self.facility.is_some() && self.facility != case.facility {
             return Err(Reason::OtherFacility);
         }
@@ -109,7 +123,7 @@ impl Target {
     }
 
     fn exception(&self, case: &RequestedCase, reason: Reason) -> Exception {
-        let (case_id, reason) = (case.id, reason.text());
+        let (case_id, reason) = (case.name.clone(), reason.text());
         Exception { case_id, reason, current_status: case.status, attempted_status: self.to }
     }
 }
@@ -122,7 +136,7 @@ pub struct Request {
     pub min_dwell: Option<Duration>,
     /// The number of cases that a person or the configuration allows.
     pub confirmed: Option<u32>,
-    pub ids: Vec<i64>,
+    pub ids: Vec<Requested>,
 }
 
 impl Request {
@@ -138,24 +152,59 @@ impl Request {
             (Some(to), _) | (None, Some(to)) => to,
             (None, None) => return Err(refused("USAGE", "neither --stage nor --to".into())),
         };
-        let facility = match run.actor_number() {
-            Some(actor) if self.force => Actor::find(tx, &crate::db::Key::of(actor)).await?.facility.map(|key| key.number()),
+        let facility = match run.actor() {
+            Some(actor) if self.force => Actor::find(tx, actor).await?.facility,
             _ => None,
         };
         Ok(Target { to, timestamp_field: step::timestamp_field(tx, to).await?, force: self.force, facility })
     }
 
-    async fn cases(&self, tx: &Transaction<'_>, run: &Run, ids: &[i64], to: i32) -> Result<Vec<RequestedCase>, Error> {
-        let dwell = self.min_dwell.map(|dwell| dwell.as_secs_f64());
-        let rows = REQUESTED_CASES.all(tx, &[&run.now, &ids, &dwell, &to]).await?;
+    /// The requested cases, each once, in their order.
+    async fn requested(&self, tx: &Transaction<'_>, run: &Run, to: i32) -> Result<Vec<RequestedCase>, Error> {
+        let keys: Vec<Key> = self.ids.iter().map(|id| id.key.clone()).collect();
+        tx.batch_execute("SAVEPOINT requested").await?;
+        let cases = match no_such_key(self.cases(tx, run, &keys, to).await.map(Some))? {
+            Some(cases) => cases,
+            None => match self.no_key(tx, &keys).await? {
+                Some(requested) => return Err(requested.no_case()),
+                // It was no key, but something else of the view, which has an error of its own.
+                None => self.cases(tx, run, &keys, to).await?,
+            },
+        };
+        let mut seen = HashSet::new();
+        let named = cases.into_iter().zip(&self.ids).map(|(case, requested)| {
+            let name = if case.known { case.id.clone() } else { requested.name_of_unknown(&case.id) };
+            RequestedCase { name, ..case.clone() }
+        });
+        Ok(named.filter(|case| seen.insert(case.id.clone())).collect())
+    }
+
+    async fn cases(&self, tx: &Transaction<'_>, run: &Run, ids: &[Key], to: i32) -> Result<Vec<RequestedCase>, Error> {
+        let dwell = self.min_dwell.map(step::seconds);
+        let rows = REQUESTED_CASES.all(tx, &[&run.now, &Keys(ids), &dwell, &to]).await?;
         Ok(rows.iter().map(RequestedCase::from).collect())
+    }
+
+    /// The first requested id that cannot be a key of the table, if there is one, found by halving.
+    async fn no_key(&self, tx: &Transaction<'_>, keys: &[Key]) -> Result<Option<&Requested>, Error> {
+        let (mut first, mut end) = (0, keys.len());
+        while first < end {
+            let middle = first + (end - first) / 2;
+            tx.batch_execute("ROLLBACK TO SAVEPOINT requested").await?;
+            let are_keys = no_such_key(ARE_KEYS.opt(tx, &[&Keys(&keys[..=middle])]).await)?.is_some();
+            if are_keys { first = middle + 1 } else { end = middle }
+        }
+        Ok(self.ids.get(first))
     }
 }
 
 impl From<&Row> for RequestedCase {
     fn from(row: &Row) -> Self {
+        let id: Key = row.get("id");
         Self {
-            id: row.get("id"),
+            name: id.clone(),
+            id,
+            known: row.get("known"),
             active: row.get("active"),
             status: row.get("status"),
             facility: row.get("facility"),
@@ -170,13 +219,13 @@ impl From<&Row> for RequestedCase {
 pub async fn advance(request: &Request, run: &Run, report: &mut Report) -> Result<(), Halt> {
     let look = async |tx: &Transaction<'_>| {
         let target = request.target(tx, run).await?;
-        let cases = request.cases(tx, run, &request.ids, target.to).await?;
+        let cases = request.requested(tx, run, target.to).await?;
         Ok((target, cases, limit(tx, LANE, request.confirmed).await?))
     };
     let (target, cases, limit) = run.read("looking at the cases", look).await?;
     let verdicts: Vec<_> = cases.iter().map(|case| (case, target.verdict(case))).collect();
     let due = verdicts.iter().filter(|(_, verdict)| verdict.is_ok()).count();
-    report.scanned = request.ids.len() as u64;
+    report.scanned = cases.len() as u64;
     if due > limit as usize {
         return Err(brake(due as u64, limit, ""));
     }
@@ -198,7 +247,7 @@ async fn apply(
     target: &Target,
     verdicts: &[(&RequestedCase, Result<i32, Reason>)],
     report: &mut Report,
-) -> Result<Vec<i64>, Halt> {
+) -> Result<Vec<Key>, Halt> {
     let mut by_status: BTreeMap<i32, Vec<&RequestedCase>> = BTreeMap::new();
     for (case, verdict) in verdicts {
         if let Ok(from) = verdict {
@@ -210,7 +259,7 @@ async fn apply(
         let timestamp_field = target.timestamp_field.clone();
         let dwell = if target.force { 0.0 } else { cases[0].dwell };
         let step = Step { from, to: target.to, timestamp_field, dwell, forced: target.force };
-        let ids: Vec<i64> = cases.iter().map(|case| case.id).collect();
+        let ids: Vec<Key> = cases.iter().map(|case| case.id.clone()).collect();
         locked.extend(step.apply(run, &ids, report).await?);
     }
     Ok(locked)
@@ -222,13 +271,13 @@ async fn explain_not_updated(
     run: &Run,
     target: &Target,
     verdicts: &[(&RequestedCase, Result<i32, Reason>)],
-    locked: &[i64],
+    locked: &[Key],
     report: &mut Report,
 ) -> Result<(), Halt> {
     let Some(outcome) = &mut report.cases else { return Ok(()) };
-    let updated: HashSet<i64> = outcome.updated.iter().map(|case| case.case_id).collect();
+    let updated: HashSet<&Key> = outcome.updated.iter().map(|case| &case.case_id).collect();
     let missed = verdicts.iter().filter(|(case, verdict)| verdict.is_ok() && !updated.contains(&case.id));
-    let missed: Vec<i64> = missed.map(|(case, _)| case.id).collect();
+    let missed: Vec<Key> = missed.map(|(case, _)| case.id.clone()).collect();
     if !missed.is_empty() {
         let again = async |tx: &Transaction<'_>| request.cases(tx, run, &missed, target.to).await;
         for case in run.read("looking at the cases again", again).await? {
@@ -240,8 +289,8 @@ async fn explain_not_updated(
             outcome.exceptions.push(target.exception(&case, reason));
         }
     }
-    let position: HashMap<i64, usize> =
-        verdicts.iter().enumerate().map(|(position, (case, _))| (case.id, position)).collect();
+    let position: HashMap<&Key, usize> =
+        verdicts.iter().enumerate().map(|(position, (case, _))| (&case.name, position)).collect();
     outcome.updated.sort_by_key(|case| position.get(&case.case_id));
     outcome.exceptions.sort_by_key(|case| position.get(&case.case_id));
     Ok(())
@@ -253,11 +302,14 @@ mod tests {
 
     #[test]
     fn a_case_is_updated_or_there_is_one_reason_why_not() {
+        let key = |text: &str| Key::from(text.to_owned());
         let case = RequestedCase {
-            id: 1,
+            id: key("7"),
+            name: key("7"),
+            known: true,
             active: true,
             status: Some(15),
-            facility: Some(1),
+            facility: Some(key("f1")),
             transition: true,
             held_back: false,
             dwell: 0.0,
@@ -266,18 +318,25 @@ mod tests {
         let forced = |to| Target { force: true, ..unforced(to) };
         assert_eq!(unforced(20).verdict(&case), Ok(15));
         for target in [unforced(20), forced(20)] {
-            assert_eq!(target.verdict(&RequestedCase { active: false, ..case }), Err(Reason::NotFound));
-            assert_eq!(target.verdict(&RequestedCase { active: false, status: None, ..case }), Err(Reason::NotFound));
-            assert_eq!(target.verdict(&RequestedCase { status: Some(20), ..case }), Err(Reason::Already));
+            assert_eq!(target.verdict(&RequestedCase { active: false, ..case.clone() }), Err(Reason::NotFound));
+            assert_eq!(
+                target.verdict(&RequestedCase { active: false, status: None, ..case.clone() }),
+                Err(Reason::NotFound)
+            );
+            assert_eq!(target.verdict(&RequestedCase { status: None, ..case.clone() }), Err(Reason::Unreadable));
+            assert_eq!(target.verdict(&RequestedCase { status: Some(20), ..case.clone() }), Err(Reason::Already));
         }
         assert_eq!(unforced(10).verdict(&case), Err(Reason::Lower));
         assert_eq!(forced(10).verdict(&case), Ok(15));
-        assert_eq!(unforced(30).verdict(&RequestedCase { transition: false, ..case }), Err(Reason::NoTransition));
-        assert_eq!(forced(30).verdict(&RequestedCase { transition: false, ..case }), Ok(15));
-        assert_eq!(unforced(20).verdict(&RequestedCase { held_back: true, ..case }), Err(Reason::Dwell));
-        assert_eq!(forced(20).verdict(&RequestedCase { held_back: true, ..case }), Ok(15));
-        let of_another = Target { facility: Some(2), ..forced(20) };
+        assert_eq!(
+            unforced(30).verdict(&RequestedCase { transition: false, ..case.clone() }),
+            Err(Reason::NoTransition)
+        );
+        assert_eq!(forced(30).verdict(&RequestedCase { transition: false, ..case.clone() }), Ok(15));
+        assert_eq!(unforced(20).verdict(&RequestedCase { held_back: true, ..case.clone() }), Err(Reason::Dwell));
+        assert_eq!(forced(20).verdict(&RequestedCase { held_back: true, ..case.clone() }), Ok(15));
+        let of_another = Target { facility: Some(key("f2")), ..forced(20) };
         assert_eq!(of_another.verdict(&case), Err(Reason::OtherFacility));
-        assert_eq!(Target { facility: Some(1), ..forced(20) }.verdict(&case), Ok(15));
+        assert_eq!(Target { facility: Some(key("f1")), ..forced(20) }.verdict(&case), Ok(15));
     }
 }

@@ -9,7 +9,8 @@
 //! `--force`.
 //!
 //! Leaves alone: cases within their dwell time (`skipped: dwell`), and cases that stay locked although their lock is
-//! waited for. More cases than usual need a person's confirmation: see `limit`.
+//! waited for. More cases than usual need a person's confirmation: see `limit`. The history of a case that the
+//! application deletes stays.
 
 mod by_hand;
 mod case_list;
@@ -27,11 +28,11 @@ use serde::Serialize;
 use tokio_postgres::Transaction;
 
 use crate::clinic::actor::{ADMIN, refused};
-use crate::db::statements;
+use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Job, Run, RunArgs, Source, as_text};
 use by_hand::Request;
-use case_list::{CaseFile, case_list};
+use case_list::{CaseFile, Requested, case_list};
 use outlook::{Outlook, brake};
 use report::Report;
 use stage::Stage;
@@ -60,9 +61,8 @@ pub struct AdvanceBilling {
     pub confirm_items: Option<u32>,
     /// Only these cases, in this order, at most 10000; says of each what became of it
     #[arg(long, value_name = "CASE_ID", num_args = 1.., value_delimiter = ',', allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
     #[serde(skip)]
-    pub case: Vec<i64>,
+    pub case: Vec<Key>,
     /// Case ids from a file, with spaces, commas or lines between; # begins a comment
     #[arg(long, value_name = "PATH", value_parser = case_list::read)]
     #[serde(skip)]
@@ -163,7 +163,7 @@ impl AdvanceBilling {
     }
 
     /// The requested ids.
-    fn cases(&self) -> Result<Vec<i64>, Error> {
+    fn cases(&self) -> Result<Vec<Requested>, Error> {
         case_list(&self.case, self.cases_file.as_ref())
     }
 }

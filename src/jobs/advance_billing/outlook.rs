@@ -7,20 +7,18 @@ use tokio_postgres::Transaction;
 
 use super::money::Cents;
 use super::stage::{JOB, Stage};
-use super::step::{CANDIDATES, Step, due, held_back};
-use crate::db::statements;
+use super::step::{self, CANDIDATES, Step, due, held_back};
+use crate::db::{Key, statements};
 use crate::error::Error;
 use crate::run::{Halt, count};
 
 statements! {
-    WORTH(TIMESTAMPTZ, INT4, FLOAT8) = format!(
-        "SELECT count(*) AS cases, (COALESCE(sum(c.pay_amount), 0) * 100)::bigint AS cents FROM surgical_cases c\n{}",
-        due()
-    );
+    WORTH(TIMESTAMPTZ, INT4, FLOAT8) =
+        format!("SELECT count(*) AS cases,\n{}FROM surgical_cases c\n{}", step::WORTH, due());
     HELD_BACK(TIMESTAMPTZ, INT4, FLOAT8) =
         format!("SELECT count(*) AS cases FROM surgical_cases c\n{CANDIDATES}  AND\n{}", held_back("$3"));
     SCAN(TIMESTAMPTZ, INT4, FLOAT8, INT8) =
-        format!("SELECT c.id FROM surgical_cases c\n{}ORDER BY c.id LIMIT $4", due());
+        format!("SELECT c.id::text AS id FROM surgical_cases c\n{}ORDER BY c.id LIMIT $4", due());
     USUAL_ITEMS(TEXT, TEXT) = include_str!("usual_items.sql");
 }
 
@@ -62,10 +60,10 @@ impl Outlook {
     }
 
     /// The ids of the due cases, at most as many as may advance.
-    pub async fn ids(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<i64>, Error> {
+    pub async fn ids(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Key>, Error> {
         let limit = i64::from(self.limit);
         let rows = SCAN.all(tx, &[&now, &self.step.from, &self.step.dwell, &limit]).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        Ok(rows.iter().map(|row| row.get("id")).collect())
     }
 }
 

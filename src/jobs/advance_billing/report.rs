@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use serde::{Serialize, Serializer};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::money::Cents;
+use crate::db::Key;
 use crate::run::{Counts, NotDone};
 
 /// scanned = advanced + skipped + failed.
@@ -17,6 +18,8 @@ pub struct Report {
     pub advanced: u64,
     /// The sum of the amounts that their providers are paid.
     pub money_moved: Cents,
+    /// The advanced cases whose amount is none, such as NaN. They count as nothing in `money_moved`.
+    pub amounts_unreadable: u64,
     /// The outcomes of a run by hand.
     pub cases: Option<Outcomes>,
     pub not_done: NotDone,
@@ -31,7 +34,7 @@ pub struct Outcomes {
 
 #[derive(Debug, Serialize)]
 pub struct Updated {
-    pub case_id: i64,
+    pub case_id: Key,
     pub previous_status: i32,
     pub new_status: i32,
     pub forced: bool,
@@ -41,9 +44,10 @@ pub struct Updated {
 
 #[derive(Debug, Serialize)]
 pub struct Exception {
-    pub case_id: i64,
+    /// The id, or the line of the file with an id that no case has.
+    pub case_id: Key,
     pub reason: &'static str,
-    /// None if the case does not exist.
+    /// None if the case does not exist, or its status is none.
     pub current_status: Option<i32>,
     pub attempted_status: i32,
 }
@@ -56,6 +60,12 @@ struct Metrics {
     excepted: u64,
     duration_ms: u64,
     money_moved: Cents,
+    #[serde(skip_serializing_if = "is_none")]
+    amounts_unreadable: u64,
+}
+
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Report {
@@ -66,12 +76,19 @@ impl Report {
             excepted: self.not_done.skipped + self.not_done.failed,
             duration_ms: self.began.map_or(0, |began| began.elapsed().as_millis() as u64),
             money_moved: self.money_moved,
+            amounts_unreadable: self.amounts_unreadable,
         }
     }
 
     /// Logs one line with the metrics as fields.
     pub fn log(&self, stage: &str) {
-        let Metrics { found, updated, excepted, duration_ms, money_moved } = self.metrics();
+        let Metrics { found, updated, excepted, duration_ms, money_moved, amounts_unreadable } = self.metrics();
+        if amounts_unreadable > 0 {
+            warn!(
+                stage,
+                "{amounts_unreadable} of the advanced cases have a pay_amount that is none; counted as nothing"
+            );
+        }
         info!(stage, found, updated, excepted, duration_ms, %money_moved, "stage {stage}");
     }
 }

@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 use super::money::Cents;
 use super::report::{Report, Updated};
 use super::stage::{JOB, Stage};
-use crate::db::statements;
+use crate::db::{Key, Keys, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Halt, LockMode, Run, applied_ids, apply_twice, count, skipped_columns};
 
@@ -24,22 +24,48 @@ pub fn held_back(least: &str) -> String {
     format!(include_str!("recently_moved.part.sql"), least = least)
 }
 
+/// The longest dwell time in seconds: a hundred years. A longer one means the same, and would exceed an instant.
+const DWELL_MAX: u32 = 3_155_760_000;
+
+/// The minimum dwell time of a transition `t` in seconds, in SQL; NULL where it is none.
+pub const MIN_DWELL: &str = "CASE WHEN t.min_dwell >= interval '0'
+    THEN LEAST(EXTRACT(epoch FROM t.min_dwell)::double precision, 3155760000::double precision) END";
+
+/// A dwell time that a person gives, in seconds.
+pub fn seconds(dwell: Duration) -> f64 {
+    dwell.as_secs_f64().min(DWELL_MAX.into())
+}
+
+/// The number of a status, in SQL, from a column of any whole-number type; NULL where it is none.
+pub fn code(column: &str) -> String {
+    format!("CASE WHEN {column} BETWEEN 0 AND 2147483647 THEN {column}::int END")
+}
+
+/// The worth of cases `c`, in SQL.
+pub const WORTH: &str = include_str!("worth.part.sql");
+
 statements! {
-    TRANSITION(TEXT) = "SELECT from_status, to_status, EXTRACT(epoch FROM min_dwell)::double precision AS dwell
-                        FROM surgical_case_transitions WHERE stage = $1";
-    TIMESTAMP_FIELD(INT4) = "SELECT s.timestamp_field, (SELECT string_agg(k.status::text, ', ' ORDER BY k.status)
+    TRANSITION(TEXT) = format!(
+        "SELECT {} AS from_status, {} AS to_status, {MIN_DWELL} AS dwell
+         FROM surgical_case_transitions t WHERE t.stage::text = $1",
+        code("t.from_status"),
+        code("t.to_status"),
+    );
+    TIMESTAMP_FIELD(INT4) = "SELECT s.timestamp_field::text, (SELECT string_agg(k.status::text, ', ' ORDER BY k.status)
                                                         FROM surgical_case_statuses k) AS known
                              FROM (SELECT) one LEFT JOIN surgical_case_statuses s ON s.status = $1";
-    LOCK[mode: LockMode = LockMode::ALL.to_vec()](INT8_ARRAY) = format!(
-        "SELECT count(*) FROM (SELECT FROM surgical_cases WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE {}) c",
+    LOCK[mode: LockMode = LockMode::ALL.to_vec()](KEYS) = format!(
+        "SELECT count(*)
+         FROM (SELECT FROM surgical_cases c WHERE c.id = ANY ($1) ORDER BY c.id FOR NO KEY UPDATE {}) locked",
         mode.sql()
     );
     /// The choice is the column with the instant at which a case got its status.
     ADVANCE[timestamp: String = vec!["paid_to_provider_ts".to_owned()]]
-        (TIMESTAMPTZ, INT4, FLOAT8, INT8_ARRAY, INT4, BOOL, UUID, INT8) = format!(
+        (TIMESTAMPTZ, INT4, FLOAT8, KEYS, INT4, BOOL, UUID, TEXT) = format!(
         include_str!("advance.sql"),
         due = due(),
         timestamp = timestamp,
+        worth = WORTH,
         skipped_columns = skipped_columns("$4", "locked", "advanced", "surgical_cases"),
     );
 }
@@ -65,28 +91,33 @@ impl Step {
             );
             return Err(Error::new("NO_TRANSITION", ErrorKind::Refused, message));
         };
-        let to = row.get("to_status");
-        let dwell = min_dwell.map_or(row.get("dwell"), |dwell| dwell.as_secs_f64());
-        let timestamp_field = timestamp_field(tx, to).await?;
-        Ok(Self { from: row.get("from_status"), to, timestamp_field, dwell, forced: false })
+        let dwell: Option<f64> = min_dwell.map(seconds).or(row.get("dwell"));
+        let (Some(from), Some(to), Some(dwell)) = (row.get("from_status"), row.get("to_status"), dwell) else {
+            return Err(bad_transition(stage));
+        };
+        if to <= from {
+            return Err(bad_transition(stage));
+        }
+        Ok(Self { from, to, timestamp_field: timestamp_field(tx, to).await?, dwell, forced: false })
     }
 
     /// Advances the cases. Returns the ids of the cases that another session still has locked.
-    pub async fn apply(&self, run: &Run, ids: &[i64], report: &mut Report) -> Result<Vec<i64>, Halt> {
-        let actor = run.actor_number();
+    pub async fn apply(&self, run: &Run, ids: &[Key], report: &mut Report) -> Result<Vec<Key>, Halt> {
+        let actor = run.actor();
         let advance = ADVANCE.with(&self.timestamp_field);
-        let statement = async |tx: &Transaction<'_>, ids: &[i64], lock: LockMode| {
+        let statement = async |tx: &Transaction<'_>, ids: &[Key], lock: LockMode| {
             // The lock is a statement of its own, so that the next one sees the changes that it waited for.
-            LOCK.with(&lock).one(tx, &[&ids]).await?;
+            LOCK.with(&lock).one(tx, &[&Keys(ids)]).await?;
             let Self { from, to, dwell, forced, .. } = self;
-            let parameters: [&(dyn ToSql + Sync); 8] = [&run.now, from, dwell, &ids, to, forced, &run.id, &actor];
+            let parameters: [&(dyn ToSql + Sync); 8] = [&run.now, from, dwell, &Keys(ids), to, forced, &run.id, &actor];
             advance.one(tx, &parameters).await
         };
-        let Report { advanced, money_moved, cases, not_done, .. } = report;
+        let Report { advanced, money_moved, amounts_unreadable, cases, not_done, .. } = report;
         let batch = Batch { entity: "surgical_case", ids };
         apply_twice(run, batch, not_done, statement, |ids, row| {
             *advanced += count(row, "advanced");
             *money_moved += Cents::of(row);
+            *amounts_unreadable += count(row, "amounts_unreadable");
             if let Some(cases) = cases {
                 cases.updated.extend(applied_ids(ids, row).into_iter().map(|case_id| self.updated(case_id)));
             }
@@ -94,10 +125,20 @@ impl Step {
         .await
     }
 
-    fn updated(&self, case_id: i64) -> Updated {
+    fn updated(&self, case_id: Key) -> Updated {
         let timestamp_field = self.timestamp_field.clone();
         Updated { case_id, previous_status: self.from, new_status: self.to, forced: self.forced, timestamp_field }
     }
+}
+
+/// The error of a transition that cannot be read, or that leads backwards.
+fn bad_transition(stage: Stage) -> Error {
+    let message = format!(
+        "surgical_case_transitions: of the stage {}, from_status and to_status are not two statuses in order, or \
+         min_dwell is no duration; {JOB} does nothing without them",
+        stage.name()
+    );
+    Error::new("BAD_TRANSITION", ErrorKind::Refused, message)
 }
 
 /// The column with the instant at which a case got a status. Refuses an unknown status.

@@ -1,46 +1,49 @@
 -- Escalates a batch of cases, writes the audit, notifies their departments. Returns one row: counts and the skipped
 -- ids.
--- $1 to $3 are the parameters of overdue.part.sql · $4 ids of cases bigint[] · $5 run id uuid
--- $6 actor bigint or NULL, the id of a user · $7 fallback departments bigint[]
+-- $1 to $3 are the parameters of overdue.part.sql · $4 ids of cases, keys · $5 run id uuid
+-- $6 actor text or NULL, the id of a user · $7 fallback departments, keys
 WITH
 -- The cases. A case that another session has locked is left to the next run.
 locked AS MATERIALIZED (
-    SELECT c.* FROM px_cases c WHERE c.id = ANY ($4) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT c.id, c.facility_id, c.appointment_id, c.assigned_department_id, c.status, c.escalation_level, c.due_at,
+           c.escalated_at, c.active
+    FROM px_cases c WHERE c.id = ANY ($4) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- The rule again, on the locked rows.
+-- The rule again, on the locked rows. CASE guarantees that only a level of the rule is cast.
 due AS MATERIALIZED (
     SELECT c.id, c.facility_id, c.appointment_id, c.assigned_department_id, c.status, c.escalation_level, c.due_at,
-           c.escalation_level + 1 AS level
+           CASE WHEN c.escalation_level BETWEEN 0 AND 2 THEN c.escalation_level::int END AS from_level
     FROM locked c
     {due}
     ORDER BY c.id
 ),
 -- The rows that were really changed; the following CTEs use only these.
 escalated AS (
-    UPDATE px_cases c SET status = 'ESCALATED', escalation_level = due.level, escalated_at = $1, updated_at = $1
+    UPDATE px_cases c
+    SET status = 'ESCALATED', escalation_level = due.from_level + 1, escalated_at = $1, updated_at = $1
     FROM due
     WHERE c.id = due.id AND c.status = due.status AND c.escalation_level = due.escalation_level
     RETURNING due.*
 ),
 audited AS (
     INSERT INTO px_case_audits (case_id, actor, action, before, after, created_at, run_id)
-    SELECT e.id, COALESCE($6::text, 'system'), 'ESCALATED',
-           jsonb_build_object('status', e.status, 'escalationLevel', e.escalation_level),
-           jsonb_build_object('status', 'ESCALATED', 'escalationLevel', e.level), $1, $5
+    SELECT e.id::text, COALESCE($6, 'system'), 'ESCALATED',
+           jsonb_build_object('status', e.status::text, 'escalationLevel', e.from_level),
+           jsonb_build_object('status', 'ESCALATED', 'escalationLevel', e.from_level + 1), $1, $5
     FROM escalated e
 ),
 addressed AS (
-    SELECT c.id, c.level, c.due_at, department.id AS department_id
+    SELECT c.id, c.from_level + 1 AS level, c.due_at::timestamptz AS due_at, department.id AS department_id
     FROM escalated c
     {department}
 ),
 staged AS (
-    SELECT 'DEPARTMENT' AS recipient_kind, t.department_id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
-           'PX_CASE_ESCALATED' AS type, 'HIGH' AS priority, 'Case escalated' AS title,
+    SELECT 'DEPARTMENT' AS recipient_kind, t.department_id::text AS recipient_id, NULL::text AS address,
+           'IN_APP' AS channel, 'PX_CASE_ESCALATED' AS type, 'HIGH' AS priority, 'Case escalated' AS title,
            format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', t.level)
                AS body,
            jsonb_build_object('level', t.level, 'due_at', t.due_at) AS metadata,
-           'px_case' AS entity, t.id::text AS entity_id, concat_ws(':', 'px_case_escalated', t.id, $5) AS episode,
+           'px_case' AS entity, t.id::text AS entity_id, concat_ws(':', 'px_case_escalated', t.id::text, $5) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $5 AS run_id
     FROM addressed t WHERE t.department_id IS NOT NULL
 ),

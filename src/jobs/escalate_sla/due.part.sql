@@ -1,3 +1,3 @@
--- The rest of the rule: the case is below the highest level. It follows overdue.part.sql.
+-- The rest of the rule: the level of the case is known, and below the highest. It follows overdue.part.sql.
 -- It ends inside the WHERE: continue with AND.
-  AND c.escalation_level < 3
+  AND c.escalation_level BETWEEN 0 AND 2

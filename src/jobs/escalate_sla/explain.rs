@@ -3,11 +3,13 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
-use super::{AUDITS, EXPLAIN, EscalateSla};
+use super::{AUDITS, EXPLAIN, EscalateSla, Scope};
 use crate::clinic::actor::refused;
 use crate::command::{CommandContext, Mode, Operation, Output};
+use crate::db::{Key, Keys, no_such_key};
 use crate::error::Error;
 use crate::output::{span, stamp};
 use crate::run::JobArgs;
@@ -15,14 +17,14 @@ use crate::run::JobArgs;
 /// The job with its arguments, and the case to be explained.
 pub struct Explain {
     pub job: EscalateSla,
-    pub case: i64,
+    pub case: Key,
 }
 
 impl Mode for Explain {
     type Job = EscalateSla;
 
     fn of(args: Box<JobArgs<EscalateSla>>) -> Result<Self, Box<JobArgs<EscalateSla>>> {
-        match args.job.explain {
+        match args.job.explain.clone() {
             Some(case) => Ok(Self { job: args.job, case }),
             None => Err(args),
         }
@@ -33,18 +35,24 @@ impl Operation for Explain {
     const NAME: &'static str = "escalate-sla";
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let (now, case, audits) = context
+        let found = context
             .read(async |tx, now| {
-                let case = self.case(tx, &now).await?;
-                Ok((now, case, AUDITS.all(tx, &[&self.case]).await?))
+                let scope = self.job.scope(tx).await?;
+                let Scope { facility, fallbacks } = &scope;
+                let parameters: [&(dyn ToSql + Sync); 5] =
+                    [&now, facility, &self.job.after(), &self.case, &Keys(fallbacks)];
+                // After a text that is no key the transaction is over.
+                let Some(case) = no_such_key(EXPLAIN.opt(tx, &parameters).await)? else { return Ok(None) };
+                let audits = AUDITS.all(tx, &[&case.get::<_, Key>("id")]).await?;
+                Ok(Some((now, scope, case, audits)))
             })
             .await?;
-        let Some(case) = case else {
+        let Some((now, scope, case, audits)) = found else {
             return Err(refused("UNKNOWN_CASE", format!("there is no case {}", self.case)));
         };
-        let paragraph = [self.state(&case, now), history(&audits), self.verdict(&case)].concat();
+        let paragraph = [state(&case, now), history(&audits), self.verdict(&scope, &case)].concat();
         let json = json!({
-            "case_id": self.case,
+            "case_id": case.get::<_, Key>("id"),
             "due": case.get::<_, bool>("due"),
             "explanation": paragraph,
             "escalations": audits.iter().map(escalation).collect::<Vec<Value>>(),
@@ -54,43 +62,26 @@ impl Operation for Explain {
 }
 
 impl Explain {
-    async fn case(&self, tx: &Transaction<'_>, now: &DateTime<Utc>) -> Result<Option<Row>, Error> {
-        self.job.check(tx).await?;
-        let EscalateSla { facility, fallback_department, .. } = &self.job;
-        EXPLAIN.opt(tx, &[now, facility, &self.job.after(), &self.case, fallback_department]).await
-    }
-
-    fn state(&self, case: &Row, now: DateTime<Utc>) -> String {
-        let (status, level, facility): (&str, i32, i64) =
-            (case.get("status"), case.get("escalation_level"), case.get("facility_id"));
-        let due = match case.get::<_, Option<DateTime<Utc>>>("due_at") {
-            None if case.get("undated") => "has no due date".to_owned(),
-            None => "has a due date that is none, such as infinity".to_owned(),
-            Some(due) if due < now => format!("was due at {}, {} ago", stamp(due), span(now - due)),
-            Some(due) => format!("is due at {}, in {}", stamp(due), span(due - now)),
-        };
-        format!("Case {} of facility {facility} is {status} at escalation level {level} and {due}.", self.case)
-    }
-
     /// The action of a run now, or all reasons against one.
-    fn verdict(&self, case: &Row) -> String {
-        if case.get("due") {
-            let notified = match case.get::<_, Option<i64>>("department_id") {
+    fn verdict(&self, scope: &Scope, case: &Row) -> String {
+        let level = case.get::<_, Option<i32>>("escalation_level");
+        if let (true, Some(level)) = (case.get("due"), level) {
+            let notified = match case.get::<_, Option<Key>>("department_id") {
                 Some(department) => format!("department {department} is told"),
                 None => "nobody is told, since neither the case nor its visit has a department of its facility \
                          (--fallback-department names one)"
                     .to_owned(),
             };
-            let level = case.get::<_, i32>("escalation_level") + 1;
-            return format!(" A run now would escalate it to level {level}; {notified}.");
+            return format!(" A run now would escalate it to level {}; {notified}.", level + 1);
         }
         let mut reasons = vec![];
-        match case.get("status") {
-            "ESCALATED" if self.job.re_escalate_after.is_none() => {
+        match case.get::<_, Option<&str>>("status") {
+            Some("ESCALATED") if self.job.re_escalate_after.is_none() => {
                 reasons.push("it is ESCALATED already, and --re-escalate-after is not given".to_owned());
             }
-            "OPEN" | "IN_PROGRESS" | "ESCALATED" => {}
-            status => reasons.push(format!("it is {status}")),
+            Some("OPEN" | "IN_PROGRESS" | "ESCALATED") => {}
+            Some(status) => reasons.push(format!("it is {status}")),
+            None => reasons.push("it has no status".to_owned()),
         }
         match case.get::<_, Option<bool>>("overdue") {
             None => reasons.push("nothing was promised".to_owned()),
@@ -100,10 +91,12 @@ impl Explain {
         if !case.get::<_, bool>("active") {
             reasons.push("it is not active".to_owned());
         }
-        if case.get::<_, i32>("escalation_level") >= 3 {
-            reasons.push("level 3 is the highest".to_owned());
+        match level {
+            None => reasons.push("its level is no number from 0 to 3".to_owned()),
+            Some(3..) => reasons.push("level 3 is the highest".to_owned()),
+            Some(_) => {}
         }
-        if self.job.facility.is_some_and(|facility| facility != case.get::<_, i64>("facility_id")) {
+        if scope.facility.is_some() && scope.facility != case.get::<_, Option<Key>>("facility_id") {
             reasons.push("it belongs to another facility than --facility".to_owned());
         }
         if reasons.is_empty() {
@@ -111,6 +104,21 @@ impl Explain {
         }
         format!(" A run now would leave it alone: {}.", reasons.join("; "))
     }
+}
+
+fn state(case: &Row, now: DateTime<Utc>) -> String {
+    let known = |column: &str, what: &str| case.get::<_, Option<String>>(column).unwrap_or_else(|| what.to_owned());
+    let (id, facility, status) = (known("id", ""), known("facility_id", "(none)"), known("status", "of no status"));
+    let level = case.get::<_, Option<i32>>("escalation_level");
+    let level =
+        level.map_or("an escalation level that is none".to_owned(), |level| format!("escalation level {level}"));
+    let due = match case.get::<_, Option<DateTime<Utc>>>("due_at") {
+        None if case.get("undated") => "has no due date".to_owned(),
+        None => "has a due date that is none, such as infinity".to_owned(),
+        Some(due) if due < now => format!("was due at {}, {} ago", stamp(due), span(now - due)),
+        Some(due) => format!("is due at {}, in {}", stamp(due), span(due - now)),
+    };
+    format!("Case {id} of facility {facility} is {status} at {level} and {due}.")
 }
 
 fn history(audits: &[Row]) -> String {
@@ -132,7 +140,7 @@ fn history(audits: &[Row]) -> String {
 fn escalation(audit: &Row) -> Value {
     json!({
         "level": level(audit),
-        "actor": actor(audit).map_or("system".to_owned(), |user| user.to_string()),
+        "actor": actor(audit).unwrap_or("system"),
         "at": stamp(audit.get("created_at")),
         "run_id": audit.get::<_, Option<uuid::Uuid>>("run_id"),
     })
@@ -144,6 +152,6 @@ fn level(audit: &Row) -> Option<i64> {
 }
 
 /// The user who escalated the case; None if it was the job.
-fn actor(audit: &Row) -> Option<i64> {
-    audit.get::<_, &str>("actor").parse().ok()
+fn actor(audit: &Row) -> Option<&str> {
+    Some(audit.get("actor")).filter(|actor| *actor != "system")
 }

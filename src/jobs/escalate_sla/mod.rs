@@ -1,25 +1,27 @@
 //! `rounds escalate-sla`: escalates overdue patient-experience cases, and notifies their departments.
 //!
 //! Rule: a case is due if and only if it is OPEN or IN_PROGRESS, due_at < now, active is not false, and its escalation
-//! level is below 3; with `--re-escalate-after` also if it is ESCALATED below level 3, still overdue, and was escalated
-//! at least that long ago.
+//! level is from 0 to 2; with `--re-escalate-after` also if it is ESCALATED below level 3, still overdue, and was
+//! escalated at least that long ago.
 //!
 //! Safe to run again: an escalated case is no longer OPEN or IN_PROGRESS, and the change compares status and level.
 //!
-//! Leaves alone: overdue cases at level 3 (`skipped: max_level`), and cases that are locked by another session, which
-//! are left to the next run.
+//! Leaves alone: overdue cases at level 3 (`skipped: max_level`), open ones whose level is NULL or negative, which are
+//! reported as failed, and cases that are locked by another session, which are left to the next run. The audits of a
+//! case that the application deletes stay.
 
 pub mod explain;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::outbox;
-use crate::db::statements;
+use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
 
@@ -27,23 +29,21 @@ const OVERDUE: &str = include_str!("overdue.part.sql");
 const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
 
 statements! {
-    /// Checks whether the facility and the departments of the arguments exist.
-    ARGUMENTS(INT8, INT8_ARRAY) = "SELECT $1 IS NULL OR EXISTS (SELECT FROM facilities WHERE id = $1) AS facility,
-                                          count(*) AS departments, count(DISTINCT facility_id) AS facilities
-                                   FROM departments WHERE id = ANY ($2)";
-    COUNT_AT_MAX(TIMESTAMPTZ, INT8, FLOAT8) =
+    FACILITY(KEY) = "SELECT f.id::text AS id FROM facilities f WHERE f.id = $1";
+    DEPARTMENT(KEY) = "SELECT d.id::text AS id, d.facility_id::text AS facility_id FROM departments d WHERE d.id = $1";
+    COUNT_AT_MAX(TIMESTAMPTZ, KEY, FLOAT8) =
         format!("SELECT count(*) AS cases FROM px_cases c\n{OVERDUE}  AND c.escalation_level >= 3");
-    SCAN(TIMESTAMPTZ, INT8, FLOAT8, INT8) = format!("SELECT c.id FROM px_cases c\n{DUE}ORDER BY c.id LIMIT $4");
-    ESCALATE(TIMESTAMPTZ, INT8, FLOAT8, INT8_ARRAY, UUID, INT8, INT8_ARRAY) = format!(
+    SCAN(TIMESTAMPTZ, KEY, FLOAT8, INT8) = format!(include_str!("scan.sql"), overdue = OVERDUE);
+    ESCALATE(TIMESTAMPTZ, KEY, FLOAT8, KEYS, UUID, TEXT, KEYS) = format!(
         include_str!("apply.sql"),
         due = DUE,
         department = department("$7"),
         outbox = outbox::NOTIFIED,
         skipped_columns = skipped_columns("$4", "locked", "escalated", "px_cases"),
     );
-    pub AUDITS(INT8) = "SELECT after ->> 'escalationLevel' AS level, actor, created_at, run_id FROM px_case_audits
+    pub AUDITS(TEXT) = "SELECT after ->> 'escalationLevel' AS level, actor, created_at, run_id FROM px_case_audits
                         WHERE case_id = $1 AND action = 'ESCALATED' ORDER BY id";
-    pub EXPLAIN(TIMESTAMPTZ, INT8, FLOAT8, INT8, INT8_ARRAY) =
+    pub EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, KEY, KEYS) =
         format!(include_str!("explain.sql"), due = DUE, department = department("$5"));
 }
 
@@ -58,10 +58,10 @@ fn department(fallback: &str) -> String {
 pub struct EscalateSla {
     /// Only cases of this facility
     #[arg(long, env = "ROUNDS_FACILITY", value_name = "FACILITY_ID")]
-    pub facility: Option<i64>,
+    pub facility: Option<Key>,
     /// Who is told of a case that has no department, nor its visit: a department for each facility
     #[arg(long, env = "ROUNDS_FALLBACK_DEPARTMENT", value_name = "DEPARTMENT_ID", value_delimiter = ',')]
-    pub fallback_department: Vec<i64>,
+    pub fallback_department: Vec<Key>,
     /// Raise cases again that are still overdue so long after they were escalated [default: never]
     #[arg(long, env = "ROUNDS_RE_ESCALATE_AFTER", value_name = "DURATION", value_parser = positive_duration)]
     #[serde(serialize_with = "as_text")]
@@ -69,13 +69,13 @@ pub struct EscalateSla {
     /// Change nothing: say why this case was escalated, or was not, or would be now
     #[arg(long, value_name = "CASE_ID")]
     #[serde(skip)]
-    pub explain: Option<i64>,
+    pub explain: Option<Key>,
 }
 
 /// scanned = escalated + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// The overdue cases.
+    /// The overdue cases, also those whose level cannot be read.
     scanned: u64,
     escalated: u64,
     notifications: u64,
@@ -96,18 +96,19 @@ impl Job for EscalateSla {
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
-        let actor = run.actor_number();
         let after = self.after();
-        let (at_max, due) = run.read("looking for overdue cases", async |tx| self.scan(run, tx).await).await?;
-        run.brake(due.len())?;
-        report.scanned = at_max + due.len() as u64;
-        report.not_done.skip("max_level", at_max);
-        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
+        let found = run.read("looking for overdue cases", async |tx| self.scan(run, tx).await).await?;
+        run.brake(found.due.len())?;
+        report.scanned = found.at_max + (found.unreadable.len() + found.due.len()) as u64;
+        report.not_done.skip("max_level", found.at_max);
+        run.items_failed(&mut report.not_done, "px_case", &found.unreadable, &unreadable_level()).await?;
+        let Scope { facility, fallbacks } = &found.scope;
+        let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
             let parameters: [&(dyn ToSql + Sync); 7] =
-                [&run.now, &self.facility, &after, &ids, &run.id, &actor, &self.fallback_department];
+                [&run.now, facility, &after, &Keys(ids), &run.id, &run.actor(), &Keys(fallbacks)];
             ESCALATE.one(tx, &parameters).await
         };
-        let batch = Batch { entity: "px_case", ids: &due };
+        let batch = Batch { entity: "px_case", ids: &found.due };
         apply(run, batch, &mut report.not_done, statement, |row| {
             report.escalated += count(row, "escalated");
             report.notifications += count(row, "notifications");
@@ -117,34 +118,67 @@ impl Job for EscalateSla {
     }
 }
 
+/// The facility and the fallback departments of the arguments, in the server's own form.
+pub struct Scope {
+    pub facility: Option<Key>,
+    pub fallbacks: Vec<Key>,
+}
+
+/// What the scan found.
+struct Found {
+    scope: Scope,
+    /// The number of overdue cases at the highest level.
+    at_max: u64,
+    /// Overdue cases whose level cannot be read.
+    unreadable: Vec<Key>,
+    due: Vec<Key>,
+}
+
 impl EscalateSla {
     /// `--re-escalate-after` in seconds.
     pub fn after(&self) -> Option<f64> {
         self.re_escalate_after.map(|after| after.as_secs_f64())
     }
 
-    /// The number of overdue cases at the highest level, and the ids of the due cases.
-    async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<(u64, Vec<i64>), Error> {
-        self.check(tx).await?;
+    async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
+        let scope = self.scope(tx).await?;
         let after = self.after();
-        let at_max = COUNT_AT_MAX.one(tx, &[&run.now, &self.facility, &after]).await?;
-        let due = SCAN.all(tx, &[&run.now, &self.facility, &after, &run.scan_limit()]).await?;
-        Ok((count(&at_max, "cases"), due.iter().map(|row| row.get(0)).collect()))
+        let at_max = COUNT_AT_MAX.one(tx, &[&run.now, &scope.facility, &after]).await?;
+        let found = SCAN.all(tx, &[&run.now, &scope.facility, &after, &run.scan_limit()]).await?;
+        let (unreadable, due): (Vec<&Row>, Vec<&Row>) = found.iter().partition(|row| row.get("is_unreadable"));
+        let ids = |rows: Vec<&Row>| rows.iter().map(|row| row.get("id")).collect();
+        Ok(Found { scope, at_max: count(&at_max, "cases"), unreadable: ids(unreadable), due: ids(due) })
     }
 
-    /// Refuses a facility or a department that does not exist, and two departments of one facility.
-    pub async fn check(&self, tx: &Transaction<'_>) -> Result<(), Error> {
-        let row = ARGUMENTS.one(tx, &[&self.facility, &self.fallback_department]).await?;
-        let refuse = |what: &str| {
-            Err(Error::new("UNKNOWN_ARGUMENT", ErrorKind::Refused, format!("{what}; nothing was changed")))
-        };
-        if !row.get::<_, bool>("facility") {
-            return refuse("--facility: there is no such facility");
+    /// Reads the facility and the departments. Refuses those that do not exist, and two departments of one facility.
+    pub async fn scope(&self, tx: &Transaction<'_>) -> Result<Scope, Error> {
+        let mut scope = Scope { facility: None, fallbacks: vec![] };
+        if let Some(id) = &self.facility {
+            let Some(row) = no_such_key(FACILITY.opt(tx, &[id]).await)? else {
+                return Err(unknown(format!("--facility: there is no facility {id}")));
+            };
+            scope.facility = Some(row.get("id"));
         }
-        let departments = count(&row, "departments");
-        if departments != self.fallback_department.len() as u64 || departments != count(&row, "facilities") {
-            return refuse("--fallback-department: each must be a department, and each of another facility");
+        let mut facilities: HashSet<Key> = HashSet::new();
+        for id in &self.fallback_department {
+            let Some(row) = no_such_key(DEPARTMENT.opt(tx, &[id]).await)? else {
+                return Err(unknown(format!("--fallback-department: there is no department {id}")));
+            };
+            let facility: Option<Key> = row.get("facility_id");
+            if !facility.is_some_and(|facility| facilities.insert(facility)) {
+                return Err(unknown("--fallback-department: each must be of another facility".to_owned()));
+            }
+            scope.fallbacks.push(row.get("id"));
         }
-        Ok(())
+        Ok(scope)
     }
+}
+
+fn unknown(what: String) -> Error {
+    Error::new("UNKNOWN_ARGUMENT", ErrorKind::Refused, format!("{what}; nothing was changed"))
+}
+
+/// The error of a case whose level is none.
+fn unreadable_level() -> Error {
+    Error::new("UNREADABLE_LEVEL", ErrorKind::Data, "escalation_level is no number from 0 to 3; not judged")
 }

@@ -1,5 +1,5 @@
 -- Deletes a batch of old rows. Returns one row: the count and the skipped ids.
--- $1 to $4 are the parameters of the parts with the rules · $5 ids of the rows bigint[] or uuid[]
+-- $1 to $4 are the parameters of the parts with the rules · $5 ids of the rows, keys
 WITH
 -- The rows, locked FOR UPDATE because they are deleted. A row that another session has locked is left to the next run.
 locked AS MATERIALIZED (

@@ -20,13 +20,10 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use uuid::Uuid;
 
 use crate::clinic::local_time::before;
-use crate::db::{Statement, statements};
-use crate::run::{
-    Batch, Counts, Halt, Id, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns,
-};
+use crate::db::{Key, Keys, Statement, statements};
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
 
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
@@ -35,13 +32,12 @@ statements! {
     SCAN_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_runs", RUNS);
     SCAN_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_run_errors", &errors());
     SCAN_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("notifications", NOTIFICATIONS);
-    ROWS_OF_RUNS(UUID_ARRAY) = rows("cron_job_runs");
-    ROWS_OF_ERRORS(INT8_ARRAY) = rows("cron_job_run_errors");
-    ROWS_OF_NOTIFICATIONS(INT8_ARRAY) = rows("notifications");
-    DELETE_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, UUID_ARRAY) = delete("cron_job_runs", RUNS);
-    DELETE_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8_ARRAY) =
-        delete("cron_job_run_errors", &errors());
-    DELETE_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8_ARRAY) =
+    ROWS_OF_RUNS(KEYS) = rows("cron_job_runs");
+    ROWS_OF_ERRORS(KEYS) = rows("cron_job_run_errors");
+    ROWS_OF_NOTIFICATIONS(KEYS) = rows("notifications");
+    DELETE_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_runs", RUNS);
+    DELETE_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_run_errors", &errors());
+    DELETE_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) =
         delete("notifications", NOTIFICATIONS);
 }
 
@@ -51,7 +47,7 @@ fn errors() -> String {
 }
 
 fn scan(table: &str, rule: &str) -> String {
-    format!("SELECT x.id FROM {table} x\n{rule}\nORDER BY x.id LIMIT $5")
+    format!("SELECT x.id::text AS id FROM {table} x\n{rule}\nORDER BY x.id LIMIT $5")
 }
 
 /// The statement that reads rows for the archive.
@@ -114,13 +110,13 @@ impl crate::run::Report for Report {
 }
 
 /// A table whose old rows are deleted: its statements, and the ids that were found.
-struct Table<I> {
+struct Table {
     entity: &'static str,
     name: &'static str,
     scan: &'static Statement,
     rows: &'static Statement,
     delete: &'static Statement,
-    ids: Vec<I>,
+    ids: Vec<Key>,
 }
 
 impl Job for Prune {
@@ -160,7 +156,7 @@ impl Prune {
     }
 }
 
-impl Table<i64> {
+impl Table {
     fn errors() -> Self {
         let (scan, rows, delete) = (&SCAN_ERRORS, &ROWS_OF_ERRORS, &DELETE_ERRORS);
         Self { entity: "run_error", name: "cron_job_run_errors", scan, rows, delete, ids: vec![] }
@@ -170,22 +166,18 @@ impl Table<i64> {
         let (scan, rows, delete) = (&SCAN_NOTIFICATIONS, &ROWS_OF_NOTIFICATIONS, &DELETE_NOTIFICATIONS);
         Self { entity: "notification", name: "notifications", scan, rows, delete, ids: vec![] }
     }
-}
 
-impl Table<Uuid> {
     fn runs() -> Self {
         let (scan, rows, delete) = (&SCAN_RUNS, &ROWS_OF_RUNS, &DELETE_RUNS);
         Self { entity: "run", name: "cron_job_runs", scan, rows, delete, ids: vec![] }
     }
-}
 
-impl<I: Id + tokio_postgres::types::ToSql + tokio_postgres::types::FromSqlOwned> Table<I> {
     /// Finds the ids of the old rows.
     async fn scan(mut self, run: &Run, before: &[DateTime<Utc>; 4]) -> Result<Self, Halt> {
         let limit = run.scan_limit();
         let look = async |tx: &Transaction<'_>| self.scan.all(tx, &parameters(before, &limit)).await;
         let rows = run.read(&format!("looking for old rows of {}", self.name), look).await?;
-        self.ids = rows.iter().map(|row| row.get(0)).collect();
+        self.ids = rows.iter().map(|row| row.get("id")).collect();
         Ok(self)
     }
 
@@ -196,7 +188,7 @@ impl<I: Id + tokio_postgres::types::ToSql + tokio_postgres::types::FromSqlOwned>
         }
         let mut file = archive::Archive::create(dir, &format!("rounds-prune-{}-{}", run.id, self.name))?;
         for ids in self.ids.chunks(run.batch_rows()) {
-            let read = async |tx: &Transaction<'_>| self.rows.all(tx, &[&ids]).await;
+            let read = async |tx: &Transaction<'_>| self.rows.all(tx, &[&Keys(ids)]).await;
             for row in run.read(&format!("archiving {}", self.name), read).await? {
                 file.line(row.get(0))?;
             }
@@ -212,7 +204,8 @@ impl<I: Id + tokio_postgres::types::ToSql + tokio_postgres::types::FromSqlOwned>
         pruned: &mut u64,
         not_done: &mut NotDone,
     ) -> Result<(), Halt> {
-        let statement = async |tx: &Transaction<'_>, ids: &[I]| self.delete.one(tx, &parameters(before, &ids)).await;
+        let statement =
+            async |tx: &Transaction<'_>, ids: &[Key]| self.delete.one(tx, &parameters(before, &Keys(ids))).await;
         let batch = Batch { entity: self.entity, ids: &self.ids };
         apply(run, batch, not_done, statement, |row| *pruned += count(row, "pruned")).await
     }

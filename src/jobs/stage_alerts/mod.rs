@@ -5,12 +5,14 @@
 //! NO_DOCTOR: vitals, and now >= slot end + `--no-doctor-minutes`;
 //! WAITING_TOO_LONG: now >= check-in + the facility's `waiting_alert_minutes`, else `--waiting-minutes`, else never.
 //! With `--basis arrival` the first two count from max(slot start, check-in) and from the vitals. An open alert is
-//! resolved if and only if the visit is no longer CHECKED_IN, or it is NO_VITALS and there are vitals.
+//! resolved if and only if the visit is no longer CHECKED_IN or is deleted, or it is NO_VITALS and there are vitals.
 //!
 //! Safe to run again: a constraint allows one alert per visit and type, ever; a RESOLVED alert is not open.
 //!
 //! Leaves alone: visits and alerts that are locked by another session, which are left to the next run, and alerts that
 //! people resolved.
+
+use std::collections::HashMap;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -18,33 +20,57 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::alerts::AlertType;
-use crate::clinic::local_time::{no_slot_length, outer_dates, unreadable_zone, unreadable_zones};
+use crate::clinic::local_time::{
+    clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
+};
 use crate::clinic::outbox;
-use crate::db::statements;
-use crate::error::Error;
+use crate::db::{Key, Keys, statements};
+use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
 const DUE: &str = include_str!("due.part.sql");
-const RESOLVED: &str = include_str!("resolved.part.sql");
+const ENDED_RULE: &str = include_str!("ended.part.sql");
+/// The number of open alerts that are looked at together.
+const PAGE: i64 = 10_000;
 
 statements! {
-    NO_SLOT_LENGTH(DATE) = include_str!("no_slot_length.sql");
-    SCAN(TIMESTAMPTZ, INT8_ARRAY, TEXT, INT4, INT4, INT4, INT4, INT8) = format!(
-        "WITH due AS MATERIALIZED (SELECT alert.type, a.id FROM appointments a\n{DUE})\n\
-         SELECT type, id FROM due ORDER BY id LIMIT $8"
+    NO_SLOT_LENGTH(DATE) = format!(
+        include_str!("no_slot_length.sql"),
+        slot_length = slot_length(),
+        slot_day = day("s.slot_date"),
+        slot_end = clock_time("s.end_time"),
     );
-    SCAN_RESOLVED(INT8) = format!("SELECT x.id FROM stage_alerts x\n{RESOLVED}ORDER BY x.id LIMIT $1");
-    RAISE(TIMESTAMPTZ, INT8_ARRAY, TEXT, INT4, INT4, INT4, INT4, INT8_ARRAY, TEXT, UUID) = format!(
+    SCAN(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, INT4, INT8) =
+        format!(include_str!("scan.sql"), waiting = waiting(), due = DUE);
+    OPEN(INT8, INT8) = include_str!("open.sql");
+    ENDED(KEYS, KEYS) = format!(include_str!("ended.sql"), ended = ENDED_RULE);
+    RAISE(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, INT4, KEYS, TEXT, UUID) = format!(
         include_str!("raise.sql"),
+        waiting = waiting(),
         due = DUE,
         outbox = outbox::NOTIFIED,
         skipped_columns = skipped_columns("$8", "locked", "due", "appointments"),
     );
-    RESOLVE(TIMESTAMPTZ, INT8_ARRAY, UUID) = format!(
+    RESOLVE(TIMESTAMPTZ, KEYS, KEYS, UUID) = format!(
         include_str!("resolve.sql"),
-        resolved = RESOLVED,
-        skipped_columns = skipped_columns("$2", "locked", "resolved", "stage_alerts"),
+        ended = ENDED_RULE,
+        skipped_columns = skipped_columns("$3", "locked", "resolved", "stage_alerts"),
     );
+}
+
+/// The joins and the conditions of a patient who waits.
+fn waiting() -> String {
+    format!(
+        include_str!("waiting.part.sql"),
+        day = day("a.appointment_date"),
+        start_time = clock_time("a.start_time"),
+        slot_length = slot_length(),
+        checked_in_at = instant("a.checked_in_at"),
+        vitals_recorded_at = instant("a.vitals_recorded_at"),
+        slot_day = day("s.slot_date"),
+        slot_end = clock_time("s.end_time"),
+        waiting_minutes = minutes("f.waiting_alert_minutes"),
+    )
 }
 
 /// Alert staff to patients who wait for vitals, for the doctor, or too long
@@ -90,7 +116,7 @@ impl Basis {
 /// scanned = raised + resolved + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// The due alerts, the open alerts whose cause had ended, and the facilities and doctors that could not be
+    /// The due alerts, the open alerts whose cause had ended, and the facilities, doctors and visits that could not be
     /// assessed.
     scanned: u64,
     raised: u64,
@@ -119,13 +145,21 @@ impl crate::run::Report for Report {
 /// The ids that the scan found.
 struct Found {
     /// Facilities whose time zone cannot be read.
-    zones: Vec<i64>,
+    zones: Vec<Key>,
     /// Doctors without a slot length.
-    doctors: Vec<i64>,
+    doctors: Vec<Key>,
+    /// Visits with a time that cannot be read, on which an alert depends.
+    unreadable: Vec<Key>,
     /// Visits, by the type of their alert.
-    due: Vec<(AlertType, Vec<i64>)>,
+    due: Vec<(AlertType, Vec<Key>)>,
     /// Alerts whose cause has ended.
-    resolved: Vec<i64>,
+    ended: Vec<OpenAlert>,
+}
+
+/// An open alert, and its visit, which may be deleted.
+struct OpenAlert {
+    id: Key,
+    visit: Key,
 }
 
 impl Job for StageAlerts {
@@ -134,15 +168,17 @@ impl Job for StageAlerts {
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let found = run.read("looking for waiting patients", async |tx| self.scan(run, tx).await).await?;
-        let items = found.due.iter().map(|(_, ids)| ids.len()).sum::<usize>() + found.resolved.len();
+        let items = found.due.iter().map(|(_, ids)| ids.len()).sum::<usize>() + found.ended.len();
         run.brake(items)?;
-        report.scanned = (items + found.zones.len() + found.doctors.len()) as u64;
+        let unjudged = found.zones.len() + found.doctors.len() + found.unreadable.len();
+        report.scanned = (items + unjudged) as u64;
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
         run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
+        run.items_failed(&mut report.not_done, "appointment", &found.unreadable, &unreadable_time()).await?;
         for (alert, due) in &found.due {
             self.raise(run, &found.zones, *alert, due, report).await?;
         }
-        resolve(run, &found.resolved, report).await
+        resolve(run, &found.ended, report).await
     }
 }
 
@@ -155,36 +191,41 @@ impl StageAlerts {
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
         let limit = run.scan_limit();
         let first = self.lookback_days.map(|days| outer_dates(run.now, days.unsigned_abs()).0);
-        let zones: Vec<i64> = unreadable_zones(tx).await?.iter().filter_map(|key| key.as_str().parse().ok()).collect();
+        let zones = unreadable_zones(tx).await?;
         let doctors = match self.basis {
             Basis::SlotEnd => NO_SLOT_LENGTH.all(tx, &[&first]).await?,
             Basis::Arrival => vec![],
         };
+        let doctors = doctors.iter().map(|row| row.get("id")).collect();
         let basis = self.basis.as_str();
         let [basis, vitals, doctor, waiting, lookback] = self.parameters(&basis);
-        let rows = SCAN.all(tx, &[&run.now, &zones, basis, vitals, doctor, waiting, lookback, &limit]).await?;
+        let parameters: [&(dyn ToSql + Sync); 8] =
+            [&run.now, &Keys(&zones), basis, vitals, doctor, waiting, lookback, &limit];
+        let rows = SCAN.all(tx, &parameters).await?;
+        let (unreadable, due): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.get("is_unreadable"));
+        let mut unreadable: Vec<Key> = unreadable.iter().map(|row| row.get("id")).collect();
+        // In the order of ids; a visit may have two alerts that cannot be judged.
+        unreadable.dedup();
         let due = AlertType::ALL.map(|alert| {
-            let of_this_type = rows.iter().filter(|row| row.get::<_, &str>("type") == alert.as_str());
+            let of_this_type = due.iter().filter(|row| row.get::<_, &str>("type") == alert.as_str());
             (alert, of_this_type.map(|row| row.get("id")).collect())
         });
-        let resolved = SCAN_RESOLVED.all(tx, &[&limit]).await?;
-        let ids = |rows: Vec<Row>| rows.iter().map(|row| row.get(0)).collect::<Vec<i64>>();
-        Ok(Found { zones, doctors: ids(doctors), due: due.into(), resolved: ids(resolved) })
+        Ok(Found { zones, doctors, unreadable, due: due.into(), ended: ended(tx, limit).await? })
     }
 
     async fn raise(
         &self,
         run: &Run,
-        zones: &Vec<i64>,
+        zones: &[Key],
         alert: AlertType,
-        due: &[i64],
+        due: &[Key],
         report: &mut Report,
     ) -> Result<(), Halt> {
-        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
+        let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
             let (basis, alert) = (self.basis.as_str(), alert.as_str());
             let [basis, vitals, doctor, waiting, lookback] = self.parameters(&basis);
             let parameters: [&(dyn ToSql + Sync); 10] =
-                [&run.now, zones, basis, vitals, doctor, waiting, lookback, &ids, &alert, &run.id];
+                [&run.now, &Keys(zones), basis, vitals, doctor, waiting, lookback, &Keys(ids), &alert, &run.id];
             RAISE.one(tx, &parameters).await
         };
         let batch = Batch { entity: "appointment", ids: due };
@@ -203,8 +244,36 @@ impl StageAlerts {
     }
 }
 
-async fn resolve(run: &Run, alerts: &[i64], report: &mut Report) -> Result<(), Halt> {
-    let statement = async |tx: &Transaction<'_>, ids: &[i64]| RESOLVE.one(tx, &[&run.now, &ids, &run.id]).await;
-    let batch = Batch { entity: "stage_alert", ids: alerts };
+/// The open alerts whose cause has ended. The search ends with the page that reaches `limit`.
+async fn ended(tx: &Transaction<'_>, limit: i64) -> Result<Vec<OpenAlert>, Error> {
+    let mut ended = vec![];
+    let mut last = 0_i64;
+    while (ended.len() as i64) < limit {
+        let page = OPEN.all(tx, &[&last, &PAGE]).await?;
+        let Some(row) = page.last() else { break };
+        last = row.get("id");
+        let alerts: Vec<Key> = page.iter().map(|row| Key::from(row.get::<_, i64>("id").to_string())).collect();
+        let visits: Vec<Key> = page.iter().map(|row| row.get("appointment_id")).collect();
+        let found = ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits)]).await?;
+        ended.extend(found.iter().map(|row| OpenAlert { id: row.get("id"), visit: row.get("appointment_id") }));
+    }
+    Ok(ended)
+}
+
+async fn resolve(run: &Run, alerts: &[OpenAlert], report: &mut Report) -> Result<(), Halt> {
+    let visits: HashMap<&Key, &Key> = alerts.iter().map(|alert| (&alert.id, &alert.visit)).collect();
+    let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
+        let visits: Vec<Key> = ids.iter().map(|id| visits[id].clone()).collect();
+        RESOLVE.one(tx, &[&run.now, &Keys(&visits), &Keys(ids), &run.id]).await
+    };
+    let ids: Vec<Key> = alerts.iter().map(|alert| alert.id.clone()).collect();
+    let batch = Batch { entity: "stage_alert", ids: &ids };
     apply(run, batch, &mut report.not_done, statement, |row| report.resolved += count(row, "resolved")).await
+}
+
+/// The error of a visit with an alert that depends on a time which cannot be read.
+fn unreadable_time() -> Error {
+    let message = "appointment_date, start_time, checked_in_at or vitals_recorded_at is no day or time, such as \
+                   2026-03-02 and 09:30; the alerts that depend on it were not judged";
+    Error::new("UNREADABLE_TIME", ErrorKind::Data, message)
 }

@@ -1,9 +1,11 @@
 -- Raises alerts of one type for a batch of visits, and notifies the staff. Returns one row: counts and the skipped ids.
--- $1 to $7 are the parameters of due.part.sql · $8 ids of visits bigint[] · $9 the type text · $10 run id uuid
+-- $1 to $7 are the parameters of waiting.part.sql · $8 ids of visits, keys · $9 the type text · $10 run id uuid
 WITH
 -- The visits. A visit that another session has locked is left to the next run.
 locked AS MATERIALIZED (
-    SELECT a.* FROM appointments a WHERE a.id = ANY ($8) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT a.id, a.facility_id, a.doctor_id, a.patient_id, a.status, a.appointment_date, a.start_time, a.checked_in_at,
+           a.vitals_recorded_at
+    FROM appointments a WHERE a.id = ANY ($8) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
@@ -12,27 +14,28 @@ due AS MATERIALIZED (
                       WHEN 'NO_VITALS' THEN 'Patient %s %s (%s) checked in at %s but vitals not recorded.'
                       WHEN 'NO_DOCTOR' THEN 'Patient %s %s (%s) vitals done but doctor not seen patient.'
                       ELSE 'Patient %s %s (%s) has waited %5$s minutes.' END,
-                  p.first_name, p.last_name, p.mrn, to_char(a.checked_in_at AT TIME ZONE tz.zone, 'HH24:MI'),
-                  floor(EXTRACT(epoch FROM $1 - a.checked_in_at) / 60)) AS message
+                  p.first_name, p.last_name, p.mrn, to_char(visit.checked_in_at AT TIME ZONE tz.zone, 'HH24:MI'),
+                  floor(EXTRACT(epoch FROM $1 - visit.checked_in_at) / 60)) AS message
     FROM locked a
     JOIN patients p ON p.id = a.patient_id
+    {waiting}
     {due}
     AND alert.type = $9
 ),
 raised AS (
     INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at, run_id)
-    SELECT id, $9, message, $1, $10 FROM due ORDER BY id
+    SELECT due.id::text, $9, due.message, $1, $10 FROM due ORDER BY due.id
 ),
 -- The recipients: the facility's nurses for NO_VITALS, the doctor for NO_DOCTOR, all staff of the facility for
 -- WAITING_TOO_LONG.
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
            'STAGE_ALERT_' || $9 AS type, 'HIGH' AS priority,
            CASE $9 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
                    ELSE 'Patient waits too long' END AS title,
            due.message AS body,
-           jsonb_build_object('appointment_id', due.id, 'alert_type', $9) AS metadata,
-           'appointment' AS entity, due.id::text AS entity_id, concat_ws(':', 'stage_alert', due.id, $9) AS episode,
+           jsonb_build_object('appointment_id', due.id::text, 'alert_type', $9) AS metadata,
+           'appointment' AS entity, due.id::text AS entity_id, concat_ws(':', 'stage_alert', due.id::text, $9) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $10 AS run_id, due.id AS visit
     FROM due
     JOIN users u ON u.active AND (($9 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)

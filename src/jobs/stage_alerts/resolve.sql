@@ -1,18 +1,19 @@
 -- Resolves a batch of alerts whose cause has ended. No person does it, so resolved_by stays NULL. Returns one row: the
 -- count and the skipped ids.
--- $1 now timestamptz · $2 ids of alerts bigint[] · $3 run id uuid
+-- $1 now timestamptz · $2 visits of the alerts, keys · $3 ids of alerts, keys · $4 run id uuid
 WITH
 -- The alerts. An alert that another session has locked is left to the next run.
 locked AS MATERIALIZED (
-    SELECT x.* FROM stage_alerts x WHERE x.id = ANY ($2) ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT x.id, x.appointment_id, x.alert_type, x.status
+    FROM stage_alerts x WHERE x.id = ANY ($3) ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT x.id FROM locked x
-    {resolved}
+    {ended}
 ),
 resolved AS (
-    UPDATE stage_alerts x SET status = 'RESOLVED', resolved_at = $1, resolved_run_id = $3 FROM due
+    UPDATE stage_alerts x SET status = 'RESOLVED', resolved_at = $1, resolved_run_id = $4 FROM due
     WHERE x.id = due.id AND x.status IN ('ACTIVE', 'ACKNOWLEDGED')
     RETURNING x.id
 )

@@ -5,17 +5,18 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio_postgres::{Row, Transaction};
 
-use crate::clinic::actor::{Actor, refused};
+use crate::clinic::actor::{ADMIN, Actor, refused};
 use crate::clinic::alerts::STAFF;
 use crate::command::{CommandContext, Moment, Output, held};
-use crate::db::statements;
+use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::output::stamp;
 
 statements! {
     LOCK_ALERT(INT8) = include_str!("alert.sql");
-    ACKNOWLEDGE(INT8, INT8, TIMESTAMPTZ) = include_str!("acknowledge.sql");
-    RESOLVE(INT8, INT8, TIMESTAMPTZ, TEXT) = include_str!("resolve.sql");
+    VISIT_FACILITY(KEY) = "SELECT a.facility_id::text FROM appointments a WHERE a.id = $1";
+    ACKNOWLEDGE(INT8, TEXT, TIMESTAMPTZ) = include_str!("acknowledge.sql");
+    RESOLVE(INT8, TEXT, TIMESTAMPTZ, TEXT) = include_str!("resolve.sql");
 }
 
 /// A change that a person makes to an alert.
@@ -65,10 +66,10 @@ impl Change<'_> {
 
     fn output(self, context: &CommandContext<'_>, id: i64, Moment { now, actor }: &Moment) -> Output {
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
-        let (by, at, stem) = (actor.id.number(), stamp(*now), self.to().to_lowercase());
+        let (by, at, stem) = (&actor.id, stamp(*now), self.to().to_lowercase());
         let text = format!("Alert {id} is {stem}{dry}, by user {by} at {at}.\n");
         let mut json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": self.to() });
-        json[format!("{stem}_by")] = by.into();
+        json[format!("{stem}_by")] = json!(by);
         json[format!("{stem}_at")] = at.into();
         Output::done(json, text)
     }
@@ -82,8 +83,23 @@ async fn lock_alert(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row,
         return Err(refused("UNKNOWN_ALERT", format!("there is no alert {id}; nothing was changed")));
     };
     actor.require(STAFF, "changing an alert")?;
-    actor.require_facility(&crate::db::Key::of(row.get("facility_id")), "alert")?;
+    let visit = VISIT_FACILITY.opt(tx, &[&row.get::<_, Key>("appointment_id")]).await?;
+    match visit.and_then(|visit| visit.get::<_, Option<Key>>("facility_id")) {
+        Some(facility) => actor.require_facility(&facility, "alert")?,
+        None if actor.is_of_the_group() => {}
+        None => return Err(without_facility(id, actor)),
+    }
     Ok(row)
+}
+
+/// The error of an actor of one facility, for an alert whose facility nobody knows any more.
+fn without_facility(id: i64, actor: &Actor) -> Error {
+    let message = format!(
+        "--actor: the visit of alert {id} is deleted, so its facility is not known; user {} may not change the alert, \
+         only a {ADMIN} of the whole group may",
+        actor.id
+    );
+    refused("ACTOR_NOT_ALLOWED", message)
 }
 
 /// The error that names the user who was first.
@@ -92,7 +108,7 @@ fn already_changed(id: i64, row: &Row) -> Error {
         "ACKNOWLEDGED" => ("ALREADY_ACKNOWLEDGED", "acknowledged"),
         _ => ("ALREADY_RESOLVED", "resolved"),
     };
-    let by = row.get::<_, Option<i64>>(format!("{stem}_by").as_str());
+    let by = row.get::<_, Option<&str>>(format!("{stem}_by").as_str());
     let by = by.map_or("the job".to_owned(), |user| format!("user {user}"));
     let at = row.get::<_, Option<DateTime<Utc>>>(format!("{stem}_at").as_str()).map(stamp).unwrap_or_default();
     Error::new(code, ErrorKind::Other, format!("alert {id} was {stem} by {by} at {at}; nothing was changed"))

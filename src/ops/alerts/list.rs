@@ -11,13 +11,14 @@ use tokio_postgres::{Row, Transaction};
 use crate::clinic::actor::{Actor, refused};
 use crate::clinic::alerts::{AlertType, STAFF};
 use crate::command::{CommandContext, Output, check_known, listing, shown, value_name};
-use crate::db::statements;
+use crate::db::{Key, Keys, statements};
 use crate::error::Error;
+use crate::ops::visits::{Entry, VisitFilter};
 use crate::output::stamp;
 
 statements! {
     LIST(INT8, TEXT, TEXT, INT8) = include_str!("list.sql");
-    REVEAL(INT8_ARRAY, INT8) = include_str!("reveal.sql");
+    REVEAL(INT8_ARRAY, KEYS, TEXT) = include_str!("reveal.sql");
 }
 
 /// List alerts, the newest first
@@ -25,7 +26,7 @@ statements! {
 pub struct ListArgs {
     /// Only alerts at this facility
     #[arg(long, value_name = "FACILITY_ID")]
-    facility: Option<i64>,
+    facility: Option<Key>,
     /// Only alerts of this type
     #[arg(long = "type", value_enum, ignore_case = true, value_name = "TYPE")]
     kind: Option<AlertType>,
@@ -49,7 +50,7 @@ enum Status {
     Resolved,
 }
 
-/// The identifying data of an alert. It has neither Debug nor Display, because it is written to stdout only.
+/// The identifying data of an alert; of a deleted visit only the message. It has neither Debug nor Display, because it is written to stdout only.
 struct Revealed {
     message: String,
     patient_name: String,
@@ -59,68 +60,77 @@ struct Revealed {
 
 impl ListArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let (rows, revealed) = if self.reveal {
+        let (entries, revealed) = if self.reveal {
             context.reveal(async |tx, moment| self.reveal(tx, &moment.actor).await).await?
         } else {
-            (context.read(async |tx, _| self.rows(tx, self.facility).await).await?, HashMap::new())
+            (context.read(async |tx, _| self.known(tx).await).await?, HashMap::new())
         };
-        let alerts: Vec<Value> = rows.iter().map(|row| alert(row, revealed.get(&row.get("id")))).collect();
+        let of = |entry: &Entry| revealed.get(&entry.row.get("id"));
+        let alerts: Vec<Value> = entries.iter().map(|entry| alert(entry, of(entry))).collect();
         let mut names = vec!["alert", "type", "status", "triggered", "facility", "visit", "doctor", "patient", "by"];
         if self.reveal {
             names.extend(["who", "MRN", "doctor's name", "message"]);
         }
-        let cells: Vec<_> = rows.iter().map(|row| cells(row, revealed.get(&row.get("id")))).collect();
+        let cells: Vec<_> = entries.iter().map(|entry| cells(entry, of(entry))).collect();
         Ok(Output::done(json!({ "alerts": alerts }), listing(&names, &cells, "No alert fits.")))
     }
 
-    async fn rows(&self, tx: &Transaction<'_>, facility: Option<i64>) -> Result<Vec<Row>, Error> {
-        check_known(tx, self.facility.map(crate::db::Key::of).as_ref(), None).await?;
-        let (kind, status) = (self.kind.map(AlertType::as_str), self.status.map(value_name));
-        LIST.all(tx, &[&facility, &kind, &status, &self.limit]).await
+    async fn known(&self, tx: &Transaction<'_>) -> Result<Vec<Entry>, Error> {
+        let [facility, _] = check_known(tx, self.facility.as_ref(), None).await?;
+        self.entries(tx, facility.as_ref()).await
     }
 
-    /// The alerts of the given facility, or of the actor's, with their identifying data.
-    async fn reveal(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(Vec<Row>, HashMap<i64, Revealed>), Error> {
+    async fn entries(&self, tx: &Transaction<'_>, facility: Option<&Key>) -> Result<Vec<Entry>, Error> {
+        let (kind, status) = (self.kind.map(AlertType::as_str), self.status.map(value_name));
+        let filter = VisitFilter { facility, ..VisitFilter::default() };
+        let page = async |before, rows| LIST.all(tx, &[&before, &kind, &status, &rows]).await;
+        filter.newest(tx, self.limit, page).await
+    }
+
+    /// The alerts of the given facility, or of the actor's, with their identifying data. The alerts of deleted visits
+    /// have no facility, so only an admin of the whole group is shown them.
+    async fn reveal(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(Vec<Entry>, HashMap<i64, Revealed>), Error> {
         actor.require(STAFF, "--reveal")?;
-        let facility = match self.facility {
-            Some(facility) => {
-                actor.require_facility(&crate::db::Key::of(facility), "alert")?;
+        let facility = match check_known(tx, self.facility.as_ref(), None).await? {
+            [Some(facility), _] => {
+                actor.require_facility(&facility, "alert")?;
                 Some(facility)
             }
-            None if actor.facility.is_none() && !actor.is_of_the_group() => {
+            _ if actor.facility.is_none() && !actor.is_of_the_group() => {
                 let message =
                     format!("--actor: user {} belongs to no facility, so there is nothing to reveal", actor.id);
                 return Err(refused("ACTOR_NOT_ALLOWED", message));
             }
-            None => actor.facility.as_ref().map(crate::db::Key::number),
+            _ => actor.facility.clone(),
         };
-        let rows = self.rows(tx, facility).await?;
-        let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
-        let names = REVEAL.all(tx, &[&ids, &actor.id]).await?;
+        let entries = self.entries(tx, facility.as_ref()).await?;
+        let ids: Vec<i64> = entries.iter().map(|entry| entry.row.get("id")).collect();
+        let visits: Vec<Key> = entries.iter().map(|entry| entry.row.get("appointment_id")).collect();
+        let names = REVEAL.all(tx, &[&ids, &Keys(&visits), &actor.id]).await?;
         let revealed = |row: &Row| {
             let [message, patient_name, mrn, doctor_name] =
                 ["message", "patient_name", "mrn", "doctor_name"].map(|column| row.get(column));
             (row.get("id"), Revealed { message, patient_name, mrn, doctor_name })
         };
-        Ok((rows, names.iter().map(revealed).collect()))
+        Ok((entries, names.iter().map(revealed).collect()))
     }
 }
 
-fn alert(row: &Row, revealed: Option<&Revealed>) -> Value {
-    let number = |column| row.get::<_, Option<i64>>(column);
+fn alert(Entry { row, visit }: &Entry, revealed: Option<&Revealed>) -> Value {
+    let user = |column| row.get::<_, Option<&str>>(column);
     let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map(stamp);
     let mut alert = json!({
-        "id": number("id"),
+        "id": row.get::<_, i64>("id"),
         "alertType": row.get::<_, &str>("alert_type"),
         "status": row.get::<_, &str>("status"),
         "triggeredAt": instant("triggered_at"),
-        "facilityId": number("facility_id"),
-        "appointmentId": number("appointment_id"),
-        "doctorId": number("doctor_id"),
-        "patientId": number("patient_id"),
-        "acknowledgedBy": number("acknowledged_by"),
+        "facilityId": visit.facility,
+        "appointmentId": row.get::<_, &str>("appointment_id"),
+        "doctorId": visit.doctor,
+        "patientId": visit.patient,
+        "acknowledgedBy": user("acknowledged_by"),
         "acknowledgedAt": instant("acknowledged_at"),
-        "resolvedBy": number("resolved_by"),
+        "resolvedBy": user("resolved_by"),
         "resolvedAt": instant("resolved_at"),
     });
     if let Some(revealed) = revealed {
@@ -132,22 +142,22 @@ fn alert(row: &Row, revealed: Option<&Revealed>) -> Value {
     alert
 }
 
-fn cells(row: &Row, revealed: Option<&Revealed>) -> Vec<String> {
-    let number = |column| shown(row.get::<_, Option<i64>>(column));
+fn cells(Entry { row, visit }: &Entry, revealed: Option<&Revealed>) -> Vec<String> {
+    let user = |column| row.get::<_, Option<&str>>(column);
     let by = match row.get("status") {
-        "ACKNOWLEDGED" => number("acknowledged_by"),
-        "RESOLVED" => row.get::<_, Option<i64>>("resolved_by").map_or("job".to_owned(), |user| user.to_string()),
+        "ACKNOWLEDGED" => shown(user("acknowledged_by")),
+        "RESOLVED" => user("resolved_by").unwrap_or("job").to_owned(),
         _ => String::new(),
     };
     let mut cells = vec![
-        number("id"),
+        row.get::<_, i64>("id").to_string(),
         row.get("alert_type"),
         row.get("status"),
         row.get::<_, DateTime<Utc>>("triggered_at").format("%F %H:%MZ").to_string(),
-        number("facility_id"),
-        number("appointment_id"),
-        number("doctor_id"),
-        number("patient_id"),
+        shown(visit.facility.as_ref()),
+        row.get("appointment_id"),
+        shown(visit.doctor.as_ref()),
+        shown(visit.patient.as_ref()),
         by,
     ];
     if let Some(Revealed { message, patient_name, mrn, doctor_name }) = revealed {

@@ -1,8 +1,8 @@
 //! `rounds alerts`: the alerts that `stage-alerts` raises, for the staff who deal with them.
 //!
 //! Rule: ACTIVE -> ACKNOWLEDGED -> RESOLVED, or straight to RESOLVED, never back; by an active NURSE, DOCTOR,
-//! RECEPTIONIST or admin of the alert's facility. Names are shown only to them, and every patient shown is recorded
-//! first.
+//! RECEPTIONIST or admin of the alert's facility, or by an admin of the whole group, who alone deals with the alerts of
+//! deleted visits. Names are shown only to them, and every patient shown is recorded first.
 
 mod change;
 mod list;

@@ -1,18 +1,18 @@
 -- Returns the identifying data of alerts, and records in phi_access_log that they were shown, with one row for each
--- alert.
--- $1 ids of alerts bigint[] · $2 actor bigint, the id of a user
+-- alert. Of an alert whose visit is deleted only the message is left, and who the patient was is not known.
+-- $1 ids of alerts bigint[] · $2 visits of the alerts, keys · $3 actor text, the id of a user
 WITH
 shown AS MATERIALIZED (
-    SELECT x.id, x.message, p.id AS patient_id, concat_ws(' ', p.first_name, p.last_name) AS patient_name, p.mrn,
-           concat_ws(' ', d.first_name, d.last_name) AS doctor_name
+    SELECT x.id, x.message, p.id::text AS patient_id, concat_ws(' ', p.first_name, p.last_name) AS patient_name,
+           COALESCE(p.mrn::text, '') AS mrn, concat_ws(' ', d.first_name, d.last_name) AS doctor_name
     FROM stage_alerts x
-    JOIN appointments a ON a.id = x.appointment_id
-    JOIN patients p ON p.id = a.patient_id
+    LEFT JOIN appointments a ON a.id = ANY ($2) AND a.id::text = x.appointment_id
+    LEFT JOIN patients p ON p.id = a.patient_id
     LEFT JOIN doctors d ON d.id = a.doctor_id
     WHERE x.id = ANY ($1)
 ),
 recorded AS (
     INSERT INTO phi_access_log (user_id, patient_id, command, entity, entity_id, accessed_at)
-    SELECT $2, patient_id, 'alerts list', 'stage_alert', id::text, clock_timestamp() FROM shown
+    SELECT $3, patient_id, 'alerts list', 'stage_alert', id::text, clock_timestamp() FROM shown
 )
 SELECT id, message, patient_name, mrn, doctor_name FROM shown

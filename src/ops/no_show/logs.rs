@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::filter::Filter;
@@ -11,10 +10,11 @@ use crate::command::{CommandContext, Output, listing, shown};
 use crate::db::statements;
 use crate::error::Error;
 use crate::jobs::mark_no_shows::Reason;
+use crate::ops::visits::Entry;
 use crate::output::stamp;
 
 statements! {
-    LOGS(INT8, INT8, DATE, DATE, TEXT, INT8) = include_str!("logs.sql");
+    LOGS(INT8, TEXT, INT8) = include_str!("logs.sql");
 }
 
 /// List why visits became no-shows, the newest first
@@ -33,53 +33,51 @@ pub struct LogsArgs {
 impl LogsArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let reason = self.reason.map(Reason::as_str);
-        let rows = context
+        let entries = context
             .read(async |tx, _| {
                 self.filter.check(tx).await?;
-                let [facility, doctor, from, to] = self.filter.parameters();
-                LOGS.all(tx, &[facility, doctor, from, to, &reason, &self.limit]).await
+                let page = async |before, rows| LOGS.all(tx, &[&before, &reason, &rows]).await;
+                self.filter.visits().newest(tx, self.limit, page).await
             })
             .await?;
         let names = ["log", "visit", "facility", "doctor", "reason", "slot", "marked", "by", "released", "notes"];
-        let text = listing(&names, &rows.iter().map(cells).collect::<Vec<_>>(), "No no-show fits.");
-        Ok(Output::done(json!({ "logs": rows.iter().map(log).collect::<Vec<_>>() }), text))
+        let text = listing(&names, &entries.iter().map(cells).collect::<Vec<_>>(), "No no-show fits.");
+        Ok(Output::done(json!({ "logs": entries.iter().map(log).collect::<Vec<_>>() }), text))
     }
 }
 
-fn log(row: &Row) -> Value {
-    let number = |column| row.get::<_, Option<i64>>(column);
+fn log(Entry { row, visit }: &Entry) -> Value {
     let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map(stamp);
     json!({
-        "id": number("id"),
-        "appointment_id": number("appointment_id"),
-        "facility_id": number("facility_id"),
-        "doctor_id": number("doctor_id"),
-        "patient_id": number("patient_id"),
+        "id": row.get::<_, i64>("id"),
+        "appointment_id": row.get::<_, &str>("appointment_id"),
+        "facility_id": visit.facility,
+        "doctor_id": visit.doctor,
+        "patient_id": visit.patient,
         "reason": row.get::<_, &str>("reason"),
         "slot_time": instant("slot_time"),
         "timeout_minutes": row.get::<_, Option<i32>>("timeout_minutes"),
         "triggered_at": instant("triggered_at"),
         "slot_released": row.get::<_, bool>("slot_released"),
         "slot_released_at": instant("slot_released_at"),
-        "created_by": number("created_by"),
+        "created_by": row.get::<_, Option<&str>>("created_by"),
         "has_notes": row.get::<_, bool>("has_notes"),
         "run_id": row.get::<_, Option<Uuid>>("run_id"),
     })
 }
 
-fn cells(row: &Row) -> Vec<String> {
-    let number = |column| shown(row.get::<_, Option<i64>>(column));
+fn cells(Entry { row, visit }: &Entry) -> Vec<String> {
     let instant = |column| row.get::<_, DateTime<Utc>>(column).format("%F %H:%MZ").to_string();
     let yes = |column| if row.get(column) { "yes" } else { "" }.to_owned();
     vec![
-        number("id"),
-        number("appointment_id"),
-        number("facility_id"),
-        number("doctor_id"),
+        row.get::<_, i64>("id").to_string(),
+        row.get("appointment_id"),
+        shown(visit.facility.as_ref()),
+        shown(visit.doctor.as_ref()),
         row.get("reason"),
         instant("slot_time"),
         instant("triggered_at"),
-        row.get::<_, Option<i64>>("created_by").map_or("job".to_owned(), |user| format!("user {user}")),
+        row.get::<_, Option<&str>>("created_by").map_or("job".to_owned(), |user| format!("user {user}")),
         yes("slot_released"),
         yes("has_notes"),
     ]

@@ -9,16 +9,17 @@ use serde_json::json;
 use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::{ADMIN, Actor, refused};
+use crate::clinic::local_time::{unreadable_start, unreadable_zone, unreadable_zones};
 use crate::command::{CommandContext, Moment, Output, held, locked};
-use crate::db::statements;
+use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::mark_no_shows::{ByHand, Reason};
 use crate::output::stamp;
 use crate::run::count;
 
 statements! {
-    LOCK_VISIT(INT8) = include_str!("visit.sql");
-    LAST_LOG(INT8) = include_str!("last_log.sql");
+    LOCK_VISIT(KEY) = include_str!("visit.sql");
+    LAST_LOG(TEXT) = include_str!("last_log.sql");
 }
 
 const STAFF: &[&str] = &["RECEPTIONIST", "NURSE", ADMIN];
@@ -28,7 +29,7 @@ const STAFF: &[&str] = &["RECEPTIONIST", "NURSE", ADMIN];
 pub struct MarkArgs {
     /// The visit
     #[arg(value_name = "APPOINTMENT_ID")]
-    visit: i64,
+    visit: Key,
     /// MANUAL_STAFF, MANUAL_DOCTOR (the visit's own doctor), or PATIENT_CALLED (who is not told then)
     #[arg(long, value_enum, ignore_case = true, value_parser = by_hand)]
     reason: Reason,
@@ -37,12 +38,20 @@ pub struct MarkArgs {
     notes: Option<String>,
 }
 
+/// The visit that is marked.
+struct Visit {
+    /// In the server's own form.
+    id: Key,
+    facility: Option<Key>,
+}
+
 impl MarkArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let (moment, row) = context
+        let (moment, (visit, row)) = context
             .act(async |tx, moment| {
-                self.check(tx, &moment.actor).await?;
-                self.mark(tx, moment).await
+                let visit = self.check(tx, &moment.actor).await?;
+                let row = self.mark(tx, &visit, moment).await?;
+                Ok((visit.id, row))
             })
             .await?;
         let released = count(&row, "slots_released") > 0;
@@ -51,7 +60,7 @@ impl MarkArgs {
         let json = json!({
             "ok": true,
             "dry_run": context.args.dry_run,
-            "appointment_id": self.visit,
+            "appointment_id": visit,
             "status": "NO_SHOW",
             "reason": self.reason.as_str(),
             "marked_by": moment.actor.id,
@@ -68,49 +77,55 @@ impl MarkArgs {
             (_, _, 1..) => "too late to tell the patient".to_owned(),
             _ => format!("{notices} notice(s) staged for the patient"),
         };
-        Ok(Output::done(json, format!("Visit {} is a no-show{dry}; {slot}; {notified}.\n", self.visit)))
+        Ok(Output::done(json, format!("Visit {visit} is a no-show{dry}; {slot}; {notified}.\n")))
     }
 
     /// Refuses an unknown visit, an actor who may not mark it, and a visit that cannot become a no-show; in this order,
     /// so that nobody learns the state of another facility's visits. The visit stays locked.
-    async fn check(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(), Error> {
-        let visit = self.visit;
-        let row = LOCK_VISIT.opt(tx, &[&visit]).await.map_err(|error| held(error, format_args!("visit {visit}")))?;
+    async fn check(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<Visit, Error> {
+        let found = no_such_key(LOCK_VISIT.opt(tx, &[&self.visit]).await);
+        let row = found.map_err(|error| held(error, format_args!("visit {}", self.visit)))?;
         let Some(row) = row else {
-            return Err(refused("UNKNOWN_APPOINTMENT", format!("there is no visit {visit}; nothing was changed")));
+            let message = format!("there is no visit {}; nothing was changed", self.visit);
+            return Err(refused("UNKNOWN_APPOINTMENT", message));
         };
+        let visit = Visit { id: row.get("id"), facility: row.get("facility_id") };
         match self.reason {
-            Reason::ManualDoctor if row.get::<_, Option<i64>>("doctor_user_id") != Some(actor.id.number()) => {
-                let message = format!("--actor: user {} is not the doctor of visit {visit}", actor.id);
+            Reason::ManualDoctor if row.get::<_, Option<Key>>("doctor_user_id").as_ref() != Some(&actor.id) => {
+                let message = format!("--actor: user {} is not the doctor of visit {}", actor.id, visit.id);
                 return Err(refused("ACTOR_NOT_ALLOWED", message));
             }
             Reason::ManualDoctor => {}
             _ => {
                 actor.require(STAFF, self.reason.as_str())?;
-                actor.require_facility(&crate::db::Key::of(row.get("facility_id")), "visit")?;
+                let Some(facility) = &visit.facility else { return Err(not_markable(&visit.id, "has no facility")) };
+                actor.require_facility(facility, "visit")?;
             }
         }
-        refuse_state(tx, visit, &row).await
+        refuse_state(tx, &visit.id, &row).await?;
+        Ok(visit)
     }
 
-    async fn mark(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<Row, Error> {
+    async fn mark(&self, tx: &Transaction<'_>, visit: &Visit, moment: &Moment) -> Result<Row, Error> {
         let Moment { now, actor } = moment;
-        let what = format!("visit {} or its slot", self.visit);
+        let what = format!("visit {} or its slot", visit.id);
         let notes = self.notes.as_deref().filter(|notes| !notes.trim().is_empty());
-        let act = ByHand {
-            visit: &crate::db::Key::of(self.visit),
-            now: *now,
-            reason: self.reason,
-            author: &actor.id,
-            notes,
-        };
+        let act = ByHand { visit: &visit.id, now: *now, reason: self.reason, author: &actor.id, notes };
         let row = act.mark(tx).await.map_err(|error| held(error, &what))?;
         match (count(&row, "marked"), row.get::<_, Vec<String>>("locked").is_empty()) {
             (1, _) => Ok(row),
             (_, false) => Err(locked(what)),
-            // The visit is locked and its state is known, so the time zone is the only remaining cause.
-            _ => Err(crate::clinic::local_time::unreadable_zone().context(format_args!("visit {}", self.visit))),
+            _ => Err(visit.unreadable(tx).await?.context(format_args!("visit {}", visit.id))),
         }
+    }
+}
+
+impl Visit {
+    /// The error of a visit that is locked, in a state that permits marking, and not marked: its start is not known.
+    async fn unreadable(&self, tx: &Transaction<'_>) -> Result<Error, Error> {
+        let zones = unreadable_zones(tx).await?;
+        let zone = self.facility.as_ref().is_some_and(|facility| zones.contains(facility));
+        Ok(if zone { unreadable_zone() } else { unreadable_start() })
     }
 }
 
@@ -122,16 +137,18 @@ fn by_hand(text: &str) -> Result<Reason, String> {
 }
 
 /// Refuses a visit whose state does not permit marking, with the reason.
-async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(), Error> {
-    let reason = match (row.get("status"), row.get("source")) {
-        ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", "LOCAL") => return Ok(()),
+async fn refuse_state(tx: &Transaction<'_>, visit: &Key, row: &Row) -> Result<(), Error> {
+    let text = |column| row.get::<_, Option<&str>>(column).unwrap_or("of no known state");
+    let reason = match (text("status"), text("source")) {
+        ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", "LOCAL") if row.get("has_doctor") => return Ok(()),
+        ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", "LOCAL") => "has no doctor".to_owned(),
         ("SCHEDULED" | "CONFIRMED" | "CHECKED_IN", other) => {
             format!("comes from another system ({other}), which says who came")
         }
         ("NO_SHOW", _) => {
-            let log = LAST_LOG.opt(tx, &[&visit]).await?;
+            let log = LAST_LOG.opt(tx, &[visit]).await?;
             let by = log.map_or(String::new(), |log| {
-                let by = match log.get::<_, Option<i64>>("created_by") {
+                let by = match log.get::<_, Option<&str>>("created_by") {
                     Some(user) => format!("user {user} ({})", log.get::<_, &str>("reason")),
                     None => "the job".to_owned(),
                 };
@@ -141,5 +158,9 @@ async fn refuse_state(tx: &Transaction<'_>, visit: i64, row: &Row) -> Result<(),
         }
         (status, _) => format!("is {status}, so it cannot become a no-show"),
     };
-    Err(Error::new("NOT_MARKABLE", ErrorKind::Other, format!("visit {visit} {reason}; nothing was changed")))
+    Err(not_markable(visit, &reason))
+}
+
+fn not_markable(visit: &Key, reason: &str) -> Error {
+    Error::new("NOT_MARKABLE", ErrorKind::Other, format!("visit {visit} {reason}; nothing was changed"))
 }

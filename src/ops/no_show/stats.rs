@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use tokio_postgres::Row;
 
 use super::filter::Filter;
-use crate::command::{CommandContext, Output, listing};
-use crate::db::statements;
+use crate::clinic::local_time::day;
+use crate::command::{CommandContext, Output, listing, shown};
+use crate::db::{Key, statements};
 use crate::error::Error;
 use crate::run::count;
 
 statements! {
-    STATS(INT8, INT8, DATE, DATE) = include_str!("stats.sql");
+    STATS(KEY, KEY, DATE, DATE) = format!(include_str!("stats.sql"), day = day("a.appointment_date"));
 }
 
 /// The length of the period without --from, in days.
@@ -30,7 +31,7 @@ pub struct StatsArgs {
 
 /// The counts of one group of visits.
 struct Group {
-    key: Key,
+    of: Of,
     visits: u64,
     no_shows: u64,
     automatic: u64,
@@ -38,12 +39,12 @@ struct Group {
     slots_released: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Key {
+/// What the visits of a group have in common; None where it is not known.
+enum Of {
     Total,
-    Facility(i64),
-    Doctor(i64),
-    Weekday(&'static str),
+    Facility(Option<Key>),
+    Doctor(Option<Key>),
+    Weekday(Option<&'static str>),
 }
 
 impl StatsArgs {
@@ -52,17 +53,18 @@ impl StatsArgs {
             .read(async |tx, now| {
                 let filter = self.period(now);
                 filter.check(tx).await?;
-                let rows = STATS.all(tx, &filter.parameters()).await?;
+                let Filter { facility, doctor, from, to } = &filter;
+                let rows = STATS.all(tx, &[facility, doctor, from, to]).await?;
                 Ok((filter, rows))
             })
             .await?;
         let groups: Vec<Group> = rows.iter().map(group).collect();
-        let of = |kind: fn(&Key) -> bool| groups.iter().filter(move |group| kind(&group.key)).collect::<Vec<_>>();
+        let of = |kind: fn(&Of) -> bool| groups.iter().filter(move |group| kind(&group.of)).collect::<Vec<_>>();
         let (total, facilities, doctors, weekdays) = (
-            of(|key| matches!(key, Key::Total)),
-            of(|key| matches!(key, Key::Facility(_))),
-            of(|key| matches!(key, Key::Doctor(_))),
-            of(|key| matches!(key, Key::Weekday(_))),
+            of(|group| matches!(group, Of::Total)),
+            of(|group| matches!(group, Of::Facility(_))),
+            of(|group| matches!(group, Of::Doctor(_))),
+            of(|group| matches!(group, Of::Weekday(_))),
         );
         let list = |groups: &[&Group]| groups.iter().map(|group| group.json()).collect::<Value>();
         let json = json!({
@@ -83,22 +85,22 @@ impl StatsArgs {
     fn period(&self, now: DateTime<Utc>) -> Filter {
         let last = self.filter.to.unwrap_or(now.date_naive());
         let from = self.filter.from.or_else(|| last.checked_sub_days(Days::new(DAYS)));
-        Filter { from, ..self.filter }
+        Filter { from, ..self.filter.clone() }
     }
 }
 
 fn group(row: &Row) -> Group {
-    let (facility, doctor): (Option<i64>, Option<i64>) = (row.get("facility_id"), row.get("doctor_id"));
-    let weekday = row.get::<_, Option<i32>>("weekday").and_then(|day| WEEKDAYS.get(day as usize - 1));
-    let key = match (facility, doctor, weekday) {
-        (Some(id), ..) => Key::Facility(id),
-        (_, Some(id), _) => Key::Doctor(id),
-        (_, _, Some(day)) => Key::Weekday(day),
-        _ => Key::Total,
+    let weekday = row.get::<_, Option<i32>>("weekday").and_then(|day| WEEKDAYS.get(day as usize - 1).copied());
+    // A bit is set for each of facility, doctor and weekday that the group does not have in common.
+    let of = match row.get("grouping") {
+        0b011 => Of::Facility(row.get("facility_id")),
+        0b101 => Of::Doctor(row.get("doctor_id")),
+        0b110 => Of::Weekday(weekday),
+        _ => Of::Total,
     };
     let [visits, no_shows, automatic, manual, slots_released] =
         ["visits", "no_shows", "automatic", "manual", "slots_released"].map(|column| count(row, column));
-    Group { key, visits, no_shows, automatic, manual, slots_released }
+    Group { of, visits, no_shows, automatic, manual, slots_released }
 }
 
 impl Group {
@@ -108,11 +110,11 @@ impl Group {
     }
 
     fn json(&self) -> Value {
-        let mut out = match self.key {
-            Key::Total => json!({}),
-            Key::Facility(id) => json!({ "facility_id": id }),
-            Key::Doctor(id) => json!({ "doctor_id": id }),
-            Key::Weekday(day) => json!({ "weekday": day }),
+        let mut out = match &self.of {
+            Of::Total => json!({}),
+            Of::Facility(id) => json!({ "facility_id": id }),
+            Of::Doctor(id) => json!({ "doctor_id": id }),
+            Of::Weekday(day) => json!({ "weekday": day }),
         };
         out["visits"] = self.visits.into();
         out["no_shows"] = self.no_shows.into();
@@ -146,15 +148,15 @@ fn chart(what: &str, groups: &[&Group]) -> String {
     let highest = groups.iter().filter_map(|group| group.rate()).fold(f64::MIN_POSITIVE, f64::max);
     let cells = |group: &&Group| {
         let rate = group.rate().unwrap_or(0.0);
-        let key = match group.key {
-            Key::Total => String::new(),
-            Key::Facility(id) | Key::Doctor(id) => id.to_string(),
-            Key::Weekday(day) => day.to_owned(),
+        let name = match &group.of {
+            Of::Total => String::new(),
+            Of::Facility(id) | Of::Doctor(id) => shown(id.as_ref()),
+            Of::Weekday(day) => shown(*day),
         };
         let counts = [group.visits, group.no_shows, group.automatic, group.manual, group.slots_released];
         let bar = "█".repeat((rate / highest * BAR).round() as usize);
         let shares = [format!("{:.1} %", rate * 100.0), bar];
-        [key].into_iter().chain(counts.map(|count| count.to_string())).chain(shares).collect()
+        [name].into_iter().chain(counts.map(|count| count.to_string())).chain(shares).collect()
     };
     let rows: Vec<Vec<String>> = groups.iter().map(cells).collect();
     if rows.is_empty() {

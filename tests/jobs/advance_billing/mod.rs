@@ -2,6 +2,7 @@
 
 mod brake;
 mod by_hand;
+mod keys;
 mod properties;
 mod rules;
 mod runs;
@@ -9,8 +10,8 @@ mod runs;
 use serde_json::Value;
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::Clinic;
+use crate::support::keys::Kind;
 use crate::support::program::Outcome;
 
 const NOW: &str = "2026-03-02T08:00:00Z";
@@ -30,7 +31,11 @@ pub struct BillingFixture {
 
 impl BillingFixture {
     pub async fn new() -> Self {
-        let clinic = Clinic::new().await;
+        Self::of(Kind::Bigint).await
+    }
+
+    async fn of(kind: Kind) -> Self {
+        let clinic = Clinic::of(kind).await;
         let facility = clinic.facility("America/New_York", None).await;
         let patient = clinic.patient().await;
         Self { clinic, facility, patient }
@@ -40,7 +45,7 @@ impl BillingFixture {
     async fn cases(&self, status: i32, cases: i64) {
         let insert = format!(
             "INSERT INTO surgical_cases (facility_id, patient_id, case_status, pay_amount)
-             SELECT {}, {}, {status}, 10.01 FROM generate_series(1, {cases})",
+             SELECT k({}), k({}), {status}, 10.01 FROM generate_series(1, {cases})",
             self.facility, self.patient
         );
         self.clinic.sql(&insert).await;
@@ -58,7 +63,7 @@ impl BillingFixture {
         let (run, back) = (if by_job { "gen_random_uuid()" } else { "NULL" }, to <= from);
         let insert = format!(
             "INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, forced, created_at)
-             VALUES ({case}, {from}, {to}, '1', {run}, {back}, timestamptz '{NOW}' - interval '{ago}')"
+             VALUES (k({case})::text, {from}, {to}, '1', {run}, {back}, timestamptz '{NOW}' - interval '{ago}')"
         );
         self.clinic.sql(&insert).await;
     }
@@ -96,7 +101,7 @@ impl BillingFixture {
 
     /// With so many submitted cases, as what every job owes sees it.
     async fn owed(kind: Kind, things: i64) -> Owed {
-        let mut fixture = Self::new().await;
+        let mut fixture = Self::of(kind).await;
         fixture.cases(10, things).await;
         fixture.clinic.program = fixture.clinic.program.env("ROUNDS_MAX_ITEMS", "100000");
         Owed { subject: &SUBJECT, clinic: fixture.clinic, things, beside: None }
@@ -131,6 +136,10 @@ owed::owed_by_the_job! {
 
 #[tokio::test]
 async fn what_is_held_for_longer_than_it_waits_is_reported_and_left() {
-    let outcome = BillingFixture::owed(Kind::Bigint, 3).await.what_the_application_holds_is_left_to_the_next_run().await;
-    assert!(outcome.stderr.contains("surgical_case 1: somebody else holds it; not done"), "{}", outcome.stderr);
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let owed = BillingFixture::owed(kind, 3).await;
+        let outcome = owed.what_the_application_holds_is_left_to_the_next_run().await;
+        let said = format!("surgical_case {}: somebody else holds it; not done", kind.text(1));
+        assert!(outcome.stderr.contains(&said), "{}", outcome.stderr);
+    }
 }

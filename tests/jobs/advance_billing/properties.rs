@@ -245,7 +245,7 @@ impl World {
             by_job: row.get(5),
             forced: row.get(6),
         };
-        let steps = "SELECT case_id, created_at, from_status, to_status, actor, run_id IS NOT NULL, forced
+        let steps = "SELECT n(case_id), created_at, from_status, to_status, actor, run_id IS NOT NULL, forced
                      FROM surgical_case_status_history";
         let cases = clinic.rows(&query).await.iter().map(case).collect();
         let mut world = Self { cases, steps: clinic.rows(steps).await.iter().map(step).collect() };
@@ -261,7 +261,7 @@ impl World {
 async fn record(clinic: &Clinic, step: &Step) {
     let insert =
         "INSERT INTO surgical_case_status_history (case_id, created_at, from_status, to_status, actor, run_id, forced)
-                  VALUES ($1, $2, $3, $4, $5, CASE WHEN $6 THEN gen_random_uuid() END, $7)";
+                  VALUES (k($1)::text, $2, $3, $4, $5, CASE WHEN $6 THEN gen_random_uuid() END, $7)";
     let Step { case, at, from, to, actor, by_job, forced } = step;
     clinic.client.execute(insert, &[case, at, from, to, actor, by_job, forced]).await.expect("can be inserted");
 }
@@ -331,14 +331,14 @@ impl Game {
             if obstacles.is_empty() {
                 cents += self.world.advance(case, to, orders);
                 moved.push(
-                    json!({"case_id": case, "previous_status": current, "new_status": to, "forced": orders.force,
+                    json!({"case_id": case.to_string(), "previous_status": current, "new_status": to, "forced": orders.force,
                                   "timestamp_field": field}),
                 );
             } else {
                 let reason = report["exceptions"][stayed.len()]["reason"].as_str().unwrap_or("none").to_owned();
                 assert!(obstacles.iter().any(|word| reason.contains(word)), "case {case}: {reason}: {obstacles:?}");
                 stayed.push(
-                    json!({"case_id": case, "reason": reason, "current_status": current, "attempted_status": to}),
+                    json!({"case_id": case.to_string(), "reason": reason, "current_status": current, "attempted_status": to}),
                 );
             }
         }

@@ -117,7 +117,7 @@ async fn a_case_that_moves_is_stamped_and_recorded_at_the_runs_instant_and_nothi
         let report = fixture.run(&at(stage, "2026-03-02T08:00:00.123456Z"), &[]).await.report();
         assert_eq!(fixture.rows().await, expected);
         let (run_id, actor) = (&report["run_id"], "system");
-        let step = json!({"case_id": 2, "from_status": from, "to_status": to, "actor": actor, "run_id": run_id,
+        let step = json!({"case_id": "2", "from_status": from, "to_status": to, "actor": actor, "run_id": run_id,
                           "forced": false, "created_at": instant});
         assert_eq!(fixture.history().await, json!([step]));
         assert_eq!(fixture.clinic.count("SELECT count(*) FROM notifications").await, 0);
@@ -127,7 +127,7 @@ async fn a_case_that_moves_is_stamped_and_recorded_at_the_runs_instant_and_nothi
 #[tokio::test]
 async fn a_case_and_its_record_change_together_or_not_at_all() {
     for (event, table, when) in
-        [("INSERT", "surgical_case_status_history", "NEW.case_id = 2"), ("UPDATE", "surgical_cases", "NEW.id = 2")]
+        [("INSERT", "surgical_case_status_history", "NEW.case_id = '2'"), ("UPDATE", "surgical_cases", "NEW.id = 2")]
     {
         for (stage, from, to, _) in STAGES {
             let fixture = BillingFixture::new().await;
@@ -138,7 +138,7 @@ async fn a_case_and_its_record_change_together_or_not_at_all() {
             assert_eq!(fixture.in_order().await, [to, from, to], "{event}");
             assert_eq!(outcome.report()["metrics"]["money_moved"], "20.02", "{event}");
             let recorded = "SELECT array_agg(case_id ORDER BY id) AS c FROM surgical_case_status_history";
-            assert_eq!(fixture.clinic.json(recorded).await["c"], json!([1, 3]), "{event}");
+            assert_eq!(fixture.clinic.json(recorded).await["c"], json!(["1", "3"]), "{event}");
         }
     }
 }

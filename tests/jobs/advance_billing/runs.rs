@@ -71,7 +71,7 @@ async fn a_case_that_a_person_changes_between_look_and_change_is_left_alone() {
         let (fixture, outcome) = meanwhile(edit).await;
         assert_eq!((outcome.count("scanned"), outcome.count("advanced")), (2, 1), "{edit}");
         assert_eq!(outcome.report()["skipped_by_reason"], json!({"changed": 1}), "{edit}");
-        let touched = "SELECT count(*) FROM surgical_case_status_history WHERE case_id = 3";
+        let touched = "SELECT count(*) FROM surgical_case_status_history WHERE n(case_id) = 3";
         assert_eq!(fixture.clinic.count(touched).await, 0, "{edit}");
     }
     let (fixture, outcome) = meanwhile("pay_amount = 99.99").await;

@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::super::owed;
 use super::{Case, CaseFixture, LATE, NOW};
+use crate::support::keys::Kind;
 
 /// What is said of a case, as text and as JSON; the text is one paragraph and the same as the JSON's.
 async fn explained(fixture: &CaseFixture, case: i64, more: &[&str]) -> Value {
-    let id = case.to_string();
+    let id = fixture.clinic.kind.text(case);
     let args = [&["escalate-sla", "--as-of", NOW, "--explain", &id], more].concat();
     let before = owed::state(&fixture.clinic).await;
     let json = fixture.clinic.run(&[&args[..], &["--output", "json"]].concat()).await.expect(0).report();
@@ -17,7 +18,7 @@ async fn explained(fixture: &CaseFixture, case: i64, more: &[&str]) -> Value {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&text), words(explanation));
     assert!(!text.trim().contains("\n\n"), "one paragraph: {text}");
-    assert_eq!(json["case_id"], case);
+    assert_eq!(json["case_id"], id);
     json
 }
 
@@ -77,7 +78,7 @@ async fn what_it_says_is_what_a_run_does() {
             }
         }
         let report = fixture.run(again).await.report();
-        let raised = "SELECT case_id FROM px_case_audits WHERE run_id = $1::text::uuid ORDER BY 1";
+        let raised = "SELECT n(case_id) FROM px_case_audits WHERE run_id = $1::text::uuid ORDER BY 1";
         let run = report["run_id"].as_str().expect("an id");
         let rows = fixture.clinic.client.query(raised, &[&run]).await.expect("can be asked");
         assert_eq!(rows.iter().map(|row| row.get::<_, i64>(0)).collect::<Vec<_>>(), due, "{again:?}");
@@ -125,17 +126,19 @@ async fn what_the_application_wrote_about_a_case_is_no_obstacle() {
 
 #[tokio::test]
 async fn dates_beyond_all_measure_are_explained_too() {
-    let fixture = CaseFixture::new().await;
-    let mut wrong = vec![];
-    for date in ["-infinity", "infinity", "4713-01-01 BC", "294276-12-31", "0001-01-01"] {
-        let (due, late) = (Some(date), fixture.late());
-        for case in [Case { due, ..late }, Case { status: "ESCALATED", level: 1, escalated: due, ..late }] {
-            let case = fixture.open(case).await.to_string();
-            let outcome = fixture.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", &case]).await;
-            wrong.extend((outcome.code != 0).then(|| format!("{date}: {outcome:?}")));
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let fixture = CaseFixture::of(kind).await;
+        let mut wrong = vec![];
+        for date in ["-infinity", "infinity", "4713-01-01 BC", "294276-12-31", "0001-01-01"] {
+            let (due, late) = (Some(date), fixture.late());
+            for case in [Case { due, ..late }, Case { status: "ESCALATED", level: 1, escalated: due, ..late }] {
+                let case = kind.text(fixture.open(case).await);
+                let outcome = fixture.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", &case]).await;
+                wrong.extend((outcome.code != 0).then(|| format!("{date}: {outcome:?}")));
+            }
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[tokio::test]
@@ -144,5 +147,10 @@ async fn an_unknown_case_is_an_error() {
     let outcome = fixture.clinic.run(&["escalate-sla", "--as-of", NOW, "--explain", "4711"]).await.expect(2);
     assert_eq!((&outcome.report()["ok"], &outcome.report()["error_code"]), (&json!(false), &json!("UNKNOWN_CASE")));
     assert_eq!(fixture.clinic.count("SELECT count(*) FROM cron_job_runs").await, 0);
-    fixture.clinic.run(&["escalate-sla", "--explain", "x"]).await.expect(2);
+    // What is no key of the table names no case, and is what was given.
+    for id in ["x", "99999999999999999999", "1.5"] {
+        let outcome = fixture.clinic.run(&["escalate-sla", "--explain", id]).await.expect(2);
+        let said = [&outcome.report()["error_code"], &outcome.report()["error_message"]].map(ToString::to_string);
+        assert_eq!(said, ["\"UNKNOWN_CASE\"".to_owned(), format!("\"there is no case {id}\"")]);
+    }
 }

@@ -2,14 +2,15 @@
 
 mod departments;
 mod explain;
+mod keys;
 mod properties;
 mod runs;
 
 use serde_json::json;
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::Clinic;
+use crate::support::keys::Kind;
 use crate::support::program::Outcome;
 
 const NOW: &str = "2026-03-02T12:00:00Z";
@@ -37,7 +38,11 @@ struct Case {
 
 impl CaseFixture {
     async fn new() -> Self {
-        let clinic = Clinic::new().await;
+        Self::of(Kind::Bigint).await
+    }
+
+    async fn of(kind: Kind) -> Self {
+        let clinic = Clinic::of(kind).await;
         let facility = clinic.facility("America/New_York", None).await;
         let mut fixture = Self { clinic, facility, department: 0 };
         fixture.department = fixture.department(facility).await;
@@ -45,7 +50,7 @@ impl CaseFixture {
     }
 
     async fn department(&self, facility: i64) -> i64 {
-        let insert = "INSERT INTO departments (facility_id, name) VALUES ($1, 'D') RETURNING id";
+        let insert = "INSERT INTO departments (facility_id, name) VALUES (k($1), 'D') RETURNING n(id)";
         self.clinic.row(insert, &[&facility]).await.get(0)
     }
 
@@ -57,15 +62,18 @@ impl CaseFixture {
     }
 
     async fn open(&self, case: Case) -> i64 {
-        let insert = "INSERT INTO px_cases (facility_id, assigned_department_id, appointment_id, status, due_at,
-                                            escalation_level, escalated_at, active, description, created_at, updated_at)
-                      VALUES ($1, $2, $3, $4, $5::text::timestamptz, $6, $7::text::timestamptz, $8, 'Loud', $9, $9)
-                      RETURNING id";
         let Case { facility, department, visit, status, due, level, escalated, active } = case;
+        let insert = format!(
+            "INSERT INTO px_cases (facility_id, assigned_department_id, appointment_id, status, due_at,
+                                   escalation_level, escalated_at, active, description, created_at, updated_at)
+             VALUES (k($1), k($2), k($3), '{status}', $4::text::timestamptz, $5::int, $6::text::timestamptz, $7, 'Loud',
+                     $8::timestamptz, $8::timestamptz)
+             RETURNING n(id)"
+        );
         let created = "2026-03-01T00:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().expect("an instant");
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
-            [&facility, &department, &visit, &status, &due, &level, &escalated, &active, &created];
-        self.clinic.row(insert, &params).await.get(0)
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
+            [&facility, &department, &visit, &due, &level, &escalated, &active, &created];
+        self.clinic.row(&insert, &params).await.get(0)
     }
 
     /// Runs the job as of an instant; everything scanned is accounted for.
@@ -87,17 +95,17 @@ impl CaseFixture {
 
     /// Of which case which department was told.
     async fn told(&self) -> Vec<(i64, i64)> {
-        let query = "SELECT entity_id::bigint, recipient_id FROM notifications
+        let query = "SELECT n(entity_id), n(recipient_id) FROM notifications
                      WHERE recipient_kind = 'DEPARTMENT' ORDER BY 1, 2";
         self.clinic.rows(query).await.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
     /// With so many late cases, as what every job owes sees it.
     async fn owed(kind: Kind, things: i64) -> Owed {
-        let fixture = Self::new().await;
+        let fixture = Self::of(kind).await;
         let insert = format!(
             "INSERT INTO px_cases (facility_id, assigned_department_id, due_at)
-             SELECT {}, {}, '{LATE}' FROM generate_series(1, {things})",
+             SELECT k({}), k({}), '{LATE}' FROM generate_series(1, {things})",
             fixture.facility, fixture.department
         );
         fixture.clinic.sql(&insert).await;
@@ -121,16 +129,18 @@ const SUBJECT: Subject = Subject {
 
 #[tokio::test]
 async fn a_case_is_untouched_until_its_due_date_is_past() {
-    let fixture = CaseFixture::new().await;
-    fixture.open(Case { due: Some(NOW), ..fixture.late() }).await;
-    fixture.open(Case { due: None, ..fixture.late() }).await;
-    for early in ["2026-03-02T11:59:59.999999Z", NOW] {
-        assert_eq!(fixture.run_at(early, &[]).await.count("scanned"), 0, "{early}");
-        assert_eq!(fixture.cases().await, ["OPEN 0", "OPEN 0"], "{early}");
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let fixture = CaseFixture::of(kind).await;
+        fixture.open(Case { due: Some(NOW), ..fixture.late() }).await;
+        fixture.open(Case { due: None, ..fixture.late() }).await;
+        for early in ["2026-03-02T11:59:59.999999Z", NOW] {
+            assert_eq!(fixture.run_at(early, &[]).await.count("scanned"), 0, "{kind:?} {early}");
+            assert_eq!(fixture.cases().await, ["OPEN 0", "OPEN 0"], "{kind:?} {early}");
+        }
+        let outcome = fixture.run_at("2026-03-02T12:00:00.000001Z", &[]).await;
+        assert_eq!((outcome.count("scanned"), outcome.count("escalated")), (1, 1));
+        assert_eq!(fixture.cases().await, ["ESCALATED 1", "OPEN 0"]);
     }
-    let outcome = fixture.run_at("2026-03-02T12:00:00.000001Z", &[]).await;
-    assert_eq!((outcome.count("scanned"), outcome.count("escalated")), (1, 1));
-    assert_eq!(fixture.cases().await, ["ESCALATED 1", "OPEN 0"]);
 }
 
 #[tokio::test]
@@ -224,7 +234,7 @@ async fn a_case_is_escalated_with_evidence() {
     found["updated_at"] = before["updated_at"].clone();
     assert_eq!(found, after, "nothing else changed");
     let audit = json!({
-        "case_id": case,
+        "case_id": case.to_string(),
         "actor": "system",
         "action": "ESCALATED",
         "before": {"status": "IN_PROGRESS", "escalationLevel": 1},
@@ -257,33 +267,39 @@ async fn the_department_is_told_in_the_right_words() {
 
 #[tokio::test]
 async fn escalated_cases_are_raised_again_only_when_that_is_asked_for() {
-    let fixture = CaseFixture::new().await;
-    // (level, due, escalated, active, raised?): 24 hours before now is noon of March 1.
-    let cases = [
-        (1, Some(LATE), "2026-03-01T12:00:00.000001Z", Some(true), false),
-        (1, Some(LATE), "2026-03-01T12:00:00Z", Some(true), true),
-        (2, Some(LATE), "2026-03-01T11:59:59.999999Z", None, true),
-        (2, Some("2026-03-02T11:59:59.999999Z"), "2026-02-01T12:00:00Z", Some(true), true),
-        (1, Some(NOW), "2026-02-01T12:00:00Z", Some(true), false),
-        (1, None, "2026-02-01T12:00:00Z", Some(true), false),
-        (1, Some(LATE), "2026-02-01T12:00:00Z", Some(false), false),
-        (3, Some(LATE), "2026-02-01T12:00:00Z", Some(true), false),
-    ];
-    let mut expected = vec![];
-    for (level, due, escalated, active, raised) in cases {
-        let escalated = Some(escalated);
-        fixture.open(Case { status: "ESCALATED", level, due, escalated, active, ..fixture.late() }).await;
-        expected.push(format!("ESCALATED {}", level + i32::from(raised)));
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let fixture = CaseFixture::of(kind).await;
+        // (level, due, escalated, active, raised?): 24 hours before now is noon of March 1.
+        let cases = [
+            (1, Some(LATE), "2026-03-01T12:00:00.000001Z", Some(true), false),
+            (1, Some(LATE), "2026-03-01T12:00:00Z", Some(true), true),
+            (2, Some(LATE), "2026-03-01T11:59:59.999999Z", None, true),
+            (2, Some("2026-03-02T11:59:59.999999Z"), "2026-02-01T12:00:00Z", Some(true), true),
+            (1, Some(NOW), "2026-02-01T12:00:00Z", Some(true), false),
+            (1, None, "2026-02-01T12:00:00Z", Some(true), false),
+            (1, Some(LATE), "2026-02-01T12:00:00Z", Some(false), false),
+            (3, Some(LATE), "2026-02-01T12:00:00Z", Some(true), false),
+        ];
+        let mut expected = vec![];
+        for (level, due, escalated, active, raised) in cases {
+            let escalated = Some(escalated);
+            fixture.open(Case { status: "ESCALATED", level, due, escalated, active, ..fixture.late() }).await;
+            expected.push(format!("ESCALATED {}", level + i32::from(raised)));
+        }
+        assert_eq!(fixture.run(&[]).await.count("scanned"), 0, "off by default");
+        let outcome = fixture.run(&["--re-escalate-after", "24h"]).await;
+        assert_eq!((outcome.count("scanned"), outcome.count("escalated"), outcome.count("skipped")), (3, 3, 0));
+        assert_eq!(fixture.cases().await, expected, "{kind:?}");
+        let raised = "SELECT count(*) FROM px_cases c JOIN px_case_audits a ON a.case_id = c.id::text
+                      WHERE c.escalated_at = '2026-03-02T12:00Z' AND a.before->>'status' = 'ESCALATED'
+                        AND (a.after->>'escalationLevel')::int = c.escalation_level";
+        assert_eq!(fixture.clinic.count(raised).await, 3);
+        assert_eq!(
+            fixture.run(&["--re-escalate-after", "24h"]).await.count("scanned"),
+            0,
+            "a second run changes nothing"
+        );
     }
-    assert_eq!(fixture.run(&[]).await.count("scanned"), 0, "off by default");
-    let outcome = fixture.run(&["--re-escalate-after", "24h"]).await;
-    assert_eq!((outcome.count("scanned"), outcome.count("escalated"), outcome.count("skipped")), (3, 3, 0));
-    assert_eq!(fixture.cases().await, expected);
-    let raised = "SELECT count(*) FROM px_cases c JOIN px_case_audits a ON a.case_id = c.id
-                  WHERE c.escalated_at = '2026-03-02T12:00Z' AND a.before->>'status' = 'ESCALATED'
-                    AND (a.after->>'escalationLevel')::int = c.escalation_level";
-    assert_eq!(fixture.clinic.count(raised).await, 3);
-    assert_eq!(fixture.run(&["--re-escalate-after", "24h"]).await.count("scanned"), 0, "a second run changes nothing");
 }
 
 #[tokio::test]

@@ -143,8 +143,8 @@ async fn escalations_are_what_the_oracle_says() {
                 expected.insert(case.id, (case.level + 1, told));
             }
         }
-        let found = "SELECT c.id, (a.after->>'escalationLevel')::int, n.recipient_id
-                     FROM px_cases c JOIN px_case_audits a ON a.case_id = c.id AND c.status = 'ESCALATED'
+        let found = "SELECT c.id, (a.after->>'escalationLevel')::int, n(n.recipient_id)
+                     FROM px_cases c JOIN px_case_audits a ON a.case_id = c.id::text AND c.status = 'ESCALATED'
                      AND (a.after->>'escalationLevel')::int = c.escalation_level
                      LEFT JOIN notifications n ON n.entity_id = c.id::text";
         let found = clinic.rows(found).await;

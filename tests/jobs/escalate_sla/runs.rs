@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::super::owed;
 use super::{Case, CaseFixture, LATE, NOW};
+use crate::support::keys::Kind;
 use crate::support::{gate, program};
 
 owed::owed_by_the_job!(CaseFixture);
@@ -24,14 +25,16 @@ async fn a_dry_run_counts_each_outcome() {
 
 #[tokio::test]
 async fn dates_beyond_all_measure_stop_nobody() {
-    let fixture = CaseFixture::new().await;
-    for due in [Some("-infinity"), Some("infinity"), Some("4713-01-01 BC"), Some(LATE)] {
-        fixture.open(Case { due, ..fixture.late() }).await;
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let fixture = CaseFixture::of(kind).await;
+        for due in [Some("-infinity"), Some("infinity"), Some("4713-01-01 BC"), Some(LATE)] {
+            fixture.open(Case { due, ..fixture.late() }).await;
+        }
+        let ages_ago = Some("-infinity");
+        fixture.open(Case { status: "ESCALATED", level: 1, escalated: ages_ago, ..fixture.late() }).await;
+        assert_eq!(fixture.run(&["--re-escalate-after", "24h"]).await.count("escalated"), 4);
+        assert_eq!(fixture.cases().await, ["ESCALATED 1", "OPEN 0", "ESCALATED 1", "ESCALATED 1", "ESCALATED 2"]);
     }
-    let ages_ago = Some("-infinity");
-    fixture.open(Case { status: "ESCALATED", level: 1, escalated: ages_ago, ..fixture.late() }).await;
-    assert_eq!(fixture.run(&["--re-escalate-after", "24h"]).await.count("escalated"), 4);
-    assert_eq!(fixture.cases().await, ["ESCALATED 1", "OPEN 0", "ESCALATED 1", "ESCALATED 1", "ESCALATED 2"]);
 }
 
 #[tokio::test]
@@ -65,7 +68,7 @@ async fn a_person_who_edits_a_case_at_the_same_moment_wins() {
     assert_eq!(fixture.cases().await, expected);
     assert_eq!(fixture.told().await, [(1, fixture.department), (6, second)]);
     let audits = "SELECT jsonb_agg(jsonb_build_array(case_id, before->'status') ORDER BY id) AS a FROM px_case_audits";
-    assert_eq!(fixture.clinic.json(audits).await["a"], json!([[1, "OPEN"], [6, "IN_PROGRESS"]]));
+    assert_eq!(fixture.clinic.json(audits).await["a"], json!([["1", "OPEN"], ["6", "IN_PROGRESS"]]));
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ mod properties;
 use serde_json::json;
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::Clinic;
 use crate::support::clinic::Visit;
+use crate::support::keys::Kind;
 
 const DAY: &str = "2026-03-02";
 const AT_0915: &str = "2026-03-02T09:15:00-05:00";
@@ -63,7 +63,7 @@ async fn a_visit_is_untouched_until_its_threshold_and_marked_at_it() {
     assert_eq!(clinic.status(visit).await, "NO_SHOW");
     let log = clinic.json("SELECT * FROM no_show_logs").await;
     for (key, value) in [
-        ("appointment_id", json!(visit)),
+        ("appointment_id", json!(visit.to_string())),
         ("reason", json!("AUTO_TIMEOUT")),
         ("slot_time", json!("2026-03-02T14:00:00+00:00")),
         ("timeout_minutes", json!(15)),
@@ -149,27 +149,74 @@ async fn a_slot_is_released_while_it_lasts_and_not_after() {
 
 #[tokio::test]
 async fn a_released_slot_stays_blocked_while_the_doctor_is_away() {
-    for (absence, status, blocked) in [
-        ("08:00-05', '2026-03-02 12:00-05", "ACTIVE", true),
-        ("08:00-05', '2026-03-02 12:00-05", "CANCELLED", false),
-        ("08:00-05', '2026-03-02 09:00-05", "ACTIVE", false),
-        ("09:30-05', '2026-03-02 12:00-05", "ACTIVE", false),
-        ("09:29-05', '2026-03-02 12:00-05", "ACTIVE", true),
-    ] {
-        let clinic = Clinic::new().await;
+    // (first day, last day, their times, status, blocked?): the slot is from 09:00 to 09:30 of March 2.
+    let cases = [
+        ("'2026-03-02', '2026-03-02', NULL, NULL", "ACTIVE", true),
+        ("'2026-03-02', '2026-03-02', NULL, NULL", "CANCELLED", false),
+        // The last day is included.
+        ("'2026-02-20', '2026-03-02', NULL, NULL", "ACTIVE", true),
+        ("'2026-02-20', '2026-03-01', NULL, NULL", "ACTIVE", false),
+        ("'2026-03-03', '2026-03-09', NULL, NULL", "ACTIVE", false),
+        // A part of the day.
+        ("'2026-03-02', '2026-03-02', '08:00', '12:00'", "ACTIVE", true),
+        ("'2026-03-02', '2026-03-02', '08:00', '12:00'", "CANCELLED", false),
+        ("'2026-03-02', '2026-03-02', '08:00', '09:00'", "ACTIVE", false),
+        ("'2026-03-02', '2026-03-02', '08:00', '09:01'", "ACTIVE", true),
+        ("'2026-03-02', '2026-03-02', '09:30', '12:00'", "ACTIVE", false),
+        ("'2026-03-02', '2026-03-02', '09:29', '12:00'", "ACTIVE", true),
+        // The times are those of the first and of the last day, and do not bound the days between them.
+        ("'2026-03-01', '2026-03-03', '20:00', '06:00'", "ACTIVE", true),
+        // Over midnight.
+        ("'2026-03-01', '2026-03-02', '22:00', '09:00'", "ACTIVE", false),
+        ("'2026-03-01', '2026-03-02', '22:00', '09:01'", "ACTIVE", true),
+        ("'2026-03-02', '2026-03-03', '09:30', '06:00'", "ACTIVE", false),
+        ("'2026-03-02', '2026-03-03', '09:29', '06:00'", "ACTIVE", true),
+        ("'2026-03-02', '2026-03-03', '09:30', NULL", "ACTIVE", false),
+        ("'2026-03-01', '2026-03-02', NULL, '09:00'", "ACTIVE", false),
+        // A day beyond all calendars: nobody knows when the doctor comes back.
+        ("'2026-03-01', '5874897-12-31', NULL, NULL", "ACTIVE", true),
+        ("'2026-03-03', '5874897-12-31', NULL, NULL", "ACTIVE", false),
+    ];
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let clinic = Clinic::of(kind).await;
         let facility = clinic.facility("America/New_York", Some(10)).await;
         let doctor = clinic.doctor(facility, Some(30)).await;
         clinic.visit(at_nine(facility, doctor, "SCHEDULED", Some(30))).await;
+        for (absence, status, blocked) in cases {
+            clinic
+                .sql(&format!(
+                    "DELETE FROM doctor_absences;
+                     UPDATE appointments SET status = 'SCHEDULED';
+                     UPDATE doctor_slots SET is_booked = true, is_blocked = true, appointment_id = k(1);
+                     INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, end_time, status)
+                     VALUES (k({doctor}), {absence}, '{status}')"
+                ))
+                .await;
+            assert_eq!(clinic.mark("2026-03-02T09:10:00-05:00").await.expect(0).count("slots_released"), 1);
+            let row = clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
+            let expected = json!({"is_booked": false, "is_blocked": blocked, "appointment_id": null});
+            assert_eq!(row, expected, "{kind:?} {absence} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_absence_after_midnight_does_not_block_a_slot_that_ends_at_midnight() {
+    for (first_day, blocked) in [("2026-03-02", true), ("2026-03-03", false)] {
+        let clinic = Clinic::new().await;
+        let facility = clinic.facility("America/New_York", Some(10)).await;
+        let doctor = clinic.doctor(facility, Some(30)).await;
+        let visit = Visit { time: "23:30", ..at_nine(facility, doctor, "SCHEDULED", Some(29)) };
+        clinic.visit(visit).await;
+        let absence = "INSERT INTO doctor_absences (doctor_id, first_day, last_day) SELECT id,";
         clinic
             .sql(&format!(
-                "INSERT INTO doctor_absences (doctor_id, starts_at, ends_at, status)
-                 VALUES ({doctor}, '2026-03-02 {absence}', '{status}')"
+                "UPDATE doctor_slots SET end_time = '24:00'; {absence} '{first_day}', '2026-03-09' FROM doctors"
             ))
             .await;
-        clinic.mark("2026-03-02T09:10:00-05:00").await.expect(0);
-        let row = clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
-        let expected = json!({"is_booked": false, "is_blocked": blocked, "appointment_id": null});
-        assert_eq!(row, expected, "{absence} {status}");
+        clinic.mark("2026-03-02T23:40:00-05:00").await.expect(0);
+        let row = clinic.json("SELECT is_booked, is_blocked FROM doctor_slots").await;
+        assert_eq!(row, json!({"is_booked": false, "is_blocked": blocked}), "{first_day}");
     }
 }
 
@@ -330,8 +377,8 @@ async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
     let outcome = clinic.mark(AT_0915).await.expect(3);
     assert_eq!((outcome.count("scanned"), outcome.count("marked"), outcome.count("failed")), (3, 1, 2));
     let errors = json!([
-        {"entity": "facility", "id": lost, "code": "UNKNOWN_TIME_ZONE"},
-        {"entity": "doctor", "id": unset, "code": "NO_SLOT_LENGTH"},
+        {"entity": "facility", "id": lost.to_string(), "code": "UNKNOWN_TIME_ZONE"},
+        {"entity": "doctor", "id": unset.to_string(), "code": "NO_SLOT_LENGTH"},
     ]);
     assert_eq!(outcome.report()["errors"], errors);
     assert!(outcome.stderr.contains(&format!("facility {lost}")), "{}", outcome.stderr);
@@ -339,6 +386,62 @@ async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
     assert_eq!(clinic.effects().await.0, 1);
     let recorded = clinic.count("SELECT count(*) FROM cron_job_run_errors").await;
     assert_eq!(recorded, 2);
+}
+
+#[tokio::test]
+async fn a_start_that_is_no_time_leaves_that_visit_unjudged_and_the_others_are_marked() {
+    let clinic = Clinic::of(Kind::TextViews).await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    clinic.many(facility, doctor, 3).await;
+    clinic.visit(at_nine(facility, doctor, "SCHEDULED", Some(15))).await;
+    // The end of a slot that cannot be read: the doctor's slot length counts instead.
+    clinic
+        .sql(
+            "UPDATE appointments SET start_time = '9h' WHERE id = k(2);
+             UPDATE doctor_slots SET end_time = '9h30'",
+        )
+        .await;
+    for dry in [&["--dry-run"][..], &[]] {
+        let outcome = clinic.run(&[&["mark-no-shows", "--as-of", AT_0915], dry].concat()).await.expect(3);
+        assert_eq!((outcome.count("scanned"), outcome.count("marked"), outcome.count("failed")), (4, 3, 1));
+        let error = json!([{"entity": "appointment", "id": clinic.kind.text(2), "code": "UNREADABLE_TIME"}]);
+        assert_eq!(outcome.report()["errors"], error);
+        assert!(!outcome.stderr.contains("9h"), "{}", outcome.stderr);
+    }
+    assert_eq!(clinic.effects().await.0, 3);
+    assert_eq!(clinic.status(2).await, "SCHEDULED");
+    let recorded = "SELECT count(*) FROM cron_job_run_errors WHERE n(entity_id) = 2 AND error_code = 'UNREADABLE_TIME'";
+    assert_eq!(clinic.count(recorded).await, 1);
+    clinic.sql("UPDATE appointments SET start_time = '9:00' WHERE id = k(2)").await;
+    assert_eq!(clinic.mark(AT_0915).await.expect(0).count("marked"), 1);
+}
+
+#[tokio::test]
+async fn values_that_a_view_may_give_stop_nobody() {
+    for kind in Kind::ALL {
+        let clinic = Clinic::of(kind).await;
+        let (facility, doctor) = clinic.new_york(15).await;
+        clinic.many(facility, doctor, 3).await;
+        clinic.visit(at_nine(facility, doctor, "SCHEDULED", Some(15))).await;
+        let nowhere = clinic.facility("America/Denver", None).await;
+        let stranded = clinic.doctor(nowhere, Some(15)).await;
+        clinic.scheduled(nowhere, stranded, DAY, "09:00").await;
+        let schema = if kind == Kind::TextViews { "app" } else { "rounds" };
+        clinic
+            .sql(&format!(
+                "ALTER TABLE {schema}.facilities DROP CONSTRAINT facilities_time_zone_known;
+                 ALTER TABLE {schema}.facilities ALTER time_zone DROP NOT NULL;
+                 UPDATE facilities SET time_zone = NULL WHERE id = k({nowhere});
+                 UPDATE appointments SET appointment_date = '5874897-12-31' WHERE id = k(2);
+                 UPDATE appointments SET appointment_date = '4713-01-01 BC' WHERE id = k(3);
+                 UPDATE doctor_slots SET slot_date = '5874897-12-31'"
+            ))
+            .await;
+        let outcome = clinic.mark(AT_0915).await.expect(3);
+        assert_eq!((outcome.count("marked"), outcome.count("failed")), (2, 1), "{kind:?} {outcome:?}");
+        let error = json!([{"entity": "facility", "id": kind.text(nowhere), "code": "UNKNOWN_TIME_ZONE"}]);
+        assert_eq!(outcome.report()["errors"], error, "{kind:?}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use fastrand::Rng;
 
 use crate::jobs::properties::{Row, instants, random_clinic, rows, seed};
+use crate::support::keys::Kind;
 
 impl Row {
     fn is_no_show(&self, now: DateTime<Utc>, lookback_days: i64) -> bool {
@@ -24,8 +25,8 @@ impl Row {
 async fn no_shows_are_what_the_oracle_says() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
-    for now in instants() {
-        let clinic = random_clinic(&mut rng, now).await;
+    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+        let clinic = random_clinic(&mut rng, now, kind).await;
         let rows = rows(&clinic).await;
         let lookback = rng.i64(0..10);
         let due: BTreeSet<i64> = rows.iter().filter(|row| row.is_no_show(now, lookback)).map(|row| row.id).collect();
@@ -40,11 +41,12 @@ async fn no_shows_are_what_the_oracle_says() {
         assert!([0, 3].contains(&outcome.code), "{outcome:?}");
         let ids = async |query: &str| clinic.rows(query).await.iter().map(|row| row.get(0)).collect::<BTreeSet<i64>>();
         assert!(due.len() > 20, "the rows are no test: {}", due.len());
-        assert_eq!(ids("SELECT appointment_id FROM no_show_logs").await, due, "seed {seed}, {now}");
-        let log = "SELECT appointment_id FROM no_show_logs WHERE slot_released";
-        assert_eq!(ids(log).await, released, "seed {seed}, {now}");
-        let taken = "SELECT a.id FROM appointments a JOIN doctor_slots s ON s.appointment_id = a.id WHERE s.is_booked";
+        assert_eq!(ids("SELECT n(appointment_id) FROM no_show_logs").await, due, "seed {seed}, {now}, {kind:?}");
+        let log = "SELECT n(appointment_id) FROM no_show_logs WHERE slot_released";
+        assert_eq!(ids(log).await, released, "seed {seed}, {now}, {kind:?}");
+        let taken =
+            "SELECT n(a.id) FROM appointments a JOIN doctor_slots s ON s.appointment_id = a.id WHERE s.is_booked";
         let expected = rows.iter().filter(|row| row.slot_end.is_some() && !released.contains(&row.id));
-        assert_eq!(ids(taken).await, expected.map(|row| row.id).collect(), "seed {seed}, {now}");
+        assert_eq!(ids(taken).await, expected.map(|row| row.id).collect(), "seed {seed}, {now}, {kind:?}");
     }
 }

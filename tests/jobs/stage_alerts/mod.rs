@@ -5,8 +5,8 @@ mod properties;
 use serde_json::json;
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::clinic::Visit;
+use crate::support::keys::Kind;
 use crate::support::{Clinic, program};
 
 const DAY: &str = "2026-03-02";
@@ -22,7 +22,11 @@ struct FloorFixture {
 
 impl FloorFixture {
     async fn new() -> Self {
-        let clinic = Clinic::new().await;
+        Self::of(Kind::Bigint).await
+    }
+
+    async fn of(kind: Kind) -> Self {
+        let clinic = Clinic::of(kind).await;
         let (facility, doctor) = clinic.new_york(15).await;
         let nurse = clinic.user(facility, "NURSE").await;
         clinic.user(facility, "RECEPTIONIST").await;
@@ -45,7 +49,7 @@ impl FloorFixture {
     }
 
     async fn vitals(&self, time: &str) {
-        self.clinic.sql(&format!("UPDATE appointments SET vitals_recorded_at = '{DAY} {time}-05'")).await;
+        self.clinic.sql(&format!("UPDATE appointments SET vitals_recorded_at = timestamptz '{DAY} {time}-05'")).await;
     }
 
     /// Type, status and triggered_at (New York) of all alerts.
@@ -57,7 +61,7 @@ impl FloorFixture {
 
     /// With so many visits without vitals, as what every job owes sees it.
     async fn owed(kind: Kind, things: i64) -> Owed {
-        let fixture = Self::new().await;
+        let fixture = Self::of(kind).await;
         for _ in 1..things {
             fixture.checked_in(None).await;
         }
@@ -181,7 +185,7 @@ async fn an_acknowledged_alert_resolves_when_the_visit_moves_on() {
     fixture.clinic.sql("UPDATE appointments SET status = 'COMPLETED'").await;
     assert_eq!(fixture.run("09:25:00", &[]).await.count("resolved"), 1);
     let row = fixture.clinic.json("SELECT resolved_by, acknowledged_by FROM stage_alerts").await;
-    assert_eq!(row, json!({"resolved_by": null, "acknowledged_by": fixture.nurse}));
+    assert_eq!(row, json!({"resolved_by": null, "acknowledged_by": fixture.nurse.to_string()}));
 }
 
 #[tokio::test]
@@ -193,13 +197,13 @@ async fn staff_read_the_right_words_and_the_right_staff_does() {
     clinic.sql(&format!("UPDATE users SET active = false WHERE id = {inactive}")).await;
     let elsewhere = clinic.facility("America/Denver", None).await;
     clinic.user(elsewhere, "NURSE").await;
-    clinic.sql("UPDATE facilities SET waiting_alert_minutes = 30").await;
+    clinic.sql("UPDATE facilities SET waiting_alert_minutes = 30; UPDATE patients SET mrn = 'M2'").await;
     fixture.run("09:40:00", &[]).await;
     fixture.vitals("09:41").await;
     fixture.run("09:45:00", &[]).await;
     let query = "SELECT concat_ws(' | ', n.channel, n.status, n.type, n.priority, u.role, n.title, n.body, n.metadata,
                                   n.dedupe_key)
-                 FROM notifications n JOIN users u ON u.id = n.recipient_id WHERE n.recipient_kind = 'USER' ORDER BY n.id";
+                 FROM notifications n JOIN users u ON u.id::text = n.recipient_id WHERE n.recipient_kind = 'USER' ORDER BY n.id";
     let rows = clinic.rows(query).await;
     let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     insta::assert_snapshot!("stage_alerts", lines.join("\n"));
@@ -238,7 +242,7 @@ async fn a_visit_that_is_held_or_moves_on_gets_no_alert() {
     assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 1}));
     fixture.clinic.sql("COMMIT").await;
     assert_eq!(
-        fixture.clinic.count(&format!("SELECT count(*) FROM stage_alerts WHERE appointment_id = {second}")).await,
+        fixture.clinic.count(&format!("SELECT count(*) FROM stage_alerts WHERE n(appointment_id) = {second}")).await,
         1
     );
     assert_eq!(fixture.run("09:20:00", &[]).await.count("raised"), 1);
@@ -267,8 +271,8 @@ async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
     let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00", "--waiting-minutes", "1"];
     let outcome = fixture.clinic.run(&args).await.expect(3);
     let errors = json!([
-        {"entity": "facility", "id": lost, "code": "UNKNOWN_TIME_ZONE"},
-        {"entity": "doctor", "id": unset, "code": "NO_SLOT_LENGTH"},
+        {"entity": "facility", "id": lost.to_string(), "code": "UNKNOWN_TIME_ZONE"},
+        {"entity": "doctor", "id": unset.to_string(), "code": "NO_SLOT_LENGTH"},
     ]);
     assert_eq!(outcome.report()["errors"], errors);
     assert_eq!(outcome.count("raised"), 3, "one without vitals; both wait too long");
@@ -276,4 +280,130 @@ async fn rows_that_cannot_be_judged_are_named_and_stop_nobody() {
     let arrival = fixture.clinic.run(&[&args[..], &["--basis", "arrival"]].concat()).await.expect(3);
     assert_eq!(arrival.count("failed"), 1);
     assert_eq!(arrival.report()["raised_by_type"]["no_vitals"], 1);
+}
+
+/// The errors of a report, as entity, number and code.
+fn errors(outcome: &program::Outcome) -> Vec<String> {
+    let errors = outcome.report()["errors"].as_array().expect("a list").clone();
+    let text = |error: &serde_json::Value, key: &str| error[key].as_str().expect("a text").to_owned();
+    let number = |id: String| id.trim_start_matches(|c: char| !c.is_ascii_digit() || c == '0').to_owned();
+    let said = |error| [text(error, "entity"), number(text(error, "id")), text(error, "code")].join(" ");
+    errors.iter().map(said).collect()
+}
+
+#[tokio::test]
+async fn a_time_that_cannot_be_read_is_named_where_an_alert_depends_on_it() {
+    let fixture = FloorFixture::of(Kind::TextViews).await;
+    let clinic = &fixture.clinic;
+    // 1 can be read. Of 2 and 3 the start cannot, but 3 has a slot. 4 was checked in after all calendars.
+    fixture.checked_in(None).await;
+    fixture.checked_in(None).await;
+    fixture.checked_in(None).await;
+    clinic
+        .sql(
+            "UPDATE appointments SET start_time = '9h' WHERE id IN (k(2), k(3));
+             UPDATE appointments SET checked_in_at = '290000-01-01' WHERE id = k(4);
+             INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, appointment_id)
+             SELECT doctor_id, appointment_date, '09:15', '09:30', true, id FROM appointments WHERE id = k(3)",
+        )
+        .await;
+    let run = async |more: &[&str]| {
+        let args = ["stage-alerts", "--dry-run", "--as-of", "2026-03-02T09:35:00-05:00"];
+        clinic.run(&[&args[..], more].concat()).await.expect(3)
+    };
+    let outcome = run(&[]).await;
+    assert_eq!(errors(&outcome), ["appointment 2 UNREADABLE_TIME"]);
+    assert_eq!((outcome.count("raised"), outcome.count("scanned")), (3, 4));
+    assert!(!outcome.stderr.contains("9h"), "{}", outcome.stderr);
+    let outcome = run(&["--basis", "arrival"]).await;
+    let unreadable = [2, 3, 4].map(|visit| format!("appointment {visit} UNREADABLE_TIME"));
+    assert_eq!(errors(&outcome), unreadable);
+    assert_eq!(outcome.count("raised"), 1);
+    let outcome = run(&["--waiting-minutes", "1"]).await;
+    assert_eq!(errors(&outcome), ["appointment 2 UNREADABLE_TIME", "appointment 4 UNREADABLE_TIME"]);
+    assert_eq!(outcome.report()["raised_by_type"], json!({"no_vitals": 3, "no_doctor": 0, "waiting_too_long": 3}));
+    let args = ["stage-alerts", "--as-of", "2026-03-02T09:35:00-05:00"];
+    clinic.run(&args).await.expect(3);
+    let recorded = "SELECT n(entity_id) FROM cron_job_run_errors WHERE error_code = 'UNREADABLE_TIME'";
+    assert_eq!(clinic.count(recorded).await, 2);
+    // The vitals of a visit that has them, but nobody knows when.
+    clinic.sql("UPDATE appointments SET vitals_recorded_at = '290000-01-01' WHERE id = k(1)").await;
+    let outcome = run(&["--basis", "arrival"]).await;
+    assert_eq!(errors(&outcome), ["appointment 1 UNREADABLE_TIME", "appointment 2 UNREADABLE_TIME"]);
+    assert_eq!(outcome.count("resolved"), 1, "there are vitals");
+}
+
+#[tokio::test]
+async fn values_that_a_view_may_give_stop_nobody() {
+    for kind in Kind::ALL {
+        let fixture = FloorFixture::of(kind).await;
+        let clinic = &fixture.clinic;
+        fixture.checked_in(None).await;
+        let nowhere = clinic.facility("America/Denver", None).await;
+        let stranded = fixture.checked_in(None).await;
+        let schema = if kind == Kind::TextViews { "app" } else { "rounds" };
+        clinic
+            .sql(&format!(
+                "ALTER TABLE {schema}.facilities DROP CONSTRAINT facilities_time_zone_known;
+                 ALTER TABLE {schema}.facilities ALTER time_zone DROP NOT NULL;
+                 UPDATE facilities SET time_zone = NULL WHERE id = k({nowhere});
+                 UPDATE appointments SET facility_id = k({nowhere}) WHERE id = k({stranded});
+                 UPDATE appointments SET appointment_date = '5874897-12-31' WHERE id = k(2)"
+            ))
+            .await;
+        let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"];
+        let outcome = clinic.run(&args).await.expect(3);
+        let expected = [format!("facility {nowhere} UNKNOWN_TIME_ZONE"), "appointment 2 UNREADABLE_TIME".to_owned()];
+        assert_eq!(errors(&outcome), expected, "{kind:?}");
+        assert_eq!(outcome.count("raised"), 1, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_doctor_is_named_whose_visit_has_a_slot_that_cannot_be_read() {
+    let fixture = FloorFixture::of(Kind::TextViews).await;
+    fixture.clinic.sql("UPDATE doctor_slots SET end_time = '9h15'").await;
+    assert_eq!(fixture.run("09:19:59", &[]).await.count("scanned"), 0, "the slot length counts");
+    fixture.clinic.sql("UPDATE doctors SET slot_duration_minutes = NULL").await;
+    let args = ["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"];
+    let outcome = fixture.clinic.run(&args).await.expect(3);
+    assert_eq!(errors(&outcome), [format!("doctor {} NO_SLOT_LENGTH", fixture.doctor)]);
+}
+
+#[tokio::test]
+async fn the_alert_of_a_deleted_visit_is_resolved_by_the_next_run() {
+    for kind in Kind::ALL {
+        let fixture = FloorFixture::of(kind).await;
+        let second = fixture.checked_in(None).await;
+        assert_eq!(fixture.run("09:20:00", &[]).await.count("raised"), 2, "{kind:?}");
+        let acknowledged = "status = 'ACKNOWLEDGED', acknowledged_by = 'x', acknowledged_at = triggered_at";
+        fixture.clinic.sql(&format!("UPDATE stage_alerts SET {acknowledged}")).await;
+        fixture
+            .clinic
+            .sql(&format!("DELETE FROM doctor_slots; DELETE FROM appointments WHERE id = k({})", fixture.visit))
+            .await;
+        let outcome = fixture.run("09:25:00", &[]).await;
+        assert_eq!((outcome.count("resolved"), outcome.count("scanned")), (1, 1), "{kind:?}");
+        let alerts = fixture.clinic.json(
+            "SELECT jsonb_agg(jsonb_build_array(n(appointment_id), status, resolved_by, resolved_run_id) ORDER BY id) AS a
+             FROM stage_alerts",
+        );
+        let run = outcome.report()["run_id"].clone();
+        let expected = json!([[fixture.visit, "RESOLVED", null, run], [second, "ACKNOWLEDGED", null, null]]);
+        assert_eq!(alerts.await["a"], expected, "{kind:?}");
+        assert_eq!(fixture.run("09:26:00", &[]).await.count("scanned"), 0, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_visit_that_moves_on_or_has_vitals_ends_its_alert_whatever_its_key() {
+    for kind in [Kind::Uuid, Kind::TextViews] {
+        let fixture = FloorFixture::of(kind).await;
+        fixture.run("09:20:00", &[]).await;
+        fixture.vitals("09:21").await;
+        assert_eq!(fixture.run("09:22:00", &[]).await.count("resolved"), 1, "{kind:?}");
+        assert_eq!(fixture.run("09:25:00", &[]).await.report()["raised_by_type"]["no_doctor"], 1, "{kind:?}");
+        fixture.clinic.sql("UPDATE appointments SET status = 'IN_PROGRESS'").await;
+        assert_eq!(fixture.run("09:26:00", &[]).await.count("resolved"), 1, "{kind:?}");
+    }
 }

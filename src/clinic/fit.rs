@@ -1,0 +1,186 @@
+//! The check whether the clinic's tables fit a job, before it begins.
+//!
+//! Rule: a job begins if and only if each relation and column of the clinic that its statements name is there, with a
+//! type that they can work with, and keys that refer to each other are of one kind.
+//!
+//! `needs.txt` lists what each job needs. A test derives it from the statements and the reference set.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use tokio_postgres::Transaction;
+
+use crate::db::{SchemaName, statements};
+use crate::error::{Error, ErrorKind};
+
+statements! {
+    COLUMNS(TEXT, TEXT_ARRAY) = include_str!("columns.sql");
+}
+
+const NEEDS: &str = include_str!("needs.txt");
+/// The number of faults that a message names.
+const FAULTS_NAMED: usize = 8;
+
+/// A column that a job needs: a line of the list.
+struct Need<'a> {
+    relation: &'a str,
+    column: &'a str,
+    kind: Kind<'a>,
+}
+
+/// What the statements do with a column.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    /// Compared and read as text; of the same kind as the key that it refers to.
+    Key { refers_to: Option<(&'a str, &'a str)> },
+    /// Text, or an enum that has these labels.
+    Text { labels: &'a str },
+    Day,
+    Clock,
+    Instant,
+    Whole,
+    Number,
+    Truth,
+    Json,
+    Interval,
+}
+
+/// A column that is there.
+struct Column {
+    base: String,
+    shown: String,
+    /// The labels of an enum.
+    labels: Vec<String>,
+}
+
+/// Refuses a database whose tables of the clinic do not fit the job.
+pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Result<(), Error> {
+    let needs: Vec<Need<'_>> = NEEDS.lines().filter_map(|line| Need::of(job, line)).collect();
+    let mut relations: Vec<&str> = needs.iter().map(|need| need.relation).collect();
+    relations.dedup();
+    if relations.is_empty() {
+        return Ok(());
+    }
+    let rows = COLUMNS.all(tx, &[&schema.as_str(), &relations]).await?;
+    let mut there: HashMap<(String, String), Column> = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let column = Column { base: row.get("base"), shown: row.get("shown"), labels: row.get("labels") };
+        there.insert((row.get("relation"), row.get("name")), column);
+    }
+    let mut faults: Vec<String> = vec![];
+    for relation in relations {
+        if !there.keys().any(|(name, _)| name == relation) {
+            faults.push(format!("{schema}.{relation}: there is no such table or view"));
+            continue;
+        }
+        let own = needs.iter().filter(|need| need.relation == relation);
+        faults.extend(own.filter_map(|need| need.fault(&there)));
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let more = faults.len().saturating_sub(FAULTS_NAMED);
+    faults.truncate(FAULTS_NAMED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let message = format!(
+        "the clinic's tables in schema {schema} do not fit {job}: {}{more}. Mend the table or the view \
+         (docs/adopting.md)",
+        faults.join("; ")
+    );
+    Err(Error::new("TABLES_DO_NOT_FIT", ErrorKind::Refused, message))
+}
+
+impl<'a> Need<'a> {
+    /// A line `job relation.column kind`, if it is about this job.
+    fn of(job: &str, line: &'a str) -> Option<Self> {
+        let rest = line.strip_prefix(job)?.strip_prefix(' ')?;
+        let (name, kind) = rest.split_once(' ')?;
+        let (relation, column) = name.split_once('.')?;
+        let (word, more) = kind.split_once(' ').unwrap_or((kind, ""));
+        let kind = match word {
+            "key" => Kind::Key { refers_to: more.split_once('.') },
+            "text" => Kind::Text { labels: more },
+            "day" => Kind::Day,
+            "clock" => Kind::Clock,
+            "instant" => Kind::Instant,
+            "whole" => Kind::Whole,
+            "number" => Kind::Number,
+            "truth" => Kind::Truth,
+            "json" => Kind::Json,
+            _ => Kind::Interval,
+        };
+        Some(Self { relation, column, kind })
+    }
+
+    /// What is wrong with the column, if anything.
+    fn fault(&self, there: &HashMap<(String, String), Column>) -> Option<String> {
+        let find = |relation: &str, column: &str| there.get(&(relation.to_owned(), column.to_owned()));
+        let Self { relation, column, kind } = self;
+        let Some(found) = find(relation, column) else {
+            return Some(format!("{relation}.{column} is not there, needed is {kind}"));
+        };
+        if !kind.takes(&found.base) && !(matches!(kind, Kind::Text { .. }) && !found.labels.is_empty()) {
+            return Some(format!("{relation}.{column} is {}, needed is {kind}", found.shown));
+        }
+        match kind {
+            Kind::Key { refers_to: Some((other, key)) } => {
+                let referred = find(other, key)?;
+                (family(&referred.base) != family(&found.base)).then(|| {
+                    format!("{relation}.{column} is {} and {other}.{key} is {}", found.shown, referred.shown)
+                })
+            }
+            Kind::Text { labels } if !found.labels.is_empty() => {
+                let lacking: Vec<&str> =
+                    labels.split(',').filter(|label| !label.is_empty() && !found.labels.iter().any(|l| l == label)).collect();
+                (!lacking.is_empty())
+                    .then(|| format!("{relation}.{column} is {}, which lacks {}", found.shown, lacking.join(", ")))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The kinds of keys, by the name of a type; keys of one kind can be compared.
+fn family(base: &str) -> Option<&'static str> {
+    match base {
+        "int2" | "int4" | "int8" => Some("number"),
+        "uuid" => Some("uuid"),
+        "text" | "varchar" | "bpchar" => Some("text"),
+        _ => None,
+    }
+}
+
+impl Kind<'_> {
+    fn takes(self, base: &str) -> bool {
+        let (is_text, is_whole) = (family(base) == Some("text"), family(base) == Some("number"));
+        match self {
+            Self::Key { .. } => family(base).is_some(),
+            Self::Text { .. } => is_text || base == "name",
+            Self::Day => matches!(base, "date" | "timestamp"),
+            Self::Clock => is_text || base == "time",
+            Self::Instant => matches!(base, "timestamptz" | "timestamp"),
+            Self::Whole => is_whole,
+            Self::Number => is_whole || matches!(base, "numeric" | "float4" | "float8"),
+            Self::Truth => base == "bool",
+            Self::Json => matches!(base, "jsonb" | "json"),
+            Self::Interval => base == "interval",
+        }
+    }
+}
+
+impl fmt::Display for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key { .. } => "a key (integer, uuid or text)",
+            Self::Text { .. } => "text or an enum",
+            Self::Day => "date",
+            Self::Clock => "time or text such as 09:30",
+            Self::Instant => "timestamptz, or timestamp in UTC",
+            Self::Whole => "a whole number",
+            Self::Number => "a number",
+            Self::Truth => "boolean",
+            Self::Json => "jsonb",
+            Self::Interval => "interval",
+        })
+    }
+}

@@ -1,0 +1,8 @@
+-- A join and the WHERE clause for open alerts `x` whose cause has ended: the visit is deleted, or no longer CHECKED_IN,
+-- or the vitals were taken.
+-- The caller provides the relation x, rows of stage_alerts. It begins with LEFT JOIN, so it follows FROM; it ends inside
+-- the WHERE: continue with AND.
+-- $2 visits of the alerts, keys
+LEFT JOIN appointments a ON a.id = ANY ($2) AND a.id::text = x.appointment_id
+WHERE x.status IN ('ACTIVE', 'ACKNOWLEDGED')
+  AND (a.id IS NULL OR a.status <> 'CHECKED_IN' OR (x.alert_type = 'NO_VITALS' AND a.vitals_recorded_at IS NOT NULL))
