@@ -257,6 +257,52 @@ async fn escalation_looks_at_what_is_overdue_whatever_its_dates_and_keys_are() {
     }
 }
 
+/// The statements of this name, one for each choice of a template, with their parameters as literals.
+async fn each_with_values(clinic: &Clinic, name: &str, values: &[&str]) -> Vec<String> {
+    let all = statements(clinic).await.into_iter().filter(|statement| statement.name == name);
+    let literal = |sql: String, n: usize| sql.replace(&format!("${n}"), values[n - 1]);
+    let found: Vec<String> = all.map(|found| (1..=values.len()).rev().fold(found.text, literal)).collect();
+    assert!(!found.is_empty(), "no {name}");
+    found
+}
+
+#[tokio::test]
+async fn tickets_are_looked_for_among_the_open() {
+    for kind in Kind::ALL {
+        let clinic = Clinic::of(kind).await;
+        clinic
+            .sql(
+                "INSERT INTO tickets (number, title, status, created_at)
+                 SELECT n, 't', 'CLOSED', '2026-03-01' FROM generate_series(1, 50000) n;
+                 INSERT INTO tickets (number, title, created_at)
+                 SELECT 50000 + n, 't', '2026-03-01' FROM generate_series(1, 200) n;
+                 INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('MEDIUM', 60);
+                 ANALYZE",
+            )
+            .await;
+        let now = "'2026-03-02 12:00Z'::timestamptz";
+        let none = "NULL::text";
+        let keys = format!("'{{{},{}}}'", kind.text(7), kind.text(50_007));
+        let rule = [now, "'1'", none, "1::float8", "'{OPEN}'::text[]", "3", "'<'", "NULL::float8", "'d'"];
+        let scans = each_with_values(&clinic, "rounds::jobs::monitor_ticket_sla::SCAN", &[now, "100001"]).await;
+        let open = "rounds::jobs::escalate_tickets::rule::COUNT_OPEN";
+        let scans = [scans, each_with_values(&clinic, open, &[]).await].concat();
+        let scan = "rounds::jobs::escalate_tickets::pass::SCAN";
+        for scan in [scans, each_with_values(&clinic, scan, &[&rule[..], &["100001"]].concat()).await].concat() {
+            let read = rows_read(&clinic, "tickets", &scan).await;
+            assert!((200.0..=201.0).contains(&read), "{kind:?}: read {read} rows for 200 open tickets: {scan}");
+        }
+        let named = "rounds::jobs::escalate_tickets::pass::SCAN_ENDED";
+        let named = each_with_values(&clinic, named, &[&rule[..], &[keys.as_str()]].concat()).await;
+        let present =
+            each_with_values(&clinic, "rounds::jobs::escalate_tickets::gone::PRESENT", &[keys.as_str()]).await;
+        for scan in [named, present].concat() {
+            let read = rows_read(&clinic, "tickets", &scan).await;
+            assert!((1.0..=2.0).contains(&read), "{kind:?}: read {read} rows for two tickets: {scan}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn nonsense_is_refused_by_the_schema() {
     let clinic = Clinic::new().await;

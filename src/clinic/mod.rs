@@ -12,5 +12,5 @@ pub mod tickets;
 use crate::db::statements;
 
 statements! {
-    of actor, fit, local_time;
+    of actor, fit, local_time, tickets;
 }

@@ -16,5 +16,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of alerts, escalation_rules, health, migrate, no_show, npi, practiceq, runs, visits;
+    of alerts, health, migrate, no_show, npi, practiceq, runs, visits;
 }

@@ -53,7 +53,10 @@ impl Clinic {
     pub async fn team(&self) -> (i64, i64, i64) {
         let team: i64 = self.row("INSERT INTO teams (name) VALUES ('T') RETURNING n(id)", &[]).await.get(0);
         let (leader, member) = (self.agent().await, self.agent().await);
-        self.sql(&format!("INSERT INTO team_members VALUES (k({team}), k({leader}), true), (k({team}), k({member}), false)")).await;
+        self.sql(&format!(
+            "INSERT INTO team_members VALUES (k({team}), k({leader}), true), (k({team}), k({member}), false)"
+        ))
+        .await;
         (team, leader, member)
     }
 

@@ -1,8 +1,11 @@
-//! The action of a rule: its kind, and the JSON that the SQL of that kind reads.
+//! The action of a rule: its kind, the JSON that the SQL of that kind reads, and the users and the team that it names.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::keys::{Keys, RuleFault};
+use super::keys::{Keys, RuleFault, id};
+use super::targets::Targets;
+use crate::clinic::tickets;
+use crate::db::Key;
 
 /// The kind of an action. Each kind has a file in `actions/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +54,11 @@ impl ActionKind {
             Self::NotifyManager => include_str!("actions/notify_manager.part.sql").to_owned(),
             Self::SendEmail => include_str!("actions/send_email.part.sql").to_owned(),
             Self::ReassignTicket => without_messages(include_str!("actions/reassign_ticket.part.sql")),
-            Self::IncreasePriority => without_messages(include_str!("actions/increase_priority.part.sql")),
+            Self::IncreasePriority => without_messages(&format!(
+                include_str!("actions/increase_priority.part.sql"),
+                filed_at = tickets::filed_at("p"),
+                policies = tickets::policies_in_force(),
+            )),
             Self::AddFollower => without_messages(include_str!("actions/add_follower.part.sql")),
         }
     }
@@ -61,12 +68,17 @@ pub struct Action {
     pub kind: ActionKind,
     /// The parameter of the action's SQL.
     pub json: Value,
+    /// The users that it names; after `resolve` those that are there, in the server's own form.
+    pub users: Vec<Key>,
+    /// The team that it names; after `resolve` None if it is not there.
+    pub team: Option<Key>,
 }
 
 impl Action {
     pub fn read(kind: &str, json: Value) -> Result<Self, RuleFault> {
         let keys = Keys::of("action", &json)?;
         let Some(kind) = ActionKind::read(kind) else { return Err("action_type is none that is known".to_owned()) };
+        let (mut users, mut team) = (vec![], None);
         match kind {
             ActionKind::NotifyManager => {
                 keys.only(&["message"])?;
@@ -77,18 +89,15 @@ impl Action {
                 if ["userId", "teamId"].iter().all(|key| keys.get(key).is_none()) {
                     return Err("action: userId or teamId must be there".to_owned());
                 }
-                for key in ["userId", "teamId"] {
-                    if keys.get(key).is_some() && keys.integer(key).is_none_or(|id| id < 1) {
-                        return Err(format!("action: {key} must be an id"));
-                    }
-                }
+                users.extend(keys.id("userId")?);
+                team = keys.id("teamId")?;
             }
             ActionKind::IncreasePriority => {
                 keys.only(&[])?;
             }
             ActionKind::AddFollower => {
                 keys.only(&["userIds"])?;
-                keys.list("userIds", |value| value.as_i64().filter(|id| *id > 0), "ids of users")?;
+                users = keys.list("userIds", id, "ids of users")?;
             }
             ActionKind::SendEmail => {
                 keys.only(&["recipients", "subject", "message"])?;
@@ -97,14 +106,30 @@ impl Action {
                 keys.text("message")?;
             }
         }
-        Ok(Self { kind, json })
+        Ok(Self { kind, json, users, team })
     }
 
-    /// The users and the team that the action names.
-    pub fn targets(&self) -> (Vec<i64>, Option<i64>) {
-        let one = |key: &str| self.json.get(key).and_then(Value::as_i64);
-        let many = self.json.get("userIds").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_i64);
-        (many.chain(one("userId")).collect(), one("teamId"))
+    /// Puts the server's own form of the ids in the place of those that the rule has, also in the JSON. An id of which
+    /// there is no row stays in the JSON as it is, so that the SQL can name it.
+    pub fn resolve(&mut self, targets: &Targets) {
+        let mut named: Vec<Key> = vec![];
+        for user in std::mem::take(&mut self.users) {
+            let found = targets.user(&user);
+            let name = found.unwrap_or(&user);
+            if !named.contains(name) {
+                named.push(name.clone());
+                self.users.extend(found.cloned());
+            }
+        }
+        let team = self.team.take();
+        self.team = team.as_ref().and_then(|team| targets.team(team)).cloned();
+        match self.kind {
+            ActionKind::AddFollower => self.json = json!({ "userIds": named }),
+            ActionKind::ReassignTicket => {
+                self.json = json!({ "userId": named.first(), "teamId": self.team.as_ref().or(team.as_ref()) });
+            }
+            _ => {}
+        }
     }
 }
 
@@ -125,9 +150,10 @@ mod tests {
         let good = [
             ("notify_manager", json!({"message": "look"})),
             ("reassign_ticket", json!({"userId": 1})),
+            ("reassign_ticket", json!({"userId": "3f2c8e0a-0000-4000-8000-000000000001"})),
             ("reassign_ticket", json!({"userId": null, "teamId": 2})),
             ("increase_priority", json!({})),
-            ("add_follower", json!({"userIds": [1, 2]})),
+            ("add_follower", json!({"userIds": [1, "2"]})),
             ("send_email", json!({"recipients": ["a@b.example"], "subject": "s", "message": "m"})),
         ];
         for (kind, json) in good {
@@ -136,11 +162,15 @@ mod tests {
         let bad = [
             ("notify_manager", json!({"message": " "})),
             ("reassign_ticket", json!({})),
-            ("reassign_ticket", json!({"userId": "CANARY"})),
+            ("notify_manager", json!({"message": "CANARY\0"})),
+            ("reassign_ticket", json!({"userId": ["CANARY"]})),
+            ("reassign_ticket", json!({"userId": "CANARY\n"})),
+            ("reassign_ticket", json!({"userId": " "})),
             ("reassign_ticket", json!({"userId": 0})),
+            ("reassign_ticket", json!({"userId": 1.5})),
             ("increase_priority", json!({"CANARY": 2})),
             ("add_follower", json!({"userIds": []})),
-            ("add_follower", json!({"userIds": [1, "CANARY"]})),
+            ("add_follower", json!({"userIds": [1, {"CANARY": 1}]})),
             ("send_email", json!({"recipients": ["CANARY"], "subject": "s", "message": "m"})),
             ("send_email", json!({"recipients": ["a@b@CANARY"], "subject": "s", "message": "m"})),
             ("send_email", json!({"recipients": ["a @CANARY"], "subject": "s", "message": "m"})),

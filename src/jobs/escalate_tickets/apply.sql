@@ -1,7 +1,8 @@
 -- Fires one rule for a batch of tickets: the action, its history and the episode in one statement. Returns one row:
 -- counts, the ids of the tickets for which the action was refused, and the skipped ids.
--- $1 to $9 are the parameters of due.part.sql · $10 ids of tickets bigint[] · $11 run id uuid
--- $12 actor bigint or NULL, the id of a user · $13 action_type text · $14 action jsonb
+-- $1 to $9 are the parameters of due.part.sql · $10 ids of tickets, keys · $11 run id uuid
+-- $12 actor text or NULL, the id of a user · $13 action_type text · $14 action jsonb
+-- $15 users that the action names, keys · $16 team that it names, a key or NULL · $17 id of the rule, a key
 WITH
 -- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
@@ -11,21 +12,24 @@ locked AS MATERIALIZED (
 due AS MATERIALIZED (
     SELECT t.* FROM locked t
     {due}
-    AND EXISTS (SELECT FROM escalation_rules r WHERE r.id = $2 AND r.active AND r.definition = $9)
+    AND EXISTS (SELECT FROM escalation_rules r WHERE r.id = $17 AND r.active AND {definition} = $9)
     ORDER BY t.id
 ),
+-- Those whom the action names, if they are active.
+target_users AS MATERIALIZED (SELECT u.id FROM users u WHERE u.id = ANY ($15) AND u.active),
+target_team AS MATERIALIZED (SELECT g.id FROM teams g WHERE g.id = $16 AND g.active),
 -- The action defines the CTEs outcomes (id, refused, details) and messages (id, recipient_kind, recipient_id, address,
 -- channel, type, title, body, number).
 {action},
 fired AS (
     INSERT INTO escalation_episodes (rule_id, ticket_id, definition, fired_at, run_id)
-    SELECT $2, id, $9, $1, $11 FROM outcomes
+    SELECT $2, id::text, $9, $1, $11 FROM outcomes
     ON CONFLICT (rule_id, ticket_id)
     DO UPDATE SET definition = EXCLUDED.definition, fired_at = EXCLUDED.fired_at, run_id = EXCLUDED.run_id
 ),
 recorded AS (
     INSERT INTO ticket_history (ticket_id, action, actor_id, actor, details, created_at, run_id)
-    SELECT id, CASE WHEN refused IS NULL THEN 'escalation_executed' ELSE 'escalation_failed' END, $12,
+    SELECT id::text, CASE WHEN refused IS NULL THEN 'escalation_executed' ELSE 'escalation_failed' END, $12,
            CASE WHEN $12 IS NULL THEN 'system' ELSE 'user' END,
            jsonb_strip_nulls(jsonb_build_object('ruleId', $2, 'condition', $3, 'action', $13, 'reason', refused))
                || details,
@@ -41,14 +45,15 @@ errors AS (
 ),
 staged AS (
     SELECT recipient_kind, recipient_id, address, channel, type, 'HIGH' AS priority, title, body,
-           jsonb_build_object('ticket_id', id, 'rule_id', $2) AS metadata, 'ticket' AS entity, id::text AS entity_id,
-           concat_ws(':', 'ticket_escalation', $2, id, $11, number) AS episode, false AS suppressed,
+           jsonb_build_object('ticket_id', id::text, 'rule_id', $2) AS metadata, 'ticket' AS entity,
+           id::text AS entity_id,
+           concat_ws(':', 'ticket_escalation', $2, id::text, $11, number) AS episode, false AS suppressed,
            NULL::timestamptz AS expires_at, $1 AS staged_at, $11 AS run_id
     FROM messages
 ),
 {outbox}
 SELECT (SELECT count(*) FROM outcomes WHERE refused IS NULL) AS executed,
-       ARRAY(SELECT id FROM outcomes WHERE refused IS NOT NULL) AS refused,
+       ARRAY(SELECT o.id::text FROM outcomes o WHERE o.refused IS NOT NULL ORDER BY o.id) AS refused,
        (SELECT count(*) FROM notified) AS notifications,
        (SELECT count(*) FROM outcomes WHERE details ->> 'notified' = '0') AS undeliverable,
        {skipped_columns}

@@ -2,11 +2,11 @@
 -- in this episode, or its cooldown has passed.
 -- The caller provides the relation t, a row of tickets, with the joins of due_at.part.sql; and the condition. It ends
 -- inside the WHERE: continue with AND.
--- $1 now timestamptz · $2 id of the rule bigint · $3 its condition_type text · $4 hours double precision or NULL
+-- $1 now timestamptz · $2 id of the rule text · $3 its condition_type text · $4 hours double precision or NULL
 -- $5 statuses or priorities text[] or NULL · $6 rating int or NULL · $7 operator text or NULL
 -- $8 cooldown in hours double precision or NULL · $9 its definition text
 WHERE t.status NOT IN ('RESOLVED', 'CLOSED')
   AND ({holds})
   AND NOT EXISTS (SELECT FROM escalation_episodes e
-                  WHERE e.rule_id = $2 AND e.ticket_id = t.id AND e.definition = $9
+                  WHERE e.rule_id = $2 AND e.ticket_id = t.id::text AND e.definition = $9
                     AND COALESCE(e.fired_at > $1 - make_interval(secs => $8 * 3600), true))

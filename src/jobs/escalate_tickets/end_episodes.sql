@@ -1,6 +1,6 @@
 -- Ends a batch of episodes, so that the rule may fire again when its condition holds again. Returns one row: the count
 -- and the skipped ids.
--- $1 to $9 are the parameters of due.part.sql · $10 ids of tickets bigint[]
+-- $1 to $9 are the parameters of due.part.sql · $10 ids of tickets, keys
 WITH
 -- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
@@ -12,7 +12,8 @@ ended AS MATERIALIZED (
     {ended}
 ),
 removed AS (
-    DELETE FROM escalation_episodes e USING ended WHERE e.rule_id = $2 AND e.ticket_id = ended.id RETURNING ended.id
+    DELETE FROM escalation_episodes e USING ended WHERE e.rule_id = $2 AND e.ticket_id = ended.id::text
+    RETURNING ended.id
 )
 SELECT (SELECT count(*) FROM removed) AS ended,
        {skipped_columns}

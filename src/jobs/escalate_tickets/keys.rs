@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::db::Key;
+
 /// The fault of a rule: names of keys and what they must be, but no values.
 pub type RuleFault = String;
 
@@ -45,8 +47,15 @@ impl<'a> Keys<'a> {
         hours.ok_or_else(|| format!("{}: {key} must be a number of hours from 0 to {HOURS_MAX}", self.of))
     }
 
+    pub fn id(&self, key: &str) -> Result<Option<Key>, RuleFault> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        id(value).map(Some).ok_or_else(|| format!("{}: {key} must be an id", self.of))
+    }
+
+    /// A text. The database can keep none with a NUL.
     pub fn text(&self, key: &str) -> Result<&'a str, RuleFault> {
-        let text = self.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+        let text = self.get(key).and_then(Value::as_str);
+        let text = text.filter(|text| !text.trim().is_empty() && !text.contains('\0'));
         text.ok_or_else(|| format!("{}: {key} must be a text that is not empty", self.of))
     }
 
@@ -70,5 +79,14 @@ impl<'a> Keys<'a> {
             Some(">" | "gt") => Ok(">"),
             _ => Err(format!("{}: operator must be one of <, <=, =, >=, >", self.of)),
         }
+    }
+}
+
+/// An id of the clinic's: a text, or a whole number.
+pub fn id(value: &Value) -> Option<Key> {
+    match value {
+        Value::Number(number) => number.as_u64().filter(|id| *id > 0).map(|id| Key::from(id.to_string())),
+        Value::String(text) if !text.contains(char::is_control) => text.parse().ok(),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! Rule: an active rule fires for an open ticket if and only if its condition holds, and it has not fired since the
 //! condition began to hold or the rule was changed, or that was at least its cooldown ago. Rules run by position; each
 //! sees the changes of the earlier ones. An episode ends when the condition no longer holds, or the ticket is no longer
-//! open.
+//! open, or rule or ticket are gone.
 //!
 //! Safe to run again: one statement writes the episode, the action and its history, so none exists without the others.
 //!
@@ -12,23 +12,29 @@
 
 mod action;
 mod condition;
+mod gone;
 mod keys;
 mod pass;
 mod report;
 mod rule;
+mod targets;
+mod unless_no_key;
 
 use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
+use crate::clinic::tickets;
 use crate::db::statements;
 use crate::run::{Halt, Job, Run, WriteOptions};
+use gone::Gone;
 use pass::{Pass, find};
 use report::Report;
 pub use rule::{Malformed, Rule, RuleBook};
+pub use targets::Targets;
 
 statements! {
-    of pass, rule;
+    of gone, pass, rule, targets;
 }
 
 /// Carry out the escalation rules on open tickets
@@ -40,23 +46,40 @@ impl Job for EscalateTickets {
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
-        let RuleBook { rules, malformed, open } =
+        let RuleBook { mut rules, malformed, open } =
             run.read("reading the rules", async |tx| RuleBook::read(tx, false).await).await?;
-        let found = run.read("looking at the open tickets", async |tx| find(run, tx, &rules).await).await?;
+        let look = async |tx: &Transaction<'_>| Targets::read(tx, &rules).await;
+        let targets = run.read("looking for those whom the rules name", look).await?;
+        rules.iter_mut().for_each(|rule| rule.action.resolve(&targets));
+        let policies = match rules.iter().any(Rule::reads_policies) {
+            true => run.read("reading the policies", async |tx| tickets::unreadable_policies(tx).await).await?,
+            false => vec![],
+        };
+        let gone = run.read("looking for episodes of what is gone", async |tx| Gone::read(tx).await).await?;
+        let found =
+            run.read("looking at the open tickets", async |tx| find(run, tx, &rules, &gone.tickets).await).await?;
         run.brake(found.iter().map(|found| found.due.len()).sum())?;
         report.tickets_evaluated = open;
         report.rules_evaluated = rules.len() as u64;
-        report.scanned = malformed.len() as u64;
+        report.scanned = (malformed.len() + policies.len()) as u64;
         for Malformed { id, error, .. } in &malformed {
-            run.items_failed(&mut report.not_done, "escalation_rule", &[*id], error).await?;
+            run.items_failed(&mut report.not_done, "escalation_rule", std::slice::from_ref(id), error).await?;
         }
+        run.items_failed(&mut report.not_done, "sla_policy", &policies, &tickets::unreadable_policy()).await?;
+        if !gone.is_empty() {
+            let end = async |tx: &Transaction<'_>| gone.end(tx).await;
+            let ended = run.write("ending episodes of what is gone", WriteOptions::default(), end).await?;
+            report.scanned += ended;
+            report.episodes_ended += ended;
+        }
+        let gone = &gone.tickets;
         if !run.dry_run() {
-            return Pass { run, tx: None }.carry_out(&rules, &found, report).await;
+            return Pass { run, tx: None, gone }.carry_out(&rules, &found, report).await;
         }
         // All rules run in one transaction, which is rolled back, so that each sees the changes of the earlier ones.
         let rehearsal = async |tx: &Transaction<'_>| {
             let mut report = Report::default();
-            match (Pass { run, tx: Some(tx) }).carry_out(&rules, &found, &mut report).await {
+            match (Pass { run, tx: Some(tx), gone }).carry_out(&rules, &found, &mut report).await {
                 Err(Halt::Failed(error)) => Err(error),
                 Err(halt) => Ok(Err(halt)),
                 Ok(()) => Ok(Ok(report)),

@@ -1,5 +1,7 @@
 //! The execution of rules: finds the tickets of each, ends episodes, fires, counts.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
@@ -8,31 +10,37 @@ use tracing::warn;
 use super::action::ActionKind;
 use super::condition::{Condition, ConditionKind};
 use super::report::Report;
-use super::rule::Rule;
+use super::rule::{DEFINITION, Rule};
 use crate::clinic::{outbox, tickets};
-use crate::db::{Statement, statements};
+use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Halt, NotDone, Rehearsal, Run, apply, apply_in_savepoints, count, skipped_columns};
 
 // $1 to $9 are the parameters of a rule: see `Rule::parameters`.
 statements! {
+    EPISODES(TEXT) = "SELECT e.ticket_id FROM escalation_episodes e WHERE e.rule_id = $1";
     SCAN[condition: ConditionKind = ConditionKind::ALL.into()]
-        (TIMESTAMPTZ, INT8, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8) =
-        format!("SELECT t.id FROM tickets t\n{}ORDER BY t.id LIMIT $10", due(*condition));
+        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8) =
+        format!(
+            "SELECT found.id::text FROM (SELECT t.id FROM tickets t\n{}ORDER BY t.id LIMIT $10) found",
+            due(*condition)
+        );
     SCAN_ENDED[condition: ConditionKind = ConditionKind::ALL.into()]
-        (TIMESTAMPTZ, INT8, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT) =
-        format!("SELECT t.id FROM tickets t\n{}ORDER BY t.id", ended(*condition));
+        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS) =
+        format!("SELECT t.id::text FROM tickets t\n{}AND t.id = ANY ($10) ORDER BY t.id", ended(*condition));
     END_EPISODES[condition: ConditionKind = ConditionKind::ALL.into()]
-        (TIMESTAMPTZ, INT8, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8_ARRAY) = format!(
+        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS) = format!(
         include_str!("end_episodes.sql"),
         ended = ended(*condition),
         skipped_columns = skipped_columns("$10", "locked", "removed", "tickets"),
     );
     FIRE[kinds: (ConditionKind, ActionKind) = every_pair()]
-        (TIMESTAMPTZ, INT8, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8_ARRAY, UUID, INT8, TEXT, JSONB) =
+        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS, UUID, TEXT, TEXT, JSONB, KEYS,
+         KEY, KEY) =
         format!(
             include_str!("apply.sql"),
             due = due(kinds.0),
+            definition = DEFINITION.trim_end(),
             action = kinds.1.sql(),
             outbox = outbox::NOTIFIED,
             skipped_columns = skipped_columns("$10", "locked", "outcomes", "tickets"),
@@ -41,12 +49,12 @@ statements! {
 
 /// The joins and the WHERE clause of a ticket `t` for which a rule fires.
 fn due(condition: ConditionKind) -> String {
-    tickets::DUE_AT.to_owned() + &include_str!("due.part.sql").replace("{holds}", condition.sql())
+    tickets::due_at() + &include_str!("due.part.sql").replace("{holds}", condition.sql())
 }
 
 /// The joins and the WHERE clause of a ticket `t` for which the episode of a rule has ended.
 fn ended(condition: ConditionKind) -> String {
-    tickets::DUE_AT.to_owned() + &include_str!("ended.part.sql").replace("{holds}", condition.sql())
+    tickets::due_at() + &include_str!("ended.part.sql").replace("{holds}", condition.sql())
 }
 
 fn every_pair() -> Vec<(ConditionKind, ActionKind)> {
@@ -56,17 +64,17 @@ fn every_pair() -> Vec<(ConditionKind, ActionKind)> {
 /// The tickets that a rule concerns.
 pub struct Found {
     /// Tickets whose episode has ended.
-    ended: Vec<i64>,
+    ended: Vec<Key>,
     /// Tickets for which it fires.
-    pub due: Vec<i64>,
+    pub due: Vec<Key>,
 }
 
 /// The tickets of each rule, without the changes of earlier rules. It stops at the rule that exceeds the brake.
-pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule]) -> Result<Vec<Found>, Error> {
+pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule], gone: &BTreeSet<Key>) -> Result<Vec<Found>, Error> {
     let mut found: Vec<Found> = vec![];
     let mut due = 0;
     for rule in rules {
-        found.push(rule.found(run, tx).await?);
+        found.push(rule.found(run, tx, gone).await?);
         due += found.last().map_or(0, |found| found.due.len());
         if due as i64 >= run.scan_limit() {
             break;
@@ -82,7 +90,7 @@ impl Rule {
     }
 
     /// The tickets for which the rule would fire now.
-    pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Vec<i64>, Error> {
+    pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Vec<Key>, Error> {
         self.scan(tx, &SCAN.with(&self.condition.kind), now, &[&limit]).await
     }
 
@@ -92,7 +100,7 @@ impl Rule {
         statement: &Statement,
         now: &DateTime<Utc>,
         more: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<i64>, Error> {
+    ) -> Result<Vec<Key>, Error> {
         let kind = self.condition.kind.as_str();
         let parameters = [self.parameters(now, &kind), more.to_vec()].concat();
         let rows = statement.all(tx, &parameters).await;
@@ -100,8 +108,14 @@ impl Rule {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    async fn found(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
-        let ended = self.scan(tx, &SCAN_ENDED.with(&self.condition.kind), &run.now, &[]).await?;
+    async fn found(&self, run: &Run, tx: &Transaction<'_>, gone: &BTreeSet<Key>) -> Result<Found, Error> {
+        let episodes = EPISODES.all(tx, &[&self.id]).await?;
+        let mut fired: Vec<Key> = episodes.iter().map(|row| row.get(0)).collect();
+        fired.retain(|ticket| !gone.contains(ticket));
+        let ended = match fired.is_empty() {
+            true => vec![],
+            false => self.scan(tx, &SCAN_ENDED.with(&self.condition.kind), &run.now, &[&Keys(&fired)]).await?,
+        };
         Ok(Found { ended, due: self.due(tx, &run.now, run.scan_limit()).await? })
     }
 }
@@ -110,6 +124,8 @@ impl Rule {
 pub struct Pass<'a> {
     pub run: &'a Run,
     pub tx: Option<&'a Transaction<'a>>,
+    /// Tickets that are gone.
+    pub gone: &'a BTreeSet<Key>,
 }
 
 impl Pass<'_> {
@@ -121,9 +137,9 @@ impl Pass<'_> {
         for (rule, found) in rules.iter().zip(found) {
             let found_again = match (stale, self.tx) {
                 (false, _) => None,
-                (true, Some(tx)) => Some(rule.found(run, tx).await?),
+                (true, Some(tx)) => Some(rule.found(run, tx, self.gone).await?),
                 (true, None) => {
-                    let look = async |tx: &Transaction<'_>| rule.found(run, tx).await;
+                    let look = async |tx: &Transaction<'_>| rule.found(run, tx, self.gone).await;
                     Some(run.read("looking at the open tickets", look).await?)
                 }
             };
@@ -138,30 +154,33 @@ impl Pass<'_> {
         Ok(())
     }
 
-    async fn end_episodes(&self, rule: &Rule, ids: &[i64], report: &mut Report) -> Result<(), Halt> {
+    async fn end_episodes(&self, rule: &Rule, ids: &[Key], report: &mut Report) -> Result<(), Halt> {
         let statement = END_EPISODES.with(&rule.condition.kind);
         let ended = &mut report.episodes_ended;
         let count = |row: &Row| *ended += count(row, "ended");
         self.apply(Change { rule, statement, more: &[] }, ids, &mut report.not_done, count).await
     }
 
-    async fn fire(&self, rule: &Rule, due: &[i64], report: &mut Report) -> Result<(), Halt> {
-        let (actor, action) = (self.run.actor_number(), rule.action.kind.as_str());
+    async fn fire(&self, rule: &Rule, due: &[Key], report: &mut Report) -> Result<(), Halt> {
+        let (actor, action) = (self.run.actor(), rule.action.kind.as_str());
+        let (users, team) = (Keys(&rule.action.users), rule.action.team.as_ref());
         let statement = FIRE.with(&(rule.condition.kind, rule.action.kind));
-        let change = Change { rule, statement, more: &[&self.run.id, &actor, &action, &rule.action.json] };
-        let mut refused: Vec<i64> = vec![];
+        let more: [&(dyn ToSql + Sync); 7] =
+            [&self.run.id, &actor, &action, &rule.action.json, &users, &team, &rule.id];
+        let change = Change { rule, statement, more: &more };
+        let mut refused: Vec<Key> = vec![];
         let applied = self.apply(change, due, &mut report.not_done, |row| {
             report.executed += count(row, "executed");
             *report.executed_by_action.entry(action).or_default() += count(row, "executed");
             report.notifications += count(row, "notifications");
             report.undeliverable += count(row, "undeliverable");
-            refused.extend(row.get::<_, Vec<i64>>("refused"));
+            refused.extend(row.get::<_, Vec<Key>>("refused"));
         });
         let applied = applied.await;
         // The statement has recorded the refusals. They are counted here, even if the run was stopped.
         let code = format!("RULE_{}_REFUSED", rule.id);
         for id in refused {
-            warn!(run_id = %self.run.id, entity = "ticket", id, error_code = code, "ticket_history says why");
+            warn!(run_id = %self.run.id, entity = "ticket", %id, error_code = code, "ticket_history says why");
             report.not_done.fail("ticket", id, &code);
         }
         applied
@@ -170,7 +189,7 @@ impl Pass<'_> {
     async fn apply(
         &self,
         change: Change<'_>,
-        ids: &[i64],
+        ids: &[Key],
         not_done: &mut NotDone,
         count: impl FnMut(&Row),
     ) -> Result<(), Halt> {
@@ -178,8 +197,8 @@ impl Pass<'_> {
         let Change { rule, statement, more } = change;
         let kind = rule.condition.kind.as_str();
         let parameters = rule.parameters(&run.now, &kind);
-        let statement = async |tx: &Transaction<'_>, ids: &[i64]| {
-            let ids: &(dyn ToSql + Sync) = &ids;
+        let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
+            let ids: &(dyn ToSql + Sync) = &Keys(ids);
             statement.one(tx, &[&parameters, &[ids][..], more].concat()).await
         };
         let batch = Batch { entity: "ticket", ids };

@@ -13,7 +13,7 @@ pub struct Report {
     pub tickets_evaluated: u64,
     /// The rules that could be carried out.
     pub rules_evaluated: u64,
-    /// The firings and ends of episodes that were due, and the malformed rules.
+    /// The firings and ends of episodes that were due, the malformed rules, and the policies that cannot be read.
     pub scanned: u64,
     pub executed: u64,
     pub executed_by_action: BTreeMap<&'static str, u64>,
@@ -38,7 +38,7 @@ impl Report {
         self.scanned += other.scanned;
         self.executed = other.executed;
         self.executed_by_action = other.executed_by_action;
-        self.episodes_ended = other.episodes_ended;
+        self.episodes_ended += other.episodes_ended;
         self.notifications = other.notifications;
         self.undeliverable = other.undeliverable;
         self.not_done.merge(other.not_done);

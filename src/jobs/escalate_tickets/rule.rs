@@ -3,21 +3,24 @@
 use serde_json::Value;
 use tokio_postgres::{Row, Transaction};
 
-use super::action::Action;
-use super::condition::Condition;
+use super::action::{Action, ActionKind};
+use super::condition::{Condition, ConditionKind};
 use super::keys::{HOURS_MAX, RuleFault};
-use crate::db::statements;
+use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::count;
 
+/// The definition of a rule `r`, in SQL.
+pub const DEFINITION: &str = include_str!("definition.part.sql");
+
 statements! {
-    RULES(BOOL) = include_str!("rules.sql");
+    RULES(BOOL) = format!(include_str!("rules.sql"), definition = DEFINITION.trim_end());
     COUNT_OPEN() = "SELECT count(*) AS open FROM tickets t WHERE t.status NOT IN ('RESOLVED', 'CLOSED')";
 }
 
 /// A rule that can be carried out.
 pub struct Rule {
-    pub id: i64,
+    pub id: Key,
     pub active: bool,
     pub condition: Condition,
     /// Condition and action as one text, by which a changed rule is recognised.
@@ -29,7 +32,7 @@ pub struct Rule {
 
 /// A rule that cannot be carried out, with its error.
 pub struct Malformed {
-    pub id: i64,
+    pub id: Key,
     pub active: bool,
     pub error: Error,
 }
@@ -43,9 +46,18 @@ impl Rule {
         })
     }
 
+    /// Whether a ticket's date by a policy matters to it.
+    pub fn reads_policies(&self) -> bool {
+        self.condition.kind == ConditionKind::SlaBreach || self.action.kind == ActionKind::IncreasePriority
+    }
+
     fn try_read(row: &Row) -> Result<Self, RuleFault> {
-        // The database accepts numbers and nesting that serde_json cannot read.
-        let json = |column| row.try_get::<_, Value>(column).map_err(|_| format!("{column}: cannot be read"));
+        // The database accepts numbers and nesting that serde_json cannot read, and a text may be no JSON at all.
+        let json = |column| {
+            let text = row.get::<_, Option<&str>>(column).unwrap_or("null");
+            serde_json::from_str::<Value>(text).map_err(|_| format!("{column}: cannot be read"))
+        };
+        let kind = |column| row.get::<_, Option<&str>>(column).unwrap_or_default();
         let cooldown_hours: Option<f64> = row.get("cooldown_hours");
         if cooldown_hours.is_some_and(|hours| !(0.0..=HOURS_MAX).contains(&hours)) {
             return Err(format!("cooldown_hours must be a number of hours from 0 to {HOURS_MAX}"));
@@ -54,9 +66,9 @@ impl Rule {
             id: row.get("id"),
             active: row.get("active"),
             definition: row.get("definition"),
-            condition: Condition::read(row.get("condition_type"), &json("condition")?)?,
+            condition: Condition::read(kind("condition_type"), &json("condition")?)?,
             cooldown_hours,
-            action: Action::read(row.get("action_type"), json("action")?)?,
+            action: Action::read(kind("action_type"), json("action")?)?,
         })
     }
 }

@@ -1,7 +1,12 @@
--- Returns the rules, in the order in which they are carried out.
+-- Returns the rules, in the order in which they are carried out. The program reads condition and action from text,
+-- because the text of a column of type json or text may be no jsonb, which would end the statement for all rules.
+-- The caller provides the expression of the definition.
 -- $1 whether inactive rules are included boolean
-SELECT r.id, r.active, r.condition_type, r.condition, r.action_type, r.action, r.cooldown_hours,
-       r.definition
+SELECT r.id::text, COALESCE(r.active, false) AS active, r.condition_type::text, r.condition::text, r.action_type::text,
+       r.action::text, {definition} AS definition,
+       -- A number that cannot be had as this type, or is none, is NaN, which is refused.
+       CASE WHEN r.cooldown_hours BETWEEN 0 AND 87600 THEN r.cooldown_hours::float8
+            WHEN r.cooldown_hours IS NOT NULL THEN 'NaN' END AS cooldown_hours
 FROM escalation_rules r
 WHERE r.active OR $1
 ORDER BY r.position, r.id

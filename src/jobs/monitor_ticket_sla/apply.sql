@@ -1,6 +1,6 @@
 -- Records the SLA risk of a batch of tickets, and notifies the people of those whose risk rose. Returns one row: counts
 -- and the skipped ids.
--- $1 now timestamptz · $2 ids of tickets bigint[] · $3 run id uuid · $4 actor bigint or NULL, the id of a user
+-- $1 now timestamptz · $2 ids of tickets, keys · $3 run id uuid · $4 actor text or NULL, the id of a user
 WITH
 -- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
@@ -17,7 +17,7 @@ due AS MATERIALIZED (
 ),
 recorded AS (
     INSERT INTO ticket_history (ticket_id, action, actor_id, actor, details, created_at, run_id)
-    SELECT d.id, 'sla_status_checked', $4, CASE WHEN $4 IS NULL THEN 'system' ELSE 'user' END,
+    SELECT d.id::text, 'sla_status_checked', $4, CASE WHEN $4 IS NULL THEN 'system' ELSE 'user' END,
            jsonb_build_object('isCompliant', NOT d.breached, 'breachRisk', d.level,
                               'remainingTime', round(EXTRACT(epoch FROM d.due_at - $1)),
                               'checkedAt', to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
@@ -33,14 +33,14 @@ people AS (
     UNION SELECT due.id, f.user_id FROM due JOIN ticket_followers f ON f.ticket_id = due.id WHERE notify
 ),
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id AS recipient_id, NULL::text AS address, notice.channel,
+    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, notice.channel,
            CASE WHEN d.breached THEN 'TICKET_SLA_BREACHED' ELSE 'TICKET_SLA_AT_RISK' END AS type,
            CASE d.level WHEN 'high' THEN 'HIGH' ELSE 'NORMAL' END AS priority,
            CASE WHEN d.breached THEN 'SLA breached' ELSE 'SLA at risk' END AS title,
            format(CASE WHEN d.breached THEN 'Ticket #%s has breached its SLA'
                        ELSE 'Ticket #%s is at risk of breaching its SLA' END, d.number) AS body,
-           jsonb_build_object('ticket_id', d.id, 'breach_risk', d.level, 'due_at', d.due_at) AS metadata,
-           'ticket' AS entity, d.id::text AS entity_id, concat_ws(':', 'ticket_sla', d.id, $3) AS episode,
+           jsonb_build_object('ticket_id', d.id::text, 'breach_risk', d.level, 'due_at', d.due_at) AS metadata,
+           'ticket' AS entity, d.id::text AS entity_id, concat_ws(':', 'ticket_sla', d.id::text, $3) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $3 AS run_id
     FROM people p
     JOIN due d ON d.id = p.id

@@ -16,7 +16,8 @@ use serde::Serialize;
 use tokio_postgres::Transaction;
 
 use crate::clinic::{outbox, tickets};
-use crate::db::statements;
+use crate::db::{Key, Keys, statements};
+use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
 /// The condition on a ticket with its risk.
@@ -24,7 +25,7 @@ const DUE: &str = include_str!("due.part.sql");
 
 statements! {
     SCAN(TIMESTAMPTZ, INT8) = format!(include_str!("scan.sql"), risk = risk(), due = DUE);
-    RECORD(TIMESTAMPTZ, INT8_ARRAY, UUID, INT8) = format!(
+    RECORD(TIMESTAMPTZ, KEYS, UUID, TEXT) = format!(
         include_str!("apply.sql"),
         risk = risk(),
         due = DUE,
@@ -35,7 +36,7 @@ statements! {
 
 /// The joins that add the risk to a ticket `t`.
 fn risk() -> String {
-    format!(include_str!("risk.part.sql"), due_at = tickets::DUE_AT)
+    format!(include_str!("risk.part.sql"), due_at = tickets::due_at())
 }
 
 /// Tell those who have to do with a ticket that its SLA is at risk or breached
@@ -50,7 +51,7 @@ pub struct Report {
     breached: u64,
     /// The tickets at medium or high risk that are not breached.
     at_risk: u64,
-    /// The tickets that had to be recorded.
+    /// The tickets that had to be recorded, and the policies from which no date can be computed.
     scanned: u64,
     recorded: u64,
     notifications_sent: u64,
@@ -69,17 +70,21 @@ impl Job for MonitorTicketSla {
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
-        let look = async |tx: &Transaction<'_>| SCAN.one(tx, &[&run.now, &run.scan_limit()]).await;
-        let found = run.read("looking at the open tickets", look).await?;
-        let due: Vec<i64> = found.get("due");
+        let look = async |tx: &Transaction<'_>| {
+            let policies = tickets::unreadable_policies(tx).await?;
+            Ok::<_, Error>((policies, SCAN.one(tx, &[&run.now, &run.scan_limit()]).await?))
+        };
+        let (policies, found) = run.read("looking at the open tickets", look).await?;
+        let due: Vec<Key> = found.get("due");
         run.brake(due.len())?;
         report.checked = count(&found, "checked");
         report.breached = count(&found, "breached");
         report.at_risk = count(&found, "at_risk");
-        report.scanned = due.len() as u64;
-        let actor = run.actor_number();
+        report.scanned = (policies.len() + due.len()) as u64;
+        run.items_failed(&mut report.not_done, "sla_policy", &policies, &tickets::unreadable_policy()).await?;
+        let actor = run.actor();
         let statement =
-            async |tx: &Transaction<'_>, ids: &[i64]| RECORD.one(tx, &[&run.now, &ids, &run.id, &actor]).await;
+            async |tx: &Transaction<'_>, ids: &[Key]| RECORD.one(tx, &[&run.now, &Keys(ids), &run.id, &actor]).await;
         apply(run, Batch { entity: "ticket", ids: &due }, &mut report.not_done, statement, |row| {
             report.recorded += count(row, "recorded");
             report.notifications_sent += count(row, "notifications");

@@ -16,7 +16,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT h.details ->> 'breachRisk' AS level, h.details ->> 'isCompliant' = 'false' AS breached,
            h.details ->> 'dueAt' AS due_text
-    FROM ticket_history h WHERE h.ticket_id = t.id AND h.action = 'sla_status_checked'
+    FROM ticket_history h WHERE h.ticket_id = t.id::text AND h.action = 'sla_status_checked'
     ORDER BY h.id DESC LIMIT 1
 ) last ON true
 CROSS JOIN LATERAL (

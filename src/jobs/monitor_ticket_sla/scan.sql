@@ -8,5 +8,6 @@ WITH assessed AS MATERIALIZED (
 SELECT count(*) AS checked,
        count(*) FILTER (WHERE breached) AS breached,
        count(*) FILTER (WHERE NOT breached AND level <> 'low') AS at_risk,
-       ARRAY(SELECT id FROM assessed WHERE due ORDER BY id LIMIT $2) AS due
+       -- Sorted before they are text, which is longer.
+       ARRAY(SELECT a.id::text FROM (SELECT id FROM assessed WHERE due ORDER BY id LIMIT $2) a) AS due
 FROM assessed

@@ -2,17 +2,12 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tokio_postgres::Transaction;
 
 use crate::command::{CommandContext, Operation, Output, listing};
-use crate::db::statements;
+use crate::db::Key;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::jobs::escalate_tickets::{Rule, RuleBook};
-
-statements! {
-    MISSING_TARGETS(INT8_ARRAY, INT8) = include_str!("missing_targets.sql");
-}
+use crate::jobs::escalate_tickets::{Rule, RuleBook, Targets};
 
 /// The maximum number of tickets that are counted for a rule.
 const COUNTED: i64 = 1_000_000;
@@ -32,7 +27,7 @@ enum EscalationRulesCommand {
 
 /// One rule with its fault, or with the number of tickets for which it would fire.
 struct Checked {
-    id: i64,
+    id: Key,
     active: bool,
     kinds: Option<(&'static str, &'static str)>,
     due: usize,
@@ -47,12 +42,13 @@ impl Operation for EscalationRulesArgs {
         let (open, rules) = context
             .read(async |tx, now| {
                 let book = RuleBook::read(tx, true).await?;
+                let targets = Targets::read(tx, &book.rules).await?;
                 let mut rules = vec![];
                 for rule in &book.rules {
                     let due = rule.due(tx, &now, COUNTED).await?.len();
                     let kinds = Some((rule.condition.kind.as_str(), rule.action.kind.as_str()));
-                    let wrong = missing(tx, rule).await?;
-                    rules.push(Checked { id: rule.id, active: rule.active, kinds, due, wrong });
+                    let wrong = missing(&targets, rule);
+                    rules.push(Checked { id: rule.id.clone(), active: rule.active, kinds, due, wrong });
                 }
                 let malformed = book.malformed.into_iter();
                 rules.extend(malformed.map(|malformed| Checked {
@@ -79,11 +75,10 @@ impl Operation for EscalationRulesArgs {
 }
 
 /// The fault of a rule that names missing or inactive users or teams, so that its action would be refused.
-async fn missing(tx: &Transaction<'_>, rule: &Rule) -> Result<Option<String>, Error> {
-    let (users, team) = rule.action.targets();
-    let row = MISSING_TARGETS.one(tx, &[&users, &team]).await?;
-    let missing: Option<String> = row.get("missing");
-    Ok(missing.map(|who| format!("action: not there or not active: {who}; it would be refused")))
+fn missing(targets: &Targets, rule: &Rule) -> Option<String> {
+    let missing: Vec<String> = targets.missing(rule).into_iter().collect();
+    let who = (!missing.is_empty()).then(|| missing.join(", "))?;
+    Some(format!("action: not there or not active: {who}; it would be refused"))
 }
 
 impl Checked {

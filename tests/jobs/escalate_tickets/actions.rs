@@ -20,7 +20,7 @@ async fn history(clinic: &Clinic) -> Value {
 
 /// The users who were told, in order, and in which words.
 async fn told(clinic: &Clinic) -> Vec<(i64, String)> {
-    let query = "SELECT recipient_id, concat_ws('|', channel, type, title, body) FROM notifications ORDER BY 1";
+    let query = "SELECT n(recipient_id), concat_ws('|', channel, type, title, body) FROM notifications ORDER BY 1";
     clinic.rows(query).await.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
@@ -46,12 +46,12 @@ async fn the_leaders_of_the_team_are_told() {
         "action": "escalation_executed",
         "actor_id": null,
         "actor": "system",
-        "details": {"ruleId": rule, "condition": "no_response", "action": "notify_manager", "notified": 2},
+        "details": {"ruleId": rule.to_string(), "condition": "no_response", "action": "notify_manager", "notified": 2},
         "created_at": "2026-03-02T12:00:00+00:00",
     });
     assert_eq!(history(&clinic).await, expected);
     let notice = clinic.json("SELECT DISTINCT priority, entity, entity_id, metadata FROM notifications").await;
-    let metadata = json!({"ticket_id": ticket, "rule_id": rule});
+    let metadata = json!({"ticket_id": ticket.to_string(), "rule_id": rule.to_string()});
     assert_eq!(
         notice,
         json!({"priority": "HIGH", "entity": "ticket", "entity_id": ticket.to_string(), "metadata": metadata})
@@ -102,6 +102,7 @@ async fn a_ticket_is_given_to_a_user_or_a_team() {
         (None, None, json!({"userId": 4711}), Err("user 4711 does not exist or is not active".into())),
         (None, None, json!({"teamId": 4711}), Err("team 4711 does not exist or is not active".into())),
     ];
+    let text = |id: Option<i64>| id.map(|id| id.to_string());
     for (team, assignee, action, expected) in cases {
         clinic.sql("TRUNCATE ticket_history, escalation_episodes, tickets, escalation_rules CASCADE").await;
         let rule = clinic.rule(always(), ("reassign_ticket", action.clone())).await;
@@ -112,7 +113,11 @@ async fn a_ticket_is_given_to_a_user_or_a_team() {
         match expected {
             Ok(expected) => {
                 assert_eq!(after, expected, "{action}");
-                assert_eq!(history["details"]["to"], json!({"teamId": after.0, "userId": after.1}), "{action}");
+                assert_eq!(
+                    history["details"]["to"],
+                    json!({"teamId": text(after.0), "userId": text(after.1)}),
+                    "{action}"
+                );
             }
             Err(reason) => {
                 assert_eq!(after, (team, assignee), "{action}");
@@ -122,7 +127,7 @@ async fn a_ticket_is_given_to_a_user_or_a_team() {
                 );
                 assert_eq!(
                     outcome.report()["errors"],
-                    json!([{"entity": "ticket", "id": ticket, "code": format!("RULE_{rule}_REFUSED")}])
+                    json!([{"entity": "ticket", "id": ticket.to_string(), "code": format!("RULE_{rule}_REFUSED")}])
                 );
                 assert_eq!(escalate(&clinic, NOON).await.expect(0).count("scanned"), 0, "told once an episode, too");
                 let recorded = clinic.json("SELECT message FROM cron_job_run_errors ORDER BY id DESC LIMIT 1").await;

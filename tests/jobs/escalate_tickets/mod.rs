@@ -1,6 +1,8 @@
 //! `rounds escalate-tickets`: conditions at their boundaries, episodes, and everything a job owes.
 
 mod actions;
+mod awkward;
+mod keys;
 mod properties;
 
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ pub async fn escalate(clinic: &Clinic, as_of: &str) -> Outcome {
 /// Adds a follower: harmless, and easy to count.
 async fn follow(clinic: &Clinic) -> (&'static str, Value) {
     let user = clinic.agent().await;
-    ("add_follower", json!({ "userIds": [user] }))
+    ("add_follower", json!({ "userIds": [clinic.kind.text(user)] }))
 }
 
 /// How often rules have fired, by the history.
@@ -91,7 +93,7 @@ async fn ratings_are_compared_as_the_operator_says() {
         expected.push((rule, count));
     }
     escalate(&clinic, NOON).await.expect(0);
-    let counts = clinic.rows("SELECT rule_id, count(*) FROM escalation_episodes GROUP BY 1 ORDER BY 1").await;
+    let counts = clinic.rows("SELECT n(rule_id), count(*) FROM escalation_episodes GROUP BY 1 ORDER BY 1").await;
     assert_eq!(counts.iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(i64, i64)>>(), expected);
 }
 
@@ -160,7 +162,7 @@ async fn rules_run_by_position_and_see_what_the_one_before_changed() {
         "SELECT jsonb_agg(jsonb_build_array(details -> 'from', details -> 'to') ORDER BY id) AS s FROM ticket_history";
     let expected = json!([["LOW", "MEDIUM"], ["MEDIUM", "HIGH"], ["HIGH", "URGENT"], ["URGENT", "URGENT"]]);
     assert_eq!(clinic.json(steps).await["s"], expected);
-    assert_eq!(clinic.count(&format!("SELECT count(*) FROM escalation_episodes WHERE rule_id = {late}")).await, 1);
+    assert_eq!(clinic.count(&format!("SELECT count(*) FROM escalation_episodes WHERE n(rule_id) = {late}")).await, 1);
     // The three whose condition is gone may fire again one day.
     assert_eq!(escalate(&clinic, NOON).await.expect(0).count("episodes_ended"), 3);
 }
@@ -178,7 +180,7 @@ async fn malformed_rules_are_named_and_the_others_run() {
     let outcome = escalate(&clinic, NOON).await.expect(3);
     let report = outcome.report();
     assert_eq!([&report["rules_evaluated"], &report["executed"], &report["failed"]], [1, 1, 2]);
-    let named = |id| json!({"entity": "escalation_rule", "id": id, "code": "MALFORMED_RULE"});
+    let named = |id: i64| json!({"entity": "escalation_rule", "id": id.to_string(), "code": "MALFORMED_RULE"});
     assert_eq!(report["errors"], json!([named(bad), named(worse)]));
     assert!(
         outcome.stderr.contains("condition: hours must be a number of hours from 0 to 87600"),
@@ -233,7 +235,7 @@ struct RuleFixture;
 impl RuleFixture {
     /// With so many of them, as what every job owes sees it.
     async fn owed(kind: Kind, things: i64) -> Owed {
-        let clinic = Clinic::new().await;
+        let clinic = Clinic::of(kind).await;
         let action = follow(&clinic).await;
         clinic.rule(("priority_level", json!({"priorities": ["MEDIUM"]})), action).await;
         clinic
@@ -284,7 +286,7 @@ async fn a_ticket_that_changed_is_held_or_is_refused_stops_nobody() {
     clinic
         .sql(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'CANARY'; END $$;
-             CREATE TRIGGER refuse BEFORE INSERT ON ticket_history FOR EACH ROW WHEN (NEW.ticket_id = 61)
+             CREATE TRIGGER refuse BEFORE INSERT ON ticket_history FOR EACH ROW WHEN (n(NEW.ticket_id) = 61)
              EXECUTE FUNCTION refuse()",
         )
         .await;
@@ -298,7 +300,7 @@ async fn a_ticket_that_changed_is_held_or_is_refused_stops_nobody() {
         let report = outcome.report();
         assert_eq!([&report["scanned"], &report["executed"], &report["failed"]], [100, 98, 1]);
         assert_eq!(report["skipped_by_reason"], json!({"locked": 1}));
-        assert_eq!(report["errors"], json!([{"entity": "ticket", "id": 61, "code": "P0001"}]));
+        assert_eq!(report["errors"], json!([{"entity": "ticket", "id": "61", "code": "P0001"}]));
         assert!(!format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
     }
     assert_eq!(effects(&clinic).await, [98; 3]);
@@ -361,7 +363,7 @@ async fn who_ran_it_by_hand_is_the_actor() {
         clinic.row("INSERT INTO users (name, role) VALUES ('S', 'SUPERVISOR') RETURNING id", &[]).await.get(0);
     clinic.run(&[&args[..], &["--actor", &supervisor.to_string()]].concat()).await.expect(0);
     let actor = "SELECT DISTINCT actor_id, actor FROM ticket_history";
-    assert_eq!(clinic.json(actor).await, json!({"actor_id": supervisor, "actor": "user"}));
+    assert_eq!(clinic.json(actor).await, json!({"actor_id": supervisor.to_string(), "actor": "user"}));
 }
 
 #[tokio::test]
@@ -373,8 +375,8 @@ async fn the_check_says_what_is_wrong_and_what_each_would_touch() {
         "tickets_open": 3,
         "wrong": 1,
         "rules": [
-            {"id": 1, "active": true, "ok": true, "condition": "priority_level", "action": "add_follower", "would_fire": 3, "wrong": null},
-            {"id": bad, "active": true, "ok": false, "condition": null, "action": null, "would_fire": null,
+            {"id": "1", "active": true, "ok": true, "condition": "priority_level", "action": "add_follower", "would_fire": 3, "wrong": null},
+            {"id": bad.to_string(), "active": true, "ok": false, "condition": null, "action": null, "would_fire": null,
              "wrong": "condition: hours must be a number of hours from 0 to 87600; the rule was skipped"},
         ],
     });

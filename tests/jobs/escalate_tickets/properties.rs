@@ -155,7 +155,7 @@ async fn conditions_are_what_the_oracle_says() {
         fired += holds.difference(&before).count();
         assert!(fired > 500, "the tickets are no test: {fired}");
         clinic.run(&["escalate-tickets", "--as-of", &noon.to_rfc3339(), "--batch-rows", "100"]).await.expect(0);
-        let episodes = clinic.rows("SELECT rule_id, ticket_id FROM escalation_episodes").await;
+        let episodes = clinic.rows("SELECT n(rule_id), n(ticket_id) FROM escalation_episodes").await;
         let episodes: BTreeSet<(i64, i64)> = episodes.iter().map(|row| (row.get(0), row.get(1))).collect();
         assert_eq!(episodes, holds, "seed {seed}, run {run}");
         assert_eq!(clinic.count("SELECT count(*) FROM ticket_history").await, fired as i64, "seed {seed}, run {run}");

@@ -1,5 +1,6 @@
 //! `rounds monitor-ticket-sla`: the risk at every boundary, and what is news.
 
+mod awkward;
 mod properties;
 mod recipients;
 mod runs;
@@ -7,8 +8,8 @@ mod runs;
 use serde_json::{Value, json};
 
 use super::owed::{self, Owed, Subject};
-use crate::support::keys::Kind;
 use crate::support::Clinic;
+use crate::support::keys::Kind;
 use crate::support::program::Outcome;
 
 /// Ten days: a quarter of them is left at noon of March 9, a tenth at the beginning of March 11.
@@ -30,11 +31,15 @@ struct TicketFixture {
 
 impl TicketFixture {
     async fn new() -> Self {
-        let clinic = Clinic::new().await;
+        Self::of(Kind::Bigint).await
+    }
+
+    async fn of(kind: Kind) -> Self {
+        let clinic = Clinic::of(kind).await;
         let facility = clinic.facility("America/New_York", None).await;
         let [creator, leader] = [clinic.user(facility, "RECEPTIONIST").await, clinic.user(facility, "AGENT").await];
-        let team = clinic.row("INSERT INTO teams (name) VALUES ('T') RETURNING id", &[]).await.get(0);
-        clinic.sql(&format!("INSERT INTO team_members VALUES ({team}, {leader}, true)")).await;
+        let team = clinic.row("INSERT INTO teams (name) VALUES ('T') RETURNING n(id)", &[]).await.get(0);
+        clinic.sql(&format!("INSERT INTO team_members VALUES (k({team}), k({leader}), true)")).await;
         Self { clinic, facility, creator, leader, team }
     }
 
@@ -42,7 +47,7 @@ impl TicketFixture {
     async fn ticket(&self, changes: &str) -> i64 {
         let insert = format!(
             "INSERT INTO tickets (number, title, facility_id, created_by, created_at, sla_due_at)
-             SELECT 'T-' || 1001 + count(*), 'Pump', {}, {}, '{CREATED}', '{DUE}' FROM tickets RETURNING id",
+             SELECT 'T-' || 1001 + count(*), 'Pump', k({}), k({}), '{CREATED}', '{DUE}' FROM tickets RETURNING n(id)",
             self.facility, self.creator
         );
         let id = self.clinic.row(&insert, &[]).await.get(0);
@@ -52,7 +57,7 @@ impl TicketFixture {
 
     async fn change(&self, ticket: i64, changes: &str) {
         if !changes.is_empty() {
-            self.clinic.sql(&format!("UPDATE tickets SET {changes} WHERE id = {ticket}")).await;
+            self.clinic.sql(&format!("UPDATE tickets SET {changes} WHERE id = k({ticket})")).await;
         }
     }
 
@@ -67,7 +72,7 @@ impl TicketFixture {
     async fn news(&self, as_of: &str) -> (Vec<String>, u64) {
         let outcome = self.run(as_of).await;
         let query =
-            "SELECT details->>'breachRisk' FROM ticket_history WHERE run_id = $1::text::uuid ORDER BY ticket_id";
+            "SELECT details->>'breachRisk' FROM ticket_history WHERE run_id = $1::text::uuid ORDER BY n(ticket_id)";
         let report = outcome.report();
         let run = report["run_id"].as_str().expect("an id");
         let rows = self.clinic.client.query(query, &[&run]).await.expect("can be asked");
@@ -78,16 +83,16 @@ impl TicketFixture {
     /// Who was told by which channel.
     async fn told(&self) -> Vec<String> {
         let query = "SELECT concat_ws(' ', recipient_id, channel) FROM notifications
-                     WHERE recipient_kind = 'USER' ORDER BY recipient_id, channel DESC";
+                     WHERE recipient_kind = 'USER' ORDER BY n(recipient_id), channel DESC";
         self.clinic.rows(query).await.iter().map(|row| row.get(0)).collect()
     }
 
     /// With so many breached tickets of two people each, as what every job owes sees it.
     async fn owed(kind: Kind, things: i64) -> Owed {
-        let fixture = Self::new().await;
+        let fixture = Self::of(kind).await;
         let insert = format!(
             "INSERT INTO tickets (number, title, created_by, assignee_id, created_at, sla_due_at)
-             SELECT n, 'Pump', {}, {}, '{CREATED}', '{DUE}' FROM generate_series(1, {things}) n",
+             SELECT n, 'Pump', k({}), k({}), '{CREATED}', '{DUE}' FROM generate_series(1, {things}) n",
             fixture.creator, fixture.leader
         );
         fixture.clinic.sql(&insert).await;
@@ -192,7 +197,8 @@ async fn only_open_tickets_are_checked() {
     }
     let outcome = fixture.run(BREACHED).await;
     assert_eq!(["checked", "breached", "recorded"].map(|key| outcome.count(key)), [3, 3, 3]);
-    let recorded = fixture.clinic.json("SELECT array_agg(ticket_id ORDER BY 1) AS t FROM ticket_history").await;
+    let recorded =
+        fixture.clinic.json("SELECT array_agg(n(ticket_id) ORDER BY n(ticket_id)) AS t FROM ticket_history").await;
     assert_eq!(recorded["t"], json!([1, 2, 3]));
 }
 
@@ -314,13 +320,13 @@ async fn what_was_found_is_recorded() {
     fixture.ticket("").await;
     fixture.ticket("sla_due_at = '2026-03-10T12:00Z'").await;
     let report = fixture.run(HIGH).await.report();
-    let query = "SELECT to_jsonb(h) - 'id' FROM ticket_history h ORDER BY ticket_id";
+    let query = "SELECT to_jsonb(h) - 'id' FROM ticket_history h ORDER BY n(ticket_id)";
     for (row, (ticket, compliant, due, left)) in fixture
         .clinic
         .rows(query)
         .await
         .iter()
-        .zip([(1, true, "2026-03-12T00:00:00", 43_200), (2, false, "2026-03-10T12:00:00", -86_400)])
+        .zip([("1", true, "2026-03-12T00:00:00", 43_200), ("2", false, "2026-03-10T12:00:00", -86_400)])
     {
         let mut found: Value = row.get(0);
         for (key, instant) in [("dueAt", due), ("checkedAt", "2026-03-11T12:00:00")] {
@@ -349,5 +355,5 @@ async fn who_ran_it_by_hand_is_the_actor() {
     let args = ["monitor-ticket-sla", "--as-of", HIGH, "--actor", &admin.to_string()];
     fixture.clinic.run(&args).await.expect(0);
     let actor = fixture.clinic.json("SELECT actor_id, actor <> 'system' AS by_name FROM ticket_history").await;
-    assert_eq!(actor, json!({"actor_id": admin, "by_name": true}));
+    assert_eq!(actor, json!({"actor_id": admin.to_string(), "by_name": true}));
 }

@@ -212,10 +212,10 @@ async fn ticket_news_is_what_the_oracle_says() {
         let rows = async |query: &str| {
             clinic.client.query(&format!("{query} WHERE run_id = $1::text::uuid"), &[&run]).await.expect("can be asked")
         };
-        let recorded = rows("SELECT ticket_id, details->>'breachRisk' FROM ticket_history").await;
+        let recorded = rows("SELECT n(ticket_id), details->>'breachRisk' FROM ticket_history").await;
         let recorded: BTreeMap<i64, String> = recorded.iter().map(|row| (row.get(0), row.get(1))).collect();
         assert_eq!(recorded, expected.recorded, "{what}");
-        let told = rows("SELECT entity_id::bigint, recipient_id, channel FROM notifications").await;
+        let told = rows("SELECT n(entity_id), n(recipient_id), channel FROM notifications").await;
         let told: Vec<(i64, i64, String)> = told.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
         let people: BTreeSet<_> =
             recipients.iter().filter(|(ticket, ..)| expected.told.contains(ticket)).cloned().collect();

@@ -26,7 +26,7 @@ async fn beside(fixture: &TicketFixture, odd: &str, breached: Option<u64>) -> Op
     fixture.ticket("sla_due_at = '2026-03-03'").await;
     let outcome = fixture.clinic.run(&["monitor-ticket-sla", "--as-of", LOW]).await;
     let told =
-        fixture.clinic.count("SELECT count(*) FROM ticket_history WHERE ticket_id = 2 AND run_id IS NOT NULL").await;
+        fixture.clinic.count("SELECT count(*) FROM ticket_history WHERE n(ticket_id) = 2 AND run_id IS NOT NULL").await;
     let report = outcome.report();
     let counted = outcome.code == 3 || breached.is_none_or(|breached| report["breached"] == json!(1 + breached));
     let well = [0, 3].contains(&outcome.code) && told == 1 && counted;
@@ -75,7 +75,7 @@ async fn records_of_another_shape_stop_nobody() {
         let fixture = TicketFixture::new().await;
         fixture.ticket("sla_due_at = '2026-03-04'").await;
         let insert = "INSERT INTO ticket_history (ticket_id, action, actor, details, created_at)
-                      VALUES (1, 'sla_status_checked', 'system', $1::text::jsonb, '2026-03-04T00:00Z')";
+                      VALUES ('1', 'sla_status_checked', 'system', $1::text::jsonb, '2026-03-04T00:00Z')";
         fixture.clinic.client.execute(insert, &[&details]).await.expect("can be inserted");
         wrong.extend(beside(&fixture, details, None).await);
     }
@@ -115,7 +115,8 @@ async fn a_person_who_edits_a_ticket_at_the_same_moment_wins() {
     let outcome = program::finish(run).await.expect(0);
     owed::balanced(&outcome, "recorded");
     assert_eq!(["scanned", "recorded", "skipped"].map(|key| outcome.count(key)), [4, 2, 2]);
-    let recorded = fixture.clinic.json("SELECT array_agg(ticket_id ORDER BY 1) AS t FROM ticket_history").await;
+    let recorded =
+        fixture.clinic.json("SELECT array_agg(n(ticket_id) ORDER BY n(ticket_id)) AS t FROM ticket_history").await;
     assert_eq!(recorded["t"], json!([1, 4]));
     assert_eq!(fixture.told().await, [format!("{} IN_APP", fixture.creator), format!("{} IN_APP", fixture.leader)]);
 }
@@ -135,7 +136,7 @@ async fn nobodys_words_come_out() {
              INSERT INTO ticket_comments (ticket_id, body) SELECT id, 'CANARY-C' FROM tickets",
         )
         .await;
-    owed::fail_before(&fixture.clinic, "INSERT", "ticket_history", "NEW.ticket_id = 2").await;
+    owed::fail_before(&fixture.clinic, "INSERT", "ticket_history", "n(NEW.ticket_id) = 2").await;
     let job = ["monitor-ticket-sla", "--as-of", HIGH];
     let mut out = owed::said(&fixture.clinic, &[&[&job[..], &["--dry-run"]].concat(), &job]).await;
     assert!(out.contains("22000") && out.contains("\"recorded\\\":2"), "there was something to say: {out}");

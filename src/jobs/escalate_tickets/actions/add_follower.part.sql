@@ -1,16 +1,14 @@
 -- The action add_follower: adds users as followers of the ticket; all of them, or none if one is missing or inactive.
--- The caller (apply.sql) provides the CTE due and $14 action jsonb; the part defines the CTE outcomes. It is a list of
--- CTEs without a comma at the end: continue with a comma.
-wanted AS MATERIALIZED (
-    SELECT DISTINCT id::bigint AS user_id FROM jsonb_array_elements_text($14 -> 'userIds') AS ids (id)
-),
+-- The caller (apply.sql) provides the CTEs due and target_users, and $14 action jsonb; the part defines the CTE
+-- outcomes. It is a list of CTEs without a comma at the end: continue with a comma.
 missing AS MATERIALIZED (
-    SELECT string_agg(w.user_id::text, ', ' ORDER BY w.user_id) AS users
-    FROM wanted w WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = w.user_id AND u.active)
+    SELECT string_agg(w.name, ', ' ORDER BY w.number) AS users
+    FROM jsonb_array_elements_text($14 -> 'userIds') WITH ORDINALITY AS w (name, number)
+    WHERE w.name NOT IN (SELECT u.id::text FROM target_users u)
 ),
 added AS (
     INSERT INTO ticket_followers (ticket_id, user_id)
-    SELECT d.id, w.user_id FROM due d CROSS JOIN wanted w CROSS JOIN missing WHERE missing.users IS NULL
+    SELECT d.id, u.id FROM due d CROSS JOIN target_users u CROSS JOIN missing WHERE missing.users IS NULL
     ON CONFLICT DO NOTHING
 ),
 outcomes AS (

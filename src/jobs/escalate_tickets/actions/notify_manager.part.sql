@@ -11,7 +11,7 @@ managers AS MATERIALIZED (
     SELECT u.id AS user_id, u.facility_id FROM users u WHERE u.active AND u.role IN ('MANAGER', 'HOSPITAL_ADMIN')
 ),
 messages AS MATERIALIZED (
-    SELECT p.id, 'USER' AS recipient_kind, p.user_id AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT p.id, 'USER' AS recipient_kind, p.user_id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
            'TICKET_ESCALATED' AS type, format('Ticket #%s escalated', p.number) AS title, $14 ->> 'message' AS body,
            NULL::bigint AS number
     FROM (
@@ -25,6 +25,6 @@ messages AS MATERIALIZED (
 -- The count uses no join, because the planner has no statistics of the two CTEs and would compare each row with each.
 outcomes AS (
     SELECT id, NULL::text AS refused, jsonb_build_object('notified', count(user_id)) AS details
-    FROM (SELECT id, NULL::bigint AS user_id FROM due UNION ALL SELECT id, recipient_id FROM messages) recipients
+    FROM (SELECT id, NULL::text AS user_id FROM due UNION ALL SELECT id, recipient_id FROM messages) recipients
     GROUP BY id
 )

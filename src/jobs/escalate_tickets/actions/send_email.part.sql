@@ -6,7 +6,7 @@ recipients AS MATERIALIZED (
     FROM jsonb_array_elements_text($14 -> 'recipients') WITH ORDINALITY AS r (address, number) GROUP BY address
 ),
 messages AS (
-    SELECT d.id, 'ADDRESS' AS recipient_kind, NULL::bigint AS recipient_id, r.address, 'EMAIL' AS channel,
+    SELECT d.id, 'ADDRESS' AS recipient_kind, NULL::text AS recipient_id, r.address, 'EMAIL' AS channel,
            'TICKET_ESCALATED' AS type, format('%s (ticket #%s)', $14 ->> 'subject', d.number) AS title,
            $14 ->> 'message' AS body, r.number
     FROM due d CROSS JOIN recipients r

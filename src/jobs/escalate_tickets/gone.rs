@@ -1,0 +1,58 @@
+//! The episodes of rules and tickets that are gone. The application deletes its rows without asking, so their episodes
+//! are looked for.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::Transaction;
+
+use super::unless_no_key::unless_no_key;
+use crate::db::{Key, Keys, statements};
+use crate::error::Error;
+
+statements! {
+    GONE_RULES() = include_str!("gone_rules.sql");
+    EPISODE_TICKETS() = "SELECT DISTINCT e.ticket_id FROM escalation_episodes e";
+    PRESENT(KEYS) = "SELECT t.id::text FROM tickets t WHERE t.id = ANY ($1)";
+    // For a ledger that is older than the type of the keys. It reads all tickets.
+    PRESENT_AS_TEXT(TEXT_ARRAY) = "SELECT t.id::text FROM tickets t WHERE t.id::text = ANY ($1)";
+    END_GONE(TEXT_ARRAY, TEXT_ARRAY) = include_str!("end_gone.sql");
+}
+
+/// The rules and tickets of episodes that are gone.
+pub struct Gone {
+    rules: Vec<String>,
+    pub tickets: BTreeSet<Key>,
+}
+
+impl Gone {
+    pub async fn read(tx: &Transaction<'_>) -> Result<Self, Error> {
+        let rules = GONE_RULES.all(tx, &[]).await?.iter().map(|row| row.get(0)).collect();
+        let episodes = EPISODE_TICKETS.all(tx, &[]).await?;
+        let named: Vec<Key> = episodes.iter().map(|row| row.get(0)).collect();
+        if named.is_empty() {
+            return Ok(Self { rules, tickets: BTreeSet::new() });
+        }
+        let present = match unless_no_key(tx, async || PRESENT.all(tx, &[&Keys(&named)]).await).await? {
+            Some(present) => present,
+            None => {
+                let texts: Vec<&str> = named.iter().map(Key::as_str).collect();
+                PRESENT_AS_TEXT.all(tx, &[&texts]).await?
+            }
+        };
+        let mut tickets: BTreeSet<Key> = named.into_iter().collect();
+        for row in &present {
+            tickets.remove(&row.get(0));
+        }
+        Ok(Self { rules, tickets })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.tickets.is_empty()
+    }
+
+    /// Ends the episodes, and returns how many there were.
+    pub async fn end(&self, tx: &Transaction<'_>) -> Result<u64, Error> {
+        let tickets: Vec<&str> = self.tickets.iter().map(Key::as_str).collect();
+        END_GONE.execute(tx, &[&self.rules, &tickets]).await
+    }
+}
