@@ -96,7 +96,10 @@ impl Contest<'_> {
             })
         };
         let (replay, limit) = (by_psql(&scripts.replay), by_psql(&scripts.limit));
-        eprintln!("{} {template} {number}: rounds {program:.2?}, psql {replay:.2?}, limit {limit:.2?}; {after}", self.job);
+        eprintln!(
+            "{} {template} {number}: rounds {program:.2?}, psql {replay:.2?}, limit {limit:.2?}; {after}",
+            self.job
+        );
         Round { program: program.as_secs_f64(), replay: replay.as_secs_f64(), limit: limit.as_secs_f64() }
     }
 }

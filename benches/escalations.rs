@@ -56,7 +56,11 @@ fn main() -> ExitCode {
                   (SELECT count(*) FROM escalation_episodes), (SELECT count(*) FROM ticket_history),
                   (SELECT count(*) FROM ticket_followers), (SELECT count(*) FROM notifications))",
         changes: &[
-            Change { table: "tickets", set: &["assignee_id", "team_id", "updated_at"], written: "updated_at = '2026-03-02T17:00:00Z'" },
+            Change {
+                table: "tickets",
+                set: &["assignee_id", "team_id", "updated_at"],
+                written: "updated_at = '2026-03-02T17:00:00Z'",
+            },
             Change { table: "escalation_episodes", set: &[], written: "true" },
             Change { table: "ticket_history", set: &[], written: "true" },
             Change { table: "ticket_followers", set: &[], written: "true" },

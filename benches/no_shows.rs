@@ -64,11 +64,9 @@ fn main() -> ExitCode {
 
 /// A run with nothing to do, beside psql; whether the targets are met.
 fn start_up(harness: &Harness) -> bool {
-    let nothing = |url: &str| {
-        run(rounds(url, "mark-no-shows").args(["--as-of", NOTHING_DUE]))
-    };
-    let (program, psql): (Vec<_>, Vec<_>) = harness
-        .on_copy(|url| (0..STARTS).map(|_| (nothing(url), run(psql(url).args(["-c", "SELECT 1"])))).unzip());
+    let nothing = |url: &str| run(rounds(url, "mark-no-shows").args(["--as-of", NOTHING_DUE]));
+    let (program, psql): (Vec<_>, Vec<_>) =
+        harness.on_copy(|url| (0..STARTS).map(|_| (nothing(url), run(psql(url).args(["-c", "SELECT 1"])))).unzip());
     let of = |costs: Vec<Cost>| Cost {
         wall: median(costs.iter().map(|cost| cost.wall)),
         resident: median(costs.iter().map(|cost| cost.resident)),

@@ -118,7 +118,8 @@ fn sync(url: &str, account: &Upstream, more: &[&str]) -> Cost {
     Cost { requests: account.requests().len(), wall }
 }
 
-const UPSERT: &str = "INSERT INTO appointments AS a (facility_id, doctor_id, patient_id, source, external_id, appointment_date,
+const UPSERT: &str =
+    "INSERT INTO appointments AS a (facility_id, doctor_id, patient_id, source, external_id, appointment_date,
                                                      start_time, status, updated_at)
                       SELECT 1, 1, $1, 'PRACTICEQ', $2, local::date, local::time, 'CONFIRMED', t
                       FROM (SELECT to_timestamp($3) AS t, to_timestamp($3) AT TIME ZONE 'America/Denver' AS local) x

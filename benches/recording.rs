@@ -74,7 +74,8 @@ fn statements(log: &str) -> Vec<Message<'_>> {
             }
             continue;
         }
-        let process = line.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("", |(process, _)| process);
+        let process =
+            line.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("", |(process, _)| process);
         let messages = by_process.entry(process).or_default();
         if let Some((_, text)) = line.split_once("LOG:  statement: ") {
             messages.push(Message { text: text.to_owned(), parameters: vec![], simple: true });
@@ -149,7 +150,8 @@ pub struct Change {
 
 /// Copies the written rows of a database after a run into the schema `prepared` of another.
 pub fn prepare(after: &str, before: &str, changes: &[Change], batches: usize) {
-    let mut make = String::from("SET search_path = rounds; DROP SCHEMA IF EXISTS prepared CASCADE; CREATE SCHEMA prepared;\n");
+    let mut make =
+        String::from("SET search_path = rounds; DROP SCHEMA IF EXISTS prepared CASCADE; CREATE SCHEMA prepared;\n");
     for (number, Change { table, set, written }) in changes.iter().enumerate() {
         let columns = if set.is_empty() { "t.*".to_owned() } else { format!("t.id, {}", set.join(", ")) };
         let _ = writeln!(
@@ -176,7 +178,9 @@ pub fn limit(before: &str, changes: &[Change], batches: usize) -> ScriptFile {
         text += "BEGIN;\n";
         for (number, (Change { table, set, .. }, columns)) in changes.iter().zip(&columns).enumerate() {
             let statement = if set.is_empty() {
-                format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM prepared.p{number} WHERE batch = {batch};")
+                format!(
+                    "INSERT INTO {table} ({columns}) SELECT {columns} FROM prepared.p{number} WHERE batch = {batch};"
+                )
             } else {
                 let set: Vec<String> = set.iter().map(|column| format!("{column} = p.{column}")).collect();
                 let set = set.join(", ");

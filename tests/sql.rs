@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::keys::Kind;
 use crate::support::Clinic;
+use crate::support::keys::Kind;
 
 /// All files below a directory whose names end so.
 fn files(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
@@ -56,7 +56,9 @@ async fn every_statement_is_valid_as_it_is_sent() {
         clinic.sql("SET search_path = pg_catalog, rounds, pg_temp").await;
         assert!(statements.len() > 150, "{}", statements.len());
         let mut faults = vec![];
-        for Statement { name, types, text } in statements.iter().filter(|one| !one.text.contains("rounds_clinic_migrations")) {
+        for Statement { name, types, text } in
+            statements.iter().filter(|one| !one.text.contains("rounds_clinic_migrations"))
+        {
             let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
             let prepare = format!("PREPARE p {types} AS {text}");
             match clinic.client.batch_execute(&prepare).await {

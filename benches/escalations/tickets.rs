@@ -8,7 +8,8 @@ use tokio_postgres::{Error, NoTls};
 use crate::AS_OF;
 
 /// A ticket is looked at again before anything is done to it; the rule itself costs the loop nothing.
-const FIND: &str = "SELECT t.id FROM tickets t WHERE t.id = $1 AND t.status NOT IN ('RESOLVED', 'CLOSED') FOR NO KEY UPDATE";
+const FIND: &str =
+    "SELECT t.id FROM tickets t WHERE t.id = $1 AND t.status NOT IN ('RESOLVED', 'CLOSED') FOR NO KEY UPDATE";
 const FOLLOW: &str = "INSERT INTO ticket_followers (ticket_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const REASSIGN: &str = "UPDATE tickets SET team_id = $2, assignee_id = NULL, updated_at = $3 WHERE id = $1";
 const NOTIFY: &str =
@@ -26,8 +27,7 @@ const EMAIL: &str = "INSERT INTO notifications (recipient_kind, address, channel
     FROM tickets t WHERE t.id = $1";
 const HISTORY: &str = "INSERT INTO ticket_history (ticket_id, action, actor, details, created_at)
                        VALUES ($1::bigint::text, 'escalation_executed', 'system', jsonb_build_object('ruleId', $2::bigint), $3)";
-const EPISODE: &str =
-    "INSERT INTO escalation_episodes (rule_id, ticket_id, definition, fired_at) VALUES ($2::bigint::text, $1::bigint::text, 'd', $3) ON CONFLICT DO NOTHING";
+const EPISODE: &str = "INSERT INTO escalation_episodes (rule_id, ticket_id, definition, fired_at) VALUES ($2::bigint::text, $1::bigint::text, 'd', $3) ON CONFLICT DO NOTHING";
 
 /// One transaction a ticket and rule, all statements prepared.
 pub fn one_by_one(url: &str, ids: &[i64]) -> (usize, Duration) {

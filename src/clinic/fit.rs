@@ -32,9 +32,13 @@ struct Need<'a> {
 #[derive(Clone, Copy)]
 enum Kind<'a> {
     /// Compared and read as text; of the same kind as the key that it refers to.
-    Key { refers_to: Option<(&'a str, &'a str)> },
+    Key {
+        refers_to: Option<(&'a str, &'a str)>,
+    },
     /// Text, or an enum that has these labels.
-    Text { labels: &'a str },
+    Text {
+        labels: &'a str,
+    },
     Day,
     Clock,
     Instant,
@@ -125,13 +129,14 @@ impl<'a> Need<'a> {
         match kind {
             Kind::Key { refers_to: Some((other, key)) } => {
                 let referred = find(other, key)?;
-                (family(&referred.base) != family(&found.base)).then(|| {
-                    format!("{relation}.{column} is {} and {other}.{key} is {}", found.shown, referred.shown)
-                })
+                (family(&referred.base) != family(&found.base))
+                    .then(|| format!("{relation}.{column} is {} and {other}.{key} is {}", found.shown, referred.shown))
             }
             Kind::Text { labels } if !found.labels.is_empty() => {
-                let lacking: Vec<&str> =
-                    labels.split(',').filter(|label| !label.is_empty() && !found.labels.iter().any(|l| l == label)).collect();
+                let lacking: Vec<&str> = labels
+                    .split(',')
+                    .filter(|label| !label.is_empty() && !found.labels.iter().any(|l| l == label))
+                    .collect();
                 (!lacking.is_empty())
                     .then(|| format!("{relation}.{column} is {}, which lacks {}", found.shown, lacking.join(", ")))
             }

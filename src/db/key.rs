@@ -32,15 +32,6 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    // Until everything has keys.
-    pub fn number(&self) -> i64 {
-        self.0.parse().unwrap_or(-1)
-    }
-
-    pub fn of(number: i64) -> Self {
-        Self::from(number.to_string())
-    }
 }
 
 impl From<String> for Key {

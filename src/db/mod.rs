@@ -102,11 +102,10 @@ impl Db {
 
     /// A connection, from the pool or new.
     pub async fn client(&self) -> Result<Connection, Error> {
-        let client = self
-            .pool
-            .get()
-            .await
-            .map_err(|error| Error::from(error).context(format_args!("cannot reach the database ({})", self.target)))?;
+        let client =
+            self.pool.get().await.map_err(|error| {
+                Error::from(error).context(format_args!("cannot reach the database ({})", self.target))
+            })?;
         Ok(Connection { client: Place::Pooled(client), schema: self.schema.clone() })
     }
 

@@ -53,6 +53,8 @@ mod tests {
         let name = |text: &str| text.parse::<SchemaName>();
         assert_eq!(name("Clinic \"A\"").unwrap().quoted(), "\"Clinic \"\"A\"\"\"");
         let long = "x".repeat(64);
-        assert!(["", "pg_catalog", "pg_temp", "information_schema", "a\0", &long].iter().all(|text| name(text).is_err()));
+        assert!(
+            ["", "pg_catalog", "pg_temp", "information_schema", "a\0", &long].iter().all(|text| name(text).is_err())
+        );
     }
 }

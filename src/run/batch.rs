@@ -33,18 +33,6 @@ pub trait Id: Clone + PartialEq + Display + Serialize + Sync {
     fn named(batch: &[Self], row: &Row, column: &str) -> Vec<Self>;
 }
 
-// Until every job has keys.
-impl Id for i64 {
-    fn named(_: &[Self], row: &Row, column: &str) -> Vec<Self> {
-        row.get(column)
-    }
-}
-impl Id for uuid::Uuid {
-    fn named(_: &[Self], row: &Row, column: &str) -> Vec<Self> {
-        row.get(column)
-    }
-}
-
 impl Id for Key {
     fn named(_: &[Self], row: &Row, column: &str) -> Vec<Self> {
         row.get(column)

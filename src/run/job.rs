@@ -83,6 +83,7 @@ pub struct Run {
     pub now: DateTime<Utc>,
     /// The duration after which it stops itself.
     pub time_limit: Duration,
+    pub(super) actor: Option<Key>,
     pub(super) args: RunArgs,
     pub(super) db: Db,
     pub(super) limits: Limits,
@@ -92,15 +93,10 @@ pub struct Run {
 impl Run {
     /// The user who started the run by hand.
     pub fn actor(&self) -> Option<&Key> {
-        self.args.common.actor.as_ref()
+        self.actor.as_ref()
     }
 
-    // Until every job has keys.
-    pub fn actor_number(&self) -> Option<i64> {
-        self.actor().and_then(|actor| actor.as_str().parse().ok())
-    }
-
-    /// The schema of our tables, for one that a job makes itself.
+    /// The schema of the tables.
     pub fn schema(&self) -> &SchemaName {
         self.db.schema()
     }

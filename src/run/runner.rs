@@ -100,8 +100,8 @@ async fn claim_and_run<J: Job>(
     };
     let row = RunRow { db, args, id };
     let (retry, interrupted) = (args.retry(), stop.receiver.clone());
-    let (claimed, timeout, actor) = tokio::select! {
-        claimed = retry.run("starting the run", async || check_and_claim(job, db, claim, args).await) => claimed?,
+    let Begun { claimed, time_limit, actor } = tokio::select! {
+        begun = retry.run("starting the run", async || check_and_claim(job, db, claim, args).await) => begun?,
         halt = async {
             tokio::select! {
                 halt = halted(interrupted) => halt,
@@ -117,20 +117,20 @@ async fn claim_and_run<J: Job>(
     };
     let Claimed::Held(database_now) = claimed else { return Ok(outcome_without_lane(&claimed, J::NAME, row)) };
     let now = args.common.as_of.unwrap_or(database_now);
-    let mut args_of_run = args.clone();
-    args_of_run.common.actor = actor;
     let run = Run {
         id,
         now,
-        time_limit: timeout,
-        args: args_of_run,
+        time_limit,
+        actor,
+        args: args.clone(),
         db: db.clone(),
         limits: limits(args.lease),
         stop: stop.receiver,
     };
     let mut report = J::Report::default();
-    let beats = (!run.dry_run()).then(|| tokio::spawn(beat_until_dropped(db.clone(), id, args.lease, stop.sender.clone())));
-    let halted = run_until_halted(job, &run, &mut report, timeout).await;
+    let beats =
+        (!run.dry_run()).then(|| tokio::spawn(beat_until_dropped(db.clone(), id, args.lease, stop.sender.clone())));
+    let halted = run_until_halted(job, &run, &mut report).await;
     if let Some(beats) = beats {
         beats.abort();
     }
@@ -169,53 +169,55 @@ fn outcome_without_lane(claimed: &Claimed, job: &str, row: RunRow<'_>) -> Outcom
     Outcome { status, exit, error: Some((code.to_owned(), message)), ..row.blank() }
 }
 
-/// Checks the schema and the actor, then claims the lane, and returns the run's time limit and its actor in the server's
-/// own form. A dry run only checks for a recent run and reads the clock.
-async fn check_and_claim<J: Job>(
-    job: &J,
-    db: &Db,
-    mut claim: Claim<'_>,
-    args: &RunArgs,
-) -> Result<(Claimed, Duration, Option<Key>), Error> {
+/// A run that may begin, or another that stands in its way.
+struct Begun {
+    claimed: Claimed,
+    time_limit: Duration,
+    /// The actor in the server's own form.
+    actor: Option<Key>,
+}
+
+/// Checks the schema, the clinic's tables and the actor, then claims the lane. A dry run only checks for a recent run and
+/// reads the clock.
+async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -> Result<Begun, Error> {
     let mut client = db.client().await?;
     let tx = limits(claim.lease).begin_reading(&mut client).await?;
     schema::check_served(&tx).await?;
     fit::check(&tx, db.schema(), J::NAME).await?;
-    let actor = match claim.actor {
-        Some(actor) => Some(Actor::find(&tx, actor).await?),
-        None => None,
-    };
-    if let Some(actor) = &actor {
-        actor.require(job.roles(), J::NAME)?;
-        claim.actor = Some(&actor.id);
+    let mut actor = None;
+    if let Some(given) = claim.actor {
+        let found = Actor::find(&tx, given).await?;
+        found.require(job.roles(), J::NAME)?;
+        actor = Some(found.id);
     }
-    let id_of_actor = actor.as_ref().map(|actor| actor.id.clone());
+    claim.actor = actor.as_ref();
     if args.common.timeout.is_none() {
         claim.timeout = job.time_limit(&tx).await?.unwrap_or(claim.timeout);
     }
     if args.common.dry_run {
-        if let Some(done) = claim.recently_done(&tx).await? {
-            return Ok((Claimed::RecentlyDone(done), claim.timeout, id_of_actor));
-        }
-        let now = CLOCK.one(&tx, &[]).await?.get(0);
-        return Ok((Claimed::Held(now), claim.timeout, id_of_actor));
+        let claimed = match claim.recently_done(&tx).await? {
+            Some(done) => Claimed::RecentlyDone(done),
+            None => Claimed::Held(CLOCK.one(&tx, &[]).await?.get(0)),
+        };
+        return Ok(Begun { claimed, time_limit: claim.timeout, actor });
     }
     // Dropping the transaction rolls it back without a wait for the answer.
     drop(tx);
     drop(client);
     let claimed = claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))?;
-    Ok((claimed, claim.timeout, id_of_actor))
+    let time_limit = claim.timeout;
+    Ok(Begun { claimed, time_limit, actor })
 }
 
 /// Runs the job until it ends, its deadline passes, or it has not stopped by itself within the grace after a halt.
-async fn run_until_halted<J: Job>(job: &J, run: &Run, report: &mut J::Report, timeout: Duration) -> Result<(), Halt> {
+async fn run_until_halted<J: Job>(job: &J, run: &Run, report: &mut J::Report) -> Result<(), Halt> {
     let halt = tokio::select! {
         biased;
         outcome = panic::catch(job.run(run, report)) => match outcome {
             Ok(outcome) => return outcome,
             Err(panic) => Halt::Failed(panic),
         },
-        () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
+        () = tokio::time::sleep(run.time_limit) => Halt::Deadline(run.time_limit),
         halt = async {
             let halt = run.halted().await;
             tokio::time::sleep(GRACE).await;

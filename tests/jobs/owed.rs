@@ -266,7 +266,11 @@ impl Owed {
             let seventh = self.clinic.kind.text(7);
             let id = errors[0]["id"].to_string();
             let error = [id.trim_matches('"'), errors[0]["entity"].as_str().expect("a name")];
-            assert_eq!((error, &errors[0]["code"]), ([seventh.as_str(), self.subject.entity], &json!("22000")), "{errors}");
+            assert_eq!(
+                (error, &errors[0]["code"]),
+                ([seventh.as_str(), self.subject.entity], &json!("22000")),
+                "{errors}"
+            );
             assert!(errors[1].is_null() && !format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
             self.expect(self.things - 1).await;
         }

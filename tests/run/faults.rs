@@ -32,7 +32,8 @@ async fn a_restarted_server_is_waited_for() {
     let program = Program::new(&url).env("ROUNDS_RETRY_DELAY", "1s");
     program.run(&["migrate", "--with-clinic-tables"]).await.expect(0);
     Kind::Bigint.complete(&connect(&url).await).await;
-    let fill = Clinic { database: Database::not_ours("postgres"), client: connect(&url).await, program, kind: Kind::Bigint };
+    let fill =
+        Clinic { database: Database::not_ours("postgres"), client: connect(&url).await, program, kind: Kind::Bigint };
     let (facility, doctor) = fill.new_york(15).await;
     fill.many(facility, doctor, 30).await;
     gate::build(&fill).await;

@@ -5,9 +5,8 @@ use crate::support::keys::Kind;
 
 /// Puts a table out of the way, and a view with these columns in its place.
 async fn view(clinic: &Clinic, table: &str, columns: &str) {
-    let replace = format!(
-        "ALTER TABLE {table} RENAME TO app_{table}; CREATE VIEW {table} AS SELECT {columns} FROM app_{table}"
-    );
+    let replace =
+        format!("ALTER TABLE {table} RENAME TO app_{table}; CREATE VIEW {table} AS SELECT {columns} FROM app_{table}");
     clinic.sql(&replace).await;
 }
 
@@ -16,7 +15,12 @@ const VISIT: &str = "facility_id, doctor_id, patient_id, source, appointment_dat
 #[tokio::test]
 async fn a_column_that_does_not_fit_is_named_before_the_claim() {
     let cases: [(Kind, &str, String, &[&str]); 7] = [
-        (Kind::Bigint, "appointments", format!("id, {VISIT}"), &["appointments.status is not there", "text or an enum"]),
+        (
+            Kind::Bigint,
+            "appointments",
+            format!("id, {VISIT}"),
+            &["appointments.status is not there", "text or an enum"],
+        ),
         (
             Kind::Bigint,
             "appointments",
@@ -26,13 +30,15 @@ async fn a_column_that_does_not_fit_is_named_before_the_claim() {
         (
             Kind::Bigint,
             "appointments",
-            "id, status, facility_id, doctor_id, patient_id, source, appointment_date::text, start_time, updated_at".into(),
+            "id, status, facility_id, doctor_id, patient_id, source, appointment_date::text, start_time, updated_at"
+                .into(),
             &["appointments.appointment_date is text, needed is date"],
         ),
         (
             Kind::Bigint,
             "appointments",
-            "id, status, facility_id, doctor_id::text, patient_id, source, appointment_date, start_time, updated_at".into(),
+            "id, status, facility_id, doctor_id::text, patient_id, source, appointment_date, start_time, updated_at"
+                .into(),
             &["appointments.doctor_id is text and doctors.id is bigint"],
         ),
         (

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use crate::support::Clinic;
 use crate::support::clinic::Visit;
 use crate::support::tickets::{TICKET, Ticket};
-use crate::support::Clinic;
 
 /// What a hostile, or only a foreign, administrator may have set.
 const SETTINGS: [&str; 11] = [
@@ -74,7 +74,9 @@ async fn written(clinic: &Clinic) -> String {
         fields.retain(|name, _| name != "run_id" && name != "duration_ms");
         all += &format!("{}\n", Value::Object(fields.clone()));
     }
-    for table in ["notifications", "no_show_logs", "stage_alerts", "px_case_audits", "ticket_history", "escalation_episodes"] {
+    for table in
+        ["notifications", "no_show_logs", "stage_alerts", "px_case_audits", "ticket_history", "escalation_episodes"]
+    {
         let rows = format!(
             "SELECT jsonb_agg(to_jsonb(t) - '{{run_id,resolved_run_id}}'::text[] ORDER BY t::text) AS rows FROM {table} t"
         );

@@ -73,7 +73,9 @@ impl Kind {
         let tables = match self {
             Self::Bigint => return,
             Self::Uuid => self.with_keys(),
-            Self::TextViews => format!("CREATE SCHEMA app; SET search_path = app, public;\n{}", awkward(&self.with_keys())),
+            Self::TextViews => {
+                format!("CREATE SCHEMA app; SET search_path = app, public;\n{}", awkward(&self.with_keys()))
+            }
         };
         client.batch_execute(&tables).await.unwrap_or_else(|error| panic!("{error:?}\n{tables}"));
         if self == Self::TextViews {
@@ -143,7 +145,10 @@ fn awkward(tables: &str) -> String {
                 line = line.replacen(" time", " text", 1);
             }
         }
-        if line.starts_with("    ") && !line.contains("REFERENCES surgical") && !line.contains("status          integer") {
+        if line.starts_with("    ")
+            && !line.contains("REFERENCES surgical")
+            && !line.contains("status          integer")
+        {
             line = line.replacen(" integer", " bigint", 1);
         }
         out += &line;
