@@ -10,7 +10,10 @@ use crate::support::Clinic;
 const FILE: &str = "src/clinic/needs.txt";
 /// What every job may read beside its own statements: an actor is checked only where one is given, and notices that a
 /// job keeps failing are a service of the run, which does without them.
-const SHARED: [(&str, &[&str]); 1] = [("rounds::clinic::local_time::", &["mark-no-shows", "stage-alerts"])];
+const SHARED: [(&str, &[&str]); 2] = [
+    ("rounds::clinic::local_time::", &["mark-no-shows", "stage-alerts"]),
+    ("rounds::clinic::tickets::", &["monitor-ticket-sla", "escalate-tickets"]),
+];
 
 /// The jobs that need a statement.
 fn jobs(name: &str) -> Vec<String> {

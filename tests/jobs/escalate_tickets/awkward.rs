@@ -27,7 +27,7 @@ async fn a_ticket_that_cannot_be_judged_leaves_the_others_untouched() {
                 "ALTER TABLE tickets DROP CONSTRAINT tickets_priority_check, DROP CONSTRAINT tickets_status_check,
                      DROP CONSTRAINT tickets_customer_rating_check, ALTER priority DROP NOT NULL,
                      ALTER status DROP NOT NULL, ALTER created_at DROP NOT NULL, ALTER number DROP NOT NULL,
-                     ALTER customer_rating TYPE numeric",
+                     ALTER customer_rating TYPE bigint",
             )
             .await;
         let action = follow(&clinic).await;
@@ -35,7 +35,7 @@ async fn a_ticket_that_cannot_be_judged_leaves_the_others_untouched() {
         let due = Ticket { due: Some("2026-03-02T01:00:00Z"), rating: Some(1), ..TICKET };
         let odd = "status = NULL;status_changed_at = NULL, priority = 'P1', created_at = NULL, sla_due_at = NULL,
                    customer_rating = NULL;status_changed_at = 'infinity', priority = NULL, created_at = 'infinity',
-                   sla_due_at = 'infinity', customer_rating = 'NaN', number = NULL";
+                   sla_due_at = 'infinity', customer_rating = 9223372036854775807, number = NULL";
         for changes in odd.split(';') {
             let ticket = clinic.ticket(due).await;
             clinic.sql(&format!("UPDATE tickets SET {changes} WHERE id = {ticket}")).await;
@@ -105,7 +105,7 @@ async fn a_policy_that_cannot_be_read_is_named_where_a_rule_needs_it() {
 
 #[tokio::test]
 async fn rules_in_columns_of_other_types_are_read_and_those_that_cannot_be_are_named() {
-    for column_type in ["json", "text"] {
+    for column_type in ["json", "jsonb"] {
         let clinic = Clinic::new().await;
         let action = follow(&clinic).await;
         clinic
@@ -124,7 +124,9 @@ async fn rules_in_columns_of_other_types_are_read_and_those_that_cannot_be_are_n
             action.0, action.1
         );
         clinic.sql(&insert).await;
-        let garbage = if column_type == "json" { r#"{"hours": "\u0000"}"# } else { r#"{"hours": "# };
+        // A json column takes what no jsonb can be made of.
+        let garbage = if column_type == "json" { r#"{"hours": "\u0000"}"# } else { r#"{"hours": 1e400}"# };
+        let message = if column_type == "json" { "a\\u0000" } else { " " };
         clinic
             .sql(&format!(
                 "UPDATE escalation_rules SET condition = '{garbage}' WHERE id = 1;
@@ -132,7 +134,7 @@ async fn rules_in_columns_of_other_types_are_read_and_those_that_cannot_be_are_n
                  UPDATE escalation_rules SET condition_type = NULL WHERE id = 3;
                  UPDATE escalation_rules SET cooldown_hours = '1e400' WHERE id = 4;
                  UPDATE escalation_rules SET cooldown_hours = 'NaN' WHERE id = 5;
-                 UPDATE escalation_rules SET action_type = 'notify_manager', action = '{{\"message\": \"a\\u0000\"}}'
+                 UPDATE escalation_rules SET action_type = 'notify_manager', action = '{{\"message\": \"{message}\"}}'
                      WHERE id = 6;
                  UPDATE escalation_rules SET active = NULL WHERE id = 7;
                  UPDATE escalation_rules SET position = NULL, cooldown_hours = 0.25 WHERE id = 8"

@@ -57,7 +57,7 @@ async fn a_ticket_that_cannot_be_judged_leaves_the_others_untouched() {
         .sql(
             "ALTER TABLE tickets DROP CONSTRAINT tickets_priority_check, DROP CONSTRAINT tickets_status_check,
                  ALTER priority DROP NOT NULL, ALTER status DROP NOT NULL, ALTER created_at DROP NOT NULL,
-                 ALTER number DROP NOT NULL, ALTER sla_due_at TYPE date;
+                 ALTER number DROP NOT NULL;
              INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('MEDIUM', 60)",
         )
         .await;
