@@ -92,7 +92,8 @@ fn round(harness: &Harness) -> Round {
         let first = sync(url, &account, &[]);
         // Autovacuum would do this by the next day.
         run(psql(url).args(["-c", "VACUUM ANALYZE"]));
-        let state = "SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables WHERE relname IN ('appointments', 'practiceq_visits')";
+        let state = "SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables
+                     WHERE relname IN ('appointments', 'practiceq_visits')";
         let writes = || output(psql(url).args(["-c", "SELECT pg_stat_force_next_flush()", "-c", state]));
         let before = writes();
         let again = sync(url, &account, &[]);

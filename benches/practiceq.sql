@@ -1,4 +1,6 @@
 -- A clinic whose appointments live in an account elsewhere. Variables: patients.
+-- The loop that is compared keeps all that it reads in the clinic's own table.
+ALTER TABLE appointments ADD COLUMN starts_at timestamptz, ADD COLUMN ends_at timestamptz, ADD COLUMN service_name text;
 INSERT INTO facilities (name, time_zone) VALUES ('Clinic', 'America/Denver');
 INSERT INTO users (facility_id, name, role) VALUES (1, 'Manager', 'CASE_MANAGER'), (1, 'Doctor', 'DOCTOR');
 INSERT INTO doctors (facility_id, user_id, first_name, last_name) VALUES (1, 2, 'Ada', 'Stone');

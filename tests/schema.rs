@@ -25,7 +25,7 @@ const LEDGERS: [(&str, &str); 13] = [
     ("practiceq_visits", "anew"),
     ("practiceq_freshness", "ignored"),
     ("practiceq_clients", "counts as none"),
-    ("practiceq_unmatched", "evidence"),
+    ("practiceq_unmatched", "waits for a decision"),
     ("sync_logs", "evidence"),
 ];
 

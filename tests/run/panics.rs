@@ -29,6 +29,7 @@ async fn a_panic_in_a_job_closes_its_run_and_the_next_is_not_blocked() {
     let message = outcome.report()["error_message"].as_str().expect("a text").to_owned();
     assert!(message.contains("src/jobs/refresh_npi/ledger.rs:"), "{message}");
     assert!(!outcome.stderr.contains("deserializ"), "the text of the panic is told: {}", outcome.stderr);
+    eprintln!("{outcome:?} {:?}", clinic.json("SELECT jsonb_agg(r) AS r FROM cron_job_runs r").await);
     assert_eq!(recorded(clinic).await, json!({"status": "FAILED", "code": "PANIC", "running": 0}));
     clinic
         .sql(

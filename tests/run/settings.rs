@@ -45,7 +45,7 @@ async fn day() -> Clinic {
     let clinic = Clinic::new().await;
     let (facility, doctor) = clinic.new_york(15).await;
     clinic.user(facility, "NURSE").await;
-    clinic.scheduled(facility, doctor, "2026-03-02", "11:50").await;
+    clinic.scheduled(facility, doctor, "2026-03-02", "11:40").await;
     clinic.scheduled(facility, doctor, "2026-03-01", "09:00").await;
     let (date, time, status) = ("2026-03-02", "10:00", "CHECKED_IN");
     let checked_in = Some("2026-03-02T10:05-05");
@@ -57,6 +57,7 @@ async fn day() -> Clinic {
              VALUES ({facility}, 1, '2026-03-02 08:00-05', '2026-03-01')"
         ))
         .await;
+    clinic.sql("UPDATE patients SET mrn = 'M' || id").await;
     let (team, leader, _) = clinic.team().await;
     let due = Some("2026-03-02T16:00:00Z");
     clinic.ticket(Ticket { due, team: Some(team), assignee: Some(leader), ..TICKET }).await;
@@ -82,7 +83,10 @@ async fn written(clinic: &Clinic) -> String {
         );
         all += &format!("{table} {}\n", clinic.json(&rows).await);
     }
-    let columns = "SELECT jsonb_agg(to_jsonb(a) - 'created_at') AS rows FROM appointments a";
+    // Of the instants that the application wrote none is known; of the program's, each.
+    let columns = "SELECT jsonb_agg(to_jsonb(a) - 'created_at' - 'updated_at'
+                                    || jsonb_build_object('changed', a.updated_at = '2026-03-02T17:00:00Z')) AS rows
+                   FROM appointments a";
     all += &clinic.json(columns).await.to_string();
     // The runs' ids are in the keys of notices.
     let mut plain = String::new();

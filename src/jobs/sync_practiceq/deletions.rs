@@ -11,7 +11,6 @@ use tokio_postgres::Transaction;
 use super::query::Period;
 use super::report::Report;
 use super::store::CHANGE_NOTICES;
-use crate::clinic::local_time::unreadable_zones;
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
@@ -76,6 +75,8 @@ pub struct Deletions<'a> {
     log: Option<i64>,
     /// The period that the window covers for certain.
     period: Period,
+    /// Facilities whose time zone cannot be read.
+    zoneless: Vec<Key>,
     /// The external ids that the account lists as deleted.
     listed: Vec<String>,
     /// When the first page of that list was asked for.
@@ -84,8 +85,8 @@ pub struct Deletions<'a> {
 }
 
 impl<'a> Deletions<'a> {
-    pub fn new(run: &'a Run, log: Option<i64>, period: Period) -> Self {
-        Self { run, log, period, listed: vec![], listed_at: None, unowned: vec![] }
+    pub fn new(run: &'a Run, log: Option<i64>, period: Period, zoneless: Vec<Key>) -> Self {
+        Self { run, log, period, zoneless, listed: vec![], listed_at: None, unowned: vec![] }
     }
 
     /// Adds a page of the account's list of deletions.
@@ -225,8 +226,7 @@ impl<'a> Deletions<'a> {
         }
         let run = self.run;
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
-            let zoneless = unreadable_zones(tx).await?;
-            DELETE.one(tx, &[&Keys(ids), &run.now, &run.id, &asked_at, &Keys(&zoneless)]).await
+            DELETE.one(tx, &[&Keys(ids), &run.now, &run.id, &asked_at, &Keys(&self.zoneless)]).await
         };
         report.scanned += ids.len() as u64;
         let mut not_done = NotDone::default();

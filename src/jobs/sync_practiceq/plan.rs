@@ -195,7 +195,7 @@ mod tests {
         last_sweep_pages: Option<u32>,
     ) -> Vec<Query> {
         let key = |number: i64| Key::from(number.to_string());
-        let scope = Scope { patients: (1..=patients).map(key).collect(), unknown: vec![] };
+        let scope = Scope { patients: (1..=patients).map(key).collect(), unknown: vec![], zoneless: vec![] };
         let now = "2026-03-02T06:59:59Z".parse().expect("an instant");
         let watermark = watermark.map(|text| text.parse().expect("an instant"));
         Basis { lane, scope: &scope, window: Window::around(now, days), watermark, last_sweep_pages }.queries()

@@ -9,7 +9,7 @@ use crate::db::{Key, statements};
 use crate::run::{Halt, Run};
 
 statements! {
-    SEARCH_TERM(KEY) = "SELECT coalesce(NULLIF(btrim(p.email), ''), concat_ws(' ', p.first_name, p.last_name))
+    SEARCH_TERM(KEY) = "SELECT coalesce(NULLIF(btrim(p.email::text), ''), concat_ws(' ', p.first_name, p.last_name))
         FROM patients p WHERE p.id = $1";
 }
 

@@ -4,6 +4,7 @@ use tokio_postgres::Transaction;
 
 use super::lane::Lane;
 use crate::clinic::actor::refused;
+use crate::clinic::local_time::unreadable_zones;
 use crate::db::{Key, no_such_key, statements};
 use crate::error::Error;
 
@@ -17,6 +18,8 @@ pub struct Scope {
     pub patients: Vec<Key>,
     /// Those of them who cannot be found in the account: without an e-mail, and without a known client.
     pub unknown: Vec<Key>,
+    /// Facilities whose time zone cannot be read.
+    pub zoneless: Vec<Key>,
 }
 
 impl Scope {
@@ -46,13 +49,14 @@ impl Scope {
             let actor = actor.map_or("", Key::as_str);
             return Err(refused("ACTOR_NOT_ALLOWED", format!("--actor: user {actor} is no case manager there")));
         }
+        let zoneless = unreadable_zones(tx).await?;
         // Whose the one appointment is shows when it is read.
         if lane.appointment().is_some() {
-            return Ok(Self { patients: vec![], unknown: vec![] });
+            return Ok(Self { patients: vec![], unknown: vec![], zoneless });
         }
         let rows = SCOPE.all(tx, &[&lane.organization(), &lane.patient()]).await?;
         let patients = rows.iter().map(|row| row.get("id")).collect();
         let unknown = rows.iter().filter(|row| row.get("unknown")).map(|row| row.get("id")).collect();
-        Ok(Self { patients, unknown })
+        Ok(Self { patients, unknown, zoneless })
     }
 }

@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
             report,
             fetcher: Fetcher::new(run, api, limits, lane.is_by_hand(), progress),
             store: Store::new(run, log.id, &plan.lane, &scope),
-            deletions: Deletions::new(run, log.id, plan.window.interior()),
+            deletions: Deletions::new(run, log.id, plan.window.interior(), scope.zoneless.clone()),
             scope,
             plan,
             log,

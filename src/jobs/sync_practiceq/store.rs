@@ -15,7 +15,7 @@ use super::report::{Problem, Report};
 use super::scope::Scope;
 use super::seen::{NewRows, Seen};
 use crate::clients::practiceq::Appointment;
-use crate::clinic::local_time::{clock_time, day, unreadable_zone, unreadable_zones};
+use crate::clinic::local_time::{clock_time, day, unreadable_zone};
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, statements};
 use crate::error::{Error, ErrorKind};
@@ -70,13 +70,14 @@ pub struct StoreContext<'a> {
     pub log: Option<i64>,
     /// Only appointments of these patients are stored.
     pub only_patients: Option<&'a [Key]>,
+    /// Facilities whose time zone cannot be read. Their appointments are skipped.
+    pub zoneless: &'a [Key],
 }
 
 impl StoreContext<'_> {
     async fn store(&self, tx: &Transaction<'_>, rows: &Value) -> Result<Row, Error> {
-        let zoneless = unreadable_zones(tx).await?;
         let linked = linked_patients(tx, rows).await?;
-        let (zoneless, linked) = (Keys(&zoneless), Keys(&linked));
+        let (zoneless, linked) = (Keys(self.zoneless), Keys(&linked));
         let Self { now, run, log, .. } = self;
         STORE.one(tx, &[rows, now, run, log, &self.only_patients.map(Keys), &linked, &linked, &zoneless]).await
     }
@@ -110,8 +111,9 @@ pub struct Store<'a> {
     /// The run's row in `sync_logs`.
     log: Option<i64>,
     only_patients: Option<Vec<Key>>,
-    /// The facilities whose time zone cannot be read, and which were reported.
-    zoneless: BTreeSet<Key>,
+    zoneless: Vec<Key>,
+    /// Those of them that had an appointment, and were reported.
+    reported: BTreeSet<Key>,
     pub seen: Seen,
 }
 
@@ -119,7 +121,8 @@ impl<'a> Store<'a> {
     pub fn new(run: &'a Run, log: Option<i64>, lane: &Lane, scope: &Scope) -> Self {
         let is_limited = matches!(lane, Lane::Patient(_) | Lane::Organization(_));
         let only_patients = is_limited.then(|| scope.patients.clone());
-        Self { run, log, only_patients, zoneless: BTreeSet::new(), seen: Seen::default() }
+        let zoneless = scope.zoneless.clone();
+        Self { run, log, only_patients, zoneless, reported: BTreeSet::new(), seen: Seen::default() }
     }
 
     /// Stores the rows of a page, each of which the account has once.
@@ -149,6 +152,7 @@ impl<'a> Store<'a> {
             run: Some(self.run.id),
             log: self.log,
             only_patients: self.only_patients.as_deref(),
+            zoneless: &self.zoneless,
         };
         let statement = async |tx: &Transaction<'_>, batch: &[ByExternalId<'_>]| {
             let rows: Vec<&Appointment> = batch.iter().map(|row| row.0).collect();
@@ -175,7 +179,7 @@ impl<'a> Store<'a> {
 
     /// Reports facilities whose time zone cannot be read, each once a run. Their appointments were skipped.
     async fn report_zoneless(&mut self, facilities: BTreeSet<Key>, report: &mut Report) -> Result<(), Halt> {
-        let new: Vec<Key> = facilities.into_iter().filter(|facility| self.zoneless.insert(facility.clone())).collect();
+        let new: Vec<Key> = facilities.into_iter().filter(|facility| self.reported.insert(facility.clone())).collect();
         let items = Batch { entity: "facility", ids: &new };
         report.items_failed(self.run, Problem::NotStored, items, &unreadable_zone()).await
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::{ADMIN, refused};
+use crate::clinic::local_time::unreadable_zones;
 use crate::command::{CommandContext, Moment, Output, held, listing, shown};
 use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
@@ -198,7 +199,8 @@ impl LinkArgs {
         let patient = self.check(tx, &client, &moment.actor.id).await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
         LINK.execute(tx, &[&ids, &patient, &moment.actor.id, &moment.now, &self.id, &client.gone()]).await?;
-        let context = StoreContext { now: moment.now, run: None, log: None, only_patients: None };
+        let zoneless = &unreadable_zones(tx).await?;
+        let context = StoreContext { now: moment.now, run: None, log: None, only_patients: None, zoneless };
         let mut appointments = 0;
         for row in &rows {
             appointments += context.store_kept(tx, &row.get("content")).await?;
