@@ -235,7 +235,10 @@ async fn close_after_panic(row: RunRow<'_>, panic: Error) -> Outcome {
     let halt = Halt::Failed(panic);
     match panic::catch(row.close(Err(&halt), ReportedWork::default())).await {
         // The exit code is that of the panic, also where there was no row to close.
-        Ok(closed) => Outcome { exit: halt.exit(), error: Some((halt.code().to_owned(), message)), ..closed },
+        Ok(closed) => {
+            let run_id = closed.run_id.filter(|_| closed.duration_ms.is_some());
+            Outcome { run_id, exit: halt.exit(), error: Some((halt.code().to_owned(), message)), ..closed }
+        }
         Err(second) => Outcome::not_begun(second),
     }
 }

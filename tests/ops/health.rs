@@ -251,8 +251,12 @@ async fn a_user_who_may_only_read_can_ask() {
     let (clinic, zone) = at_noon().await;
     clinic.run(&["mark-no-shows"]).await.expect(0);
     let role = format!("reader_{}", clinic.database);
-    clinic.sql(&format!("CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA rounds TO {role};
-                        GRANT SELECT ON ALL TABLES IN SCHEMA rounds TO {role}")).await;
+    clinic
+        .sql(&format!(
+            "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA rounds TO {role};
+                        GRANT SELECT ON ALL TABLES IN SCHEMA rounds TO {role}"
+        ))
+        .await;
     let url = crate::support::server().url(&clinic.database).replace("rounds@", &format!("{role}@"));
     for command in [&["health", "mark-no-shows", "--schedule-zone", &zone][..], &["runs", "list"], &["alerts", "list"]]
     {
