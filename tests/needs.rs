@@ -61,6 +61,36 @@ async fn kinds(clinic: &Clinic) -> BTreeMap<(String, String), (String, Vec<Strin
     out
 }
 
+/// The text in which a statement names labels of a column: behind its name, up to what can end a comparison or a CASE;
+/// all of it where rows are inserted, since a value stands there apart from its column. A comparison as text needs none.
+fn literals(text: &str, relation: &str, column: &str) -> String {
+    if text.contains(&format!("INSERT INTO {relation} ")) {
+        return text.to_owned();
+    }
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found = String::new();
+    for (at, _) in text.match_indices(column) {
+        let (before, after) = (&text[..at], &text[at + column.len()..]);
+        if before.ends_with(is_word) || after.starts_with(is_word) {
+            continue;
+        }
+        let after = after.trim_start();
+        let end = if after.starts_with("IN (") || after.starts_with("NOT IN (") {
+            after.find(')')
+        } else if after.starts_with("= '") || after.starts_with("<> '") || after.starts_with("IS DISTINCT FROM '") {
+            after.match_indices('\'').nth(1).map(|(at, _)| at + 1)
+        } else if before.trim_end().rsplit(' ').next().is_some_and(|word| word.ends_with('.'))
+            && (after.starts_with("WHEN") || after.starts_with("::text WHEN"))
+        {
+            after.find("END")
+        } else {
+            None
+        };
+        found += &after[..end.unwrap_or(0)];
+    }
+    found
+}
+
 /// The columns that a statement names, from the server itself: a function with this body depends on them.
 async fn columns(clinic: &Clinic, statement: &Statement) -> Vec<(String, String)> {
     let Statement { name, types, text } = statement;
@@ -105,7 +135,8 @@ async fn the_list_of_needed_columns_is_what_the_statements_name() {
             let Some((_, labels)) = kinds.get(&(relation.clone(), column.clone())) else { continue };
             for job in &jobs {
                 let named = needs.entry((job.clone(), relation.clone(), column.clone())).or_default();
-                named.extend(labels.iter().filter(|label| statement.text.contains(&format!("'{label}'"))).cloned());
+                let wanted = literals(&statement.text, &relation, &column);
+                named.extend(labels.iter().filter(|label| wanted.contains(&format!("'{label}'"))).cloned());
             }
         }
     }
