@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             args: &["--stage", "pending-payment", "--as-of", AS_OF, "--confirm-items", "1000000"],
             changed: "SELECT case_id FROM surgical_case_status_history WHERE from_status = 10 AND created_at = '2026-03-02T08:00:00Z'
                       ORDER BY case_id::bigint",
-            singles: &one_by_one,
+            singles: one_by_one,
             effects: "SELECT format('%s pending of %s, %s steps', count(*), sum(pay_amount),
                                     (SELECT count(*) FROM surgical_case_status_history WHERE from_status = 10))
                       FROM surgical_cases WHERE case_status = 15 AND pending_payment_ts = '2026-03-02T08:00:00Z'",

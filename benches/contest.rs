@@ -17,7 +17,7 @@ pub struct Contest<'a> {
     /// The numbers of the items that a run has changed, in order, on bigint keys.
     pub changed: &'a str,
     /// Some of them one by one: how many, and how long that took.
-    pub singles: &'a dyn Fn(&str, &[i64]) -> (usize, Duration),
+    pub singles: fn(&str, &[i64]) -> (usize, Duration),
     /// The result, in one line.
     pub effects: &'a str,
     /// What a run writes where, for the limit.

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         job: "escalate-sla",
         args: ARGS,
         changed: "SELECT case_id FROM px_case_audits ORDER BY case_id::bigint",
-        singles: &cases::one_by_one,
+        singles: cases::one_by_one,
         effects: "SELECT format('%s escalated, %s audits, %s notifications', (SELECT count(*) FROM px_cases WHERE
                   escalated_at = '2026-03-02T17:00:00Z'), (SELECT count(*) FROM px_case_audits),
                   (SELECT count(*) FROM notifications))",
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         job: "escalate-tickets",
         args: ARGS,
         changed: "SELECT DISTINCT ticket_id::bigint FROM ticket_history ORDER BY 1",
-        singles: &tickets::one_by_one,
+        singles: tickets::one_by_one,
         effects: "SELECT format('%s episodes, %s history rows, %s followers, %s notifications',
                   (SELECT count(*) FROM escalation_episodes), (SELECT count(*) FROM ticket_history),
                   (SELECT count(*) FROM ticket_followers), (SELECT count(*) FROM notifications))",

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         job: "mark-no-shows",
         args: &["--as-of", AS_OF, "--max-items", "200000"],
         changed: "SELECT appointment_id FROM no_show_logs ORDER BY appointment_id::bigint",
-        singles: &row_by_row,
+        singles: row_by_row,
         effects: "SELECT format('%s no-shows, %s logs, %s slots released, %s notifications',
                                 (SELECT count(*) FROM appointments WHERE status = 'NO_SHOW'),
                                 (SELECT count(*) FROM no_show_logs), count(*) FILTER (WHERE slot_released),

@@ -123,7 +123,8 @@ impl<'a> Need<'a> {
         let Some(found) = find(relation, column) else {
             return Some(format!("{relation}.{column} is not there, needed is {kind}"));
         };
-        if !kind.takes(&found.base) && !(matches!(kind, Kind::Text { .. }) && !found.labels.is_empty()) {
+        let is_enum = matches!(kind, Kind::Text { .. }) && !found.labels.is_empty();
+        if !is_enum && !kind.takes(&found.base) {
             return Some(format!("{relation}.{column} is {}, needed is {kind}", found.shown));
         }
         match kind {
