@@ -1,7 +1,7 @@
 //! Marks visits as deleted: those that the account lists as deleted, those that it does not know when it is asked for
 //! them, and those that are nobody's in scope any more. To be missing from a list is no proof: a visit that two
-//! complete sweeps have missed is asked for by its id. The mark is in the ledger, `practiceq_visits`, by external id; the
-//! clinic's row stays as it is.
+//! complete sweeps have missed is asked for by its id. The mark is in the ledger, `practiceq_visits`, by external id;
+//! the clinic's row stays as it is.
 
 use std::collections::HashSet;
 

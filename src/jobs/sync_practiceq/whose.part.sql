@@ -54,7 +54,8 @@ known_patients AS MATERIALIZED (
 -- Persons' decisions about these appointments, and the links of their clients. One that names a patient who is gone is
 -- none. One that was made after links.sql looked is stale: its patient is not known here.
 decisions AS MATERIALIZED (
-    SELECT r.external_id, u.status, p.id AS patient_id, u.patient_id IS NOT NULL AND u.patient_id <> ALL ($7) AS is_stale
+    SELECT r.external_id, u.status, p.id AS patient_id,
+           u.patient_id IS NOT NULL AND u.patient_id <> ALL ($7) AS is_stale
     FROM incoming r
     JOIN practiceq_unmatched u ON u.external_id = r.external_id AND u.status <> 'open'
                                   AND u.client_id IS NOT DISTINCT FROM r.client_id

@@ -12,5 +12,6 @@ ignored AS (
 )
 INSERT INTO practiceq_clients AS c (client_id, linked_by, created_at)
 SELECT client_id, $2, $3 FROM practiceq_unmatched WHERE $4 AND id = $5 AND client_id IS NOT NULL
-ON CONFLICT (client_id) DO UPDATE SET patient_id = NULL, linked_by = excluded.linked_by, created_at = excluded.created_at
+ON CONFLICT (client_id) DO UPDATE
+SET patient_id = NULL, linked_by = excluded.linked_by, created_at = excluded.created_at
 WHERE c.patient_id = $6

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::words::{ANN, LATER, PAT, skipped, totals};
 use crate::support::keys::Kind;
 use crate::support::practiceq::{Client, Sync, appointment};
-use crate::support::program;
+use crate::support::{connect, program, server};
 
 /// A client whom nobody knows.
 const NEW: Client = Client { id: 900, name: "Newt Unknown", email: "newt@home.example", date_of_birth: "1990-09-09" };
@@ -303,21 +303,24 @@ async fn a_time_of_the_clinics_that_cannot_be_read_is_written_again() {
 #[tokio::test]
 async fn a_link_that_is_made_while_a_page_is_stored_is_not_overlooked() {
     let (sync, pat) = imported(Kind::Bigint).await;
+    let ann = sync.patient_of(&ANN).await;
     sync.upstream.put(appointment("n1", &NEW, LATER));
     let queued = sync.sweep().await;
     assert_eq!(queued.count("unmatched"), 1, "{queued:?}");
-    sync.clinic.sql("BEGIN; LOCK TABLE appointments").await;
+    // The activity is looked at from outside of the transaction, which would see it as it was once.
+    let holder = connect(&server().url(&sync.clinic.database)).await;
+    holder.batch_execute("BEGIN; LOCK TABLE appointments").await.expect("locked");
     let run = sync.start(&[]);
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while sync.clinic.count(waiting).await == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    let link = format!("INSERT INTO practiceq_clients VALUES ('900', '{pat}', '{}', now(), NULL); COMMIT", sync.admin);
-    sync.clinic.sql(&link).await;
+    let link = format!("INSERT INTO practiceq_clients VALUES ('900', '{ann}', '{}', now(), NULL); COMMIT", sync.admin);
+    holder.batch_execute(&link).await.expect("linked");
     let outcome = program::finish(run).await.expect(0);
     assert_eq!((skipped(&outcome, "changed"), outcome.count("deleted")), (1, 0), "{outcome:?}");
     assert_eq!(sync.open().await, json!({"n1": "NOBODY"}));
     assert_eq!(totals(&sync.sweep().await)[0], 1);
-    assert_eq!(sync.whose().await, json!({"a1": pat, "n1": pat}));
+    assert_eq!(sync.whose().await, json!({"a1": pat, "n1": ann}));
 }
