@@ -1,4 +1,5 @@
--- Why, when and by whom a visit became a no-show. A visit that is booked again and missed again has two rows.
+-- Why, when and by whom a visit became a no-show. A visit that is booked again and missed again has two rows. The rows of
+-- a deleted visit stay, and are listed without facility, doctor and patient.
 CREATE TABLE no_show_logs (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     appointment_id    text NOT NULL,

@@ -1,4 +1,5 @@
 -- A visit that is stuck between check-in and doctor. One alert per visit and type, ever.
+-- The alert of a deleted visit is resolved by the next run.
 CREATE TABLE stage_alerts (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     appointment_id  text NOT NULL,

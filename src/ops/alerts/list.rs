@@ -50,7 +50,8 @@ enum Status {
     Resolved,
 }
 
-/// The identifying data of an alert; of a deleted visit only the message. It has neither Debug nor Display, because it is written to stdout only.
+/// The identifying data of an alert; of a deleted visit only the message. It has neither Debug nor Display, because it
+/// is written to stdout only.
 struct Revealed {
     message: String,
     patient_name: String,

@@ -203,7 +203,8 @@ async fn staff_read_the_right_words_and_the_right_staff_does() {
     fixture.run("09:45:00", &[]).await;
     let query = "SELECT concat_ws(' | ', n.channel, n.status, n.type, n.priority, u.role, n.title, n.body, n.metadata,
                                   n.dedupe_key)
-                 FROM notifications n JOIN users u ON u.id::text = n.recipient_id WHERE n.recipient_kind = 'USER' ORDER BY n.id";
+                 FROM notifications n JOIN users u ON u.id::text = n.recipient_id
+                 WHERE n.recipient_kind = 'USER' ORDER BY n.id";
     let rows = clinic.rows(query).await;
     let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     insta::assert_snapshot!("stage_alerts", lines.join("\n"));
