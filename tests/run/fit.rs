@@ -56,8 +56,8 @@ async fn a_column_that_does_not_fit_is_named_before_the_claim() {
         (
             Kind::TextViews,
             "doctors",
-            "id, last_name, slot_duration_minutes::float8 AS slot_duration_minutes".into(),
-            &["doctors.slot_duration_minutes is double precision, needed is a whole number"],
+            "id, last_name, slot_duration_minutes::text AS slot_duration_minutes".into(),
+            &["doctors.slot_duration_minutes is text, needed is a number"],
         ),
     ];
     for (kind, table, columns, words) in cases {
