@@ -56,7 +56,7 @@ pub fn hold(harness: &Harness, contest: &Contest<'_>) -> bool {
     let faster = single / each;
     verdict.row("speed, against a transaction a row", format!("{faster:.1}x"), ">= 15x", faster >= 15.0);
     for kind in ["uuid", "text"] {
-        let name = format!("clinic_{kind}");
+        let name = harness.with_keys(kind);
         verdict.judge(kind, &contest.rounds(harness, &name, changed.len()));
     }
     verdict.met

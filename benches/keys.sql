@@ -22,11 +22,13 @@ BEGIN
         foreign_keys := foreign_keys || format('ALTER TABLE %s ADD CONSTRAINT %I %s', one.t, one.conname, one.def);
     END LOOP;
     FOR one IN SELECT a.attrelid::regclass AS t,
-                      string_agg(format('ALTER %1$I DROP IDENTITY IF EXISTS, ALTER %1$I TYPE %2$s USING ', a.attname, kind)
-                                 || format(key, a.attname), ', ') AS changes
+                      string_agg(format('ALTER %I DROP IDENTITY IF EXISTS', a.attname), ', ') AS numbers,
+                      string_agg(format('ALTER %I TYPE %s USING ', a.attname, kind) || format(key, a.attname), ', ')
+                          AS changes
                FROM pg_attribute a
                WHERE a.attrelid = ANY (clinic) AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = 'bigint'::regtype
                GROUP BY a.attrelid LOOP
+        EXECUTE format('ALTER TABLE %s %s', one.t, one.numbers);
         EXECUTE format('ALTER TABLE %s %s', one.t, one.changes);
     END LOOP;
     -- The ids in the rules' actions.

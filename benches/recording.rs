@@ -121,21 +121,27 @@ fn parameters(values: &str) -> Vec<&str> {
 }
 
 impl Message<'_> {
-    /// The text with its values, so that it is planned for them, as the program's is. Comments are left out.
+    /// The types of its parameters. Of a template only some choices are listed: then those of the nearest statement.
+    fn types<'t>(&self, types: &'t HashMap<String, Vec<String>>) -> &'t [String] {
+        let text = squeezed(&self.text);
+        let common = |other: &str| text.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+        let fitting = types.iter().filter(|(_, types)| types.len() == self.parameters.len());
+        fitting.max_by_key(|(other, _)| (**other == text, common(other))).expect("a statement of the program").1
+    }
+
+    /// As the program sends it: parsed with the types of its parameters, and planned for their values. All in one
+    /// message. Comments are left out.
     fn as_sql(&self, types: &HashMap<String, Vec<String>>) -> String {
         if self.simple {
-            // All in one message.
             return self.text.replace("; ", "\\; ");
         }
-        let types = types.get(&squeezed(&self.text));
         let lines = self.text.lines().filter(|line| !line.trim_start().starts_with("--"));
-        let mut text = lines.collect::<Vec<_>>().join("\n");
-        for (index, value) in self.parameters.iter().enumerate().rev() {
-            let known = types.and_then(|types| types.get(index)).filter(|name| *name != "unknown");
-            let cast = known.map_or(String::new(), |name| format!("::{name}"));
-            text = text.replace(&format!("${}", index + 1), &format!("{value}{cast}"));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        if self.parameters.is_empty() {
+            return text;
         }
-        text
+        let (types, values) = (self.types(types).join(", "), self.parameters.join(", "));
+        format!("PREPARE s ({types}) AS {text}\\; EXECUTE s ({values})\\; DEALLOCATE s")
     }
 }
 
