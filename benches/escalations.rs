@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     let tickets = Contest {
         job: "escalate-tickets",
         args: ARGS,
-        changed: "SELECT DISTINCT ticket_id::bigint FROM ticket_history ORDER BY 1",
+        changed: "SELECT ticket_id FROM ticket_history ORDER BY ticket_id::bigint",
         singles: tickets::one_by_one,
         effects: "SELECT format('%s episodes, %s history rows, %s followers, %s notifications',
                   (SELECT count(*) FROM escalation_episodes), (SELECT count(*) FROM ticket_history),
