@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_postgres::Transaction;
 
-use super::Connection;
+use super::connection::Connection;
 
 /// The limits of one transaction.
 #[derive(Clone, Copy)]

@@ -4,6 +4,7 @@
 //! statements only, settings by SET LOCAL. No wait is endless: connecting, the pool, TCP silence and every statement
 //! have a limit.
 
+mod connection;
 mod key;
 mod limits;
 mod name;
@@ -12,16 +13,15 @@ pub mod statement;
 mod tls;
 mod url;
 
-use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::Client;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub use connection::Connection;
 pub use key::{Key, Keys, no_such_key};
 pub use limits::Limits;
 pub use name::SchemaName;
@@ -106,7 +106,7 @@ impl Db {
             self.pool.get().await.map_err(|error| {
                 Error::from(error).context(format_args!("cannot reach the database ({})", self.target))
             })?;
-        Ok(Connection { client: Place::Pooled(client), schema: self.schema.clone() })
+        Ok(Connection::pooled(client, self.schema.clone()))
     }
 
     pub fn schema(&self) -> &SchemaName {
@@ -117,47 +117,5 @@ impl Db {
     /// is sent, since some poolers crash on them (docs/adr/0002).
     pub fn abandon(&self) {
         self.pool.retain(|_, _| false);
-    }
-}
-
-/// A connection. Each of its transactions begins with the settings of [`Limits`].
-pub struct Connection {
-    client: Place,
-    schema: SchemaName,
-}
-
-enum Place {
-    Pooled(Object),
-    Alone(ClientWrapper),
-}
-
-impl Connection {
-    /// This connection outside the pool, so that dropping it closes it.
-    pub fn alone(self) -> Self {
-        let client = match self.client {
-            Place::Pooled(client) => Object::take(client),
-            Place::Alone(client) => client,
-        };
-        Self { client: Place::Alone(client), ..self }
-    }
-}
-
-impl Deref for Connection {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        match &self.client {
-            Place::Pooled(client) => client,
-            Place::Alone(client) => client,
-        }
-    }
-}
-
-impl DerefMut for Connection {
-    fn deref_mut(&mut self) -> &mut Client {
-        match &mut self.client {
-            Place::Pooled(client) => client,
-            Place::Alone(client) => client,
-        }
     }
 }

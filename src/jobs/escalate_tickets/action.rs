@@ -1,9 +1,8 @@
 //! The action of a rule: its kind, the JSON that the SQL of that kind reads, and the users and the team that it names.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::keys::{Keys, RuleFault, id};
-use super::targets::Targets;
 use crate::clinic::tickets;
 use crate::db::Key;
 
@@ -107,29 +106,6 @@ impl Action {
             }
         }
         Ok(Self { kind, json, users, team })
-    }
-
-    /// Puts the server's own form of the ids in the place of those that the rule has, also in the JSON. An id of which
-    /// there is no row stays in the JSON as it is, so that the SQL can name it.
-    pub fn resolve(&mut self, targets: &Targets) {
-        let mut named: Vec<Key> = vec![];
-        for user in std::mem::take(&mut self.users) {
-            let found = targets.user(&user);
-            let name = found.unwrap_or(&user);
-            if !named.contains(name) {
-                named.push(name.clone());
-                self.users.extend(found.cloned());
-            }
-        }
-        let team = self.team.take();
-        self.team = team.as_ref().and_then(|team| targets.team(team)).cloned();
-        match self.kind {
-            ActionKind::AddFollower => self.json = json!({ "userIds": named }),
-            ActionKind::ReassignTicket => {
-                self.json = json!({ "userId": named.first(), "teamId": self.team.as_ref().or(team.as_ref()) });
-            }
-            _ => {}
-        }
     }
 }
 

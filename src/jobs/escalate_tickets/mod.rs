@@ -50,7 +50,7 @@ impl Job for EscalateTickets {
             run.read("reading the rules", async |tx| RuleBook::read(tx, false).await).await?;
         let look = async |tx: &Transaction<'_>| Targets::read(tx, &rules).await;
         let targets = run.read("looking for those whom the rules name", look).await?;
-        rules.iter_mut().for_each(|rule| rule.action.resolve(&targets));
+        rules.iter_mut().for_each(|rule| targets.resolve(&mut rule.action));
         let policies = match rules.iter().any(Rule::reads_policies) {
             true => run.read("reading the policies", async |tx| tickets::unreadable_policies(tx).await).await?,
             false => vec![],

@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
 use tokio_postgres::Transaction;
 
+use super::action::{Action, ActionKind};
 use super::rule::Rule;
 use super::unless_no_key::unless_no_key;
 use crate::db::{Key, Keys, Statement, statements};
@@ -38,14 +40,27 @@ impl Targets {
         Ok(Self { users: find(tx, &USERS, users).await?, teams: find(tx, &TEAMS, teams).await? })
     }
 
-    /// The server's own form of a user's id, if there is such a user.
-    pub fn user(&self, name: &Key) -> Option<&Key> {
-        self.users.get(name).map(|row| &row.id)
-    }
-
-    /// The server's own form of a team's id, if there is such a team.
-    pub fn team(&self, name: &Key) -> Option<&Key> {
-        self.teams.get(name).map(|row| &row.id)
+    /// Puts the server's own form of the ids in the place of those that a rule's action has, also in its JSON. An id of
+    /// which there is no row stays in the JSON as it is, so that the SQL can name it.
+    pub fn resolve(&self, action: &mut Action) {
+        let mut named: Vec<Key> = vec![];
+        for user in std::mem::take(&mut action.users) {
+            let found = row_id(&self.users, &user);
+            let name = found.unwrap_or(&user);
+            if !named.contains(name) {
+                named.push(name.clone());
+                action.users.extend(found.cloned());
+            }
+        }
+        let team = action.team.take();
+        action.team = team.as_ref().and_then(|team| row_id(&self.teams, team)).cloned();
+        match action.kind {
+            ActionKind::AddFollower => action.json = json!({ "userIds": named }),
+            ActionKind::ReassignTicket => {
+                action.json = json!({ "userId": named.first(), "teamId": action.team.as_ref().or(team.as_ref()) });
+            }
+            _ => {}
+        }
     }
 
     /// The users and the team of a rule, before it is resolved, that are not there or not active, in words.
@@ -55,6 +70,11 @@ impl Targets {
         let team = rule.action.team.iter().filter(|team| missing(&self.teams, team));
         users.map(|user| format!("user {user}")).chain(team.map(|team| format!("team {team}"))).collect()
     }
+}
+
+/// The server's own form of an id, if there is such a row.
+fn row_id<'a>(found: &'a Found, name: &Key) -> Option<&'a Key> {
+    found.get(name).map(|row| &row.id)
 }
 
 /// Looks for all names at once. Those that are not found as they are written are looked for one by one, because they
