@@ -62,7 +62,8 @@ pub fn unreadable_zone() -> Error {
 
 /// The error of a doctor without a slot length, whose visits the jobs cannot assess.
 pub fn no_slot_length() -> Error {
-    let message = "doctors.slot_duration_minutes is not set, or no number of minutes from 1 to 1440; visits that depend on it were not judged";
+    let message = "doctors.slot_duration_minutes is not set, or no number of minutes from 1 to 1440; visits that \
+                   depend on it were not judged";
     Error::new("NO_SLOT_LENGTH", ErrorKind::Data, message)
 }
 

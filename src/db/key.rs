@@ -24,6 +24,23 @@ const NOT_A_KEY: [&str; 2] = ["22P02", "22003"];
 
 type Encoded = Result<IsNull, Box<dyn StdError + Sync + Send>>;
 
+/// The rest of a `ToSql` whose text form serves for a parameter of any type.
+macro_rules! in_text_format {
+    () => {
+        fn accepts(_: &Type) -> bool {
+            true
+        }
+
+        fn encode_format(&self, _: &Type) -> Format {
+            Format::Text
+        }
+
+        fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Encoded {
+            self.to_sql(ty, out)
+        }
+    };
+}
+
 /// A key in the server's own text form, or as a person gave it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Arc<str>);
@@ -84,17 +101,7 @@ impl ToSql for Key {
         Ok(IsNull::No)
     }
 
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn encode_format(&self, _: &Type) -> Format {
-        Format::Text
-    }
-
-    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Encoded {
-        self.to_sql(ty, out)
-    }
+    in_text_format!();
 }
 
 impl<'a> FromSql<'a> for Key {
@@ -128,17 +135,7 @@ impl ToSql for Keys<'_> {
         Ok(IsNull::No)
     }
 
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn encode_format(&self, _: &Type) -> Format {
-        Format::Text
-    }
-
-    fn to_sql_checked(&self, ty: &Type, out: &mut BytesMut) -> Encoded {
-        self.to_sql(ty, out)
-    }
+    in_text_format!();
 }
 
 /// The row with a key that a person gave; None also where the text cannot be a key of the column's type.

@@ -177,8 +177,8 @@ struct Begun {
     actor: Option<Key>,
 }
 
-/// Checks the schema, the clinic's tables and the actor, then claims the lane. A dry run only checks for a recent run and
-/// reads the clock.
+/// Checks the schema, the clinic's tables and the actor, then claims the lane. A dry run only checks for a
+/// recent run and reads the clock.
 async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -> Result<Begun, Error> {
     let mut client = db.client().await?;
     let tx = limits(claim.lease).begin_reading(&mut client).await?;
@@ -228,7 +228,8 @@ async fn run_until_halted<J: Job>(job: &J, run: &Run, report: &mut J::Report) ->
     Err(halt)
 }
 
-/// Closes the row of a run that panicked outside its job, if it has one. A panic there, too, leaves the row to the lease.
+/// Closes the row of a run that panicked outside its job, if it has one. A panic there, too, leaves the row to the
+/// lease.
 async fn close_after_panic(row: RunRow<'_>, panic: Error) -> Outcome {
     row.db.abandon();
     let message = panic.message.clone();
