@@ -26,10 +26,11 @@ pub fn install_hook() {
     }));
 }
 
-/// File and line, the file from its directory `src` on: the rest of the path tells of the machine that built it.
+/// File and line, the file of a library from the library's name on: the rest of the path tells of the machine that
+/// built it.
 fn place(location: &panic::Location<'_>) -> String {
     let file = location.file();
-    let file = file.rfind("/src/").map_or(file, |at| &file[at + 1..]);
+    let file = file.rfind("/src/").map_or(file, |at| &file[file[..at].rfind('/').map_or(0, |slash| slash + 1)..]);
     format!("{file}:{}", location.line())
 }
 

@@ -17,7 +17,7 @@ CREATE TABLE ticket_history (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     ticket_id  text NOT NULL,
     action     text NOT NULL CHECK (action <> ''),
-    actor_id   text            ,
+    actor_id   text,
     actor      text NOT NULL,
     details    jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL,

@@ -10,7 +10,9 @@ use crate::error::{Error, ErrorKind};
 
 statements! {
     USER(KEY) =
-        "SELECT u.id::text, u.role::text, u.facility_id::text, u.active FROM users u WHERE u.id = $1";
+        "SELECT u.id::text, COALESCE(u.role::text, '') AS role, u.facility_id::text,
+                COALESCE(u.active, false) AS active
+         FROM users u WHERE u.id = $1";
 }
 
 pub const ADMIN: &str = "HOSPITAL_ADMIN";

@@ -85,7 +85,7 @@ pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Resu
             continue;
         }
         let own = needs.iter().filter(|need| need.relation == relation);
-        faults.extend(own.filter_map(|need| need.fault(&there)));
+        faults.extend(own.filter_map(|need| need.fault(&needs, &there)));
     }
     if faults.is_empty() { Ok(()) } else { Err(refusal(schema, job, faults)) }
 }
@@ -100,7 +100,7 @@ async fn fits_at_first_sight(tx: &Transaction<'_>, needs: &[Need<'_>], relations
         let column = Column { base: kind.name().to_owned(), shown: String::new(), labels: vec![] };
         there.insert((row.get("relation"), row.get("name")), column);
     }
-    Ok(needs.iter().all(|need| need.fault(&there).is_none()))
+    Ok(needs.iter().all(|need| need.fault(needs, &there).is_none()))
 }
 
 fn refusal(schema: &SchemaName, job: &str, mut faults: Vec<String>) -> Error {
@@ -137,7 +137,7 @@ impl<'a> Need<'a> {
     }
 
     /// What is wrong with the column, if anything.
-    fn fault(&self, there: &Columns) -> Option<String> {
+    fn fault(&self, needs: &[Need<'_>], there: &Columns) -> Option<String> {
         let find = |relation: &str, column: &str| there.get(&(relation.to_owned(), column.to_owned()));
         let Self { relation, column, kind } = self;
         let Some(found) = find(relation, column) else {
@@ -149,7 +149,13 @@ impl<'a> Need<'a> {
         }
         match kind {
             Kind::Key { refers_to: Some((other, key)) } => {
-                let referred = find(other, key)?;
+                // Where the job does not need the key itself, the columns that refer to it must fit each other.
+                let refers =
+                    |need: &&Need<'_>| matches!(need.kind, Kind::Key { refers_to: Some(to) } if to == (*other, *key));
+                let peers = needs.iter().filter(refers).map(|need| (need.relation, need.column));
+                let (other, key, referred) = std::iter::once((*other, *key))
+                    .chain(peers)
+                    .find_map(|(other, key)| Some((other, key, find(other, key)?)))?;
                 (family(&referred.base) != family(&found.base))
                     .then(|| format!("{relation}.{column} is {} and {other}.{key} is {}", found.shown, referred.shown))
             }

@@ -8,9 +8,10 @@ pub mod local_time;
 pub mod npi;
 pub mod outbox;
 pub mod tickets;
+pub mod visits;
 
 use crate::db::statements;
 
 statements! {
-    of actor, fit, local_time, tickets;
+    of actor, fit, local_time, tickets, visits;
 }

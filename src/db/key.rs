@@ -12,6 +12,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use clap::builder::{ValueParser, ValueParserFactory};
 use serde::{Serialize, Serializer};
+use tokio_postgres::Transaction;
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
 
 use crate::error::Error;
@@ -144,6 +145,19 @@ pub fn no_such_key<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Erro
         Err(error) if NOT_A_KEY.contains(&error.code.as_ref()) => Ok(None),
         found => found,
     }
+}
+
+/// Reads in a savepoint, by keys that may be none, within a transaction that goes on: a ledger may be older than the
+/// type of the clinic's keys, and a rule is JSON that a person wrote. None if the server refused a key.
+pub async fn unless_no_key<T>(
+    tx: &Transaction<'_>,
+    read: impl AsyncFnOnce() -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    tx.batch_execute("SAVEPOINT look").await?;
+    let found = no_such_key(read().await.map(Some))?;
+    let undo = if found.is_none() { "ROLLBACK TO SAVEPOINT look; " } else { "" };
+    tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT look")).await?;
+    Ok(found)
 }
 
 #[cfg(test)]

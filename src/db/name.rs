@@ -30,6 +30,8 @@ impl FromStr for SchemaName {
             "" => Err("a schema has a name".to_owned()),
             _ if text.len() > LENGTH_MAX => Err(format!("a schema's name has at most {LENGTH_MAX} bytes")),
             _ if text.contains(char::is_control) => Err("a schema's name has no control characters".to_owned()),
+            // The server puts the role's name in the place of $user, also in quotation marks.
+            "$user" => Err("$user is no name of a schema".to_owned()),
             _ if text.starts_with("pg_") || text == "information_schema" => {
                 Err("this schema is the server's own".to_owned())
             }
@@ -54,7 +56,9 @@ mod tests {
         assert_eq!(name("Clinic \"A\"").unwrap().quoted(), "\"Clinic \"\"A\"\"\"");
         let long = "x".repeat(64);
         assert!(
-            ["", "pg_catalog", "pg_temp", "information_schema", "a\0", &long].iter().all(|text| name(text).is_err())
+            ["", "$user", "pg_catalog", "pg_temp", "information_schema", "a\0", &long]
+                .iter()
+                .all(|text| name(text).is_err())
         );
     }
 }

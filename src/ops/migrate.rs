@@ -22,7 +22,8 @@ use crate::exit::Exit;
 use crate::output::stamp;
 
 statements! {
-    LOCK_SCHEMA(INT8) = "SELECT pg_advisory_lock($1)";
+    // Before any transaction, so the path of the role is in force.
+    LOCK_SCHEMA(INT8) = "SELECT pg_catalog.pg_advisory_lock($1)";
     SCHEMA_EXISTS(TEXT) = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS known";
     APPLIED[set: Set = vec![Set::Ours, Set::Clinic]]() =
         format!("SELECT version::int, checksum::text FROM {}", set.history());
@@ -40,7 +41,8 @@ statements! {
                SELECT t.typnamespace, t.typname, t.typowner, 'type' FROM pg_type t WHERE t.typrelid = 0) x
          JOIN pg_namespace n ON n.oid = x.namespace
          WHERE n.nspname = $1 AND x.name = ANY ($2) ORDER BY x.kind <> 'table', x.name";
-    NOW() = "SELECT clock_timestamp() AS now, current_database()::text AS database, current_user::text AS role";
+    NOW() = "SELECT clock_timestamp() AS now, quote_ident(current_database()) AS database,
+                    quote_ident(current_user) AS role";
 }
 
 /// The key of the advisory lock, an arbitrary number: "rounds" in ASCII.
@@ -131,13 +133,8 @@ async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, with_c
     pending.check_nothing_in_the_way(&tx, schema).await?;
     let row = NOW.one(&tx, &[]).await?;
     let (database, role): (&str, &str) = (row.get("database"), row.get("role"));
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let search_path = format!(
-        "ALTER ROLE {} IN DATABASE {} SET search_path = {}, public;",
-        quoted(role),
-        quoted(database),
-        schema.quoted()
-    );
+    let search_path =
+        format!("ALTER ROLE {} IN DATABASE {} SET search_path = {}, public;", role, database, schema.quoted());
     if pending.0.is_empty() {
         return Ok(Done { search_path, ..Done::default() });
     }

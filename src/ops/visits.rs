@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use tokio_postgres::{Row, Transaction};
 
-use crate::db::{Key, Keys, statements};
+use crate::clinic::visits;
+use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::Error;
 
 statements! {
@@ -80,7 +81,12 @@ impl VisitFilter<'_> {
     /// The visits of the rows that fit, by their ids.
     async fn visits(&self, tx: &Transaction<'_>, page: &[Row]) -> Result<HashMap<String, Visit>, Error> {
         let ids: Vec<Key> = page.iter().map(|row| row.get("appointment_id")).collect();
-        let rows = VISITS.all(tx, &[&Keys(&ids), &self.facility, &self.doctor, &self.from, &self.to]).await?;
+        let read =
+            async |ids: &[Key]| VISITS.all(tx, &[&Keys(ids), &self.facility, &self.doctor, &self.from, &self.to]).await;
+        let rows = match unless_no_key(tx, async || read(&ids).await).await? {
+            Some(rows) => rows,
+            None => read(&visits::existing(tx, &ids).await?).await?,
+        };
         let visit = |row: &Row| {
             let [facility, doctor, patient] = ["facility_id", "doctor_id", "patient_id"].map(|column| row.get(column));
             (row.get("id"), Visit { facility, doctor, patient })

@@ -118,3 +118,25 @@ async fn a_stand_in_that_finds_a_dead_run_closes_it_first() {
     let codes: Vec<String> = codes.iter().map(|row| row.get(0)).collect();
     assert_eq!(codes, ["COMPLETED", "LEASE_EXPIRED", "SUCCEEDED_LATELY"]);
 }
+
+#[tokio::test]
+async fn a_user_of_whom_a_view_says_nothing_may_not_act() {
+    let clinic = Clinic::with_visits(1).await;
+    let user = clinic.user(1, "HOSPITAL_ADMIN").await;
+    for (column, code) in [("active", "ACTOR_INACTIVE"), ("role", "ACTOR_NOT_ALLOWED")] {
+        let columns = ["active", "role"].map(|name| match name == column {
+            true => format!("NULLIF({name}, {name}) AS {name}"),
+            false => name.to_owned(),
+        });
+        clinic
+            .sql(&format!(
+                "ALTER TABLE users RENAME TO app_users;
+                 CREATE VIEW users AS SELECT id, facility_id, name, email, {} FROM app_users",
+                columns.join(", ")
+            ))
+            .await;
+        let outcome = clinic.run(&["mark-no-shows", "--actor", &user.to_string()]).await.expect(2);
+        assert_eq!(outcome.report()["error_code"], code, "{outcome:?}");
+        clinic.sql("DROP VIEW users; ALTER TABLE app_users RENAME TO users").await;
+    }
+}

@@ -94,6 +94,15 @@ async fn an_enum_that_lacks_a_label_is_named() {
 }
 
 #[tokio::test]
+async fn columns_that_refer_to_a_key_which_the_job_does_not_need_fit_each_other() {
+    let clinic = Clinic::new().await;
+    view(&clinic, "team_members", "team_id::text AS team_id, user_id, is_leader").await;
+    let outcome = clinic.run(&["monitor-ticket-sla"]).await.expect(2);
+    let message = outcome.report()["error_message"].as_str().expect("a text").to_owned();
+    assert!(message.contains("team_id is bigint and team_members.team_id is text"), "{message}");
+}
+
+#[tokio::test]
 async fn only_what_the_job_needs_has_to_be_there() {
     let clinic = Clinic::with_visits(3).await;
     clinic

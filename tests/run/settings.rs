@@ -17,7 +17,7 @@ const SETTINGS: [&str; 11] = [
     "array_nulls = off",
     "transform_null_equals = on",
     "extra_float_digits = -15",
-    "statement_timeout = 1",
+    "statement_timeout = '5s'",
     "row_security = on",
 ];
 /// Functions and tables that would be taken instead of the server's and of ours.

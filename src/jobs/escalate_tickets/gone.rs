@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::Transaction;
 
-use super::unless_no_key::unless_no_key;
-use crate::db::{Key, Keys, statements};
+use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::Error;
 
 statements! {

@@ -18,7 +18,6 @@ mod pass;
 mod report;
 mod rule;
 mod targets;
-mod unless_no_key;
 
 use clap::Args;
 use serde::Serialize;

@@ -10,8 +10,7 @@ use tokio_postgres::Transaction;
 
 use super::action::{Action, ActionKind};
 use super::rule::Rule;
-use super::unless_no_key::unless_no_key;
-use crate::db::{Key, Keys, Statement, statements};
+use crate::db::{Key, Keys, Statement, statements, unless_no_key};
 use crate::error::Error;
 
 statements! {

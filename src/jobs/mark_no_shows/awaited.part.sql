@@ -3,5 +3,5 @@
 -- $2 first date in any time zone date · $3 last date in any time zone date · $4 lookback in days int
 WHERE a.status IN ('SCHEDULED', 'CONFIRMED')
   AND a.source = 'LOCAL'
-  AND a.appointment_date BETWEEN $2 AND $3
+  AND a.appointment_date >= $2 AND a.appointment_date < $3 + 1
   AND visit.day >= visit.today - $4

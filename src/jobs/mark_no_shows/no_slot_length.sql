@@ -6,5 +6,6 @@ FROM doctors d
 WHERE {slot_length} IS NULL
   AND EXISTS (SELECT FROM appointments a JOIN facilities f ON f.id = a.facility_id
               WHERE a.doctor_id = d.id AND a.status IN ('SCHEDULED', 'CONFIRMED') AND a.source = 'LOCAL'
-                AND a.appointment_date BETWEEN $1 AND $2 AND {no_show_after} IS NULL)
+                AND a.appointment_date >= $1 AND a.appointment_date < $2 + 1
+                AND {no_show_after} IS NULL)
 ORDER BY d.id

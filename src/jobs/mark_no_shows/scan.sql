@@ -8,4 +8,4 @@ WITH found AS MATERIALIZED (
     AND (visit.starts_at IS NULL OR (true
     {due}))
 )
-SELECT f.id::text AS id, f.is_unreadable FROM found f ORDER BY f.id LIMIT $6
+SELECT f.id::text AS id, f.is_unreadable FROM found f ORDER BY f.is_unreadable, f.id LIMIT $6

@@ -23,8 +23,8 @@ use crate::clinic::alerts::AlertType;
 use crate::clinic::local_time::{
     clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
 };
-use crate::clinic::outbox;
-use crate::db::{Key, Keys, statements};
+use crate::clinic::{outbox, visits};
+use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
@@ -156,10 +156,10 @@ struct Found {
     ended: Vec<OpenAlert>,
 }
 
-/// An open alert, and its visit, which may be deleted.
+/// An open alert, and its visit, unless that is deleted.
 struct OpenAlert {
     id: Key,
-    visit: Key,
+    visit: Option<Key>,
 }
 
 impl Job for StageAlerts {
@@ -254,16 +254,23 @@ async fn ended(tx: &Transaction<'_>, limit: i64) -> Result<Vec<OpenAlert>, Error
         last = row.get("id");
         let alerts: Vec<Key> = page.iter().map(|row| Key::from(row.get::<_, i64>("id").to_string())).collect();
         let visits: Vec<Key> = page.iter().map(|row| row.get("appointment_id")).collect();
-        let found = ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits)]).await?;
-        ended.extend(found.iter().map(|row| OpenAlert { id: row.get("id"), visit: row.get("appointment_id") }));
+        let found = match unless_no_key(tx, async || ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits)]).await).await? {
+            Some(found) => found,
+            None => {
+                let visits = visits::existing(tx, &visits).await?;
+                ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits)]).await?
+            }
+        };
+        ended.extend(found.iter().map(|row| OpenAlert { id: row.get("id"), visit: row.get("visit") }));
     }
     Ok(ended)
 }
 
 async fn resolve(run: &Run, alerts: &[OpenAlert], report: &mut Report) -> Result<(), Halt> {
-    let visits: HashMap<&Key, &Key> = alerts.iter().map(|alert| (&alert.id, &alert.visit)).collect();
+    let visits: HashMap<&Key, &Key> =
+        alerts.iter().filter_map(|alert| Some((&alert.id, alert.visit.as_ref()?))).collect();
     let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
-        let visits: Vec<Key> = ids.iter().map(|id| visits[id].clone()).collect();
+        let visits: Vec<Key> = ids.iter().filter_map(|id| visits.get(id).map(|visit| (*visit).clone())).collect();
         RESOLVE.one(tx, &[&run.now, &Keys(&visits), &Keys(ids), &run.id]).await
     };
     let ids: Vec<Key> = alerts.iter().map(|alert| alert.id.clone()).collect();

@@ -10,4 +10,4 @@ WITH found AS MATERIALIZED (
          OR (true
     {due}))
 )
-SELECT f.id::text AS id, f.type, f.is_unreadable FROM found f ORDER BY f.id LIMIT $8
+SELECT f.id::text AS id, f.type, f.is_unreadable FROM found f ORDER BY f.is_unreadable, f.id LIMIT $8

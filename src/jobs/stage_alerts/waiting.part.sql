@@ -7,7 +7,10 @@
 -- $4 no-vitals minutes int · $5 no-doctor minutes int · $6 waiting minutes int or NULL · $7 lookback days int or NULL
 JOIN facilities f ON f.id = a.facility_id
 LEFT JOIN doctors d ON d.id = a.doctor_id
-LEFT JOIN doctor_slots s ON s.appointment_id = a.id
+-- One row, also where an application gives a visit two slots.
+LEFT JOIN LATERAL (
+    SELECT max({slot_day} + {slot_end}) AS ends FROM doctor_slots s WHERE s.appointment_id = a.id
+) booked ON true
 -- CASE guarantees that AT TIME ZONE is never evaluated with a name that the server refuses; AND would not.
 CROSS JOIN LATERAL (SELECT CASE WHEN f.id <> ALL ($2) THEN f.time_zone::text END AS zone) tz
 CROSS JOIN LATERAL (SELECT {day} AS day, {start_time} AS start_time, {slot_length} AS slot_length) own
@@ -16,7 +19,7 @@ CROSS JOIN LATERAL (
            {vitals_recorded_at} AS vitals_recorded_at
 ) visit
 CROSS JOIN LATERAL (
-    SELECT COALESCE(({slot_day} + {slot_end}) AT TIME ZONE tz.zone,
+    SELECT COALESCE(booked.ends AT TIME ZONE tz.zone,
                     visit.starts_at + make_interval(mins => own.slot_length)) AS ends_at,
            -- GREATEST alone would ignore a NULL.
            CASE WHEN visit.starts_at IS NOT NULL AND visit.checked_in_at IS NOT NULL

@@ -8,7 +8,7 @@ use tokio_postgres::{Row, Transaction};
 use crate::clinic::actor::{ADMIN, Actor, refused};
 use crate::clinic::alerts::STAFF;
 use crate::command::{CommandContext, Moment, Output, held};
-use crate::db::{Key, statements};
+use crate::db::{Key, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::output::stamp;
 
@@ -83,7 +83,8 @@ async fn lock_alert(tx: &Transaction<'_>, id: i64, actor: &Actor) -> Result<Row,
         return Err(refused("UNKNOWN_ALERT", format!("there is no alert {id}; nothing was changed")));
     };
     actor.require(STAFF, "changing an alert")?;
-    let visit = VISIT_FACILITY.opt(tx, &[&row.get::<_, Key>("appointment_id")]).await?;
+    let visit: Key = row.get("appointment_id");
+    let visit = unless_no_key(tx, async || VISIT_FACILITY.opt(tx, &[&visit]).await).await?.flatten();
     match visit.and_then(|visit| visit.get::<_, Option<Key>>("facility_id")) {
         Some(facility) => actor.require_facility(&facility, "alert")?,
         None if actor.is_of_the_group() => {}

@@ -408,3 +408,48 @@ async fn a_visit_that_moves_on_or_has_vitals_ends_its_alert_whatever_its_key() {
         assert_eq!(fixture.run("09:26:00", &[]).await.count("resolved"), 1, "{kind:?}");
     }
 }
+
+#[tokio::test]
+async fn alerts_that_are_older_than_the_type_of_the_keys_are_resolved() {
+    let clinic = Clinic::of(Kind::Uuid).await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    let (date, time, status) = ("2026-03-02", "09:00", "CHECKED_IN");
+    let checked_in = Some("2026-03-02T08:55-05");
+    let visit =
+        clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
+    clinic
+        .sql(&format!(
+            "INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at)
+             VALUES ('7', 'NO_DOCTOR', 'm', '2026-03-01'), (k({visit})::text, 'NO_VITALS', 'm', '2026-03-01')"
+        ))
+        .await;
+    let outcome = clinic.run(&["stage-alerts", "--as-of", "2026-03-02T14:00:00Z"]).await.expect(0);
+    assert_eq!(outcome.count("resolved"), 1, "{outcome:?}");
+    let listed = clinic.run(&["alerts", "list"]).await.expect(0).report();
+    let facilities: Vec<&serde_json::Value> =
+        listed["alerts"].as_array().expect("a list").iter().map(|a| &a["facilityId"]).collect();
+    assert_eq!(facilities, [&json!(clinic.kind.text(facility)), &json!(null)], "{listed}");
+}
+
+#[tokio::test]
+async fn a_visit_with_two_slots_has_one_alert_of_a_type() {
+    let clinic = Clinic::of(Kind::TextViews).await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    clinic.user(facility, "NURSE").await;
+    let (date, time, status) = ("2026-03-02", "09:00", "CHECKED_IN");
+    let checked_in = Some("2026-03-02T08:55-05");
+    let visit =
+        clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: Some(15) }).await;
+    clinic
+        .sql(&format!(
+            "ALTER TABLE app.doctor_slots DROP CONSTRAINT doctor_slots_appointment_id_key;
+             INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, appointment_id)
+             VALUES (k({doctor}), '2026-03-02', '09:15', '09:30', true, k({visit}))"
+        ))
+        .await;
+    // The later slot counts.
+    let early = clinic.run(&["stage-alerts", "--as-of", "2026-03-02T14:34:59Z"]).await.expect(0);
+    assert_eq!(early.count("raised"), 0, "{early:?}");
+    let late = clinic.run(&["stage-alerts", "--as-of", "2026-03-02T14:35:00Z"]).await.expect(0);
+    assert_eq!(late.count("raised"), 1, "{late:?}");
+}
