@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind};
 use crate::time_zone::Tz;
 
 statements! {
-    FACILITIES() = "SELECT f.id::text, f.time_zone::text FROM facilities f ORDER BY f.id";
+    FACILITIES() = "SELECT f.id::text, f.time_zone::text FROM facilities f
+         WHERE f.id IS NOT NULL ORDER BY f.id";
 }
 
 /// The facilities whose time zone is not an IANA name. One of them would make a statement fail for all facilities.

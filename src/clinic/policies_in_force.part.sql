@@ -4,5 +4,5 @@
 SELECT DISTINCT ON (p.priority::text) p.id, p.priority::text AS priority,
        CASE WHEN p.resolution_minutes BETWEEN 1 AND 5256000 THEN p.resolution_minutes::int END AS minutes
 FROM sla_policies p
-WHERE p.active
+WHERE p.active AND p.id IS NOT NULL
 ORDER BY p.priority::text, p.created_at DESC NULLS LAST, p.id DESC

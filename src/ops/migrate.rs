@@ -3,8 +3,8 @@
 //! Rule: all pending migrations are applied in one transaction, or nothing is changed. A relation that is in the way is
 //! named before anything is created.
 //!
-//! Safe to run again, and by several processes at once: with an advisory lock of the session one migrates and the
-//! others wait. Because of that lock, only this command needs a direct connection instead of a transaction-mode pooler.
+//! Safe to run again, and by several processes at once: with an advisory lock of the transaction one migrates, and the
+//! others wait and find it done.
 
 use std::time::Duration;
 
@@ -22,8 +22,7 @@ use crate::exit::Exit;
 use crate::output::stamp;
 
 statements! {
-    // Before any transaction, so the path of the role is in force.
-    LOCK_SCHEMA(INT8) = "SELECT pg_catalog.pg_advisory_lock($1)";
+    LOCK_SCHEMA(INT8) = "SELECT pg_advisory_xact_lock($1)";
     SCHEMA_EXISTS(TEXT) = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS known";
     APPLIED[set: Set = vec![Set::Ours, Set::Clinic]]() =
         format!("SELECT version::int, checksum::text FROM {}", set.history());
@@ -41,6 +40,7 @@ statements! {
                SELECT t.typnamespace, t.typname, t.typowner, 'type' FROM pg_type t WHERE t.typrelid = 0) x
          JOIN pg_namespace n ON n.oid = x.namespace
          WHERE n.nspname = $1 AND x.name = ANY ($2) ORDER BY x.kind <> 'table', x.name";
+    IN_SCHEMA() = "SELECT current_schema()::text AS schema";
     NOW() = "SELECT clock_timestamp() AS now, quote_ident(current_database()) AS database,
                     quote_ident(current_user) AS role";
 }
@@ -113,23 +113,17 @@ async fn migrate(args: &MigrateArgs, database: &DatabaseArgs) -> Result<Done, Er
         let pending = Pending::find(&tx, &database.schema, args.with_clinic_tables).await?;
         return Ok(Done { pending: pending.names(), ..Done::default() });
     }
-    lock(&connection, args.lock_wait).await?;
     let context = |error: Error| error.context("the schema was not migrated, and nothing was changed");
-    migrate_in_one(&mut connection, &database.schema, args.with_clinic_tables).await.map_err(context)
+    migrate_in_one(&mut connection, &database.schema, args).await.map_err(context)
 }
 
-/// Takes the advisory lock, which ends with the session.
-async fn lock(connection: &Connection, wait: Duration) -> Result<(), Error> {
-    let waits = format!("SET lock_timeout = {}; SET statement_timeout = 0", wait.as_millis());
-    connection.batch_execute(&waits).await.map_err(Error::from)?;
-    let locked = LOCK_SCHEMA.execute(&**connection, &[&LOCK]).await;
-    locked.map(drop).map_err(|error| error.context("another migration is at work; nothing was done"))
-}
-
-async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, with_clinic: bool) -> Result<Done, Error> {
-    let tx = LIMITS.begin(connection).await?;
+async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, args: &MigrateArgs) -> Result<Done, Error> {
+    let limits = Limits { lock: args.lock_wait, ..LIMITS };
+    let tx = limits.begin(connection).await?;
+    let locked = LOCK_SCHEMA.execute(&tx, &[&LOCK]).await;
+    locked.map_err(|error| error.context("another migration is at work"))?;
     schema::check_not_of_0_1(&tx).await?;
-    let pending = Pending::find(&tx, schema, with_clinic).await?;
+    let pending = Pending::find(&tx, schema, args.with_clinic_tables).await?;
     pending.check_nothing_in_the_way(&tx, schema).await?;
     let row = NOW.one(&tx, &[]).await?;
     let (database, role): (&str, &str) = (row.get("database"), row.get("role"));
@@ -144,6 +138,10 @@ async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, with_c
     // What is created is created in the first schema of the path.
     let path = format!("SET LOCAL search_path = {}, pg_temp", schema.quoted());
     tx.batch_execute(&path).await.map_err(Error::from)?;
+    if IN_SCHEMA.one(&tx, &[]).await?.get::<_, Option<&str>>("schema") != Some(schema.as_str()) {
+        let message = format!("the role has no USAGE on schema {schema}: GRANT USAGE, CREATE ON SCHEMA");
+        return Err(Error::new("NO_PRIVILEGE", ErrorKind::Refused, message));
+    }
     for (set, migration) in &pending.0 {
         apply_one(&tx, *set, migration, stamp(row.get("now"))).await.map_err(|error| error.context(migration))?;
     }

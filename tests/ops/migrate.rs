@@ -72,6 +72,23 @@ async fn migrations_come_once_in_order_and_can_be_asked_for() {
 }
 
 #[tokio::test]
+async fn a_schema_that_the_role_may_not_use_is_refused() {
+    let clinic = Clinic::empty().await;
+    let role = format!("creator_{}", &*clinic.database);
+    clinic
+        .sql(&format!(
+            "CREATE ROLE {role} LOGIN; CREATE SCHEMA rounds; GRANT CREATE ON SCHEMA rounds TO {role};
+             GRANT CREATE, TEMPORARY ON DATABASE {} TO {role}",
+            clinic.database
+        ))
+        .await;
+    let url = crate::support::server().url(&clinic.database).replace("rounds@", &format!("{role}@"));
+    let outcome = crate::support::Program::new(&url).run(&["migrate"]).await.expect(2);
+    assert!(outcome.stderr.contains("has no USAGE on schema rounds"), "{outcome:?}");
+    clinic.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
 async fn the_clinics_tables_can_come_later() {
     let clinic = Clinic::empty().await;
     assert_eq!(applied(&clinic.run(&["migrate"]).await.expect(0).report()), migrations("rounds"));

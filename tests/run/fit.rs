@@ -94,6 +94,26 @@ async fn an_enum_that_lacks_a_label_is_named() {
 }
 
 #[tokio::test]
+async fn a_row_without_a_key_stops_nobody() {
+    let clinic = Clinic::with_visits(3).await;
+    clinic
+        .sql(
+            "ALTER TABLE facilities RENAME TO app_facilities;
+             CREATE VIEW facilities AS SELECT id, time_zone, no_show_after_minutes, waiting_alert_minutes FROM app_facilities
+                                       UNION ALL SELECT NULL, NULL, NULL, NULL;
+             ALTER TABLE surgical_cases ALTER id DROP IDENTITY, DROP CONSTRAINT surgical_cases_pkey, ALTER id DROP NOT NULL;
+             ALTER TABLE px_cases ALTER id DROP IDENTITY, DROP CONSTRAINT px_cases_pkey, ALTER id DROP NOT NULL;
+             INSERT INTO surgical_cases (facility_id, patient_id, case_status) VALUES (1, 1, 10);
+             INSERT INTO px_cases (facility_id, due_at) VALUES (1, '2026-01-01')",
+        )
+        .await;
+    assert_eq!(clinic.mark("2026-03-02T09:15:00-05:00").await.expect(0).count("marked"), 3);
+    for job in [&["stage-alerts"][..], &["escalate-sla"], &["advance-billing", "--stage", "pending-payment"]] {
+        assert_eq!(clinic.run(job).await.expect(0).count("scanned"), 0, "{job:?}");
+    }
+}
+
+#[tokio::test]
 async fn columns_that_refer_to_a_key_which_the_job_does_not_need_fit_each_other() {
     let clinic = Clinic::new().await;
     view(&clinic, "team_members", "team_id::text AS team_id, user_id, is_leader").await;

@@ -18,7 +18,7 @@ statements! {
     HELD_BACK(TIMESTAMPTZ, INT4, FLOAT8) =
         format!("SELECT count(*) AS cases FROM surgical_cases c\n{CANDIDATES}  AND\n{}", held_back("$3"));
     SCAN(TIMESTAMPTZ, INT4, FLOAT8, INT8) =
-        format!("SELECT c.id::text AS id FROM surgical_cases c\n{}ORDER BY c.id LIMIT $4", due());
+        format!("SELECT c.id::text AS id FROM surgical_cases c\n{}AND c.id IS NOT NULL ORDER BY c.id LIMIT $4", due());
     USUAL_ITEMS(TEXT, TEXT) = include_str!("usual_items.sql");
 }
 

@@ -3,5 +3,5 @@
 SELECT c.id::text AS id, (c.escalation_level >= 0) IS NOT TRUE AS is_unreadable
 FROM px_cases c
 {overdue}
-  AND (c.escalation_level < 3) IS NOT FALSE
+  AND (c.escalation_level < 3) IS NOT FALSE AND c.id IS NOT NULL
 ORDER BY is_unreadable, c.id LIMIT $4

@@ -22,7 +22,8 @@ statements! {
     SCAN[condition: ConditionKind = ConditionKind::ALL.into()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8) =
         format!(
-            "SELECT found.id::text FROM (SELECT t.id FROM tickets t\n{}ORDER BY t.id LIMIT $10) found",
+            "SELECT found.id::text FROM (SELECT t.id FROM tickets t\n{}AND t.id IS NOT NULL ORDER BY t.id LIMIT $10) \
+             found",
             due(*condition)
         );
     SCAN_ENDED[condition: ConditionKind = ConditionKind::ALL.into()]

@@ -8,5 +8,5 @@ SELECT r.id::text, COALESCE(r.active, false) AS active, r.condition_type::text, 
        CASE WHEN r.cooldown_hours BETWEEN 0 AND 87600 THEN r.cooldown_hours::float8
             WHEN r.cooldown_hours IS NOT NULL THEN 'NaN' END AS cooldown_hours
 FROM escalation_rules r
-WHERE r.active OR $1
+WHERE (r.active OR $1) AND r.id IS NOT NULL
 ORDER BY r.position, r.id

@@ -4,7 +4,7 @@ WITH found AS MATERIALIZED (
     SELECT a.id, visit.starts_at IS NULL AS is_unreadable
     FROM appointments a
     {awaited}
-    AND tz.zone IS NOT NULL
+    AND a.id IS NOT NULL AND tz.zone IS NOT NULL
     AND (visit.starts_at IS NULL OR (true
     {due}))
 )

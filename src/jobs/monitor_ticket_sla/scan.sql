@@ -9,5 +9,5 @@ SELECT count(*) AS checked,
        count(*) FILTER (WHERE breached) AS breached,
        count(*) FILTER (WHERE NOT breached AND level <> 'low') AS at_risk,
        -- Sorted before they are text, which is longer.
-       ARRAY(SELECT a.id::text FROM (SELECT id FROM assessed WHERE due ORDER BY id LIMIT $2) a) AS due
+       ARRAY(SELECT a.id::text FROM (SELECT id FROM assessed WHERE due AND id IS NOT NULL ORDER BY id LIMIT $2) a) AS due
 FROM assessed

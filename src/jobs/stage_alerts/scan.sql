@@ -5,6 +5,7 @@ WITH found AS MATERIALIZED (
     SELECT a.id, alert.type, alert.since IS NULL AS is_unreadable
     FROM appointments a
     {waiting}
+    AND a.id IS NOT NULL
     AND ((alert.since IS NULL AND alert.after_minutes IS NOT NULL
           AND (NOT alert.by_slot OR own.slot_length IS NOT NULL))
          OR (true
