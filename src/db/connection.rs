@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::name::SchemaName;
 
-/// A connection. Each of its transactions begins with the settings of [`Limits`].
+/// A connection. Each of its transactions begins with the settings of [`super::Limits`].
 pub struct Connection {
     client: Place,
     pub schema: SchemaName,
