@@ -57,7 +57,7 @@ released AS (
             WHERE x.doctor_id = s.doctor_id AND x.status = 'ACTIVE'
               AND COALESCE(({first_day} + COALESCE({first_time}, '00:00')) AT TIME ZONE m.zone < m.slot_ends_at, true)
               AND COALESCE(({last_day} + COALESCE({last_time}, '24:00')) AT TIME ZONE m.zone > m.slot_starts_at, true))
-    FROM marked m WHERE s.id IN (SELECT id FROM slots) AND s.appointment_id = m.id AND m.release
+    FROM marked m WHERE s.id = m.slot_id AND s.appointment_id = m.id AND m.release
 ),
 logged AS (
     INSERT INTO no_show_logs (appointment_id, reason, slot_time, timeout_minutes, triggered_at, slot_released,
