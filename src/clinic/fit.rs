@@ -33,7 +33,7 @@ struct Need<'a> {
     kind: Kind<'a>,
 }
 
-/// What the statements do with a column.
+/// The use that the statements make of a column.
 #[derive(Clone, Copy)]
 enum Kind<'a> {
     /// Compared and read as text; of the same kind as the key that it refers to.
@@ -136,7 +136,7 @@ impl<'a> Need<'a> {
         Some(Self { relation, column, kind })
     }
 
-    /// What is wrong with the column, if anything.
+    /// The fault of the column, if it has one.
     fn fault(&self, needs: &[Need<'_>], there: &Columns) -> Option<String> {
         let find = |relation: &str, column: &str| there.get(&(relation.to_owned(), column.to_owned()));
         let Self { relation, column, kind } = self;

@@ -1,5 +1,5 @@
-//! The domain that jobs and commands share: actors, alerts, what a job
-//! needs of the clinic's tables, local time, tickets, the outbox, provider identifiers.
+//! The domain that jobs and commands share: actors, alerts, what a job needs of the clinic's tables, local time,
+//! tickets, the outbox, provider identifiers.
 
 pub mod actor;
 pub mod alerts;

@@ -2,6 +2,7 @@
 
 use tokio_postgres::Transaction;
 
+use crate::clinic::local_time::instant;
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
 
@@ -22,10 +23,7 @@ pub fn policies_in_force() -> String {
 
 /// The instant at which a ticket was created, in SQL; NULL where no date can be computed from it.
 pub fn filed_at(ticket: &str) -> String {
-    format!(
-        "CASE WHEN {ticket}.created_at BETWEEN timestamptz '0001-01-01' AND timestamptz '9999-12-31' \
-         THEN {ticket}.created_at::timestamptz END"
-    )
+    instant(&format!("{ticket}.created_at"))
 }
 
 /// The policies in force from which no date can be computed.

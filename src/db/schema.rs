@@ -36,9 +36,9 @@ mod clinic {
 /// A set of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Set {
-    /// What rounds itself remembers and decides.
+    /// The tables in which rounds keeps what it remembers and decides.
     Ours,
-    /// What the clinic's application writes: a reference set, for a database that begins with nothing.
+    /// The tables that the clinic's application writes: a reference set, for a database that begins with nothing.
     Clinic,
 }
 

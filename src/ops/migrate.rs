@@ -135,7 +135,7 @@ async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, args: 
     if !SCHEMA_EXISTS.one(&tx, &[&schema.as_str()]).await?.get::<_, bool>("known") {
         tx.batch_execute(&format!("CREATE SCHEMA {}", schema.quoted())).await.map_err(Error::from)?;
     }
-    // What is created is created in the first schema of the path.
+    // A relation is created in the first schema of the path.
     let path = format!("SET LOCAL search_path = {}, pg_temp", schema.quoted());
     tx.batch_execute(&path).await.map_err(Error::from)?;
     if IN_SCHEMA.one(&tx, &[]).await?.get::<_, Option<&str>>("schema") != Some(schema.as_str()) {

@@ -124,7 +124,7 @@ pub struct Scope {
     pub fallbacks: Vec<Key>,
 }
 
-/// What the scan found.
+/// The findings of the scan.
 struct Found {
     scope: Scope,
     /// The number of overdue cases at the highest level.

@@ -39,7 +39,7 @@ struct Group {
     slots_released: u64,
 }
 
-/// What the visits of a group have in common; None where it is not known.
+/// The common property of a group of visits; None where it is not known.
 enum Of {
     Total,
     Facility(Option<Key>),
