@@ -8,22 +8,6 @@ use crate::sql::{Statement, prepare_temporary_tables, statements};
 use crate::support::Clinic;
 
 const FILE: &str = "src/clinic/needs.txt";
-/// What every job may read beside its own statements: an actor is checked only where one is given, and notices that a
-/// job keeps failing are a service of the run, which does without them.
-const SHARED: [(&str, &[&str]); 2] = [
-    ("rounds::clinic::local_time::", &["mark-no-shows", "stage-alerts"]),
-    ("rounds::clinic::tickets::", &["monitor-ticket-sla", "escalate-tickets"]),
-];
-
-/// The jobs that need a statement.
-fn jobs(name: &str) -> Vec<String> {
-    if let Some((_, jobs)) = SHARED.iter().find(|(prefix, _)| name.starts_with(prefix)) {
-        return jobs.iter().map(|job| (*job).to_owned()).collect();
-    }
-    let job = name.strip_prefix("rounds::jobs::").and_then(|rest| rest.split("::").next());
-    job.map(|job| job.replace('_', "-")).into_iter().collect()
-}
-
 /// The kind of each column of the reference set, as `needs.txt` has it, without the labels.
 async fn kinds(clinic: &Clinic) -> BTreeMap<(String, String), (String, Vec<String>)> {
     let query = "
@@ -96,7 +80,7 @@ fn literals(text: &str, relation: &str, column: &str) -> String {
 
 /// The columns that a statement names, from the server itself: a function with this body depends on them.
 async fn columns(clinic: &Clinic, statement: &Statement) -> Vec<(String, String)> {
-    let Statement { name, types, text } = statement;
+    let Statement { name, types, text, .. } = statement;
     let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
     let prepare = format!("PREPARE p {types} AS {text}");
     clinic.client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
@@ -128,15 +112,18 @@ async fn the_list_of_needed_columns_is_what_the_statements_name() {
     prepare_temporary_tables(&clinic, &statements).await;
     let mut needs: BTreeMap<(String, String, String), BTreeSet<String>> = BTreeMap::new();
     for statement in &statements {
-        let jobs = jobs(&statement.name);
         // What a person does by hand is checked when it is done.
         let by_hand = statement.name.ends_with("_BY_HAND");
-        if jobs.is_empty() || by_hand || statement.text.contains("npi_todo") || statement.text.contains("npi_stage") {
+        if statement.jobs.is_empty()
+            || by_hand
+            || statement.text.contains("npi_todo")
+            || statement.text.contains("npi_stage")
+        {
             continue;
         }
         for (relation, column) in columns(&clinic, statement).await {
             let Some((_, labels)) = kinds.get(&(relation.clone(), column.clone())) else { continue };
-            for job in &jobs {
+            for job in &statement.jobs {
                 let named = needs.entry((job.clone(), relation.clone(), column.clone())).or_default();
                 let wanted = literals(&statement.text, &relation, &column);
                 named.extend(labels.iter().filter(|label| wanted.contains(&format!("'{label}'"))).cloned());

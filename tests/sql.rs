@@ -24,6 +24,8 @@ fn files(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 pub struct Statement {
     pub name: String,
     pub types: Vec<String>,
+    /// The jobs that send it; none where every run does, or a command.
+    pub jobs: Vec<String>,
     pub text: String,
 }
 
@@ -32,9 +34,13 @@ pub async fn statements(clinic: &Clinic) -> Vec<Statement> {
     let outcome = clinic.run(&["statements"]).await.expect(0);
     let list: Vec<Value> = serde_json::from_str(&outcome.stdout).expect("a list");
     let word = |value: &Value| value.as_str().expect("a text").to_owned();
-    let types = |value: &Value| value.as_array().expect("a list").iter().map(word).collect();
-    let read =
-        |one: &Value| Statement { name: word(&one["name"]), types: types(&one["types"]), text: word(&one["text"]) };
+    let words = |value: &Value| value.as_array().expect("a list").iter().map(word).collect();
+    let read = |one: &Value| Statement {
+        name: word(&one["name"]),
+        types: words(&one["types"]),
+        jobs: words(&one["jobs"]),
+        text: word(&one["text"]),
+    };
     list.iter().map(read).collect()
 }
 
@@ -56,7 +62,7 @@ async fn every_statement_is_valid_as_it_is_sent() {
         clinic.sql("SET search_path = pg_catalog, rounds, pg_temp").await;
         assert!(statements.len() > 150, "{}", statements.len());
         let mut faults = vec![];
-        for Statement { name, types, text } in
+        for Statement { name, types, text, .. } in
             statements.iter().filter(|one| !one.text.contains("rounds_clinic_migrations"))
         {
             let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };

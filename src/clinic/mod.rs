@@ -12,6 +12,7 @@ pub mod visits;
 
 use crate::db::statements;
 
+// Who uses `local_time`, `tickets` or `visits` lists their statements.
 statements! {
-    of actor, fit, local_time, tickets, visits;
+    of actor, fit;
 }

@@ -16,8 +16,16 @@ macro_rules! jobs {
     ($($module:ident::$job:ident $(, mode $file:ident::$mode:ident)?;)*) => {
         $(pub mod $module;)*
 
-        /// Every statement of the jobs.
-        pub static STATEMENTS: &[Listed] = &[$(Listed::All($module::STATEMENTS)),*];
+        /// The names of the jobs, in the order of the table.
+        pub const NAMES: &[&str] = &[$(<$module::$job as Job>::NAME),*];
+
+        /// The statements of a job, beside those that every run sends; none if there is no such job.
+        pub fn statements(job: &str) -> &'static [Listed] {
+            match job {
+                $(<$module::$job as Job>::NAME => $module::STATEMENTS,)*
+                _ => &[],
+            }
+        }
 
         #[derive(Subcommand)]
         pub enum JobCommand {

@@ -1,9 +1,11 @@
 //! `rounds statements`: prints every statement that the program sends, as JSON. It uses no database.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::db::Statement;
+use crate::db::{Listed, Statement};
 use crate::exit::Exit;
 use crate::{clinic, command, db, jobs, ops, output, run};
 
@@ -12,17 +14,26 @@ use crate::{clinic, command, db, jobs, ops, output, run};
 pub struct StatementsArgs {}
 
 pub fn command(_: &StatementsArgs) -> Exit {
-    let lists =
-        [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS, jobs::STATEMENTS, command::STATEMENTS, ops::STATEMENTS];
-    let mut statements = vec![];
-    for listed in lists.into_iter().flatten() {
-        listed.show(&mut |statement| statements.push(shape(statement)));
+    let mut statements = BTreeMap::new();
+    let mut add = |lists: &[Listed], job: Option<&str>| {
+        let mut show = |statement: &Statement| {
+            let text = statement.text().to_owned();
+            let (_, jobs) = statements.entry((statement.name, text)).or_insert_with(|| (types(statement), vec![]));
+            jobs.extend(job.map(str::to_owned));
+        };
+        lists.iter().for_each(|listed| listed.show(&mut show));
+    };
+    for list in [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS, command::STATEMENTS, ops::STATEMENTS] {
+        add(list, None);
     }
-    output::print_line(&Value::from(statements).to_string());
+    for job in jobs::NAMES {
+        add(jobs::statements(job), Some(job));
+    }
+    let shape = |((name, text), (types, jobs))| json!({ "name": name, "types": types, "jobs": jobs, "text": text });
+    output::print_line(&Value::from_iter(statements.into_iter().map(shape)).to_string());
     Exit::Done
 }
 
-fn shape(statement: &Statement) -> Value {
-    let types: Vec<&str> = statement.types.iter().map(|one| one.name()).collect();
-    json!({ "name": statement.name, "types": types, "text": statement.text() })
+fn types(statement: &Statement) -> Vec<&'static str> {
+    statement.types.iter().map(|one| one.name()).collect()
 }

@@ -33,7 +33,7 @@ pub use rule::{Malformed, Rule, RuleBook};
 pub use targets::Targets;
 
 statements! {
-    of gone, pass, rule, targets;
+    of gone, pass, rule, targets, tickets;
 }
 
 /// Carry out the escalation rules on open tickets

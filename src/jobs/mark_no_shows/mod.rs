@@ -22,7 +22,7 @@ use crate::clinic::local_time::{
     clock_time, day, minutes, no_slot_length, outer_dates, slot_length, unreadable_start, unreadable_zone,
     unreadable_zones,
 };
-use crate::clinic::outbox;
+use crate::clinic::{local_time, outbox};
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
@@ -30,6 +30,7 @@ use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_c
 const DUE: &str = include_str!("due.part.sql");
 
 statements! {
+    of local_time;
     NO_SLOT_LENGTH(DATE, DATE) =
         format!(include_str!("no_slot_length.sql"), slot_length = slot_length(), no_show_after = no_show_after());
     SCAN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, INT8) =

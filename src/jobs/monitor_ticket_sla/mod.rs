@@ -24,6 +24,7 @@ use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_c
 const DUE: &str = include_str!("due.part.sql");
 
 statements! {
+    of tickets;
     SCAN(TIMESTAMPTZ, INT8) = format!(include_str!("scan.sql"), risk = risk(), due = DUE);
     RECORD(TIMESTAMPTZ, KEYS, UUID, TEXT) = format!(
         include_str!("apply.sql"),

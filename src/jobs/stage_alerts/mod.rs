@@ -23,7 +23,7 @@ use crate::clinic::alerts::AlertType;
 use crate::clinic::local_time::{
     clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
 };
-use crate::clinic::{outbox, visits};
+use crate::clinic::{local_time, outbox, visits};
 use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
@@ -34,6 +34,7 @@ const ENDED_RULE: &str = include_str!("ended.part.sql");
 const PAGE: i64 = 10_000;
 
 statements! {
+    of local_time, visits;
     NO_SLOT_LENGTH(DATE) = format!(
         include_str!("no_slot_length.sql"),
         slot_length = slot_length(),
