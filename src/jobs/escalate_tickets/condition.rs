@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::keys::{Keys, RuleFault};
+use crate::clinic::tickets;
 
 const OPEN: [&str; 3] = ["OPEN", "IN_PROGRESS", "WAITING"];
 const PRIORITIES: [&str; 4] = ["LOW", "MEDIUM", "HIGH", "URGENT"];
@@ -34,6 +35,14 @@ impl ConditionKind {
 
     fn read(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// The joins of a ticket `t` that the condition needs. Without them a statement is planned in half the time.
+    pub fn joins(self) -> String {
+        match self {
+            Self::SlaBreach => tickets::due_at(),
+            _ => String::new(),
+        }
     }
 
     /// The SQL condition on a ticket `t`.
