@@ -37,7 +37,7 @@ impl ConditionKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The joins of a ticket `t` that the condition needs. Without them a statement is planned in half the time.
+    /// The joins of a ticket `t` that the condition needs.
     pub fn joins(self) -> String {
         match self {
             Self::SlaBreach => tickets::due_at(),
