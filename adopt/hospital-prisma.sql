@@ -164,13 +164,13 @@ BEGIN
         INSERT INTO public.no_show_logs (id, "hospitalId", "appointmentId", "patientId", "doctorId", reason, "slotTime",
                                          "timeoutMinutes", "triggeredAt", "slotReleased", "slotReleasedAt", notes,
                                          "createdBy")
-        SELECT gen_random_uuid()::text, a."hospitalId", a.id, a."patientId", a."doctorId", reason, a."startTime",
+        SELECT gen_random_uuid()::text, a."hospitalId", a.id, a."patientId", a."doctorId", label, a."startTime",
                COALESCE(l.timeout_minutes, 0), l.triggered_at AT TIME ZONE 'UTC', l.slot_released,
                l.slot_released_at AT TIME ZONE 'UTC', l.notes,
                (SELECT u.id FROM public.users u WHERE u.id = l.created_by)
         FROM logged l
         JOIN public.appointments a ON a.id = l.appointment_id
-        JOIN unnest(enum_range(NULL::public."NoShowReason")) AS reason ON reason::text = l.reason;
+        JOIN unnest(enum_range(NULL::public."NoShowReason")) AS label ON label::text = l.reason;
     END IF;
     UPDATE public.patients p
     SET "noShowCount" = p."noShowCount" + missed.visits,
@@ -191,13 +191,13 @@ BEGIN
     IF to_regclass('public.stage_alerts') IS NOT NULL THEN
         INSERT INTO public.stage_alerts (id, "hospitalId", "appointmentId", "patientId", "doctorId", "alertType",
                                          message, "triggeredAt")
-        SELECT gen_random_uuid()::text, a."hospitalId", a.id, a."patientId", a."doctorId", alert_type, x.message,
+        SELECT gen_random_uuid()::text, a."hospitalId", a.id, a."patientId", a."doctorId", label, x.message,
                x.triggered_at AT TIME ZONE 'UTC'
         FROM raised x
         JOIN public.appointments a ON a.id = x.appointment_id
-        JOIN unnest(enum_range(NULL::public."StageAlertType")) AS alert_type ON alert_type::text = x.alert_type
+        JOIN unnest(enum_range(NULL::public."StageAlertType")) AS label ON label::text = x.alert_type
         WHERE NOT EXISTS (SELECT FROM public.stage_alerts s WHERE s."appointmentId" = a.id
-                          AND s."alertType" = alert_type AND s.status <> 'RESOLVED');
+                          AND s."alertType" = label AND s.status <> 'RESOLVED');
     END IF;
     RETURN NULL;
 END $$;
