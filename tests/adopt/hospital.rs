@@ -45,7 +45,9 @@ impl Hospital {
     async fn new() -> Self {
         let hospital = Self { clinic: HOSPITAL.clinic().await };
         hospital.hospital(1).await;
-        hospital.sql("INSERT INTO hospital_settings (hospital_id, time_zone, sms) VALUES (k(1), 'America/New_York', true)").await;
+        hospital
+            .sql("INSERT INTO hospital_settings (hospital_id, time_zone, sms) VALUES (k(1), 'America/New_York', true)")
+            .await;
         for (user, role) in [
             (DOCTOR, "DOCTOR"),
             (NURSE, "NURSE"),
