@@ -9,8 +9,8 @@
 -- error nothing was changed. It may be run again, for example after a migration of the application that had to drop a
 -- view; what rounds.hospital_settings says by then stays.
 --
--- To undo it: DROP the triggers at the end of this file, the views, the functions rounds.hospital_*, the table
--- rounds.hospital_settings and the indexes rounds_*. Nothing of the application's own is changed.
+-- To undo it: DROP the functions rounds.hospital_* with CASCADE (which takes the triggers), the views, the tables
+-- rounds.hospital_* and the indexes rounds_*. Nothing of the application's own is changed.
 
 \set ON_ERROR_STOP on
 \if :{?zone}
@@ -152,9 +152,37 @@ CREATE INDEX IF NOT EXISTS rounds_stage_alerts_appointment ON public.stage_alert
 --    itself. They must not end a run:
 --    - a row whose visit or user is gone, or whose value the application's enum does not have, is left out;
 --    - a table that the application has dropped is left alone;
---    - a row that the application holds is waited for 100 ms; then the visit is left to the next run, as `locked`.
+--    - a patient whom the application holds is counted later;
+--    - a row that it is deleting, or whose key or unique column it is changing, is waited for 100 ms; then the visit is
+--      left to the next run, as `locked`.
 --    Our tables keep everything. Once the application's pages read ours, drop the triggers. Notices to patients are in
 --    rounds.notifications only: no column of the application says which login a patient has.
+
+-- What is still to be added to the counters of patients: those whom the application held at that moment. The next visit
+-- that is marked counts them.
+CREATE TABLE IF NOT EXISTS rounds.hospital_counts_due (
+    patient_id text NOT NULL,
+    missed_at  timestamptz NOT NULL
+);
+CREATE OR REPLACE FUNCTION rounds.hospital_count_missed(patients text[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    WITH
+    free AS MATERIALIZED (
+        SELECT p.id FROM public.patients p WHERE p.id = ANY (patients) ORDER BY p.id FOR NO KEY UPDATE SKIP LOCKED
+    ),
+    taken AS (
+        DELETE FROM rounds.hospital_counts_due d USING free WHERE d.patient_id = free.id
+        RETURNING d.patient_id, d.missed_at
+    ),
+    missed AS (
+        SELECT t.patient_id, count(*)::int AS visits, max(t.missed_at) AS last_at FROM taken t GROUP BY t.patient_id
+    )
+    UPDATE public.patients p
+    SET "noShowCount" = p."noShowCount" + missed.visits,
+        "lastNoShowAt" = GREATEST(p."lastNoShowAt", missed.last_at AT TIME ZONE 'UTC'),
+        "updatedAt" = now() AT TIME ZONE 'UTC'
+    FROM missed WHERE p.id = missed.patient_id
+$$;
 
 -- no_show_logs, and the counters of the patient. A person's mark has no timeout, which is 0 there.
 CREATE OR REPLACE FUNCTION rounds.hospital_no_show_logged() RETURNS trigger
@@ -172,13 +200,18 @@ BEGIN
         JOIN public.appointments a ON a.id = l.appointment_id
         JOIN unnest(enum_range(NULL::public."NoShowReason")) AS label ON label::text = l.reason;
     END IF;
-    UPDATE public.patients p
-    SET "noShowCount" = p."noShowCount" + missed.visits,
-        "lastNoShowAt" = GREATEST(p."lastNoShowAt", missed.last_at AT TIME ZONE 'UTC'),
-        "updatedAt" = now() AT TIME ZONE 'UTC'
-    FROM (SELECT a."patientId", count(*)::int AS visits, max(l.triggered_at) AS last_at
-          FROM logged l JOIN public.appointments a ON a.id = l.appointment_id GROUP BY a."patientId") missed
-    WHERE p.id = missed."patientId";
+    INSERT INTO rounds.hospital_counts_due (patient_id, missed_at)
+    SELECT a."patientId", l.triggered_at FROM logged l JOIN public.appointments a ON a.id = l.appointment_id;
+    PERFORM rounds.hospital_count_missed(ARRAY(
+        SELECT a."patientId" FROM logged l JOIN public.appointments a ON a.id = l.appointment_id));
+    -- What could not be counted before must not keep this visit from being marked, whatever happens.
+    IF EXISTS (SELECT FROM rounds.hospital_counts_due) THEN
+        BEGIN
+            PERFORM rounds.hospital_count_missed(ARRAY(SELECT d.patient_id FROM rounds.hospital_counts_due d));
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'rounds.hospital_counts_due could not be counted yet: %', SQLSTATE;
+        END;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER hospital_no_show_logged AFTER INSERT ON rounds.no_show_logs
@@ -247,7 +280,8 @@ END $$;
 CREATE OR REPLACE TRIGGER hospital_user_notified AFTER INSERT ON rounds.notifications
     REFERENCING NEW TABLE AS staged FOR EACH STATEMENT EXECUTE FUNCTION rounds.hospital_user_notified();
 
--- cron_job_runs: a run begins, and ends. Its enum has no label for a run that was SKIPPED.
+-- cron_job_runs: a run begins, and ends. A run that turns out to be one too many is SKIPPED, for which there is no
+-- label: it is not listed.
 CREATE OR REPLACE FUNCTION rounds.hospital_run_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 BEGIN
@@ -262,6 +296,9 @@ BEGIN
         SET status = EXCLUDED.status, "completedAt" = EXCLUDED."completedAt", "durationMs" = EXCLUDED."durationMs",
             "itemsProcessed" = EXCLUDED."itemsProcessed", "errorMessage" = EXCLUDED."errorMessage",
             metadata = EXCLUDED.metadata;
+        IF NOT FOUND THEN
+            DELETE FROM public.cron_job_runs r WHERE r.id = NEW.id::text;
+        END IF;
     END IF;
     RETURN NULL;
 END $$;
@@ -269,8 +306,8 @@ CREATE OR REPLACE TRIGGER hospital_run_changed AFTER INSERT OR UPDATE OF status 
     FOR EACH ROW EXECUTE FUNCTION rounds.hospital_run_changed();
 
 -- The functions have their owner's rights, so nobody else may put them on a table.
-REVOKE ALL ON FUNCTION rounds.hospital_slot_written(), rounds.hospital_no_show_logged(),
-    rounds.hospital_alert_raised(), rounds.hospital_alert_changed(), rounds.hospital_user_notified(),
-    rounds.hospital_run_changed() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rounds.hospital_slot_written(), rounds.hospital_count_missed(text[]),
+    rounds.hospital_no_show_logged(), rounds.hospital_alert_raised(), rounds.hospital_alert_changed(),
+    rounds.hospital_user_notified(), rounds.hospital_run_changed() FROM PUBLIC;
 
 COMMIT;

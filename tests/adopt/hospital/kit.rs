@@ -87,7 +87,7 @@ async fn the_jobs_need_no_privilege_on_the_applications_tables() {
              GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA rounds TO {role}"
         ))
         .await;
-    let url = server().url(&hospital.clinic.database).replacen("postgres@", &format!("{role}@"), 1);
+    let url = server().url(&hospital.clinic.database).replacen("rounds@", &format!("{role}@"), 1);
     assert!(url.contains(&role), "{url}");
     let program = Program::new(&url);
     let marked = program.run(&["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"]).await.expect(0);
