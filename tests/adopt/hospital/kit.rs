@@ -42,13 +42,13 @@ async fn it_is_refused_without_a_zone_and_with_a_wrong_one_and_changes_nothing_t
 async fn it_may_be_run_again_and_keeps_what_people_said() {
     let hospital = migrated().await;
     let clinic = &hospital.clinic;
-    for _ in 0..2 {
+    for people_say in [true, false] {
         let output = psql(&clinic.database, KIT).await;
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "it says nothing when all is well");
-        clinic
-            .sql("UPDATE hospital_settings SET time_zone = 'Asia/Dubai', sms = true WHERE time_zone <> 'Asia/Dubai'")
-            .await;
+        if people_say {
+            clinic.sql("UPDATE hospital_settings SET time_zone = 'Asia/Dubai', sms = true").await;
+        }
     }
     let settings = clinic.json("SELECT * FROM hospital_settings").await;
     assert_eq!((settings["time_zone"].as_str(), settings["sms"].as_bool()), (Some("Asia/Dubai"), Some(true)));

@@ -84,6 +84,9 @@ async fn an_alert_is_raised_acknowledged_and_resolved_in_its_table_too() {
              WHERE \"appointmentId\" = k(2)"
         ))
         .await;
+    // To acknowledge it here then does not open it again there.
+    let id = hospital.text("SELECT id FROM stage_alerts WHERE appointment_id = k(2)").await;
+    hospital.clinic.run(&["alerts", "acknowledge", &id, "--actor", "k00000002"]).await.expect(0);
     let expected = "1 NO_VITALS ACKNOWLEDGED k00000002, 2 NO_VITALS RESOLVED k00000002 2026-03-02 14:21:00";
     assert_eq!(hospital.text(alerts).await, expected);
     hospital.sql(&format!("UPDATE public.appointments SET \"vitalsRecordedAt\" = '{DAY} 14:21'")).await;

@@ -47,7 +47,7 @@ const WORLD: &str = "
     ON CONFLICT (doctor_id, slot_date, start_time) DO NOTHING;
     INSERT INTO doctor_absences (doctor_id, type, first_day, last_day, start_time, end_time, status)
     VALUES (1, 'TRAINING', '2026-03-02', '2026-03-02', '08:00', '12:00', 'ACTIVE'),
-           (2, 'SICK_LEAVE', '2026-03-02', '2026-03-09', NULL, NULL, 'ACTIVE'),
+           (2, 'SICK_LEAVE', '2026-03-02', '2026-03-02', NULL, NULL, 'ACTIVE'),
            (4, 'EMERGENCY', '2026-03-02', '2026-03-02', NULL, NULL, 'CANCELLED'),
            (4, 'OTHER', '2026-03-02', '2026-03-02', '20:00', '23:00', 'ACTIVE');";
 
