@@ -96,8 +96,10 @@ async fn the_jobs_need_no_privilege_on_the_applications_tables() {
     assert_eq!(raised.count("raised"), 0, "the slots end at ten");
     let raised = program.run(&["stage-alerts", "--as-of", "2026-03-02T10:05:00-05:00"]).await.expect(0);
     assert_eq!(raised.count("raised"), 2);
-    let rows = "SELECT concat_ws(' ', (SELECT count(*) FROM public.no_show_logs), (SELECT count(*) FROM public.stage_alerts),
-                                      (SELECT count(*) FROM public.notifications), (SELECT count(*) FROM public.cron_job_runs))";
+    let rows = "SELECT concat_ws(' ', (SELECT count(*) FROM public.no_show_logs),
+                                      (SELECT count(*) FROM public.stage_alerts),
+                                      (SELECT count(*) FROM public.notifications),
+                                      (SELECT count(*) FROM public.cron_job_runs))";
     assert_eq!(hospital.text(rows).await, "2 2 2 3");
     // Nor may such a role put a function with the owner's rights on a table of its own.
     let tables = format!(

@@ -69,7 +69,7 @@ async fn an_alert_is_raised_acknowledged_and_resolved_in_its_table_too() {
     hospital.visits(1, 2, "CHECKED_IN").await;
     hospital.run("stage-alerts", "09:20:00", &[]).await.expect(0);
     let alerts = "SELECT string_agg(concat_ws(' ', n(\"appointmentId\"), \"alertType\", status, \"acknowledgedBy\",
-                                              \"resolvedBy\", \"resolvedAt\"), ', ' ORDER BY \"appointmentId\", \"triggeredAt\")
+                                              \"resolvedBy\", \"resolvedAt\"), ', ' ORDER BY \"appointmentId\")
                   FROM public.stage_alerts";
     assert_eq!(hospital.text(alerts).await, "1 NO_VITALS ACTIVE, 2 NO_VITALS ACTIVE");
     let message = "SELECT message || ' ' || \"triggeredAt\" FROM public.stage_alerts LIMIT 1";
@@ -80,7 +80,8 @@ async fn an_alert_is_raised_acknowledged_and_resolved_in_its_table_too() {
     hospital.clinic.run(&["alerts", "acknowledge", &id, "--actor", "k00000002"]).await.expect(0);
     hospital
         .sql(&format!(
-            "UPDATE public.stage_alerts SET status = 'RESOLVED', \"resolvedBy\" = k({NURSE}), \"resolvedAt\" = '{DAY} 14:21'
+            "UPDATE public.stage_alerts SET status = 'RESOLVED', \"resolvedBy\" = k({NURSE}),
+                                            \"resolvedAt\" = '{DAY} 14:21'
              WHERE \"appointmentId\" = k(2)"
         ))
         .await;
@@ -144,7 +145,8 @@ async fn runs_are_listed_in_its_table_and_its_admins_are_told_of_failures() {
     hospital.run("mark-no-shows", "09:15:00", &[]).await.expect(0);
     hospital.run("mark-no-shows", "09:15:00", &["--unless-succeeded-within", "1h"]).await.expect(0);
     let runs = "SELECT string_agg(concat_ws(' ', status, \"itemsProcessed\", \"completedAt\" IS NOT NULL), ', '
-                                  ORDER BY \"startedAt\") FROM public.cron_job_runs WHERE \"jobName\" = 'mark-no-shows'";
+                                  ORDER BY \"startedAt\")
+                FROM public.cron_job_runs WHERE \"jobName\" = 'mark-no-shows'";
     let braked = "FAILED 0 t, FAILED 0 t, FAILED 0 t, COMPLETED 3 t";
     assert_eq!(hospital.text(runs).await, braked, "a skipped run is none there");
     assert_eq!(hospital.clinic.count("SELECT count(*) FROM cron_job_runs WHERE status = 'SKIPPED'").await, 1);
@@ -169,8 +171,10 @@ async fn what_the_application_cannot_take_is_left_out() {
         .await;
     assert_eq!(hospital.run("mark-no-shows", "09:15:00", &[]).await.expect(0).count("marked"), 2);
     assert_eq!(hospital.run("stage-alerts", "09:20:00", &[]).await.expect(0).count("raised"), 2);
-    let rows = "SELECT concat_ws(' ', (SELECT count(*) FROM public.no_show_logs), (SELECT count(*) FROM public.stage_alerts),
-                                      (SELECT count(*) FROM public.notifications), (SELECT sum(\"noShowCount\") FROM public.patients))";
+    let rows = "SELECT concat_ws(' ', (SELECT count(*) FROM public.no_show_logs),
+                                      (SELECT count(*) FROM public.stage_alerts),
+                                      (SELECT count(*) FROM public.notifications),
+                                      (SELECT sum(\"noShowCount\") FROM public.patients))";
     assert_eq!(hospital.text(rows).await, "0 0 0 2");
     // What is ours is there.
     assert_eq!(hospital.clinic.effects().await, (2, 2, 6));

@@ -41,8 +41,8 @@ const WORLD: &str = "
     ) came
     ORDER BY g;
     INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, is_blocked, appointment_id)
-    SELECT doctor_id, appointment_date, start_time, start_time + interval '35 minutes', true, pick(id, 'blocked', 3) = 0,
-           id
+    SELECT doctor_id, appointment_date, start_time, start_time + interval '35 minutes', true,
+           pick(id, 'blocked', 3) = 0, id
     FROM appointments WHERE pick(id, 'slot', 4) > 0 ORDER BY id
     ON CONFLICT (doctor_id, slot_date, start_time) DO NOTHING;
     INSERT INTO doctor_absences (doctor_id, type, first_day, last_day, start_time, end_time, status)
@@ -79,8 +79,8 @@ const COPIES: [(&str, &str); 7] = [
     ),
     (
         "SELECT id, mrn, first_name, last_name, date_of_birth, phone FROM patients",
-        "INSERT INTO public.patients (id, \"hospitalId\", mrn, \"firstName\", \"lastName\", \"dateOfBirth\", gender, phone,
-                                      address, city, state, \"zipCode\", \"updatedAt\")
+        "INSERT INTO public.patients (id, \"hospitalId\", mrn, \"firstName\", \"lastName\", \"dateOfBirth\", gender,
+                                      phone, address, city, state, \"zipCode\", \"updatedAt\")
          SELECT k(id), k(2 - id % 2), mrn, first_name, last_name, date_of_birth, 'OTHER',
                 COALESCE(phone, repeat(' ', id::int)), 'a', 'c', 's', 'z', now()
          FROM jsonb_to_recordset($1::text::jsonb) AS r (id bigint, mrn text, first_name text, last_name text,
