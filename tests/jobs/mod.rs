@@ -5,7 +5,7 @@ mod escalate_sla;
 mod escalate_tickets;
 mod mark_no_shows;
 mod monitor_ticket_sla;
-mod owed;
+pub mod owed;
 mod properties;
 mod prune;
 mod refresh_npi;

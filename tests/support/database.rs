@@ -79,12 +79,17 @@ async fn template(kind: Kind, admin: &Client) -> &'static str {
 
 /// A new database that stays as long as the server: of a kind of clinic, or empty.
 pub async fn database(kind: Option<Kind>) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let admin = connect(&server().url("postgres")).await;
     let template = match kind {
         Some(kind) => template(kind, &admin).await,
         None => "template0",
     };
+    copy(template, &admin).await
+}
+
+/// A new copy of a database.
+async fn copy(template: &str, admin: &Client) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     // A copy of the files needs less of the processor than a copy through the log.
     let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
@@ -101,6 +106,12 @@ pub struct Database {
 impl Database {
     pub async fn migrated(kind: Kind) -> Self {
         Self { name: database(Some(kind)).await, ours: true }
+    }
+
+    /// A copy of another template.
+    pub async fn copy_of(template: &str) -> Self {
+        let admin = connect(&server().url("postgres")).await;
+        Self { name: copy(template, &admin).await, ours: true }
     }
 
     /// With nothing in it.

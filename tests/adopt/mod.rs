@@ -1,0 +1,4 @@
+//! The kits of `adopt/`, each on the tables of the application that it is for.
+
+mod hospital;
+mod support;
