@@ -111,8 +111,9 @@ pub fn balanced(outcome: &Outcome, done: &str) {
 /// All rows of all tables: equal before and after, nothing was changed. But what was asked of others was asked, and is
 /// counted, in a dry run too.
 pub async fn state(clinic: &Clinic) -> Value {
-    let tables = "SELECT relname::text FROM pg_class
-                  WHERE relkind = 'r' AND relnamespace IN ('rounds'::regnamespace, to_regnamespace('app')) AND relname NOT IN ('api_requests', 'api_budgets')
+    let tables = "SELECT oid::regclass::text FROM pg_class
+                  WHERE relkind = 'r' AND relname NOT IN ('api_requests', 'api_budgets')
+                    AND relnamespace IN ('rounds'::regnamespace, to_regnamespace('app'), to_regnamespace('public'))
                   ORDER BY 1";
     let rows = |table: &str| format!("SELECT '{table}' AS t, jsonb_agg(t ORDER BY t.*::text) AS r FROM {table} t");
     let tables = clinic.rows(tables).await;

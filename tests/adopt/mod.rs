@@ -1,0 +1,3 @@
+//! The kits of `adopt/`: the jobs on the tables of applications that are not the reference set.
+
+mod helpdesk;
