@@ -183,7 +183,7 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT CASE WHEN h.action <> 'escalation_executed' THEN NULL
                     WHEN h.details ->> 'action' = 'increase_priority' THEN 'priority'
-                    WHEN h.details ->> 'action' <> 'reassign_ticket' THEN NULL
+                    WHEN h.details ->> 'action' IS DISTINCT FROM 'reassign_ticket' THEN NULL
                     WHEN h.details #>> '{from,userId}' IS DISTINCT FROM h.details #>> '{to,userId}' THEN 'assignedTo'
                     ELSE 'teamId' END AS field
     ) changed
