@@ -1,21 +1,23 @@
 -- A kit for a help desk made with Prisma: monitor-ticket-sla and escalate-tickets on the application's own tables.
 --
--- It assumes that the application's tables are in schema public and those of rounds in schema rounds. Run it once, after
--- `rounds migrate`, as a role that owns both, or the first of them and the schema of the second:
+-- It assumes that the application's tables are in schema public and those of rounds in schema rounds. Run it once,
+-- after `rounds migrate`, as a role that owns both, or is a member of their owners:
 --
 --     psql -v history_user=ID -f adopt/helpdesk-prisma.sql
 --
 -- history_user is the id of a user of the application. Its ticket_history needs a user for each row; rows that nobody
 -- caused get this one. An account that belongs to no person is best: make it in the application.
 --
--- The role of the jobs needs the privileges of the README on the views, as on the tables of rounds, and none in public:
+-- The role of the jobs needs the privileges of the README, on the views as on the tables of rounds, and none in public:
 -- views and triggers use the rights of their owner.
 --
+--     GRANT USAGE ON SCHEMA rounds TO the_role_of_the_jobs;
 --     GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA rounds TO the_role_of_the_jobs;
+--     GRANT DELETE ON rounds.escalation_episodes TO the_role_of_the_jobs;
 --
 -- What is different from the application's own scheduler:
 -- - A ticket without any date has the one of its priority's policy. The share of the time that is left counts from the
---   ticket's creation to that date, not from the policy's hours.
+--   ticket's creation to that date, not from the policy's hours; so a ticket with a date is judged without a policy.
 -- - no_response is ended by a public comment of the staff, not by an internal one or by one of the customer.
 -- - reassign_ticket fails for a ticket whose assignee does not belong to the new team, where the rule names no user,
 --   because assignedTo may not be NULL. The ticket is an item of the run with code 23502; the others are reassigned.
@@ -48,8 +50,9 @@ END $$;
 
 CREATE VIEW rounds.users AS
 SELECT u.id, NULL::text AS facility_id, u.name, u.email,
-       -- The roles of rounds decide who is a manager for notify_manager, who is told of a failing job, and who may start
-       -- one (HOSPITAL_ADMIN, SUPERVISOR). Whom a leader leads is read from team_leaders. Any other role has no right.
+       -- The roles of rounds decide who is a manager for notify_manager, who is told of a failing job, and who may
+       -- start one by hand (HOSPITAL_ADMIN, SUPERVISOR). Whom a leader leads is read from team_leaders, so a leader is
+       -- an AGENT like all others. Any other role has no right.
        (SELECT CASE r.name WHEN 'Admin/Manager' THEN 'HOSPITAL_ADMIN'
                            WHEN 'Team Leader' THEN 'AGENT'
                            WHEN 'User/Employee' THEN 'AGENT' END
@@ -220,8 +223,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION rounds.tell_helpdesk_of_notices();
 
 COMMIT;
 
--- 3. Indexes on the application's tables, without which each scan reads all of them. On a live system write CREATE INDEX
--- CONCURRENTLY, and add them to a migration of the application, so that its next one does not drop them.
+-- 3. Indexes on the application's tables, without which each scan reads all of them. On a live system write CREATE
+-- INDEX CONCURRENTLY, and add them to a migration of the application, so that its next one does not drop them.
 
 -- The open tickets: the expression is that of the view. The statistics tell the planner how few they are.
 CREATE INDEX rounds_tickets_open ON public.tickets (id)

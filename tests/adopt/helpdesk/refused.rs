@@ -55,8 +55,8 @@ async fn an_assignee_that_may_not_be_null_is_refused_for_that_ticket_alone() {
     // A rule that names a user needs no empty assignee.
     clinic
         .sql(
-            "UPDATE public.escalation_rules SET \"actionConfig\" = '{\"teamId\": \"k00000001\", \"userId\": \"k00000001\"}'
-             WHERE id = k(1)",
+            "UPDATE public.escalation_rules
+             SET \"actionConfig\" = '{\"teamId\": \"k00000001\", \"userId\": \"k00000001\"}' WHERE id = k(1)",
         )
         .await;
     assert_eq!(escalate(&clinic).await.expect(0).count("executed"), 5);
@@ -147,4 +147,17 @@ async fn a_user_who_is_being_deleted_holds_up_the_tickets_that_tell_him_and_no_o
     assert_eq!(clinic.run(&run).await.expect(0).count("recorded"), 1);
     assert_eq!(clinic.count("SELECT count(*) FROM public.notifications").await, 5);
     assert_eq!(clinic.count("SELECT count(*) FROM public.ticket_history").await, 5);
+}
+
+#[tokio::test]
+async fn users_who_are_being_changed_or_referred_to_hold_up_nothing() {
+    for held in ["UPDATE public.users SET name = 'N'", "SELECT FROM public.users FOR KEY SHARE"] {
+        let clinic = five().await;
+        let follower = ("add_follower", json!({"userIds": ["k00000001"]}));
+        rule(&clinic, ("no_response", json!({"hours": 1})), follower).await;
+        clinic.sql(&format!("BEGIN; {held}")).await;
+        assert_eq!(escalate(&clinic).await.expect(0).count("executed"), 10, "{held}");
+        let run = ["monitor-ticket-sla", "--as-of", "2026-03-02T12:00:00Z"];
+        assert_eq!(clinic.run(&run).await.expect(0).count("recorded"), 5, "{held}");
+    }
 }

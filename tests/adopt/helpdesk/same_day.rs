@@ -158,7 +158,10 @@ fn rules(rng: &mut Rng) -> Vec<Value> {
 }
 
 fn day(rng: &mut Rng) -> Value {
-    let user = |n: i64, role: &str, ours: &str, team: Option<i64>| json!({"n": n, "role": role, "ours": ours, "team": team, "active": n != 4, "deleted": n == 5});
+    let user = |n: i64, role: &str, ours: &str, team: Option<i64>| {
+        let (active, deleted) = (n != 4, n == 5);
+        json!({"n": n, "role": role, "ours": ours, "team": team, "active": active, "deleted": deleted})
+    };
     json!({
         // Leaders: 2 of two teams and a member of none, 4 who is inactive, 9 who is a member too. Team 4 has none.
         "users": [
@@ -170,8 +173,10 @@ fn day(rng: &mut Rng) -> Value {
         ],
         "leaders": [[1, 2], [2, 2], [3, 4], [5, 9]],
         "preferences": [
-            {"n": 2, "email": true, "app": true, "breach": true}, {"n": 3, "email": true, "app": false, "breach": true},
-            {"n": 7, "email": true, "app": true, "breach": false}, {"n": 9, "email": false, "app": true, "breach": true},
+            {"n": 2, "email": true, "app": true, "breach": true},
+            {"n": 3, "email": true, "app": false, "breach": true},
+            {"n": 7, "email": true, "app": true, "breach": false},
+            {"n": 9, "email": false, "app": true, "breach": true},
         ],
         // The newest active one counts. More hours than there are in ten years are none.
         "policies": [
@@ -207,12 +212,14 @@ fn plain(text: &str) -> String {
     out + rest
 }
 
-/// All that jobs decide, by numbers.
+/// Who is in which team, and all that jobs decide, by numbers.
 async fn decisions(clinic: &Clinic) -> Vec<String> {
     let query = "
         SELECT concat_ws(' ', 'ticket', n(id), priority, n(assignee_id), n(team_id), sla_due_at::timestamptz,
                          updated_at > '2026-03-02') FROM tickets
-        UNION ALL SELECT concat_ws(' ', 'history', ticket_id, action, actor, details, created_at) FROM rounds.ticket_history
+        UNION ALL SELECT concat_ws(' ', 'member', n(team_id), n(user_id), is_leader) FROM team_members
+        UNION ALL SELECT concat_ws(' ', 'history', ticket_id, action, actor, details, created_at)
+                  FROM rounds.ticket_history
         UNION ALL SELECT concat_ws(' ', 'episode', rule_id, ticket_id, fired_at) FROM escalation_episodes
         UNION ALL SELECT concat_ws(' ', 'follower', n(ticket_id), n(user_id)) FROM ticket_followers
         UNION ALL SELECT concat_ws(' ', 'notice', recipient_kind, recipient_id, address, channel, type, priority, title,
@@ -261,5 +268,7 @@ async fn the_jobs_decide_the_same_on_both() {
             assert!(ours == theirs, "seed {seed} {job} {at} {more:?}: {differ:#?}");
         }
     }
+    let check = async |side: &Clinic| report(&side.run(&["escalation-rules", "check"]).await.expect(3).report());
+    assert_eq!(check(reference).await, check(application).await, "seed {seed}");
     assert!(done > 1000, "seed {seed}: only {done} decisions");
 }

@@ -14,12 +14,13 @@ INSERT INTO public.team_leaders (id, "teamId", "userId", "updatedAt")
 SELECT k((l ->> 0)::bigint), k((l ->> 0)::bigint), k((l ->> 1)::bigint), '2026-01-01'
 FROM day, jsonb_array_elements(doc -> 'leaders') AS l;
 
-INSERT INTO public.notification_preferences (id, "userId", "emailEnabled", "inAppEnabled", "notifyOnSLABreach", "updatedAt")
+INSERT INTO public.notification_preferences (id, "userId", "emailEnabled", "inAppEnabled", "notifyOnSLABreach",
+                                             "updatedAt")
 SELECT k(p.n), k(p.n), p.email, p.app, p.breach, '2026-01-01'
 FROM day, jsonb_to_recordset(doc -> 'preferences') AS p (n bigint, email boolean, app boolean, breach boolean);
 
-INSERT INTO public.sla_policies (id, name, priority, "responseTimeHours", "resolutionTimeHours", "isActive", "createdAt",
-                                 "updatedAt")
+INSERT INTO public.sla_policies (id, name, priority, "responseTimeHours", "resolutionTimeHours", "isActive",
+                                 "createdAt", "updatedAt")
 SELECT k(n), 'P', (p ->> 'priority')::public."TicketPriority", 1, (p ->> 'hours')::integer, (p ->> 'active')::boolean,
        timestamp '2026-01-01' + n * interval '1 day', '2026-01-01'
 FROM day, jsonb_array_elements(doc -> 'policies') WITH ORDINALITY AS p (p, n);

@@ -19,11 +19,12 @@ SELECT p.n, p.email AND p.breach, p.app AND p.breach
 FROM day, jsonb_to_recordset(doc -> 'preferences') AS p (n bigint, email boolean, app boolean, breach boolean);
 
 INSERT INTO sla_policies (priority, resolution_minutes, active, created_at)
-SELECT p ->> 'priority', (p ->> 'hours')::bigint * 60, (p ->> 'active')::boolean, timestamptz '2026-01-01' + n * interval '1 day'
+SELECT p ->> 'priority', (p ->> 'hours')::bigint * 60, (p ->> 'active')::boolean,
+       timestamptz '2026-01-01' + n * interval '1 day'
 FROM day, jsonb_array_elements(doc -> 'policies') WITH ORDINALITY AS p (p, n);
 
-INSERT INTO tickets (id, number, title, status, status_changed_at, priority, created_by, assignee_id, team_id, sla_due_at,
-                     custom_sla_due_at, customer_rating, created_at, updated_at) OVERRIDING SYSTEM VALUE
+INSERT INTO tickets (id, number, title, status, status_changed_at, priority, created_by, assignee_id, team_id,
+                     sla_due_at, custom_sla_due_at, customer_rating, created_at, updated_at) OVERRIDING SYSTEM VALUE
 SELECT t.n, t.n, 't', CASE t.status WHEN 'WAITING_FOR_CUSTOMER' THEN 'WAITING' ELSE t.status END,
        COALESCE((SELECT max(at::timestamptz) FROM jsonb_array_elements_text(t.changes) at), t.created), t.priority,
        t.creator, t.assignee, t.team, t.due, t.custom, t.rating, t.created, '2026-01-01'

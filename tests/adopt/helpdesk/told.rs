@@ -9,8 +9,10 @@ const NOON: &str = "2026-03-02T12:00:00Z";
 
 /// The application's history, with numbers for keys.
 async fn history(clinic: &Clinic) -> Value {
-    let query = "SELECT jsonb_agg(jsonb_build_array(n(\"ticketId\"), n(\"userId\"), action, \"fieldName\", \"oldValue\",
-                            CASE WHEN \"fieldName\" IS NULL THEN (\"newValue\"::jsonb ->> 'action') ELSE \"newValue\" END,
+    let query =
+        "SELECT jsonb_agg(jsonb_build_array(n(\"ticketId\"), n(\"userId\"), action, \"fieldName\", \"oldValue\",
+                            CASE WHEN \"fieldName\" IS NULL THEN \"newValue\"::jsonb ->> 'action'
+                                 ELSE \"newValue\" END,
                             \"createdAt\") ORDER BY n(\"ticketId\"), \"newValue\") AS h FROM public.ticket_history";
     clinic.json(query).await["h"].clone()
 }
@@ -76,8 +78,8 @@ async fn its_users_are_notified_in_the_application() {
     clinic
         .sql(
             "UPDATE public.tickets SET \"createdBy\" = k(2), \"slaDueAt\" = '2026-03-02 11:59';
-             INSERT INTO public.notification_preferences (id, \"userId\", \"emailEnabled\", \"inAppEnabled\", \"updatedAt\")
-             VALUES (k(2), k(2), true, false, '2026-03-02');
+             INSERT INTO public.notification_preferences (id, \"userId\", \"inAppEnabled\", \"updatedAt\")
+             VALUES (k(2), k(2), false, '2026-03-02');
              INSERT INTO public.roles (id, name, \"updatedAt\") VALUES (k(1), 'Admin/Manager', '2026-03-02');
              UPDATE public.users SET \"roleId\" = k(1) WHERE id IN (k(3), k(4));
              UPDATE public.users SET \"isDeleted\" = true WHERE id = k(4)",
@@ -110,8 +112,8 @@ async fn no_row_of_ours_makes_its_triggers_fail() {
                  (k(1), 'escalation_executed', k(4711), 'user', '{}', '2026-03-02Z'),
                  (k(1), 'escalation_executed', NULL, 'system', '[\"increase_priority\"]', '2026-03-02Z'),
                  (k(1), 'weather_changed', k(1), 'user', '{\"action\": \"increase_priority\"}', '2026-03-02Z');
-             INSERT INTO rounds.notifications (recipient_kind, recipient_id, address, channel, type, title, body, entity,
-                                               entity_id, dedupe_key, status, sent_at, created_at)
+             INSERT INTO rounds.notifications (recipient_kind, recipient_id, address, channel, type, title, body,
+                                               entity, entity_id, dedupe_key, status, sent_at, created_at)
              SELECT kind, who, address, channel, type, 't', 'b', entity, entity_id, n::text, status,
                     CASE status WHEN 'SENT' THEN '2026-03-02Z'::timestamptz END, '2026-03-02Z'
              FROM (VALUES (1, 'USER', k(1), NULL, 'IN_APP', 'JOB_FAILING', 'job', 'prune', 'SENT'),
