@@ -8,7 +8,7 @@ use super::helpdesk;
 use crate::jobs::properties::{pick, seed};
 use crate::support::Clinic;
 
-const TICKETS: i64 = 160;
+const TICKETS: i64 = 100;
 const NOON: &str = "2026-03-02T12:00:00Z";
 /// The staff, and user 6, who is the customer.
 const USERS: i64 = 9;
@@ -254,9 +254,11 @@ async fn the_jobs_decide_the_same_on_both() {
     let mut done = 0;
     for (job, at) in runs {
         let as_of = format!("2026-03-02T{at}Z");
-        for more in [&["--dry-run"][..], &[]] {
+        // A dry run says and changes nothing else on the one than on the other: once is enough.
+        let ways: &[&[&str]] = if *at == "12:00:00" { &[&["--dry-run"], &[]] } else { &[&[]] };
+        for more in ways {
             let args = [&[job, "--as-of", &as_of, "--batch-rows", "50"][..], more].concat();
-            let (ours, theirs) = (reference.run(&args).await, application.run(&args).await);
+            let (ours, theirs) = tokio::join!(reference.run(&args), application.run(&args));
             assert_eq!(ours.code, 3, "seed {seed} {ours:?}");
             assert_eq!(report(&ours.report()), report(&theirs.report()), "seed {seed} {job} {at} {more:?}");
             done += ours.report()["executed"].as_u64().or(ours.report()["recorded"].as_u64()).expect("a count");
@@ -270,5 +272,5 @@ async fn the_jobs_decide_the_same_on_both() {
     }
     let check = async |side: &Clinic| report(&side.run(&["escalation-rules", "check"]).await.expect(3).report());
     assert_eq!(check(reference).await, check(application).await, "seed {seed}");
-    assert!(done > 1000, "seed {seed}: only {done} decisions");
+    assert!(done > 500, "seed {seed}: only {done} decisions");
 }
