@@ -6,28 +6,16 @@ mod old_pages;
 mod owed;
 mod same_day;
 
-use tokio::sync::OnceCell;
-
 use super::support::Kit;
-use crate::support::Clinic;
+use crate::support::{Clinic, Template};
 
 const DAY: &str = "2026-03-02";
 const KIT: &[&str] = &["--quiet", "-v", "zone=America/New_York", "-f", "adopt/hospital-prisma.sql"];
 
-/// Two functions take a test from a number to a key of the application and back.
-const WORDS: &str = "
-    CREATE FUNCTION rounds.k(bigint) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
-        $$ SELECT 'k' || lpad($1::text, 8, '0') $$;
-    CREATE FUNCTION rounds.n(text) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT AS
-        $$ SELECT regexp_replace($1, '\\D', '', 'g')::numeric::bigint $$;
-    CREATE FUNCTION rounds.n(bigint) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1 $$";
-
 static HOSPITAL: Kit = Kit {
-    template: "kit_hospital",
+    template: Template::new("kit_hospital"),
     application: include_str!("../data/applications/hospital-prisma.sql"),
     psql: KIT,
-    more: WORDS,
-    made: OnceCell::const_new(),
 };
 
 /// Keys of users.

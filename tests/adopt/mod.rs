@@ -1,4 +1,5 @@
 //! The kits of `adopt/`, each on the tables of the application that it is for.
 
+mod helpdesk;
 mod hospital;
 mod support;

@@ -1,25 +1,20 @@
 //! An application's database with a kit, and a copy of it for each test.
 
-use std::path::PathBuf;
 use std::process::Output;
 
 use tokio::process::Command;
-use tokio::sync::OnceCell;
 
 use crate::support::keys::Kind;
 use crate::support::program::Outcome;
-use crate::support::{Clinic, Database, Program, connect, server};
+use crate::support::{Clinic, Database, Program, Template, connect, server};
 
 /// A kit and its application, and the template database that has both.
 pub struct Kit {
-    pub template: &'static str,
+    pub template: Template,
     /// The statements that make the application's tables.
     pub application: &'static str,
     /// The arguments of psql, from the root of the project.
     pub psql: &'static [&'static str],
-    /// Statements that follow, for the tests.
-    pub more: &'static str,
-    pub made: OnceCell<()>,
 }
 
 impl Kit {
@@ -32,18 +27,16 @@ impl Kit {
 
     /// A database of one test: the application's tables, ours, and the kit.
     pub async fn clinic(&self) -> Clinic {
-        self.made.get_or_init(async || self.make().await).await;
-        Clinic::on(Database::copy_of(self.template).await, Kind::TextViews).await
+        let database = Database::of_template(&self.template, async |name| self.make(name).await);
+        Clinic::on(database.await, Kind::TextViews).await
     }
 
-    async fn make(&self) {
-        let admin = connect(&server().url("postgres")).await;
-        admin.batch_execute(&format!("CREATE DATABASE {}", self.template)).await.expect("a new database");
-        apply(self.template, self.application).await;
-        Program::new(&server().url(self.template)).run(&["migrate"]).await.expect(0);
-        let output = psql(self.template, self.psql).await;
+    async fn make(&self, database: &str) {
+        apply(database, self.application).await;
+        Program::new(&server().url(database)).run(&["migrate"]).await.expect(0);
+        let output = psql(database, self.psql).await;
         assert!(output.status.success(), "{output:?}");
-        connect(&server().url(self.template)).await.batch_execute(self.more).await.expect(self.more);
+        Kind::TextViews.functions(&connect(&server().url(database)).await).await;
     }
 }
 
@@ -56,8 +49,7 @@ async fn apply(database: &str, statements: &str) {
 
 /// Runs psql on a database, from the root of the project, without the settings of whoever runs the tests.
 pub async fn psql(database: &str, args: &[&str]) -> Output {
-    let near = std::env::var_os("PG_BIN").map(|bin| PathBuf::from(bin).join("psql")).filter(|psql| psql.exists());
-    let mut command = Command::new(near.unwrap_or_else(|| "psql".into()));
+    let mut command = Command::new(server().binary("psql"));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.arg("--no-psqlrc").arg("--dbname").arg(server().url(database)).args(args);
     command.output().await.expect("psql can be started")

@@ -6,7 +6,7 @@ mod escalate_tickets;
 mod mark_no_shows;
 mod monitor_ticket_sla;
 pub mod owed;
-mod properties;
+pub mod properties;
 mod prune;
 mod refresh_npi;
 mod stage_alerts;

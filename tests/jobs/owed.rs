@@ -112,9 +112,8 @@ pub fn balanced(outcome: &Outcome, done: &str) {
 /// counted, in a dry run too.
 pub async fn state(clinic: &Clinic) -> Value {
     let tables = "SELECT oid::regclass::text FROM pg_class
-                  WHERE relkind = 'r'
-                    AND relnamespace IN ('rounds'::regnamespace, to_regnamespace('app'), 'public'::regnamespace)
-                    AND relname NOT IN ('api_requests', 'api_budgets')
+                  WHERE relkind = 'r' AND relname NOT IN ('api_requests', 'api_budgets')
+                    AND relnamespace IN ('rounds'::regnamespace, to_regnamespace('app'), to_regnamespace('public'))
                   ORDER BY 1";
     let rows = |table: &str| format!("SELECT '{table}' AS t, jsonb_agg(t ORDER BY t.*::text) AS r FROM {table} t");
     let tables = clinic.rows(tables).await;

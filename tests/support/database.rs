@@ -77,6 +77,18 @@ async fn template(kind: Kind, admin: &Client) -> &'static str {
     name
 }
 
+/// A template that some tests make by themselves, such as an application's tables with a kit.
+pub struct Template {
+    name: &'static str,
+    made: OnceCell<()>,
+}
+
+impl Template {
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, made: OnceCell::const_new() }
+    }
+}
+
 /// A new database that stays as long as the server: of a kind of clinic, or empty.
 pub async fn database(kind: Option<Kind>) -> String {
     let admin = connect(&server().url("postgres")).await;
@@ -108,10 +120,16 @@ impl Database {
         Self { name: database(Some(kind)).await, ours: true }
     }
 
-    /// A copy of another template.
-    pub async fn copy_of(template: &str) -> Self {
+    /// Of a template, which is made of an empty database the first time.
+    pub async fn of_template(template: &Template, complete: impl AsyncFnOnce(&str)) -> Self {
         let admin = connect(&server().url("postgres")).await;
-        Self { name: copy(template, &admin).await, ours: true }
+        let Template { name, made } = template;
+        made.get_or_init(async || {
+            admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new server has no such database");
+            complete(name).await;
+        })
+        .await;
+        Self { name: copy(name, &admin).await, ours: true }
     }
 
     /// With nothing in it.

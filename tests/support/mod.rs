@@ -19,7 +19,7 @@ pub mod proxy;
 pub mod tickets;
 
 pub use clinic::Clinic;
-pub use database::{Database, connect, database, server, server_place};
+pub use database::{Database, Template, connect, database, server, server_place};
 pub use program::Program;
 
 fn pooled() -> bool {

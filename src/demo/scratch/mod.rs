@@ -165,6 +165,12 @@ impl Scratch {
         text.split_whitespace().nth(2).unwrap_or("of unknown version").to_owned()
     }
 
+    /// One of PostgreSQL's programs.
+    #[allow(dead_code, reason = "only the tests start one")]
+    pub fn binary(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// Makes another program, which must not run as root, run as the user of the server.
     #[allow(dead_code, reason = "only the tests start one")]
     pub fn as_owner(&self, command: &mut Command) {

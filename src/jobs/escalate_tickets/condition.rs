@@ -77,7 +77,7 @@ impl Condition {
         match kind {
             ConditionKind::SlaBreach => {
                 keys.only(&["thresholdHours"])?;
-                Ok(Self { hours: Some(keys.hours("thresholdHours")?), ..blank })
+                Ok(Self { hours: Some(keys.hours_before_or_after("thresholdHours")?), ..blank })
             }
             ConditionKind::TimeInStatus => {
                 keys.only(&["status", "hours"])?;
@@ -116,6 +116,7 @@ mod tests {
         let good = [
             ("sla_breach", json!({"thresholdHours": 0})),
             ("sla_breach", json!({"thresholdHours": 2.5})),
+            ("sla_breach", json!({"thresholdHours": -87600})),
             ("time_in_status", json!({"status": "WAITING", "hours": 24})),
             ("priority_level", json!({"priorities": ["HIGH", "URGENT"]})),
             ("no_response", json!({"hours": 87600})),
@@ -128,7 +129,8 @@ mod tests {
         let bad = [
             ("sla_breach", json!({})),
             ("sla_breach", json!([])),
-            ("sla_breach", json!({"thresholdHours": -1})),
+            ("sla_breach", json!({"thresholdHours": -87600.1})),
+            ("no_response", json!({"hours": -1})),
             ("sla_breach", json!({"thresholdHours": "CANARY"})),
             ("sla_breach", json!({"thresholdHours": 1, "CANARY": 1})),
             ("time_in_status", json!({"status": "CLOSED", "hours": 1})),
