@@ -79,12 +79,16 @@ async fn template(kind: Kind, admin: &Client) -> &'static str {
 
 /// A new database that stays as long as the server: of a kind of clinic, or empty.
 pub async fn database(kind: Option<Kind>) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let admin = connect(&server().url("postgres")).await;
     let template = match kind {
         Some(kind) => template(kind, &admin).await,
         None => "template0",
     };
+    copy_of(template, &admin).await
+}
+
+async fn copy_of(template: &str, admin: &Client) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     // A copy of the files needs less of the processor than a copy through the log.
     let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
@@ -106,6 +110,12 @@ impl Database {
     /// With nothing in it.
     pub async fn empty() -> Self {
         Self { name: database(None).await, ours: true }
+    }
+
+    /// A copy of a database to which nobody is connected.
+    pub async fn copy_of(template: &str) -> Self {
+        let admin = connect(&server().url("postgres")).await;
+        Self { name: copy_of(template, &admin).await, ours: true }
     }
 
     /// A database that is not dropped.
