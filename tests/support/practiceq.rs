@@ -48,14 +48,7 @@ impl Sync {
         let upstream = Upstream::start().await;
         let mut clinic = Clinic::of(kind).await;
         clinic.sql(STORED_VISITS).await;
-        for (key, value) in [
-            ("ROUNDS_PRACTICEQ_URL", &*upstream.base()),
-            ("ROUNDS_PRACTICEQ_KEY", KEY),
-            ("ROUNDS_PRACTICEQ_PER_MINUTE", "100000"),
-            ("ROUNDS_PRACTICEQ_PER_DAY", "100000"),
-        ] {
-            clinic.program = clinic.program.env(key, value);
-        }
+        clinic.program = upstream.reached_by(clinic.program);
         let facility = clinic.facility("America/Denver", None).await;
         let doctor = clinic.doctor(facility, Some(30)).await;
         let [case_manager, admin] =
