@@ -130,13 +130,17 @@ async fn the_same_day_gives_the_same_decisions() {
     let day = Day::begin().await;
     first_rows(&day);
     let first = day.runs(ALL).await;
-    assert_eq!(told(&first, "total_appointments"), json!({"new": 21, "updated": 0, "unchanged": 0, "errors": 1}));
+    assert_eq!(told(&first, "total_appointments"), json!({"new": 20, "updated": 0, "unchanged": 0, "errors": 1}));
     assert_eq!((told(&first, "unmatched"), told(&first, "exit code")), (json!(4), json!(3)), "{first}");
     let second = day.runs(ALL).await;
-    assert_eq!(told(&second, "total_appointments"), json!({"new": 0, "updated": 0, "unchanged": 21, "errors": 1}));
+    assert_eq!(told(&second, "total_appointments"), json!({"new": 0, "updated": 0, "unchanged": 20, "errors": 1}));
 
     // The morning's changes: moved, handed over, another link, cancelled, taking place after all, another end.
-    let later = |row: &mut Value| row["StartDate"] = json!(row["StartDate"].as_i64().expect("a number") + 3_600_000);
+    let later = |row: &mut Value| {
+        for field in ["StartDate", "EndDate"] {
+            row[field] = json!(row[field].as_i64().expect("a number") + 3_600_000);
+        }
+    };
     day.edit("pat-today", later);
     day.edit("pat-later", |row| row["PractitionerId"] = json!("prac-2"));
     day.edit("second", |row| row["PractitionerId"] = json!("prac-9"));
