@@ -1,9 +1,8 @@
 -- Kit: `rounds sync-practiceq` on the tables of a scheduler on Supabase, instead of the application's own sync.
 --
 -- Run it once, after `rounds migrate`: psql -v ON_ERROR_STOP=1 -f adopt/scheduler-supabase.sql
--- It makes views, functions and triggers in the schema `rounds` and indexes on tables of the application. It changes no
--- row and no column of the application. It can be run again: what is there is replaced.
--- A person has to decide where `-- ?` stands.
+-- It makes views, functions and triggers in the schema `rounds`, and indexes on the application's tables; no row and no
+-- column of these changes. It can be run again. A person has to decide where `-- ?` stands.
 --
 -- Who runs it: the owner of the application's tables and of the schema `rounds` (on Supabase `postgres`). The views and
 -- functions work with the rights of that role. `patients` has row security: so the role must own the table, or have
@@ -59,23 +58,18 @@ INSERT INTO rounds.facilities (name, time_zone) VALUES ('Practice', 'America/Den
 
 -- Each view has one table, and scalar subselects for the rest, so that its rows can be locked.
 CREATE OR REPLACE VIEW rounds.organizations AS
-SELECT o.id, o.name, (SELECT f.id FROM rounds.facilities f) AS facility_id
-FROM public.organizations o;
+SELECT o.id, o.name, (SELECT f.id FROM rounds.facilities f) AS facility_id FROM public.organizations o;
 
 CREATE OR REPLACE VIEW rounds.doctors AS
-SELECT p.id, (SELECT f.id FROM rounds.facilities f) AS facility_id
-FROM public.providers p;
+SELECT p.id, (SELECT f.id FROM rounds.facilities f) AS facility_id FROM public.providers p;
 
 -- A patient who is marked as deleted is none: the account's appointments of such a client wait for a person.
 CREATE OR REPLACE VIEW rounds.patients AS
-SELECT p.id, p.first_name, p.last_name, p.date_of_birth, p.email
-FROM public.patients p
-WHERE p.deleted_at IS NULL;
+SELECT p.id, p.first_name, p.last_name, p.date_of_birth, p.email FROM public.patients p WHERE p.deleted_at IS NULL;
 
 -- The application has active, inactive and transferred. Only active ones are in scope.
 CREATE OR REPLACE VIEW rounds.patient_organization_affiliations AS
-SELECT l.id, l.patient_id, l.organization_id, l.status
-FROM public.patient_organization_affiliations l;
+SELECT l.id, l.patient_id, l.organization_id, l.status FROM public.patient_organization_affiliations l;
 
 -- Who a practitioner of the account is: the provider's settings say it, else the provider. By id only.
 CREATE OR REPLACE VIEW rounds.provider_intakeq_settings AS
@@ -161,7 +155,7 @@ DECLARE
     -- An hour that the clock shows twice is told apart by the instant.
     starts  timestamptz := coalesce((said ->> 'starts_at')::timestamptz,
                                     (NEW.appointment_date + NEW.start_time) AT TIME ZONE zone);
-    -- ? How long a visit is where the account does not say.
+    -- ? How long a visit is, where the account does not say.
     ends    timestamptz := coalesce((said ->> 'ends_at')::timestamptz, starts + interval '30 minutes');
     patient public.patients;
 BEGIN
@@ -182,9 +176,7 @@ BEGIN
         patient.is_test_patient, NEW.created_at, NEW.updated_at)
     ON CONFLICT (pq_appointment_id) DO NOTHING
     RETURNING id INTO NEW.id;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
+    IF NOT FOUND THEN RETURN NULL; END IF;
     RETURN NEW;
 END $$;
 CREATE OR REPLACE TRIGGER scheduler_insert_visit INSTEAD OF INSERT ON rounds.appointments
@@ -226,9 +218,7 @@ BEGIN
         is_test = CASE WHEN is_anothers THEN patient.is_test_patient ELSE a.is_test END,
         updated_at = NEW.updated_at
     WHERE a.id = OLD.id;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
+    IF NOT FOUND THEN RETURN NULL; END IF;
     RETURN NEW;
 END $$;
 CREATE OR REPLACE TRIGGER scheduler_update_visit INSTEAD OF UPDATE ON rounds.appointments
@@ -245,9 +235,7 @@ DECLARE
     visit  public.appointments;
 BEGIN
     SELECT * INTO former FROM public.appointments a WHERE a.pq_appointment_id = NEW.external_id;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
+    IF NOT FOUND THEN RETURN NULL; END IF;
     visit := former;
     visit.start_time := NEW.starts_at;
     visit.end_time := coalesce(NEW.ends_at, NEW.starts_at + (former.end_time - former.start_time));
@@ -307,7 +295,8 @@ BEGIN
     ON CONFLICT (id) DO UPDATE
     SET patient_id = excluded.patient_id, completed_at = excluded.completed_at, duration_ms = excluded.duration_ms,
         status = excluded.status, appointments_new = excluded.appointments_new,
-        appointments_updated = excluded.appointments_updated, appointments_unchanged = excluded.appointments_unchanged,
+        appointments_updated = excluded.appointments_updated,
+        appointments_unchanged = excluded.appointments_unchanged,
         appointments_errors = excluded.appointments_errors, patients_processed = excluded.patients_processed,
         patients_failed = excluded.patients_failed, error_message = excluded.error_message,
         metadata = excluded.metadata;

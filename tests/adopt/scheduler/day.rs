@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::tables::{Side, reported};
 use super::{ANN, LATER, PAT, TODAY};
+use crate::support::keys::Kind;
 use crate::support::practiceq::{Client, appointment};
 
 /// Twins with one address; a client whom several match; one whom nobody knows; one with letters of another kind.
@@ -192,7 +193,18 @@ async fn the_same_day_gives_the_same_decisions() {
     day.edit("pat-gone", |row| row["Status"] = json!("Confirmed"));
     day.runs(ALL).await;
 
-    // A person decides; a patient leaves the organization; only some are asked for.
+    decided(&day).await;
+    day.edit("ann", later);
+    day.edit("jose", later);
+    day.runs(&["--dry-run"]).await;
+    let (ann, organization) = (Kind::Uuid.text(2), Kind::Uuid.text(1));
+    for args in [&["--patient", &*ann][..], &["--appointment", "pat-later"], &["--organization", &*organization], ALL] {
+        day.runs(args).await;
+    }
+}
+
+/// A person decides; a patient leaves the organization.
+async fn decided(day: &Day) {
     for side in &day.0 {
         side.decide("link", "new", Some(2)).await.expect(0);
         side.decide("ignore", "ava", None).await.expect(0);
@@ -200,14 +212,6 @@ async fn the_same_day_gives_the_same_decisions() {
     day.same(&["decisions"]).await;
     for side in &day.0 {
         side.leave(4).await;
-    }
-    let ann = crate::support::keys::Kind::Uuid.text(2);
-    let organization = crate::support::keys::Kind::Uuid.text(1);
-    day.edit("ann", later);
-    day.edit("jose", later);
-    day.runs(&["--dry-run"]).await;
-    for args in [&["--patient", &*ann][..], &["--appointment", "pat-later"], &["--organization", &*organization], ALL] {
-        day.runs(args).await;
     }
 }
 

@@ -41,7 +41,8 @@ const ROWS: &str = "
 const PICTURE: &str = "SELECT jsonb_build_object(
     'visits', (SELECT jsonb_agg(jsonb_build_array(
             v.external_id, p.email, p.first_name, a.source, a.appointment_date, a.start_time, a.status,
-            a.cancelled_at IS NULL, a.updated_at IS NULL, CASE v.practitioner WHEN 'prac-9' THEN 0 ELSE n(a.doctor_id) END,
+            a.cancelled_at IS NULL, a.updated_at IS NULL,
+            CASE v.practitioner WHEN 'prac-9' THEN 0 ELSE n(a.doctor_id) END,
             v.status, v.starts_at, v.ends_at, v.meeting_url, v.service_name, v.location_name, v.practitioner,
             v.client_id, v.modified_at, v.deleted_at IS NULL, v.missed_sweep IS NULL, v.appointment_id = a.id::text,
             v.patient_id = a.patient_id::text) ORDER BY v.external_id)
@@ -49,8 +50,9 @@ const PICTURE: &str = "SELECT jsonb_build_object(
         LEFT JOIN patients p ON p.id = a.patient_id),
     'others', (SELECT count(*) FROM appointments a
                WHERE NOT EXISTS (SELECT FROM practiceq_visits v WHERE v.external_id = a.external_id)),
-    'unmatched', (SELECT jsonb_agg(jsonb_build_array(u.external_id, u.client_id, u.reason, u.status, u.content ? 'client_name')
-                                   ORDER BY u.external_id) FROM practiceq_unmatched u),
+    'unmatched', (SELECT jsonb_agg(jsonb_build_array(u.external_id, u.client_id, u.reason, u.status,
+                                                     u.content ? 'client_name') ORDER BY u.external_id)
+                  FROM practiceq_unmatched u),
     'clients', (SELECT jsonb_agg(jsonb_build_array(c.client_id, p.email, p.first_name, c.linked_by IS NULL)
                                  ORDER BY c.client_id)
                 FROM practiceq_clients c LEFT JOIN patients p ON p.id::text = c.patient_id),

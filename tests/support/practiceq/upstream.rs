@@ -13,8 +13,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::support::Program;
-
 /// The key that opens the account.
 pub const KEY: &str = "canary-key-5e1f0c3a97";
 /// How many rows a full page has.
@@ -130,19 +128,6 @@ impl Upstream {
             }
         });
         Self { port, state }
-    }
-
-    /// The program with this account, which limits nothing.
-    pub fn reached_by(&self, mut program: Program) -> Program {
-        for (key, value) in [
-            ("ROUNDS_PRACTICEQ_URL", &*self.base()),
-            ("ROUNDS_PRACTICEQ_KEY", KEY),
-            ("ROUNDS_PRACTICEQ_PER_MINUTE", "100000"),
-            ("ROUNDS_PRACTICEQ_PER_DAY", "100000"),
-        ] {
-            program = program.env(key, value);
-        }
-        program
     }
 
     pub fn base(&self) -> String {
