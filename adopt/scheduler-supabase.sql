@@ -315,7 +315,8 @@ BEGIN
     WITH held AS MATERIALIZED (
         SELECT l.id, f.fresh_since
         FROM fresh f JOIN public.patient_organization_affiliations l
-             ON l.patient_id = f.patient_id::uuid AND l.organization_id = f.organization_id::uuid AND l.status = 'active'
+             ON l.patient_id = f.patient_id::uuid AND l.organization_id = f.organization_id::uuid
+                AND l.status = 'active'
         ORDER BY l.id FOR NO KEY UPDATE OF l SKIP LOCKED
     )
     UPDATE public.patient_organization_affiliations l SET last_practiceq_sync_at = held.fresh_since
