@@ -156,14 +156,15 @@ fn describe_cause(kind: String, cause: &(dyn StdError + 'static)) -> (String, bo
 
 fn server_error(db: &DbError) -> Error {
     let code = db.code().code();
-    let mut message = meaning(code).to_owned();
+    let (name, meaning) = of_kit(code).unwrap_or((code, meaning(code)));
+    let mut message = meaning.to_owned();
     let names = [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())];
     for (object, name) in names {
         if let Some(name) = name {
             message.push_str(&format!(", {object} {name}"));
         }
     }
-    Error { code: code.to_owned().into(), message, kind: classify(db.code()) }
+    Error { code: name.to_owned().into(), message, kind: classify(db.code()) }
 }
 
 /// The kind of an SQLSTATE.
@@ -179,6 +180,21 @@ fn classify(state: &SqlState) -> ErrorKind {
             // All other states concern a row, including states that the clinic's own triggers raise.
             _ => ErrorKind::Data,
         },
+    }
+}
+
+/// What the triggers of the kits (`adopt/`) raise for a row, by SQLSTATE: the name of it, and its meaning.
+fn of_kit(code: &str) -> Option<(&'static str, &'static str)> {
+    match code {
+        "RK001" => Some((
+            "UNMAPPED_SERVICE",
+            "the account's service is none of the application's: map it; the server's log names it in DETAIL",
+        )),
+        "RK002" => Some((
+            "NO_PROVIDER",
+            "neither the practitioner nor the patient's own provider is known, and the application needs one",
+        )),
+        _ => None,
     }
 }
 
@@ -235,6 +251,7 @@ mod tests {
             ("23514", ErrorKind::Data),
             ("P0001", ErrorKind::Data),
             ("CL001", ErrorKind::Data),
+            ("RK001", ErrorKind::Data),
             ("54000", ErrorKind::Data),
             ("42P01", ErrorKind::MissingTable),
             ("42501", ErrorKind::Configuration),

@@ -7,6 +7,7 @@ mod owed;
 mod same_day;
 
 use super::support::Kit;
+use crate::support::keys::Kind;
 use crate::support::{Clinic, Template};
 
 const DAY: &str = "2026-03-02";
@@ -16,6 +17,7 @@ static HOSPITAL: Kit = Kit {
     template: Template::new("kit_hospital"),
     application: include_str!("../data/applications/hospital-prisma.sql"),
     psql: KIT,
+    kind: Kind::TextViews,
 };
 
 /// Keys of users.

@@ -2,4 +2,5 @@
 
 mod helpdesk;
 mod hospital;
+mod scheduler;
 mod support;

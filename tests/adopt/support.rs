@@ -15,6 +15,8 @@ pub struct Kit {
     pub application: &'static str,
     /// The arguments of psql, from the root of the project.
     pub psql: &'static [&'static str],
+    /// The keys of the application.
+    pub kind: Kind,
 }
 
 impl Kit {
@@ -28,7 +30,7 @@ impl Kit {
     /// A database of one test: the application's tables, ours, and the kit.
     pub async fn clinic(&self) -> Clinic {
         let database = Database::of_template(&self.template, async |name| self.make(name).await);
-        Clinic::on(database.await, Kind::TextViews).await
+        Clinic::on(database.await, self.kind).await
     }
 
     async fn make(&self, database: &str) {
@@ -36,7 +38,7 @@ impl Kit {
         Program::new(&server().url(database)).run(&["migrate"]).await.expect(0);
         let output = psql(database, self.psql).await;
         assert!(output.status.success(), "{output:?}");
-        Kind::TextViews.functions(&connect(&server().url(database)).await).await;
+        self.kind.functions(&connect(&server().url(database)).await).await;
     }
 }
 
