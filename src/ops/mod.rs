@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod escalation_rules;
+pub mod grants;
 pub mod health;
 pub mod manual;
 pub mod migrate;
