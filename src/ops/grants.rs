@@ -25,9 +25,7 @@ const WIDTH: usize = 80;
 /// The longest name of a role in bytes; the server would cut a longer one.
 const ROLE_LENGTH_MAX: usize = 63;
 
-/// Print the privileges that jobs need, as SQL
-///
-/// The owner of the tables executes it, in the clinic's database: rounds grants | psql "$OWNERS_DATABASE_URL".
+/// Print the privileges that jobs need, as SQL for the owner of the tables
 #[derive(Args, Debug)]
 pub struct GrantsArgs {
     /// What these jobs need [default: all jobs]

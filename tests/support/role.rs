@@ -1,7 +1,54 @@
 //! A role of the server that has what `rounds grants` prints, and no more.
 
+use std::fs;
+
+use serde_json::Value;
+
 use super::keys::Kind;
 use super::{Clinic, Program, scratch, server};
+
+/// The names of all jobs, which are those of their folders.
+pub fn jobs() -> Vec<String> {
+    let entries = fs::read_dir("src/jobs").expect("a folder").map(|entry| entry.expect("readable").path());
+    let folders = entries.filter(|path| path.is_dir());
+    let names = folders.map(|path| path.file_name().expect("a name").to_str().expect("UTF-8").replace('_', "-"));
+    let names: Vec<String> = names.collect();
+    assert!(names.len() >= 9, "{names:?}");
+    names
+}
+
+/// A program that can reach nothing.
+pub fn nowhere() -> Program {
+    Program::new("").without("DATABASE_URL")
+}
+
+/// A privilege that is printed.
+pub struct Grant {
+    pub object: String,
+    pub relation: String,
+    pub verb: String,
+    pub columns: Vec<String>,
+}
+
+pub async fn grants(job: &str) -> Vec<Grant> {
+    let outcome = nowhere().run(&["grants", job, "--output", "json"]).await.expect(0);
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let read = |grant: &Value| Grant {
+        object: word(&grant["object"]),
+        relation: word(&grant["relation"]),
+        verb: word(&grant["privilege"]),
+        columns: grant["columns"].as_array().into_iter().flatten().map(word).collect(),
+    };
+    outcome.report().as_array().expect("a list").iter().map(read).collect()
+}
+
+impl Grant {
+    /// The privilege, of all columns that are granted or of one.
+    pub fn of(&self, columns: &[String]) -> String {
+        let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+        format!("{}{columns} ON rounds.{}", self.verb, self.relation)
+    }
+}
 
 /// A role for one job on one database. The server has the roles of all tests.
 pub struct JobRole {
