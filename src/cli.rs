@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::jobs::JobCommand;
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::escalation_rules::EscalationRulesArgs;
+use crate::ops::grants::{self, GrantsArgs};
 use crate::ops::health::HealthArgs;
 use crate::ops::manual::{self, CompletionsArgs, ManArgs};
 use crate::ops::migrate::{self, MigrateArgs};
@@ -48,6 +49,7 @@ pub enum Command {
     Npi(NpiArgs),
     Practiceq(PracticeqArgs),
     Migrate(MigrateArgs),
+    Grants(GrantsArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
     #[command(hide = true)]
@@ -69,6 +71,7 @@ impl Command {
             Self::Npi(args) => run_operation(&args, &global).await,
             Self::Practiceq(args) => run_operation(&args, &global).await,
             Self::Migrate(args) => migrate::command(&args, &global).await,
+            Self::Grants(args) => grants::command(&args, &global),
             Self::Completions(args) => manual::completions(&args, pages()),
             Self::Man(args) => manual::man(&args, pages()),
             Self::Statements(args) => statements::command(&args),

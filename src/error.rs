@@ -2,8 +2,8 @@
 //!
 //! PostgreSQL's errors carry row values in their message, DETAIL, HINT and CONTEXT, and a driver's errors may carry
 //! anything. Only these parts are rendered: the SQLSTATE, its meaning in our words, the names of table, column and
-//! constraint, the kind of an I/O error, and the context that our own code gives. None of them can hold a patient's
-//! data.
+//! constraint, the message of the server's own check of privileges, the kind of an I/O error, and the context that our
+//! own code gives. None of them can hold a patient's data.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -164,7 +164,16 @@ fn server_error(db: &DbError) -> Error {
             message.push_str(&format!(", {object} {name}"));
         }
     }
+    if is_refusal_of_privilege(db.routine()) {
+        message = format!("{}; {message}", db.message());
+    }
     Error { code: name.to_owned().into(), message, kind: classify(db.code()) }
+}
+
+/// Whether an error comes from the server's own check of privileges. Its message has the kind and the name of the object
+/// and nothing else; that of a trigger's function, which may raise the same SQLSTATE, may hold anything.
+fn is_refusal_of_privilege(routine: Option<&str>) -> bool {
+    matches!(routine, Some("aclcheck_error" | "aclcheck_error_col"))
 }
 
 /// The kind of an SQLSTATE.
@@ -212,7 +221,7 @@ fn meaning(code: &str) -> &'static str {
         "3D000" => "there is no such database",
         "40001" => "serialization failure",
         "40P01" => "deadlock",
-        "42501" => "permission denied; the server's log names the object",
+        "42501" => "a privilege is missing (`rounds grants` prints those that are needed)",
         "42P01" => "a table is missing",
         "42P07" => "a table of that name exists already",
         "53300" => "the server has no free connection",

@@ -210,6 +210,7 @@ async fn every_job_is_where_its_name_says() {
         "npi",
         "practiceq",
         "migrate",
+        "grants",
         "completions",
         "man",
         "demo",

@@ -229,7 +229,7 @@ impl Pending {
 }
 
 /// The relations that the text of a migration creates: each is named at the beginning of a line.
-fn created(sql: &str) -> impl Iterator<Item = String> + '_ {
+pub(super) fn created(sql: &str) -> impl Iterator<Item = String> + '_ {
     const KINDS: [&str; 4] = ["CREATE TABLE ", "CREATE VIEW ", "CREATE INDEX ", "CREATE UNIQUE INDEX "];
     sql.lines().filter_map(|line| {
         let rest = KINDS.iter().find_map(|kind| line.strip_prefix(kind))?;

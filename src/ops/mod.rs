@@ -2,12 +2,14 @@
 
 pub mod alerts;
 pub mod escalation_rules;
+pub mod grants;
 pub mod health;
 pub mod manual;
 pub mod migrate;
 pub mod no_show;
 pub mod npi;
 pub mod practiceq;
+pub mod privileges;
 pub mod runs;
 pub mod schedule;
 pub mod statements;

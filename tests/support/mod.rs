@@ -16,6 +16,7 @@ mod pooler;
 pub mod practiceq;
 pub mod program;
 pub mod proxy;
+pub mod role;
 pub mod tickets;
 
 pub use clinic::Clinic;
