@@ -8,6 +8,7 @@ mod docs;
 mod jobs;
 mod needs;
 mod ops;
+mod privileges;
 mod run;
 mod schema;
 mod sql;

@@ -9,6 +9,7 @@ pub mod migrate;
 pub mod no_show;
 pub mod npi;
 pub mod practiceq;
+pub mod privileges;
 pub mod runs;
 pub mod schedule;
 pub mod statements;

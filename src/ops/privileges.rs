@@ -1,0 +1,126 @@
+//! The privileges that the role of a job needs on the relations of the schema.
+//!
+//! `privileges.txt` lists them for each statement that a run sends. A test derives it from the statements by the server
+//! itself. Only the commands that print or check privileges read it; no run does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::db::{Listed, Statement};
+use crate::{clinic, db, jobs, run};
+
+const LIST: &str = include_str!("privileges.txt");
+
+/// A privilege on a relation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Privilege {
+    pub relation: &'static str,
+    pub verb: Verb,
+    /// The columns, in order of their names; none for DELETE, which is of whole rows.
+    pub columns: Vec<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    Select,
+    Insert,
+    Update,
+    Delete,
+}
+
+/// What a statement does with a relation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Use {
+    Verb(Verb),
+    /// A row lock, for which UPDATE on any column is enough; the list names the key.
+    Lock,
+}
+
+/// The columns, by relation and use.
+type Uses = BTreeMap<(&'static str, Use), BTreeSet<&'static str>>;
+
+/// The privileges that a job needs, for its own statements and those that every run sends, in order of relation and
+/// verb. Of a relation whose rows it only locks, UPDATE of the key.
+pub fn of_job(job: &str) -> Vec<Privilege> {
+    let uses = uses(job);
+    let mut granted: BTreeMap<(&'static str, Verb), Vec<&'static str>> = BTreeMap::new();
+    for ((relation, what), columns) in &uses {
+        let verb = match what {
+            Use::Verb(verb) => *verb,
+            Use::Lock if uses.contains_key(&(*relation, Use::Verb(Verb::Update))) => continue,
+            Use::Lock => Verb::Update,
+        };
+        granted.insert((*relation, verb), columns.iter().copied().collect());
+    }
+    granted.into_iter().map(|((relation, verb), columns)| Privilege { relation, verb, columns }).collect()
+}
+
+/// The columns that a job inserts or updates, by relation; not those of relations whose rows it only locks or deletes.
+#[allow(dead_code, reason = "the commands that check and draft views use it")]
+pub fn written(job: &str) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let mut written: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for ((relation, what), columns) in uses(job) {
+        if matches!(what, Use::Verb(Verb::Insert | Verb::Update)) {
+            written.entry(relation).or_default().extend(columns);
+        }
+    }
+    written
+}
+
+/// What a job does with each relation.
+fn uses(job: &str) -> Uses {
+    let mut names = BTreeSet::new();
+    // A statement that a person's command sends is none of the job's.
+    let mut add = |statement: &Statement| {
+        if !statement.name.ends_with("_BY_HAND") {
+            names.insert(statement.name);
+        }
+    };
+    let every_run: [&[Listed]; 3] = [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS];
+    for list in every_run.into_iter().chain([jobs::statements(job)]) {
+        list.iter().for_each(|listed| listed.show(&mut add));
+    }
+    let mut uses = Uses::new();
+    for (relation, what, columns) in LIST.lines().flat_map(|line| read(line, &names)) {
+        uses.entry((relation, what)).or_default().extend(columns);
+    }
+    uses
+}
+
+/// Reads a line `statement relation VERB(column,...) ...`, if it is about one of these statements.
+fn read(
+    line: &'static str,
+    statements: &BTreeSet<&str>,
+) -> impl Iterator<Item = (&'static str, Use, impl Iterator<Item = &'static str>)> {
+    let mut words = line.split(' ');
+    let is_named = words.next().is_some_and(|name| statements.contains(name));
+    let relation = words.next().unwrap_or_default();
+    words.filter(move |_| is_named).filter_map(move |word| {
+        let (verb, columns) = word.strip_suffix(')')?.split_once('(')?;
+        let what = match verb {
+            "SELECT" => Use::Verb(Verb::Select),
+            "INSERT" => Use::Verb(Verb::Insert),
+            "UPDATE" => Use::Verb(Verb::Update),
+            "DELETE" => Use::Verb(Verb::Delete),
+            _ => Use::Lock,
+        };
+        Some((relation, what, columns.split(',').filter(|column| !column.is_empty())))
+    })
+}
+
+impl Verb {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
