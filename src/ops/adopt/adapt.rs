@@ -8,6 +8,9 @@ use super::names::{self, Match};
 use super::wanted::WantedColumn;
 use crate::clinic::fit::Kind;
 
+/// The number of labels that a remark lists.
+const LABELS_TOLD: usize = 24;
+
 /// The reading of a column, and the writing of it.
 pub struct Adapted {
     pub read: String,
@@ -87,10 +90,10 @@ fn other_type(kind: Kind<'_>, column: &Column, x: &str, new: &str) -> Result<Ada
             Ok(Adapted::by(read, Write::As(format!("{new}::text"))).asking(question))
         }
         (Kind::Day, "timestamptz") => {
-            Err(format!("{quoted} is {shown}. By the facility's clock: ({x} AT TIME ZONE 'Area/City')::date"))
+            Err(format!("{quoted} is {shown}. By the facility's clock:\n({x} AT TIME ZONE 'Area/City')::date"))
         }
         (Kind::Clock, "timestamptz") => {
-            Err(format!("{quoted} is {shown}. By the facility's clock: ({x} AT TIME ZONE 'Area/City')::time"))
+            Err(format!("{quoted} is {shown}. By the facility's clock:\n({x} AT TIME ZONE 'Area/City')::time"))
         }
         (Kind::Clock, "timestamp") => {
             let question = format!("{quoted} is {shown}. Is it by the facility's clock, or in UTC?");
@@ -134,7 +137,8 @@ fn labels(wanted: &WantedColumn, column: &Column, x: &str) -> Adapted {
         if column.is_enum && !wanted.is_written() { Adapted::by(text.clone(), Write::Never) } else { Adapted::same(x) }
     } else {
         let new = format!("NEW.{}", wanted.name);
-        let back = format!("(CASE {new}\n    {}\n    ELSE {new} END)::{shown}", back.join("\n    "));
+        let cast = if column.is_enum { format!("::{shown}") } else { String::new() };
+        let back = format!("(CASE {new}\n    {}\n    ELSE {new} END){cast}", back.join("\n    "));
         Adapted::by(format!("CASE {text}\n    {}\n    ELSE {text} END", whens.join("\n    ")), Write::As(back))
     };
     if absent.is_empty() {
@@ -145,17 +149,24 @@ fn labels(wanted: &WantedColumn, column: &Column, x: &str) -> Adapted {
     if !wanted.is_written() {
         let example = format!("CASE {text} WHEN '...' THEN {} ELSE {text} END", literal(absent[0]));
         return adapted.asking(format!(
-            "The rules know {}; there is no {names} among {theirs}. If one is: {example}",
+            "The rules know {}; there is no {names} among {theirs}. If one is meant:\n{example}",
             list(&wanted.labels)
         ));
     }
-    let add = |ours: &&str| format!("ALTER TYPE {shown} ADD VALUE {};", literal(ours));
+    // A new label is spelled as the others are.
+    let is_small = whens_are_small(&renamed);
+    let spelled = |ours: &str| if is_small { ours.to_ascii_lowercase() } else { ours.to_owned() };
+    let add = |ours: &&str| format!("ALTER TYPE {shown} ADD VALUE {};", literal(&spelled(ours)));
     let how = if column.is_enum {
-        absent.iter().map(add).collect::<Vec<_>>().join(" ")
+        absent.iter().map(add).collect::<Vec<_>>().join("\n")
     } else {
-        "Widen its CHECK".to_owned()
+        "Widen its CHECK.".to_owned()
     };
-    adapted.asking(format!("A job needs {names}; there is {theirs}. {how}"))
+    adapted.asking(format!("A job needs {names}; there are only {theirs}.\n{how}"))
+}
+
+fn whens_are_small(renamed: &[(String, String)]) -> bool {
+    renamed.iter().any(|(theirs, ours)| *theirs == ours.to_ascii_lowercase())
 }
 
 /// The labels that are spelled otherwise, theirs and ours; none if every label that we know is there or absent.
@@ -180,11 +191,118 @@ fn has(column: &Column, label: &str) -> bool {
 }
 
 fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
-    names.into_iter().map(|name| name.as_ref().to_owned()).collect::<Vec<_>>().join(", ")
+    let mut names: Vec<String> = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
+    let more = names.len().saturating_sub(LABELS_TOLD);
+    names.truncate(LABELS_TOLD);
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    names.join(", ")
 }
 
 /// A text as SQL writes it.
 pub fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(name: &str, kind: Kind<'static>, labels: &[&'static str], is_updated: bool) -> WantedColumn {
+        WantedColumn {
+            relation: "visits".to_owned(),
+            name: name.to_owned(),
+            kind,
+            labels: labels.iter().copied().collect(),
+            meaning: String::new(),
+            is_updated,
+            is_inserted: false,
+        }
+    }
+
+    fn column(base: &str, labels: &[&str]) -> Column {
+        Column {
+            name: "c".to_owned(),
+            quoted: "c".to_owned(),
+            base: base.to_owned(),
+            shown: base.to_owned(),
+            is_enum: base == "mood",
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            ..Column::default()
+        }
+    }
+
+    /// How a value is read, and how it is written.
+    fn both_ways(adapted: &Adapted) -> (String, String) {
+        let write = match &adapted.write {
+            Write::Same => "same".to_owned(),
+            Write::As(value) => value.clone(),
+            Write::Never => "never".to_owned(),
+        };
+        (adapted.read.replace("\n   ", ""), write.replace("\n   ", ""))
+    }
+
+    #[test]
+    fn a_type_that_fits_is_taken_as_it_is_and_others_are_translated() {
+        let text = Kind::Text { labels: "" };
+        for (kind, how, base, read, write) in [
+            (Kind::Clock, Match::Same, "text", "x", "same"),
+            (Kind::Clock, Match::Same, "interval", "time '00:00' + x", "NEW.n::interval"),
+            (Kind::Instant, Match::Same, "timestamp", "x", "same"),
+            (Kind::Day, Match::Same, "timestamp", "x", "same"),
+            (Kind::Truth, Match::Opposite, "bool", "NOT x", "NOT NEW.n"),
+            (Kind::Truth, Match::Same, "int4", "x <> 0", "NEW.n::integer::int4"),
+            (Kind::Number, Match::Hours, "int4", "x * 60", "NEW.n / 60"),
+            (text, Match::Same, "int4", "x::text", "NEW.n::int4"),
+        ] {
+            let adapted = adapt(&wanted("n", kind, &[], true), how, &column(base, &[]), "x");
+            assert_eq!(adapted.as_ref().map(both_ways), Ok((read.to_owned(), write.to_owned())), "{kind} from {base}");
+        }
+        let active =
+            adapt(&wanted("active", Kind::Truth, &[], false), Match::Opposite, &column("timestamptz", &[]), "x");
+        assert_eq!(active.map(|adapted| adapted.read), Ok("x IS NULL".to_owned()));
+        for (kind, how, base) in [
+            (Kind::Clock, Match::Same, "timestamptz"),
+            (Kind::Day, Match::Same, "timestamptz"),
+            (Kind::Number, Match::Same, "text"),
+            (Kind::Truth, Match::Opposite, "timestamptz"),
+            (Kind::Key { refers_to: None }, Match::Same, "numeric"),
+        ] {
+            let adapted = adapt(&wanted("n", kind, &[], false), how, &column(base, &[]), "x");
+            assert!(adapted.is_err_and(|why| why.starts_with(&format!("c is {base}"))), "{kind} from {base}");
+        }
+    }
+
+    #[test]
+    fn labels_are_kept_translated_or_asked_for() {
+        let status = |known: &[&'static str], is_updated: bool, column: &Column| {
+            let wanted = wanted("status", Kind::Text { labels: "" }, known, is_updated);
+            let adapted = labels(&wanted, column, "x");
+            (both_ways(&adapted), adapted.questions.join(" "))
+        };
+        let ours = ["NO_SHOW", "SCHEDULED"];
+        let ((read, write), question) = status(&ours, true, &column("mood", &["NO_SHOW", "SCHEDULED", "DONE"]));
+        assert_eq!((read.as_str(), write.as_str(), question.as_str()), ("x", "same", ""));
+        let ((read, write), question) = status(&ours, true, &column("mood", &["no-show", "scheduled", "done"]));
+        let expected = "CASE x::text WHEN 'no-show' THEN 'NO_SHOW' WHEN 'scheduled' THEN 'SCHEDULED' \
+                        WHEN 'done' THEN 'DONE' ELSE x::text END";
+        assert_eq!((read.as_str(), question.as_str()), (expected, ""));
+        assert!(write.starts_with("(CASE NEW.status WHEN 'NO_SHOW' THEN 'no-show'"), "{write}");
+        assert!(write.ends_with("ELSE NEW.status END)::mood"), "{write}");
+        let (_, question) = status(&ours, true, &column("mood", &["SCHEDULED", "ABSENT"]));
+        assert!(question.ends_with("\nALTER TYPE mood ADD VALUE 'NO_SHOW';"), "{question}");
+        let ((read, _), question) = status(&ours, false, &column("mood", &["SCHEDULED", "ABSENT"]));
+        assert_eq!(read, "x::text");
+        assert!(question.contains("there is no NO_SHOW among SCHEDULED, ABSENT"), "{question}");
+        let ((read, write), question) = status(&ours, true, &column("text", &[]));
+        assert_eq!((read.as_str(), write.as_str()), ("x", "same"));
+        assert!(question.contains("Any text"), "{question}");
+    }
+
+    #[test]
+    fn a_text_is_quoted() {
+        assert_eq!((literal("it's").as_str(), literal(r"a\b").as_str()), ("'it''s'", r"E'a\\b'"));
+    }
 }

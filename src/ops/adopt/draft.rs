@@ -8,7 +8,7 @@ use super::names::{self, Match};
 use super::reference::Reference;
 use super::source::{Scope, Source};
 use super::trigger::{self, Columns};
-use super::wanted::Wanted;
+use super::wanted::{Wanted, WantedColumn};
 
 /// Lines of comments are not longer.
 const WIDTH: usize = 79;
@@ -21,6 +21,8 @@ pub struct Draft<'a> {
     pub reference: &'a Reference,
     pub wanted: &'a [Wanted],
     pub jobs: &'a [&'a str],
+    /// Whether they are all that there are.
+    pub is_for_all: bool,
     /// Our schema, quoted where SQL needs it.
     pub schema: &'a str,
     pub is_schema_there: bool,
@@ -41,17 +43,20 @@ impl Draft<'_> {
         let tables: BTreeMap<&str, &Table> = found.iter().map(|(relation, found)| (*relation, found.table)).collect();
         let (mut body, mut indexes, mut is_zoneless) = (String::new(), vec![], false);
         for wanted in self.wanted {
-            let nearest = self.nearest(wanted);
-            let table = found.get(wanted.relation.as_str()).map(|found| found.table);
-            let Some(table) = table.or_else(|| nearest.first().copied()) else {
+            let own = found.get(wanted.relation.as_str());
+            let nearest = if own.is_some() { vec![] } else { self.nearest(wanted) };
+            let Some(table) = own.map(|found| found.table).or_else(|| nearest.first().copied()) else {
                 body += &self.without_table(wanted);
                 continue;
             };
             let scope = self.scope(wanted, table, &tables);
             let columns: Vec<_> = wanted.columns.iter().map(|column| (column, scope.source(column))).collect();
-            match found.get(wanted.relation.as_str()) {
+            match own {
                 Some(found) => {
-                    body += &comment("", &format!("{}, over {}", wanted.relation, scope.table.quoted));
+                    body += &comment(
+                        "",
+                        &format!("{}, over {}.{}", wanted.relation, self.catalog.quoted, scope.table.quoted),
+                    );
                     body += &found.question(wanted);
                     body += &self.view(&scope, &columns);
                     is_zoneless |= columns.iter().any(|(_, source)| source.is_zoneless);
@@ -146,46 +151,34 @@ impl Draft<'_> {
 
     /// A view for which there is no table, as a comment.
     fn without_table(&self, wanted: &Wanted) -> String {
-        let columns: Vec<String> =
-            wanted.columns.iter().map(|column| format!("--     t.{0} AS {0}", column.name)).collect();
-        let text = format!("{}: no such table, and none that is like it. As a view:", wanted.relation);
-        question("", &text)
-            + &format!(
-                "-- CREATE VIEW {}.{} AS\n-- SELECT\n{}\n-- FROM {}.... t;\n\n",
-                self.schema,
-                wanted.relation,
-                columns.join(",\n"),
-                self.catalog.quoted
-            )
+        let null = |column: &WantedColumn| format!("--     NULL::{} AS {}", column.default_type(), column.name);
+        let columns: Vec<String> = wanted.columns.iter().map(null).collect();
+        let view = format!("{}.{}", self.schema, wanted.relation);
+        let text = format!("{}: no such table, and none that is like it. It would have:", wanted.relation);
+        question("", &text) + &format!("-- CREATE VIEW {view} AS\n-- SELECT\n{};\n\n", columns.join(",\n"))
     }
 
     fn header(&self, body: &str, is_zoneless: bool) -> String {
-        let jobs = self.jobs.join(" ");
-        let questions =
-            body.lines().filter(|line| line.trim_start().trim_start_matches("-- ").starts_with('?')).count();
-        let mut text = comment(
-            "",
-            &format!(
-                "A draft by `rounds adopt`: the views through which {} sees the tables of schema {}. Nothing is made yet.",
-                if self.jobs.len() == 1 { jobs.clone() } else { "each of the jobs below".to_owned() },
-                self.catalog.quoted
-            ),
-        );
-        if self.jobs.len() > 1 {
-            text += &comment("", &format!("Jobs: {}.", self.jobs.join(", ")));
-        }
+        let (jobs, names) = if self.is_for_all {
+            (String::new(), "all jobs".to_owned())
+        } else {
+            (format!(" {}", self.jobs.join(" ")), self.jobs.join(", "))
+        };
+        let questions = body.lines().filter(|line| line.contains("-- ? ")).count();
+        let views = format!("Views over the tables of schema {}, for {}:", self.catalog.quoted, names);
+        let mut text = comment("", &format!("{views} a draft by `rounds adopt`, which has made nothing."));
         text += "--\n";
         let marks = match questions {
             0 => "1. Read it. It leaves nothing to decide.".to_owned(),
             count => {
-                format!("1. Decide each line that is marked with a question mark ({count} here: grep -n -e '-- ?').")
+                format!("1. Decide what is marked with a question mark: {count} lines with `-- ?`.")
             }
         };
         for step in [
             marks.as_str(),
-            "2. psql -v ON_ERROR_STOP=1 -f THIS_FILE \"$DATABASE_URL\". It can be run again: it makes the views anew, \
-             and then their privileges are to be granted again.",
-            &format!("3. rounds check {jobs}"),
+            "2. psql -v ON_ERROR_STOP=1 -f THIS_FILE \"$DATABASE_URL\". It can be run again: it makes the views anew. \
+             Then grant privileges on them: `rounds grants`.",
+            &format!("3. rounds check{jobs}"),
             "4. Each job with --dry-run, before a scheduler starts it.",
         ] {
             text += &comment("   ", step);
@@ -198,7 +191,7 @@ impl Draft<'_> {
                  zone, write: column AT TIME ZONE 'Area/City' (then no job can write it).",
             );
         }
-        text += "\nBEGIN;\n\n";
+        text += "\nBEGIN;\nSET LOCAL client_min_messages = warning;\n\n";
         if !self.is_schema_there {
             text += &format!("CREATE SCHEMA IF NOT EXISTS {};\n\n", self.schema);
         }
@@ -251,15 +244,17 @@ fn comment(hanging: &str, text: &str) -> String {
     wrapped(text, "-- ", &format!("-- {hanging}"))
 }
 
-/// A text in lines of a limited width. A longer word has a line of its own.
+/// A text in lines of a limited width. A longer word has a line of its own. What follows a line break is SQL, which is
+/// not broken.
 fn wrapped(text: &str, first: &str, next: &str) -> String {
+    let (text, sql) = text.split_once('\n').unwrap_or((text, ""));
     let (mut out, mut line) = (String::new(), first.to_owned());
     let mut is_empty = true;
     for word in text.split_whitespace() {
         if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
             out += line.trim_end();
             out.push('\n');
-            line = next.to_owned();
+            next.clone_into(&mut line);
             is_empty = true;
         }
         if !is_empty {
@@ -268,5 +263,75 @@ fn wrapped(text: &str, first: &str, next: &str) -> String {
         line += word;
         is_empty = false;
     }
-    out + line.trim_end() + "\n"
+    out += line.trim_end();
+    out.push('\n');
+    let indent = next.split('-').next().unwrap_or_default();
+    out + &sql.lines().map(|line| format!("{indent}-- {line}\n")).collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalog::Column;
+    use super::super::wanted::wanted;
+    use super::*;
+
+    fn table(name: &str, quoted: &str, columns: &[(&str, &str)]) -> Table {
+        let column = |(name, base): &(&str, &str)| Column {
+            name: (*name).to_owned(),
+            quoted: if name.chars().any(char::is_uppercase) { format!("\"{name}\"") } else { (*name).to_owned() },
+            base: (*base).to_owned(),
+            shown: (*base).to_owned(),
+            ..Column::default()
+        };
+        let columns = columns.iter().map(column).collect();
+        Table { name: name.to_owned(), quoted: quoted.to_owned(), columns, ..Table::default() }
+    }
+
+    fn text(tables: Vec<Table>) -> String {
+        let (catalog, reference) = (Catalog { quoted: "\"My App\"".to_owned(), tables }, Reference::read());
+        let jobs = ["escalate-sla"];
+        let wanted = wanted(&jobs, &reference);
+        Draft {
+            catalog: &catalog,
+            reference: &reference,
+            wanted: &wanted,
+            jobs: &jobs,
+            is_for_all: false,
+            schema: "rounds",
+            is_schema_there: true,
+        }
+        .text()
+    }
+
+    #[test]
+    fn a_table_without_its_name_is_commented_out_and_candidates_are_ranked() {
+        let draft = text(vec![
+            table("Department", "\"Department\"", &[("id", "int4"), ("hospitalId", "int4")]),
+            table("cases", "cases", &[("id", "int4"), ("status", "text")]),
+            table("px_case_items", "px_case_items", &[("id", "int4"), ("status", "text"), ("dueAt", "timestamptz")]),
+        ]);
+        assert!(draft.contains("d.\"hospitalId\" AS facility_id\nFROM \"My App\".\"Department\" d;\n"), "{draft}");
+        assert!(draft.contains("-- ? px_cases: no such table. Is it px_case_items or cases?"), "{draft}");
+        assert!(draft.contains("\n--     p.\"dueAt\" AS due_at,\n"), "{draft}");
+        assert!(draft.contains("-- ? facilities: no such table, and none that is like it."), "{draft}");
+        let statements = draft.lines().filter(|line| line.starts_with("CREATE VIEW"));
+        assert_eq!(statements.collect::<Vec<_>>(), ["CREATE VIEW rounds.departments AS"]);
+    }
+
+    #[test]
+    fn a_name_that_two_tables_have_is_asked_for() {
+        let id = [("id", "int4")];
+        let draft = text(vec![table("hospitals", "hospitals", &id), table("sites", "sites", &id)]);
+        assert!(draft.contains("-- ? Is hospitals what rounds calls facilities? Or is it sites?"), "{draft}");
+    }
+
+    #[test]
+    fn comments_are_broken_and_sql_is_not() {
+        let words = "word ".repeat(30);
+        let text = question("    ", &format!("{words}\nSELECT {words};"));
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("    -- ? word") && lines[1].starts_with("    --   word"), "{text}");
+        assert!(lines[..2].iter().all(|line| line.len() <= WIDTH), "{text}");
+        assert_eq!(lines.last().map(|line| line.len()), Some(format!("    -- SELECT {words};").len()), "{text}");
+    }
 }

@@ -103,12 +103,12 @@ impl AdoptArgs {
             reference: &reference,
             wanted: &wanted,
             jobs: &jobs,
+            is_for_all: self.jobs.is_empty(),
             schema: row.get("ours_quoted"),
             is_schema_there: row.get("ours_is_there"),
         };
-        let text = draft.text();
         tx.rollback().await?;
-        Ok(text)
+        Ok(draft.text())
     }
 
     /// The named jobs, or all that are scheduled, in the order of the table of jobs.

@@ -3,9 +3,29 @@
 //! Names are compared word by word: `appointmentDate`, `appointment_date` and `AppointmentDate` are one. `synonyms.txt`
 //! lists other names that are well known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
-const SYNONYMS: &str = include_str!("synonyms.txt");
+/// The names of `synonyms.txt`.
+struct Synonyms {
+    /// Our word for each of theirs.
+    words: HashMap<&'static str, &'static str>,
+    /// Their names for one of ours, by the first word of the line and our name.
+    names: HashMap<(&'static str, &'static str), Vec<&'static str>>,
+}
+
+static SYNONYMS: LazyLock<Synonyms> = LazyLock::new(|| {
+    let mut synonyms = Synonyms { words: HashMap::new(), names: HashMap::new() };
+    for line in include_str!("synonyms.txt").lines() {
+        let mut words = line.split(' ');
+        let (Some(kind), Some(ours)) = (words.next(), words.next()) else { continue };
+        match kind {
+            "word" => synonyms.words.extend(words.map(|theirs| (theirs, ours))),
+            _ => synonyms.names.entry((kind, ours)).or_default().extend(words),
+        }
+    }
+    synonyms
+});
 
 /// How a name that was found means the wanted one, the surest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +51,7 @@ pub fn column(relation: &str, wanted: &str, found: &str) -> Option<Match> {
         return Some(Match::Known(0));
     }
     let qualified = format!("{relation}.{wanted}");
-    let place = |kind: &str| {
+    let place = |kind: &'static str| {
         let names = listed(kind, &qualified).chain(listed(kind, wanted));
         names.map(canonical).position(|name| name == candidate)
     };
@@ -60,7 +80,7 @@ pub fn table(wanted: &str, found: &str) -> Option<Match> {
 
 /// How alike two names are, from 0 to 100: the share of words or of letters' triples that both have.
 pub fn likeness(one: &str, other: &str) -> usize {
-    let (one, other) = (canonical(one), canonical(other));
+    let (one, other) = (telling(&canonical(one)), telling(&canonical(other)));
     let words = |name: &str| name.split('_').map(str::to_owned).collect::<BTreeSet<_>>();
     let triples = |name: &str| {
         let letters: Vec<char> = name.chars().filter(|c| *c != '_').collect();
@@ -74,18 +94,20 @@ pub fn label(text: &str) -> String {
     joined(&text.replace("CANCELED", "CANCELLED").replace("canceled", "cancelled"))
 }
 
+/// A name without the words that many names have.
+fn telling(name: &str) -> String {
+    let told: Vec<&str> = name.split('_').filter(|word| !["id", "at", "by", "is", "type"].contains(word)).collect();
+    told.join("_")
+}
+
 fn share(one: &BTreeSet<String>, other: &BTreeSet<String>) -> usize {
     let both = one.intersection(other).count();
     (200 * both).checked_div(one.len() + other.len()).unwrap_or(0)
 }
 
 /// The names that `synonyms.txt` lists for one of ours.
-fn listed<'a>(kind: &'a str, wanted: &'a str) -> impl Iterator<Item = &'static str> + 'a {
-    let line = |line: &'static str| {
-        let mut words = line.split(' ');
-        (words.next() == Some(kind) && words.next() == Some(wanted)).then_some(words)
-    };
-    SYNONYMS.lines().filter_map(line).flatten()
+fn listed(kind: &'static str, wanted: &str) -> impl Iterator<Item = &'static str> {
+    SYNONYMS.names.get(&(kind, wanted)).into_iter().flatten().copied()
 }
 
 /// The words of a name in small letters: `slaDueAt`, `sla_due_at` and `SLADueAt` have three.
@@ -123,9 +145,13 @@ fn singular(word: &str) -> String {
     if let Some(stem) = word.strip_suffix("ies") {
         return format!("{stem}y");
     }
+    if let Some(stem) = word.strip_suffix("es")
+        && ["us", "ss", "x", "ch"].iter().any(|end| stem.ends_with(end))
+    {
+        return stem.to_owned();
+    }
     let is_plural = word.len() > 3 && !["ss", "us", "is"].iter().any(|end| word.ends_with(end));
-    let stem = if is_plural { word.strip_suffix("ses").map(|stem| format!("{stem}s")) } else { None };
-    stem.unwrap_or_else(|| if is_plural { word.strip_suffix('s').unwrap_or(word) } else { word }.to_owned())
+    if is_plural { word.strip_suffix('s').unwrap_or(word) } else { word }.to_owned()
 }
 
 /// A name with one word for what has several, in the singular, without a leading `is`.
@@ -135,12 +161,8 @@ fn canonical(name: &str) -> String {
         words.remove(0);
     }
     for word in &mut words {
-        let ours = SYNONYMS.lines().filter_map(|line| line.strip_prefix("word ")).find_map(|line| {
-            let (ours, theirs) = line.split_once(' ')?;
-            theirs.split(' ').any(|their| their == word).then_some(ours)
-        });
-        if let Some(ours) = ours {
-            ours.clone_into(word);
+        if let Some(ours) = SYNONYMS.words.get(word.as_str()) {
+            (*ours).clone_into(word);
         }
     }
     words.join("_")
@@ -163,9 +185,15 @@ mod tests {
         ] {
             assert_eq!(words(name).join(" "), expected, "{name}");
         }
-        for (plural, one) in
-            [("policies", "policy"), ("statuses", "status"), ("status", "status"), ("slots", "slot"), ("is", "is")]
-        {
+        for (plural, one) in [
+            ("policies", "policy"),
+            ("statuses", "status"),
+            ("status", "status"),
+            ("slots", "slot"),
+            ("is", "is"),
+            ("cases", "case"),
+            ("addresses", "address"),
+        ] {
             assert_eq!(singular(plural), one);
         }
     }
@@ -213,7 +241,8 @@ mod tests {
     #[test]
     fn candidates_are_ranked_by_what_their_names_share() {
         assert!(likeness("team_members", "team_leaders") > likeness("team_members", "ticket_followers"));
-        assert!(likeness("customer_rating", "rating") > likeness("customer_rating", "customerId"));
+        assert!(likeness("appointment_date", "visitDay") > likeness("appointment_date", "dateOfBirth"));
+        assert_eq!(likeness("cancelled_at", "created_at"), 0, "what all names have tells nothing");
         assert_eq!(likeness("a", "b"), 0);
         assert_eq!(label("in-progress"), label("IN_PROGRESS"));
         assert_eq!(label("canceled"), label("CANCELLED"));

@@ -25,9 +25,13 @@ const GENERIC: [&str; 13] = [
     "end_time",
 ];
 /// What a person may write where there is no such column.
-const HINTS: [(&str, &str); 2] = [
-    ("time_zone", "Write it, such as 'America/Denver'; for several: CASE {id} WHEN '...' THEN '...' END"),
-    ("sms_opt_out", "If nobody can: false"),
+const HINTS: [(&str, &str); 6] = [
+    ("time_zone", "Write it, such as 'America/Denver'; one for each:\nCASE {id} WHEN '...' THEN 'America/Denver' END"),
+    ("sms_opt_out", "If nobody can say so: false."),
+    ("active", "If all are: true."),
+    ("is_blocked", "If there is no such thing: false."),
+    ("is_leader", "If all of them do: true."),
+    ("position", "If they have no order: 0."),
 ];
 /// Candidates whose names share less than this, in percent, are not told.
 const LIKENESS_MIN: usize = 45;
@@ -56,9 +60,27 @@ pub struct Source {
 }
 
 impl Scope<'_> {
+    /// Where the value of a wanted column comes from.
     pub fn source(&self, wanted: &WantedColumn) -> Source {
+        let mut source = self.find(wanted);
+        if (wanted.relation.as_str(), wanted.name.as_str()) == ("users", "role") {
+            source.questions.push(format!(
+                "Every row is staff to rounds, and may be told of patients. Leave others out, after FROM:\n\
+                 WHERE {} NOT IN ('...')",
+                source.read
+            ));
+        }
+        source
+    }
+
+    fn find(&self, wanted: &WantedColumn) -> Source {
         let mut misfit = None;
-        for (how, column) in self.matching(wanted) {
+        let matching = self.matching(wanted);
+        // Where the start is an instant, the day is in it.
+        let start = WantedColumn { name: "start_time".to_owned(), ..wanted.clone() };
+        let start =
+            if matches!(wanted.kind, Kind::Day) && matching.is_empty() { self.matching(&start) } else { vec![] };
+        for (how, column) in matching.into_iter().chain(start) {
             match adapt(wanted, how, column, &self.named(column)) {
                 Ok(adapted) => return self.own(wanted, column, how, adapted),
                 Err(why) => _ = misfit.get_or_insert(why),
@@ -68,7 +90,9 @@ impl Scope<'_> {
             && let Ok(adapted) = adapt(wanted, Match::Same, column, &self.named(column))
         {
             let mut source = self.own(wanted, column, Match::Same, adapted);
-            source.questions.push(format!("Is it {}? Its foreign key says so.", column.quoted));
+            source
+                .questions
+                .push(format!("Taken for it: {}, the only foreign key to that table. Is that right?", column.quoted));
             return source;
         }
         let other = if misfit.is_some() { None } else { self.constant(wanted).or_else(|| self.elsewhere(wanted)) };
@@ -108,11 +132,11 @@ impl Scope<'_> {
         let opposite = self.matching(wanted).into_iter().find(|(how, _)| *how == Match::Opposite);
         if let (false, Kind::Truth, Some((_, other))) = (how == Match::Opposite, wanted.kind, opposite) {
             let both = adapt(wanted, Match::Opposite, other, &self.named(other));
-            let both = both.map_or(String::new(), |both| format!(" {read} AND {}", both.read));
-            questions.push(format!("There is {}, too. Does it count?{both}", other.quoted));
+            let both = both.map_or(String::new(), |both| format!("\n{read} AND {}", both.read));
+            questions.push(format!("There is {}, too. If it counts:{both}", other.quoted));
         }
         if wanted.is_updated && column.is_required && wanted.may_be_null() {
-            notes.push(format!("{} may not be NULL: a job that would clear it fails for the row.", column.quoted));
+            notes.push(format!("{} may not be NULL: a job that would write none fails for the row.", column.quoted));
         }
         let is_zoneless = matches!(wanted.kind, Kind::Instant) && column.base == "timestamp";
         let write = if matches!(write, Write::Never) { None } else { Some((column.quoted.clone(), write)) };
@@ -138,14 +162,26 @@ impl Scope<'_> {
         };
         match (wanted.relation.as_str(), wanted.name.as_str()) {
             ("appointments", "source") if !wanted.is_written() => {
-                Some(Source::read("'LOCAL'::text", "Every visit is booked by the application itself.", false))
+                let note = "No such column: every visit counts as booked in the application itself.";
+                Some(Source::read("'LOCAL'::text", note, false))
             }
+            (_, "id") => self.key(wanted),
             (_, "name") => {
                 let (first, last) = (self.named(column("first_name")?), self.named(column("last_name")?));
                 Some(Source::read(format!("concat_ws(' ', {first}, {last})"), "", false))
             }
             _ => None,
         }
+    }
+
+    /// The key where it is not called id.
+    fn key(&self, wanted: &WantedColumn) -> Option<Source> {
+        let is_key = |column: &&Column| column.is_required && self.table.is_unique(column);
+        let column = self.table.columns.iter().find(is_key)?;
+        let adapted = adapt(wanted, Match::Same, column, &self.named(column)).ok()?;
+        let mut source = self.own(wanted, column, Match::Same, adapted);
+        source.notes.push(format!("{} is unique.", column.quoted));
+        Some(source)
     }
 
     /// A column of a table to which a foreign key leads, one row for each.
@@ -165,13 +201,21 @@ impl Scope<'_> {
                     _ if is_name => Match::Same,
                     _ => continue,
                 };
+                // The key that joins the two tables is here already.
+                if condition.text.starts_with(&format!("{inner}.{} =", column.quoted)) {
+                    continue;
+                }
                 let Ok(adapted) = adapt(wanted, how, column, &format!("{inner}.{}", column.quoted)) else { continue };
                 if best.as_ref().is_some_and(|(before, _)| *before <= how) {
                     continue;
                 }
                 let table = format!("{}.{}", self.catalog.quoted, other.quoted);
                 let read = format!("(SELECT {} FROM {table} {inner} WHERE {})", adapted.read, condition.text);
-                let mut source = Source::read(read, format!("From {}, by {}?", other.quoted, condition.by), true);
+                let mut source = Source::read(
+                    read,
+                    format!("Taken from {}, by {}. Is that right?", other.quoted, condition.by),
+                    true,
+                );
                 source.questions.extend(adapted.questions);
                 source.notes.extend(adapted.notes);
                 best = Some((how, source));
@@ -210,7 +254,12 @@ impl Scope<'_> {
             .columns
             .iter()
             .filter(|column| adapt(wanted, Match::Same, column, "").is_ok())
-            .map(|column| (names::likeness(&wanted.name, &column.name), column.quoted.clone()))
+            .map(|column| {
+                // A column of another kind is less likely the one.
+                let is_of_kind = wanted.kind.takes(&column.base);
+                let likeness = names::likeness(&wanted.name, &column.name);
+                (if is_of_kind { likeness } else { likeness / 2 }, column.quoted.clone())
+            })
             .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
             .collect();
         candidates.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
@@ -218,12 +267,13 @@ impl Scope<'_> {
         let names: Vec<String> = candidates.into_iter().map(|(_, name)| name).collect();
         let may_stay = wanted.may_be_null() && !wanted.is_written() && names.is_empty() && misfit.is_none();
         let first = wanted.meaning.split_inclusive(". ").next().unwrap_or_default().trim_end();
-        let mut text = misfit.map_or_else(|| format!("No such column. {first}"), |why| format!("{why}."));
+        let mut text = misfit.unwrap_or_else(|| format!("No such column. {first}"));
         if !names.is_empty() {
             text += &format!(" Is it {}?", names.join(" or "));
         }
         if let Some((_, hint)) = HINTS.iter().find(|(name, _)| *name == wanted.name) {
-            let id = self.table.columns.first().map_or(String::new(), |column| self.named(column));
+            let id = self.table.columns.iter().find(|column| column.name == "id");
+            let id = id.or(self.table.columns.first()).map_or(String::new(), |column| self.named(column));
             text += &format!(" {}", hint.replace("{id}", &id));
         }
         Source::read(format!("NULL::{}", self.null_type(wanted)), text, !may_stay)

@@ -61,7 +61,7 @@ impl Carried {
         let alter = |value: &str| format!("ALTER VIEW {view} ALTER COLUMN {} SET DEFAULT {value};", self.name);
         self.default.map(alter).ok_or_else(|| {
             let Column { quoted, shown, .. } = &self.column;
-            format!("{quoted} ({shown}) may not be NULL, and no job gives it. Say what: {}", alter("..."))
+            format!("{quoted} ({shown}) may not be NULL, and no job gives it.\n{}", alter("..."))
         })
     }
 }
@@ -87,10 +87,6 @@ pub fn triggers(scope: &Scope<'_>, columns: &Columns<'_>, carried: &[Carried], s
         }
     }
     if translated(|wanted| wanted.is_inserted) {
-        made.questions.push(
-            "An INSERT with ON CONFLICT (column) cannot go through this trigger; one with ON CONFLICT DO NOTHING can."
-                .to_owned(),
-        );
         made.statements.push(insert(scope, columns, carried, schema));
     }
     made
@@ -100,14 +96,24 @@ pub fn triggers(scope: &Scope<'_>, columns: &Columns<'_>, carried: &[Carried], s
 fn values(columns: &Columns<'_>, is_written: fn(&WantedColumn) -> bool) -> Vec<(String, String)> {
     let written = columns.iter().filter(|(wanted, _)| is_written(wanted));
     let value = |(wanted, source): &(&WantedColumn, Source)| match source.write.as_ref()? {
-        (column, Write::As(value)) => Some((column.clone(), value.replace('\n', "\n        "))),
+        (column, Write::As(value)) => Some((column.clone(), value.replace('\n', "\n            "))),
         (column, _) => Some((column.clone(), format!("NEW.{}", wanted.name))),
     };
     written.filter_map(value).collect()
 }
 
 fn update(scope: &Scope<'_>, columns: &Columns<'_>, key: &str, schema: &str) -> String {
-    let set = values(columns, |wanted| wanted.is_updated);
+    let mut set = values(columns, |wanted| wanted.is_updated);
+    // The application's client would say when it changed the row.
+    let is_stamp = |column: &&Column| {
+        !column.has_default && names::column("", "updated_at", &column.name).is_some() && default(column).is_some()
+    };
+    let stamp = scope.table.columns.iter().find(is_stamp);
+    if let Some((column, value)) = stamp.and_then(|column| Some((column, default(column)?)))
+        && !set.iter().any(|(written, _)| *written == column.quoted)
+    {
+        set.push((column.quoted.clone(), value.to_owned()));
+    }
     let set: Vec<String> = set.into_iter().map(|(column, value)| format!("{column} = {value}")).collect();
     let (table, alias) = (format!("{}.{}", scope.catalog.quoted, scope.table.quoted), &scope.alias);
     let body =
@@ -123,10 +129,10 @@ fn insert(scope: &Scope<'_>, columns: &Columns<'_>, carried: &[Carried], schema:
     let returning = key.and_then(|(_, source)| source.write.as_ref());
     let returning = returning.map_or(String::new(), |(key, _)| format!("\n    RETURNING {key} INTO NEW.id"));
     let body = format!(
-        "    INSERT INTO {}.{} ({})\n    VALUES ({})\n    ON CONFLICT DO NOTHING{returning};\n",
+        "    INSERT INTO {}.{}\n           ({})\n    VALUES ({})\n    ON CONFLICT DO NOTHING{returning};\n",
         scope.catalog.quoted,
         scope.table.quoted,
-        names.join(", "),
+        names.join(",\n            "),
         values.join(",\n            ")
     );
     trigger(schema, &scope.wanted.relation, "INSERT", &body)

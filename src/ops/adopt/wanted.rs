@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::reference::Reference;
-use crate::clinic::fit::{self, Kind};
+use crate::clinic::fit::{self, Kind, Need};
+use crate::ops::privileges::{self, Privilege, Verb};
 
 /// A table of the clinic that a job needs.
 pub struct Wanted {
@@ -12,6 +13,7 @@ pub struct Wanted {
     pub columns: Vec<WantedColumn>,
 }
 
+#[derive(Clone)]
 pub struct WantedColumn {
     pub relation: String,
     pub name: String,
@@ -24,11 +26,37 @@ pub struct WantedColumn {
     pub is_inserted: bool,
 }
 
+/// A job's needs, and what it writes.
+struct JobNeeds {
+    needs: Vec<Need<'static>>,
+    /// Whether the columns of a relation are inserted or updated.
+    writes: Vec<(Verb, &'static str, Vec<&'static str>)>,
+}
+
+impl JobNeeds {
+    /// A row lock, too, is a privilege to update, but writes nothing.
+    fn of(job: &str) -> Self {
+        let written = privileges::written(job);
+        let mut writes = vec![];
+        for Privilege { relation, verb, columns } in privileges::of_job(job) {
+            if let (Verb::Insert | Verb::Update, Some(written)) = (verb, written.get(relation)) {
+                writes.push((verb, relation, columns.into_iter().filter(|column| written.contains(column)).collect()));
+            }
+        }
+        Self { needs: fit::needs(job).collect(), writes }
+    }
+
+    fn writes(&self, verb: Verb, relation: &str, name: &str) -> bool {
+        self.writes.iter().any(|(how, of, columns)| *how == verb && *of == relation && columns.contains(&name))
+    }
+}
+
 /// The tables that jobs need, in the order of the reference set.
 pub fn wanted(jobs: &[&str], reference: &Reference) -> Vec<Wanted> {
+    let jobs: Vec<JobNeeds> = jobs.iter().map(|job| JobNeeds::of(job)).collect();
     let mut tables: Vec<Wanted> = vec![];
     for (relation, columns) in &reference.tables {
-        let columns = columns.iter().filter_map(|name| column(jobs, reference, relation, name));
+        let columns = columns.iter().filter_map(|name| column(&jobs, reference, relation, name));
         let columns: Vec<WantedColumn> = columns.collect();
         if !columns.is_empty() {
             tables.push(Wanted { relation: relation.clone(), columns });
@@ -37,8 +65,8 @@ pub fn wanted(jobs: &[&str], reference: &Reference) -> Vec<Wanted> {
     tables
 }
 
-fn column(jobs: &[&str], reference: &Reference, relation: &str, name: &str) -> Option<WantedColumn> {
-    let needs = jobs.iter().flat_map(|job| fit::needs(job));
+fn column(jobs: &[JobNeeds], reference: &Reference, relation: &str, name: &str) -> Option<WantedColumn> {
+    let needs = jobs.iter().flat_map(|job| &job.needs);
     let needs: Vec<_> = needs.filter(|need| need.relation == relation && need.column == name).collect();
     let labels = needs.iter().flat_map(|need| match need.kind {
         Kind::Text { labels } => labels.split(',').filter(|label| !label.is_empty()).collect(),
@@ -50,24 +78,8 @@ fn column(jobs: &[&str], reference: &Reference, relation: &str, name: &str) -> O
         kind: needs.first()?.kind,
         labels: labels.collect(),
         meaning: reference.meaning(relation, name).to_owned(),
-        is_updated: jobs.iter().any(|job| writes(job, "UPDATE", relation, name)),
-        is_inserted: jobs.iter().any(|job| writes(job, "INSERT", relation, name)),
-    })
-}
-
-// TODO: from src/ops/privileges
-fn writes(job: &str, how: &str, relation: &str, name: &str) -> bool {
-    let list = "mark-no-shows UPDATE appointments status updated_at
-mark-no-shows UPDATE doctor_slots is_booked appointment_id is_blocked
-escalate-sla UPDATE px_cases status escalation_level escalated_at assigned_department_id updated_at
-escalate-tickets UPDATE tickets assignee_id team_id priority sla_due_at updated_at
-escalate-tickets INSERT ticket_followers ticket_id user_id
-advance-billing UPDATE surgical_cases case_status updated_ts paid_to_provider_ts
-sync-practiceq INSERT appointments facility_id doctor_id patient_id source external_id appointment_date start_time status cancelled_at created_at updated_at
-sync-practiceq UPDATE appointments facility_id doctor_id patient_id appointment_date start_time status cancelled_at updated_at";
-    list.lines().any(|line| {
-        let words: Vec<&str> = line.split(' ').collect();
-        words[..3] == [job, how, relation] && words[3..].contains(&name)
+        is_updated: jobs.iter().any(|job| job.writes(Verb::Update, relation, name)),
+        is_inserted: jobs.iter().any(|job| job.writes(Verb::Insert, relation, name)),
     })
 }
 
