@@ -6,6 +6,7 @@ use clap::{Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subco
 use crate::command::{GlobalArgs, run_operation};
 use crate::exit::Exit;
 use crate::jobs::JobCommand;
+use crate::ops::adopt::AdoptArgs;
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::escalation_rules::EscalationRulesArgs;
 use crate::ops::grants::{self, GrantsArgs};
@@ -49,6 +50,7 @@ pub enum Command {
     Npi(NpiArgs),
     Practiceq(PracticeqArgs),
     Migrate(MigrateArgs),
+    Adopt(AdoptArgs),
     Grants(GrantsArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -71,6 +73,7 @@ impl Command {
             Self::Npi(args) => run_operation(&args, &global).await,
             Self::Practiceq(args) => run_operation(&args, &global).await,
             Self::Migrate(args) => migrate::command(&args, &global).await,
+            Self::Adopt(args) => run_operation(&args, &global).await,
             Self::Grants(args) => grants::command(&args, &global),
             Self::Completions(args) => manual::completions(&args, pages()),
             Self::Man(args) => manual::man(&args, pages()),

@@ -27,15 +27,15 @@ const NEEDS: &str = include_str!("needs.txt");
 const FAULTS_NAMED: usize = 8;
 
 /// A column that a job needs: a line of the list.
-struct Need<'a> {
-    relation: &'a str,
-    column: &'a str,
-    kind: Kind<'a>,
+pub struct Need<'a> {
+    pub relation: &'a str,
+    pub column: &'a str,
+    pub kind: Kind<'a>,
 }
 
 /// The use that the statements make of a column.
 #[derive(Clone, Copy)]
-enum Kind<'a> {
+pub enum Kind<'a> {
     /// Compared and read as text; of the same kind as the key that it refers to.
     Key {
         refers_to: Option<(&'a str, &'a str)>,
@@ -63,6 +63,11 @@ struct Column {
 
 /// The columns that are there, by relation and name.
 type Columns = HashMap<(String, String), Column>;
+
+/// The columns that a job needs.
+pub fn needs(job: &str) -> impl Iterator<Item = Need<'static>> {
+    NEEDS.lines().filter_map(move |line| Need::of(job, line))
+}
 
 /// Refuses a database whose tables of the clinic do not fit the job.
 pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Result<(), Error> {
@@ -173,7 +178,7 @@ impl<'a> Need<'a> {
 }
 
 /// The kinds of keys, by the name of a type; keys of one kind can be compared.
-fn family(base: &str) -> Option<&'static str> {
+pub fn family(base: &str) -> Option<&'static str> {
     match base {
         "int2" | "int4" | "int8" => Some("number"),
         "uuid" => Some("uuid"),
@@ -183,7 +188,8 @@ fn family(base: &str) -> Option<&'static str> {
 }
 
 impl Kind<'_> {
-    fn takes(self, base: &str) -> bool {
+    /// Whether the statements can work with a column of this type; an enum is another matter.
+    pub fn takes(self, base: &str) -> bool {
         let (is_text, is_whole) = (family(base) == Some("text"), family(base) == Some("number"));
         match self {
             Self::Key { .. } => family(base).is_some(),

@@ -1,5 +1,6 @@
 //! The operator commands. Each answers one question, or makes one change that a person has decided.
 
+pub mod adopt;
 pub mod alerts;
 pub mod escalation_rules;
 pub mod grants;
@@ -18,5 +19,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of alerts, health, migrate, no_show, npi, practiceq, runs, visits;
+    of adopt, alerts, health, migrate, no_show, npi, practiceq, runs, visits;
 }

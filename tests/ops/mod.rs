@@ -1,5 +1,6 @@
 //! A file a command.
 
+mod adopt;
 mod alerts;
 mod grants;
 mod health;

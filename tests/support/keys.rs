@@ -95,7 +95,7 @@ impl Kind {
     }
 
     /// The text of the reference set with keys of this kind.
-    fn with_keys(self) -> String {
+    pub fn with_keys(self) -> String {
         let (mut out, mut table) = (String::new(), String::new());
         let key_type = self.key_type();
         for line in CLINIC.lines() {
