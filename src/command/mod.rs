@@ -95,7 +95,7 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
     let limit = common.timeout.map_or(O::LIMIT, |timeout| timeout.min(O::LIMIT));
     let result = match Db::open(database, &format!("rounds/{}", O::NAME)) {
         Ok(db) => {
-            let context = CommandContext { db: &db, args: common, limit };
+            let context = CommandContext { db: &db, args: common, limit, command: O::NAME };
             panic::catch(operation.execute(&context)).await.unwrap_or_else(Err)
         }
         Err(error) => Err(error),

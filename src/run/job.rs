@@ -1,6 +1,7 @@
 //! The interface of a job, and the run that it gets: the instant that decides what is due, reads, and fenced writes.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -88,6 +89,8 @@ pub struct Run {
     pub(super) db: Db,
     pub(super) limits: Limits,
     pub(super) stop: watch::Receiver<Option<Halt>>,
+    /// The number of fenced transactions so far.
+    pub(super) batches: AtomicI32,
 }
 
 impl Run {
@@ -217,7 +220,11 @@ impl Run {
             tx.rollback().await?;
             return Ok(Some(value));
         }
-        let Some(xid) = fence::fence(&tx, self.id).await? else { return Ok(None) };
+        // Each attempt has a number of its own, since an earlier one may have been committed.
+        let batch = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
+        if !fence::fence(&tx, self.id, batch).await? {
+            return Ok(None);
+        }
         let value = body(&tx).await?;
         let Err(error) = tx.commit().await else { return Ok(Some(value)) };
         let error = Error::from(error);
@@ -227,7 +234,7 @@ impl Run {
         // The reply to COMMIT was lost, so its outcome is unknown.
         drop(client);
         warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
-        let did_commit = async || fence::did_commit(&self.db, self.limits, self.id, &xid).await;
+        let did_commit = async || fence::did_commit(&self.db, self.limits, self.id, batch).await;
         match self.args.retry().run("asking whether a COMMIT was done", did_commit).await {
             Ok(true) => Ok(Some(value)),
             Ok(false) => Err(error),

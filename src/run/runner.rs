@@ -3,6 +3,7 @@
 //! It checks the arguments and the schema; claims the lane, or ends without work; starts the heartbeat; runs the job
 //! until it is done, its deadline passes or a signal comes; closes the row; logs one line; returns one summary.
 
+use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use serde_json::json;
@@ -126,6 +127,7 @@ async fn claim_and_run<J: Job>(
         db: db.clone(),
         limits: limits(args.lease),
         stop: stop.receiver,
+        batches: AtomicI32::new(0),
     };
     let mut report = J::Report::default();
     let beats =
