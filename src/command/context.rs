@@ -102,7 +102,8 @@ impl CommandContext<'_> {
         // The connection is closed and does not return to the pool, because its answer may still come.
         drop(client.alone());
         warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
-        let committed = timeout(COMMIT_OUTCOME, self.committed(id, &done.0)).await.unwrap_or_else(|_| Err(self.no_answer()));
+        let committed =
+            timeout(COMMIT_OUTCOME, self.committed(id, &done.0)).await.unwrap_or_else(|_| Err(self.no_answer()));
         match committed.map_err(|error| error.context("it is not known whether the change was made; look first"))? {
             true => Ok(done),
             false => Err(error.context("nothing was changed")),

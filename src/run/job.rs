@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_postgres::Transaction;
 use tracing::warn;
 use uuid::Uuid;
@@ -84,6 +85,8 @@ pub struct Run {
     pub now: DateTime<Utc>,
     /// The duration after which it stops itself.
     pub time_limit: Duration,
+    /// When that is.
+    pub(super) ends: Instant,
     pub(super) actor: Option<Key>,
     pub(super) args: RunArgs,
     pub(super) db: Db,
@@ -170,7 +173,7 @@ impl Run {
             drop(tx);
             Ok(value)
         };
-        Ok(self.args.retry().run(what, read).await.map_err(|error| error.context(what))?)
+        Ok(self.retry().run(what, read).await.map_err(|error| error.context(what))?)
     }
 
     /// Changes something in one fenced transaction, which is retried when the connection or the server fails. In a dry
@@ -185,7 +188,7 @@ impl Run {
             self.checkpoint()?;
         }
         let limits = options.limits(self);
-        let value = self.args.retry().run(what, async || self.attempt(limits, &body).await).await;
+        let value = self.retry().run(what, async || self.attempt(limits, &body).await).await;
         value.map_err(|error| error.context(what))?.ok_or(Halt::Fenced)
     }
 
@@ -235,7 +238,7 @@ impl Run {
         drop(client);
         warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
         let did_commit = async || fence::did_commit(&self.db, self.limits, self.id, batch).await;
-        match self.args.retry().run("asking whether a COMMIT was done", did_commit).await {
+        match self.retry().run("asking whether a COMMIT was done", did_commit).await {
             Ok(true) => Ok(Some(value)),
             Ok(false) => Err(error),
             // The transaction may have been committed, so it is not retried.
@@ -268,6 +271,6 @@ impl Run {
 
     /// The number of attempts and the waits between them.
     pub fn retry(&self) -> Retry {
-        self.args.retry()
+        self.args.retry(Some(self.ends))
     }
 }
