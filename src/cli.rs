@@ -26,7 +26,7 @@ use crate::schedule;
 ///
 /// A scheduler starts `rounds JOB`; it does the job once on PostgreSQL, records the run in cron_job_runs, and exits:
 /// 0 done, nothing to do, or skipped; 1 failed; 2 usage or configuration; 3 done, but some items failed; 4 taken over
-/// by another run; 5 brake, too much was due; 75 skipped, with --fail-if-running; 124 deadline passed; 130, 143
+/// by another run; 5 brake, too much was due; 75 skipped, with --fail-if-running; 124 deadline passed; 129, 130, 143
 /// interrupted.
 #[derive(Parser)]
 #[command(name = "rounds", version = env!("ROUNDS_VERSION"), subcommand_required = true, arg_required_else_help = true)]

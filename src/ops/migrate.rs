@@ -78,8 +78,8 @@ pub async fn command(args: &MigrateArgs, global: &GlobalArgs) -> Exit {
                 json!({ "pending": done.pending, "applied": done.applied, "schema": schema::newest(),
                         "schema_name": schema.as_str(), "search_path": done.search_path })
             };
-            global.output.print(|| done.describe(), json);
-            if done.pending.is_empty() { Exit::Done } else { Exit::Failed }
+            let exit = if done.pending.is_empty() { Exit::Done } else { Exit::Failed };
+            global.output.print(exit, || done.describe(), json)
         }
         Err(error) => {
             error!(error_code = %error.code, "migrate: {}", error.message);

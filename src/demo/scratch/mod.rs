@@ -148,6 +148,13 @@ impl Scratch {
         self.start_server()
     }
 
+    /// Crashes the server, so that what it has not written to its disk is lost, and starts it again.
+    #[allow(dead_code, reason = "only the tests crash a server")]
+    pub fn crash(&self) -> Result<(), String> {
+        self.run("pg_ctl", |pg_ctl| pg_ctl.args(["stop", "-w", "-m", "immediate"]))?;
+        self.start_server()
+    }
+
     /// The address of a database.
     pub fn url(&self, database: &str) -> String {
         format!("postgresql://{USER}@/{database}?host={}", self.dir.display())
