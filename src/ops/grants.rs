@@ -48,8 +48,7 @@ pub fn command(args: &GrantsArgs, global: &GlobalArgs) -> Exit {
             format!("{}\n{}", plan.head(&who, &args.role), plan.sql(schema, &args.role))
         }
     };
-    output::print_line(text.trim_end());
-    Exit::Done
+    output::print(Exit::Done, format!("{}\n", text.trim_end()).as_bytes())
 }
 
 /// What is to be granted.
