@@ -8,12 +8,8 @@
 -- history_user is the id of a user of the application. Its ticket_history needs a user for each row; rows that nobody
 -- caused get this one. An account that belongs to no person is best: make it in the application.
 --
--- The role of the jobs needs the privileges of the README, on the views as on the tables of rounds, and none in public:
+-- The role of the jobs needs what `rounds grants monitor-ticket-sla escalate-tickets` prints, and nothing in public:
 -- views and triggers use the rights of their owner.
---
---     GRANT USAGE ON SCHEMA rounds TO the_role_of_the_jobs;
---     GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA rounds TO the_role_of_the_jobs;
---     GRANT DELETE ON rounds.escalation_episodes TO the_role_of_the_jobs;
 --
 -- What is different from the application's own scheduler:
 -- - A ticket without any date has the one of its priority's policy. The share of the time that is left counts from the

@@ -7,7 +7,7 @@
 -- Who runs it: the owner of the application's tables and of the schema `rounds` (on Supabase `postgres`). The views and
 -- functions work with the rights of that role. `patients` has row security: so the role must own the table, or have
 -- BYPASSRLS, or the jobs would not see all patients. The first statement checks that. The role of the jobs then needs
--- the privileges at the end of this file, and none on the application's tables.
+-- what `rounds grants sync-practiceq` prints, and nothing on the application's tables.
 -- Never add the schema `rounds` to those that the API of the project exposes: its views show all patients.
 --
 -- A visit of the account that cannot be stored is a failed item of the run, and the others go on:
@@ -339,11 +339,5 @@ CREATE OR REPLACE TRIGGER scheduler_show_freshness AFTER UPDATE ON rounds.practi
 
 COMMIT;
 
--- The role of the jobs needs on these what it needs on our own tables (README, "Database privileges"):
---   GRANT SELECT ON rounds.facilities, rounds.organizations, rounds.doctors, rounds.patients,
---       rounds.patient_organization_affiliations, rounds.provider_intakeq_settings, rounds.users,
---       rounds.organization_users TO rounds_jobs;
---   GRANT SELECT, INSERT, UPDATE ON rounds.appointments TO rounds_jobs;
---
 -- The application's own sync is switched off before the first run that is no dry run. What it stored is taken over: a
 -- visit is known by pq_appointment_id.

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::{application, helpdesk, psql, rule, tickets};
 use crate::sql::only_open_tickets_are_read;
-use crate::support::{Database, Program, connect, server};
+use crate::support::role::JobRole;
+use crate::support::{Database, connect, server};
 
 #[tokio::test]
 async fn without_a_user_of_the_application_nothing_is_made() {
@@ -52,26 +53,13 @@ async fn the_role_of_the_jobs_needs_no_right_in_public() {
     tickets(&clinic, 3).await;
     rule(&clinic, ("no_response", json!({"hours": 1})), ("add_follower", json!({"userIds": ["k00000001"]}))).await;
     rule(&clinic, ("no_response", json!({"hours": 1})), ("increase_priority", json!({}))).await;
-    clinic
-        .sql(
-            "UPDATE public.tickets SET \"slaDueAt\" = '2026-03-02 10:00';
-             CREATE ROLE helpdesk_jobs LOGIN;
-             REVOKE ALL ON SCHEMA public FROM PUBLIC",
-        )
-        .await;
-    let program = Program::new(&format!("{}&user=helpdesk_jobs", server().url(&clinic.database)));
-    let run = async |job| program.run(&[job, "--as-of", "2026-03-02T12:00:00Z"]).await;
-    assert_ne!(run("monitor-ticket-sla").await.code, 0, "it has no right at all");
-    clinic
-        .sql(
-            "GRANT USAGE ON SCHEMA rounds TO helpdesk_jobs;
-             GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA rounds TO helpdesk_jobs;
-             GRANT DELETE ON escalation_episodes TO helpdesk_jobs",
-        )
-        .await;
-    assert_eq!(run("monitor-ticket-sla").await.expect(0).count("recorded"), 3);
-    assert_eq!(run("escalate-tickets").await.expect(0).count("executed"), 6);
+    clinic.sql("UPDATE public.tickets SET \"slaDueAt\" = '2026-03-02 10:00'").await;
+    for (job, done, tickets) in [("monitor-ticket-sla", "recorded", 3), ("escalate-tickets", "executed", 6)] {
+        let role = JobRole::new(&clinic, job).await;
+        let outcome = role.program.run(&[job, "--as-of", "2026-03-02T12:00:00Z"]).await.expect(0);
+        assert_eq!(outcome.count(done), tickets, "{outcome:?}");
+        role.drop(&clinic).await;
+    }
     assert_eq!(clinic.count("SELECT count(*) FROM public.ticket_history").await, 3 + 6);
     assert_eq!(clinic.count("SELECT count(*) FROM public.tickets WHERE priority = 'HIGH'").await, 3);
-    clinic.sql("DROP OWNED BY helpdesk_jobs; DROP ROLE helpdesk_jobs").await;
 }

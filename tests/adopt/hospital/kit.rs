@@ -2,6 +2,7 @@
 
 use super::{HOSPITAL, Hospital, KIT};
 use crate::adopt::support::psql;
+use crate::support::role::JobRole;
 use crate::support::{Clinic, Program, server};
 
 /// The application's database with one hospital, migrated, without the kit.
@@ -78,36 +79,30 @@ async fn the_jobs_need_no_privilege_on_the_applications_tables() {
     let hospital = Hospital::new().await;
     hospital.visits(1, 2, "SCHEDULED").await;
     hospital.visits(11, 12, "CHECKED_IN").await;
-    let role = format!("jobs_of_{}", &*hospital.clinic.database);
-    hospital
-        .sql(&format!(
-            "UPDATE public.doctor_slots SET \"endTime\" = '10:00';
-             CREATE ROLE {role} LOGIN;
-             GRANT USAGE ON SCHEMA rounds TO {role};
-             GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA rounds TO {role}"
-        ))
-        .await;
-    let url = server().url(&hospital.clinic.database).replacen("rounds@", &format!("{role}@"), 1);
-    assert!(url.contains(&role), "{url}");
-    let program = Program::new(&url);
-    let marked = program.run(&["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"]).await.expect(0);
+    hospital.sql("UPDATE public.doctor_slots SET \"endTime\" = '10:00'").await;
+    let role = JobRole::new(&hospital.clinic, "mark-no-shows").await;
+    let marked = role.program.run(&["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"]).await.expect(0);
     assert_eq!((marked.count("marked"), marked.count("slots_released")), (2, 2));
-    let raised = program.run(&["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"]).await.expect(0);
+    // Nor may such a role put a function with the owner's rights on a table of its own.
+    let tables = format!(
+        "GRANT TEMPORARY ON DATABASE {} TO {}; SET ROLE {1}; CREATE TEMPORARY TABLE t (id text);
+         CREATE TRIGGER t AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION rounds.hospital_run_changed()",
+        hospital.clinic.database, role.name
+    );
+    let refused = hospital.clinic.client.batch_execute(&tables).await.expect_err("refused");
+    let refused = refused.as_db_error().expect("an answer").message().to_owned();
+    assert!(refused.contains("function rounds.hospital_run_changed"), "{refused}");
+    hospital.sql("RESET ROLE").await;
+    role.drop(&hospital.clinic).await;
+    let role = JobRole::new(&hospital.clinic, "stage-alerts").await;
+    let raised = role.program.run(&["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"]).await.expect(0);
     assert_eq!(raised.count("raised"), 0, "the slots end at ten");
-    let raised = program.run(&["stage-alerts", "--as-of", "2026-03-02T10:05:00-05:00"]).await.expect(0);
+    let raised = role.program.run(&["stage-alerts", "--as-of", "2026-03-02T10:05:00-05:00"]).await.expect(0);
     assert_eq!(raised.count("raised"), 2);
+    role.drop(&hospital.clinic).await;
     let rows = "SELECT concat_ws(' ', (SELECT count(*) FROM public.no_show_logs),
                                       (SELECT count(*) FROM public.stage_alerts),
                                       (SELECT count(*) FROM public.notifications),
                                       (SELECT count(*) FROM public.cron_job_runs))";
     assert_eq!(hospital.text(rows).await, "2 2 2 3");
-    // Nor may such a role put a function with the owner's rights on a table of its own.
-    let tables = format!(
-        "SET ROLE {role}; CREATE TEMPORARY TABLE t (id text);
-         CREATE TRIGGER t AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION rounds.hospital_run_changed()"
-    );
-    let refused = hospital.clinic.client.batch_execute(&tables).await.expect_err("refused");
-    assert_eq!(refused.code().map(tokio_postgres::error::SqlState::code), Some("42501"));
-    let drop = format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}");
-    hospital.sql(&drop).await;
 }

@@ -6,7 +6,7 @@ use super::tables::KIT;
 use super::{totals, with_visits};
 use crate::support::keys::Kind;
 use crate::support::program::finish;
-use crate::support::{Program, scratch, server};
+use crate::support::role::JobRole;
 
 #[tokio::test]
 async fn the_application_sees_the_syncs_that_it_used_to_see() {
@@ -56,26 +56,8 @@ async fn what_the_application_cannot_show_fails_no_run() {
 #[tokio::test]
 async fn the_jobs_role_needs_nothing_on_the_applications_tables() {
     let side = with_visits(2).await;
-    let role = format!("jobs_{}", &*side.sync.clinic.database);
-    let (_, grants) = KIT.split_once("README, \"Database privileges\"):\n").expect("grants");
-    let grants: String =
-        grants.lines().take_while(|line| *line != "--").map(|line| line.trim_start_matches("--")).collect();
-    let ours = "SELECT string_agg(format('%I.%I', relnamespace::regnamespace, relname), ', ') FROM pg_class
-                WHERE relnamespace = 'rounds'::regnamespace AND relkind = 'r' AND relname <> 'facilities'";
-    let ours = side.one(ours).await;
-    let ours = ours.as_str().expect("tables");
-    side.sync
-        .clinic
-        .sql(&format!(
-            "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA rounds TO {role};
-             GRANT SELECT, INSERT, UPDATE ON {ours} TO {role};
-             GRANT DELETE ON rounds.practiceq_unmatched, rounds.practiceq_cursors TO {role}; {}",
-            grants.replace("rounds_jobs", &role)
-        ))
-        .await;
-    let url = server().url(&side.sync.clinic.database).replacen(scratch::USER, &role, 1);
-    let program = side.sync.upstream.reached_by(Program::new(&url));
-    let run = async |args: &[&str]| finish(side.sync.start_with(&program, args)).await;
+    let role = JobRole::new(&side.sync.clinic, "sync-practiceq").await;
+    let run = async |args: &[&str]| finish(side.sync.start_with(&role.program, args)).await;
     assert_eq!(totals(&run(&[]).await.expect(0)), [2, 0, 0, 0]);
     side.sync.upstream.edit("a1", |row| row["Status"] = json!("Canceled"));
     side.sync.upstream.delete("a2");
@@ -86,7 +68,7 @@ async fn the_jobs_role_needs_nothing_on_the_applications_tables() {
         side.one("SELECT jsonb_agg(sync_type ORDER BY started_at) FROM public.sync_logs").await,
         json!(["automated_daily", "webhook"])
     );
-    side.sync.clinic.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    role.drop(&side.sync.clinic).await;
 }
 
 #[tokio::test]
