@@ -4,10 +4,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+#[cfg(feature = "demo")]
 use clap::FromArgMatches as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-#[cfg(feature = "demo")]
 use tokio::time::Instant;
 
 use crate::db::Key;
