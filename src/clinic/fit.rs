@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
 
 use crate::db::{SchemaName, statements};
 use crate::error::{Error, ErrorKind};
@@ -27,15 +27,15 @@ const NEEDS: &str = include_str!("needs.txt");
 const FAULTS_NAMED: usize = 8;
 
 /// A column that a job needs: a line of the list.
-struct Need<'a> {
-    relation: &'a str,
-    column: &'a str,
-    kind: Kind<'a>,
+pub struct Need<'a> {
+    pub relation: &'a str,
+    pub column: &'a str,
+    pub kind: Kind<'a>,
 }
 
 /// The use that the statements make of a column.
 #[derive(Clone, Copy)]
-enum Kind<'a> {
+pub enum Kind<'a> {
     /// Compared and read as text; of the same kind as the key that it refers to.
     Key {
         refers_to: Option<(&'a str, &'a str)>,
@@ -54,15 +54,15 @@ enum Kind<'a> {
 }
 
 /// A column that is there.
-struct Column {
-    base: String,
-    shown: String,
+pub struct Column {
+    pub base: String,
+    pub shown: String,
     /// The labels of an enum.
-    labels: Vec<String>,
+    pub labels: Vec<String>,
 }
 
 /// The columns that are there, by relation and name.
-type Columns = HashMap<(String, String), Column>;
+pub type Columns = HashMap<(String, String), Column>;
 
 /// Refuses a database whose tables of the clinic do not fit the job.
 pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Result<(), Error> {
@@ -88,6 +88,18 @@ pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Resu
         faults.extend(own.filter_map(|need| need.fault(&needs, &there)));
     }
     if faults.is_empty() { Ok(()) } else { Err(refusal(schema, job, faults)) }
+}
+
+/// All that a job needs of the clinic.
+pub fn needs(job: &str) -> Vec<Need<'static>> {
+    NEEDS.lines().filter_map(|line| Need::of(job, line)).collect()
+}
+
+/// The columns of these relations that are there.
+pub async fn there(tx: &Transaction<'_>, schema: &SchemaName, relations: &[&str]) -> Result<Columns, Error> {
+    let rows = COLUMNS.all(tx, &[&schema.as_str(), &relations]).await?;
+    let column = |row: &Row| Column { base: row.get("base"), shown: row.get("shown"), labels: row.get("labels") };
+    Ok(rows.iter().map(|row| ((row.get("relation"), row.get("name")), column(row))).collect())
 }
 
 /// Whether every column is there with a type of the server's own that fits. It costs a tenth of a look at all that the
@@ -137,7 +149,7 @@ impl<'a> Need<'a> {
     }
 
     /// The fault of the column, if it has one.
-    fn fault(&self, needs: &[Need<'_>], there: &Columns) -> Option<String> {
+    pub fn fault(&self, needs: &[Need<'_>], there: &Columns) -> Option<String> {
         let find = |relation: &str, column: &str| there.get(&(relation.to_owned(), column.to_owned()));
         let Self { relation, column, kind } = self;
         let Some(found) = find(relation, column) else {

@@ -1,12 +1,14 @@
 //! The operator commands. Each answers one question, or makes one change that a person has decided.
 
 pub mod alerts;
+pub mod check;
 pub mod escalation_rules;
 pub mod health;
 pub mod manual;
 pub mod migrate;
 pub mod no_show;
 pub mod npi;
+pub mod ours;
 pub mod practiceq;
 pub mod privileges;
 pub mod runs;
@@ -17,5 +19,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of alerts, health, migrate, no_show, npi, practiceq, runs, visits;
+    of alerts, check, health, migrate, no_show, npi, ours, practiceq, runs, visits;
 }

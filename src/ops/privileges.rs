@@ -56,7 +56,6 @@ pub fn of_job(job: &str) -> Vec<Privilege> {
 }
 
 /// The columns that a job inserts or updates, by relation; not those of relations whose rows it only locks or deletes.
-#[allow(dead_code, reason = "the commands that check and draft views use it")]
 pub fn written(job: &str) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut written: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for ((relation, what), columns) in uses(job) {

@@ -29,10 +29,8 @@ pub use failure_notice::failures;
 pub use fence::committed;
 pub use halt::Halt;
 pub use job::{Job, Run, WriteOptions};
-#[cfg(feature = "demo")]
-pub use report::Summary;
-pub use report::{Counts, NotDone, Report};
-pub use runner::execute;
+pub use report::{Counts, NotDone, Report, Summary};
+pub use runner::{execute, oldest_due};
 
 use crate::db::statements;
 

@@ -1,0 +1,208 @@
+//! The relations and columns of the clinic that a job needs, each fault with the SQL that mends it.
+//!
+//! `clinic::fit` says what does not fit; this file adds the SQL. What is a table is altered; what is a view is made
+//! anew, where its text is simple enough.
+
+use tokio_postgres::Transaction;
+
+use super::catalog::{Catalog, Relation};
+use super::finding::{Findings, Remedy, Topic};
+use super::view_text::{ViewText, identifier};
+use crate::clinic::fit::{self, Columns, Kind, Need};
+use crate::db::SchemaName;
+use crate::error::Error;
+use crate::ops::privileges;
+
+pub async fn look(
+    tx: &Transaction<'_>,
+    schema: &SchemaName,
+    catalog: &Catalog,
+    job: &'static str,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let needs = fit::needs(job);
+    let mut relations: Vec<&str> = needs.iter().map(|need| need.relation).collect();
+    relations.dedup();
+    let there = fit::there(tx, schema, &relations).await?;
+    let written = privileges::written(job);
+    let mut section = findings.section(Some(job), Topic::Columns);
+    let mut faults = 0;
+    for relation in relations.iter().copied() {
+        let own = needs.iter().filter(|need| need.relation == relation);
+        let Some(found) = catalog.named(relation) else {
+            faults += 1;
+            let columns: Vec<&Need<'_>> = own.collect();
+            section.fail(
+                format!("{schema}.{relation}: there is no such table or view, or the role may not see it"),
+                Some(missing_relation(schema, relation, &columns)),
+            );
+            continue;
+        };
+        for need in own {
+            let Some(fault) = need.fault(&needs, &there) else { continue };
+            faults += 1;
+            let is_written = written.get(relation).is_some_and(|columns| columns.contains(need.column));
+            let place = Place { catalog, relation: found, need, there: &there, is_written };
+            section.fail(fault, Some(place.remedy(&needs)));
+        }
+    }
+    if faults == 0 {
+        section.ok(match needs.len() {
+            0 => "needs nothing of the clinic's tables".to_owned(),
+            columns => format!("{columns} columns of {} tables or views fit", relations.len()),
+        });
+    }
+    Ok(())
+}
+
+/// A view to begin with: the application's table has another name, which only a person knows.
+fn missing_relation(schema: &SchemaName, relation: &str, needs: &[&Need<'_>]) -> Remedy {
+    let columns: Vec<&str> = needs.iter().map(|need| need.column).collect();
+    Remedy::Advice(format!(
+        "CREATE VIEW {}.{relation} AS SELECT {} FROM the application's table; (docs/adopting.md)",
+        identifier(schema.as_str()),
+        columns.join(", ")
+    ))
+}
+
+/// A column that does not fit.
+struct Place<'a> {
+    catalog: &'a Catalog,
+    relation: &'a Relation,
+    need: &'a Need<'a>,
+    there: &'a Columns,
+    is_written: bool,
+}
+
+impl Place<'_> {
+    /// What mends a column that is missing, has another type, or is an enum that lacks a label.
+    fn remedy(&self, needs: &[Need<'_>]) -> Remedy {
+        let Self { relation, need, .. } = self;
+        let (table, column) = (&relation.shown, identifier(need.column));
+        let wanted = self.wanted(needs);
+        let Some(found) = self.there(need.relation, need.column) else { return self.added(&wanted) };
+        if let (Kind::Text { labels }, false) = (need.kind, found.labels.is_empty()) {
+            let lacking = labels.split(',').filter(|label| !found.labels.iter().any(|known| known == label));
+            let add = lacking.map(|label| format!("ALTER TYPE {} ADD VALUE '{label}';", found.shown));
+            return Remedy::Sql(add.collect::<Vec<_>>().join(" "));
+        }
+        let advice = || Remedy::Advice(format!("{table}.{column} has to be {}", need.kind));
+        match &relation.definition {
+            None if relation.is_table => match cast(need.kind, &found.base, &column, &wanted) {
+                Some(cast) => {
+                    Remedy::Sql(format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {wanted} USING {cast};"))
+                }
+                None => advice(),
+            },
+            None => advice(),
+            Some(_) if self.is_written => Remedy::Advice(format!(
+                "the job writes {column}, so an expression cannot serve: give the column beneath the type {wanted}, \
+                 or translate what is written in an INSTEAD OF trigger (docs/adopting.md)"
+            )),
+            Some(definition) => {
+                let view = ViewText::of(definition);
+                let cast = |view: &ViewText| cast(need.kind, &found.base, view.expression(need.column)?, &wanted);
+                match view.and_then(|view| Some((cast(&view)?, view))) {
+                    Some((cast, view)) => {
+                        let select = view.with(need.column, cast).select();
+                        Remedy::Sql(format!("DROP VIEW {table}; CREATE VIEW {table} AS {select};"))
+                    }
+                    None => advice(),
+                }
+            }
+        }
+    }
+
+    /// What adds the column: from the table beneath a view where that has one of a similar name, else without values.
+    fn added(&self, wanted: &str) -> Remedy {
+        let Self { relation, need, .. } = self;
+        let (table, column) = (&relation.shown, identifier(need.column));
+        let Some(definition) = &relation.definition else {
+            return Remedy::Sql(format!("ALTER TABLE {table} ADD COLUMN {column} {wanted};"));
+        };
+        let beneath = self.catalog.table_of(need.relation);
+        let similar = beneath.and_then(|table| table.columns.iter().find(|own| are_similar(&own.name, need.column)));
+        let expression = similar.map_or_else(|| format!("NULL::{wanted}"), |own| identifier(&own.name));
+        match ViewText::of(definition) {
+            Some(view) => {
+                let select = view.with(need.column, expression).select();
+                Remedy::Sql(format!("CREATE OR REPLACE VIEW {table} AS {select};"))
+            }
+            None => Remedy::Advice(format!("add {column} of the type {wanted} to the view {table}")),
+        }
+    }
+
+    fn there(&self, relation: &str, column: &str) -> Option<&fit::Column> {
+        self.there.get(&(relation.to_owned(), column.to_owned()))
+    }
+
+    /// The type that the column should have: of a key, that of the key that it refers to, or of others that do.
+    fn wanted(&self, needs: &[Need<'_>]) -> String {
+        let named = match self.need.kind {
+            Kind::Key { refers_to } => {
+                let refers = |need: &&Need<'_>| {
+                    refers_to.is_some() && matches!(need.kind, Kind::Key { refers_to: to } if to == refers_to)
+                };
+                let peers = needs.iter().filter(refers).map(|need| (need.relation, need.column));
+                let others = refers_to
+                    .into_iter()
+                    .chain(peers)
+                    .filter(|(relation, column)| (*relation, *column) != (self.need.relation, self.need.column));
+                let known = others.filter_map(|(relation, column)| self.there(relation, column)).next();
+                return known.map_or_else(|| "bigint".to_owned(), |column| column.shown.clone());
+            }
+            Kind::Text { .. } => "text",
+            Kind::Day => "date",
+            Kind::Clock => "time",
+            Kind::Instant => "timestamptz",
+            Kind::Number => "numeric",
+            Kind::Truth => "boolean",
+            Kind::Json => "jsonb",
+            Kind::Interval => "interval",
+        };
+        named.to_owned()
+    }
+}
+
+/// Whether two names differ in capitals and underscores only, such as updated_at and updatedAt.
+fn are_similar(one: &str, other: &str) -> bool {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    plain(one) == plain(other)
+}
+
+/// An expression with the wanted type; None if no cast of the server leads there.
+fn cast(kind: Kind<'_>, base: &str, expression: &str, wanted: &str) -> Option<String> {
+    let is_text = matches!(base, "text" | "varchar" | "bpchar");
+    let is_number = matches!(base, "int2" | "int4" | "int8" | "numeric" | "float4" | "float8");
+    let is_simple = expression.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"'));
+    let inner = if is_simple { expression.to_owned() } else { format!("({expression})") };
+    let fits = match kind {
+        Kind::Number if is_text => {
+            return Some(format!("CASE WHEN {inner} ~ '^[0-9]{{1,9}}([.][0-9]+)?$' THEN {inner}::numeric END"));
+        }
+        Kind::Truth if is_number => return Some(format!("{inner} <> 0")),
+        Kind::Truth if is_text => return Some(format!("lower({inner}) IN ('true', 't', 'yes', 'y', '1')")),
+        Kind::Text { .. } => true,
+        Kind::Key { .. } => is_text || is_number || base == "uuid",
+        Kind::Day => is_text || base == "timestamptz",
+        Kind::Clock => matches!(base, "timetz" | "timestamp" | "interval"),
+        Kind::Instant => is_text || base == "date",
+        Kind::Json | Kind::Interval => is_text,
+        Kind::Number | Kind::Truth => false,
+    };
+    fits.then(|| format!("{inner}::{wanted}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cast_is_printed_where_the_server_has_one() {
+        let number = |base: &str| cast(Kind::Number, base, "a.x", "numeric");
+        let guarded = "CASE WHEN a.x ~ '^[0-9]{1,9}([.][0-9]+)?$' THEN a.x::numeric END";
+        assert_eq!((number("text").as_deref(), number("point")), (Some(guarded), None));
+        assert_eq!(cast(Kind::Day, "text", "a || b", "date").as_deref(), Some("(a || b)::date"));
+        assert!(are_similar("updatedAt", "updated_at") && !are_similar("updated", "updated_at"));
+    }
+}

@@ -1,0 +1,156 @@
+//! What the reference set says of the clinic's tables beside their columns: indexes, and the words of statuses.
+
+use std::sync::LazyLock;
+
+use super::catalog::{Catalog, Relation};
+use super::finding::Remedy;
+use super::view_text::{identifier, one_line};
+use crate::db::schema::Set;
+
+/// An index of the reference set.
+pub struct Index {
+    pub relation: String,
+    pub is_unique: bool,
+    /// The columns or expressions, and the condition, in SQL.
+    pub keys: String,
+    pub condition: Option<String>,
+}
+
+/// The words of a column that has a fixed list of them.
+pub struct Words {
+    pub relation: String,
+    pub column: String,
+    /// As in SQL, with commas.
+    pub list: String,
+}
+
+static TEXT: LazyLock<String> = LazyLock::new(|| {
+    let migrations = Set::Clinic.migrations();
+    migrations.iter().filter_map(|migration| migration.sql()).collect()
+});
+
+/// The indexes of the reference set, in the order in which they are made.
+pub static INDEXES: LazyLock<Vec<Index>> = LazyLock::new(|| {
+    let statements = TEXT.split(';').map(without_comments);
+    statements.filter_map(|statement| index(&statement)).collect()
+});
+
+/// The columns of the reference set that have a fixed list of words.
+pub static WORDS: LazyLock<Vec<Words>> = LazyLock::new(|| {
+    let tables = TEXT.split(';').map(without_comments);
+    tables.flat_map(|table| words(&table)).collect()
+});
+
+fn without_comments(statement: &str) -> String {
+    let lines = statement.lines().filter(|line| !line.trim_start().starts_with("--"));
+    one_line(lines.collect::<Vec<_>>().join("\n").trim())
+}
+
+fn index(statement: &str) -> Option<Index> {
+    let (is_unique, rest) = match statement.strip_prefix("CREATE UNIQUE INDEX ") {
+        Some(rest) => (true, rest),
+        None => (false, statement.strip_prefix("CREATE INDEX ")?),
+    };
+    let (relation, rest) = rest.split_once(" ON ")?.1.split_once(' ')?;
+    let (keys, condition) = match rest.split_once(" WHERE ") {
+        Some((keys, condition)) => (keys, Some(condition.to_owned())),
+        None => (rest, None),
+    };
+    Some(Index { relation: relation.to_owned(), is_unique, keys: keys.to_owned(), condition })
+}
+
+fn words(statement: &str) -> Vec<Words> {
+    let Some((relation, _)) = statement.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_once(" (")) else {
+        return vec![];
+    };
+    let lists = statement.match_indices("CHECK (").filter_map(|(at, found)| {
+        let (column, rest) = statement[at + found.len()..].split_once(" IN (")?;
+        let (list, _) = rest.split_once("))")?;
+        let is_name = column.chars().all(|c| c.is_alphanumeric() || c == '_');
+        (is_name && list.starts_with('\'')).then(|| Words {
+            relation: relation.to_owned(),
+            column: column.to_owned(),
+            list: list.to_owned(),
+        })
+    });
+    lists.collect()
+}
+
+impl Index {
+    /// Whether a statement may use the index: it has every word of its condition.
+    pub fn serves(&self, statement: &str) -> bool {
+        let literals = self.condition.as_deref().unwrap_or_default().split('\'').skip(1).step_by(2);
+        let has = |literal: &str| statement.contains(&format!("'{literal}'"));
+        literals.into_iter().all(has)
+    }
+
+    /// The statement that makes the index on the table beneath a relation. None where one of its columns is an
+    /// expression of a view, which no index of the table serves.
+    pub fn on_table(&self, catalog: &Catalog, table: &Relation) -> Option<String> {
+        let keys = translated(&self.keys, catalog, &self.relation, table)?;
+        let condition = match &self.condition {
+            Some(condition) => format!(" WHERE {}", translated(condition, catalog, &self.relation, table)?),
+            None => String::new(),
+        };
+        let unique = if self.is_unique { "UNIQUE " } else { "" };
+        let shown = &table.shown;
+        Some(format!("CREATE {unique}INDEX CONCURRENTLY ON {shown} {keys}{condition};"))
+    }
+
+    /// The first of the columns.
+    pub fn leading(&self) -> &str {
+        let keys = self.keys.trim_start_matches('(');
+        keys.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
+    }
+}
+
+/// SQL with the names of the table's columns in the place of those of the view.
+fn translated(sql: &str, catalog: &Catalog, relation: &str, table: &Relation) -> Option<String> {
+    let view = catalog.named(relation)?;
+    let (mut out, mut word, mut is_quoted) = (String::new(), String::new(), false);
+    for c in sql.chars().chain(std::iter::once(' ')) {
+        if !is_quoted && (c.is_alphanumeric() || c == '_') {
+            word.push(c);
+            continue;
+        }
+        if view.column(&word).is_some() {
+            let (origin, column) = catalog.origin(relation, &word)?;
+            if origin.id != table.id {
+                return None;
+            }
+            out += &identifier(&column.name);
+        } else {
+            out += &word;
+        }
+        word.clear();
+        is_quoted ^= c == '\'';
+        out.push(c);
+    }
+    out.pop();
+    Some(out)
+}
+
+/// The unique index that an ON CONFLICT of a statement needs.
+pub fn unique_index(catalog: &Catalog, statement: &str) -> Option<Remedy> {
+    let inserts = |index: &&Index| statement.contains(&format!("INSERT INTO {} ", index.relation));
+    let index = INDEXES.iter().filter(|index| index.is_unique).find(inserts)?;
+    index.on_table(catalog, catalog.table_of(&index.relation)?).map(Remedy::Sql)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_set_has_indexes_and_words() {
+        let awaited = INDEXES.iter().find(|index| index.leading() == "appointment_date").expect("an index of visits");
+        assert_eq!(awaited.keys, "(appointment_date)");
+        assert!(
+            awaited.serves("x IN ('SCHEDULED', 'CONFIRMED') AND y = 'LOCAL'") && !awaited.serves("x = 'SCHEDULED'")
+        );
+        assert!(INDEXES.iter().any(|index| index.is_unique && index.leading() == "external_id"));
+        let words = WORDS.iter().find(|words| (&*words.relation, &*words.column) == ("tickets", "priority"));
+        assert_eq!(words.expect("a list").list, "'LOW', 'MEDIUM', 'HIGH', 'URGENT'");
+        assert!(WORDS.len() > 8, "{}", WORDS.len());
+    }
+}
