@@ -168,8 +168,8 @@ impl Part {
                 let start = format!("\nCREATE {kind} {relation} ");
                 let Some((_, rest)) = sql.split_once(&start) else { continue };
                 let body = rest.split_once(";\n").map_or(rest, |(body, _)| body);
-                let body = body.lines().map(|line| line.split(" -- ").next().unwrap_or(line).trim());
-                let body = body.filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ");
+                let lines = body.lines().map(|line| line.split("-- ").next().unwrap_or(line));
+                let body = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
                 return Remedy::Sql(format!(
                     "SET search_path = {schema}; CREATE {kind} {relation} {body}; RESET search_path;"
                 ));

@@ -1,6 +1,7 @@
 //! A file a command.
 
 mod alerts;
+mod check;
 mod health;
 mod migrate;
 mod no_show;

@@ -33,6 +33,8 @@ pub async fn look(
     let middle = machine_clock() - TimeDelta::from_std(took / 2).unwrap_or_default();
     let server: DateTime<Utc> = row.get("now");
     let (role, version): (&str, &str) = (row.get("role"), row.get("version"));
+    // Behind the number is who packed it.
+    let version = version.split(' ').next().unwrap_or(version);
 
     let mut section = findings.section(None, Topic::Connection);
     section.ok(format!("{target}, PostgreSQL {version}{}", between(&row, target, opened)));

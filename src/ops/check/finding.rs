@@ -81,15 +81,10 @@ impl Findings {
         self.0.iter().any(|one| one.level == Level::Failure && one.job.is_none_or(|of| of == job))
     }
 
-    /// Whether a job has a finding of a topic that is not ok.
-    pub fn has(&self, job: Option<&str>, topic: Topic) -> bool {
-        self.0.iter().any(|one| one.job == job && one.topic == topic && one.level > Level::Ok)
-    }
-
     /// Whether a failure of a job, or of all jobs, is about this relation.
-    pub fn blame(&self, job: &str, relation: &str) -> bool {
+    pub fn blame(&self, job: Option<&str>, relation: &str) -> bool {
         let is_word = |c: char| !c.is_alphanumeric() && c != '_';
-        let failed = self.0.iter().filter(|one| one.level == Level::Failure && one.job.is_none_or(|of| of == job));
+        let failed = self.0.iter().filter(|one| one.level == Level::Failure && (one.job.is_none() || one.job == job));
         failed.flat_map(|one| one.relation_words()).any(|text| text.split(is_word).any(|word| word == relation))
     }
 

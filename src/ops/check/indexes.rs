@@ -8,23 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
 
 use super::catalog::{Catalog, Relation};
 use super::finding::{Findings, Remedy, Topic};
-use super::reference::INDEXES;
+use super::reference::{INDEXES, Index};
 use super::statements::{Planned, plan_with};
-use super::view_text::identifier;
 use crate::db::{CLOCK, Statement, statements};
 use crate::error::Error;
 
 statements! {
     WHOLE_INDEXES(TEXT_ARRAY) = include_str!("indexes.sql");
-    /// The leading columns of a table's indexes, and whether they are of all rows.
-    LEADING(INT8) =
-        "SELECT a.attname::text AS column, i.indpred IS NOT NULL AS is_partial
-         FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    /// The indexes of a table: the first column, '' of an expression; and the condition of one of some rows.
+    THERE(INT8) =
+        "SELECT COALESCE(a.attname::text, '') AS column, pg_get_expr(i.indpred, i.indrelid) AS condition
+         FROM pg_index i LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
          WHERE i.indrelid = $1::oid AND i.indisvalid";
 }
 
@@ -49,7 +48,9 @@ pub async fn look(
     let now: DateTime<Utc> = CLOCK.one(tx, &[]).await?.get(0);
     let mut slow: BTreeMap<i64, BTreeSet<usize>> = BTreeMap::new();
     let mut looked = 0;
-    for (at, statement) in planned.0.iter().enumerate() {
+    // A statement that compares keys as text reads all, of a ledger that is older than the type of the keys.
+    let compared = planned.0.iter().enumerate().filter(|(_, one)| !one.name.ends_with("_AS_TEXT"));
+    for (at, statement) in compared {
         let Some(plan) = plan_as_in_a_run(tx, statement, now).await? else { continue };
         looked += 1;
         let mut scans = vec![];
@@ -61,18 +62,28 @@ pub async fn look(
         }
     }
     let mut section = findings.section(Some(job), Topic::Indexes);
-    if slow.is_empty() && looked > 0 {
-        section.ok("no statement reads all of a large table");
-    }
+    let mut is_whole = true;
     for (table, statements) in slow {
         let Some(table) = catalog.by_id(table) else { continue };
-        let statements: Vec<&Statement> = statements.iter().map(|at| &planned.0[*at]).collect();
-        let names: BTreeSet<&str> = statements.iter().map(|one| one.name.rsplit("::").next().unwrap_or("")).collect();
-        let rows = if table.rows < 0.0 { "uncounted".to_owned() } else { format!("about {}", table.rows) };
-        section.warn(
-            format!("{} reads all of {}, {rows} rows", Vec::from_iter(names).join(", "), table.shown),
-            Some(index_for(tx, catalog, table, &statements).await?),
-        );
+        let there = THERE.all(tx, &[&table.id]).await?;
+        let mut told: Vec<(Remedy, BTreeSet<&str>)> = vec![];
+        for statement in statements.iter().map(|at| &planned.0[*at]) {
+            let Some(remedy) = index_for(catalog, table, &there, statement) else { continue };
+            let name = statement.name.rsplit("::").next().unwrap_or_default();
+            match told.iter_mut().find(|(known, _)| *known == remedy) {
+                Some((_, names)) => drop(names.insert(name)),
+                None => told.push((remedy, BTreeSet::from([name]))),
+            }
+        }
+        let rows = if table.rows < 0.0 { "many rows".to_owned() } else { format!("about {} rows", table.rows) };
+        for (remedy, names) in told {
+            is_whole = false;
+            let names = Vec::from_iter(names).join(", ");
+            section.warn(format!("{}, {rows}, is read whole by {names}", table.shown), Some(remedy));
+        }
+    }
+    if is_whole && looked > 0 {
+        section.ok("no statement has to read all of a large table");
     }
     Ok(())
 }
@@ -96,7 +107,8 @@ async fn plan_as_in_a_run(
             Type::TIMESTAMPTZ => Some(instant.as_str()),
             Type::DATE => Some(day.as_str()),
             Type::BOOL => Some("false"),
-            Type::INT4 => Some("7"),
+            // Days, minutes, or a status of surgical cases in which they wait.
+            Type::INT4 => Some("15"),
             Type::INT8 => Some("100001"),
             Type::FLOAT8 => Some("3600"),
             Type::TEXT => Some("text"),
@@ -149,47 +161,53 @@ async fn whole(tx: &Transaction<'_>, mut scans: Vec<Scan>) -> Result<Vec<Scan>, 
     Ok(scans)
 }
 
-/// The index of the reference set that serves these statements and that the table lacks.
-async fn index_for(
-    tx: &Transaction<'_>,
-    catalog: &Catalog,
-    table: &Relation,
-    statements: &[&Statement],
-) -> Result<Remedy, Error> {
-    let rows = LEADING.all(tx, &[&table.id]).await?;
+/// What serves a statement that reads all of a table: the first index of the reference set that the table lacks. None
+/// if it has them: then it is the planner's choice not to use one. Indexes of some rows come first; of the others, such
+/// as that of the key, one is enough.
+fn index_for(catalog: &Catalog, table: &Relation, there: &[Row], statement: &Statement) -> Option<Remedy> {
     let names = catalog.names_above(table.id);
-    for statement in statements {
-        for index in INDEXES.iter().filter(|index| names.contains(&&*index.relation) && index.serves(statement.text()))
-        {
-            let Some(sql) = index.on_table(catalog, table) else { continue };
-            let column = catalog.origin(&index.relation, index.leading()).map(|(_, column)| column.name.as_str());
-            let is_there = rows.iter().any(|row| {
-                Some(row.get("column")) == column && row.get::<_, bool>("is_partial") == index.condition.is_some()
-            });
-            if !is_there {
-                return Ok(Remedy::Sql(sql));
-            }
+    let serving = INDEXES.iter().filter(|index| names.contains(&&*index.relation) && index.serves(statement.text()));
+    let made = serving.filter_map(|index| Some((index, index.on_table(catalog, table)?)));
+    let (of_some, of_all): (Vec<_>, Vec<_>) = made.partition(|(index, _)| index.condition.is_some());
+    let relevant = if of_some.is_empty() { of_all.into_iter().take(1).collect() } else { of_some };
+    let is_lacking = |index: &Index| !there.iter().any(|row| is_the_same(catalog, index, row));
+    let is_known = !relevant.is_empty();
+    match relevant.into_iter().find(|(index, _)| is_lacking(index)) {
+        Some((_, sql)) => Some(Remedy::Sql(sql)),
+        None if is_known => None,
+        None => Remedy::advice(advice(catalog, table, &names)),
+    }
+}
+
+/// Whether an index of a table is that of the reference set, as far as its first column and its condition tell.
+fn is_the_same(catalog: &Catalog, index: &Index, row: &Row) -> bool {
+    let is_expression = index.keys.contains("((") || index.keys.starts_with("(lower(");
+    let column = if is_expression { "" } else { index.leading() };
+    let column = catalog.origin(&index.relation, column).map_or(column, |(_, column)| column.name.as_str());
+    let condition: Option<&str> = row.get("condition");
+    let is_met = match (&index.condition, condition) {
+        // An index of all rows serves, too, unless it is that of the key.
+        (wanted, None) => wanted.is_none() || index.leading() != "id",
+        (None, Some(_)) => false,
+        (Some(_), Some(condition)) => index.literals().all(|literal| condition.contains(&format!("'{literal}'"))),
+    };
+    row.get::<_, &str>("column") == column && is_met
+}
+
+/// What to do where no index of the reference set can be made.
+fn advice(catalog: &Catalog, table: &Relation, names: &[&str]) -> String {
+    let has_computed_key = |name: &&&str| {
+        let is_view = catalog.named(name).is_some_and(|view| view.is_view && view.column("id").is_some());
+        is_view && catalog.origin(name, "id").is_none_or(|(origin, _)| origin.id != table.id)
+    };
+    match names.iter().find(has_computed_key) {
+        Some(name) => format!("the key of {name} is an expression, which no index serves: select the column itself"),
+        None => {
+            "make an index on the columns that it compares; one that the view computes is served by none: select the \
+                 column itself"
+                .to_owned()
         }
     }
-    for name in names {
-        // The key of a view that is an expression has no index.
-        let key = catalog.origin(name, "id").filter(|(origin, _)| origin.id == table.id).map(|(_, column)| column);
-        match key {
-            Some(key) if !rows.iter().any(|row| row.get::<_, &str>("column") == key.name) => {
-                let (table, key) = (&table.shown, identifier(&key.name));
-                return Ok(Remedy::Sql(format!("CREATE UNIQUE INDEX CONCURRENTLY ON {table} ({key});")));
-            }
-            None if catalog.named(name).is_some_and(|view| view.is_view && view.column("id").is_some()) => {
-                let advice =
-                    format!("the key of {name} is an expression, which no index serves: select the column itself");
-                return Ok(Remedy::Advice(advice));
-            }
-            _ => {}
-        }
-    }
-    let advice = "an index on the columns that it compares, as in migrations/clinic; a status that the view computes is \
-                  an expression, which no index serves: select the column itself";
-    Ok(Remedy::Advice(advice.to_owned()))
 }
 
 #[cfg(test)]

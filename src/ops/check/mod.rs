@@ -126,6 +126,7 @@ impl Check<'_> {
     async fn look_at_the_jobs(&mut self, tx: &Transaction<'_>, role: &str, is_usable: bool) -> Result<(), Error> {
         let Self { jobs, schema, findings, .. } = self;
         let catalog = Catalog::read(tx, schema, jobs).await?;
+        permissions::look_at_every_run(tx, &catalog, role, findings).await?;
         if is_usable {
             statements::look_at_every_run(tx, findings).await?;
         }

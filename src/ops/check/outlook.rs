@@ -29,7 +29,7 @@ pub async fn look(row: &'static Row, context: &CommandContext<'_>, read_only: bo
         return section.ok(format!("{lane}not tried (--read-only); `rounds {command} --dry-run` does"));
     }
     if is_stopped {
-        return section.warn(format!("{lane}not tried: what fails above comes first"), by_hand);
+        return section.ok(format!("{lane}not tried: what fails above comes first"));
     }
     let mut common = context.args.clone();
     common.dry_run = true;

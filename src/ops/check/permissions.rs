@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use tokio_postgres::Transaction;
 
 use super::catalog::Catalog;
-use super::finding::{Findings, Remedy, Topic};
+use super::finding::{Findings, Remedy, Section, Topic};
 use super::view_text::identifier;
 use crate::db::{SchemaName, statements};
 use crate::error::Error;
 use crate::jobs::refresh_npi::RefreshNpi;
-use crate::ops::privileges;
+use crate::ops::privileges::{self, Privilege};
 use crate::run::Job;
 
 statements! {
@@ -28,6 +28,27 @@ statements! {
          FROM pg_namespace n WHERE n.nspname = $1";
 }
 
+/// Looks at what every run needs.
+pub async fn look_at_every_run(
+    tx: &Transaction<'_>,
+    catalog: &Catalog,
+    role: &str,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let needed = of_every_run();
+    let mut section = findings.section(None, Topic::Privileges);
+    if grants(tx, catalog, role, &needed, &mut section).await? {
+        section.ok(format!("all {} that every run needs", needed.len()));
+    }
+    Ok(())
+}
+
+/// Of no job in particular.
+fn of_every_run() -> Vec<Privilege> {
+    privileges::of_job("")
+}
+
+/// Looks at what a job needs beside that.
 pub async fn look(
     tx: &Transaction<'_>,
     schema: &SchemaName,
@@ -36,35 +57,11 @@ pub async fn look(
     job: &'static str,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let needed = privileges::of_job(job);
-    let there = needed.iter().filter_map(|one| Some((catalog.named(one.relation)?, one)));
-    let there: Vec<_> = there.collect();
-    let ids: Vec<i64> = there.iter().map(|(relation, _)| relation.id).collect();
-    let verbs: Vec<&str> = there.iter().map(|(_, one)| one.verb.as_str()).collect();
-    let columns: Vec<String> = there.iter().map(|(_, one)| one.columns.join(",")).collect();
-    let rows = LACKING.all(tx, &[&ids, &verbs, &columns]).await?;
-    // One line for each relation.
-    let mut grants: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for ((relation, one), row) in there.iter().zip(&rows) {
-        let lacking: Vec<&str> = row.get("lacking");
-        match lacking[..] {
-            [] => {}
-            [""] => grants.entry(&relation.shown).or_default().push(one.verb.to_string()),
-            _ => {
-                let columns: Vec<String> = lacking.iter().copied().map(identifier).collect();
-                grants.entry(&relation.shown).or_default().push(format!("{} ({})", one.verb, columns.join(", ")));
-            }
-        }
-    }
+    let of_every_run = of_every_run();
+    let needed: Vec<Privilege> =
+        privileges::of_job(job).into_iter().filter_map(|one| beside(one, &of_every_run)).collect();
     let mut section = findings.section(Some(job), Topic::Privileges);
-    let mut is_whole = grants.is_empty();
-    for (relation, lacking) in grants {
-        let lacking = lacking.join(", ");
-        section.fail(
-            format!("role {role} may not {lacking} on {relation}"),
-            Remedy::sql(format!("GRANT {lacking} ON {relation} TO {role};")),
-        );
-    }
+    let mut is_whole = grants(tx, catalog, role, &needed, &mut section).await?;
     if job == RefreshNpi::NAME
         && let Some(row) = MAY_STAGE.opt(tx, &[&schema.as_str()]).await?
     {
@@ -85,16 +82,60 @@ pub async fn look(
         section.fail(what, Remedy::sql(grant));
     }
     if is_whole {
-        section.ok(format!("all {} that the job needs", needed.len()));
+        section.ok(format!("all {} that it needs beside those of every run", needed.len()));
     }
     Ok(())
+}
+
+/// A privilege without the columns that every run needs; None if none is left.
+fn beside(mut one: Privilege, of_every_run: &[Privilege]) -> Option<Privilege> {
+    let Some(known) = of_every_run.iter().find(|known| (known.relation, known.verb) == (one.relation, one.verb)) else {
+        return Some(one);
+    };
+    one.columns.retain(|column| !known.columns.contains(column));
+    (!one.columns.is_empty()).then_some(one)
+}
+
+/// The GRANTs that the role lacks, a line for each relation; whether it lacks none.
+async fn grants(
+    tx: &Transaction<'_>,
+    catalog: &Catalog,
+    role: &str,
+    needed: &[Privilege],
+    section: &mut Section<'_>,
+) -> Result<bool, Error> {
+    let there: Vec<_> = needed.iter().filter_map(|one| Some((catalog.named(one.relation)?, one))).collect();
+    let ids: Vec<i64> = there.iter().map(|(relation, _)| relation.id).collect();
+    let verbs: Vec<&str> = there.iter().map(|(_, one)| one.verb.as_str()).collect();
+    let columns: Vec<String> = there.iter().map(|(_, one)| one.columns.join(",")).collect();
+    let rows = LACKING.all(tx, &[&ids, &verbs, &columns]).await?;
+    let mut grants: BTreeMap<&str, (Vec<&str>, Vec<String>)> = BTreeMap::new();
+    for ((relation, one), row) in there.iter().zip(&rows) {
+        let lacking: Vec<&str> = row.get("lacking");
+        if lacking.is_empty() {
+            continue;
+        }
+        let columns: Vec<String> =
+            lacking.iter().filter(|column| !column.is_empty()).map(|name| identifier(name)).collect();
+        let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+        let (verbs, grant) = grants.entry(&relation.shown).or_default();
+        verbs.push(one.verb.as_str());
+        grant.push(format!("{}{columns}", one.verb));
+    }
+    for (relation, (verbs, grant)) in &grants {
+        section.fail(
+            format!("role {role} may not {} {relation}", verbs.join(", ")),
+            Remedy::sql(format!("GRANT {} ON {relation} TO {role};", grant.join(", "))),
+        );
+    }
+    Ok(grants.is_empty())
 }
 
 /// What the owner of a view lacks on the relations beneath: the fault and the GRANT.
 async fn beneath_views(
     tx: &Transaction<'_>,
     catalog: &Catalog,
-    needed: &[privileges::Privilege],
+    needed: &[Privilege],
 ) -> Result<BTreeMap<String, String>, Error> {
     let mut faults = BTreeMap::new();
     for one in needed {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::catalog::{Catalog, Relation};
 use super::finding::Remedy;
-use super::view_text::{identifier, one_line};
+use super::view_text::{identifier, items, one_line};
 use crate::db::schema::Set;
 
 /// An index of the reference set.
@@ -29,10 +29,15 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
     migrations.iter().filter_map(|migration| migration.sql()).collect()
 });
 
-/// The indexes of the reference set, in the order in which they are made.
+/// The indexes of the reference set: those that have statements of their own, then those of constraints, that of the
+/// key last.
 pub static INDEXES: LazyLock<Vec<Index>> = LazyLock::new(|| {
-    let statements = TEXT.split(';').map(without_comments);
-    statements.filter_map(|statement| index(&statement)).collect()
+    let statements: Vec<String> = TEXT.split(';').map(without_comments).collect();
+    let mut indexes: Vec<Index> = statements.iter().filter_map(|statement| index(statement)).collect();
+    let mut unique: Vec<Index> = statements.iter().flat_map(|statement| unique(statement)).collect();
+    unique.sort_by_key(|index| index.leading() == "id");
+    indexes.extend(unique);
+    indexes
 });
 
 /// The columns of the reference set that have a fixed list of words.
@@ -59,6 +64,25 @@ fn index(statement: &str) -> Option<Index> {
     Some(Index { relation: relation.to_owned(), is_unique, keys: keys.to_owned(), condition })
 }
 
+/// The indexes of the unique and primary keys of a table.
+fn unique(statement: &str) -> Vec<Index> {
+    let Some((relation, rest)) = statement.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_once(" (")) else {
+        return vec![];
+    };
+    let keys = items(rest).filter_map(|item| {
+        let item = item.trim();
+        match item.strip_prefix("UNIQUE (").or_else(|| item.strip_prefix("PRIMARY KEY (")) {
+            Some(columns) => Some(format!("({}", columns.split_inclusive(')').next()?)),
+            None if item.contains(" UNIQUE") || item.contains(" PRIMARY KEY") => {
+                Some(format!("({})", item.split(' ').next()?))
+            }
+            None => None,
+        }
+    });
+    let index = |keys| Index { relation: relation.to_owned(), is_unique: true, keys, condition: None };
+    keys.map(index).collect()
+}
+
 fn words(statement: &str) -> Vec<Words> {
     let Some((relation, _)) = statement.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split_once(" (")) else {
         return vec![];
@@ -77,11 +101,18 @@ fn words(statement: &str) -> Vec<Words> {
 }
 
 impl Index {
-    /// Whether a statement may use the index: it has every word of its condition.
+    /// Whether a statement may use the index: it has every word of its condition, and names its first column, or the
+    /// index is a list of the keys that meet the condition.
     pub fn serves(&self, statement: &str) -> bool {
-        let literals = self.condition.as_deref().unwrap_or_default().split('\'').skip(1).step_by(2);
-        let has = |literal: &str| statement.contains(&format!("'{literal}'"));
-        literals.into_iter().all(has)
+        let is_word = |c: char| !c.is_alphanumeric() && c != '_';
+        let is_list = self.condition.is_some() && self.leading() == "id";
+        (is_list || statement.split(is_word).any(|word| word == self.leading()))
+            && self.literals().all(|literal| statement.contains(&format!("'{literal}'")))
+    }
+
+    /// The words of the condition.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.condition.as_deref().unwrap_or_default().split('\'').skip(1).step_by(2)
     }
 
     /// The statement that makes the index on the table beneath a relation. None where one of its columns is an
@@ -99,8 +130,8 @@ impl Index {
 
     /// The first of the columns.
     pub fn leading(&self) -> &str {
-        let keys = self.keys.trim_start_matches('(');
-        keys.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
+        let words = self.keys.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.filter(|word| !matches!(*word, "" | "lower" | "btrim")).next().unwrap_or_default()
     }
 }
 

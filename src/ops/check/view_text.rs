@@ -112,7 +112,7 @@ fn top_level(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// The items of a list with commas.
-fn items(text: &str) -> impl Iterator<Item = &str> {
+pub fn items(text: &str) -> impl Iterator<Item = &str> {
     let mut items = vec![];
     let mut from = 0;
     for (at, c) in outside(text) {
