@@ -148,6 +148,14 @@ impl<'a> Need<'a> {
         Some(Self { relation, column, kind })
     }
 
+    /// The key that the column refers to.
+    pub fn refers_to(&self) -> Option<(&'a str, &'a str)> {
+        match self.kind {
+            Kind::Key { refers_to } => refers_to,
+            _ => None,
+        }
+    }
+
     /// The fault of the column, if it has one.
     pub fn fault(&self, needs: &[Need<'_>], there: &Columns) -> Option<String> {
         let find = |relation: &str, column: &str| there.get(&(relation.to_owned(), column.to_owned()));
@@ -185,7 +193,7 @@ impl<'a> Need<'a> {
 }
 
 /// The kinds of keys, by the name of a type; keys of one kind can be compared.
-fn family(base: &str) -> Option<&'static str> {
+pub fn family(base: &str) -> Option<&'static str> {
     match base {
         "int2" | "int4" | "int8" => Some("number"),
         "uuid" => Some("uuid"),

@@ -141,6 +141,8 @@ impl Part {
             ("index", Some((_, "invalid"))) => format!("REINDEX INDEX CONCURRENTLY {schema}.{name};"),
             ("index", there) => {
                 let drop = there.map_or(String::new(), |_| format!("DROP INDEX {schema}.{name}; "));
+                // The server makes that of a partitioned table on its parts, too, unless it says ONLY.
+                let definition = definition.replacen(" ON ONLY ", " ON ", 1);
                 format!("{drop}{};", definition.replacen(&format!(" ON {relation}"), &format!(" ON {table}"), 1))
             }
             (_, Some((_, "disabled"))) if *name == OF_A_FOREIGN_KEY => {

@@ -24,6 +24,9 @@ pub async fn look(
     let mut relations: Vec<&str> = needs.iter().map(|need| need.relation).collect();
     relations.dedup();
     let there = fit::there(tx, schema, &relations).await?;
+    let keys: Vec<&str> = needs.iter().filter_map(Need::refers_to).map(|(relation, _)| relation).collect();
+    // Of the keys that columns refer to, also those that the job itself does not need.
+    let referred = fit::there(tx, schema, &keys).await?;
     let written = privileges::written(job);
     let mut section = findings.section(Some(job), Topic::Columns);
     let mut faults = 0;
@@ -42,8 +45,8 @@ pub async fn look(
             let Some(fault) = need.fault(&needs, &there) else { continue };
             faults += 1;
             let is_written = written.get(relation).is_some_and(|columns| columns.contains(need.column));
-            let place = Place { catalog, relation: found, need, there: &there, is_written };
-            section.fail(fault, Some(place.remedy(&needs)));
+            let place = Place { catalog, relation: found, need, there: &there, referred: &referred, is_written };
+            section.fail(fault, Some(place.at_fault(&needs).remedy(&needs)));
         }
     }
     if faults == 0 {
@@ -71,10 +74,32 @@ struct Place<'a> {
     relation: &'a Relation,
     need: &'a Need<'a>,
     there: &'a Columns,
+    referred: &'a Columns,
     is_written: bool,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// Where the fault is. Of two columns that refer to the same key, the one that differs from the key.
+    fn at_fault(self, needs: &'a [Need<'a>]) -> Self {
+        let Some((relation, column)) = self.need.refers_to() else { return self };
+        let key = self.referred.get(&(relation.to_owned(), column.to_owned()));
+        let own = self.there(self.need.relation, self.need.column);
+        let (Some(key), Some(own)) = (key, own) else { return self };
+        if fit::family(&key.base) != fit::family(&own.base) {
+            return self;
+        }
+        let differs = |need: &&Need<'_>| {
+            let base = self.there(need.relation, need.column).map(|column| fit::family(&column.base));
+            need.refers_to() == self.need.refers_to() && base.is_some_and(|base| base != fit::family(&key.base))
+        };
+        let peer = needs.iter().find(differs).and_then(|need| Some((need, self.catalog.named(need.relation)?)));
+        match peer {
+            // The job that writes it tells of it, if its type is the fault.
+            Some((need, relation)) => Self { need, relation, is_written: false, ..self },
+            None => self,
+        }
+    }
+
     /// What mends a column that is missing, has another type, or is an enum that lacks a label.
     fn remedy(&self, needs: &[Need<'_>]) -> Remedy {
         let Self { relation, need, .. } = self;
@@ -148,7 +173,11 @@ impl Place<'_> {
                     .into_iter()
                     .chain(peers)
                     .filter(|(relation, column)| (*relation, *column) != (self.need.relation, self.need.column));
-                let known = others.filter_map(|(relation, column)| self.there(relation, column)).next();
+                let referred = |(relation, column): (&str, &str)| {
+                    let key = (relation.to_owned(), column.to_owned());
+                    self.referred.get(&key).or_else(|| self.there.get(&key))
+                };
+                let known = others.filter_map(referred).next();
                 return known.map_or_else(|| "bigint".to_owned(), |column| column.shown.clone());
             }
             Kind::Text { .. } => "text",

@@ -21,6 +21,8 @@ const STAGED: [&str; 2] = ["npi_stage", "npi_todo"];
 /// The number of faults that are listed for a job.
 const FAULTS_LISTED: usize = 8;
 
+/// Those who may start jobs by hand, and who are told when one keeps failing.
+const USERS: &str = "users";
 /// The SQLSTATE of an ON CONFLICT without a unique index for it.
 const NO_UNIQUE_INDEX: &str = "42P10";
 
@@ -35,6 +37,13 @@ pub async fn look_at_every_run(tx: &Transaction<'_>, findings: &mut Findings) ->
     // Beside our tables, a run reads who its actor is.
     let relations: Vec<&str> = privileges::of_job("").iter().map(|privilege| privilege.relation).collect();
     refused.retain(|(statement, _)| !is_blamed(statement, &relations, None, findings));
+    // A run does its work without them; only its notices and a person who starts it need them.
+    let (of_users, refused): (Vec<_>, Vec<_>) = refused.into_iter().partition(|(one, _)| names(one.text(), USERS));
+    if let Some((_, error)) = of_users.first() {
+        let what = format!("nobody can be told that a job keeps failing, and no run can have an --actor: {error}");
+        let advice = Remedy::advice("make users a view, or a table, with id, role, active and facility_id");
+        findings.section(None, Topic::Statements).warn(what, advice);
+    }
     if all == 0 || !refused.is_empty() {
         tell(&refused, &planned, 0, None, findings, |_, _| None);
     }
