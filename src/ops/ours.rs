@@ -14,7 +14,6 @@ use crate::error::Error;
 
 statements! {
     OURS(TEXT) = include_str!("ours.sql");
-    NEWEST() = "SELECT max(version)::int AS version FROM rounds_migrations";
 }
 
 const LIST: &str = include_str!("ours.txt");
@@ -70,12 +69,7 @@ type There = HashMap<(String, String, String), (String, String)>;
 
 /// Compares. None if the schema is newer than this binary, which then cannot tell.
 pub async fn faults(tx: &Transaction<'_>, schema: &SchemaName) -> Result<Option<Vec<Fault>>, Error> {
-    // A role that may not read the version may still compare: the catalog is everybody's.
-    tx.batch_execute("SAVEPOINT version").await?;
-    let newest = NEWEST.one(tx, &[]).await.map(|row| row.get::<_, Option<i32>>("version"));
-    let undo = if newest.is_err() { "ROLLBACK TO SAVEPOINT version; " } else { "" };
-    tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT version")).await?;
-    if newest.unwrap_or_default().is_some_and(|version| version > schema::newest()) {
+    if schema::is_newer(tx).await? {
         return Ok(None);
     }
     let rows = OURS.all(tx, &[&schema.as_str()]).await?;

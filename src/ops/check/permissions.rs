@@ -18,7 +18,8 @@ statements! {
     /// A view reads and writes the relations beneath with the privileges of its owner.
     OWNER_LACKS(INT8, INT8, TEXT) =
         "SELECT quote_ident(r.rolname) AS owner,
-                NOT has_table_privilege(r.oid, $2::oid, $3) AND NOT has_any_column_privilege(r.oid, $2::oid, $3) AS lacks
+                NOT has_table_privilege(r.oid, $2::oid, $3)
+                AND NOT has_any_column_privilege(r.oid, $2::oid, $3) AS lacks
          FROM pg_roles r WHERE r.oid = $1::oid";
     /// What a run of refresh-npi makes for itself.
     MAY_STAGE(TEXT) =

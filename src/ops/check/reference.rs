@@ -130,8 +130,8 @@ impl Index {
 
     /// The first of the columns.
     pub fn leading(&self) -> &str {
-        let words = self.keys.split(|c: char| !c.is_alphanumeric() && c != '_');
-        words.filter(|word| !matches!(*word, "" | "lower" | "btrim")).next().unwrap_or_default()
+        let mut words = self.keys.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.find(|word| !matches!(*word, "" | "lower" | "btrim")).unwrap_or_default()
     }
 }
 

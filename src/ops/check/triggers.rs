@@ -232,7 +232,8 @@ mod tests {
     #[test]
     fn the_names_in_a_function_are_found() {
         let body = "BEGIN -- FROM a_comment\n INSERT INTO Audit_Log (visit) VALUES (NEW.id, 'FROM text');\n\
-                    PERFORM notify_all(NEW.id); UPDATE app.\"Visit\" v SET x = y::app_status; SELECT 1 FROM t JOIN u ON true;\n\
+                    PERFORM notify_all(NEW.id); UPDATE app.\"Visit\" v SET x = y::app_status;\n\
+                    SELECT 1 FROM t JOIN u ON true;\n\
                     RETURN NEW; END";
         assert_eq!(names(body, Kind::Relation), ["audit_log", "app.Visit", "t", "u"]);
         assert!(names(body, Kind::Function).contains(&"notify_all".to_owned()));
