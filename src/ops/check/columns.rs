@@ -9,9 +9,21 @@ use super::catalog::{Catalog, Relation};
 use super::finding::{Findings, Remedy, Topic};
 use super::view_text::{ViewText, identifier};
 use crate::clinic::fit::{self, Columns, Kind, Need};
-use crate::db::SchemaName;
+use crate::db::{SchemaName, statements};
 use crate::error::Error;
 use crate::ops::privileges;
+
+statements! {
+    /// The tables and views of other schemas, those of the default one first.
+    ELSEWHERE(TEXT) =
+        "SELECT c.relname::text AS name, format('%I.%I', n.nspname, c.relname) AS shown,
+                ARRAY(SELECT a.attname::text FROM pg_attribute a
+                      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p') AND n.nspname NOT IN ($1, 'pg_catalog', 'information_schema')
+           AND n.nspname NOT LIKE 'pg\\_%'
+         ORDER BY n.nspname <> 'public', n.nspname, c.relname";
+}
 
 pub async fn look(
     tx: &Transaction<'_>,
@@ -36,8 +48,8 @@ pub async fn look(
             faults += 1;
             let columns: Vec<&Need<'_>> = own.collect();
             section.fail(
-                format!("{schema}.{relation}: there is no such table or view, or the role may not see it"),
-                Some(missing_relation(schema, relation, &columns)),
+                format!("{schema}.{relation}: there is no such table or view"),
+                Some(missing_relation(tx, schema, relation, &columns).await?),
             );
             continue;
         };
@@ -58,14 +70,33 @@ pub async fn look(
     Ok(())
 }
 
-/// A view to begin with: the application's table has another name, which only a person knows.
-fn missing_relation(schema: &SchemaName, relation: &str, needs: &[&Need<'_>]) -> Remedy {
-    let columns: Vec<&str> = needs.iter().map(|need| need.column).collect();
-    Remedy::Advice(format!(
-        "CREATE VIEW {}.{relation} AS SELECT {} FROM the application's table; (docs/adopting.md)",
-        identifier(schema.as_str()),
-        columns.join(", ")
-    ))
+/// A view over the application's table of that name in another schema. Where there is none, only a person knows.
+async fn missing_relation(
+    tx: &Transaction<'_>,
+    schema: &SchemaName,
+    relation: &str,
+    needs: &[&Need<'_>],
+) -> Result<Remedy, Error> {
+    let rows = ELSEWHERE.all(tx, &[&schema.as_str()]).await?;
+    let view = format!("CREATE VIEW {}.{relation} AS SELECT", schema.shown());
+    let Some(row) = rows.iter().find(|row| are_similar(row.get("name"), relation)) else {
+        let columns: Vec<&str> = needs.iter().map(|need| need.column).collect();
+        return Ok(Remedy::Advice(format!(
+            "{view} {} FROM the application's table (docs/adopting.md)",
+            columns.join(", ")
+        )));
+    };
+    let there: Vec<String> = row.get("columns");
+    let columns = needs.iter().map(|need| {
+        let shown = identifier(need.column);
+        match there.iter().find(|column| are_similar(column, need.column)) {
+            Some(column) if column == need.column => shown,
+            Some(column) => format!("{} AS {shown}", identifier(column)),
+            None => format!("NULL::{} AS {shown}", usual_type(need.kind)),
+        }
+    });
+    let columns: Vec<String> = columns.collect();
+    Ok(Remedy::Sql(format!("{view} {} FROM {};", columns.join(", "), row.get::<_, &str>("shown"))))
 }
 
 /// A column that does not fit.
@@ -163,39 +194,37 @@ impl<'a> Place<'a> {
 
     /// The type that the column should have: of a key, that of the key that it refers to, or of others that do.
     fn wanted(&self, needs: &[Need<'_>]) -> String {
-        let named = match self.need.kind {
-            Kind::Key { refers_to } => {
-                let refers = |need: &&Need<'_>| {
-                    refers_to.is_some() && matches!(need.kind, Kind::Key { refers_to: to } if to == refers_to)
-                };
-                let peers = needs.iter().filter(refers).map(|need| (need.relation, need.column));
-                let others = refers_to
-                    .into_iter()
-                    .chain(peers)
-                    .filter(|(relation, column)| (*relation, *column) != (self.need.relation, self.need.column));
-                let referred = |(relation, column): (&str, &str)| {
-                    let key = (relation.to_owned(), column.to_owned());
-                    self.referred.get(&key).or_else(|| self.there.get(&key))
-                };
-                let known = others.filter_map(referred).next();
-                return known.map_or_else(|| "bigint".to_owned(), |column| column.shown.clone());
-            }
-            Kind::Text { .. } => "text",
-            Kind::Day => "date",
-            Kind::Clock => "time",
-            Kind::Instant => "timestamptz",
-            Kind::Number => "numeric",
-            Kind::Truth => "boolean",
-            Kind::Json => "jsonb",
-            Kind::Interval => "interval",
+        let Kind::Key { refers_to } = self.need.kind else { return usual_type(self.need.kind).to_owned() };
+        let refers = |need: &&Need<'_>| refers_to.is_some() && need.refers_to() == refers_to;
+        let peers = needs.iter().filter(refers).map(|need| (need.relation, need.column));
+        let own = (self.need.relation, self.need.column);
+        let referred = |(relation, column): (&str, &str)| {
+            let key = (relation.to_owned(), column.to_owned());
+            self.referred.get(&key).or_else(|| self.there.get(&key))
         };
-        named.to_owned()
+        let known = refers_to.into_iter().chain(peers).filter(|other| *other != own).find_map(referred);
+        known.map_or_else(|| usual_type(self.need.kind).to_owned(), |column| column.shown.clone())
     }
 }
 
-/// Whether two names differ in capitals and underscores only, such as updated_at and updatedAt.
+/// The type of such a column in the reference set.
+fn usual_type(kind: Kind<'_>) -> &'static str {
+    match kind {
+        Kind::Key { .. } => "bigint",
+        Kind::Text { .. } => "text",
+        Kind::Day => "date",
+        Kind::Clock => "time",
+        Kind::Instant => "timestamptz",
+        Kind::Number => "numeric",
+        Kind::Truth => "boolean",
+        Kind::Json => "jsonb",
+        Kind::Interval => "interval",
+    }
+}
+
+/// Whether two names differ in capitals, underscores and a plural only, such as updated_at and updatedAt.
 fn are_similar(one: &str, other: &str) -> bool {
-    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let plain = |name: &str| name.replace('_', "").to_lowercase().trim_end_matches('s').to_owned();
     plain(one) == plain(other)
 }
 

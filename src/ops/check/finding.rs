@@ -138,7 +138,7 @@ impl Finding {
 
     fn json(&self) -> Value {
         let remedy = self.remedy.as_ref().map(|remedy| json!({ "kind": remedy.kind(), "text": remedy.text() }));
-        json!({ "job": self.job, "topic": self.topic.name(), "level": self.level.name(), "what": self.what,
+        json!({ "job": self.job, "topic": self.topic.name(), "level": self.level.name().to_lowercase(), "what": self.what,
                 "remedy": remedy })
     }
 

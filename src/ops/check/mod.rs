@@ -40,7 +40,7 @@ use catalog::Catalog;
 use finding::{Findings, Level};
 
 db::statements! {
-    of catalog, connection, indexes, permissions, row_security, rows, schema_state, triggers, writing;
+    of catalog, columns, connection, indexes, permissions, row_security, rows, schema_state, triggers, writing;
 }
 
 /// The limits of what looks at the catalog and plans statements.
