@@ -176,9 +176,14 @@ mod tests {
     fn the_reference_set_has_indexes_and_words() {
         let awaited = INDEXES.iter().find(|index| index.leading() == "appointment_date").expect("an index of visits");
         assert_eq!(awaited.keys, "(appointment_date)");
-        assert!(
-            awaited.serves("x IN ('SCHEDULED', 'CONFIRMED') AND y = 'LOCAL'") && !awaited.serves("x = 'SCHEDULED'")
-        );
+        assert!(awaited.serves("a.appointment_date, x IN ('SCHEDULED', 'CONFIRMED') AND y = 'LOCAL'"));
+        assert!(!awaited.serves("x IN ('SCHEDULED', 'CONFIRMED') AND y = 'LOCAL'"), "the column is not in it");
+        assert!(!awaited.serves("a.appointment_date, x = 'SCHEDULED'"), "a word is not in it");
+        let of = |relation: &str| -> Vec<&str> {
+            INDEXES.iter().filter(|index| index.relation == relation).map(|index| &*index.keys).collect()
+        };
+        assert_eq!(of("doctor_slots"), ["(appointment_id)", "(doctor_id, slot_date, start_time)", "(id)"]);
+        assert_eq!(of("ticket_followers"), ["(ticket_id, user_id)"]);
         assert!(INDEXES.iter().any(|index| index.is_unique && index.leading() == "external_id"));
         let words = WORDS.iter().find(|words| (&*words.relation, &*words.column) == ("tickets", "priority"));
         assert_eq!(words.expect("a list").list, "'LOW', 'MEDIUM', 'HIGH', 'URGENT'");
