@@ -185,6 +185,61 @@ async fn columns_that_do_not_fit_come_with_the_sql_that_mends_them() {
     Checked::of(&clinic, &[]).await.ready();
 }
 
+/// An application of its own: names are found, and what has no counterpart is left to a person.
+#[tokio::test]
+async fn a_view_is_drafted_and_a_null_in_it_is_not_taken_for_an_answer() {
+    let clinic = Clinic::empty().await;
+    clinic.run(&["migrate"]).await.expect(0);
+    clinic
+        .sql(
+            "CREATE TABLE public.\"Department\" (id text PRIMARY KEY, \"facilityId\" text);
+             CREATE TABLE public.\"Facility\" (id text PRIMARY KEY);
+             CREATE TABLE public.\"Appointment\" (id text PRIMARY KEY, status text);
+             INSERT INTO public.\"Appointment\" VALUES ('CANARY', 'OPEN')",
+        )
+        .await;
+    let checked = Checked::of(&clinic, &["escalate-sla"]).await;
+    let remedy = |relation: &str| {
+        let what = format!("rounds.{relation}: there is no such");
+        checked.fault(Some("escalate-sla"), "columns", "failure", &[&what])["remedy"].clone()
+    };
+    let departments = "CREATE VIEW rounds.departments AS SELECT \"facilityId\" AS facility_id, id FROM \
+                       public.\"Department\";";
+    assert_eq!(remedy("departments"), json!({ "kind": "sql", "text": departments }));
+    let facilities = "CREATE VIEW rounds.facilities AS SELECT id FROM public.\"Facility\";";
+    assert_eq!(remedy("facilities")["text"], facilities);
+    let visits = "CREATE VIEW rounds.appointments AS SELECT NULL::bigint AS department_id, id FROM \
+                  public.\"Appointment\"; -- decide what is in the place of NULL";
+    assert_eq!(remedy("appointments"), json!({ "kind": "advice", "text": visits }));
+    // A source that is NULL is no LOCAL visit: the job would find nothing for ever.
+    let view = "CREATE VIEW appointments AS SELECT id, status, NULL::text AS source FROM public.\"Appointment\"";
+    clinic.sql(view).await;
+    let checked = Checked::of(&clinic, &["mark-no-shows"]).await;
+    assert_eq!(checked.code, 1);
+    clinic
+        .sql(
+            "DROP VIEW appointments;
+             CREATE TABLE facilities (id text, time_zone text, no_show_after_minutes int);
+             CREATE TABLE doctors (id text, last_name text, slot_duration_minutes int);
+             CREATE TABLE patients (id text, phone text, sms_opt_out boolean);
+             CREATE TABLE doctor_absences (doctor_id text, first_day date, last_day date, start_time time, end_time time,
+                                           status text);
+             CREATE TABLE doctor_slots (id text, doctor_id text, slot_date date, start_time time, end_time time,
+                                        is_booked boolean, is_blocked boolean, appointment_id text);
+             CREATE TABLE users (id text, role text, active boolean, facility_id text);
+             ALTER TABLE public.\"Appointment\" ADD day date, ADD starts time, ADD facility text, ADD doctor text,
+                 ADD patient text, ADD changed timestamp;
+             UPDATE public.\"Appointment\" SET status = 'SCHEDULED';
+             CREATE VIEW appointments AS SELECT id, status, NULL::text AS source, day AS appointment_date,
+                 starts AS start_time, facility AS facility_id, doctor AS doctor_id, patient AS patient_id,
+                 changed AS updated_at FROM public.\"Appointment\"",
+        )
+        .await;
+    let checked = Checked::of(&clinic, &["mark-no-shows"]).await;
+    checked.fault(Some("mark-no-shows"), "rows", "warning", &["appointments.source of 1 row", "or NULL"]);
+    assert_eq!((checked.code, checked.faults().len()), (0, 1), "{:#?}", checked.faults());
+}
+
 #[tokio::test]
 async fn a_statement_that_the_server_refuses_is_named() {
     let clinic = Clinic::new().await;

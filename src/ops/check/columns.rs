@@ -96,7 +96,13 @@ async fn missing_relation(
         }
     });
     let columns: Vec<String> = columns.collect();
-    Ok(Remedy::Sql(format!("{view} {} FROM {};", columns.join(", "), row.get::<_, &str>("shown"))))
+    let sql = format!("{view} {} FROM {};", columns.join(", "), row.get::<_, &str>("shown"));
+    Ok(decided(sql, columns.iter().any(|column| column.starts_with("NULL::"))))
+}
+
+/// SQL to be sent, or to be completed where a column has no counterpart: a rule may never hold for NULL.
+fn decided(sql: String, has_null: bool) -> Remedy {
+    if has_null { Remedy::Advice(format!("{sql} -- decide what is in the place of NULL")) } else { Remedy::Sql(sql) }
 }
 
 /// A column that does not fit.
@@ -182,7 +188,7 @@ impl<'a> Place<'a> {
         match ViewText::of(definition) {
             Some(view) => {
                 let select = view.with(need.column, expression).select();
-                Remedy::Sql(format!("CREATE OR REPLACE VIEW {table} AS {select};"))
+                decided(format!("CREATE OR REPLACE VIEW {table} AS {select};"), similar.is_none())
             }
             None => Remedy::Advice(format!("add {column} of the type {wanted} to the view {table}")),
         }
@@ -224,7 +230,11 @@ fn usual_type(kind: Kind<'_>) -> &'static str {
 
 /// Whether two names differ in capitals, underscores and a plural only, such as updated_at and updatedAt.
 fn are_similar(one: &str, other: &str) -> bool {
-    let plain = |name: &str| name.replace('_', "").to_lowercase().trim_end_matches('s').to_owned();
+    let plain = |name: &str| {
+        let name = name.replace('_', "").to_lowercase();
+        let stem = name.strip_suffix("ies").map(|stem| format!("{stem}y"));
+        stem.unwrap_or_else(|| name.trim_end_matches('s').to_owned())
+    };
     plain(one) == plain(other)
 }
 
@@ -262,5 +272,6 @@ mod tests {
         assert_eq!((number("text").as_deref(), number("point")), (Some(guarded), None));
         assert_eq!(cast(Kind::Day, "text", "a || b", "date").as_deref(), Some("(a || b)::date"));
         assert!(are_similar("updatedAt", "updated_at") && !are_similar("updated", "updated_at"));
+        assert!(are_similar("Facility", "facilities") && are_similar("DoctorSlot", "doctor_slots"));
     }
 }

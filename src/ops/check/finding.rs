@@ -81,6 +81,11 @@ impl Findings {
         self.0.iter().any(|one| one.level == Level::Failure && one.job.is_none_or(|of| of == job))
     }
 
+    /// Whether a job has a failure of this topic.
+    pub fn has_failure(&self, job: &str, topic: Topic) -> bool {
+        self.0.iter().any(|one| one.job == Some(job) && one.topic == topic && one.level == Level::Failure)
+    }
+
     /// Whether a failure of a job, or of all jobs, is about this relation.
     pub fn blame(&self, job: Option<&str>, relation: &str) -> bool {
         let is_word = |c: char| !c.is_alphanumeric() && c != '_';

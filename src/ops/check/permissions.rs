@@ -82,7 +82,9 @@ pub async fn look(
         is_whole = false;
         section.fail(what, Remedy::sql(grant));
     }
-    if is_whole {
+    // What is not there is told, and has no privileges.
+    let is_there = needed.iter().all(|one| catalog.named(one.relation).is_some());
+    if is_whole && is_there {
         section.ok(format!("all {} that it needs beside those of every run", needed.len()));
     }
     Ok(())

@@ -110,10 +110,14 @@ impl Fault {
                 let remedy = "set them; visits that depend on it are not judged";
                 (format!("({}) IS NULL", slot_length()), "no number of minutes from 1 to 1440", remedy)
             }
-            Kind::Text { .. } if matches!(column, "status" | "priority") => {
+            Kind::Text { .. } if matches!(column, "status" | "priority" | "source") => {
                 let words = WORDS.iter().find(|words| (&*words.relation, &*words.column) == (relation, column))?;
-                let condition = format!("{own} IS NOT NULL AND {own}::text NOT IN ({})", words.list);
-                (condition, "a word that no rule knows", "map it in the view if it means one of the rules' words")
+                let condition = format!("({own}::text IN ({})) IS NOT TRUE", words.list);
+                (
+                    condition,
+                    "a word that no rule knows, or NULL",
+                    "map it in the view if it means one of the rules' words",
+                )
             }
             _ => return None,
         };
@@ -159,8 +163,9 @@ pub async fn look(
                 .any(|need| need.relation == found.relation && (found.column.is_empty() || need.column == found.column))
         });
         let own: Vec<&Found> = own.collect();
+        let is_read = !findings.has_failure(job, Topic::Columns);
         let mut section = findings.section(Some(job), Topic::Rows);
-        if own.is_empty() && !needs.is_empty() {
+        if own.is_empty() && !needs.is_empty() && is_read {
             section.ok("no row that the job could not judge");
         }
         own.iter().for_each(|found| section.warn(&found.what, Remedy::advice(found.remedy)));
