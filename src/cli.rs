@@ -6,9 +6,11 @@ use clap::{Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subco
 use crate::command::{GlobalArgs, run_operation};
 use crate::exit::Exit;
 use crate::jobs::JobCommand;
+use crate::ops::adopt::AdoptArgs;
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::check::CheckArgs;
 use crate::ops::escalation_rules::EscalationRulesArgs;
+use crate::ops::grants::{self, GrantsArgs};
 use crate::ops::health::HealthArgs;
 use crate::ops::manual::{self, CompletionsArgs, ManArgs};
 use crate::ops::migrate::{self, MigrateArgs};
@@ -25,7 +27,7 @@ use crate::schedule;
 ///
 /// A scheduler starts `rounds JOB`; it does the job once on PostgreSQL, records the run in cron_job_runs, and exits:
 /// 0 done, nothing to do, or skipped; 1 failed; 2 usage or configuration; 3 done, but some items failed; 4 taken over
-/// by another run; 5 brake, too much was due; 75 skipped, with --fail-if-running; 124 deadline passed; 130, 143
+/// by another run; 5 brake, too much was due; 75 skipped, with --fail-if-running; 124 deadline passed; 129, 130, 143
 /// interrupted.
 #[derive(Parser)]
 #[command(name = "rounds", version = env!("ROUNDS_VERSION"), subcommand_required = true, arg_required_else_help = true)]
@@ -50,6 +52,8 @@ pub enum Command {
     Npi(NpiArgs),
     Practiceq(PracticeqArgs),
     Migrate(MigrateArgs),
+    Adopt(AdoptArgs),
+    Grants(GrantsArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
     #[command(hide = true)]
@@ -72,6 +76,8 @@ impl Command {
             Self::Npi(args) => run_operation(&args, &global).await,
             Self::Practiceq(args) => run_operation(&args, &global).await,
             Self::Migrate(args) => migrate::command(&args, &global).await,
+            Self::Adopt(args) => run_operation(&args, &global).await,
+            Self::Grants(args) => grants::command(&args, &global),
             Self::Completions(args) => manual::completions(&args, pages()),
             Self::Man(args) => manual::man(&args, pages()),
             Self::Statements(args) => statements::command(&args),

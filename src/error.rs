@@ -2,8 +2,8 @@
 //!
 //! PostgreSQL's errors carry row values in their message, DETAIL, HINT and CONTEXT, and a driver's errors may carry
 //! anything. Only these parts are rendered: the SQLSTATE, its meaning in our words, the names of table, column and
-//! constraint, the kind of an I/O error, and the context that our own code gives. None of them can hold a patient's
-//! data.
+//! constraint, the message of the server's own check of privileges, the kind of an I/O error, and the context that our
+//! own code gives. None of them can hold a patient's data.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -156,14 +156,24 @@ fn describe_cause(kind: String, cause: &(dyn StdError + 'static)) -> (String, bo
 
 fn server_error(db: &DbError) -> Error {
     let code = db.code().code();
-    let mut message = meaning(code).to_owned();
+    let (name, meaning) = of_kit(code).unwrap_or((code, meaning(code)));
+    let mut message = meaning.to_owned();
     let names = [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())];
     for (object, name) in names {
         if let Some(name) = name {
             message.push_str(&format!(", {object} {name}"));
         }
     }
-    Error { code: code.to_owned().into(), message, kind: classify(db.code()) }
+    if is_refusal_of_privilege(db.routine()) {
+        message = format!("{}; {message}", db.message());
+    }
+    Error { code: name.to_owned().into(), message, kind: classify(db.code()) }
+}
+
+/// Whether an error comes from the server's own check of privileges. Its message has the kind and the name of the object
+/// and nothing else; that of a trigger's function, which may raise the same SQLSTATE, may hold anything.
+fn is_refusal_of_privilege(routine: Option<&str>) -> bool {
+    matches!(routine, Some("aclcheck_error" | "aclcheck_error_col"))
 }
 
 /// An error of a statement of ours that was planned and not executed, so that no row was read. Where it is about names,
@@ -197,6 +207,21 @@ fn classify(state: &SqlState) -> ErrorKind {
     }
 }
 
+/// What the triggers of the kits (`adopt/`) raise for a row, by SQLSTATE: the name of it, and its meaning.
+fn of_kit(code: &str) -> Option<(&'static str, &'static str)> {
+    match code {
+        "RK001" => Some((
+            "UNMAPPED_SERVICE",
+            "the account's service is none of the application's: map it; the server's log names it in DETAIL",
+        )),
+        "RK002" => Some((
+            "NO_PROVIDER",
+            "neither the practitioner nor the patient's own provider is known, and the application needs one",
+        )),
+        _ => None,
+    }
+}
+
 /// The meaning of an SQLSTATE in words.
 fn meaning(code: &str) -> &'static str {
     match code {
@@ -211,7 +236,7 @@ fn meaning(code: &str) -> &'static str {
         "3D000" => "there is no such database",
         "40001" => "serialization failure",
         "40P01" => "deadlock",
-        "42501" => "permission denied; the server's log names the object",
+        "42501" => "a privilege is missing (`rounds grants` prints those that are needed)",
         "42P01" => "a table is missing",
         "42P07" => "a table of that name exists already",
         "53300" => "the server has no free connection",
@@ -250,6 +275,7 @@ mod tests {
             ("23514", ErrorKind::Data),
             ("P0001", ErrorKind::Data),
             ("CL001", ErrorKind::Data),
+            ("RK001", ErrorKind::Data),
             ("54000", ErrorKind::Data),
             ("42P01", ErrorKind::MissingTable),
             ("42501", ErrorKind::Configuration),

@@ -22,6 +22,8 @@ pub enum Exit {
     Busy = 75,
     /// The deadline passed; committed work stays.
     Deadline = 124,
+    /// Stopped by SIGHUP.
+    HungUp = 129,
     /// Stopped by SIGINT.
     Interrupted = 130,
     /// Stopped by SIGTERM.
@@ -49,6 +51,7 @@ mod tests {
             (Exit::Brake, 5),
             (Exit::Busy, 75),
             (Exit::Deadline, 124),
+            (Exit::HungUp, 129),
             (Exit::Interrupted, 130),
             (Exit::Terminated, 143),
         ];

@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: real PostgreSQL, real processes of `rounds`, a database per test.
 
+mod adopt;
 mod cli;
 #[cfg(feature = "demo")]
 mod demo;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use crate::sql::{Statement, prepare_temporary_tables, statements};
+use crate::support::role::{JobRole, grants, jobs};
 use crate::support::{Clinic, server};
 
 const FILE: &str = "src/ops/privileges.txt";
@@ -16,6 +17,8 @@ const FILE: &str = "src/ops/privileges.txt";
 const VERBS: [(u64, &str); 4] = [(2, "SELECT"), (1, "INSERT"), (4, "UPDATE"), (8, "DELETE")];
 /// What the server adds to the number of a column in a set of columns, since system columns have negative numbers.
 const OFFSET: i16 = 7;
+/// No limit.
+const ALL: usize = usize::MAX;
 
 /// A relation that a statement names, as the server has it in the parse tree.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,12 +60,12 @@ fn required(tree: &str) -> Vec<Required> {
 }
 
 /// A session that hears what the server logs.
-struct Session {
+struct Listener {
     client: Client,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
-impl Session {
+impl Listener {
     async fn new(clinic: &Clinic) -> Self {
         let (client, mut connection) =
             tokio_postgres::connect(&server().url(&clinic.database), NoTls).await.expect("the test server answers");
@@ -84,7 +87,7 @@ impl Session {
 
     /// What a statement needs.
     async fn required(&self, statement: &Statement) -> Vec<Required> {
-        let prepare = prepare(statement);
+        let prepare = prepare(statement, "p");
         self.sql("SET debug_print_parse = on; SET client_min_messages = log").await;
         self.heard.lock().expect("nobody panics").clear();
         self.sql(&prepare).await;
@@ -96,9 +99,9 @@ impl Session {
     }
 }
 
-fn prepare(Statement { types, text, .. }: &Statement) -> String {
+fn prepare(Statement { types, text, .. }: &Statement, name: &str) -> String {
     let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
-    format!("PREPARE p {types} AS {text}")
+    format!("PREPARE {name} {types} AS {text}")
 }
 
 /// A relation in our schema.
@@ -130,7 +133,7 @@ async fn relations(clinic: &Clinic) -> HashMap<u32, Relation> {
 }
 
 /// Whether a run sends it: a job, or every run.
-pub fn of_a_run(statement: &Statement) -> bool {
+fn of_a_run(statement: &Statement) -> bool {
     let shared = ["rounds::run::", "rounds::db::", "rounds::clinic::"];
     !statement.jobs.is_empty() || shared.iter().any(|room| statement.name.starts_with(room))
 }
@@ -171,17 +174,17 @@ fn add(needs: &mut Needs, relation: &Relation, required: &Required) {
 async fn the_list_of_privileges_is_what_the_server_asks_of_the_statements() {
     let clinic = Clinic::new().await;
     let relations = relations(&clinic).await;
-    let session = Session::new(&clinic).await;
-    session.sql("SET search_path = rounds, public").await;
+    let listener = Listener::new(&clinic).await;
+    listener.sql("SET search_path = rounds, public").await;
     let statements = statements(&clinic).await;
     // The session's own: they are nobody else's to grant, and so are not among the relations.
-    let own = Clinic { client: session.client, ..clinic };
+    let own = Clinic { client: listener.client, ..clinic };
     prepare_temporary_tables(&own, &statements).await;
-    let session = Session { client: own.client, heard: session.heard };
-    session.sql("SET search_path = pg_catalog, rounds, pg_temp; SET debug_pretty_print = off").await;
+    let listener = Listener { client: own.client, heard: listener.heard };
+    listener.sql("SET search_path = pg_catalog, rounds, pg_temp; SET debug_pretty_print = off").await;
     let mut all: BTreeMap<(String, String), Needs> = BTreeMap::new();
     for statement in statements.iter().filter(|statement| of_a_run(statement)) {
-        for required in session.required(statement).await {
+        for required in listener.required(statement).await {
             let Some(relation) = relations.get(&required.relation) else { continue };
             add(all.entry((statement.name.clone(), relation.name.clone())).or_default(), relation, &required);
         }
@@ -198,4 +201,106 @@ async fn the_list_of_privileges_is_what_the_server_asks_of_the_statements() {
         fs::write(FILE, &list).expect("can be written");
     }
     assert_eq!(fs::read_to_string(Path::new(FILE)).expect("a list"), list, "`make docs` writes it");
+}
+
+/// What the list says: the columns by statement, relation and verb.
+fn list() -> BTreeMap<(String, String, String), BTreeSet<String>> {
+    let text = fs::read_to_string("src/ops/privileges.txt").expect("a list");
+    let mut list = BTreeMap::new();
+    for line in text.lines() {
+        let mut words = line.split(' ').map(str::to_owned);
+        let (statement, relation) = (words.next().expect("a name"), words.next().expect("a relation"));
+        for word in words {
+            let (verb, columns) = word.trim_end_matches(')').split_once('(').expect("a verb with columns");
+            let key = (statement.clone(), relation.clone(), verb.to_owned());
+            list.insert(key, columns.split(',').map(str::to_owned).collect());
+        }
+    }
+    list
+}
+
+/// The statements of a session, prepared: what a role may do is looked at when they are executed.
+struct Session<'a> {
+    clinic: &'a Clinic,
+    /// The names under which a statement is prepared, once for each choice of a template.
+    prepared: Vec<(&'a Statement, String)>,
+}
+
+impl<'a> Session<'a> {
+    async fn new(clinic: &'a Clinic, statements: &'a [Statement]) -> Self {
+        prepare_temporary_tables(clinic, statements).await;
+        // With the parameters' values at hand the planner leaves out what they make superfluous, and then nobody asks
+        // for privileges on it.
+        clinic.sql("SET search_path = pg_catalog, rounds, pg_temp; SET plan_cache_mode = force_generic_plan").await;
+        let mut prepared = vec![];
+        for (index, statement) in statements.iter().filter(|one| of_a_run(one)).enumerate() {
+            clinic.sql(&prepare(statement, &format!("p{index}"))).await;
+            let nulls = vec!["NULL"; statement.types.len()].join(", ");
+            let nulls = if nulls.is_empty() { nulls } else { format!("({nulls})") };
+            prepared.push((statement, format!("EXPLAIN EXECUTE p{index} {nulls}")));
+        }
+        Self { clinic, prepared }
+    }
+
+    /// Which statements of a job are refused to its role, of those whose names are asked for; at most so many.
+    async fn refused(&self, job: &str, role: &JobRole, most: usize, asked: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        let mut refused = BTreeSet::new();
+        self.clinic.sql(&format!("SET ROLE {}", role.name)).await;
+        for (Statement { name, jobs, .. }, explain) in &self.prepared {
+            let is_sent = jobs.is_empty() || jobs.iter().any(|other| other == job);
+            if !is_sent || name.ends_with("_BY_HAND") || !asked(name) || refused.len() == most {
+                continue;
+            }
+            if let Err(error) = self.clinic.client.batch_execute(explain).await {
+                assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{name}: {error:?}");
+                refused.insert(name.clone());
+            }
+        }
+        self.clinic.sql("RESET ROLE").await;
+        refused
+    }
+}
+
+#[tokio::test]
+async fn each_privilege_is_needed_by_the_statements_that_the_list_says_and_by_no_other() {
+    let clinic = Clinic::new().await;
+    let statements = statements(&clinic).await;
+    let session = Session::new(&clinic, &statements).await;
+    let list = list();
+    let nothing = BTreeSet::new();
+    for job in &jobs() {
+        let role = JobRole::new(&clinic, job).await;
+        clinic.sql(&format!("GRANT ALL ON npi_stage, npi_todo TO {}", role.name)).await;
+        assert_eq!(session.refused(job, &role, ALL, |_| true).await, nothing, "{job} with all that is printed");
+        let is_sent =
+            |name: &str| {
+                session.prepared.iter().any(|(one, _)| {
+                    one.name == name && (one.jobs.is_empty() || one.jobs.iter().any(|other| other == job))
+                }) && !name.ends_with("_BY_HAND")
+            };
+        for grant in grants(job).await.iter().filter(|grant| grant.object == "relation") {
+            let needs = |name: &str, column: Option<&String>| {
+                let verbs = if grant.verb == "UPDATE" { &["UPDATE", "LOCK"][..] } else { &[&*grant.verb][..] };
+                verbs.iter().any(|verb| {
+                    let columns = list.get(&(name.to_owned(), grant.relation.clone(), (*verb).to_owned()));
+                    columns.is_some_and(|columns| column.is_none_or(|column| columns.contains(column)))
+                })
+            };
+            let all = grant.of(&grant.columns);
+            clinic.sql(&format!("REVOKE {all} FROM {}", role.name)).await;
+            let expected: BTreeSet<String> =
+                list.keys().map(|(name, ..)| name.clone()).filter(|name| is_sent(name) && needs(name, None)).collect();
+            assert_eq!(session.refused(job, &role, ALL, |_| true).await, expected, "{job} without {all}");
+            assert_ne!(expected, nothing, "{job}: {all} is needed by nothing");
+            clinic.sql(&format!("GRANT {all} TO {}", role.name)).await;
+            for column in &grant.columns {
+                let one = grant.of(std::slice::from_ref(column));
+                clinic.sql(&format!("REVOKE {one} FROM {}", role.name)).await;
+                let refused = session.refused(job, &role, 1, |name| needs(name, Some(column))).await;
+                assert_ne!(refused, nothing, "{job} without {one}");
+                clinic.sql(&format!("GRANT {one} TO {}", role.name)).await;
+            }
+        }
+        role.drop(&clinic).await;
+    }
 }

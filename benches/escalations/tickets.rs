@@ -18,13 +18,15 @@ const NOTIFY: &str =
     SELECT 'USER', m.user_id::text, 'IN_APP', 'TICKET_ESCALATED', 'HIGH', format('Ticket #%s escalated', t.number),
            'Please look at this ticket.', jsonb_build_object('ticket_id', $1::bigint, 'rule_id', $2::bigint), 'ticket',
            $1::bigint::text, concat_ws(':', 'ticket_escalation', $2::bigint, $1::bigint, m.user_id), 'SENT', $3, $3
-    FROM tickets t JOIN team_members m ON m.team_id = t.team_id AND m.is_leader WHERE t.id = $1";
+    FROM tickets t JOIN team_members m ON m.team_id = t.team_id AND m.is_leader WHERE t.id = $1
+    ON CONFLICT (dedupe_key) DO NOTHING";
 const EMAIL: &str = "INSERT INTO notifications (recipient_kind, address, channel, type, priority, title, body, metadata, entity,
                                                 entity_id, dedupe_key, status, created_at)
     SELECT 'ADDRESS', 'desk@example.org', 'EMAIL', 'TICKET_ESCALATED', 'HIGH', format('Escalated (ticket #%s)', t.number),
            'Please look.', jsonb_build_object('ticket_id', $1::bigint, 'rule_id', $2::bigint), 'ticket', $1::bigint::text,
            concat_ws(':', 'ticket_escalation', $2::bigint, $1::bigint), 'PENDING', $3
-    FROM tickets t WHERE t.id = $1";
+    FROM tickets t WHERE t.id = $1
+    ON CONFLICT (dedupe_key) DO NOTHING";
 const HISTORY: &str = "INSERT INTO ticket_history (ticket_id, action, actor, details, created_at)
                        VALUES ($1::bigint::text, 'escalation_executed', 'system', jsonb_build_object('ruleId', $2::bigint), $3)";
 const EPISODE: &str = "INSERT INTO escalation_episodes (rule_id, ticket_id, definition, fired_at) VALUES ($2::bigint::text, $1::bigint::text, 'd', $3) ON CONFLICT DO NOTHING";

@@ -64,6 +64,11 @@ pub struct Column {
 /// The columns that are there, by relation and name.
 pub type Columns = HashMap<(String, String), Column>;
 
+/// The columns that a job needs.
+pub fn needs(job: &str) -> impl Iterator<Item = Need<'static>> {
+    NEEDS.lines().filter_map(move |line| Need::of(job, line))
+}
+
 /// Refuses a database whose tables of the clinic do not fit the job.
 pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Result<(), Error> {
     let needs: Vec<Need<'_>> = NEEDS.lines().filter_map(|line| Need::of(job, line)).collect();
@@ -88,11 +93,6 @@ pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Resu
         faults.extend(own.filter_map(|need| need.fault(&needs, &there)));
     }
     if faults.is_empty() { Ok(()) } else { Err(refusal(schema, job, faults)) }
-}
-
-/// All that a job needs of the clinic.
-pub fn needs(job: &str) -> Vec<Need<'static>> {
-    NEEDS.lines().filter_map(|line| Need::of(job, line)).collect()
 }
 
 /// The columns of these relations that are there.
@@ -203,7 +203,8 @@ pub fn family(base: &str) -> Option<&'static str> {
 }
 
 impl Kind<'_> {
-    fn takes(self, base: &str) -> bool {
+    /// Whether the statements can work with a column of this type; an enum is another matter.
+    pub fn takes(self, base: &str) -> bool {
         let (is_text, is_whole) = (family(base) == Some("text"), family(base) == Some("number"));
         match self {
             Self::Key { .. } => family(base).is_some(),

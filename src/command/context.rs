@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 use tokio_postgres::Transaction;
 use tracing::warn;
+use uuid::Uuid;
 
 use crate::clinic::actor::{Actor, refused};
 use crate::db::{CLOCK, Db, Key, Limits, Statement, no_such_key, schema, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{self, CommonArgs};
+use crate::run::CommonArgs;
 
 /// The limits of a command's transactions. They are shorter than in a run, because a person waits.
 const LIMITS: Limits =
@@ -19,11 +20,13 @@ const LIMITS: Limits =
 const COMMIT: Duration = Duration::from_secs(5);
 /// The wait for the outcome of a COMMIT whose reply was lost.
 const COMMIT_OUTCOME: Duration = Duration::from_secs(15);
-/// The interval between two looks at a COMMIT that is in progress.
+/// The pause between two looks at a COMMIT that is in progress.
 const POLL: Duration = Duration::from_millis(250);
 
 statements! {
-    TRANSACTION_ID() = "SELECT pg_current_xact_id()::text";
+    // $1 id uuid · $2 actor text · $3 command text · $4 now timestamptz
+    RECORD(UUID, TEXT, TEXT, TIMESTAMPTZ) =
+        "INSERT INTO operator_actions (id, actor, command, acted_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING";
     FACILITY(KEY) = "SELECT f.id::text FROM facilities f WHERE f.id = $1";
     DOCTOR(KEY) = "SELECT d.id::text FROM doctors d WHERE d.id = $1";
 }
@@ -33,6 +36,8 @@ pub struct CommandContext<'a> {
     pub args: &'a CommonArgs,
     /// The time limit of everything but a COMMIT.
     pub limit: Duration,
+    /// The name of the command.
+    pub command: &'static str,
 }
 
 /// The instant of an action, and its actor.
@@ -77,10 +82,11 @@ impl CommandContext<'_> {
             schema::check_served(&tx).await?;
             let moment = Moment { now: self.now(&tx).await?, actor: Actor::find(&tx, actor).await? };
             let value = body(&tx, &moment).await?;
-            let xid: String = TRANSACTION_ID.one(&tx, &[]).await?.get(0);
-            Ok((tx, xid, (moment, value)))
+            let id = Uuid::new_v4();
+            self.record(&tx, id, &moment).await?;
+            Ok((tx, id, (moment, value)))
         };
-        let (tx, xid, done) = timeout(self.limit, change).await.unwrap_or_else(|_| Err(self.no_answer()))?;
+        let (tx, id, done) = timeout(self.limit, change).await.unwrap_or_else(|_| Err(self.no_answer()))?;
         if self.args.dry_run {
             tx.rollback().await?;
             return Ok(done);
@@ -96,7 +102,8 @@ impl CommandContext<'_> {
         // The connection is closed and does not return to the pool, because its answer may still come.
         drop(client.alone());
         warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
-        let committed = timeout(COMMIT_OUTCOME, self.committed(&xid)).await.unwrap_or_else(|_| Err(self.no_answer()));
+        let committed =
+            timeout(COMMIT_OUTCOME, self.committed(id, &done.0)).await.unwrap_or_else(|_| Err(self.no_answer()));
         match committed.map_err(|error| error.context("it is not known whether the change was made; look first"))? {
             true => Ok(done),
             false => Err(error.context("nothing was changed")),
@@ -120,15 +127,26 @@ impl CommandContext<'_> {
         Ok(self.args.as_of.unwrap_or(clock.get(0)))
     }
 
-    /// Whether a transaction whose reply to COMMIT was lost has committed; waits while it is in progress.
-    async fn committed(&self, xid: &str) -> Result<bool, Error> {
+    /// Inserts the record of an action. Returns false if it is there already.
+    async fn record(&self, tx: &Transaction<'_>, id: Uuid, moment: &Moment) -> Result<bool, Error> {
+        let Moment { now, actor } = moment;
+        Ok(RECORD.execute(tx, &[&id, &actor.id.as_str(), &self.command, now]).await? == 1)
+    }
+
+    /// Whether the action with this id was committed. To insert its record again waits until the old transaction has
+    /// ended, and finds the record if and only if that was committed.
+    async fn committed(&self, id: Uuid, moment: &Moment) -> Result<bool, Error> {
         loop {
             let mut client = self.db.client().await?;
-            let tx = LIMITS.begin_reading(&mut client).await?;
-            if let Some(committed) = run::committed(&tx, xid).await? {
-                return Ok(committed);
+            let tx = LIMITS.begin(&mut client).await?;
+            match self.record(&tx, id, moment).await {
+                // The old transaction is at work still.
+                Err(error) if error.kind == ErrorKind::Locked => tokio::time::sleep(POLL).await,
+                outcome => {
+                    tx.rollback().await?;
+                    return Ok(!outcome?);
+                }
             }
-            tokio::time::sleep(POLL).await;
         }
     }
 

@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::output::log::LogArgs;
 use crate::output::metrics::{Metrics, MetricsArgs};
 use crate::output::table::{self, Style};
-use crate::output::{OutputArgs, OutputFormat};
+use crate::output::{self as out, OutputArgs, OutputFormat};
 use crate::panic;
 use crate::run::{CommonArgs, JobArgs};
 pub use context::{CommandContext, Moment, check_known, held, locked};
@@ -95,28 +95,26 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
     let limit = common.timeout.map_or(O::LIMIT, |timeout| timeout.min(O::LIMIT));
     let result = match Db::open(database, &format!("rounds/{}", O::NAME)) {
         Ok(db) => {
-            let context = CommandContext { db: &db, args: common, limit };
+            let context = CommandContext { db: &db, args: common, limit, command: O::NAME };
             panic::catch(operation.execute(&context)).await.unwrap_or_else(Err)
         }
         Err(error) => Err(error),
     };
     match result.map_err(|error| operation.describe_error(error)) {
-        Ok(Output { exit, bytes: Some(bytes), .. }) => {
-            output.raw(&bytes);
-            exit
-        }
+        Ok(Output { exit, bytes: Some(bytes), .. }) => out::print(exit, &bytes),
         Ok(Output { exit, json, text, metrics: values, .. }) => {
-            output.print(|| text, || json);
+            let exit = output.print(exit, || text, || json);
             metrics.write(&values);
             exit
         }
         Err(error) => {
             error!(error_code = %error.code, "{}: {}", O::NAME, error.message);
-            if output.resolve() == OutputFormat::Json {
-                let json = json!({ "ok": false, "error_code": error.code, "error_message": error.message });
-                output.print(String::new, || json);
+            let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
+            if output.resolve() == OutputFormat::Text {
+                return exit;
             }
-            if error.is_usage() { Exit::Usage } else { Exit::Failed }
+            let json = json!({ "ok": false, "error_code": error.code, "error_message": error.message });
+            output.print(exit, String::new, || json)
         }
     }
 }

@@ -93,8 +93,8 @@ pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
         check_not_of_0_1(tx).await?;
         return Err(refuse(
             "NOT_OUR_DATABASE",
-            "this is not a rounds database: check DATABASE_URL and ROUNDS_SCHEMA, or run `rounds migrate` once if it \
-             is to become one"
+            "this is not a rounds database: check DATABASE_URL and ROUNDS_SCHEMA, and that the role has USAGE on the \
+             schema (`rounds grants`); or run `rounds migrate` once if it is to become one"
                 .into(),
         ));
     }

@@ -99,12 +99,12 @@ async fn lookout<J: Job + Args>(args: &JobArgs<J>, db: Db) -> Lookout {
 async fn start<J: Job + Args>(args: &JobArgs<J>, global: &GlobalArgs) -> Exit {
     let db = Db::open(&global.database, &format!("rounds/{}", J::NAME));
     let summary = run::execute(&args.job, &args.run, db).await;
-    global.output.print(|| summary.text(), || summary.json());
+    let exit = global.output.print(summary.exit, || summary.text(), || summary.json());
     let is_scheduled = schedule::rows(J::NAME).any(|row| row.lane == summary.lane);
     let job = schedule::name(J::NAME, if is_scheduled { &summary.lane } else { "" });
     let (processed, failed) = summary.items;
     let healthy = matches!(summary.exit, Exit::Done | Exit::Partial | Exit::Busy);
     let run = Some([summary.duration_ms, processed, failed]);
     global.metrics.write(&[Metrics { job, healthy, run }]);
-    summary.exit
+    exit
 }

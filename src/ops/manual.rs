@@ -1,7 +1,6 @@
 //! `rounds completions`, `rounds man`, and docs/cli.md: the description of the command line in three more forms.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Args, Command, ValueHint};
@@ -10,6 +9,7 @@ use clap_mangen::Man;
 use tracing::error;
 
 use crate::exit::Exit;
+use crate::output::print;
 
 /// Print the completions of a shell
 #[derive(Args, Debug)]
@@ -32,12 +32,12 @@ pub struct ManArgs {
 pub fn completions(args: &CompletionsArgs, mut tree: Command) -> Exit {
     let mut script = vec![];
     clap_complete::generate(args.shell, &mut tree, "rounds", &mut script);
-    print(&script)
+    print(Exit::Done, &script)
 }
 
 pub fn man(args: &ManArgs, tree: Command) -> Exit {
     if args.markdown {
-        return print(reference(&tree).as_bytes());
+        return print(Exit::Done, reference(&tree).as_bytes());
     }
     let written = match &args.dir {
         Some(dir) => clap_mangen::generate_to(tree, dir),
@@ -45,7 +45,7 @@ pub fn man(args: &ManArgs, tree: Command) -> Exit {
             let mut page = vec![];
             let rendered = Man::new(tree).render(&mut page);
             if rendered.is_ok() {
-                return print(&page);
+                return print(Exit::Done, &page);
             }
             rendered
         }
@@ -133,11 +133,4 @@ fn table(page: &mut String, args: &[&Arg]) {
         let choices = if flag || choices.is_empty() { String::new() } else { format!(" ({})", choices.join(", ")) };
         let _ = writeln!(page, "| {option} | {env} | {default} | {help}{choices} |");
     }
-}
-
-/// Writes to stdout. A reader that has gone away is no error.
-fn print(bytes: &[u8]) -> Exit {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    Exit::Done
 }

@@ -81,8 +81,9 @@ pub async fn command(args: &MigrateArgs, global: &GlobalArgs) -> Exit {
                 json!({ "pending": done.pending, "applied": done.applied, "broken": broken.collect::<Vec<_>>(),
                         "schema": schema::newest(), "schema_name": schema.as_str(), "search_path": done.search_path })
             };
-            global.output.print(|| done.describe(), json);
-            if done.pending.is_empty() && done.broken.is_empty() { Exit::Done } else { Exit::Failed }
+            let is_good = done.pending.is_empty() && done.broken.is_empty();
+            let exit = if is_good { Exit::Done } else { Exit::Failed };
+            global.output.print(exit, || done.describe(), json)
         }
         Err(error) => {
             error!(error_code = %error.code, "migrate: {}", error.message);
@@ -236,7 +237,7 @@ impl Pending {
 }
 
 /// The relations that the text of a migration creates: each is named at the beginning of a line.
-fn created(sql: &str) -> impl Iterator<Item = String> + '_ {
+pub(super) fn created(sql: &str) -> impl Iterator<Item = String> + '_ {
     const KINDS: [&str; 4] = ["CREATE TABLE ", "CREATE VIEW ", "CREATE INDEX ", "CREATE UNIQUE INDEX "];
     sql.lines().filter_map(|line| {
         let rest = KINDS.iter().find_map(|kind| line.strip_prefix(kind))?;

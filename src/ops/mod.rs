@@ -1,8 +1,10 @@
 //! The operator commands. Each answers one question, or makes one change that a person has decided.
 
+pub mod adopt;
 pub mod alerts;
 pub mod check;
 pub mod escalation_rules;
+pub mod grants;
 pub mod health;
 pub mod manual;
 pub mod migrate;
@@ -19,5 +21,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of alerts, check, health, migrate, no_show, npi, ours, practiceq, runs, visits;
+    of adopt, alerts, check, health, migrate, no_show, npi, ours, practiceq, runs, visits;
 }

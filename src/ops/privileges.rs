@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::db::{Listed, Statement};
+use crate::jobs::refresh_npi::RefreshNpi;
+use crate::run::Job as _;
 use crate::{clinic, db, jobs, run};
 
 const LIST: &str = include_str!("privileges.txt");
@@ -41,8 +43,19 @@ type Uses = BTreeMap<(&'static str, Use), BTreeSet<&'static str>>;
 
 /// The privileges that a job needs, for its own statements and those that every run sends, in order of relation and
 /// verb. Of a relation whose rows it only locks, UPDATE of the key.
+#[allow(dead_code, reason = "the commands that check and draft views use it")]
 pub fn of_job(job: &str) -> Vec<Privilege> {
-    let uses = uses(job);
+    of_jobs(&[job])
+}
+
+/// The privileges that one role needs for several jobs, as [`of_job`].
+pub fn of_jobs(jobs: &[&str]) -> Vec<Privilege> {
+    let mut uses = Uses::new();
+    for job in jobs {
+        for (key, columns) in self::uses(job) {
+            uses.entry(key).or_default().extend(columns);
+        }
+    }
     let mut granted: BTreeMap<(&'static str, Verb), Vec<&'static str>> = BTreeMap::new();
     for ((relation, what), columns) in &uses {
         let verb = match what {
@@ -53,6 +66,12 @@ pub fn of_job(job: &str) -> Vec<Privilege> {
         granted.insert((*relation, verb), columns.iter().copied().collect());
     }
     granted.into_iter().map(|((relation, verb), columns)| Privilege { relation, verb, columns }).collect()
+}
+
+/// Whether a job creates tables while it runs, in the schema and temporary ones. CREATE TABLE is no declared statement,
+/// since it cannot be prepared; a test looks for it in the text of the program.
+pub fn creates_tables(job: &str) -> bool {
+    job == RefreshNpi::NAME
 }
 
 /// The columns that a job inserts or updates, by relation; not those of relations whose rows it only locks or deletes.

@@ -36,8 +36,7 @@ pub fn schedule(args: &ScheduleArgs, common: &CommonArgs, output: &OutputArgs) -
         let schedule: Vec<Value> = starts.iter().map(|row| shape(row, zone)).collect();
         json!({ "schedule_zone": zone.name(), "schedule": schedule })
     };
-    output.print(|| text(&starts, zone), json);
-    Exit::Done
+    output.print(Exit::Done, || text(&starts, zone), json)
 }
 
 /// The process's clock, which only selects the starts that a person is shown.

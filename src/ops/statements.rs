@@ -30,8 +30,7 @@ pub fn command(_: &StatementsArgs) -> Exit {
         add(jobs::statements(job), Some(job));
     }
     let shape = |((name, text), (types, jobs))| json!({ "name": name, "types": types, "jobs": jobs, "text": text });
-    output::print_line(&Value::from_iter(statements.into_iter().map(shape)).to_string());
-    Exit::Done
+    output::print(Exit::Done, format!("{}\n", Value::from_iter(statements.into_iter().map(shape))).as_bytes())
 }
 
 fn types(statement: &Statement) -> Vec<&'static str> {

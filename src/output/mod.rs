@@ -4,11 +4,14 @@ pub mod log;
 pub mod metrics;
 pub mod table;
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use tracing::error;
+
+use crate::exit::Exit;
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
@@ -50,24 +53,29 @@ impl OutputArgs {
         self.output.unwrap_or(if std::io::stdout().is_terminal() { OutputFormat::Text } else { OutputFormat::Json })
     }
 
-    /// Writes bytes unchanged.
-    pub fn raw(&self, bytes: &[u8]) {
-        let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    }
-
-    /// Writes the report. A reader that has gone away changes no outcome, because the work is done and recorded.
-    pub fn print(&self, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) {
+    /// Writes the report of what ended with `exit`. Returns the exit code.
+    pub fn print(&self, exit: Exit, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Exit {
         let report = match self.resolve() {
             OutputFormat::Text => text(),
             OutputFormat::Json => json().to_string(),
         };
-        print_line(report.trim_end());
+        print(exit, format!("{}\n", report.trim_end()).as_bytes())
     }
 }
 
-/// Writes a line. A reader that has gone away changes no outcome.
-pub fn print_line(line: &str) {
+/// Writes the output of what ended with `exit`. Returns the exit code, which is that of a failure where a success cannot
+/// be told. A reader that has gone away changes no outcome.
+pub fn print(exit: Exit, bytes: &[u8]) -> Exit {
     let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let cause = error.kind();
+            error!(
+                error_code = "OUTPUT_NOT_WRITTEN",
+                "stdout could not be written ({cause}); what the command changed is committed (rounds runs list)"
+            );
+            if exit == Exit::Done { Exit::Failed } else { exit }
+        }
+        _ => exit,
+    }
 }

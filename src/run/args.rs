@@ -6,6 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, FromArgMatches as _, ValueEnum};
 use serde::Serialize;
+#[cfg(feature = "demo")]
+use tokio::time::Instant;
 
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
@@ -176,8 +178,9 @@ impl RunArgs {
         self.max_items.unwrap_or(MAX_ITEMS)
     }
 
-    pub fn retry(&self) -> Retry {
-        Retry { attempts: self.attempts, delay: self.retry_delay }
+    /// The attempts of an action whose time ends then.
+    pub fn retry(&self, until: Option<Instant>) -> Retry {
+        Retry { attempts: self.attempts, delay: self.retry_delay, until }
     }
 }
 

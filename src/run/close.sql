@@ -7,6 +7,10 @@
 WITH locked AS MATERIALIZED (
     SELECT id FROM cron_job_runs WHERE id = $1 AND status = 'RUNNING' FOR UPDATE
 ),
+-- The evidence of its transactions, which nobody asks for any more.
+forgotten AS (
+    DELETE FROM run_batches b USING locked WHERE b.run_id = locked.id
+),
 clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now FROM locked
 )

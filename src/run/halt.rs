@@ -16,14 +16,41 @@ pub enum Halt {
     Deadline(Duration),
     /// No heartbeat succeeded for so long that other runs may consider this one dead.
     HeartbeatLost,
-    /// SIGINT.
-    Interrupted,
-    /// SIGTERM.
-    Terminated,
+    /// A signal.
+    Stopped(Signal),
     /// More was due than allowed. With `notify_at_once` the admins are notified at once, and not only when it keeps failing.
     Brake { message: String, notify_at_once: bool },
     /// An error.
     Failed(Error),
+}
+
+/// A signal that stops a run in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Signal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hangup => "SIGHUP",
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+
+    fn exit(self) -> Exit {
+        match self {
+            Self::Hangup => Exit::HungUp,
+            Self::Interrupt => Exit::Interrupted,
+            Self::Terminate => Exit::Terminated,
+        }
+    }
 }
 
 impl From<Error> for Halt {
@@ -42,8 +69,7 @@ impl Halt {
         match self {
             Self::Fenced => Exit::Fenced,
             Self::Deadline(_) => Exit::Deadline,
-            Self::Interrupted => Exit::Interrupted,
-            Self::Terminated => Exit::Terminated,
+            Self::Stopped(signal) => signal.exit(),
             Self::Brake { .. } => Exit::Brake,
             Self::HeartbeatLost | Self::Failed(_) => Exit::Failed,
         }
@@ -55,7 +81,7 @@ impl Halt {
             Self::Fenced => "FENCED",
             Self::Deadline(_) => "DEADLINE_EXCEEDED",
             Self::HeartbeatLost => "HEARTBEAT_LOST",
-            Self::Interrupted | Self::Terminated => INTERRUPTED,
+            Self::Stopped(_) => INTERRUPTED,
             Self::Brake { .. } => "BRAKE",
             Self::Failed(error) => &error.code,
         }
@@ -75,8 +101,9 @@ impl Halt {
                  run does the rest"
                     .into()
             }
-            Self::Interrupted => "stopped by SIGINT; what was committed stays, the next run does the rest".into(),
-            Self::Terminated => "stopped by SIGTERM; what was committed stays, the next run does the rest".into(),
+            Self::Stopped(signal) => {
+                format!("stopped by {}; what was committed stays, the next run does the rest", signal.name())
+            }
             Self::Brake { message, .. } => message.clone(),
             Self::Failed(error) => error.message.clone(),
         }

@@ -1,11 +1,13 @@
 //! The interface of a job, and the run that it gets: the instant that decides what is due, reads, and fenced writes.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_postgres::Transaction;
 use tracing::warn;
 use uuid::Uuid;
@@ -92,11 +94,15 @@ pub struct Run {
     pub now: DateTime<Utc>,
     /// The duration after which it stops itself.
     pub time_limit: Duration,
+    /// When that is.
+    pub(super) ends: Instant,
     pub(super) actor: Option<Key>,
     pub(super) args: RunArgs,
     pub(super) db: Db,
     pub(super) limits: Limits,
     pub(super) stop: watch::Receiver<Option<Halt>>,
+    /// The number of fenced transactions so far.
+    pub(super) batches: AtomicI32,
 }
 
 impl Run {
@@ -176,7 +182,7 @@ impl Run {
             drop(tx);
             Ok(value)
         };
-        Ok(self.args.retry().run(what, read).await.map_err(|error| error.context(what))?)
+        Ok(self.retry().run(what, read).await.map_err(|error| error.context(what))?)
     }
 
     /// Changes something in one fenced transaction, which is retried when the connection or the server fails. In a dry
@@ -191,7 +197,7 @@ impl Run {
             self.checkpoint()?;
         }
         let limits = options.limits(self);
-        let value = self.args.retry().run(what, async || self.attempt(limits, &body).await).await;
+        let value = self.retry().run(what, async || self.attempt(limits, &body).await).await;
         value.map_err(|error| error.context(what))?.ok_or(Halt::Fenced)
     }
 
@@ -226,7 +232,11 @@ impl Run {
             tx.rollback().await?;
             return Ok(Some(value));
         }
-        let Some(xid) = fence::fence(&tx, self.id).await? else { return Ok(None) };
+        // Each attempt has a number of its own, since an earlier one may have been committed.
+        let batch = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
+        if !fence::fence(&tx, self.id, batch).await? {
+            return Ok(None);
+        }
         let value = body(&tx).await?;
         let Err(error) = tx.commit().await else { return Ok(Some(value)) };
         let error = Error::from(error);
@@ -236,8 +246,8 @@ impl Run {
         // The reply to COMMIT was lost, so its outcome is unknown.
         drop(client);
         warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
-        let did_commit = async || fence::did_commit(&self.db, self.limits, self.id, &xid).await;
-        match self.args.retry().run("asking whether a COMMIT was done", did_commit).await {
+        let did_commit = async || fence::did_commit(&self.db, self.limits, self.id, batch).await;
+        match self.retry().run("asking whether a COMMIT was done", did_commit).await {
             Ok(true) => Ok(Some(value)),
             Ok(false) => Err(error),
             // The transaction may have been committed, so it is not retried.
@@ -270,6 +280,6 @@ impl Run {
 
     /// The number of attempts and the waits between them.
     pub fn retry(&self) -> Retry {
-        self.args.retry()
+        self.args.retry(Some(self.ends))
     }
 }

@@ -26,7 +26,6 @@ pub use batch::{
 pub use claim::loss_reason;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
-pub use fence::committed;
 pub use halt::Halt;
 pub use job::{Job, Run, WriteOptions};
 pub use report::{Counts, NotDone, Report, Summary};

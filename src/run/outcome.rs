@@ -102,11 +102,11 @@ impl RunRow<'_> {
             result: match halted {
                 Ok(()) => RunResult::Succeeded,
                 Err(Halt::Brake { notify_at_once: true, .. }) => RunResult::Braked,
-                Err(Halt::Interrupted | Halt::Terminated) => RunResult::NotCounted,
+                Err(Halt::Stopped(_)) => RunResult::NotCounted,
                 Err(_) => RunResult::Failed,
             },
         };
-        let mut retry = self.args.retry();
+        let mut retry = self.args.retry(None);
         retry.delay = retry.delay.min(Duration::from_millis(500));
         retry.run("closing the run", async || closing.commit(self.db, limits(self.args.lease)).await).await
     }

@@ -3,12 +3,14 @@
 //! It checks the arguments and the schema; claims the lane, or ends without work; starts the heartbeat; runs the job
 //! until it is done, its deadline passes or a signal comes; closes the row; logs one line; returns one summary.
 
+use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -16,7 +18,7 @@ use uuid::Uuid;
 use super::args::RunArgs;
 use super::claim::{Claim, Claimed};
 use super::code::ALREADY_RUNNING;
-use super::halt::{Halt, halted};
+use super::halt::{Halt, Signal, halted};
 use super::heartbeat::heartbeat;
 use super::job::{Job, Run};
 use super::limits::limits;
@@ -39,7 +41,7 @@ const GRACE: Duration = Duration::from_secs(4);
 pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> Summary {
     let began = Instant::now();
     let (sender, receiver) = watch::channel(None);
-    let signals = tokio::spawn(stop_at_signal(sender.clone()));
+    let signals = stop_at_signal(sender.clone());
     let outcome = match args.common.check().and_then(|()| job.check(args)).and(db) {
         Ok(db) => {
             let id = Uuid::new_v4();
@@ -51,7 +53,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
         }
         Err(error) => Err(error),
     };
-    signals.abort();
+    signals.inspect(JoinHandle::abort);
     let outcome = outcome.unwrap_or_else(Outcome::not_begun);
     let summary = Summary {
         job: J::NAME,
@@ -111,7 +113,7 @@ async fn claim_and_run<J: Job>(
         unless_succeeded_within: args.unless_succeeded_within,
     };
     let row = RunRow { db, args, id };
-    let (retry, interrupted) = (args.retry(), stop.receiver.clone());
+    let (retry, interrupted) = (args.retry(Some(Instant::now() + timeout)), stop.receiver.clone());
     let Begun { claimed, time_limit, actor } = tokio::select! {
         begun = retry.run("starting the run", async || check_and_claim(job, db, claim, args).await) => begun?,
         halt = async {
@@ -133,11 +135,13 @@ async fn claim_and_run<J: Job>(
         id,
         now,
         time_limit,
+        ends: Instant::now() + time_limit,
         actor,
         args: args.clone(),
         db: db.clone(),
         limits: limits(args.lease),
         stop: stop.receiver,
+        batches: AtomicI32::new(0),
     };
     let mut report = J::Report::default();
     let beats =
@@ -272,18 +276,31 @@ fn check_counts<R: Report>(report: &R) -> Result<(), Halt> {
     Err(Error::new("REPORT_MISMATCH", ErrorKind::Other, message).into())
 }
 
-/// Stops the run at the first signal.
-async fn stop_at_signal(stop: watch::Sender<Option<Halt>>) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return warn!("signals cannot be heard; the run ends at its deadline at the latest");
+/// Stops the run at the first signal. The signals are heard as soon as this returns.
+fn stop_at_signal(stop: watch::Sender<Option<Halt>>) -> Option<JoinHandle<()>> {
+    let survives_terminal = ignores_hangup();
+    let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
+    let [Ok(mut hangup), Ok(mut interrupt), Ok(mut terminate)] = kinds.map(signal) else {
+        warn!("signals cannot be heard; the run ends at its deadline at the latest");
+        return None;
     };
-    let halt = tokio::select! {
-        _ = interrupt.recv() => Halt::Interrupted,
-        _ = terminate.recv() => Halt::Terminated,
-    };
-    info!("{}: stopping after this batch", halt.code());
-    stop.send_replace(Some(halt));
+    Some(tokio::spawn(async move {
+        let signal = tokio::select! {
+            _ = hangup.recv(), if !survives_terminal => Signal::Hangup,
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        };
+        let halt = Halt::Stopped(signal);
+        info!("{}: stopping after this batch", halt.code());
+        stop.send_replace(Some(halt));
+    }))
+}
+
+/// Whether the process was started to outlive its terminal, as by nohup. To hear a signal ends that it is ignored.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 fn host() -> String {

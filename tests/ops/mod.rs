@@ -1,7 +1,9 @@
 //! A file a command.
 
+mod adopt;
 mod alerts;
 mod check;
+mod grants;
 mod health;
 mod migrate;
 mod no_show;

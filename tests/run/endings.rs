@@ -15,7 +15,7 @@ async fn row(clinic: &Clinic) -> serde_json::Value {
 
 #[tokio::test]
 async fn a_signal_ends_the_run_after_its_batch() {
-    for (number, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
+    for (number, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130), (libc::SIGHUP, 129)] {
         let clinic = Clinic::with_visits(30).await;
         gate::close(&clinic, 15).await;
         let run = clinic.program.start(&ARGS);
@@ -46,6 +46,35 @@ async fn a_signal_cancels_a_batch_that_does_not_end() {
     let expected = json!({"status": "FAILED", "error_code": "INTERRUPTED", "items_processed": 10, "items_failed": 0});
     assert_eq!(row(&clinic).await, expected);
     assert_eq!(clinic.effects().await, (10, 10, 20));
+}
+
+/// A program that shall outlive its terminal, as by nohup, goes on.
+#[tokio::test]
+async fn a_hangup_that_is_ignored_ends_nothing() {
+    let clinic = Clinic::with_visits(30).await;
+    gate::close(&clinic, 15).await;
+    let run = clinic.program.start_by(&["/bin/sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""], &ARGS);
+    gate::reached(&clinic).await;
+    signal(&run, libc::SIGHUP);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    gate::open(&clinic).await;
+    assert_eq!(program::finish(run).await.expect(0).count("marked"), 30);
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_written_is_a_failure_and_the_work_stays() {
+    let clinic = Clinic::with_visits(3).await;
+    let full = ["/bin/sh", "-c", "exec \"$0\" \"$@\" > /dev/full"];
+    let outcome = program::finish(clinic.program.start_by(&full, &ARGS)).await.expect(1);
+    assert!(outcome.stderr.contains("OUTPUT_NOT_WRITTEN"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("committed"), "{}", outcome.stderr);
+    assert_eq!(clinic.effects().await, (3, 3, 6));
+    for args in [&["runs", "list"][..], &["schedule"], &["man"], &["statements"]] {
+        program::finish(clinic.program.start_by(&full, args)).await.expect(1);
+    }
+    // A reader that has gone away has seen what it wanted.
+    let closed = ["/bin/bash", "-c", "\"$0\" \"$@\" | true; exit ${PIPESTATUS[0]}"];
+    program::finish(clinic.program.start_by(&closed, &["man", "--markdown"])).await.expect(0);
 }
 
 #[tokio::test]
@@ -134,7 +163,7 @@ async fn a_run_without_a_heartbeat_stops_before_others_take_it_for_dead() {
         .sql(&format!(
             "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1;
              GRANT USAGE ON SCHEMA rounds TO {role};
-             GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA rounds TO {role}"
+             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rounds TO {role}"
         ))
         .await;
     let url = crate::support::server().url(&clinic.database).replace("rounds@", &format!("{role}@"));

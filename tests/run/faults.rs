@@ -25,26 +25,65 @@ async fn a_killed_connection_is_replaced_and_its_transaction_done_again() {
     assert_eq!(clinic.effects().await, (30, 30, 60));
 }
 
-#[tokio::test]
-async fn a_restarted_server_is_waited_for() {
-    let server = Scratch::start(&server_place(), Durability::None).expect("a second server starts");
+/// A clinic on a server of its own, with thirty visits and an open gate.
+async fn alone(server: &Scratch) -> Clinic {
     let url = server.url("postgres");
     let program = Program::new(&url).env("ROUNDS_RETRY_DELAY", "1s");
     program.run(&["migrate", "--with-clinic-tables"]).await.expect(0);
-    Kind::Bigint.complete(&connect(&url).await).await;
-    let fill =
-        Clinic { database: Database::not_ours("postgres"), client: connect(&url).await, program, kind: Kind::Bigint };
-    let (facility, doctor) = fill.new_york(15).await;
-    fill.many(facility, doctor, 30).await;
-    gate::build(&fill).await;
-    gate::close(&fill, 15).await;
-    let run = fill.program.start(&ARGS);
-    gate::reached(&fill).await;
+    let client = connect(&url).await;
+    Kind::Bigint.complete(&client).await;
+    let clinic = Clinic { database: Database::not_ours("postgres"), client, program, kind: Kind::Bigint };
+    let (facility, doctor) = clinic.new_york(15).await;
+    clinic.many(facility, doctor, 30).await;
+    gate::build(&clinic).await;
+    clinic
+}
+
+#[tokio::test]
+async fn a_restarted_server_is_waited_for() {
+    let server = Scratch::start(&server_place(), Durability::None).expect("a second server starts");
+    let clinic = alone(&server).await;
+    gate::close(&clinic, 15).await;
+    let run = clinic.program.start(&ARGS);
+    gate::reached(&clinic).await;
     server.restart().expect("it comes back");
-    let fill = Clinic { client: connect(&url).await, ..fill };
-    gate::open(&fill).await;
+    let clinic = Clinic { client: connect(&server.url("postgres")).await, ..clinic };
+    gate::open(&clinic).await;
     program::finish(run).await.expect(0);
-    assert_eq!(fill.effects().await, (30, 30, 60));
+    assert_eq!(clinic.effects().await, (30, 30, 60));
+}
+
+/// After a crash the server gives the id of a lost transaction to another, which commits.
+#[tokio::test]
+async fn a_commit_that_a_crash_undid_is_not_believed_in() {
+    let server = Scratch::start(&server_place(), Durability::Full).expect("a second server starts");
+    let clinic = alone(&server).await;
+    // Nothing but a commit writes the log, so that the lost transaction leaves nothing behind.
+    for setting in ["wal_writer_delay = '10s'", "wal_level = minimal", "max_wal_senders = 0", "autovacuum = off"] {
+        clinic.sql(&format!("ALTER SYSTEM SET {setting}")).await;
+    }
+    server.restart().expect("it comes back");
+    let clinic = Clinic { client: connect(&server.url("postgres")).await, ..clinic };
+    gate::move_to_commit(&clinic).await;
+    gate::close(&clinic, 15).await;
+    let run = clinic.program.start(&ARGS);
+    let waiting = gate::reached(&clinic).await;
+    let xid = "SELECT backend_xid::text::bigint FROM pg_stat_activity WHERE pid = $1";
+    let lost: i64 = clinic.row(xid, &[&waiting]).await.get(0);
+    server.crash().expect("it comes back");
+    let clinic = Clinic { client: connect(&server.url("postgres")).await, ..clinic };
+    let next = async || clinic.row("SELECT pg_current_xact_id()::text::bigint", &[]).await.get::<_, i64>(0);
+    let mut other = next().await;
+    assert!(other <= lost, "the id {lost} is not used again: {other}");
+    while other < lost {
+        other = next().await;
+    }
+    gate::open(&clinic).await;
+    let outcome = program::finish(run).await.expect(0);
+    assert!(outcome.stderr.contains("asking the server"), "{}", outcome.stderr);
+    assert_eq!(outcome.count("marked"), 30);
+    assert_eq!(clinic.effects().await, (30, 30, 60));
+    assert_eq!(clinic.count("SELECT count(*) FROM run_batches").await, 0);
 }
 
 /// A reply or a request is lost at some point; the run has to end well, with everything done once.

@@ -46,7 +46,8 @@ impl Clinic {
         Self::on(Database::empty().await, Kind::Bigint).await
     }
 
-    async fn on(database: Database, kind: Kind) -> Self {
+    /// On a database with the two functions of the kind's keys.
+    pub async fn on(database: Database, kind: Kind) -> Self {
         let client = connect(&server().url(&database)).await;
         Self { program: Program::new(&program_url(&database)), database, client, kind }
     }

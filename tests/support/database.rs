@@ -77,14 +77,31 @@ async fn template(kind: Kind, admin: &Client) -> &'static str {
     name
 }
 
+/// A template that some tests make by themselves, such as an application's tables with a kit.
+pub struct Template {
+    name: &'static str,
+    made: OnceCell<()>,
+}
+
+impl Template {
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, made: OnceCell::const_new() }
+    }
+}
+
 /// A new database that stays as long as the server: of a kind of clinic, or empty.
 pub async fn database(kind: Option<Kind>) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
     let admin = connect(&server().url("postgres")).await;
     let template = match kind {
         Some(kind) => template(kind, &admin).await,
         None => "template0",
     };
+    copy(template, &admin).await
+}
+
+/// A new copy of a database.
+async fn copy(template: &str, admin: &Client) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     // A copy of the files needs less of the processor than a copy through the log.
     let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
@@ -101,6 +118,18 @@ pub struct Database {
 impl Database {
     pub async fn migrated(kind: Kind) -> Self {
         Self { name: database(Some(kind)).await, ours: true }
+    }
+
+    /// Of a template, which is made of an empty database the first time.
+    pub async fn of_template(template: &Template, complete: impl AsyncFnOnce(&str)) -> Self {
+        let admin = connect(&server().url("postgres")).await;
+        let Template { name, made } = template;
+        made.get_or_init(async || {
+            admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new server has no such database");
+            complete(name).await;
+        })
+        .await;
+        Self { name: copy(name, &admin).await, ours: true }
     }
 
     /// With nothing in it.

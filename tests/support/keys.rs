@@ -58,8 +58,8 @@ impl Kind {
         }
     }
 
-    /// Makes the clinic's tables in a database that has ours, and the two functions in every kind.
-    pub async fn complete(self, client: &Client) {
+    /// Makes the two functions in a database that has our tables.
+    pub async fn functions(self, client: &Client) {
         let functions = format!(
             "CREATE FUNCTION rounds.k(bigint) RETURNS {} LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT {} $$;
              CREATE FUNCTION rounds.n(text) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT AS
@@ -70,6 +70,11 @@ impl Kind {
             self.key("$1"),
         );
         client.batch_execute(&functions).await.expect("functions");
+    }
+
+    /// Makes the clinic's tables in a database that has ours, and the two functions in every kind.
+    pub async fn complete(self, client: &Client) {
+        self.functions(client).await;
         let tables = match self {
             Self::Bigint => return,
             Self::Uuid => self.with_keys(),
@@ -90,7 +95,7 @@ impl Kind {
     }
 
     /// The text of the reference set with keys of this kind.
-    fn with_keys(self) -> String {
+    pub fn with_keys(self) -> String {
         let (mut out, mut table) = (String::new(), String::new());
         let key_type = self.key_type();
         for line in CLINIC.lines() {

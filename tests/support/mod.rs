@@ -16,10 +16,11 @@ mod pooler;
 pub mod practiceq;
 pub mod program;
 pub mod proxy;
+pub mod role;
 pub mod tickets;
 
 pub use clinic::Clinic;
-pub use database::{Database, connect, database, server, server_place};
+pub use database::{Database, Template, connect, database, server, server_place};
 pub use program::Program;
 
 fn pooled() -> bool {

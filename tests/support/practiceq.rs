@@ -25,6 +25,21 @@ const STORED_VISITS: &str = "CREATE TEMPORARY VIEW stored_visits AS
          ON v.external_id = a.external_id AND v.appointment_id = a.id::text AND v.patient_id = a.patient_id::text
     WHERE a.source = 'PRACTICEQ'";
 
+impl Upstream {
+    /// The program with this account, which limits nothing.
+    pub fn reached_by(&self, mut program: Program) -> Program {
+        for (key, value) in [
+            ("ROUNDS_PRACTICEQ_URL", &*self.base()),
+            ("ROUNDS_PRACTICEQ_KEY", KEY),
+            ("ROUNDS_PRACTICEQ_PER_MINUTE", "100000"),
+            ("ROUNDS_PRACTICEQ_PER_DAY", "100000"),
+        ] {
+            program = program.env(key, value);
+        }
+        program
+    }
+}
+
 /// A clinic and the account.
 pub struct Sync {
     pub clinic: Clinic,
@@ -48,14 +63,7 @@ impl Sync {
         let upstream = Upstream::start().await;
         let mut clinic = Clinic::of(kind).await;
         clinic.sql(STORED_VISITS).await;
-        for (key, value) in [
-            ("ROUNDS_PRACTICEQ_URL", &*upstream.base()),
-            ("ROUNDS_PRACTICEQ_KEY", KEY),
-            ("ROUNDS_PRACTICEQ_PER_MINUTE", "100000"),
-            ("ROUNDS_PRACTICEQ_PER_DAY", "100000"),
-        ] {
-            clinic.program = clinic.program.env(key, value);
-        }
+        clinic.program = upstream.reached_by(clinic.program);
         let facility = clinic.facility("America/Denver", None).await;
         let doctor = clinic.doctor(facility, Some(30)).await;
         let [case_manager, admin] =

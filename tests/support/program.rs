@@ -39,7 +39,17 @@ impl Program {
 
     /// Starts it and goes on.
     pub fn start(&self, args: &[&str]) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rounds"));
+        self.spawn(Command::new(env!("CARGO_BIN_EXE_rounds")), args)
+    }
+
+    /// Starts it by another program, which gets its path and its arguments, and goes on.
+    pub fn start_by(&self, by: &[&str], args: &[&str]) -> Child {
+        let mut command = Command::new(by[0]);
+        command.args(&by[1..]).arg(env!("CARGO_BIN_EXE_rounds"));
+        self.spawn(command, args)
+    }
+
+    fn spawn(&self, mut command: Command, args: &[&str]) -> Child {
         command.args(args).env_clear().envs(&self.env);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command.spawn().expect("the binary can be started")

@@ -27,6 +27,8 @@ pub struct Appointment {
     pub ends_at: Option<DateTime<Utc>>,
     pub practitioner_id: Option<String>,
     pub practitioner_email: Option<String>,
+    /// Not stored: a trigger that inserts the application's visits may need it.
+    pub service_id: Option<String>,
     pub service_name: Option<String>,
     pub location_name: Option<String>,
     pub meeting_url: Option<String>,
@@ -74,6 +76,7 @@ impl Appointment {
             ends_at,
             practitioner_id: text(&row["PractitionerId"]),
             practitioner_email: text(&row["PractitionerEmail"]),
+            service_id: text(&row["ServiceId"]),
             service_name: text(&row["ServiceName"]),
             location_name: text(&row["LocationName"]),
             meeting_url: text(&row["TelehealthInfo"]["JoinUrl"]).and_then(|url| web(&url)),

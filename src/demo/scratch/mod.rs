@@ -148,6 +148,13 @@ impl Scratch {
         self.start_server()
     }
 
+    /// Crashes the server, so that what it has not written to its disk is lost, and starts it again.
+    #[allow(dead_code, reason = "only the tests crash a server")]
+    pub fn crash(&self) -> Result<(), String> {
+        self.run("pg_ctl", |pg_ctl| pg_ctl.args(["stop", "-w", "-m", "immediate"]))?;
+        self.start_server()
+    }
+
     /// The address of a database.
     pub fn url(&self, database: &str) -> String {
         format!("postgresql://{USER}@/{database}?host={}", self.dir.display())
@@ -163,6 +170,12 @@ impl Scratch {
         let output = Command::new(self.bin.join("postgres")).arg("--version").output();
         let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         text.split_whitespace().nth(2).unwrap_or("of unknown version").to_owned()
+    }
+
+    /// One of PostgreSQL's programs.
+    #[allow(dead_code, reason = "only the tests start one")]
+    pub fn binary(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
     }
 
     /// Makes another program, which must not run as root, run as the user of the server.

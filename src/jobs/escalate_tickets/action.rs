@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::keys::{Keys, RuleFault, id};
-use crate::clinic::tickets;
+use crate::clinic::{outbox, tickets};
 use crate::db::Key;
 
 /// The kind of an action. Each kind has a file in `actions/`.
@@ -45,20 +45,30 @@ impl ActionKind {
         matches!(self, Self::IncreasePriority | Self::ReassignTicket)
     }
 
-    /// The CTEs `outcomes` and `messages` of apply.sql.
+    /// The CTE `outcomes` of apply.sql, and `messages` if it sends any.
     pub fn sql(self) -> String {
-        let without_messages =
-            |outcomes: &str| format!("{},\n{}", outcomes.trim_end(), include_str!("actions/no_messages.part.sql"));
         match self {
             Self::NotifyManager => include_str!("actions/notify_manager.part.sql").to_owned(),
             Self::SendEmail => include_str!("actions/send_email.part.sql").to_owned(),
-            Self::ReassignTicket => without_messages(include_str!("actions/reassign_ticket.part.sql")),
-            Self::IncreasePriority => without_messages(&format!(
+            Self::ReassignTicket => include_str!("actions/reassign_ticket.part.sql").to_owned(),
+            Self::IncreasePriority => format!(
                 include_str!("actions/increase_priority.part.sql"),
                 filed_at = tickets::filed_at("p"),
                 policies = tickets::policies_in_force(),
-            )),
-            Self::AddFollower => without_messages(include_str!("actions/add_follower.part.sql")),
+            ),
+            Self::AddFollower => include_str!("actions/add_follower.part.sql").to_owned(),
+        }
+    }
+
+    /// The CTE `notified` of apply.sql.
+    pub fn outbox(self) -> String {
+        match self {
+            Self::NotifyManager | Self::SendEmail => {
+                include_str!("actions/staged.part.sql").to_owned() + outbox::NOTIFIED
+            }
+            Self::ReassignTicket | Self::IncreasePriority | Self::AddFollower => {
+                include_str!("actions/no_messages.part.sql").to_owned()
+            }
         }
     }
 }

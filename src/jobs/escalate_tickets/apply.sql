@@ -20,8 +20,8 @@ due AS MATERIALIZED (
 -- Those whom the action names, if they are active.
 target_users AS MATERIALIZED (SELECT u.id FROM users u WHERE u.id = ANY ($15) AND u.active),
 target_team AS MATERIALIZED (SELECT g.id FROM teams g WHERE g.id = $16 AND g.active),
--- The action defines the CTEs outcomes (id, refused, details) and messages (id, recipient_kind, recipient_id, address,
--- channel, type, title, body, number).
+-- The action defines the CTE outcomes (id, refused, details), and if it sends messages the CTE messages (id,
+-- recipient_kind, recipient_id, address, channel, type, title, body, number).
 {action},
 fired AS (
     INSERT INTO escalation_episodes (rule_id, ticket_id, definition, fired_at, run_id)
@@ -33,8 +33,9 @@ recorded AS (
     INSERT INTO ticket_history (ticket_id, action, actor_id, actor, details, created_at, run_id)
     SELECT id::text, CASE WHEN refused IS NULL THEN 'escalation_executed' ELSE 'escalation_failed' END, $12,
            CASE WHEN $12 IS NULL THEN 'system' ELSE 'user' END,
-           jsonb_strip_nulls(jsonb_build_object('ruleId', $2, 'condition', $3, 'action', $13, 'reason', refused))
-               || details,
+           -- What all rows have in common is made once.
+           (SELECT jsonb_build_object('ruleId', $2, 'condition', $3, 'action', $13))
+               || CASE WHEN refused IS NULL THEN details ELSE details || jsonb_build_object('reason', refused) END,
            $1, $11
     FROM outcomes
 ),
@@ -44,14 +45,6 @@ errors AS (
     SELECT $11, 'ticket', id::text, format('RULE_%s_REFUSED', $2), refused FROM outcomes
     WHERE refused IS NOT NULL AND EXISTS (SELECT FROM cron_job_runs r WHERE r.id = $11)
     ON CONFLICT DO NOTHING
-),
-staged AS (
-    SELECT recipient_kind, recipient_id, address, channel, type, 'HIGH' AS priority, title, body,
-           jsonb_build_object('ticket_id', id::text, 'rule_id', $2) AS metadata, 'ticket' AS entity,
-           id::text AS entity_id,
-           concat_ws(':', 'ticket_escalation', $2, id::text, $11, number) AS episode, false AS suppressed,
-           NULL::timestamptz AS expires_at, $1 AS staged_at, $11 AS run_id
-    FROM messages
 ),
 {outbox}
 SELECT (SELECT count(*) FROM outcomes WHERE refused IS NULL) AS executed,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::keys::{Keys, RuleFault};
+use crate::clinic::tickets;
 
 const OPEN: [&str; 3] = ["OPEN", "IN_PROGRESS", "WAITING"];
 const PRIORITIES: [&str; 4] = ["LOW", "MEDIUM", "HIGH", "URGENT"];
@@ -34,6 +35,14 @@ impl ConditionKind {
 
     fn read(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// The joins of a ticket `t` that the condition needs.
+    pub fn joins(self) -> String {
+        match self {
+            Self::SlaBreach => tickets::due_at(),
+            _ => String::new(),
+        }
     }
 
     /// The SQL condition on a ticket `t`.
@@ -68,7 +77,7 @@ impl Condition {
         match kind {
             ConditionKind::SlaBreach => {
                 keys.only(&["thresholdHours"])?;
-                Ok(Self { hours: Some(keys.hours("thresholdHours")?), ..blank })
+                Ok(Self { hours: Some(keys.hours_before_or_after("thresholdHours")?), ..blank })
             }
             ConditionKind::TimeInStatus => {
                 keys.only(&["status", "hours"])?;
@@ -107,6 +116,7 @@ mod tests {
         let good = [
             ("sla_breach", json!({"thresholdHours": 0})),
             ("sla_breach", json!({"thresholdHours": 2.5})),
+            ("sla_breach", json!({"thresholdHours": -87600})),
             ("time_in_status", json!({"status": "WAITING", "hours": 24})),
             ("priority_level", json!({"priorities": ["HIGH", "URGENT"]})),
             ("no_response", json!({"hours": 87600})),
@@ -119,7 +129,8 @@ mod tests {
         let bad = [
             ("sla_breach", json!({})),
             ("sla_breach", json!([])),
-            ("sla_breach", json!({"thresholdHours": -1})),
+            ("sla_breach", json!({"thresholdHours": -87600.1})),
+            ("no_response", json!({"hours": -1})),
             ("sla_breach", json!({"thresholdHours": "CANARY"})),
             ("sla_breach", json!({"thresholdHours": 1, "CANARY": 1})),
             ("time_in_status", json!({"status": "CLOSED", "hours": 1})),

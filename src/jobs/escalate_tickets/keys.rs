@@ -43,8 +43,17 @@ impl<'a> Keys<'a> {
     }
 
     pub fn hours(&self, key: &str) -> Result<f64, RuleFault> {
-        let hours = self.get(key).and_then(Value::as_f64).filter(|hours| (0.0..=HOURS_MAX).contains(hours));
-        hours.ok_or_else(|| format!("{}: {key} must be a number of hours from 0 to {HOURS_MAX}", self.of))
+        self.hours_from(0.0, key)
+    }
+
+    /// Hours after an instant, or before it, where they are negative.
+    pub fn hours_before_or_after(&self, key: &str) -> Result<f64, RuleFault> {
+        self.hours_from(-HOURS_MAX, key)
+    }
+
+    fn hours_from(&self, least: f64, key: &str) -> Result<f64, RuleFault> {
+        let hours = self.get(key).and_then(Value::as_f64).filter(|hours| (least..=HOURS_MAX).contains(hours));
+        hours.ok_or_else(|| format!("{}: {key} must be a number of hours from {least} to {HOURS_MAX}", self.of))
     }
 
     pub fn id(&self, key: &str) -> Result<Option<Key>, RuleFault> {

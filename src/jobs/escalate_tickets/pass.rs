@@ -11,7 +11,6 @@ use super::action::ActionKind;
 use super::condition::{Condition, ConditionKind};
 use super::report::Report;
 use super::rule::{DEFINITION, Rule};
-use crate::clinic::{outbox, tickets};
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Halt, NotDone, Rehearsal, Run, apply, apply_in_savepoints, count, skipped_columns};
@@ -24,7 +23,7 @@ statements! {
         format!(
             "SELECT found.id::text FROM (SELECT t.id FROM tickets t\n{}AND t.id IS NOT NULL ORDER BY t.id LIMIT $10) \
              found",
-            due(*condition)
+            due(*condition, "")
         );
     SCAN_ENDED[condition: ConditionKind = ConditionKind::ALL.into()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS) =
@@ -40,22 +39,22 @@ statements! {
          KEY, KEY) =
         format!(
             include_str!("apply.sql"),
-            due = due(kinds.0),
+            due = due(kinds.0, " OFFSET 0"),
             definition = DEFINITION.trim_end(),
             action = kinds.1.sql(),
-            outbox = outbox::NOTIFIED,
+            outbox = kinds.1.outbox(),
             skipped_columns = skipped_columns("$10", "locked", "outcomes", "tickets"),
         );
 }
 
-/// The joins and the WHERE clause of a ticket `t` for which a rule fires.
-fn due(condition: ConditionKind) -> String {
-    tickets::due_at() + &include_str!("due.part.sql").replace("{holds}", condition.sql())
+/// The joins and the WHERE clause of a ticket `t` for which a rule fires. `look_up` is of due.part.sql.
+fn due(condition: ConditionKind, look_up: &str) -> String {
+    condition.joins() + &include_str!("due.part.sql").replace("{holds}", condition.sql()).replace("{look_up}", look_up)
 }
 
 /// The joins and the WHERE clause of a ticket `t` for which the episode of a rule has ended.
 fn ended(condition: ConditionKind) -> String {
-    tickets::due_at() + &include_str!("ended.part.sql").replace("{holds}", condition.sql())
+    condition.joins() + &include_str!("ended.part.sql").replace("{holds}", condition.sql())
 }
 
 fn every_pair() -> Vec<(ConditionKind, ActionKind)> {

@@ -25,7 +25,7 @@ impl Mode for List {
 
     fn of(args: Box<JobArgs<RefreshNpi>>) -> Result<Self, Box<JobArgs<RefreshNpi>>> {
         match args.job.list {
-            true => Ok(Self { retry: args.run.retry(), job: args.job }),
+            true => Ok(Self { retry: args.run.retry(None), job: args.job }),
             false => Err(args),
         }
     }

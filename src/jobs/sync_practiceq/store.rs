@@ -6,6 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 use uuid::Uuid;
@@ -23,10 +24,15 @@ use crate::run::{Batch, Halt, Id, NotDone, Run, apply, count};
 
 statements! {
     LINKS(TEXT_ARRAY, TEXT_ARRAY) = include_str!("links.sql");
-    STORE(JSONB, TIMESTAMPTZ, UUID, INT8, KEYS, KEYS, TEXT_ARRAY, KEYS) = format!(
+    INSERTER() = include_str!("inserter.sql");
+    HAND_OVER(JSONB) = include_str!("hand_over.sql");
+    STORE[inserter: Inserter = vec![Inserter::Table, Inserter::Trigger]](
+        JSONB, TIMESTAMPTZ, UUID, INT8, KEYS, KEYS, TEXT_ARRAY, KEYS,
+    ) = format!(
         include_str!("store.sql"),
         whose = whose(),
         classified = include_str!("classified.part.sql"),
+        unless_there = inserter.unless_there(),
         inserted_status = clinic_status("j.status", "(SELECT x.status FROM appointments x WHERE false)"),
         updated_status = clinic_status("j.status", "a.status"),
         appointment_day = day("a.appointment_date"),
@@ -78,14 +84,45 @@ impl StoreContext<'_> {
     async fn store(&self, tx: &Transaction<'_>, rows: &Value) -> Result<Row, Error> {
         let linked = linked_patients(tx, rows).await?;
         let (zoneless, linked) = (Keys(self.zoneless), Keys(&linked));
+        let inserter = Inserter::find(tx, rows).await?;
         let Self { now, run, log, .. } = self;
-        STORE.one(tx, &[rows, now, run, log, &self.only_patients.map(Keys), &linked, &linked, &zoneless]).await
+        let only_patients = self.only_patients.map(Keys);
+        let parameters: [&(dyn ToSql + Sync); 8] =
+            [rows, now, run, log, &only_patients, &linked, &linked, &zoneless];
+        STORE.with(&inserter).one(tx, &parameters).await
     }
 
     /// Stores a row as `practiceq_unmatched` kept it; returns how many visits are in a chart now.
     pub async fn store_kept(&self, tx: &Transaction<'_>, row: &Value) -> Result<u64, Error> {
         let row = self.store(tx, &json!([row])).await?;
         Ok(["new", "updated", "unchanged"].iter().map(|column| count(&row, column)).sum())
+    }
+}
+
+/// What inserts the visits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inserter {
+    /// The server: `appointments` is a table, or a view that it can write through.
+    Table,
+    /// An INSTEAD OF trigger of a view. The server takes no ON CONFLICT there: the trigger has it inside.
+    Trigger,
+}
+
+impl Inserter {
+    /// Finds it, and hands over to a trigger what the account says of these appointments.
+    async fn find(tx: &Transaction<'_>, rows: &Value) -> Result<Self, Error> {
+        if !INSERTER.one(tx, &[]).await?.get::<_, bool>("is_trigger") {
+            return Ok(Self::Table);
+        }
+        HAND_OVER.one(tx, &[rows]).await?;
+        Ok(Self::Trigger)
+    }
+
+    fn unless_there(self) -> &'static str {
+        match self {
+            Self::Table => "ON CONFLICT (external_id) WHERE external_id IS NOT NULL DO NOTHING",
+            Self::Trigger => "",
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 -- decided, and stages who is told. Returns one row of counts.
 -- The clinic's table has what its people see of a visit. The ledger practiceq_visits has the rest. Of each only what
 -- changed is written.
+-- The caller provides the clause that leaves alone a visit that somebody else inserts at the same time.
 -- $1 appointments, as clients::practiceq::Appointment serializes them, jsonb · $2 now timestamptz · $3 run id uuid
 -- $4 the sweep, an id of sync_logs, bigint · $5 only these patients, keys; NULL: all that are in scope
 -- $6 patients whom links and decisions name, as links.sql returned them, keys · $7 the same patients text[]
@@ -16,7 +17,7 @@ inserted AS (
            {inserted_status},
            CASE WHEN j.status = 'CANCELLED' THEN coalesce(j.modified_at, $2) END, $2, $2
     FROM classified j WHERE j.outcome = 'new' ORDER BY j.external_id
-    ON CONFLICT (external_id) WHERE external_id IS NOT NULL DO NOTHING
+    {unless_there}
     RETURNING id::text, external_id::text
 ),
 -- The visits that are to be written and are still as they were when they were classified: first the clinic's row is

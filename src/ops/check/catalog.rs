@@ -56,7 +56,7 @@ impl Catalog {
     pub async fn read(tx: &Transaction<'_>, schema: &SchemaName, jobs: &[&str]) -> Result<Self, Error> {
         let mut names = BTreeSet::new();
         for job in jobs {
-            names.extend(fit::needs(job).iter().map(|need| need.relation));
+            names.extend(fit::needs(job).map(|need| need.relation));
             names.extend(privileges::of_job(job).iter().map(|privilege| privilege.relation));
         }
         let names: Vec<&str> = names.into_iter().collect();

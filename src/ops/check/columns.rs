@@ -32,7 +32,7 @@ pub async fn look(
     job: &'static str,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let needs = fit::needs(job);
+    let needs: Vec<Need<'_>> = fit::needs(job).collect();
     let mut relations: Vec<&str> = needs.iter().map(|need| need.relation).collect();
     relations.dedup();
     let there = fit::there(tx, schema, &relations).await?;
@@ -82,7 +82,7 @@ async fn missing_relation(
     let Some(row) = rows.iter().find(|row| are_similar(row.get("name"), relation)) else {
         let columns: Vec<&str> = needs.iter().map(|need| need.column).collect();
         return Ok(Remedy::Advice(format!(
-            "{view} {} FROM the application's table (docs/adopting.md)",
+            "{view} {} FROM the application's table (`rounds adopt` drafts it; docs/adopting.md)",
             columns.join(", ")
         )));
     };

@@ -78,7 +78,10 @@ fn who(row: &Row, findings: &mut Findings) {
     let mut section = findings.section(None, Topic::Role);
     if row.get("is_superuser") {
         let what = format!("{role} is a superuser: no privilege can be missing, and no mistake is stopped");
-        section.warn(what, Remedy::advice("give the jobs a role of their own, with the privileges that they need"));
+        section.warn(
+            what,
+            Remedy::advice("give the jobs a role of their own; `rounds grants --role NAME` prints what it needs"),
+        );
     } else {
         section.ok(format!("{role}, no superuser"));
     }

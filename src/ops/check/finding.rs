@@ -143,8 +143,8 @@ impl Finding {
 
     fn json(&self) -> Value {
         let remedy = self.remedy.as_ref().map(|remedy| json!({ "kind": remedy.kind(), "text": remedy.text() }));
-        json!({ "job": self.job, "topic": self.topic.name(), "level": self.level.name().to_lowercase(), "what": self.what,
-                "remedy": remedy })
+        let level = self.level.name().to_lowercase();
+        json!({ "job": self.job, "topic": self.topic.name(), "level": level, "what": self.what, "remedy": remedy })
     }
 
     fn text(&self, width: usize, colour: bool) -> String {

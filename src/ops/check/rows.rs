@@ -141,7 +141,7 @@ pub async fn look(
     jobs: &[&'static str],
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let needs: Vec<_> = jobs.iter().map(|job| (*job, fit::needs(job))).collect();
+    let needs: Vec<(_, Vec<_>)> = jobs.iter().map(|job| (*job, fit::needs(job).collect())).collect();
     let is_needed = |relation: &str, column: &str| {
         needs.iter().any(|(_, needs)| needs.iter().any(|need| (need.relation, need.column) == (relation, column)))
     };

@@ -57,6 +57,9 @@ async fn conditions_hold_from_their_instant_on() {
     begins_at_noon(("sla_breach", json!({"thresholdHours": 2})), breached, &[]).await;
     let breached = Ticket { due: Some("2026-03-02T11:59:59.999Z"), ..TICKET };
     begins_at_noon(("sla_breach", json!({"thresholdHours": 0})), breached, &[]).await;
+    // Hours before the breach.
+    let promised = Ticket { due: Some("2026-03-02T13:29:59.999Z"), ..TICKET };
+    begins_at_noon(("sla_breach", json!({"thresholdHours": -1.5})), promised, &[]).await;
     let waiting = Ticket { status: "WAITING", status_changed: "2026-03-02T10:30:00Z", ..TICKET };
     begins_at_noon(("time_in_status", json!({"status": "WAITING", "hours": 1.5})), waiting, &[]).await;
     let silent = ("no_response", json!({"hours": 12}));

@@ -90,7 +90,8 @@ async fn change(rng: &mut Rng, clinic: &Clinic, noon: DateTime<Utc>, id: i64) {
 fn random_condition(rng: &mut Rng) -> (&'static str, Value) {
     let hours = f64::from(rng.u8(0..16)) / 4.0;
     match rng.u8(..5) {
-        0 => ("sla_breach", json!({ "thresholdHours": hours })),
+        // Before or after the breach.
+        0 => ("sla_breach", json!({ "thresholdHours": if rng.bool() { hours } else { -hours } })),
         1 => ("time_in_status", json!({ "status": one(rng, &STATUSES[..3]), "hours": hours })),
         2 => ("priority_level", json!({ "priorities": [one(rng, &PRIORITIES), one(rng, &PRIORITIES)] })),
         3 => ("no_response", json!({ "hours": hours })),

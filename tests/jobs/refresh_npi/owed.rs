@@ -44,4 +44,5 @@ owed::owed_by_the_job! {
     ten_at_once_do_each_once,
     a_dry_run_says_what_a_run_does_and_changes_nothing,
     a_killed_run_is_completed_by_the_next,
+    a_role_with_its_grants_alone_does_all,
 }

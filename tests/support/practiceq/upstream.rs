@@ -202,6 +202,11 @@ impl State {
         account.rows.insert(to, row);
     }
 
+    /// Whether there ever was such a row.
+    pub fn has(&self, id: &str) -> bool {
+        self.rows().place(id).is_some()
+    }
+
     pub fn row(&self, id: &str) -> Value {
         self.rows().row(id).content.clone()
     }

@@ -12,6 +12,6 @@ messages AS (
     FROM due d CROSS JOIN recipients r
 ),
 outcomes AS (
-    SELECT d.id, NULL::text AS refused, jsonb_build_object('recipients', (SELECT count(*) FROM recipients)) AS details
+    SELECT d.id, NULL::text AS refused, (SELECT jsonb_build_object('recipients', count(*)) FROM recipients) AS details
     FROM due d
 )

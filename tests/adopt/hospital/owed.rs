@@ -1,0 +1,86 @@
+//! What every job owes, through the views and triggers of the kit.
+
+use super::Hospital;
+use crate::jobs::owed::{self, Owed, Subject, owed_by_the_job};
+use crate::support::keys::Kind;
+
+const NO_SHOWS: Subject = Subject {
+    job: &["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"],
+    table: "appointments",
+    written: ("no_show_logs", "appointment_id"),
+    evidence: &[
+        ("no_show_logs", "appointment_id", 1),
+        ("notifications", "entity_id", 2),
+        ("(SELECT * FROM public.appointments WHERE status = 'NO_SHOW')", "id", 1),
+        ("public.no_show_logs", "\"appointmentId\"", 1),
+        ("(SELECT * FROM public.patients WHERE \"noShowCount\" = 1)", "id", 1),
+    ],
+    entity: "appointment",
+    done: "/marked",
+    ..owed::SUBJECT
+};
+
+const ALERTS: Subject = Subject {
+    job: &["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"],
+    table: "appointments",
+    written: ("stage_alerts", "appointment_id"),
+    evidence: &[
+        ("(SELECT * FROM stage_alerts WHERE alert_type = 'NO_VITALS' AND status = 'ACTIVE')", "appointment_id", 1),
+        ("notifications", "entity_id", 1),
+        ("(SELECT * FROM public.stage_alerts WHERE status = 'ACTIVE')", "\"appointmentId\"", 1),
+        ("public.notifications", "data ->> 'appointmentId'", 1),
+    ],
+    entity: "appointment",
+    done: "/raised",
+    ..owed::SUBJECT
+};
+
+async fn owed(subject: &'static Subject, status: &str, things: i64) -> Owed {
+    let hospital = Hospital::new().await;
+    hospital.visits(1, things, status).await;
+    Owed { subject, clinic: hospital.clinic, things, beside: None }
+}
+
+struct MissedVisits;
+
+impl MissedVisits {
+    async fn owed(_: Kind, things: i64) -> Owed {
+        owed(&NO_SHOWS, "SCHEDULED", things).await
+    }
+}
+
+struct WaitingPatients;
+
+impl WaitingPatients {
+    async fn owed(_: Kind, things: i64) -> Owed {
+        owed(&ALERTS, "CHECKED_IN", things).await
+    }
+}
+
+/// All of them, on the one kind of keys that the application has.
+macro_rules! all_on_the_kit {
+    ($fixture:ident) => {
+        owed_by_the_job! {
+            $fixture, TextViews:
+            a_second_run_changes_nothing,
+            ten_at_once_do_each_once,
+            what_the_application_holds_is_left_to_the_next_run,
+            a_child_row_that_is_being_inserted_is_no_reason_to_skip,
+            one_poison_row_stops_nobody,
+            a_dry_run_says_what_a_run_does_and_changes_nothing,
+            one_more_than_a_batch_takes_two,
+            a_killed_run_is_completed_by_the_next,
+            the_brake_holds_before_anything_is_changed,
+        }
+    };
+}
+
+mod no_shows {
+    use super::{MissedVisits, owed_by_the_job};
+    all_on_the_kit!(MissedVisits);
+}
+
+mod alerts {
+    use super::{WaitingPatients, owed_by_the_job};
+    all_on_the_kit!(WaitingPatients);
+}
