@@ -6,7 +6,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, FromArgMatches as _, ValueEnum};
 use serde::Serialize;
-#[cfg(feature = "demo")]
 use tokio::time::Instant;
 
 use crate::db::Key;
