@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use clap::{Args, FromArgMatches as _, ValueEnum};
 use serde::Serialize;
 use tokio::time::Instant;
+use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
