@@ -60,7 +60,8 @@ check:
 docs:
 	env -i PATH="$$PATH" HOME="$$HOME" cargo run --locked --quiet -- man --markdown > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
-	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: privileges::the_list
+	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: \
+	 privileges::the_list
 
 # The manifests of k8s/, without a cluster.
 .PHONY: check-k8s

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::jobs::JobCommand;
 use crate::ops::adopt::AdoptArgs;
 use crate::ops::alerts::AlertsArgs;
+use crate::ops::check::CheckArgs;
 use crate::ops::escalation_rules::EscalationRulesArgs;
 use crate::ops::grants::{self, GrantsArgs};
 use crate::ops::health::HealthArgs;
@@ -44,6 +45,7 @@ pub enum Command {
     NoShow(NoShowArgs),
     Alerts(AlertsArgs),
     EscalationRules(EscalationRulesArgs),
+    Check(CheckArgs),
     Health(HealthArgs),
     Runs(RunsArgs),
     Schedule(ScheduleArgs),
@@ -67,6 +69,7 @@ impl Command {
             Self::NoShow(args) => run_operation(&args, &global).await,
             Self::Alerts(args) => run_operation(&args, &global).await,
             Self::EscalationRules(args) => run_operation(&args, &global).await,
+            Self::Check(args) => run_operation(&args, &global).await,
             Self::Health(args) => run_operation(&args, &global).await,
             Self::Runs(args) => run_operation(&args, &global).await,
             Self::Schedule(args) => plan::schedule(&args, &global.common, &global.output),

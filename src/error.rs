@@ -176,6 +176,21 @@ fn is_refusal_of_privilege(routine: Option<&str>) -> bool {
     matches!(routine, Some("aclcheck_error" | "aclcheck_error_col"))
 }
 
+/// An error of a statement of ours that was planned and not executed, so that no row was read. Where it is about names,
+/// types, privileges or a view that cannot be written, the server's own words say more than ours.
+pub fn of_plan(error: tokio_postgres::Error) -> Error {
+    let words = error.as_db_error().and_then(|db| {
+        let detail = db.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+        match db.code().code() {
+            code if code.starts_with("42") => Some(db.message().to_owned()),
+            "0A000" | "55000" => Some(format!("{}{detail}", db.message())),
+            _ => None,
+        }
+    });
+    let error = Error::from(error);
+    Error { message: words.unwrap_or(error.message), ..error }
+}
+
 /// The kind of an SQLSTATE.
 fn classify(state: &SqlState) -> ErrorKind {
     match state.code() {

@@ -207,6 +207,7 @@ async fn every_job_is_where_its_name_says() {
         "no-show",
         "alerts",
         "escalation-rules",
+        "check",
         "health",
         "runs",
         "schedule",

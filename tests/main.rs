@@ -9,6 +9,7 @@ mod docs;
 mod jobs;
 mod needs;
 mod ops;
+mod ours;
 mod privileges;
 mod run;
 mod schema;

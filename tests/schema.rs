@@ -135,7 +135,12 @@ async fn uses(clinic: &Clinic, names: &BTreeSet<&str>) -> BTreeMap<String, Use> 
     let mut uses: BTreeMap<String, Use> = BTreeMap::new();
     let said = clinic.run(&["statements"]).await.expect(0).stdout;
     for statement in serde_json::from_str::<Vec<Value>>(&said).expect("a list") {
-        let sender = sender(statement["name"].as_str().expect("a name"));
+        let name = statement["name"].as_str().expect("a name");
+        // What checks all tables is not listed at each.
+        if name.starts_with("rounds::ops::check::") {
+            continue;
+        }
+        let sender = sender(name);
         let words = words(statement["text"].as_str().expect("a text"));
         for (at, word) in words.iter().enumerate().filter(|(_, word)| names.contains(word.as_str())) {
             let before = |n: usize| at.checked_sub(n).map_or("", |at| words[at].as_str());

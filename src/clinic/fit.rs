@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
 
 use crate::db::{SchemaName, statements};
 use crate::error::{Error, ErrorKind};
@@ -54,15 +54,15 @@ pub enum Kind<'a> {
 }
 
 /// A column that is there.
-struct Column {
-    base: String,
-    shown: String,
+pub struct Column {
+    pub base: String,
+    pub shown: String,
     /// The labels of an enum.
-    labels: Vec<String>,
+    pub labels: Vec<String>,
 }
 
 /// The columns that are there, by relation and name.
-type Columns = HashMap<(String, String), Column>;
+pub type Columns = HashMap<(String, String), Column>;
 
 /// The columns that a job needs.
 pub fn needs(job: &str) -> impl Iterator<Item = Need<'static>> {
@@ -93,6 +93,13 @@ pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Resu
         faults.extend(own.filter_map(|need| need.fault(&needs, &there)));
     }
     if faults.is_empty() { Ok(()) } else { Err(refusal(schema, job, faults)) }
+}
+
+/// The columns of these relations that are there.
+pub async fn there(tx: &Transaction<'_>, schema: &SchemaName, relations: &[&str]) -> Result<Columns, Error> {
+    let rows = COLUMNS.all(tx, &[&schema.as_str(), &relations]).await?;
+    let column = |row: &Row| Column { base: row.get("base"), shown: row.get("shown"), labels: row.get("labels") };
+    Ok(rows.iter().map(|row| ((row.get("relation"), row.get("name")), column(row))).collect())
 }
 
 /// Whether every column is there with a type of the server's own that fits. It costs a tenth of a look at all that the
@@ -141,8 +148,16 @@ impl<'a> Need<'a> {
         Some(Self { relation, column, kind })
     }
 
+    /// The key that the column refers to.
+    pub fn refers_to(&self) -> Option<(&'a str, &'a str)> {
+        match self.kind {
+            Kind::Key { refers_to } => refers_to,
+            _ => None,
+        }
+    }
+
     /// The fault of the column, if it has one.
-    fn fault(&self, needs: &[Need<'_>], there: &Columns) -> Option<String> {
+    pub fn fault(&self, needs: &[Need<'_>], there: &Columns) -> Option<String> {
         let find = |relation: &str, column: &str| there.get(&(relation.to_owned(), column.to_owned()));
         let Self { relation, column, kind } = self;
         let Some(found) = find(relation, column) else {

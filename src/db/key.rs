@@ -139,6 +139,20 @@ impl ToSql for Keys<'_> {
     in_text_format!();
 }
 
+/// A value of any type in text form, or NULL, for a statement that is planned and not executed.
+#[derive(Clone, Copy, Debug)]
+pub struct Example<'a>(pub Option<&'a str>);
+
+impl ToSql for Example<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Encoded {
+        let Some(text) = self.0 else { return Ok(IsNull::Yes) };
+        out.extend_from_slice(text.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    in_text_format!();
+}
+
 /// The row with a key that a person gave; None also where the text cannot be a key of the column's type.
 pub fn no_such_key<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match found {

@@ -22,7 +22,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use connection::Connection;
-pub use key::{Key, Keys, no_such_key, unless_no_key};
+pub use key::{Example, Key, Keys, no_such_key, unless_no_key};
 pub use limits::Limits;
 pub use name::SchemaName;
 pub(crate) use statement::statements;

@@ -17,6 +17,12 @@ impl SchemaName {
         format!("\"{}\"", self.0.replace('"', "\"\""))
     }
 
+    /// The name as a person writes it: in quotation marks only where it needs them.
+    pub fn shown(&self) -> String {
+        let is_plain = |(at, c): (usize, char)| c.is_ascii_lowercase() || c == '_' || (at > 0 && c.is_ascii_digit());
+        if self.0.chars().enumerate().all(is_plain) { self.0.as_ref().to_owned() } else { self.quoted() }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

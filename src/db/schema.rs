@@ -119,6 +119,15 @@ pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether the schema has migrations that this binary does not know. False where the role may not see it.
+pub async fn is_newer(tx: &Transaction<'_>) -> Result<bool, Error> {
+    tx.batch_execute("SAVEPOINT version").await?;
+    let versions = VERSIONS.one(tx, &[]).await;
+    let undo = if versions.is_err() { "ROLLBACK TO SAVEPOINT version; " } else { "" };
+    tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT version")).await?;
+    Ok(versions.is_ok_and(|row| row.get::<_, Option<i32>>(0).is_some_and(|version| version > newest())))
+}
+
 fn refuse(code: &'static str, message: String) -> Error {
     Error::new(code, ErrorKind::Refused, message)
 }

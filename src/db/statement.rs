@@ -8,6 +8,7 @@
 
 use std::sync::LazyLock;
 
+use serde_json::Value;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row};
 
@@ -55,6 +56,22 @@ impl Statement {
     /// Executes the statement and returns the number of changed rows.
     pub async fn execute(&self, client: &impl GenericClient, parameters: &Parameters<'_>) -> Result<u64, Error> {
         Ok(client.execute_typed(self.text(), &self.typed(parameters)).await?)
+    }
+
+    /// The statement as it is shown now: of a template, with its choice.
+    pub fn copy(&self) -> Self {
+        Self { name: self.name, types: self.types, text: Text::Built(self.text().to_owned()) }
+    }
+
+    /// The server's plan of the statement, as JSON. Nothing is executed, but names, types and privileges are checked.
+    /// The error is the server's, for [`crate::error::of_plan`].
+    pub async fn plan(
+        &self,
+        client: &impl GenericClient,
+        parameters: &Parameters<'_>,
+    ) -> Result<Value, tokio_postgres::Error> {
+        let text = format!("EXPLAIN (VERBOSE, FORMAT JSON) {}", self.text());
+        client.query_typed_one(&text, &self.typed(parameters)).await?.try_get(0)
     }
 
     fn typed<'a>(&self, parameters: &Parameters<'a>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {

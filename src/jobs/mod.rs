@@ -1,13 +1,14 @@
 //! The jobs, one folder each. No job imports another. The table below registers them.
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use crate::command::{GlobalArgs, Mode as _, run_operation};
 use crate::db::{Db, Listed};
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
-use crate::run::{self, Job, JobArgs};
-use crate::schedule;
+use crate::run::{self, CommonArgs, Job, JobArgs, Summary};
+use crate::schedule::{self, Row};
 
 /// Registers jobs, each as `folder::Type;`, or as `folder::Type, mode file::Mode;` if an option selects an operator
 /// command. One line declares the module, the sub-command, the dispatch and the statements. It does not compile if the
@@ -24,6 +25,17 @@ macro_rules! jobs {
             match job {
                 $(<$module::$job as Job>::NAME => $module::STATEMENTS,)*
                 _ => &[],
+            }
+        }
+
+        /// Rehearses a lane: a dry run with the options that its scheduler gives. The error says why it cannot be.
+        pub async fn rehearse(row: &Row, common: CommonArgs, db: Db) -> Result<Lookout, String> {
+            match row.job {
+                $(<$module::$job as Job>::NAME => {
+                    let args = JobArgs::<$module::$job>::scheduled(row.args, common)?;
+                    Ok(lookout(&args, db).await)
+                })*
+                _ => Err(format!("there is no job {}", row.job)),
             }
         }
 
@@ -65,6 +77,22 @@ jobs! {
     refresh_npi::RefreshNpi, mode list::List;
     sync_practiceq::SyncPracticeq;
     prune::Prune;
+}
+
+/// What a job would do now.
+pub struct Lookout {
+    pub summary: Summary,
+    /// Now, and the instant since which the oldest item is due, where the job can say it.
+    pub oldest: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+async fn lookout<J: Job + Args>(args: &JobArgs<J>, db: Db) -> Lookout {
+    let summary = run::execute(&args.job, &args.run, Ok(db.clone())).await;
+    let oldest = match summary.now {
+        Some(now) => run::oldest_due(&args.job, now, &db).await.ok().flatten().map(|due| (now, due)),
+        None => None,
+    };
+    Lookout { summary, oldest }
 }
 
 /// Runs a job once, prints its report, and writes its metrics.

@@ -19,6 +19,7 @@ use crate::db::schema::{self, Set};
 use crate::db::{Connection, DatabaseArgs, Db, Limits, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
+use crate::ops::ours::{self, Fault};
 use crate::output::stamp;
 
 statements! {
@@ -54,7 +55,7 @@ const LIMITS: Limits =
 /// Bring the database to this binary's schema
 #[derive(Args, Debug)]
 pub struct MigrateArgs {
-    /// Change nothing: list what is pending, and exit 1 if anything is
+    /// Change nothing: list what is pending, or what is broken, and exit 1 if anything is
     #[arg(long)]
     check: bool,
     /// Also make a reference set of the clinic's tables, for a database that begins with nothing
@@ -75,10 +76,13 @@ pub async fn command(args: &MigrateArgs, global: &GlobalArgs) -> Exit {
         Ok(done) => {
             let schema = &global.database.schema;
             let json = || {
-                json!({ "pending": done.pending, "applied": done.applied, "schema": schema::newest(),
-                        "schema_name": schema.as_str(), "search_path": done.search_path })
+                let broken =
+                    done.broken.iter().map(|fault| json!({ "what": fault.what, "remedy": fault.remedy.text() }));
+                json!({ "pending": done.pending, "applied": done.applied, "broken": broken.collect::<Vec<_>>(),
+                        "schema": schema::newest(), "schema_name": schema.as_str(), "search_path": done.search_path })
             };
-            let exit = if done.pending.is_empty() { Exit::Done } else { Exit::Failed };
+            let is_good = done.pending.is_empty() && done.broken.is_empty();
+            let exit = if is_good { Exit::Done } else { Exit::Failed };
             global.output.print(exit, || done.describe(), json)
         }
         Err(error) => {
@@ -100,6 +104,8 @@ pub async fn apply(database: &DatabaseArgs) -> Result<Vec<String>, Error> {
 struct Done {
     pending: Vec<String>,
     applied: Vec<String>,
+    /// What is wrong with the schema that is there, where nothing is pending.
+    broken: Vec<Fault>,
     /// The statement by which a role finds our tables without naming the schema.
     search_path: String,
 }
@@ -111,7 +117,9 @@ async fn migrate(args: &MigrateArgs, database: &DatabaseArgs) -> Result<Done, Er
         let tx = LIMITS.begin_reading(&mut connection).await?;
         schema::check_not_of_0_1(&tx).await?;
         let pending = Pending::find(&tx, &database.schema, args.with_clinic_tables).await?;
-        return Ok(Done { pending: pending.names(), ..Done::default() });
+        let is_whole = pending.0.iter().all(|(set, _)| *set != Set::Ours);
+        let broken = if is_whole { ours::faults(&tx, &database.schema).await?.unwrap_or_default() } else { vec![] };
+        return Ok(Done { pending: pending.names(), broken, ..Done::default() });
     }
     let context = |error: Error| error.context("the schema was not migrated, and nothing was changed");
     migrate_in_one(&mut connection, &database.schema, args).await.map_err(context)
@@ -149,7 +157,7 @@ async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, args: 
     for (_, migration) in &pending.0 {
         info!(%migration, "applied");
     }
-    Ok(Done { pending: vec![], applied: pending.names(), search_path })
+    Ok(Done { applied: pending.names(), search_path, ..Done::default() })
 }
 
 async fn apply_one(tx: &Transaction<'_>, set: Set, migration: &Migration, now: String) -> Result<(), Error> {
@@ -251,6 +259,10 @@ impl Done {
         let list = |title: &str, names: &[String]| {
             format!("{title}\n{}", names.iter().map(|n| format!("  {n}\n")).collect::<String>())
         };
+        if !self.broken.is_empty() {
+            let lines = self.broken.iter().map(|fault| format!("  {}\n    {}\n", fault.what, fault.remedy.text()));
+            return format!("Broken:\n{}", lines.collect::<String>());
+        }
         match (self.pending.as_slice(), self.applied.as_slice()) {
             ([], []) => format!("The schema is up to date (version {}).", schema::newest()),
             ([], applied) => format!(

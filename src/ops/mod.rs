@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod alerts;
+pub mod check;
 pub mod escalation_rules;
 pub mod grants;
 pub mod health;
@@ -9,6 +10,7 @@ pub mod manual;
 pub mod migrate;
 pub mod no_show;
 pub mod npi;
+pub mod ours;
 pub mod practiceq;
 pub mod privileges;
 pub mod runs;
@@ -19,5 +21,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of adopt, alerts, health, migrate, no_show, npi, practiceq, runs, visits;
+    of adopt, alerts, check, health, migrate, no_show, npi, ours, practiceq, runs, visits;
 }

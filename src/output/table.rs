@@ -11,6 +11,22 @@ pub struct Style {
     pub fit: bool,
 }
 
+/// The width of the terminal, if stdout is one.
+pub fn width() -> Option<usize> {
+    Table::new().width().map(usize::from)
+}
+
+/// A word in its colour.
+pub fn painted(word: &str, colour: bool) -> String {
+    let code = match colour_of(word) {
+        Some(Color::Green) if colour => "32",
+        Some(Color::Yellow) if colour => "33",
+        Some(Color::Red) if colour => "31",
+        _ => return word.to_owned(),
+    };
+    format!("\u{1b}[{code}m{word}\u{1b}[0m")
+}
+
 /// The lines of a table.
 pub fn lines(names: &[&str], rows: &[Vec<String>], style: Style) -> Vec<String> {
     let mut table = Table::new();
@@ -43,15 +59,19 @@ fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The colour of a text's first word.
+fn colour_of(text: &str) -> Option<Color> {
+    match text.split([' ', ':', ',']).next() {
+        Some("yes" | "RESOLVED" | "COMPLETED" | "healthy" | "ok") => Some(Color::Green),
+        Some("RAISED" | "closed" | "degraded" | "RUNNING" | "ACTIVE" | "warning") => Some(Color::Yellow),
+        Some("FAILED" | "P0001" | "UNHEALTHY" | "FAILURE") => Some(Color::Red),
+        _ => None,
+    }
+}
+
 /// A cell in the colour of its first word.
 fn cell(text: &str) -> Cell {
-    let colour = match text.split([' ', ':', ',']).next() {
-        Some("yes" | "RESOLVED" | "COMPLETED" | "healthy") => Some(Color::Green),
-        Some("RAISED" | "closed" | "degraded" | "RUNNING" | "ACTIVE") => Some(Color::Yellow),
-        Some("FAILED" | "P0001" | "UNHEALTHY") => Some(Color::Red),
-        _ => None,
-    };
-    match colour {
+    match colour_of(text) {
         Some(colour) => Cell::new(text).fg(colour),
         None => Cell::new(text),
     }

@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-#[cfg(feature = "demo")]
-use clap::FromArgMatches as _;
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches as _, ValueEnum};
+use serde::Serialize;
+use tokio::time::Instant;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -108,6 +108,14 @@ pub struct JobArgs<J: Args> {
 }
 
 impl<J: Args> JobArgs<J> {
+    /// The options with which a scheduler starts a lane, beside those of the environment. The error is clap's message.
+    pub fn scheduled(args: &[&str], common: CommonArgs) -> Result<Self, String> {
+        let command = Self::augment_args(clap::Command::new("rounds"));
+        let matches = command.try_get_matches_from(std::iter::once("rounds").chain(args.iter().copied()));
+        let args = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        args.map(|args| args.with(&common)).map_err(|error| error.kind().to_string())
+    }
+
     pub fn with(self, common: &CommonArgs) -> Self {
         Self { run: RunArgs { common: common.clone(), ..self.run }, ..self }
     }

@@ -46,6 +46,15 @@ pub trait Job: Serialize {
         async { Ok(None) }
     }
 
+    /// The instant since which the oldest item is due, where one cheap query says it.
+    fn oldest_due(
+        &self,
+        _tx: &Transaction<'_>,
+        _now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<Option<DateTime<Utc>>, Error>> {
+        async { Ok(None) }
+    }
+
     /// Does the work once. The report belongs to the runner, so that an interrupted run reports its work too.
     async fn run(&self, run: &Run, report: &mut Self::Report) -> Result<(), Halt>;
 }

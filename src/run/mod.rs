@@ -28,10 +28,8 @@ pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use halt::Halt;
 pub use job::{Job, Run, WriteOptions};
-#[cfg(feature = "demo")]
-pub use report::Summary;
-pub use report::{Counts, NotDone, Report};
-pub use runner::execute;
+pub use report::{Counts, NotDone, Report, Summary};
+pub use runner::{execute, oldest_due};
 
 use crate::db::statements;
 

@@ -6,6 +6,7 @@
 use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -31,6 +32,8 @@ use crate::exit::Exit;
 use crate::panic;
 use crate::schedule;
 
+/// The lease whose limits a look at what is due has.
+const OUTLOOK: Duration = Duration::from_secs(10);
 /// The time that the batch in progress has after a signal; then it is cancelled.
 const GRACE: Duration = Duration::from_secs(4);
 
@@ -68,6 +71,15 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
     };
     log(&summary);
     summary
+}
+
+/// The instant since which the oldest item of a job is due, if the job can say it.
+pub async fn oldest_due<J: Job>(job: &J, now: DateTime<Utc>, db: &Db) -> Result<Option<DateTime<Utc>>, Error> {
+    let mut client = db.client().await?;
+    let tx = limits(OUTLOOK).begin_reading(&mut client).await?;
+    let oldest = job.oldest_due(&tx, now).await?;
+    tx.rollback().await?;
+    Ok(oldest)
 }
 
 /// The channel that stops a run.

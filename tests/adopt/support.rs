@@ -57,6 +57,17 @@ pub async fn psql(database: &str, args: &[&str]) -> Output {
     command.output().await.expect("psql can be started")
 }
 
+/// What `rounds check` finds that is not ok: the level, the job, the topic and the text. Without the superuser, who runs
+/// the tests.
+pub async fn faults(clinic: &Clinic, jobs: &[&str]) -> Vec<String> {
+    let outcome = clinic.run(&[&["check"], jobs].concat()).await;
+    let report = outcome.report();
+    let findings = report["findings"].as_array().unwrap_or_else(|| panic!("{outcome:?}"));
+    let faults = findings.iter().filter(|one| one["level"] != "ok" && one["topic"] != "role");
+    let text = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap_or("all").to_owned();
+    faults.map(|one| ["level", "job", "topic", "what"].map(|key| text(one, key)).join(" ")).collect()
+}
+
 /// The failed items of a run: what it is, its key, the code.
 pub fn errors(outcome: &Outcome) -> Vec<String> {
     let errors = outcome.report()["errors"].as_array().cloned().unwrap_or_default();

@@ -15,6 +15,7 @@ pub mod explain;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use tokio_postgres::types::ToSql;
@@ -34,6 +35,8 @@ statements! {
     COUNT_AT_MAX(TIMESTAMPTZ, KEY, FLOAT8) =
         format!("SELECT count(*) AS cases FROM px_cases c\n{OVERDUE}  AND c.escalation_level >= 3");
     SCAN(TIMESTAMPTZ, KEY, FLOAT8, INT8) = format!(include_str!("scan.sql"), overdue = OVERDUE);
+    OLDEST(TIMESTAMPTZ, KEY, FLOAT8) =
+        format!("SELECT min(c.due_at)::timestamptz AS due_since FROM px_cases c\n{DUE}");
     ESCALATE(TIMESTAMPTZ, KEY, FLOAT8, KEYS, UUID, TEXT, KEYS) = format!(
         include_str!("apply.sql"),
         due = DUE,
@@ -94,6 +97,12 @@ impl crate::run::Report for Report {
 impl Job for EscalateSla {
     const NAME: &'static str = "escalate-sla";
     type Report = Report;
+
+    async fn oldest_due(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
+        let row = OLDEST.one(tx, &[&now, &self.facility, &self.after()]).await?;
+        // An infinite date is no instant of ours.
+        Ok(row.try_get("due_since").unwrap_or(None))
+    }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let after = self.after();

@@ -35,6 +35,12 @@ statements! {
         format!(include_str!("no_slot_length.sql"), slot_length = slot_length(), no_show_after = no_show_after());
     SCAN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, INT8) =
         format!(include_str!("scan.sql"), awaited = visit() + include_str!("awaited.part.sql"), due = DUE);
+    OLDEST(TIMESTAMPTZ, DATE, DATE, INT4, KEYS) = format!(
+        "SELECT min(visit.starts_at + make_interval(mins => visit.timeout_minutes)) AS due_since
+         FROM appointments a\n{}{}{DUE}",
+        visit(),
+        include_str!("awaited.part.sql")
+    );
     MARK(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
         mark(&(visit() + include_str!("awaited.part.sql") + DUE));
     MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
@@ -109,6 +115,13 @@ impl crate::run::Report for Report {
 impl Job for MarkNoShows {
     const NAME: &'static str = "mark-no-shows";
     type Report = Report;
+
+    async fn oldest_due(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
+        let zones = unreadable_zones(tx).await?;
+        let zones = Keys(&zones);
+        let window = Window::new(now, self.lookback_days);
+        Ok(OLDEST.one(tx, &window.parameters(&zones)).await?.get("due_since"))
+    }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let window = Window::new(run.now, self.lookback_days);

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{application, helpdesk, psql, rule, tickets};
+use crate::adopt::support::faults;
 use crate::sql::only_open_tickets_are_read;
 use crate::support::role::JobRole;
 use crate::support::{Database, connect, server};
@@ -62,4 +63,10 @@ async fn the_role_of_the_jobs_needs_no_right_in_public() {
     }
     assert_eq!(clinic.count("SELECT count(*) FROM public.ticket_history").await, 3 + 6);
     assert_eq!(clinic.count("SELECT count(*) FROM public.tickets WHERE priority = 'HIGH'").await, 3);
+}
+
+#[tokio::test]
+async fn rounds_check_finds_it_ready() {
+    let clinic = helpdesk().await;
+    assert_eq!(faults(&clinic, &["monitor-ticket-sla", "escalate-tickets"]).await, [""; 0]);
 }

@@ -1,7 +1,7 @@
 //! The kit itself: what it asks, what it refuses, what it may be run on, and which jobs it is for.
 
 use super::{HOSPITAL, Hospital, KIT};
-use crate::adopt::support::psql;
+use crate::adopt::support::{faults, psql};
 use crate::support::role::JobRole;
 use crate::support::{Clinic, Program, server};
 
@@ -105,4 +105,10 @@ async fn the_jobs_need_no_privilege_on_the_applications_tables() {
                                       (SELECT count(*) FROM public.notifications),
                                       (SELECT count(*) FROM public.cron_job_runs))";
     assert_eq!(hospital.text(rows).await, "2 2 2 3");
+}
+
+#[tokio::test]
+async fn rounds_check_finds_it_ready() {
+    let hospital = Hospital::new().await;
+    assert_eq!(faults(&hospital.clinic, &["mark-no-shows", "stage-alerts"]).await, [""; 0]);
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::tables::KIT;
 use super::{totals, with_visits};
+use crate::adopt::support::faults;
 use crate::support::keys::Kind;
 use crate::support::program::finish;
 use crate::support::role::JobRole;
@@ -87,4 +88,10 @@ async fn the_kit_can_be_run_again_and_not_by_a_role_that_sees_less() {
     let zone = "UPDATE rounds.facilities SET time_zone = 'Denver'";
     let error = side.sync.clinic.client.batch_execute(zone).await.expect_err("no zone");
     assert_eq!(error.code().map(|code| code.code()), Some("22023"));
+}
+
+#[tokio::test]
+async fn rounds_check_finds_it_ready() {
+    let side = with_visits(1).await;
+    assert_eq!(faults(&side.sync.clinic, &["sync-practiceq"]).await, [""; 0]);
 }

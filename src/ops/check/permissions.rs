@@ -1,0 +1,161 @@
+//! The privileges that a job needs, and the GRANT of those that the role lacks.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Transaction;
+
+use super::catalog::Catalog;
+use super::finding::{Findings, Remedy, Section, Topic};
+use super::view_text::identifier;
+use crate::db::{SchemaName, statements};
+use crate::error::Error;
+use crate::jobs::refresh_npi::RefreshNpi;
+use crate::ops::privileges::{self, Privilege};
+use crate::run::Job;
+
+statements! {
+    LACKING(INT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY) = include_str!("permissions.sql");
+    /// A view reads and writes the relations beneath with the privileges of its owner.
+    OWNER_LACKS(INT8, INT8, TEXT) =
+        "SELECT quote_ident(r.rolname) AS owner,
+                NOT has_table_privilege(r.oid, $2::oid, $3)
+                AND NOT has_any_column_privilege(r.oid, $2::oid, $3) AS lacks
+         FROM pg_roles r WHERE r.oid = $1::oid";
+    /// What a run of refresh-npi makes for itself.
+    MAY_STAGE(TEXT) =
+        "SELECT quote_ident(n.nspname) AS schema, has_schema_privilege(n.oid, 'CREATE') AS may_create,
+                quote_ident(current_database()) AS database,
+                has_database_privilege(current_database(), 'TEMPORARY') AS may_make_temporary
+         FROM pg_namespace n WHERE n.nspname = $1";
+}
+
+/// Looks at what every run needs.
+pub async fn look_at_every_run(
+    tx: &Transaction<'_>,
+    catalog: &Catalog,
+    role: &str,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let needed = of_every_run();
+    let mut section = findings.section(None, Topic::Privileges);
+    if grants(tx, catalog, role, &needed, &mut section).await? {
+        section.ok(format!("all {} that every run needs", needed.len()));
+    }
+    Ok(())
+}
+
+/// Of no job in particular.
+fn of_every_run() -> Vec<Privilege> {
+    privileges::of_job("")
+}
+
+/// Looks at what a job needs beside that.
+pub async fn look(
+    tx: &Transaction<'_>,
+    schema: &SchemaName,
+    catalog: &Catalog,
+    role: &str,
+    job: &'static str,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let of_every_run = of_every_run();
+    let needed: Vec<Privilege> =
+        privileges::of_job(job).into_iter().filter_map(|one| beside(one, &of_every_run)).collect();
+    let mut section = findings.section(Some(job), Topic::Privileges);
+    let mut is_whole = grants(tx, catalog, role, &needed, &mut section).await?;
+    if job == RefreshNpi::NAME
+        && let Some(row) = MAY_STAGE.opt(tx, &[&schema.as_str()]).await?
+    {
+        let (schema, database): (&str, &str) = (row.get("schema"), row.get("database"));
+        let needed = [
+            (row.get("may_create"), format!("CREATE ON SCHEMA {schema}")),
+            (row.get("may_make_temporary"), format!("TEMPORARY ON DATABASE {database}")),
+        ];
+        for (may, what) in needed.into_iter().filter(|(may, _): &(bool, _)| !may) {
+            is_whole = may;
+            let sql = format!("GRANT {what} TO {role};");
+            section
+                .fail(format!("role {role} has no {what}, for the tables into which a file is read"), Remedy::sql(sql));
+        }
+    }
+    for (what, grant) in beneath_views(tx, catalog, &needed).await? {
+        is_whole = false;
+        section.fail(what, Remedy::sql(grant));
+    }
+    // What is not there is told, and has no privileges.
+    let is_there = needed.iter().all(|one| catalog.named(one.relation).is_some());
+    if is_whole && is_there {
+        section.ok(format!("all {} that it needs beside those of every run", needed.len()));
+    }
+    Ok(())
+}
+
+/// A privilege without the columns that every run needs; None if none is left.
+fn beside(mut one: Privilege, of_every_run: &[Privilege]) -> Option<Privilege> {
+    let Some(known) = of_every_run.iter().find(|known| (known.relation, known.verb) == (one.relation, one.verb)) else {
+        return Some(one);
+    };
+    one.columns.retain(|column| !known.columns.contains(column));
+    (!one.columns.is_empty()).then_some(one)
+}
+
+/// The GRANTs that the role lacks, a line for each relation; whether it lacks none.
+async fn grants(
+    tx: &Transaction<'_>,
+    catalog: &Catalog,
+    role: &str,
+    needed: &[Privilege],
+    section: &mut Section<'_>,
+) -> Result<bool, Error> {
+    let there: Vec<_> = needed.iter().filter_map(|one| Some((catalog.named(one.relation)?, one))).collect();
+    let ids: Vec<i64> = there.iter().map(|(relation, _)| relation.id).collect();
+    let verbs: Vec<&str> = there.iter().map(|(_, one)| one.verb.as_str()).collect();
+    let columns: Vec<String> = there.iter().map(|(_, one)| one.columns.join(",")).collect();
+    let rows = LACKING.all(tx, &[&ids, &verbs, &columns]).await?;
+    let mut grants: BTreeMap<&str, (Vec<&str>, Vec<String>)> = BTreeMap::new();
+    for ((relation, one), row) in there.iter().zip(&rows) {
+        let lacking: Vec<&str> = row.get("lacking");
+        if lacking.is_empty() {
+            continue;
+        }
+        let columns: Vec<String> =
+            lacking.iter().filter(|column| !column.is_empty()).map(|name| identifier(name)).collect();
+        let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+        let (verbs, grant) = grants.entry(&relation.shown).or_default();
+        verbs.push(one.verb.as_str());
+        grant.push(format!("{}{columns}", one.verb));
+    }
+    for (relation, (verbs, grant)) in &grants {
+        section.fail(
+            format!("role {role} may not {} {relation}", verbs.join(", ")),
+            Remedy::sql(format!("GRANT {} ON {relation} TO {role};", grant.join(", "))),
+        );
+    }
+    Ok(grants.is_empty())
+}
+
+/// What the owner of a view lacks on the relations beneath: the fault and the GRANT.
+async fn beneath_views(
+    tx: &Transaction<'_>,
+    catalog: &Catalog,
+    needed: &[Privilege],
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut faults = BTreeMap::new();
+    for one in needed {
+        for (table, above) in catalog.tables_beneath(one.relation) {
+            let Some(view) = above.first().filter(|view| !view.as_invoker && view.owner != table.owner) else {
+                continue;
+            };
+            // What a trigger writes, it writes as somebody else; a table that is only read is beneath, too.
+            let is_target = catalog.table_of(one.relation).is_some_and(|target| target.id == table.id);
+            let verb = if is_target && !view.has_trigger { one.verb.as_str() } else { "SELECT" };
+            let Some(row) = OWNER_LACKS.opt(tx, &[&view.owner, &table.id, &verb]).await? else { continue };
+            if row.get("lacks") {
+                let (owner, view, table): (&str, _, _) = (row.get("owner"), &view.shown, &table.shown);
+                let what = format!("{owner}, the owner of the view {view}, may not {verb} on {table} beneath");
+                faults.insert(what, format!("GRANT {verb} ON {table} TO {owner};"));
+            }
+        }
+    }
+    Ok(faults)
+}

@@ -1,0 +1,51 @@
+//! Policies that would hide rows from a job. A job sees all rows or none: with `row_security = off` it ends with an
+//! error, since rows that it does not see would count as none.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Transaction;
+
+use super::catalog::Catalog;
+use super::finding::{Findings, Remedy, Topic};
+use crate::db::statements;
+use crate::error::Error;
+use crate::ops::privileges;
+
+statements! {
+    HIDING(INT8_ARRAY, INT8_ARRAY) = include_str!("row_security.sql");
+}
+
+pub async fn look(
+    tx: &Transaction<'_>,
+    catalog: &Catalog,
+    job: &'static str,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let mut names: Vec<&str> = privileges::of_job(job).iter().map(|privilege| privilege.relation).collect();
+    names.dedup();
+    let (mut tables, mut ids, mut roles) = (vec![], vec![], vec![]);
+    for name in names {
+        for (table, above) in catalog.tables_beneath(name) {
+            ids.push(table.id);
+            // A view reads with the rights of its owner, unless it says otherwise.
+            roles.push(above.iter().find(|view| !view.as_invoker).map(|view| view.owner));
+            tables.push(&table.shown);
+        }
+    }
+    let rows = HIDING.all(tx, &[&ids, &roles]).await?;
+    let mut hidden: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for row in &rows {
+        let table = usize::try_from(row.get::<_, i64>("at") - 1).ok().and_then(|at| tables.get(at));
+        let of_role = hidden.entry(row.get("role")).or_default();
+        of_role.extend(table.map(|table| table.as_str()).filter(|table| !of_role.contains(table)));
+    }
+    let mut section = findings.section(Some(job), Topic::RowSecurity);
+    for (role, tables) in hidden {
+        let tables = tables.join(", ");
+        section.fail(
+            format!("policies of {tables} would hide rows from {role}, which ends the job"),
+            Remedy::sql(format!("ALTER ROLE {role} BYPASSRLS;")),
+        );
+    }
+    Ok(())
+}
