@@ -4,3 +4,4 @@ mod helpdesk;
 mod hospital;
 mod scheduler;
 mod support;
+mod walk;
