@@ -391,6 +391,13 @@ async fn a_role_is_told_each_grant_that_it_lacks() {
     assert!(usage.mend(&clinic).await > 20);
     let checked = Checked::by(&program, &[]).await.ready();
     assert!(checked.findings().all(|one| one["level"] == "ok"), "no superuser: {:#}", checked.report);
+    // Whoever only locks rows needs UPDATE of any column.
+    clinic.sql(&format!("REVOKE UPDATE (id) ON appointments FROM {role}")).await;
+    Checked::by(&program, &["stage-alerts"]).await.ready();
+    clinic.sql(&format!("REVOKE UPDATE ON appointments FROM {role}")).await;
+    let locks = Checked::by(&program, &["stage-alerts"]).await;
+    let lock = locks.fault(Some("stage-alerts"), "privileges", "failure", &["may not UPDATE rounds.appointments"]);
+    assert_eq!(lock["remedy"]["text"], format!("GRANT UPDATE (id) ON rounds.appointments TO {role};"));
     clinic.sql(&format!("REVOKE SELECT ON rounds.rounds_schema FROM {role}")).await;
     let again = Checked::by(&program, &["prune"]).await;
     again.fault(None, "privileges", "failure", &["may not SELECT rounds.rounds_schema"]);

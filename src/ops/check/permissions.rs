@@ -10,7 +10,7 @@ use super::view_text::identifier;
 use crate::db::{SchemaName, statements};
 use crate::error::Error;
 use crate::jobs::refresh_npi::RefreshNpi;
-use crate::ops::privileges::{self, Privilege};
+use crate::ops::privileges::{self, Privilege, Verb};
 use crate::run::Job;
 
 statements! {
@@ -38,7 +38,7 @@ pub async fn look_at_every_run(
 ) -> Result<(), Error> {
     let needed = of_every_run();
     let mut section = findings.section(None, Topic::Privileges);
-    if grants(tx, catalog, role, &needed, &mut section).await? {
+    if grants(tx, catalog, role, "", &needed, &mut section).await? {
         section.ok(format!("all {} that every run needs", needed.len()));
     }
     Ok(())
@@ -62,7 +62,7 @@ pub async fn look(
     let needed: Vec<Privilege> =
         privileges::of_job(job).into_iter().filter_map(|one| beside(one, &of_every_run)).collect();
     let mut section = findings.section(Some(job), Topic::Privileges);
-    let mut is_whole = grants(tx, catalog, role, &needed, &mut section).await?;
+    let mut is_whole = grants(tx, catalog, role, job, &needed, &mut section).await?;
     if job == RefreshNpi::NAME
         && let Some(row) = MAY_STAGE.opt(tx, &[&schema.as_str()]).await?
     {
@@ -104,13 +104,21 @@ async fn grants(
     tx: &Transaction<'_>,
     catalog: &Catalog,
     role: &str,
+    job: &str,
     needed: &[Privilege],
     section: &mut Section<'_>,
 ) -> Result<bool, Error> {
     let there: Vec<_> = needed.iter().filter_map(|one| Some((catalog.named(one.relation)?, one))).collect();
     let ids: Vec<i64> = there.iter().map(|(relation, _)| relation.id).collect();
     let verbs: Vec<&str> = there.iter().map(|(_, one)| one.verb.as_str()).collect();
-    let columns: Vec<String> = there.iter().map(|(_, one)| one.columns.join(",")).collect();
+    let written = privileges::written(job);
+    // Of rows that are only locked the list names the key, and any column will do.
+    let is_lock = |one: &Privilege| {
+        let columns = written.get(one.relation);
+        one.verb == Verb::Update && !one.columns.iter().any(|column| columns.is_some_and(|own| own.contains(column)))
+    };
+    let columns = there.iter().map(|(_, one)| if is_lock(one) { "*".to_owned() } else { one.columns.join(",") });
+    let columns: Vec<String> = columns.collect();
     let rows = LACKING.all(tx, &[&ids, &verbs, &columns]).await?;
     let mut grants: BTreeMap<&str, (Vec<&str>, Vec<String>)> = BTreeMap::new();
     for ((relation, one), row) in there.iter().zip(&rows) {
@@ -118,6 +126,7 @@ async fn grants(
         if lacking.is_empty() {
             continue;
         }
+        let lacking = if lacking == ["*"] { one.columns.clone() } else { lacking };
         let columns: Vec<String> =
             lacking.iter().filter(|column| !column.is_empty()).map(|name| identifier(name)).collect();
         let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };

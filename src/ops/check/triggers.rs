@@ -39,7 +39,10 @@ pub async fn look(
         is_whole &= look_at(tx, schema, function, &mut section).await?;
     }
     if is_whole && !functions.is_empty() {
-        section.ok(format!("{} functions run when the job writes, and find their names", functions.len()));
+        section.ok(match functions.len() {
+            1 => "1 function runs when the job writes, and finds its names".to_owned(),
+            count => format!("{count} functions run when the job writes, and find their names"),
+        });
     }
     Ok(())
 }
