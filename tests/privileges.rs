@@ -132,9 +132,9 @@ async fn relations(clinic: &Clinic) -> HashMap<u32, Relation> {
     found
 }
 
-/// Whether a run sends it: a job, or every run.
+/// Whether a run sends it, a job or every run; or a command that looks at the runs.
 fn of_a_run(statement: &Statement) -> bool {
-    let shared = ["rounds::run::", "rounds::db::", "rounds::clinic::"];
+    let shared = ["rounds::run::", "rounds::db::", "rounds::clinic::", "rounds::ops::health::", "rounds::ops::runs::"];
     !statement.jobs.is_empty() || shared.iter().any(|room| statement.name.starts_with(room))
 }
 

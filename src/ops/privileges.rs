@@ -1,13 +1,15 @@
 //! The privileges that the role of a job needs on the relations of the schema.
 //!
-//! `privileges.txt` lists them for each statement that a run sends. A test derives it from the statements by the server
-//! itself. Only the commands that print or check privileges read it; no run does.
+//! `privileges.txt` lists them for each statement that a run sends, and for those of `rounds health` and `rounds runs`. A
+//! test derives it from the statements by the server itself. Only the commands that print or check privileges read it;
+//! no run does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::db::{Listed, Statement};
 use crate::jobs::refresh_npi::RefreshNpi;
+use crate::ops::{health, runs};
 use crate::run::Job as _;
 use crate::{clinic, db, jobs, run};
 
@@ -43,7 +45,6 @@ type Uses = BTreeMap<(&'static str, Use), BTreeSet<&'static str>>;
 
 /// The privileges that a job needs, for its own statements and those that every run sends, in order of relation and
 /// verb. Of a relation whose rows it only locks, UPDATE of the key.
-#[allow(dead_code, reason = "the commands that check and draft views use it")]
 pub fn of_job(job: &str) -> Vec<Privilege> {
     of_jobs(&[job])
 }
@@ -94,7 +95,9 @@ fn uses(job: &str) -> Uses {
             names.insert(statement.name);
         }
     };
-    let every_run: [&[Listed]; 3] = [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS];
+    // Whoever runs jobs can look at the runs.
+    let every_run: [&[Listed]; 5] =
+        [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS, health::STATEMENTS, runs::STATEMENTS];
     for list in every_run.into_iter().chain([jobs::statements(job)]) {
         list.iter().for_each(|listed| listed.show(&mut add));
     }
