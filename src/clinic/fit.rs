@@ -77,12 +77,7 @@ pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Resu
     if relations.is_empty() || fits_at_first_sight(tx, &needs, &relations).await? {
         return Ok(());
     }
-    let rows = COLUMNS.all(tx, &[&schema.as_str(), &relations]).await?;
-    let mut there = Columns::with_capacity(rows.len());
-    for row in &rows {
-        let column = Column { base: row.get("base"), shown: row.get("shown"), labels: row.get("labels") };
-        there.insert((row.get("relation"), row.get("name")), column);
-    }
+    let there = there(tx, schema, &relations).await?;
     let mut faults: Vec<String> = vec![];
     for relation in relations {
         if !there.keys().any(|(name, _)| name == relation) {
@@ -120,8 +115,8 @@ fn refusal(schema: &SchemaName, job: &str, mut faults: Vec<String>) -> Error {
     faults.truncate(FAULTS_NAMED);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     let message = format!(
-        "the clinic's tables in schema {schema} do not fit {job}: {}{more}. Mend the table or the view \
-         (docs/adopting.md)",
+        "the clinic's tables in schema {schema} do not fit {job}: {}{more}. Mend the table or the view; \
+         `rounds check {job}` says how",
         faults.join("; ")
     );
     Error::new("TABLES_DO_NOT_FIT", ErrorKind::Refused, message)

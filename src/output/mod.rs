@@ -72,7 +72,7 @@ pub fn print(exit: Exit, bytes: &[u8]) -> Exit {
             let cause = error.kind();
             error!(
                 error_code = "OUTPUT_NOT_WRITTEN",
-                "stdout could not be written ({cause}); what the command changed is committed (rounds runs list)"
+                "stdout could not be written ({cause}); what was changed, if anything, is committed"
             );
             if exit == Exit::Done { Exit::Failed } else { exit }
         }

@@ -4,9 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-#[cfg(feature = "demo")]
-use clap::FromArgMatches as _;
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches as _, ValueEnum};
 use serde::Serialize;
 use tokio::time::Instant;
 

@@ -18,6 +18,7 @@ mod limits;
 mod outcome;
 mod report;
 mod runner;
+mod signals;
 
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration};
 pub use batch::{

@@ -84,8 +84,8 @@ impl RunRow<'_> {
                 let error = Some((Halt::Fenced.code().to_owned(), Halt::Fenced.message()));
                 Outcome { status: "FAILED", exit: Exit::Fenced, error, ..ended }
             }
-            Ok(Err(error)) => ended.not_closed(&error.message),
-            Err(_) => ended.not_closed("no answer in time"),
+            Ok(Err(error)) => ended.not_closed(&error.message, self.args.lease),
+            Err(_) => ended.not_closed("no answer in time", self.args.lease),
         }
     }
 
@@ -122,9 +122,12 @@ impl Outcome {
     }
 
     /// The outcome of a run whose row could not be closed.
-    fn not_closed(self, cause: &str) -> Self {
-        let message =
-            format!("the run's row could not be closed ({cause}); the next run takes it over after the lease");
+    fn not_closed(self, cause: &str, lease: Duration) -> Self {
+        let message = format!(
+            "the run's row could not be closed ({cause}); a start within {} is SKIPPED, the first one after that takes \
+             it over",
+            humantime::format_duration(lease)
+        );
         if !matches!(self.exit, Exit::Done | Exit::Partial) {
             warn!(error_code = "NOT_CLOSED", "{message}");
             return self;

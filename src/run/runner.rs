@@ -8,22 +8,22 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 use uuid::Uuid;
 
 use super::args::RunArgs;
 use super::claim::{Claim, Claimed};
 use super::code::ALREADY_RUNNING;
-use super::halt::{Halt, Signal, halted};
+use super::halt::{Halt, halted};
 use super::heartbeat::heartbeat;
 use super::job::{Job, Run};
 use super::limits::limits;
 use super::outcome::{Outcome, ReportedWork, RunRow};
 use super::report::{Report, Summary};
+use super::signals::stop_at_signal;
 use crate::clinic::actor::Actor;
 use crate::clinic::fit;
 use crate::db::{CLOCK, Db, Key, schema};
@@ -274,33 +274,6 @@ fn check_counts<R: Report>(report: &R) -> Result<(), Halt> {
     }
     let message = "the report does not add up (scanned is not done + skipped + failed): a defect of rounds";
     Err(Error::new("REPORT_MISMATCH", ErrorKind::Other, message).into())
-}
-
-/// Stops the run at the first signal. The signals are heard as soon as this returns.
-fn stop_at_signal(stop: watch::Sender<Option<Halt>>) -> Option<JoinHandle<()>> {
-    let survives_terminal = ignores_hangup();
-    let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
-    let [Ok(mut hangup), Ok(mut interrupt), Ok(mut terminate)] = kinds.map(signal) else {
-        warn!("signals cannot be heard; the run ends at its deadline at the latest");
-        return None;
-    };
-    Some(tokio::spawn(async move {
-        let signal = tokio::select! {
-            _ = hangup.recv(), if !survives_terminal => Signal::Hangup,
-            _ = interrupt.recv() => Signal::Interrupt,
-            _ = terminate.recv() => Signal::Terminate,
-        };
-        let halt = Halt::Stopped(signal);
-        info!("{}: stopping after this batch", halt.code());
-        stop.send_replace(Some(halt));
-    }))
-}
-
-/// Whether the process was started to outlive its terminal, as by nohup. To hear a signal ends that it is ignored.
-fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 fn host() -> String {

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::check_loaded;
 use crate::clinic::actor::refused;
 use crate::clinic::npi::raw;
 use crate::command::{CommandContext, Output, listing};
@@ -38,7 +39,12 @@ enum Format {
 
 impl GetArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let row = context.read(async |tx, _| PROVIDER.opt(tx, &[&self.npi]).await).await?;
+        let row = context
+            .read(async |tx, _| {
+                check_loaded(tx).await?;
+                PROVIDER.opt(tx, &[&self.npi]).await
+            })
+            .await?;
         let Some(row) = row else {
             return Err(refused("UNKNOWN_NPI", format!("the registry does not know {}", self.npi)));
         };

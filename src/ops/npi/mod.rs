@@ -6,12 +6,24 @@ mod verify;
 
 use clap::{Args, Subcommand};
 
+use tokio_postgres::Transaction;
+
 use crate::command::{CommandContext, Operation, Output};
 use crate::db::statements;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 statements! {
     of get, search, verify;
+    LOADED() = "SELECT EXISTS (SELECT FROM npi_data) AS loaded";
+}
+
+/// Refuses an empty registry, in which everybody would be unknown.
+async fn check_loaded(tx: &Transaction<'_>) -> Result<(), Error> {
+    if LOADED.one(tx, &[]).await?.get("loaded") {
+        return Ok(());
+    }
+    let message = "the registry of providers is empty: it was never loaded. Run `rounds refresh-npi`";
+    Err(Error::new("REGISTRY_EMPTY", ErrorKind::Refused, message))
 }
 
 /// Look up providers in the national registry

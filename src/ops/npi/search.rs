@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
+use super::check_loaded;
 use crate::clinic::actor::refused;
 use crate::clinic::npi::{letter, normalize_name};
 use crate::command::{CommandContext, Output, listing, shown};
@@ -158,7 +159,12 @@ impl SearchArgs {
         if normalized.is_empty() {
             return Err(refused("NO_NAME", "NAME is empty".into()));
         }
-        let Found { approximate, rows } = context.read(async |tx, _| self.search(tx, &normalized).await).await?;
+        let Found { approximate, rows } = context
+            .read(async |tx, _| {
+                check_loaded(tx).await?;
+                self.search(tx, &normalized).await
+            })
+            .await?;
         let results: Vec<Value> = rows.iter().map(|row| self.shape(row)).collect();
         let mut text =
             listing(self.names(), &rows.iter().map(|row| self.cells(row)).collect::<Vec<_>>(), "Nobody is called so.");

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 
+use super::check_loaded;
 use crate::clinic::npi;
 use crate::command::{CommandContext, Output, listing};
 use crate::db::statements;
@@ -30,7 +31,12 @@ impl VerifyArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let numbers: Vec<Option<i64>> = self.npis.iter().map(|text| npi::parse(text)).collect();
         let valid: Vec<i64> = numbers.iter().flatten().copied().collect();
-        let rows = context.read(async |tx, _| PROVIDERS.all(tx, &[&valid]).await).await?;
+        let rows = context
+            .read(async |tx, _| {
+                check_loaded(tx).await?;
+                PROVIDERS.all(tx, &[&valid]).await
+            })
+            .await?;
         let stored: HashMap<i64, &Row> = rows.iter().map(|row| (row.get("npi"), row)).collect();
         let answers: Vec<Value> = self
             .npis

@@ -13,6 +13,7 @@ use crate::clinic::local_time::before;
 use crate::command::{CommandContext, Operation, Output, listing, shown, value_name};
 use crate::db::statements;
 use crate::error::Error;
+use crate::jobs;
 use crate::output::stamp;
 use crate::run::positive_duration;
 use crate::schedule;
@@ -49,7 +50,7 @@ enum RunsCommand {
 #[derive(Args, Debug)]
 struct ListArgs {
     /// Only runs of this job: all its lanes, or job-lane
-    #[arg(long)]
+    #[arg(long, value_parser = job)]
     job: Option<String>,
     /// Only runs of this status
     #[arg(long, value_enum, ignore_case = true)]
@@ -187,6 +188,15 @@ fn page(run: &Map<String, Value>, errors: &[Value]) -> String {
         text.push_str(&listing(&["entity", "id", "code", "message"], &rows, ""));
     }
     text
+}
+
+/// Parses the name of a job, or of a job and a lane.
+fn job(text: &str) -> Result<String, String> {
+    let is_named = |name: &str| text.strip_prefix(name).is_some_and(|lane| lane.is_empty() || lane.starts_with('-'));
+    match jobs::NAMES.iter().any(|name| is_named(name)) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("there is no such job; there are {}", jobs::NAMES.join(", "))),
+    }
 }
 
 fn run_id(text: &str) -> Result<Uuid, String> {
