@@ -42,8 +42,7 @@ statements! {
          JOIN pg_namespace n ON n.oid = x.namespace
          WHERE n.nspname = $1 AND x.name = ANY ($2) ORDER BY x.kind <> 'table', x.name";
     IN_SCHEMA() = "SELECT current_schema()::text AS schema";
-    NOW() = "SELECT clock_timestamp() AS now, quote_ident(current_database()) AS database,
-                    quote_ident(current_user) AS role";
+    NOW() = "SELECT clock_timestamp() AS now, quote_ident(current_database()) AS database";
 }
 
 /// The key of the advisory lock, an arbitrary number: "rounds" in ASCII.
@@ -134,9 +133,10 @@ async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, args: 
     let pending = Pending::find(&tx, schema, args.with_clinic_tables).await?;
     pending.check_nothing_in_the_way(&tx, schema).await?;
     let row = NOW.one(&tx, &[]).await?;
-    let (database, role): (&str, &str) = (row.get("database"), row.get("role"));
+    let database: &str = row.get("database");
+    // The role is left to a person: the application's own would find our tables instead of its own.
     let search_path =
-        format!("ALTER ROLE {} IN DATABASE {} SET search_path = {}, public;", role, database, schema.quoted());
+        format!("ALTER ROLE dashboard IN DATABASE {database} SET search_path = {}, public;", schema.quoted());
     if pending.0.is_empty() {
         return Ok(Done { search_path, ..Done::default() });
     }
@@ -266,7 +266,7 @@ impl Done {
         match (self.pending.as_slice(), self.applied.as_slice()) {
             ([], []) => format!("The schema is up to date (version {}).", schema::newest()),
             ([], applied) => format!(
-                "{}A role that is to find the tables without naming the schema, such as a dashboard's:\n  {}\n",
+                "{}For a dashboard's role that does not name the schema, never for the application's:\n  {}\n",
                 list("Applied:", applied),
                 self.search_path
             ),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::refused;
+use crate::support::Clinic;
 use crate::support::nppes::{
     CITY, DEACTIVATED, FIRST, LAST, Provider, REACTIVATED, Registry, SAMPLE, STATE, UPDATED, ZIP, npi, week,
 };
@@ -416,5 +417,15 @@ async fn arguments_that_make_no_sense_are_refused() {
         &["verify"],
     ] {
         registry.npi(args).await.expect(2);
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_was_never_loaded_is_said_and_not_taken_for_an_answer() {
+    let clinic = Clinic::new().await;
+    for args in [&["npi", "search", "stone"][..], &["npi", "get", "1234567893"], &["npi", "verify", "1234567893"]] {
+        let outcome = clinic.run(args).await.expect(2);
+        assert!(outcome.stderr.contains("REGISTRY_EMPTY"), "{outcome:?}");
+        assert!(outcome.stderr.contains("rounds refresh-npi"), "{outcome:?}");
     }
 }

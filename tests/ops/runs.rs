@@ -79,3 +79,13 @@ async fn a_run_that_is_not_there_is_said_so() {
         crate::support::Program::new(&crate::support::program_url(&foreign)).run(&["runs", "list"]).await.expect(2);
     assert_eq!(outcome.report()["error_code"], "NOT_OUR_DATABASE");
 }
+
+#[tokio::test]
+async fn a_job_that_nobody_has_is_a_usage_error_and_not_an_empty_list() {
+    let clinic = Clinic::new().await;
+    let outcome = clinic.run(&["runs", "list", "--job", "mark-no-show"]).await.expect(2);
+    assert!(outcome.stderr.contains("there is no such job; there are mark-no-shows,"), "{outcome:?}");
+    for job in ["mark-no-shows", "advance-billing-pending-payment", "sync-practiceq-patient:7"] {
+        clinic.run(&["runs", "list", "--job", job]).await.expect(0);
+    }
+}
