@@ -156,14 +156,16 @@ FROM public.escalation_rules r;
 --
 -- Triggers on the tables of rounds insert into the application's, in the transaction of the change itself; a dry run
 -- undoes both. They are made so that no row of rounds can make them fail: a ticket or a user that is gone gets no row,
--- and one that is there cannot be deleted meanwhile (FOR KEY SHARE). If a trigger of the application refuses a row, the
--- ticket of that row fails alone; such a trigger finds the tables in public without their schema's name. `rounds prune`
--- deletes rows of rounds, not those that are made here.
+-- and one that is there cannot be deleted meanwhile (FOR KEY SHARE). One that the application is deleting, and a table
+-- that it is altering, is waited for 100 ms, so that nobody runs into a deadlock; then the ticket is left to the next
+-- run, as `locked`. If a trigger of the application refuses a row, the ticket of that row fails alone; such a trigger
+-- finds the tables in public without their schema's name. `rounds prune` deletes rows of rounds, not those that are
+-- made here.
 
 -- What was done to tickets, by the user who started the run, or by history_user. A priority and an assignment are told
 -- as the change of a field; everything else as the details of rounds, in JSON.
 CREATE FUNCTION rounds.tell_helpdesk_of_history() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET lock_timeout = '100ms' AS $$
 BEGIN
     INSERT INTO public.ticket_history (id, "ticketId", "userId", action, "fieldName", "oldValue", "newValue",
                                        "createdAt")
@@ -197,7 +199,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION rounds.tell_helpdesk_of_history(:'history_us
 -- In-app notices to users. The application has no priority of a notice, and two types that fit: what is not about an
 -- SLA is an ESCALATION, as the notice of a failing job. E-mails stay in rounds.notifications until they are delivered.
 CREATE FUNCTION rounds.tell_helpdesk_of_notices() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET lock_timeout = '100ms' AS $$
 BEGIN
     INSERT INTO public.notifications (id, "userId", type, title, message, "ticketId", "createdAt", "updatedAt")
     SELECT gen_random_uuid()::text, u.id,

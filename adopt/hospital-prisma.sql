@@ -154,7 +154,12 @@ CREATE INDEX IF NOT EXISTS rounds_stage_alerts_appointment ON public.stage_alert
 --    - a table that the application has dropped is left alone;
 --    - a patient whom the application holds is counted later;
 --    - a row that it is deleting, or whose key or unique column it is changing, is waited for 100 ms; then the visit is
---      left to the next run, as `locked`.
+--      left to the next run, as `locked`. The same holds for a table that it is altering;
+--    - what else goes wrong with a visit's log, counters, alert or notice makes that visit a failed item, with all or
+--      nothing of it done: staff who look at the application's pages only must not miss it without anybody knowing;
+--    - cron_job_runs is only shown, and concerns no visit: what goes wrong there is a warning in the server's log. A run
+--      whose beginning was not shown is shown when it ends; one whose end was not shown stays RUNNING there. The same
+--      holds for the notices about failing runs: the run closes without them.
 --    Our tables keep everything. Once the application's pages read ours, drop the triggers. Notices to patients are in
 --    rounds.notifications only: no column of the application says which login a patient has.
 
@@ -300,6 +305,9 @@ BEGIN
             DELETE FROM public.cron_job_runs r WHERE r.id = NEW.id::text;
         END IF;
     END IF;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'rounds.hospital_run_changed: public.cron_job_runs does not show a run, SQLSTATE %', SQLSTATE;
     RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER hospital_run_changed AFTER INSERT OR UPDATE OF status ON rounds.cron_job_runs

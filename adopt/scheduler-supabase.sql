@@ -112,10 +112,12 @@ SELECT a.id, (SELECT f.id FROM rounds.facilities f) AS facility_id, a.provider_i
 FROM public.appointments a;
 
 -- What the sync hands over for a visit beyond the columns of the view: service_id, starts_at, ends_at, meeting_url and
--- names. NULL: nothing.
+-- names. NULL: nothing. Each visit is a line of the setting, which is cut out as text: to read the whole as JSON for
+-- each visit takes seconds for a large batch.
 CREATE OR REPLACE FUNCTION rounds.scheduler_said(external_id text) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT nullif(current_setting('rounds.practiceq_rows', true), '')::jsonb -> external_id
+    SELECT nullif(split_part(split_part(current_setting('rounds.practiceq_rows', true),
+                                        E'\n' || to_json(external_id)::text || ': ', 2), E'\n', 1), '')::jsonb
 $$;
 
 -- The instance for the service of the account. The error makes its appointment a failed item.
@@ -146,9 +148,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         'medicaid_id', p.medicaid_id))
 $$;
 
+-- The functions below wait for 100 ms for what the application holds, so that nobody runs into a deadlock. Then the
+-- visit is left to the next run, as `locked`.
+
 -- The sync inserts a visit. Returns NULL where the application has it already: nothing was inserted then.
 CREATE OR REPLACE FUNCTION rounds.scheduler_insert_visit() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 DECLARE
     said    jsonb := rounds.scheduler_said(NEW.external_id);
     zone    text := (SELECT f.time_zone FROM rounds.facilities f);
@@ -184,7 +189,7 @@ CREATE OR REPLACE TRIGGER scheduler_insert_visit INSTEAD OF INSERT ON rounds.app
 
 -- The sync updates a visit. What tells of the former patient does not go with the visit to another.
 CREATE OR REPLACE FUNCTION rounds.scheduler_update_visit() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 DECLARE
     said        jsonb := rounds.scheduler_said(NEW.external_id);
     starts      timestamptz := coalesce((said ->> 'starts_at')::timestamptz,
@@ -228,7 +233,7 @@ CREATE OR REPLACE TRIGGER scheduler_update_visit INSTEAD OF UPDATE ON rounds.app
 -- account changes that, and whether it is gone. The sync holds the visit's row meanwhile. The link that people edit,
 -- practiceq_generated_google_meet, stays. What this raises makes the visit a failed item.
 CREATE OR REPLACE FUNCTION rounds.scheduler_follow_visit() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 DECLARE
     mark   text := 'deleted in PracticeQ, was ';
     former public.appointments;
@@ -277,7 +282,7 @@ CREATE OR REPLACE TRIGGER scheduler_follow_visit
 -- Its sync_logs. It knows no automated_incremental: what changed, as it changes, is `webhook` there. So a page that
 -- looks for the last automated_daily is not told of an incremental run. Ours stays in the metadata.
 CREATE OR REPLACE FUNCTION rounds.scheduler_show_log() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 BEGIN
     INSERT INTO public.sync_logs AS l (
         id, sync_type, organization_id, patient_id, triggered_by_user_id, started_at, completed_at, duration_ms, status,
@@ -310,7 +315,7 @@ CREATE OR REPLACE TRIGGER scheduler_show_log AFTER INSERT OR UPDATE ON rounds.sy
 
 -- Since when the visits of a patient are fresh. Rows that the application holds are left to the next sync.
 CREATE OR REPLACE FUNCTION rounds.scheduler_show_freshness() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 BEGIN
     WITH held AS MATERIALIZED (
         SELECT l.id, f.fresh_since
@@ -336,6 +341,10 @@ CREATE OR REPLACE TRIGGER scheduler_show_new_freshness AFTER INSERT ON rounds.pr
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION rounds.scheduler_show_freshness();
 CREATE OR REPLACE TRIGGER scheduler_show_freshness AFTER UPDATE ON rounds.practiceq_freshness
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION rounds.scheduler_show_freshness();
+
+-- These have their owner's rights, so nobody else may put them on a table.
+REVOKE ALL ON FUNCTION rounds.scheduler_insert_visit(), rounds.scheduler_update_visit(),
+    rounds.scheduler_follow_visit(), rounds.scheduler_show_log(), rounds.scheduler_show_freshness() FROM PUBLIC;
 
 COMMIT;
 

@@ -4,6 +4,7 @@ mod kit;
 mod locks;
 mod old_pages;
 mod owed;
+mod runs_shown;
 mod same_day;
 
 use super::support::Kit;
@@ -27,12 +28,12 @@ const RECEPTIONIST: i64 = 3;
 
 /// The application's database, with a hospital in New York, a doctor whose slots have 15 minutes, and users of several
 /// roles.
-struct Hospital {
-    clinic: Clinic,
+pub struct Hospital {
+    pub clinic: Clinic,
 }
 
 impl Hospital {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let hospital = Self { clinic: HOSPITAL.clinic().await };
         hospital.hospital(1).await;
         hospital

@@ -1,5 +1,6 @@
 //! The kits of `adopt/`, each on the tables of the application that it is for.
 
+mod functions;
 mod helpdesk;
 mod hospital;
 mod scheduler;

@@ -2,7 +2,8 @@
 
 mod around;
 mod day;
-mod tables;
+mod handed_over;
+pub mod tables;
 
 use std::time::{Duration, Instant};
 

@@ -40,7 +40,7 @@ async fn application(database: &str) {
 }
 
 /// A help desk with the kit and without a ticket. Keys are text: `k(7)` and `n(key)` as in every clinic of the tests.
-async fn helpdesk() -> Clinic {
+pub async fn helpdesk() -> Clinic {
     static TEMPLATE: Template = Template::new("helpdesk_prisma");
     let database = Database::of_template(&TEMPLATE, async |name| {
         application(name).await;

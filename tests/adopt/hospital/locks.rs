@@ -33,6 +33,31 @@ async fn a_visit_whose_slot_the_application_holds_is_left_to_the_next_run() {
     one_of_three_is_left("UPDATE public.doctor_slots SET \"updatedAt\" = now() WHERE id = k(2)").await;
 }
 
+/// What tells of a visit is done with the visit, or not at all.
+#[tokio::test]
+async fn a_table_that_the_application_alters_leaves_its_visits_to_the_next_run() {
+    for (job, status, table, done) in [
+        ("mark-no-shows", "SCHEDULED", "no_show_logs", "marked"),
+        ("stage-alerts", "CHECKED_IN", "stage_alerts", "raised"),
+        ("stage-alerts", "CHECKED_IN", "notifications", "raised"),
+    ] {
+        let hospital = Hospital::new().await;
+        hospital.visits(1, 3, status).await;
+        hospital.sql(&format!("BEGIN; LOCK TABLE public.{table}")).await;
+        let outcome = hospital.run(job, "09:20:00", &[]).await.expect(0);
+        assert_eq!((outcome.count(done), outcome.count("failed")), (0, 0), "{table}");
+        assert_eq!(outcome.report()["skipped_by_reason"], json!({"locked": 3}), "{table}");
+        hospital.sql("COMMIT").await;
+        // Nor is a visit done without what its table does not take.
+        hospital.sql(&format!("ALTER TABLE public.{table} ADD x int NOT NULL")).await;
+        let outcome = hospital.run(job, "09:20:00", &[]).await.expect(3);
+        assert_eq!((outcome.count(done), errors(&outcome).len()), (0, 3), "{table}: {outcome:?}");
+        hospital.sql(&format!("ALTER TABLE public.{table} ALTER x SET DEFAULT 0")).await;
+        assert_eq!(hospital.run(job, "09:20:00", &[]).await.expect(0).count(done), 3, "{table}");
+        assert_eq!(hospital.clinic.count(&format!("SELECT count(*) FROM public.{table}")).await, 3, "{table}");
+    }
+}
+
 const COUNTED: &str = "SELECT string_agg(\"noShowCount\"::text, ' ' ORDER BY id) FROM public.patients";
 
 #[tokio::test]
