@@ -213,6 +213,20 @@ impl Kind<'_> {
             Self::Interval => base == "interval",
         }
     }
+
+    /// The type that such a column has as a rule. That of a key depends on the key that it refers to.
+    pub fn usual_type(self) -> &'static str {
+        match self {
+            Self::Key { .. } | Self::Text { .. } => "text",
+            Self::Day => "date",
+            Self::Clock => "time",
+            Self::Instant => "timestamptz",
+            Self::Number => "integer",
+            Self::Truth => "boolean",
+            Self::Json => "jsonb",
+            Self::Interval => "interval",
+        }
+    }
 }
 
 impl fmt::Display for Kind<'_> {

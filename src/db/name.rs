@@ -14,18 +14,28 @@ pub struct SchemaName(Arc<str>);
 impl SchemaName {
     /// The name in quotation marks, so that it is no keyword and keeps its capitals.
     pub fn quoted(&self) -> String {
-        format!("\"{}\"", self.0.replace('"', "\"\""))
+        quoted(&self.0)
     }
 
     /// The name as a person writes it: in quotation marks only where it needs them.
     pub fn shown(&self) -> String {
-        let is_plain = |(at, c): (usize, char)| c.is_ascii_lowercase() || c == '_' || (at > 0 && c.is_ascii_digit());
-        if self.0.chars().enumerate().all(is_plain) { self.0.as_ref().to_owned() } else { self.quoted() }
+        identifier(&self.0)
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A name in quotation marks, so that it is no keyword and keeps its capitals.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A name in quotation marks only where it needs them. One that is a keyword is not quoted, since ours are none.
+pub fn identifier(name: &str) -> String {
+    let is_plain = |(at, c): (usize, char)| c.is_ascii_lowercase() || c == '_' || (at > 0 && c.is_ascii_digit());
+    if !name.is_empty() && name.chars().enumerate().all(is_plain) { name.to_owned() } else { quoted(name) }
 }
 
 impl FromStr for SchemaName {

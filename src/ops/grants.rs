@@ -12,10 +12,11 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use super::migrate::created;
+use super::names::wrapped;
 use super::privileges::{self, Privilege, Verb};
 use crate::command::GlobalArgs;
-use crate::db::SchemaName;
 use crate::db::schema::Set;
+use crate::db::{SchemaName, quoted};
 use crate::exit::Exit;
 use crate::jobs;
 use crate::output::{self, OutputFormat};
@@ -183,7 +184,9 @@ fn statement(grants: &[Grant], schema: &str, role: &str) -> String {
     if list.len() <= WIDTH {
         return format!("{list}\n    {on}\n");
     }
-    let parts: Vec<String> = parts.iter().map(|part| wrapped(part, "    ", "        ")).collect();
+    // A comma may follow the last word.
+    let lines = |part: &String| wrapped(part, WIDTH - 1, "    ", "        ").join("\n");
+    let parts: Vec<String> = parts.iter().map(lines).collect();
     format!("GRANT\n{}\n    {on}\n", parts.join(",\n"))
 }
 
@@ -196,29 +199,7 @@ fn needs(jobs: &[&str]) -> String {
 }
 
 fn comment(text: &str) -> String {
-    wrapped(text, "-- ", "-- ") + "\n"
-}
-
-/// The text in lines, broken between words.
-fn wrapped(text: &str, first: &str, next: &str) -> String {
-    let (mut lines, mut line) = (String::new(), first.to_owned());
-    for (index, word) in text.split(' ').enumerate() {
-        // A comma or a semicolon may follow the last word.
-        if index > 0 && line.chars().count() + 1 + word.chars().count() + 1 > WIDTH {
-            lines += line.trim_end();
-            lines.push('\n');
-            next.clone_into(&mut line);
-        } else if index > 0 {
-            line.push(' ');
-        }
-        line += word;
-    }
-    lines + &line
-}
-
-/// The name in quotation marks, so that it is no keyword and keeps its capitals.
-fn quoted(role: &str) -> String {
-    format!("\"{}\"", role.replace('"', "\"\""))
+    wrapped(text, WIDTH - 1, "-- ", "-- ").join("\n") + "\n"
 }
 
 fn role(text: &str) -> Result<String, String> {
@@ -260,11 +241,5 @@ mod tests {
         let both = pairs(&["prune", "mark-no-shows"]);
         assert_eq!(both, &pairs(&["prune"]) | &pairs(&["mark-no-shows"]));
         assert!(both.len() < pairs(jobs::NAMES).len());
-    }
-
-    #[test]
-    fn lines_are_broken_between_words() {
-        let text = wrapped(&["word"; 40].join(" "), "-- ", "-- ");
-        assert!(text.lines().count() == 3 && text.lines().all(|line| line.len() <= WIDTH && line.ends_with("word")));
     }
 }

@@ -8,6 +8,7 @@ pub mod grants;
 pub mod health;
 pub mod manual;
 pub mod migrate;
+mod names;
 pub mod no_show;
 pub mod npi;
 pub mod ours;

@@ -49,6 +49,10 @@ async fn can_be_run(tables: &str, jobs: &[&str]) -> String {
     for text in [&own, &all, &all] {
         make(&clinic, text).await;
     }
+    let open = r"SELECT count(*) FROM pg_proc WHERE pronamespace = 'rounds'::regnamespace AND proname ~ '^(insert|update)_'
+                 AND NOT (prosecdef AND NOT has_function_privilege('public', oid, 'EXECUTE')
+                          AND 'lock_timeout=100ms' = ANY (proconfig))";
+    assert_eq!(clinic.count(open).await, 0, "each has the rights of its owner, is closed to others, and waits briefly");
     for text in [&own, &all] {
         let told = text.split(" lines with `-- ?`").next().and_then(|head| head.rsplit(' ').next());
         let marks = text.lines().skip(5).filter(|line| line.contains("-- ? ")).count();
@@ -205,6 +209,108 @@ async fn statuses_that_are_spelled_otherwise_are_translated_both_ways() {
     // A label that is not there at all is added by a person.
     let both = draft(&clinic, "app", &["mark-no-shows", "sync-practiceq"]).await;
     assert!(both.contains(r#"-- ALTER TYPE app."Status" ADD VALUE 'cancelled';"#), "{both}");
+}
+
+#[tokio::test]
+async fn a_value_that_is_read_with_loss_stays_unless_a_job_writes_it() {
+    let clinic = ordinary().await;
+    clinic
+        .sql(
+            r#"DO $$ DECLARE x record; BEGIN
+                   FOR x IN SELECT conname FROM pg_constraint
+                            WHERE conrelid = 'app."Appointments"'::regclass AND contype = 'c' LOOP
+                       EXECUTE format('ALTER TABLE app."Appointments" DROP CONSTRAINT %I', x.conname);
+                   END LOOP;
+               END $$;
+               ALTER TABLE app."Appointments" ALTER "appointmentDate" TYPE text;
+               UPDATE app."Appointments" SET "appointmentDate" = 'soon';
+               ALTER TABLE app."Doctorslots" ALTER "isBlocked" DROP DEFAULT,
+                   ALTER "isBlocked" TYPE int USING 5;
+               INSERT INTO app."Doctorslots" ("doctorId", "slotDate", "startTime", "endTime", "isBlocked")
+                   SELECT id, '2026-03-02', '09:00', '09:15', 5 FROM app."Doctors""#,
+        )
+        .await;
+    let text = draft(&clinic, "app", &["mark-no-shows", "sync-practiceq"]).await;
+    make(&clinic, &text).await;
+    let values = r#"SELECT "appointmentDate" AS day, a.status, s."isBlocked" AS blocked, "isBooked" AS booked
+                    FROM app."Appointments" a, app."Doctorslots" s"#;
+    for (statement, expected) in [
+        ("UPDATE appointments SET status = 'NO_SHOW'", r#"["soon", "NO_SHOW", 5, false]"#),
+        ("UPDATE doctor_slots SET is_booked = true", r#"["soon", "NO_SHOW", 5, true]"#),
+        ("UPDATE doctor_slots SET is_blocked = false", r#"["soon", "NO_SHOW", 0, true]"#),
+        ("UPDATE doctor_slots SET is_blocked = true", r#"["soon", "NO_SHOW", 1, true]"#),
+        ("UPDATE appointments SET appointment_date = '2026-03-03'", r#"["2026-03-03", "NO_SHOW", 1, true]"#),
+    ] {
+        clinic.sql(statement).await;
+        let row = clinic.json(values).await;
+        let row = ["day", "status", "blocked", "booked"].map(|name| row[name].clone());
+        let expected: Value = serde_json::from_str(expected).expect("JSON");
+        assert_eq!(Value::from(row.to_vec()), expected, "{statement}: {text}");
+    }
+}
+
+/// What would be there if a name of the application had been carried out as SQL.
+const HARM: &str = "CREATE TABLE public.harm(); --";
+
+#[tokio::test]
+async fn no_name_of_an_application_is_carried_out() {
+    let clinic = application(SCHEDULER).await;
+    let hostile = format!(
+        r#"ALTER TABLE public.appointments DROP CONSTRAINT IF EXISTS appointments_status_check,
+               ADD COLUMN "x$$; {HARM}" int NOT NULL, ADD COLUMN U&"y\000D{HARM}" int NOT NULL,
+               ADD COLUMN U&"z\000A{HARM}$body1$" int NOT NULL, ALTER status DROP DEFAULT;
+           ALTER TABLE public.appointments ADD CONSTRAINT statuses CHECK (status IN
+               ('scheduled', 'completed', 'cancelled', 'no_show', 'gone $$; {HARM}', E'away\nx\r{HARM}'));
+           ALTER TABLE public.partner_users RENAME is_active TO U&"is\000Dactive";
+           ALTER TABLE public.partner_users ADD COLUMN U&"is\000Ddeleted" boolean"#
+    );
+    clinic.sql(&hostile).await;
+    clinic.run(&["migrate"]).await.expect(0);
+    let text = draft(&clinic, "public", &["sync-practiceq"]).await;
+    make(&clinic, &text).await;
+    make(&clinic, &text).await;
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    for said in ["gone $$;", "away", "is\\000Dactive", "x$$;", "y\\000DCREATE", "z\\000ACREATE"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let column = |letter: &str| {
+        let read = format!(r#"a.U&"{letter}\"#);
+        let named = text.lines().find(|line| line.contains(&read)).and_then(|line| line.split_once("\" AS "));
+        named.map(|(_, name)| name.trim_end_matches(',')).expect("it has a name of its own")
+    };
+    let (y, z) = (column("y"), column("z"));
+    let row = format!(
+        r#"INSERT INTO public.providers DEFAULT VALUES;
+           INSERT INTO public.service_instances (name) VALUES ('S');
+           INSERT INTO rounds.appointments (doctor_id, external_id, status, created_at, updated_at, end_time,
+                                            insurance_info, patient_info, service_instance_id, app_start_time,
+                                            "x$$; {HARM}", {y}, {z})
+           SELECT p.id, 'x', 'NO_SHOW', now(), now(), now(), '{{}}', '{{}}', s.id, now(), 1, 2, 3
+           FROM public.providers p, public.service_instances s;
+           UPDATE rounds.appointments SET status = 'CANCELLED'"#
+    );
+    clinic.sql(&row).await;
+    let row = format!(
+        r#"SELECT status, "x$$; {HARM}" AS x, U&"y\000D{HARM}" AS y, U&"z\000A{HARM}$body1$" AS z,
+                  to_regclass('public.harm') IS NOT NULL AS harmed FROM public.appointments"#
+    );
+    let expected = serde_json::json!({ "status": "cancelled", "x": 1, "y": 2, "z": 3, "harmed": false });
+    assert_eq!(clinic.json(&row).await, expected);
+}
+
+#[tokio::test]
+async fn whoever_is_in_the_table_of_users_is_asked_for() {
+    let clinic = application(HOSPITAL).await;
+    let mut asked = 0;
+    for job in
+        ["mark-no-shows", "stage-alerts", "escalate-sla", "monitor-ticket-sla", "escalate-tickets", "sync-practiceq"]
+    {
+        let text = draft(&clinic, "public", &[job]).await;
+        let asks = text.matches(": Every row is staff to rounds").count();
+        assert_eq!(asks, text.matches("CREATE VIEW rounds.users").count(), "{job}: {text}");
+        asked += asks;
+    }
+    assert!(asked > 1, "{asked}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use super::catalog::Column;
 use super::names::{self, Match};
 use super::wanted::WantedColumn;
 use crate::clinic::fit::Kind;
+use crate::ops::names::literal;
 
 /// The number of labels that a remark lists.
 const LABELS_TOLD: usize = 24;
@@ -190,20 +191,15 @@ fn has(column: &Column, label: &str) -> bool {
     column.labels.iter().any(|theirs| theirs == label)
 }
 
+/// Names for a remark, in one line.
 fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
-    let mut names: Vec<String> = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
+    let mut names: Vec<String> = names.into_iter().map(|name| name.as_ref().replace(char::is_control, " ")).collect();
     let more = names.len().saturating_sub(LABELS_TOLD);
     names.truncate(LABELS_TOLD);
     if more > 0 {
         names.push(format!("and {more} more"));
     }
     names.join(", ")
-}
-
-/// A text as SQL writes it.
-pub fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
 #[cfg(test)]
@@ -299,10 +295,5 @@ mod tests {
         let ((read, write), question) = status(&ours, true, &column("text", &[]));
         assert_eq!((read.as_str(), write.as_str()), ("x", "same"));
         assert!(question.contains("Any text"), "{question}");
-    }
-
-    #[test]
-    fn a_text_is_quoted() {
-        assert_eq!((literal("it's").as_str(), literal(r"a\b").as_str()), ("'it''s'", r"E'a\\b'"));
     }
 }

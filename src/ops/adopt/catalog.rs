@@ -6,6 +6,7 @@ use tokio_postgres::Transaction;
 
 use crate::db::statements;
 use crate::error::Error;
+use crate::ops::names::escaped;
 
 statements! {
     COLUMNS(TEXT) = include_str!("catalog.sql");
@@ -25,7 +26,7 @@ statements! {
 
 /// A schema of the application.
 pub struct Catalog {
-    /// Its name, quoted where SQL needs it. So are all names that are called `quoted`.
+    /// Its name, quoted where SQL needs it, without control characters. So are all names that are called `quoted`.
     pub quoted: String,
     /// In the order of their names.
     pub tables: Vec<Table>,
@@ -75,14 +76,14 @@ impl Catalog {
             let name: String = row.get("relation");
             let table = tables.entry(name.clone()).or_insert_with(|| Table {
                 name,
-                quoted: row.get("quoted_relation"),
+                quoted: escaped(row.get("quoted_relation")),
                 ..Table::default()
             });
             table.columns.push(Column {
                 name: row.get("name"),
-                quoted: row.get("quoted"),
+                quoted: escaped(row.get("quoted")),
                 base: row.get("base"),
-                shown: row.get("shown"),
+                shown: escaped(row.get("shown")),
                 is_enum: row.get("is_enum"),
                 labels: row.get("labels"),
                 is_required: row.get("is_required"),
@@ -96,13 +97,13 @@ impl Catalog {
             }
         }
         for row in INDEXES.all(tx, &[&schema]).await? {
-            let index =
-                Index { is_unique: row.get("is_unique"), keys: row.get("keys"), predicate: row.get("predicate") };
+            let keys = row.get::<_, Vec<&str>>("keys").into_iter().map(escaped).collect();
+            let index = Index { is_unique: row.get("is_unique"), keys, predicate: escaped(row.get("predicate")) };
             if let Some(table) = tables.get_mut(row.get::<_, &str>("relation")) {
                 table.indexes.push(index);
             }
         }
-        Ok(Self { quoted: quoted.to_owned(), tables: tables.into_values().collect() })
+        Ok(Self { quoted: escaped(quoted), tables: tables.into_values().collect() })
     }
 
     pub fn table(&self, name: &str) -> Option<&Table> {

@@ -9,6 +9,7 @@ use super::reference::Reference;
 use super::source::{Scope, Source};
 use super::trigger::{self, Columns};
 use super::wanted::{Wanted, WantedColumn};
+use crate::ops::names::{commented, wrapped};
 
 /// Lines of comments are not longer.
 const WIDTH: usize = 79;
@@ -70,7 +71,7 @@ impl Draft<'_> {
                         names.join(" or ")
                     );
                     body += &question("", &text);
-                    body += &self.view(&scope, &columns).lines().map(|line| format!("-- {line}\n")).collect::<String>();
+                    body += &commented(&self.view(&scope, &columns), "");
                 }
             }
             body.push('\n');
@@ -151,7 +152,7 @@ impl Draft<'_> {
 
     /// A view for which there is no table, as a comment.
     fn without_table(&self, wanted: &Wanted) -> String {
-        let null = |column: &WantedColumn| format!("--     NULL::{} AS {}", column.default_type(), column.name);
+        let null = |column: &WantedColumn| format!("--     NULL::{} AS {}", column.kind.usual_type(), column.name);
         let columns: Vec<String> = wanted.columns.iter().map(null).collect();
         let view = format!("{}.{}", self.schema, wanted.relation);
         let text = format!("{}: no such table, and none that is like it. It would have:", wanted.relation);
@@ -227,46 +228,27 @@ fn indexes_text(statements: &[String]) -> String {
     }
     let intro = "Indexes that the scans of the jobs need, and that are not there. Make each by itself, outside a \
                  transaction; without them a scan reads the whole table.";
-    let lines = statements.iter().flat_map(|statement| statement.lines());
-    let lines: String = lines.map(|line| format!("-- {line}\n")).collect();
-    format!("\n{}{lines}", comment("", intro))
+    format!("\n{}{}", comment("", intro), commented(&statements.join("\n"), ""))
 }
 
 fn question(indent: &str, text: &str) -> String {
-    wrapped(text, &format!("{indent}-- ? "), &format!("{indent}--   "))
+    remark(text, &format!("{indent}-- ? "), &format!("{indent}--   "))
 }
 
 fn indented(text: &str) -> String {
-    wrapped(text, "    -- ", "    --   ")
+    remark(text, "    -- ", "    --   ")
 }
 
 fn comment(hanging: &str, text: &str) -> String {
-    wrapped(text, "-- ", &format!("-- {hanging}"))
+    remark(text, "-- ", &format!("-- {hanging}"))
 }
 
-/// A text in lines of a limited width. A longer word has a line of its own. What follows a line break is SQL, which is
-/// not broken.
-fn wrapped(text: &str, first: &str, next: &str) -> String {
+/// A text in lines of a limited width. What follows a line break is SQL, which is not broken.
+fn remark(text: &str, first: &str, next: &str) -> String {
     let (text, sql) = text.split_once('\n').unwrap_or((text, ""));
-    let (mut out, mut line) = (String::new(), first.to_owned());
-    let mut is_empty = true;
-    for word in text.split_whitespace() {
-        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            out += line.trim_end();
-            out.push('\n');
-            next.clone_into(&mut line);
-            is_empty = true;
-        }
-        if !is_empty {
-            line.push(' ');
-        }
-        line += word;
-        is_empty = false;
-    }
-    out += line.trim_end();
-    out.push('\n');
     let indent = next.split('-').next().unwrap_or_default();
-    out + &sql.lines().map(|line| format!("{indent}-- {line}\n")).collect::<String>()
+    let sql = if sql.is_empty() { String::new() } else { commented(sql, indent) };
+    wrapped(text, WIDTH, first, next).join("\n") + "\n" + &sql
 }
 
 #[cfg(test)]

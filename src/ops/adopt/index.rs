@@ -4,6 +4,7 @@ use super::catalog::Table;
 use super::reference::{Reference, ReferenceIndex};
 use super::source::Scope;
 use super::trigger::Columns;
+use crate::ops::names::replaced;
 
 /// The statements that make the missing indexes on the table beneath.
 pub fn missing(reference: &Reference, scope: &Scope<'_>, columns: &Columns<'_>) -> Vec<String> {
@@ -46,29 +47,19 @@ fn statement(
 
 /// A text of the reference set with the names of the table beneath; None if it names a column that is not plain there.
 fn beneath(text: &str, known: &[String], scope: &Scope<'_>, columns: &Columns<'_>) -> Option<String> {
-    let (mut out, mut word, mut is_literal) = (String::new(), String::new(), false);
-    for letter in text.chars().chain([' ']) {
-        if !is_literal && (letter.is_alphanumeric() || letter == '_') {
-            word.push(letter);
-            continue;
+    let column = |word: &str| {
+        if !known.iter().any(|name| name == word) {
+            return Some(word.to_owned());
         }
-        if known.contains(&word) {
-            let (_, source) = columns.iter().find(|(wanted, _)| wanted.name == word)?;
-            let alias = format!("{}.", scope.alias);
-            let negated = source.read.strip_prefix("NOT ").and_then(|read| read.strip_prefix(&alias));
-            match (&source.write, negated) {
-                (Some((column, _)), None) if source.is_plain() => out += column,
-                (_, Some(column)) => out += &format!("NOT {column}"),
-                _ => return None,
-            }
-        } else {
-            out += &word;
+        let (_, source) = columns.iter().find(|(wanted, _)| wanted.name == word)?;
+        let negated = source.read.strip_prefix(&format!("NOT {}.", scope.alias));
+        match (&source.write, negated) {
+            (Some((column, _)), None) if source.is_plain() => Some(column.clone()),
+            (_, Some(column)) => Some(format!("NOT {column}")),
+            _ => None,
         }
-        word.clear();
-        is_literal ^= letter == '\'';
-        out.push(letter);
-    }
-    Some(out.trim_end().to_owned())
+    };
+    replaced(text, column)
 }
 
 /// Whether an index begins with the keys and leaves out no row that the conditions let through, as far as its text tells.

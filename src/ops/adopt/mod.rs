@@ -19,9 +19,10 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::timeout;
 
+use crate::clinic::actor::refused;
 use crate::command::{CommandContext, Operation, Output};
 use crate::db::{Limits, statements};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::jobs;
 use crate::schedule;
 use catalog::Catalog;
@@ -119,8 +120,4 @@ impl AdoptArgs {
         };
         jobs::NAMES.iter().copied().filter(is_wanted).collect()
     }
-}
-
-fn refused(code: &'static str, message: String) -> Error {
-    Error::new(code, ErrorKind::Refused, message)
 }

@@ -63,14 +63,22 @@ impl Scope<'_> {
     /// Where the value of a wanted column comes from.
     pub fn source(&self, wanted: &WantedColumn) -> Source {
         let mut source = self.find(wanted);
-        if (wanted.relation.as_str(), wanted.name.as_str()) == ("users", "role") {
+        let has_role = self.wanted.columns.iter().any(|column| column.name == "role");
+        if wanted.relation == "users" && wanted.name == (if has_role { "role" } else { "id" }) {
             source.questions.push(format!(
-                "Every row is staff to rounds, and may be told of patients. Leave others out, after FROM:\n\
-                 WHERE {} NOT IN ('...')",
-                source.read
+                "Every row is staff to rounds, and may be told of patients. Leave others out, such as patients or \
+                 customers, after FROM:\nWHERE {}",
+                self.staff(wanted)
             ));
         }
         source
+    }
+
+    /// The beginning of a condition that only staff meets.
+    fn staff(&self, wanted: &WantedColumn) -> String {
+        let role = WantedColumn { name: "role".to_owned(), kind: Kind::Text { labels: "" }, ..wanted.clone() };
+        let read = self.find(&role).read;
+        if read.starts_with("NULL::") { "...".to_owned() } else { format!("{read} NOT IN ('...')") }
     }
 
     fn find(&self, wanted: &WantedColumn) -> Source {
@@ -288,7 +296,7 @@ impl Scope<'_> {
         let key = refers_to.and_then(|(table, (relation, key))| {
             table.columns.iter().find(|column| names::column(relation, key, &column.name) == Some(Match::Same))
         });
-        key.map_or_else(|| wanted.default_type().to_owned(), |column| column.shown.clone())
+        key.map_or_else(|| wanted.kind.usual_type().to_owned(), |column| column.shown.clone())
     }
 }
 

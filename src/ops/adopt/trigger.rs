@@ -6,6 +6,7 @@ use super::catalog::Column;
 use super::names;
 use super::source::{Scope, Source};
 use super::wanted::WantedColumn;
+use crate::ops::names::dollar_quoted;
 
 /// The columns of a view, as wanted and as found.
 pub type Columns<'a> = [(&'a WantedColumn, Source)];
@@ -29,11 +30,17 @@ pub fn carried(scope: &Scope<'_>, columns: &Columns<'_>) -> Vec<Carried> {
     let reads = |column: &Column| {
         columns.iter().find(|(_, source)| source.write.as_ref().is_some_and(|(beneath, _)| *beneath == column.quoted))
     };
-    let lacking = scope.table.columns.iter().filter(|column| column.is_required && !column.has_default);
-    let lacking = lacking.filter(|column| !reads(column).is_some_and(|(wanted, _)| wanted.is_inserted));
-    let carry = |column: &Column| {
+    let lacking = scope.table.columns.iter().enumerate();
+    let lacking = lacking.filter(|(_, column)| column.is_required && !column.has_default);
+    let lacking = lacking.filter(|(_, column)| !reads(column).is_some_and(|(wanted, _)| wanted.is_inserted));
+    let carry = |(at, column): (usize, &Column)| {
         let is_taken = columns.iter().any(|(wanted, _)| wanted.name == column.name);
-        let own = if is_taken { format!("app_{}", column.name) } else { column.quoted.clone() };
+        let own = match column.quoted.strip_prefix("U&") {
+            // PL/pgSQL finds no field of NEW by a name with escapes.
+            Some(_) => format!("app_column_{}", at + 1),
+            None if is_taken => format!("app_{}", column.name),
+            None => column.quoted.clone(),
+        };
         let (name, read) = match reads(column) {
             Some((wanted, _)) => (wanted.name.clone(), None),
             None => (own, Some(scope.named(column))),
@@ -92,18 +99,32 @@ pub fn triggers(scope: &Scope<'_>, columns: &Columns<'_>, carried: &[Carried], s
     made
 }
 
-/// The columns beneath and their values, of those that are written so.
-fn values(columns: &Columns<'_>, is_written: fn(&WantedColumn) -> bool) -> Vec<(String, String)> {
-    let written = columns.iter().filter(|(wanted, _)| is_written(wanted));
-    let value = |(wanted, source): &(&WantedColumn, Source)| match source.write.as_ref()? {
-        (column, Write::As(value)) => Some((column.clone(), value.replace('\n', "\n            "))),
-        (column, _) => Some((column.clone(), format!("NEW.{}", wanted.name))),
+/// The wanted columns that are written so, with the columns beneath and their values.
+fn values<'a>(
+    columns: &'a Columns<'a>,
+    is_written: fn(&WantedColumn) -> bool,
+) -> impl Iterator<Item = (&'a str, String, String)> {
+    let written = columns.iter().filter(move |(wanted, _)| is_written(wanted));
+    written.filter_map(|(wanted, source)| match source.write.as_ref()? {
+        (column, Write::As(value)) => Some((&*wanted.name, column.clone(), value.replace('\n', "\n            "))),
+        (column, _) => Some((&*wanted.name, column.clone(), format!("NEW.{}", wanted.name))),
+    })
+}
+
+/// What an UPDATE sets. A value that the statement leaves as it is stays: what the view shows of it may be less than
+/// what is there, and someone else may have changed it since.
+fn changes(columns: &Columns<'_>, alias: &str) -> Vec<(String, String)> {
+    let change = |(name, column, value): (&str, String, String)| {
+        let case = format!(
+            "CASE WHEN NEW.{name} IS DISTINCT FROM OLD.{name}\n            THEN {value} ELSE {alias}.{column} END"
+        );
+        (column, case)
     };
-    written.filter_map(value).collect()
+    values(columns, |wanted| wanted.is_updated).map(change).collect()
 }
 
 fn update(scope: &Scope<'_>, columns: &Columns<'_>, key: &str, schema: &str) -> String {
-    let mut set = values(columns, |wanted| wanted.is_updated);
+    let mut set = changes(columns, &scope.alias);
     // The application's client would say when it changed the row.
     let is_stamp = |column: &&Column| {
         !column.has_default && names::column("", "updated_at", &column.name).is_some() && default(column).is_some()
@@ -122,7 +143,8 @@ fn update(scope: &Scope<'_>, columns: &Columns<'_>, key: &str, schema: &str) -> 
 }
 
 fn insert(scope: &Scope<'_>, columns: &Columns<'_>, carried: &[Carried], schema: &str) -> String {
-    let mut given = values(columns, |wanted| wanted.is_inserted);
+    let given = values(columns, |wanted| wanted.is_inserted).map(|(_, column, value)| (column, value));
+    let mut given: Vec<(String, String)> = given.collect();
     given.extend(carried.iter().map(|one| (one.column.quoted.clone(), format!("NEW.{}", one.name))));
     let (names, values): (Vec<String>, Vec<String>) = given.into_iter().unzip();
     let key = columns.iter().find(|(wanted, source)| wanted.name == "id" && source.is_plain());
@@ -139,13 +161,17 @@ fn insert(scope: &Scope<'_>, columns: &Columns<'_>, carried: &[Carried], schema:
 }
 
 /// A row that was not written must not count as written: the trigger returns NULL for it. Like the view itself, it has
-/// the rights of its owner.
+/// the rights of its owner, so nobody else may use the function. It waits for no lock of the application for long.
 fn trigger(schema: &str, relation: &str, event: &str, body: &str) -> String {
     let name = format!("{}_{relation}", event.to_lowercase());
+    let body =
+        format!("\nBEGIN\n{body}    IF NOT FOUND THEN\n        RETURN NULL;\n    END IF;\n    RETURN NEW;\nEND ");
     format!(
-        "CREATE OR REPLACE FUNCTION {schema}.{name}() RETURNS trigger\nLANGUAGE plpgsql SECURITY DEFINER \
-         SET search_path = pg_catalog, pg_temp AS $$\nBEGIN\n{body}    IF NOT FOUND THEN\n        RETURN NULL;\n    \
-         END IF;\n    RETURN NEW;\nEND $$;\nCREATE TRIGGER {name} INSTEAD OF {event} ON {schema}.{relation}\n    \
-         FOR EACH ROW EXECUTE FUNCTION {schema}.{name}();"
+        "CREATE OR REPLACE FUNCTION {schema}.{name}() RETURNS trigger\nLANGUAGE plpgsql SECURITY DEFINER\n\
+         SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS {};\n\
+         REVOKE ALL ON FUNCTION {schema}.{name}() FROM PUBLIC;\n\
+         CREATE TRIGGER {name} INSTEAD OF {event} ON {schema}.{relation}\n    \
+         FOR EACH ROW EXECUTE FUNCTION {schema}.{name}();",
+        dollar_quoted(&body)
     )
 }

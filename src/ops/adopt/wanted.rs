@@ -92,18 +92,4 @@ impl WantedColumn {
     pub fn may_be_null(&self) -> bool {
         self.meaning.contains("NULL")
     }
-
-    /// The type of a column without a value; that of a key depends on the table that it refers to.
-    pub fn default_type(&self) -> &'static str {
-        match self.kind {
-            Kind::Key { .. } | Kind::Text { .. } => "text",
-            Kind::Day => "date",
-            Kind::Clock => "time",
-            Kind::Instant => "timestamptz",
-            Kind::Number => "integer",
-            Kind::Truth => "boolean",
-            Kind::Json => "jsonb",
-            Kind::Interval => "interval",
-        }
-    }
 }
