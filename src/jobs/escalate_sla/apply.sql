@@ -32,6 +32,8 @@ audited AS (
            jsonb_build_object('status', 'ESCALATED', 'escalationLevel', e.from_level + 1), $1, $5
     FROM escalated e
 ),
+-- Read once: the planner, which expects one case, would read all departments for each.
+fallbacks AS MATERIALIZED (SELECT d.id, d.facility_id FROM departments d WHERE d.id = ANY ($7)),
 addressed AS (
     SELECT c.id, c.from_level + 1 AS level, c.due_at::timestamptz AS due_at, department.id AS department_id
     FROM escalated c

@@ -1,5 +1,6 @@
 -- Returns a case, whether it is due by the rule, and the department that would be notified.
 -- $1 to $3 are the parameters of overdue.part.sql · $4 id of the case, a key · $5 fallback departments, keys
+WITH fallbacks AS MATERIALIZED (SELECT d.id, d.facility_id FROM departments d WHERE d.id = ANY ($5))
 SELECT c.id::text AS id, c.facility_id::text AS facility_id, c.status::text AS status,
        CASE WHEN c.escalation_level BETWEEN 0 AND 2147483647 THEN c.escalation_level::int END AS escalation_level,
        c.active IS NOT FALSE AS active, c.due_at IS NULL AS undated,

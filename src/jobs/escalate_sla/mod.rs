@@ -28,6 +28,7 @@ use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, 
 
 const OVERDUE: &str = include_str!("overdue.part.sql");
 const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
+const DEPARTMENT_OF_CASE: &str = include_str!("department.part.sql");
 
 statements! {
     FACILITY(KEY) = "SELECT f.id::text AS id FROM facilities f WHERE f.id = $1";
@@ -40,20 +41,14 @@ statements! {
     ESCALATE(TIMESTAMPTZ, KEY, FLOAT8, KEYS, UUID, TEXT, KEYS) = format!(
         include_str!("apply.sql"),
         due = DUE,
-        department = department("$7"),
+        department = DEPARTMENT_OF_CASE,
         outbox = outbox::NOTIFIED,
         skipped_columns = skipped_columns("$4", "locked", "escalated", "px_cases"),
     );
     pub AUDITS(TEXT) = "SELECT after ->> 'escalationLevel' AS level, actor, created_at, run_id FROM px_case_audits
                         WHERE case_id = $1 AND action = 'ESCALATED' ORDER BY id";
     pub EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, KEY, KEYS) =
-        format!(include_str!("explain.sql"), due = DUE, department = department("$5"));
-}
-
-/// The joins that find the department to notify of a case `c`; `fallback` is the parameter with the fallback
-/// departments.
-fn department(fallback: &str) -> String {
-    format!(include_str!("department.part.sql"), fallback = fallback)
+        format!(include_str!("explain.sql"), due = DUE, department = DEPARTMENT_OF_CASE);
 }
 
 /// Escalate overdue patient-experience cases and tell their departments
