@@ -7,6 +7,7 @@ use tokio_postgres::{Row, Transaction};
 use crate::clinic::fit;
 use crate::db::{SchemaName, statements};
 use crate::error::Error;
+use crate::ops::privileges::Verb;
 use crate::ops::{ours, privileges};
 
 statements! {
@@ -35,8 +36,8 @@ pub struct Relation {
     pub owner: i64,
     /// Whether a view reads with the privileges of who asks.
     pub as_invoker: bool,
-    /// Whether an INSTEAD OF trigger writes in the place of a view.
-    pub has_trigger: bool,
+    /// What INSTEAD OF triggers do in the place of a view, as bits of the catalog.
+    instead_of: i32,
     /// The text of a view.
     pub definition: Option<String>,
     pub columns: Vec<Column>,
@@ -151,11 +152,27 @@ impl Relation {
             bytes: row.get("bytes"),
             owner: row.get("owner"),
             as_invoker: row.get("as_invoker"),
-            has_trigger: row.get("has_trigger"),
+            instead_of: row.get("instead_of"),
             definition: row.get("definition"),
             columns: columns.collect(),
             beneath: row.get("beneath"),
         }
+    }
+
+    /// Whether an INSTEAD OF trigger writes in the place of a view.
+    pub fn has_trigger(&self) -> bool {
+        self.instead_of != 0
+    }
+
+    /// Whether one does so for this verb.
+    pub fn has_trigger_for(&self, verb: Verb) -> bool {
+        let bit = match verb {
+            Verb::Insert => 4,
+            Verb::Delete => 8,
+            Verb::Update => 16,
+            Verb::Select => 0,
+        };
+        self.instead_of & bit != 0
     }
 
     pub fn column(&self, name: &str) -> Option<&Column> {

@@ -16,8 +16,9 @@ SELECT c.oid::int8 AS id, n.nspname = $1 AS in_schema, c.relname::text AS name,
        c.relkind::text AS kind, c.reltuples::float8 AS rows,
        pg_relation_size(c.oid)::int8 AS bytes, c.relowner::int8 AS owner,
        COALESCE(c.reloptions::text ~ 'security_invoker=(true|on|1)', false) AS as_invoker,
-       -- 64: INSTEAD OF.
-       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 64 <> 0) AS has_trigger,
+       -- The bits of what INSTEAD OF triggers (64) do: 4 is INSERT, 8 DELETE, 16 UPDATE; D is one that is disabled.
+       (SELECT COALESCE(bit_or(t.tgtype::int4), 0) FROM pg_trigger t
+        WHERE t.tgrelid = c.oid AND t.tgtype & 64 <> 0 AND t.tgenabled <> 'D') AS instead_of,
        CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid, true) END AS definition,
        (SELECT r.ev_action::text FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename = '_RETURN') AS rule,
        ARRAY(SELECT DISTINCT d.refobjid::int8 FROM pg_rewrite r

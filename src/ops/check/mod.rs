@@ -37,7 +37,7 @@ use crate::exit::Exit;
 use crate::output::{self, table};
 use crate::schedule::{self, Row};
 use catalog::Catalog;
-use finding::{Findings, Level};
+use finding::{Findings, Level, Topic};
 use outlook::Signals;
 
 db::statements! {
@@ -110,6 +110,10 @@ impl Check<'_> {
         let tx = LIMITS.begin_reading(&mut client).await?;
         let role = connection::look(&tx, context.db.target(), opened, &mut self.findings).await?;
         let state = schema_state::look(&tx, self.schema, &role, &mut self.findings).await?;
+        if state.is_ours && !state.is_usable {
+            let mut section = self.findings.section(None, Topic::Statements);
+            section.skip("statements, indexes, rows and dry runs are not looked at: no table can be named yet");
+        }
         if state.is_ours {
             self.look_at_the_jobs(&tx, &role, state.is_usable).await?;
         }

@@ -157,7 +157,7 @@ async fn beneath_views(
             };
             // What a trigger writes, it writes as somebody else; a table that is only read is beneath, too.
             let is_target = catalog.table_of(one.relation).is_some_and(|target| target.id == table.id);
-            let verb = if is_target && !view.has_trigger { one.verb.as_str() } else { "SELECT" };
+            let verb = if is_target && !view.has_trigger_for(one.verb) { one.verb.as_str() } else { "SELECT" };
             let Some(row) = OWNER_LACKS.opt(tx, &[&view.owner, &table.id, &verb]).await? else { continue };
             if row.get("lacks") {
                 let (owner, view, table): (&str, _, _) = (row.get("owner"), &view.shown, &table.shown);

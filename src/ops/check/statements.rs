@@ -13,7 +13,7 @@ use super::finding::{Findings, Remedy, Topic};
 use super::reference;
 use crate::db::{Example, Listed, Statement};
 use crate::error::{self, Error};
-use crate::ops::privileges;
+use crate::ops::privileges::{self, Verb};
 use crate::{clinic, db, jobs, run};
 
 /// What a run of refresh-npi makes for itself; the statements that name it can be planned only then.
@@ -83,7 +83,8 @@ pub async fn look(
 /// the one without ON CONFLICT.
 fn is_for_a_table(catalog: &Catalog, relations: &[&str], statement: &Statement, error: &Error) -> bool {
     let is_inserted = |name: &&&str| statement.text().contains(&format!("INSERT INTO {name} "));
-    let mut triggered = relations.iter().filter(|name| catalog.named(name).is_some_and(|view| view.has_trigger));
+    let mut triggered =
+        relations.iter().filter(|name| catalog.named(name).is_some_and(|view| view.has_trigger_for(Verb::Insert)));
     error.code == NO_UNIQUE_INDEX && triggered.any(|name| is_inserted(&name))
 }
 

@@ -53,7 +53,7 @@ fn written_tables(catalog: &Catalog, job: &str) -> Vec<i64> {
     for name in privileges::written(job).keys() {
         let Some(relation) = catalog.named(name).filter(|relation| !relation.is_ours) else { continue };
         ids.insert(relation.id);
-        if relation.has_trigger {
+        if relation.has_trigger() {
             // Whichever of these its trigger writes.
             ids.extend(catalog.tables_beneath(name).iter().map(|(table, _)| table.id));
         }

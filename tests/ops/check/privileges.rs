@@ -21,6 +21,11 @@ async fn a_role_is_told_each_grant_that_it_lacks() {
     let usage = Checked::by(&program, &[]).await;
     usage.fault(None, "privileges", "failure", &["no USAGE on schema rounds"]);
     assert!(!usage.faults().iter().any(|one| one["topic"] == "schema"), "it can be compared all the same");
+    let writing = usage.findings().filter(|one| one["job"] == "escalate-tickets" && one["topic"] == "writing");
+    for one in writing {
+        let is_said = one["what"].as_str().expect("a text").contains("tickets");
+        assert_eq!(is_said, one["level"] == "skipped", "no view was tried: {one}");
+    }
     let marks = usage.fault(Some("mark-no-shows"), "privileges", "failure", &["SELECT, UPDATE rounds.appointments"]);
     let grant = marks["remedy"]["text"].as_str().expect("a text");
     assert!(grant.starts_with("GRANT SELECT (id, ") && grant.contains(") ON rounds.appointments TO "), "{grant}");

@@ -1,6 +1,6 @@
 //! Rows that no job can judge.
 
-use super::Checked;
+use super::{Checked, drop_role, role};
 use crate::support::Clinic;
 use crate::support::keys::Kind;
 
@@ -46,6 +46,36 @@ async fn rows_that_no_job_can_judge_are_counted_and_their_keys_are_named() {
         }
         assert!(!checked.report.to_string().contains("CANARY"), "{:#}", checked.report);
     }
+}
+
+/// What one job may not read hides no rows from another, and is never said to be well.
+#[tokio::test]
+async fn what_cannot_be_looked_at_is_told_with_the_servers_code() {
+    let clinic = Clinic::new().await;
+    let (role, program) = role(&clinic).await;
+    let facility = clinic.facility("America/Denver", None).await;
+    clinic.doctor(facility, None).await;
+    clinic.sql("ALTER TABLE appointments DROP CONSTRAINT appointments_appointment_date_check").await;
+    let booked = clinic.doctor(facility, Some(15)).await;
+    let visit = clinic.scheduled(facility, booked, "2026-03-02", "09:00").await;
+    clinic
+        .sql(&format!(
+            "UPDATE appointments SET appointment_date = 'infinity';
+             GRANT USAGE ON SCHEMA rounds TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA rounds TO {role};
+             REVOKE ALL ON appointments, facilities FROM {role};
+             GRANT SELECT (id, appointment_date) ON appointments TO {role}"
+        ))
+        .await;
+    let checked = Checked::by(&program, &["mark-no-shows", "--read-only"]).await;
+    let marks = Some("mark-no-shows");
+    let day = format!("appointments.appointment_date of 1 row ({visit})");
+    checked.fault(marks, "rows", "warning", &[&day]);
+    let refused = "the rows of appointments (source, status, updated_at) were not looked at (SQLSTATE 42501)";
+    checked.fault(marks, "rows", "warning", &[refused]);
+    checked.fault(marks, "rows", "warning", &["facilities (time_zone) were not looked at (SQLSTATE 42501)"]);
+    checked.fault(marks, "rows", "warning", &["slot_duration_minutes of 1 row"]);
+    assert!(!checked.findings().any(|one| one["topic"] == "rows" && one["level"] == "ok"), "{:#}", checked.report);
+    drop_role(&clinic, &role).await;
 }
 
 #[tokio::test]

@@ -24,6 +24,21 @@ async fn a_statement_that_the_server_refuses_is_named() {
     let conflict = checked.fault(Some("sync-practiceq"), "statements", "failure", &words);
     let sql = "CREATE UNIQUE INDEX CONCURRENTLY ON rounds.visits (external_id) WHERE external_id IS NOT NULL;";
     assert_eq!(conflict["remedy"]["text"], sql);
+    // A trigger that does not insert, or none at present, does not serve for the index.
+    let sync = Some("sync-practiceq");
+    clinic
+        .sql(
+            "CREATE FUNCTION ours() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN IF NOT FOUND THEN RETURN NULL; END IF; RETURN NEW; END';
+             CREATE TRIGGER ours INSTEAD OF UPDATE ON appointments FOR EACH ROW EXECUTE FUNCTION ours()",
+        )
+        .await;
+    Checked::of(&clinic, &["sync-practiceq"]).await.fault(sync, "statements", "failure", &words);
+    clinic.sql("CREATE TRIGGER mine INSTEAD OF INSERT ON appointments FOR EACH ROW EXECUTE FUNCTION ours()").await;
+    let checked = Checked::of(&clinic, &["sync-practiceq"]).await;
+    assert!(!checked.faults().iter().any(|one| one["topic"] == "statements"), "{:#?}", checked.faults());
+    clinic.sql("DROP TRIGGER mine ON appointments; DROP TRIGGER ours ON appointments").await;
+    let checked = Checked::of(&clinic, &["stage-alerts", "sync-practiceq"]).await;
     assert_eq!(checked.mend(&clinic).await, 1);
     Checked::of(&clinic, &["stage-alerts", "sync-practiceq"]).await.ready();
 }
