@@ -1,4 +1,5 @@
--- Returns relations of a schema, and all relations beneath its views, with their columns.
+-- Returns relations of a schema, and all relations beneath its views, with their columns; of a view also what it loses
+-- when it is made anew.
 -- $1 schema text · $2 names of the relations text[]
 WITH RECURSIVE
 -- The views of the chain, and the table at its end.
@@ -24,13 +25,22 @@ SELECT c.oid::int8 AS id, n.nspname = $1 AS in_schema, c.relname::text AS name,
        ARRAY(SELECT DISTINCT d.refobjid::int8 FROM pg_rewrite r
              JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
              WHERE r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid) AS beneath,
-       columns.numbers, columns.names
+       array_to_string(c.reloptions, ', ') AS options,
+       array_remove(ARRAY[
+           CASE WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid) THEN 'triggers' END,
+           CASE WHEN EXISTS (SELECT FROM pg_attrdef d WHERE d.adrelid = c.oid) THEN 'defaults' END,
+           CASE WHEN c.relacl IS NOT NULL OR EXISTS (SELECT FROM pg_attribute a
+                                                     WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL)
+                THEN 'grants' END], NULL) AS lost,
+       columns.numbers, columns.names, columns.quoted, columns.not_null
 FROM found f
 JOIN pg_class c ON c.oid = f.oid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(a.attnum::int4 ORDER BY a.attnum), '{}') AS numbers,
-           COALESCE(array_agg(a.attname::text ORDER BY a.attnum), '{}') AS names
+           COALESCE(array_agg(a.attname::text ORDER BY a.attnum), '{}') AS names,
+           COALESCE(array_agg(quote_ident(a.attname) ORDER BY a.attnum), '{}') AS quoted,
+           COALESCE(array_agg(a.attnotnull ORDER BY a.attnum), '{}') AS not_null
     FROM pg_attribute a
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 ) columns

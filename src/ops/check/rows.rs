@@ -11,11 +11,12 @@ use tokio_postgres::Transaction;
 use super::attempt::tried;
 use super::finding::{Findings, Remedy, Topic};
 use super::reference::WORDS;
-use crate::clinic::fit::{self, Columns, Kind};
+use crate::clinic::fit::{self, Columns, Kind, Need};
 use crate::clinic::local_time::{clock_time, day, instant, slot_length};
 use crate::db::{Connection, Limits, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs;
+use crate::ops::privileges::{self, Verb};
 use crate::time_zone::Tz;
 
 statements! {
@@ -157,7 +158,7 @@ pub async fn look(
     jobs: &[&'static str],
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let needs: Vec<(_, Vec<_>)> = jobs.iter().map(|job| (*job, fit::needs(job).collect())).collect();
+    let needs: Vec<(_, Vec<_>)> = jobs.iter().map(|job| (*job, read_by(job))).collect();
     let is_needed = |relation: &str, column: &str| {
         needs.iter().any(|(_, needs)| needs.iter().any(|need| (need.relation, need.column) == (relation, column)))
     };
@@ -190,6 +191,16 @@ pub async fn look(
         unread.into_iter().for_each(|(what, remedy)| section.warn(what, Remedy::advice(remedy)));
     }
     Ok(())
+}
+
+/// What a job reads: of a column that it only writes it judges no value.
+fn read_by(job: &str) -> Vec<Need<'static>> {
+    let privileges = privileges::of_job(job);
+    let is_read = |need: &Need<'_>| {
+        let mut own = privileges.iter().filter(|one| (one.relation, one.verb) == (need.relation, Verb::Select));
+        own.any(|one| one.columns.contains(&need.column))
+    };
+    fit::needs(job).filter(is_read).collect()
 }
 
 /// A text for each relation and reason, and what to do.

@@ -11,7 +11,6 @@ use tokio_postgres::{Row, Transaction};
 
 use super::catalog::Catalog;
 use super::finding::{Findings, Remedy, Section, Topic};
-use super::view_text::identifier;
 use crate::db::{SchemaName, statements};
 use crate::error::Error;
 use crate::ops::privileges;
@@ -86,11 +85,11 @@ async fn look_at(
         let named: BTreeSet<&str> = bare.iter().map(|row| row.get("name")).collect();
         let own: &str = function.get("schema");
         let mut path: BTreeSet<&str> = bare.iter().map(|row| row.get("shown")).collect();
-        let first = identifier(own);
-        path.remove(first.as_str());
+        let first: &str = function.get("schema_shown");
+        path.remove(first);
         let rest: Vec<String> = path.into_iter().map(|schema| format!(", {schema}")).collect();
-        let first = if own == schema.as_str() || own == "pg_catalog" { None } else { Some(first) };
-        let path = format!("{}{}", first.unwrap_or_default(), rest.concat());
+        let first = if own == schema.as_str() || own == "pg_catalog" { "" } else { first };
+        let path = format!("{first}{}", rest.concat());
         let path = path.trim_start_matches(", ");
         section.warn(
             format!(

@@ -3,6 +3,32 @@
 use super::{Checked, drop_role, role};
 use crate::support::Clinic;
 
+/// By the server, a view that reads as its invoker does so for the current role, also beneath another view.
+#[tokio::test]
+async fn the_policies_that_count_are_those_for_whom_the_view_next_to_the_table_reads() {
+    let clinic = Clinic::new().await;
+    let (role, program) = role(&clinic).await;
+    clinic
+        .sql(&format!(
+            "CREATE SCHEMA app; ALTER TABLE doctors SET SCHEMA app; ALTER TABLE app.doctors ENABLE ROW LEVEL SECURITY;
+             CREATE VIEW app.seen WITH (security_invoker = true) AS SELECT * FROM app.doctors;
+             CREATE VIEW doctors AS SELECT * FROM app.seen;
+             GRANT USAGE ON SCHEMA rounds, app TO {role};
+             GRANT ALL ON ALL TABLES IN SCHEMA rounds TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA app TO {role}"
+        ))
+        .await;
+    let marks = Some("mark-no-shows");
+    Checked::by(&program, &["mark-no-shows", "--read-only"]).await.fault(
+        marks,
+        "policies",
+        "failure",
+        &["app.doctors", &role],
+    );
+    clinic.sql("ALTER VIEW app.seen SET (security_invoker = false)").await;
+    Checked::by(&program, &["mark-no-shows", "--read-only"]).await.ready();
+    drop_role(&clinic, &role).await;
+}
+
 #[tokio::test]
 async fn a_role_is_told_each_grant_that_it_lacks() {
     let clinic = Clinic::new().await;

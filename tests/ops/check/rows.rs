@@ -70,7 +70,7 @@ async fn what_cannot_be_looked_at_is_told_with_the_servers_code() {
     let marks = Some("mark-no-shows");
     let day = format!("appointments.appointment_date of 1 row ({visit})");
     checked.fault(marks, "rows", "warning", &[&day]);
-    let refused = "the rows of appointments (source, status, updated_at) were not looked at (SQLSTATE 42501)";
+    let refused = "the rows of appointments (source, status) were not looked at (SQLSTATE 42501)";
     checked.fault(marks, "rows", "warning", &[refused]);
     checked.fault(marks, "rows", "warning", &["facilities (time_zone) were not looked at (SQLSTATE 42501)"]);
     checked.fault(marks, "rows", "warning", &["slot_duration_minutes of 1 row"]);

@@ -118,6 +118,81 @@ async fn a_view_is_drafted_and_a_null_in_it_is_not_taken_for_an_answer() {
     assert!(!checked.report.to_string().contains("CANARY"), "{:#}", checked.report);
 }
 
+/// What would be lost with a view is repeated in the SQL, or said; of two tables with a name a person takes one.
+#[tokio::test]
+async fn a_remedy_takes_nothing_away_that_was_there() {
+    let clinic = Clinic::new().await;
+    clinic
+        .sql(
+            "CREATE SCHEMA app; CREATE SCHEMA auth;
+             ALTER TABLE facilities SET SCHEMA app; ALTER TABLE doctors SET SCHEMA app;
+             ALTER TABLE patients SET SCHEMA app; ALTER TABLE users SET SCHEMA auth;
+             ALTER TABLE appointments SET SCHEMA app; ALTER TABLE app.appointments RENAME updated_at TO \"end\";
+             ALTER TABLE app.appointments RENAME notes TO \"order\";
+             CREATE VIEW facilities WITH (security_barrier = true) AS SELECT id, name AS \"user\", time_zone,
+                 no_show_after_minutes::text AS no_show_after_minutes FROM app.facilities;
+             CREATE VIEW doctors AS SELECT id, last_name, slot_duration_minutes::text AS slot_duration_minutes,
+                 facility_id FROM app.doctors;
+             ALTER VIEW doctors ALTER last_name SET DEFAULT 'x'; GRANT SELECT (id) ON doctors TO rounds_dashboard;
+             CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+             CREATE TRIGGER nothing INSTEAD OF UPDATE ON doctors FOR EACH ROW EXECUTE FUNCTION nothing();
+             CREATE VIEW patients WITH (security_invoker = true) AS SELECT id, phone FROM app.patients;
+             CREATE VIEW appointments AS SELECT id, facility_id, doctor_id, department_id, patient_id, source,
+                 external_id, appointment_date, start_time, status, checked_in_at, vitals_recorded_at,
+                 cancelled_at, cancelled_by, created_at, \"order\" FROM app.appointments;
+             CREATE TABLE app.\"DoctorAbsence\" (id int); CREATE TABLE auth.doctor_absences (id int);
+             DROP TABLE doctor_absences",
+        )
+        .await;
+    let job = Some("mark-no-shows");
+    let checked = Checked::of(&clinic, &["mark-no-shows", "monitor-ticket-sla"]).await;
+    let remedy = |job, what: &str| {
+        let remedy = &checked.fault(job, "columns", "failure", &[what])["remedy"];
+        (remedy["kind"].clone(), remedy["text"].as_str().expect("a text").to_owned())
+    };
+    let (kind, text) = remedy(job, "facilities.no_show_after_minutes");
+    assert!(kind == "sql" && text.contains("CREATE VIEW rounds.facilities WITH (security_barrier=true) AS "), "{text}");
+    let (kind, text) = remedy(job, "doctors.slot_duration_minutes");
+    assert!(
+        kind == "advice" && text.ends_with("its triggers, defaults, grants again, which are lost with it"),
+        "{text}"
+    );
+    let (kind, text) = remedy(job, "patients.sms_opt_out");
+    let options = "CREATE OR REPLACE VIEW rounds.patients WITH (security_invoker=true) AS ";
+    assert!(kind == "sql" && text.starts_with(options), "{text}");
+    for (job, relation, known) in [
+        (job, "doctor_absences", "app.\"DoctorAbsence\" or auth.doctor_absences"),
+        (Some("monitor-ticket-sla"), "users", "auth.users"),
+    ] {
+        let (kind, text) = remedy(job, &format!("rounds.{relation}: there is no such"));
+        let command = format!("`rounds adopt --from SCHEMA {}`", job.expect("one"));
+        assert!(kind == "advice" && text.contains(known) && text.contains(&command), "{text}");
+    }
+    // A keyword beneath is quoted.
+    let (_, text) = remedy(job, "appointments.updated_at");
+    assert!(text.contains("\"order\", NULL::timestamptz AS updated_at"), "{text}");
+    // So is the name of a column that is drafted or repeated.
+    let end = "DROP VIEW appointments; ALTER TABLE app.appointments RENAME \"end\" TO \"updatedAt\";
+               ALTER TABLE app.appointments RENAME status TO \"user\"; CREATE VIEW appointments AS SELECT id,
+               facility_id, doctor_id, patient_id, source, appointment_date, start_time, \"user\" AS status
+               FROM app.appointments";
+    clinic.sql(end).await;
+    let checked = Checked::of(&clinic, &["mark-no-shows"]).await;
+    checked.mend(&clinic).await;
+    let again = Checked::of(&clinic, &["mark-no-shows"]).await;
+    let left: Vec<&str> = again
+        .faults()
+        .iter()
+        .filter(|one| one["level"] == "failure")
+        .map(|one| {
+            assert_eq!(one["remedy"]["kind"], "advice", "{one}");
+            one["what"].as_str().expect("a text")
+        })
+        .collect();
+    let absences = "rounds.doctor_absences: there is no such table or view";
+    assert_eq!(left, [absences, "doctors.slot_duration_minutes is text, needed is a number"]);
+}
+
 #[tokio::test]
 async fn a_scan_of_a_large_table_comes_with_the_index_on_the_table_beneath() {
     let clinic = Clinic::new().await;
