@@ -7,6 +7,7 @@ use tokio_postgres::{Row, Transaction};
 
 use super::catalog::{Catalog, Relation};
 use super::finding::{Findings, Remedy, Topic};
+use super::partly::SINCE;
 use super::view_text::{ViewText, identifier};
 use crate::clinic::fit::{self, Columns, Kind, Need};
 use crate::db::{SchemaName, statements};
@@ -212,7 +213,9 @@ impl<'a> Place<'a> {
                 let select = view.with(need.column, expression).select();
                 // Options that are not repeated are lost.
                 let options = relation.with_options();
-                decided(format!("CREATE OR REPLACE VIEW {table}{options} AS {select};"), similar.is_none())
+                // NULL is enough where the job does without.
+                let is_undecided = similar.is_none() && (need.relation, need.column) != SINCE;
+                decided(format!("CREATE OR REPLACE VIEW {table}{options} AS {select};"), is_undecided)
             }
             None => Remedy::Advice(format!("add {column} of the type {wanted} to the view {table}")),
         }

@@ -12,6 +12,7 @@ mod connection;
 mod finding;
 mod indexes;
 mod outlook;
+mod partly;
 mod permissions;
 mod reference;
 mod row_security;
@@ -145,6 +146,7 @@ impl Check<'_> {
             columns::look(tx, schema, &catalog, job, findings).await?;
             permissions::look(tx, schema, &catalog, role, job, findings).await?;
             writing::look(tx, &catalog, job, is_usable, findings).await?;
+            partly::look(&catalog, job, findings);
             triggers::look(tx, schema, &catalog, job, findings).await?;
             row_security::look(tx, &catalog, job, findings).await?;
             if is_usable {

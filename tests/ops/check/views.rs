@@ -44,6 +44,51 @@ async fn a_statement_that_the_server_refuses_is_named() {
 }
 
 #[tokio::test]
+async fn what_a_job_cannot_do_is_told_and_the_rest_works() {
+    let clinic = Clinic::new().await;
+    clinic
+        .sql(
+            "CREATE SCHEMA app;
+             ALTER TABLE tickets ALTER assignee_id SET NOT NULL; ALTER TABLE tickets SET SCHEMA app;
+             ALTER TABLE app.tickets RENAME assignee_id TO \"assignedTo\";
+             CREATE VIEW tickets AS SELECT id, number, facility_id, title, status, priority, created_by,
+                 \"assignedTo\" AS assignee_id, team_id, sla_due_at, custom_sla_due_at, customer_rating, created_at,
+                 updated_at FROM app.tickets;
+             ALTER TABLE app.tickets DROP status_changed_at;
+             ALTER TABLE doctor_slots ALTER appointment_id SET NOT NULL;
+             ALTER TABLE appointments DROP CONSTRAINT appointments_check, ALTER doctor_id SET NOT NULL,
+                 ALTER cancelled_at SET NOT NULL",
+        )
+        .await;
+    let jobs = ["mark-no-shows", "escalate-tickets", "sync-practiceq"];
+    let escalates = Some("escalate-tickets");
+    let checked = Checked::of(&clinic, &jobs).await;
+    let since = checked.fault(escalates, "columns", "failure", &["tickets.status_changed_at is not there"]);
+    let sql = since["remedy"]["text"].as_str().expect("a text");
+    assert!(since["remedy"]["kind"] == "sql" && sql.contains("NULL::timestamptz AS status_changed_at FROM"), "{since}");
+    assert_eq!(checked.mend(&clinic).await, 1);
+    let checked = Checked::of(&clinic, &jobs).await;
+    assert_eq!((checked.code, checked.faults().len()), (0, 5), "{:#?}", checked.faults());
+    checked.fault(escalates, "columns", "warning", &["time_in_status never fires"]);
+    let words = ["reassign_ticket to a team without a user fails", "app.tickets.\"assignedTo\" may not be NULL"];
+    checked.fault(escalates, "writing", "warning", &words);
+    checked.fault(Some("mark-no-shows"), "writing", "warning", &["whose slot", "appointment_id may not be NULL"]);
+    for column in ["doctor_id", "cancelled_at"] {
+        checked.fault(Some("sync-practiceq"), "writing", "warning", &[column, "may not be NULL"]);
+    }
+    // A trigger may write something else.
+    clinic
+        .sql(
+            "CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN IF NOT FOUND THEN RETURN NULL; END IF; RETURN NEW; END';
+             CREATE TRIGGER mine INSTEAD OF UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION mine()",
+        )
+        .await;
+    let checked = Checked::of(&clinic, &["escalate-tickets"]).await;
+    assert_eq!(checked.faults().len(), 1, "{:#?}", checked.faults());
+}
+
+#[tokio::test]
 async fn a_view_that_cannot_be_written_is_told_with_the_servers_reason() {
     let clinic = Clinic::new().await;
     clinic
