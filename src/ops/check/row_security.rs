@@ -21,7 +21,7 @@ pub async fn look(
     job: &'static str,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let mut names: Vec<&str> = privileges::of_job(job).iter().map(|privilege| privilege.relation).collect();
+    let mut names: Vec<&str> = privileges::of_run(job).iter().map(|privilege| privilege.relation).collect();
     names.dedup();
     let (mut tables, mut ids, mut roles) = (vec![], vec![], vec![]);
     for name in names {

@@ -195,7 +195,7 @@ pub async fn look(
 
 /// What a job reads: of a column that it only writes it judges no value.
 fn read_by(job: &str) -> Vec<Need<'static>> {
-    let privileges = privileges::of_job(job);
+    let privileges = privileges::of_run(job);
     let is_read = |need: &Need<'_>| {
         let mut own = privileges.iter().filter(|one| (one.relation, one.verb) == (need.relation, Verb::Select));
         own.any(|one| one.columns.contains(&need.column))

@@ -39,8 +39,8 @@ pub async fn look(
     }
     if is_whole && !functions.is_empty() {
         section.ok(match functions.len() {
-            1 => "1 function runs when the job writes, and finds its names".to_owned(),
-            count => format!("{count} functions run when the job writes, and find their names"),
+            1 => "1 function runs when the job writes; no bare name was found in it".to_owned(),
+            count => format!("{count} functions run when the job writes; no bare name was found in them"),
         });
     }
     Ok(())

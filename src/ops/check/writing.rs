@@ -72,7 +72,7 @@ pub async fn look(
     if of_clinic.is_empty() {
         return Ok(());
     }
-    let verbs = privileges::of_job(job);
+    let verbs = privileges::of_run(job);
     let mut section = findings.section(Some(job), Topic::Writing);
     let (mut is_whole, mut untried) = (true, vec![]);
     for (name, relation, columns) in &of_clinic {

@@ -77,6 +77,14 @@ async fn a_role_is_told_each_grant_that_it_lacks() {
     let locks = Checked::by(&program, &["stage-alerts"]).await;
     let lock = locks.fault(Some("stage-alerts"), "privileges", "failure", &["may not UPDATE rounds.appointments"]);
     assert_eq!(lock["remedy"]["text"], format!("GRANT UPDATE (id) ON rounds.appointments TO {role};"));
+    // What only a look at the runs needs stops no job.
+    clinic.sql(&format!("REVOKE SELECT (applied_on) ON rounds.rounds_migrations FROM {role}")).await;
+    let looks = Checked::by(&program, &["prune"]).await;
+    let words = ["may not SELECT rounds.rounds_migrations, which health and runs need; no job does"];
+    let look = looks.fault(None, "privileges", "warning", &words);
+    assert_eq!(look["remedy"]["text"], format!("GRANT SELECT (applied_on) ON rounds.rounds_migrations TO {role};"));
+    assert_eq!((looks.code, looks.faults().len()), (0, 1), "{:#?}", looks.faults());
+    assert_eq!(looks.mend(&clinic).await, 1);
     clinic.sql(&format!("REVOKE SELECT ON rounds.rounds_schema FROM {role}")).await;
     let again = Checked::by(&program, &["prune"]).await;
     again.fault(None, "privileges", "failure", &["may not SELECT rounds.rounds_schema"]);

@@ -47,6 +47,9 @@ async fn a_function_of_the_application_that_finds_no_names_is_told_with_its_alte
     // The dry run fires the triggers, which work now.
     let again = Checked::by(&program, &["escalate-sla"]).await;
     assert!(!again.faults().iter().any(|one| one["topic"] == "triggers"), "{:#?}", again.faults());
+    // A text is searched, so no more is claimed.
+    let said = again.findings().find(|one| one["topic"] == "triggers").expect("one");
+    assert!(said["what"].as_str().expect("a text").ends_with("; no bare name was found in them"), "{said}");
     let clinic_role = Checked::of(&clinic, &["escalate-sla"]).await.ready();
     assert!(
         clinic_role.findings().any(|one| one["what"].as_str().is_some_and(|what| what.contains("would change 1 item")))
