@@ -174,3 +174,30 @@ impl fmt::Display for Verb {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_told_from_a_write_also_where_rows_are_inserted() {
+        let update = |job: &str, relation: &str| {
+            let found = of_run(job).into_iter().find(|one| (one.relation, one.verb) == (relation, Verb::Update));
+            found.expect("it is needed").is_lock
+        };
+        // A run inserts rows of this table, and prune only locks some.
+        assert!(update("prune", "cron_job_run_errors") && update("stage-alerts", "appointments"));
+        assert!(!update("mark-no-shows", "appointments") && !update("prune", "cron_job_runs"));
+    }
+
+    #[test]
+    fn no_run_needs_what_only_a_look_at_the_runs_needs() {
+        let columns = |privileges: Vec<Privilege>| {
+            let of_relation = |one: &Privilege| (one.relation, one.verb) == ("rounds_migrations", Verb::Select);
+            privileges.into_iter().find(of_relation).map(|one| one.columns)
+        };
+        assert_eq!(columns(of_run("prune")), Some(vec!["version"]));
+        assert_eq!(columns(of_looks()), Some(vec!["applied_on"]));
+        assert_eq!(columns(of_job("prune")), Some(vec!["applied_on", "version"]));
+    }
+}

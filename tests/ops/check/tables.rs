@@ -245,3 +245,21 @@ async fn a_scan_of_a_large_table_comes_with_the_index_on_the_table_beneath() {
     Checked::of(&clinic, &["--read-only"]).await.mend(&clinic).await;
     Checked::of(&clinic, &["--read-only"]).await.ready();
 }
+
+/// A plan that cannot be had is not a plan without faults.
+#[tokio::test]
+async fn a_statement_that_cannot_be_planned_with_values_is_named() {
+    let clinic = Clinic::new().await;
+    clinic
+        .sql(
+            "ALTER TABLE team_members DROP CONSTRAINT team_members_team_id_fkey;
+             ALTER TABLE tickets DROP CONSTRAINT tickets_team_id_fkey;
+             ALTER TABLE teams ALTER id DROP IDENTITY; ALTER TABLE teams ALTER id TYPE date USING NULL;
+             ALTER TABLE team_members ALTER team_id TYPE date USING NULL;
+             ALTER TABLE tickets ALTER team_id TYPE date USING NULL",
+        )
+        .await;
+    let checked = Checked::of(&clinic, &["escalate-tickets", "--read-only"]).await;
+    let words = ["not looked at, since they cannot be planned with values of a run: 1 (FIRE)"];
+    checked.fault(Some("escalate-tickets"), "indexes", "warning", &words);
+}
