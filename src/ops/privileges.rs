@@ -1,8 +1,8 @@
 //! The privileges that the role of a job needs on the relations of the schema.
 //!
-//! `privileges.txt` lists them for each statement that a run sends, and for those of `rounds health` and `rounds runs`. A
-//! test derives it from the statements by the server itself. Only the commands that print or check privileges read it;
-//! no run does.
+//! `privileges.txt` lists them for each statement that a run sends, and for those of `rounds health` and `rounds runs`.
+//! A test derives it from the statements by the server itself. Only the commands that print or check privileges read
+//! it; no run does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

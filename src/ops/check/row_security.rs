@@ -27,8 +27,8 @@ pub async fn look(
     for name in names {
         for (table, above) in catalog.tables_beneath(name) {
             ids.push(table.id);
-            // The view next to the table reads with the rights of its owner, or says otherwise: then it reads with those
-            // of the current role, also beneath a view that reads with its owner's.
+            // The view next to the table reads with the rights of its owner, unless it says otherwise: then it reads
+            // with those of the current role, also beneath a view that reads with its owner's.
             roles.push(above.first().filter(|view| !view.as_invoker).map(|view| view.owner));
             tables.push(&table.shown);
         }

@@ -1,7 +1,8 @@
 //! The rows of the clinic that no job can judge: counted, with the keys of the first.
 //!
 //! Each relation is read once for all jobs, with a limit of a few seconds; where the server refuses that, once for each
-//! column. What takes longer or is refused is said to be not looked at. A job leaves such rows alone and reports them as failed items, so each is a warning.
+//! column. What takes longer or is refused is said to be not looked at. A job leaves such rows alone and reports them as
+//! failed items, so each is a warning.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -158,7 +158,8 @@ mod tests {
 
     const VIEW: &str = " SELECT v.id,\n    v.\"siteId\" AS facility_id,\n        CASE\n            \
                         WHEN v.a IS DISTINCT FROM v.b THEN ', FROM x'::text\n            \
-                        ELSE concat(v.a, ' as ')\n        END AS status,\n    v.\"order\",\n    v.late AS \"end\"\n   FROM app.visits v\n  WHERE v.id > 0;";
+                        ELSE concat(v.a, ' as ')\n        END AS status,\n    \
+                        v.\"order\",\n    v.late AS \"end\"\n   FROM app.visits v\n  WHERE v.id > 0;";
 
     #[test]
     fn a_simple_view_is_taken_apart_and_put_together() {
@@ -170,7 +171,8 @@ mod tests {
         assert_eq!(
             select,
             "SELECT (v.id)::text AS id, v.\"siteId\" AS facility_id, CASE WHEN v.a IS DISTINCT FROM v.b THEN \
-             ', FROM x'::text ELSE concat(v.a, ' as ') END AS status, v.\"order\", v.late AS \"end\", NULL::date AS late FROM app.visits v \
+             ', FROM x'::text ELSE concat(v.a, ' as ') END AS status, \
+             v.\"order\", v.late AS \"end\", NULL::date AS late FROM app.visits v \
              WHERE v.id > 0"
         );
     }
