@@ -28,6 +28,14 @@ macro_rules! jobs {
             }
         }
 
+        /// Whom a job asks beside the database, if anybody.
+        pub fn asks(job: &str) -> Option<&'static str> {
+            match job {
+                $(<$module::$job as Job>::NAME => <$module::$job as Job>::ASKS,)*
+                _ => None,
+            }
+        }
+
         /// Rehearses a lane: a dry run with the options that its scheduler gives. The error says why it cannot be.
         pub async fn rehearse(row: &Row, common: CommonArgs, db: Db) -> Result<Lookout, String> {
             match row.job {

@@ -67,6 +67,7 @@ struct Grant {
     relation: &'static str,
     verb: Verb,
     columns: Option<Vec<&'static str>>,
+    is_lock: bool,
 }
 
 impl Plan {
@@ -75,15 +76,13 @@ impl Plan {
         let clinics: BTreeSet<String> =
             migrations.iter().flat_map(|migration| created(migration.sql().unwrap_or_default())).collect();
         let is_clinics = |relation: &str| clinics.contains(relation);
-        let grant = |Privilege { relation, verb, columns }: Privilege| {
+        let grant = |Privilege { relation, verb, columns, is_lock }: Privilege| {
             let by_column = verb != Verb::Delete && (verb == Verb::Select || is_clinics(relation));
-            Grant { relation, verb, columns: by_column.then_some(columns) }
+            Grant { relation, verb, columns: by_column.then_some(columns), is_lock }
         };
         let grants = privileges::of_jobs(jobs).into_iter().map(grant);
         let (clinics, ours): (Vec<Grant>, Vec<Grant>) = grants.partition(|grant| is_clinics(grant.relation));
-        let written: BTreeSet<&str> = jobs.iter().flat_map(|job| privileges::written(job).into_keys()).collect();
-        let is_lock = |grant: &Grant| grant.verb == Verb::Update && !written.contains(grant.relation);
-        let locks = clinics.iter().any(is_lock);
+        let locks = clinics.iter().any(|grant| grant.is_lock);
         Self { creates: jobs.iter().any(|job| privileges::creates_tables(job)), clinics, ours, locks }
     }
 
@@ -98,7 +97,7 @@ impl Plan {
                 move |privilege| json!({ "object": object, "relation": null, "privilege": privilege, "columns": null }),
             )
         });
-        let relations = self.clinics.iter().chain(&self.ours).map(|Grant { relation, verb, columns }| {
+        let relations = self.clinics.iter().chain(&self.ours).map(|Grant { relation, verb, columns, .. }| {
             json!({ "object": "relation", "relation": relation, "privilege": verb.as_str(), "columns": columns })
         });
         around.chain(relations).collect()

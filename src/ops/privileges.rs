@@ -1,8 +1,8 @@
 //! The privileges that the role of a job needs on the relations of the schema.
 //!
-//! `privileges.txt` lists them for each statement that a run sends, and for those of `rounds health` and `rounds runs`. A
-//! test derives it from the statements by the server itself. Only the commands that print or check privileges read it;
-//! no run does.
+//! `privileges.txt` lists them for each statement that a run sends, and for those of `rounds health` and `rounds runs`.
+//! A test derives it from the statements by the server itself. Only the commands that print or check privileges read
+//! it; no run does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,6 +22,8 @@ pub struct Privilege {
     pub verb: Verb,
     /// The columns, in order of their names; none for DELETE, which is of whole rows.
     pub columns: Vec<&'static str>,
+    /// Whether it is for row locks only: then UPDATE of any column is enough, and the one named is the key.
+    pub is_lock: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +45,28 @@ enum Use {
 /// The columns, by relation and use.
 type Uses = BTreeMap<(&'static str, Use), BTreeSet<&'static str>>;
 
-/// The privileges that a job needs, for its own statements and those that every run sends, in order of relation and
-/// verb. Of a relation whose rows it only locks, UPDATE of the key.
+/// What every run sends.
+const EVERY_RUN: [&[Listed]; 3] = [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS];
+/// What whoever runs jobs sends to look at the runs: `rounds health` and `rounds runs`. No run needs it.
+const LOOKS: [&[Listed]; 2] = [health::STATEMENTS, runs::STATEMENTS];
+
+/// The privileges that every run needs, of no job in particular.
+pub fn of_every_run() -> Vec<Privilege> {
+    granted(&uses_of(EVERY_RUN))
+}
+
+/// The privileges that a run of a job needs: its own and those of every run.
+pub fn of_run(job: &str) -> Vec<Privilege> {
+    granted(&uses_of(EVERY_RUN.into_iter().chain([jobs::statements(job)])))
+}
+
+/// The privileges that a look at the runs needs.
+pub fn of_looks() -> Vec<Privilege> {
+    granted(&uses_of(LOOKS))
+}
+
+/// The privileges that whoever runs a job needs, for the runs and a look at them, in order of relation and verb. Of a
+/// relation whose rows it only locks, UPDATE of the key.
 pub fn of_job(job: &str) -> Vec<Privilege> {
     of_jobs(&[job])
 }
@@ -57,16 +79,21 @@ pub fn of_jobs(jobs: &[&str]) -> Vec<Privilege> {
             uses.entry(key).or_default().extend(columns);
         }
     }
-    let mut granted: BTreeMap<(&'static str, Verb), Vec<&'static str>> = BTreeMap::new();
-    for ((relation, what), columns) in &uses {
-        let verb = match what {
-            Use::Verb(verb) => *verb,
-            Use::Lock if uses.contains_key(&(*relation, Use::Verb(Verb::Update))) => continue,
-            Use::Lock => Verb::Update,
+    granted(&uses)
+}
+
+fn granted(uses: &Uses) -> Vec<Privilege> {
+    let of_use = |((relation, what), columns): (&(&'static str, Use), &BTreeSet<&'static str>)| {
+        let (verb, is_lock) = match what {
+            Use::Verb(verb) => (*verb, false),
+            Use::Lock if uses.contains_key(&(*relation, Use::Verb(Verb::Update))) => return None,
+            Use::Lock => (Verb::Update, true),
         };
-        granted.insert((*relation, verb), columns.iter().copied().collect());
-    }
-    granted.into_iter().map(|((relation, verb), columns)| Privilege { relation, verb, columns }).collect()
+        Some(Privilege { relation, verb, columns: columns.iter().copied().collect(), is_lock })
+    };
+    let mut granted: Vec<Privilege> = uses.iter().filter_map(of_use).collect();
+    granted.sort_unstable();
+    granted
 }
 
 /// Whether a job creates tables while it runs, in the schema and temporary ones. CREATE TABLE is no declared statement,
@@ -86,8 +113,13 @@ pub fn written(job: &str) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     written
 }
 
-/// What a job does with each relation.
+/// What whoever runs a job does with each relation.
 fn uses(job: &str) -> Uses {
+    uses_of(EVERY_RUN.into_iter().chain(LOOKS).chain([jobs::statements(job)]))
+}
+
+/// What statements do with each relation.
+fn uses_of(lists: impl IntoIterator<Item = &'static [Listed]>) -> Uses {
     let mut names = BTreeSet::new();
     // A statement that a person's command sends is none of the job's.
     let mut add = |statement: &Statement| {
@@ -95,10 +127,7 @@ fn uses(job: &str) -> Uses {
             names.insert(statement.name);
         }
     };
-    // Whoever runs jobs can look at the runs.
-    let every_run: [&[Listed]; 5] =
-        [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS, health::STATEMENTS, runs::STATEMENTS];
-    for list in every_run.into_iter().chain([jobs::statements(job)]) {
+    for list in lists {
         list.iter().for_each(|listed| listed.show(&mut add));
     }
     let mut uses = Uses::new();
@@ -143,5 +172,32 @@ impl Verb {
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_told_from_a_write_also_where_rows_are_inserted() {
+        let update = |job: &str, relation: &str| {
+            let found = of_run(job).into_iter().find(|one| (one.relation, one.verb) == (relation, Verb::Update));
+            found.expect("it is needed").is_lock
+        };
+        // A run inserts rows of this table, and prune only locks some.
+        assert!(update("prune", "cron_job_run_errors") && update("stage-alerts", "appointments"));
+        assert!(!update("mark-no-shows", "appointments") && !update("prune", "cron_job_runs"));
+    }
+
+    #[test]
+    fn no_run_needs_what_only_a_look_at_the_runs_needs() {
+        let columns = |privileges: Vec<Privilege>| {
+            let of_relation = |one: &Privilege| (one.relation, one.verb) == ("rounds_migrations", Verb::Select);
+            privileges.into_iter().find(of_relation).map(|one| one.columns)
+        };
+        assert_eq!(columns(of_run("prune")), Some(vec!["version"]));
+        assert_eq!(columns(of_looks()), Some(vec!["applied_on"]));
+        assert_eq!(columns(of_job("prune")), Some(vec!["applied_on", "version"]));
     }
 }

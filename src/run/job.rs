@@ -25,6 +25,8 @@ use crate::retry::Retry;
 pub trait Job: Serialize {
     const NAME: &'static str;
     type Report: Report;
+    /// Whom it asks beside the database, if anybody: then a look at what it would do is not made unasked.
+    const ASKS: Option<&'static str> = None;
 
     /// The lane of this run. Lanes of a job may run at the same time, and each has its own health.
     fn lane(&self) -> String {

@@ -63,7 +63,8 @@ pub async fn faults(clinic: &Clinic, jobs: &[&str]) -> Vec<String> {
     let outcome = clinic.run(&[&["check"], jobs].concat()).await;
     let report = outcome.report();
     let findings = report["findings"].as_array().unwrap_or_else(|| panic!("{outcome:?}"));
-    let faults = findings.iter().filter(|one| one["level"] != "ok" && one["topic"] != "role");
+    let faults =
+        findings.iter().filter(|one| !(one["level"] == "ok" || one["level"] == "skipped") && one["topic"] != "role");
     let text = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap_or("all").to_owned();
     faults.map(|one| ["level", "job", "topic", "what"].map(|key| text(one, key)).join(" ")).collect()
 }

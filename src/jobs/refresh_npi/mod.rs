@@ -59,6 +59,7 @@ const FULL_TIME_LIMIT: Duration = Duration::from_secs(4 * 3600);
 impl Job for RefreshNpi {
     const NAME: &'static str = "refresh-npi";
     type Report = Report;
+    const ASKS: Option<&'static str> = Some("the provider registry");
 
     async fn time_limit(&self, tx: &Transaction<'_>) -> Result<Option<Duration>, Error> {
         let first = Ledger::read(tx).await?.files.is_empty();

@@ -103,6 +103,7 @@ pub struct SyncPracticeq {
 impl Job for SyncPracticeq {
     const NAME: &'static str = "sync-practiceq";
     type Report = Report;
+    const ASKS: Option<&'static str> = Some("the PracticeQ account");
 
     fn lane(&self) -> String {
         self.requested_lane().to_string()

@@ -38,7 +38,7 @@ impl JobNeeds {
     fn of(job: &str) -> Self {
         let written = privileges::written(job);
         let mut writes = vec![];
-        for Privilege { relation, verb, columns } in privileges::of_job(job) {
+        for Privilege { relation, verb, columns, .. } in privileges::of_job(job) {
             if let (Verb::Insert | Verb::Update, Some(written)) = (verb, written.get(relation)) {
                 writes.push((verb, relation, columns.into_iter().filter(|column| written.contains(column)).collect()));
             }

@@ -7,6 +7,7 @@ use tokio_postgres::{Row, Transaction};
 use crate::clinic::fit;
 use crate::db::{SchemaName, statements};
 use crate::error::Error;
+use crate::ops::privileges::Verb;
 use crate::ops::{ours, privileges};
 
 statements! {
@@ -35,8 +36,12 @@ pub struct Relation {
     pub owner: i64,
     /// Whether a view reads with the privileges of who asks.
     pub as_invoker: bool,
-    /// Whether an INSTEAD OF trigger writes in the place of a view.
-    pub has_trigger: bool,
+    /// What INSTEAD OF triggers do in the place of a view, as bits of the catalog.
+    instead_of: i32,
+    /// The options of a view, as SQL takes them.
+    pub options: Option<String>,
+    /// What a view loses when it is made anew, in words.
+    pub lost: Vec<String>,
     /// The text of a view.
     pub definition: Option<String>,
     pub columns: Vec<Column>,
@@ -46,6 +51,9 @@ pub struct Relation {
 
 pub struct Column {
     pub name: String,
+    /// The name, quoted by the server where SQL needs it.
+    pub shown: String,
+    pub is_not_null: bool,
     number: i32,
     /// The relation and the number of the column that a view's column is, if it is one and no expression.
     origin: Option<(i64, i32)>,
@@ -136,10 +144,13 @@ impl Relation {
         let kind: &str = row.get("kind");
         let origins = row.get::<_, Option<&str>>("rule").map(origins).unwrap_or_default();
         let (numbers, names): (Vec<i32>, Vec<String>) = (row.get("numbers"), row.get("names"));
-        let columns = numbers.into_iter().zip(names).map(|(number, name)| {
-            let origin = origins.get(&number).copied();
-            Column { name, number, origin }
-        });
+        let (quoted, not_null): (Vec<String>, Vec<bool>) = (row.get("quoted"), row.get("not_null"));
+        let columns = numbers.into_iter().zip(names).zip(quoted.into_iter().zip(not_null)).map(
+            |((number, name), (shown, is_not_null))| {
+                let origin = origins.get(&number).copied();
+                Column { name, shown, is_not_null, number, origin }
+            },
+        );
         Self {
             id: row.get("id"),
             shown: row.get("shown"),
@@ -151,11 +162,29 @@ impl Relation {
             bytes: row.get("bytes"),
             owner: row.get("owner"),
             as_invoker: row.get("as_invoker"),
-            has_trigger: row.get("has_trigger"),
+            instead_of: row.get("instead_of"),
+            options: row.get("options"),
+            lost: row.get("lost"),
             definition: row.get("definition"),
             columns: columns.collect(),
             beneath: row.get("beneath"),
         }
+    }
+
+    /// Whether an INSTEAD OF trigger writes in the place of a view.
+    pub fn has_trigger(&self) -> bool {
+        self.instead_of != 0
+    }
+
+    /// Whether one does so for this verb.
+    pub fn has_trigger_for(&self, verb: Verb) -> bool {
+        let bit = match verb {
+            Verb::Insert => 4,
+            Verb::Delete => 8,
+            Verb::Update => 16,
+            Verb::Select => 0,
+        };
+        self.instead_of & bit != 0
     }
 
     pub fn column(&self, name: &str) -> Option<&Column> {

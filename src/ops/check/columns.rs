@@ -3,10 +3,11 @@
 //! `clinic::fit` says what does not fit; this file adds the SQL. What is a table is altered; what is a view is made
 //! anew, where its text is simple enough.
 
-use tokio_postgres::Transaction;
+use tokio_postgres::{Row, Transaction};
 
 use super::catalog::{Catalog, Relation};
 use super::finding::{Findings, Remedy, Topic};
+use super::partly::SINCE;
 use super::view_text::{ViewText, identifier};
 use crate::clinic::fit::{self, Columns, Kind, Need};
 use crate::db::{SchemaName, statements};
@@ -17,8 +18,11 @@ statements! {
     /// The tables and views of other schemas, those of the default one first.
     ELSEWHERE(TEXT) =
         "SELECT c.relname::text AS name, format('%I.%I', n.nspname, c.relname) AS shown,
+                n.nspname::text AS schema,
                 ARRAY(SELECT a.attname::text FROM pg_attribute a
-                      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
+                      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
+                ARRAY(SELECT quote_ident(a.attname) FROM pg_attribute a
+                      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS quoted
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p') AND n.nspname NOT IN ($1, 'pg_catalog', 'information_schema')
            AND n.nspname NOT LIKE 'pg\\_%'
@@ -49,7 +53,7 @@ pub async fn look(
             let columns: Vec<&Need<'_>> = own.collect();
             section.fail(
                 format!("{schema}.{relation}: there is no such table or view"),
-                Some(missing_relation(tx, schema, relation, &columns).await?),
+                Some(missing_relation(tx, schema, job, relation, &columns).await?),
             );
             continue;
         };
@@ -70,28 +74,40 @@ pub async fn look(
     Ok(())
 }
 
-/// A view over the application's table of that name in another schema. Where there is none, only a person knows.
+/// The relation that is in many schemas beside the application's: those of an authority that keeps logins, of queues.
+const USERS: &str = "users";
+
+/// A view over the application's table of that name in another schema. Where there is none, or more than one, only a
+/// person knows which table is meant.
 async fn missing_relation(
     tx: &Transaction<'_>,
     schema: &SchemaName,
+    job: &str,
     relation: &str,
     needs: &[&Need<'_>],
 ) -> Result<Remedy, Error> {
     let rows = ELSEWHERE.all(tx, &[&schema.as_str()]).await?;
     let view = format!("CREATE VIEW {}.{relation} AS SELECT", schema.shown());
-    let Some(row) = rows.iter().find(|row| are_similar(row.get("name"), relation)) else {
-        let columns: Vec<&str> = needs.iter().map(|need| need.column).collect();
-        return Ok(Remedy::Advice(format!(
-            "{view} {} FROM the application's table (`rounds adopt` drafts it; docs/adopting.md)",
-            columns.join(", ")
-        )));
+    let similar: Vec<&Row> = rows.iter().filter(|row| are_similar(row.get("name"), relation)).collect();
+    let row = match similar[..] {
+        [row] if relation != USERS => row,
+        _ => {
+            let columns: Vec<&str> = needs.iter().map(|need| need.column).collect();
+            let known: Vec<&str> = similar.iter().map(|row| row.get("shown")).collect();
+            let known = if known.is_empty() { String::new() } else { format!(", which may be {}", known.join(" or ")) };
+            return Ok(Remedy::Advice(format!(
+                "{view} {} FROM the application's table{known}; `rounds adopt --from SCHEMA {job}` drafts it \
+                 (docs/adopting.md)",
+                columns.join(", ")
+            )));
+        }
     };
-    let there: Vec<String> = row.get("columns");
+    let (there, quoted): (Vec<String>, Vec<String>) = (row.get("columns"), row.get("quoted"));
     let columns = needs.iter().map(|need| {
         let shown = identifier(need.column);
-        match there.iter().find(|column| are_similar(column, need.column)) {
-            Some(column) if column == need.column => shown,
-            Some(column) => format!("{} AS {shown}", identifier(column)),
+        match there.iter().zip(&quoted).find(|(column, _)| are_similar(column, need.column)) {
+            Some((column, _)) if column == need.column => shown,
+            Some((_, quoted)) => format!("{quoted} AS {shown}"),
             None => format!("NULL::{} AS {shown}", usual_type(need.kind)),
         }
     });
@@ -166,8 +182,15 @@ impl<'a> Place<'a> {
                 let cast = |view: &ViewText| cast(need.kind, &found.base, view.expression(need.column)?, &wanted);
                 match view.and_then(|view| Some((cast(&view)?, view))) {
                     Some((cast, view)) => {
-                        let select = view.with(need.column, cast).select();
-                        Remedy::Sql(format!("DROP VIEW {table}; CREATE VIEW {table} AS {select};"))
+                        let (select, options) = (view.with(need.column, cast).select(), relation.with_options());
+                        let sql = format!("DROP VIEW {table}; CREATE VIEW {table}{options} AS {select};");
+                        match &relation.lost[..] {
+                            [] => Remedy::Sql(sql),
+                            lost => Remedy::Advice(format!(
+                                "{sql} -- then give the view its {} again, which are lost with it",
+                                lost.join(", ")
+                            )),
+                        }
                     }
                     None => advice(),
                 }
@@ -184,11 +207,15 @@ impl<'a> Place<'a> {
         };
         let beneath = self.catalog.table_of(need.relation);
         let similar = beneath.and_then(|table| table.columns.iter().find(|own| are_similar(&own.name, need.column)));
-        let expression = similar.map_or_else(|| format!("NULL::{wanted}"), |own| identifier(&own.name));
+        let expression = similar.map_or_else(|| format!("NULL::{wanted}"), |own| own.shown.clone());
         match ViewText::of(definition) {
             Some(view) => {
                 let select = view.with(need.column, expression).select();
-                decided(format!("CREATE OR REPLACE VIEW {table} AS {select};"), similar.is_none())
+                // Options that are not repeated are lost.
+                let options = relation.with_options();
+                // NULL is enough where the job does without.
+                let is_undecided = similar.is_none() && (need.relation, need.column) != SINCE;
+                decided(format!("CREATE OR REPLACE VIEW {table}{options} AS {select};"), is_undecided)
             }
             None => Remedy::Advice(format!("add {column} of the type {wanted} to the view {table}")),
         }
@@ -210,6 +237,13 @@ impl<'a> Place<'a> {
         };
         let known = refers_to.into_iter().chain(peers).filter(|other| *other != own).find_map(referred);
         known.map_or_else(|| usual_type(self.need.kind).to_owned(), |column| column.shown.clone())
+    }
+}
+
+impl Relation {
+    /// The options of a view, as CREATE VIEW takes them.
+    fn with_options(&self) -> String {
+        self.options.as_ref().map_or(String::new(), |options| format!(" WITH ({options})"))
     }
 }
 

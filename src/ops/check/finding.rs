@@ -10,6 +10,8 @@ use crate::output::table::painted;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Ok,
+    /// Not looked at, on purpose.
+    Skipped,
     /// A job runs, but not as well or not on all rows.
     Warning,
     /// A job cannot run.
@@ -118,6 +120,10 @@ impl Section<'_> {
         self.add(Level::Ok, what.into(), None);
     }
 
+    pub fn skip(&mut self, what: impl Into<String>) {
+        self.add(Level::Skipped, what.into(), None);
+    }
+
     pub fn warn(&mut self, what: impl Into<String>, remedy: Option<Remedy>) {
         self.add(Level::Warning, what.into(), remedy);
     }
@@ -165,6 +171,7 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Skipped => "skipped",
             Self::Warning => "warning",
             Self::Failure => "FAILURE",
         }

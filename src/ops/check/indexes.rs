@@ -47,11 +47,14 @@ pub async fn look(
 ) -> Result<(), Error> {
     let now: DateTime<Utc> = CLOCK.one(tx, &[]).await?.get(0);
     let mut slow: BTreeMap<i64, BTreeSet<usize>> = BTreeMap::new();
-    let mut looked = 0;
+    let (mut looked, mut unplanned) = (0, BTreeSet::new());
     // A statement that compares keys as text reads all, of a ledger that is older than the type of the keys.
     let compared = planned.0.iter().enumerate().filter(|(_, one)| !one.name.ends_with("_AS_TEXT"));
     for (at, statement) in compared {
-        let Some(plan) = plan_as_in_a_run(tx, statement, now).await? else { continue };
+        let Some(plan) = plan_as_in_a_run(tx, statement, now).await? else {
+            unplanned.insert(last_name(statement));
+            continue;
+        };
         looked += 1;
         let mut scans = vec![];
         collect(&plan[0]["Plan"], &mut scans);
@@ -69,7 +72,7 @@ pub async fn look(
         let mut told: Vec<(Remedy, BTreeSet<&str>)> = vec![];
         for statement in statements.iter().map(|at| &planned.0[*at]) {
             let Some(remedy) = index_for(catalog, table, &there, statement) else { continue };
-            let name = statement.name.rsplit("::").next().unwrap_or_default();
+            let name = last_name(statement);
             match told.iter_mut().find(|(known, _)| *known == remedy) {
                 Some((_, names)) => drop(names.insert(name)),
                 None => told.push((remedy, BTreeSet::from([name]))),
@@ -82,6 +85,11 @@ pub async fn look(
             section.warn(format!("{}, {rows}, is read whole by {names}", table.shown), Some(remedy));
         }
     }
+    if !unplanned.is_empty() {
+        let (count, names) = (unplanned.len(), Vec::from_iter(unplanned).join(", "));
+        let what = format!("not looked at, since they cannot be planned with values of a run: {count} ({names})");
+        section.warn(what, Remedy::advice("mend the columns that they compare, if one has an unusual type"));
+    }
     if is_whole && looked > 0 {
         section.ok("no statement has to read all of a large table");
     }
@@ -92,6 +100,11 @@ impl Relation {
     fn is_large(&self) -> bool {
         if self.rows < 0.0 { self.bytes > BYTES_SMALL } else { self.rows > ROWS_SMALL }
     }
+}
+
+/// The name of a statement without its module.
+fn last_name(statement: &Statement) -> &'static str {
+    statement.name.rsplit("::").next().unwrap_or_default()
 }
 
 /// The plan of a statement with values such as a run has. None if there is none, since a value does not fit.

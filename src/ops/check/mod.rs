@@ -3,7 +3,7 @@
 //! Rule: a job is ready if and only if none of its findings, nor of those about all jobs, is a failure.
 //!
 //! It changes nothing: it reads in read-only transactions, and tries each job as a dry run, which is rolled back; with
-//! `--read-only` it only reads. A fault ends no check: what depends on it is left out.
+//! `--read-only` it only reads. A fault ends no check: what depends on it is left out. A signal ends it.
 
 mod attempt;
 mod catalog;
@@ -12,6 +12,7 @@ mod connection;
 mod finding;
 mod indexes;
 mod outlook;
+mod partly;
 mod permissions;
 mod reference;
 mod row_security;
@@ -37,7 +38,8 @@ use crate::exit::Exit;
 use crate::output::{self, table};
 use crate::schedule::{self, Row};
 use catalog::Catalog;
-use finding::{Findings, Level};
+use finding::{Findings, Level, Topic};
+use outlook::Signals;
 
 db::statements! {
     of catalog, columns, connection, indexes, permissions, row_security, rows, schema_state, triggers, writing;
@@ -66,6 +68,8 @@ struct Check<'a> {
     jobs: Vec<&'static str>,
     schema: &'a SchemaName,
     findings: Findings,
+    /// The exit of the signal that stopped it.
+    stopped: Option<Exit>,
 }
 
 impl Operation for CheckArgs {
@@ -77,7 +81,7 @@ impl Operation for CheckArgs {
         let rows = self.rows()?;
         let mut jobs: Vec<&'static str> = rows.iter().map(|row| row.job).collect();
         jobs.dedup();
-        let mut check = Check { rows, jobs, schema: context.db.schema(), findings: Findings::default() };
+        let mut check = Check { rows, jobs, schema: context.db.schema(), findings: Findings::default(), stopped: None };
         let look = check.look(context, self.read_only);
         timeout(context.limit, look).await.unwrap_or_else(|_| Err(context.no_answer()))?;
         Ok(check.output())
@@ -107,6 +111,10 @@ impl Check<'_> {
         let tx = LIMITS.begin_reading(&mut client).await?;
         let role = connection::look(&tx, context.db.target(), opened, &mut self.findings).await?;
         let state = schema_state::look(&tx, self.schema, &role, &mut self.findings).await?;
+        if state.is_ours && !state.is_usable {
+            let mut section = self.findings.section(None, Topic::Statements);
+            section.skip("statements, indexes, rows and dry runs are not looked at: no table can be named yet");
+        }
         if state.is_ours {
             self.look_at_the_jobs(&tx, &role, state.is_usable).await?;
         }
@@ -116,8 +124,12 @@ impl Check<'_> {
         }
         self.look_at_the_rows(&mut client).await?;
         drop(client);
+        let mut signals = Signals::listen();
         for row in &self.rows {
-            outlook::look(row, context, read_only, &mut self.findings).await;
+            self.stopped = outlook::look(row, context, read_only, &mut signals, &mut self.findings).await;
+            if self.stopped.is_some() {
+                break;
+            }
         }
         Ok(())
     }
@@ -134,6 +146,7 @@ impl Check<'_> {
             columns::look(tx, schema, &catalog, job, findings).await?;
             permissions::look(tx, schema, &catalog, role, job, findings).await?;
             writing::look(tx, &catalog, job, is_usable, findings).await?;
+            partly::look(&catalog, job, findings);
             triggers::look(tx, schema, &catalog, job, findings).await?;
             row_security::look(tx, &catalog, job, findings).await?;
             if is_usable {
@@ -151,23 +164,25 @@ impl Check<'_> {
     }
 
     fn output(&self) -> Output {
-        let [oks, warnings, failures] =
-            [Level::Ok, Level::Warning, Level::Failure].map(|level| self.findings.count(level));
+        let [oks, skipped, warnings, failures] =
+            [Level::Ok, Level::Skipped, Level::Warning, Level::Failure].map(|level| self.findings.count(level));
         let counted = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let [warned, failed] = [counted(warnings, "warning"), counted(failures, "failure")];
         let jobs = counted(self.jobs.len(), "job");
         let last = match failures {
+            _ if self.stopped.is_some() => "Stopped by a signal: not all was looked at.".to_owned(),
             0 => format!("Ready: {jobs}, {warned}."),
             _ => format!("NOT ready: {failed}, {warned}."),
         };
+        let is_ready = failures == 0 && self.stopped.is_none();
         let width = table::width().unwrap_or(WIDTH);
         let text = format!("{}{last}\n", self.findings.text(&self.jobs, width, output::colour()));
         let json = json!({
-            "ready": failures == 0,
+            "ready": is_ready,
             "jobs": self.jobs,
-            "counts": { "ok": oks, "warning": warnings, "failure": failures },
+            "counts": { "ok": oks, "skipped": skipped, "warning": warnings, "failure": failures },
             "findings": self.findings.json(),
         });
-        Output::new(if failures == 0 { Exit::Done } else { Exit::Failed }, json, text)
+        Output::new(self.stopped.unwrap_or(if is_ready { Exit::Done } else { Exit::Failed }), json, text)
     }
 }

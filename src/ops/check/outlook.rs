@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
@@ -16,20 +18,52 @@ use crate::schedule::Row;
 /// The time for one dry run.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub async fn look(row: &'static Row, context: &CommandContext<'_>, read_only: bool, findings: &mut Findings) {
+/// The signals that stop the command. The first dry run hears them, and from then on the system no longer ends the
+/// process by them. So they are heard here, too: one that comes between two dry runs is not lost.
+pub struct Signals(Option<[Signal; 2]>);
+
+impl Signals {
+    pub fn listen() -> Self {
+        match [SignalKind::interrupt(), SignalKind::terminate()].map(signal) {
+            [Ok(interrupt), Ok(terminate)] => Self(Some([interrupt, terminate])),
+            _ => Self(None),
+        }
+    }
+
+    /// The exit of a signal that has come.
+    fn heard(&mut self) -> Option<Exit> {
+        let [interrupt, terminate] = self.0.as_mut()?;
+        let is_heard = |signal: &mut Signal| signal.recv().now_or_never().is_some();
+        match () {
+            () if is_heard(interrupt) => Some(Exit::Interrupted),
+            () if is_heard(terminate) => Some(Exit::Terminated),
+            () => None,
+        }
+    }
+}
+
+/// Looks at a lane. Returns the exit of the command if a signal stopped it.
+pub async fn look(
+    row: &'static Row,
+    context: &CommandContext<'_>,
+    read_only: bool,
+    signals: &mut Signals,
+    findings: &mut Findings,
+) -> Option<Exit> {
     let is_stopped = findings.stops(row.job);
     let mut section = findings.section(Some(row.job), Topic::Outlook);
     let lane = if row.lane.is_empty() { String::new() } else { format!("{}: ", row.lane) };
     let command = std::iter::once(row.job).chain(row.args.iter().copied()).collect::<Vec<_>>().join(" ");
     let by_hand = Remedy::command(format!("rounds {command} --dry-run"));
-    if let Some(whom) = calls(row.job) {
-        return section.ok(format!("{lane}not tried: it calls {whom}; `rounds {command} --dry-run` does"));
-    }
-    if read_only {
-        return section.ok(format!("{lane}not tried (--read-only); `rounds {command} --dry-run` does"));
-    }
-    if is_stopped {
-        return section.ok(format!("{lane}not tried: what fails above comes first"));
+    let not_tried = match jobs::asks(row.job) {
+        Some(whom) => Some(format!("it calls {whom}; `rounds {command} --dry-run` does")),
+        None if read_only => Some(format!("--read-only; `rounds {command} --dry-run` does")),
+        None if is_stopped => Some("what fails above comes first".to_owned()),
+        None => None,
+    };
+    if let Some(why) = not_tried {
+        section.skip(format!("{lane}not tried: {why}"));
+        return None;
     }
     let mut common = context.args.clone();
     common.dry_run = true;
@@ -37,21 +71,16 @@ pub async fn look(row: &'static Row, context: &CommandContext<'_>, read_only: bo
     // The log lines of the dry run are not of this command.
     let rehearsal = Box::pin(jobs::rehearse(row, common, context.db.clone())).with_subscriber(NoSubscriber::default());
     match rehearsal.await {
+        Ok(Lookout { summary, .. }) if matches!(summary.exit, Exit::HungUp | Exit::Interrupted | Exit::Terminated) => {
+            return Some(summary.exit);
+        }
         Ok(Lookout { summary, oldest }) => {
             let since = oldest.map(|(now, due)| format!(", the oldest for {}", span(now - due))).unwrap_or_default();
             tell(&summary, &lane, &since, by_hand, &mut section);
         }
         Err(message) => section.fail(format!("{lane}{message}"), by_hand),
     }
-}
-
-/// Whom a job calls that is not the database.
-fn calls(job: &str) -> Option<&'static str> {
-    match job {
-        "refresh-npi" => Some("the provider registry"),
-        "sync-practiceq" => Some("the PracticeQ account"),
-        _ => None,
-    }
+    signals.heard()
 }
 
 fn tell(summary: &Summary, lane: &str, since: &str, by_hand: Option<Remedy>, section: &mut Section<'_>) {

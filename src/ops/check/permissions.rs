@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use tokio_postgres::Transaction;
 
 use super::catalog::Catalog;
-use super::finding::{Findings, Remedy, Section, Topic};
+use super::finding::{Findings, Remedy, Topic};
 use super::view_text::identifier;
 use crate::db::{SchemaName, statements};
 use crate::error::Error;
 use crate::jobs::refresh_npi::RefreshNpi;
-use crate::ops::privileges::{self, Privilege, Verb};
+use crate::ops::privileges::{self, Privilege};
 use crate::run::Job;
 
 statements! {
@@ -36,17 +36,18 @@ pub async fn look_at_every_run(
     role: &str,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let needed = of_every_run();
+    let needed = privileges::of_every_run();
     let mut section = findings.section(None, Topic::Privileges);
-    if grants(tx, catalog, role, "", &needed, &mut section).await? {
+    let lacking = lacking(tx, catalog, &needed).await?;
+    lacking.iter().for_each(|one| section.fail(one.told(role), one.grant(role)));
+    if lacking.is_empty() {
         section.ok(format!("all {} that every run needs", needed.len()));
     }
+    let looks = privileges::of_looks().into_iter().filter_map(|one| beside(one, &needed)).collect::<Vec<_>>();
+    for one in self::lacking(tx, catalog, &looks).await? {
+        section.warn(format!("{}, which health and runs need; no job does", one.told(role)), one.grant(role));
+    }
     Ok(())
-}
-
-/// Of no job in particular.
-fn of_every_run() -> Vec<Privilege> {
-    privileges::of_job("")
 }
 
 /// Looks at what a job needs beside that.
@@ -58,11 +59,13 @@ pub async fn look(
     job: &'static str,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let of_every_run = of_every_run();
+    let of_every_run = privileges::of_every_run();
     let needed: Vec<Privilege> =
-        privileges::of_job(job).into_iter().filter_map(|one| beside(one, &of_every_run)).collect();
+        privileges::of_run(job).into_iter().filter_map(|one| beside(one, &of_every_run)).collect();
     let mut section = findings.section(Some(job), Topic::Privileges);
-    let mut is_whole = grants(tx, catalog, role, job, &needed, &mut section).await?;
+    let lacking = lacking(tx, catalog, &needed).await?;
+    lacking.iter().for_each(|one| section.fail(one.told(role), one.grant(role)));
+    let mut is_whole = lacking.is_empty();
     if job == RefreshNpi::NAME
         && let Some(row) = MAY_STAGE.opt(tx, &[&schema.as_str()]).await?
     {
@@ -99,28 +102,38 @@ fn beside(mut one: Privilege, of_every_run: &[Privilege]) -> Option<Privilege> {
     (!one.columns.is_empty()).then_some(one)
 }
 
-/// The GRANTs that the role lacks, a line for each relation; whether it lacks none.
-async fn grants(
+/// What the role lacks on a relation.
+struct Lacking<'a> {
+    relation: &'a str,
+    verbs: Vec<&'static str>,
+    /// The privileges, each with its columns, as GRANT takes them.
+    granted: Vec<String>,
+}
+
+impl Lacking<'_> {
+    fn told(&self, role: &str) -> String {
+        format!("role {role} may not {} {}", self.verbs.join(", "), self.relation)
+    }
+
+    fn grant(&self, role: &str) -> Option<Remedy> {
+        Remedy::sql(format!("GRANT {} ON {} TO {role};", self.granted.join(", "), self.relation))
+    }
+}
+
+/// The privileges that the role lacks, by relation.
+async fn lacking<'a>(
     tx: &Transaction<'_>,
-    catalog: &Catalog,
-    role: &str,
-    job: &str,
+    catalog: &'a Catalog,
     needed: &[Privilege],
-    section: &mut Section<'_>,
-) -> Result<bool, Error> {
+) -> Result<Vec<Lacking<'a>>, Error> {
     let there: Vec<_> = needed.iter().filter_map(|one| Some((catalog.named(one.relation)?, one))).collect();
     let ids: Vec<i64> = there.iter().map(|(relation, _)| relation.id).collect();
     let verbs: Vec<&str> = there.iter().map(|(_, one)| one.verb.as_str()).collect();
-    let written = privileges::written(job);
-    // Of rows that are only locked the list names the key, and any column will do.
-    let is_lock = |one: &Privilege| {
-        let columns = written.get(one.relation);
-        one.verb == Verb::Update && !one.columns.iter().any(|column| columns.is_some_and(|own| own.contains(column)))
-    };
-    let columns = there.iter().map(|(_, one)| if is_lock(one) { "*".to_owned() } else { one.columns.join(",") });
+    // For a row lock any column will do.
+    let columns = there.iter().map(|(_, one)| if one.is_lock { "*".to_owned() } else { one.columns.join(",") });
     let columns: Vec<String> = columns.collect();
     let rows = LACKING.all(tx, &[&ids, &verbs, &columns]).await?;
-    let mut grants: BTreeMap<&str, (Vec<&str>, Vec<String>)> = BTreeMap::new();
+    let mut found: BTreeMap<&str, Lacking<'a>> = BTreeMap::new();
     for ((relation, one), row) in there.iter().zip(&rows) {
         let lacking: Vec<&str> = row.get("lacking");
         if lacking.is_empty() {
@@ -130,17 +143,12 @@ async fn grants(
         let columns: Vec<String> =
             lacking.iter().filter(|column| !column.is_empty()).map(|name| identifier(name)).collect();
         let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
-        let (verbs, grant) = grants.entry(&relation.shown).or_default();
-        verbs.push(one.verb.as_str());
-        grant.push(format!("{}{columns}", one.verb));
+        let blank = || Lacking { relation: &relation.shown, verbs: vec![], granted: vec![] };
+        let of_relation = found.entry(&relation.shown).or_insert_with(blank);
+        of_relation.verbs.push(one.verb.as_str());
+        of_relation.granted.push(format!("{}{columns}", one.verb));
     }
-    for (relation, (verbs, grant)) in &grants {
-        section.fail(
-            format!("role {role} may not {} {relation}", verbs.join(", ")),
-            Remedy::sql(format!("GRANT {} ON {relation} TO {role};", grant.join(", "))),
-        );
-    }
-    Ok(grants.is_empty())
+    Ok(found.into_values().collect())
 }
 
 /// What the owner of a view lacks on the relations beneath: the fault and the GRANT.
@@ -157,7 +165,7 @@ async fn beneath_views(
             };
             // What a trigger writes, it writes as somebody else; a table that is only read is beneath, too.
             let is_target = catalog.table_of(one.relation).is_some_and(|target| target.id == table.id);
-            let verb = if is_target && !view.has_trigger { one.verb.as_str() } else { "SELECT" };
+            let verb = if is_target && !view.has_trigger_for(one.verb) { one.verb.as_str() } else { "SELECT" };
             let Some(row) = OWNER_LACKS.opt(tx, &[&view.owner, &table.id, &verb]).await? else { continue };
             if row.get("lacks") {
                 let (owner, view, table): (&str, _, _) = (row.get("owner"), &view.shown, &table.shown);

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::catalog::{Catalog, Relation};
 use super::finding::Remedy;
-use super::view_text::{identifier, items, one_line};
+use super::view_text::{items, one_line};
 use crate::db::schema::Set;
 
 /// An index of the reference set.
@@ -149,7 +149,7 @@ fn translated(sql: &str, catalog: &Catalog, relation: &str, table: &Relation) ->
             if origin.id != table.id {
                 return None;
             }
-            out += &identifier(&column.name);
+            out += &column.shown;
         } else {
             out += &word;
         }

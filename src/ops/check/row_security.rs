@@ -21,14 +21,15 @@ pub async fn look(
     job: &'static str,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let mut names: Vec<&str> = privileges::of_job(job).iter().map(|privilege| privilege.relation).collect();
+    let mut names: Vec<&str> = privileges::of_run(job).iter().map(|privilege| privilege.relation).collect();
     names.dedup();
     let (mut tables, mut ids, mut roles) = (vec![], vec![], vec![]);
     for name in names {
         for (table, above) in catalog.tables_beneath(name) {
             ids.push(table.id);
-            // A view reads with the rights of its owner, unless it says otherwise.
-            roles.push(above.iter().find(|view| !view.as_invoker).map(|view| view.owner));
+            // The view next to the table reads with the rights of its owner, unless it says otherwise: then it reads
+            // with those of the current role, also beneath a view that reads with its owner's.
+            roles.push(above.first().filter(|view| !view.as_invoker).map(|view| view.owner));
             tables.push(&table.shown);
         }
     }

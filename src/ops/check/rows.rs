@@ -1,7 +1,8 @@
 //! The rows of the clinic that no job can judge: counted, with the keys of the first.
 //!
-//! Each relation is read once for all jobs, with a limit of a few seconds. What takes longer is said to be not looked
-//! at. A job leaves such rows alone and reports them as failed items, so each is a warning.
+//! Each relation is read once for all jobs, with a limit of a few seconds; where the server refuses that, once for each
+//! column. What takes longer or is refused is said to be not looked at. A job leaves such rows alone and reports them as
+//! failed items, so each is a warning.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,11 +12,12 @@ use tokio_postgres::Transaction;
 use super::attempt::tried;
 use super::finding::{Findings, Remedy, Topic};
 use super::reference::WORDS;
-use crate::clinic::fit::{self, Columns, Kind};
+use crate::clinic::fit::{self, Columns, Kind, Need};
 use crate::clinic::local_time::{clock_time, day, instant, slot_length};
 use crate::db::{Connection, Limits, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs;
+use crate::ops::privileges::{self, Verb};
 use crate::time_zone::Tz;
 
 statements! {
@@ -35,6 +37,8 @@ const LIMITS: Limits = Limits { statement: LIMIT, lock: Duration::from_secs(1), 
 const KEYS_NAMED: i64 = 3;
 /// The SQLSTATE of a statement that took too long.
 const TOO_LONG: &str = "57014";
+/// The SQLSTATE of a zone that the server does not know.
+const UNKNOWN_ZONE: &str = "22023";
 
 /// A fault that rows of a relation can have.
 #[derive(Clone)]
@@ -135,42 +139,89 @@ struct Found {
     remedy: &'static str,
 }
 
+/// A column that could not be looked at; all columns of a table that takes too long.
+struct Unread {
+    relation: &'static str,
+    column: Option<&'static str>,
+    code: String,
+}
+
+/// What was found, and what could not be looked at.
+#[derive(Default)]
+struct Seen {
+    found: Vec<Found>,
+    unread: Vec<Unread>,
+}
+
 pub async fn look(
     client: &mut Connection,
     schema: &SchemaName,
     jobs: &[&'static str],
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    let needs: Vec<(_, Vec<_>)> = jobs.iter().map(|job| (*job, fit::needs(job).collect())).collect();
+    let needs: Vec<(_, Vec<_>)> = jobs.iter().map(|job| (*job, read_by(job))).collect();
     let is_needed = |relation: &str, column: &str| {
         needs.iter().any(|(_, needs)| needs.iter().any(|need| (need.relation, need.column) == (relation, column)))
     };
-    let mut found = vec![];
+    let mut seen = Seen::default();
     let tx = LIMITS.begin_reading(client).await?;
     for mut look in Look::all() {
         look.faults.retain(|fault| is_needed(look.relation, fault.column));
         let look = look.at_there(&tx, schema).await?;
-        found.extend(look_at(&tx, &look).await?);
+        look_at(&tx, &look, &mut seen).await?;
     }
     if is_needed("facilities", "time_zone") {
-        found.extend(zones(&tx).await?);
+        zones(&tx, &mut seen).await?;
     }
     tx.rollback().await?;
     for (job, needs) in needs {
-        let own = found.iter().filter(|found| {
-            needs
-                .iter()
-                .any(|need| need.relation == found.relation && (found.column.is_empty() || need.column == found.column))
+        let is_own =
+            |relation: &str, column: &str| needs.iter().any(|need| (need.relation, need.column) == (relation, column));
+        let own: Vec<&Found> = seen.found.iter().filter(|one| is_own(one.relation, one.column)).collect();
+        let unread = seen.unread.iter().filter(|one| match one.column {
+            Some(column) => is_own(one.relation, column),
+            None => needs.iter().any(|need| need.relation == one.relation),
         });
-        let own: Vec<&Found> = own.collect();
+        let unread = not_looked_at(unread);
         let is_read = !findings.has_failure(job, Topic::Columns);
         let mut section = findings.section(Some(job), Topic::Rows);
-        if own.is_empty() && !needs.is_empty() && is_read {
+        if own.is_empty() && unread.is_empty() && !needs.is_empty() && is_read {
             section.ok("no row that the job could not judge");
         }
         own.iter().for_each(|found| section.warn(&found.what, Remedy::advice(found.remedy)));
+        unread.into_iter().for_each(|(what, remedy)| section.warn(what, Remedy::advice(remedy)));
     }
     Ok(())
+}
+
+/// What a job reads: of a column that it only writes it judges no value.
+fn read_by(job: &str) -> Vec<Need<'static>> {
+    let privileges = privileges::of_run(job);
+    let is_read = |need: &Need<'_>| {
+        let mut own = privileges.iter().filter(|one| (one.relation, one.verb) == (need.relation, Verb::Select));
+        own.any(|one| one.columns.contains(&need.column))
+    };
+    fit::needs(job).filter(is_read).collect()
+}
+
+/// A text for each relation and reason, and what to do.
+fn not_looked_at<'a>(unread: impl Iterator<Item = &'a Unread>) -> Vec<(String, &'static str)> {
+    let mut grouped: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for Unread { relation, column, code } in unread {
+        grouped.entry((*relation, code.as_str())).or_default().extend(*column);
+    }
+    let told = grouped.into_iter().map(|((relation, code), columns)| {
+        let of = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+        let what = format!("the rows of {relation}{of} were not looked at");
+        match code {
+            TOO_LONG => (
+                format!("{what}: reading all of them takes more than {} s", LIMIT.as_secs()),
+                "nothing: a run reports each row that it cannot judge",
+            ),
+            _ => (format!("{what} (SQLSTATE {code})"), "mend what is told of its columns and privileges; check again"),
+        }
+    });
+    told.collect()
 }
 
 impl Look {
@@ -183,48 +234,69 @@ impl Look {
     }
 }
 
-/// Counts the rows with each fault. A relation that cannot be read is a fault that is told elsewhere.
-async fn look_at(tx: &Transaction<'_>, look: &Look) -> Result<Vec<Found>, Error> {
-    let relation = look.relation;
+/// Counts the rows with each fault. A column that only one job cannot read must not hide the rows from the others: what
+/// the server refuses for all columns is asked again for each.
+async fn look_at(tx: &Transaction<'_>, look: &Look, seen: &mut Seen) -> Result<(), Error> {
     if look.faults.is_empty() {
-        return Ok(vec![]);
+        return Ok(());
     }
+    let relation = look.relation;
+    let Err(error) = count(tx, look, seen).await? else { return Ok(()) };
+    if error.code == TOO_LONG {
+        seen.unread.push(Unread { relation, column: None, code: error.code.into() });
+        return Ok(());
+    }
+    for fault in &look.faults {
+        if let Err(error) = count(tx, &look.only(fault), seen).await? {
+            seen.unread.push(Unread { relation, column: Some(fault.column), code: error.code.into() });
+        }
+    }
+    Ok(())
+}
+
+/// Counts the rows with each fault in one statement, or returns the server's refusal.
+async fn count(tx: &Transaction<'_>, look: &Look, seen: &mut Seen) -> Result<Result<(), Error>, Error> {
+    let relation = look.relation;
     let counts: Vec<i64> = match tried(tx, async || COUNTS.with(look).one(tx, &[]).await).await? {
         Ok(row) => row.get("counts"),
         Err(error) if error.kind == ErrorKind::Transient => return Err(error),
-        Err(error) => return Ok(not_looked_at(relation, &error).into_iter().collect()),
+        Err(error) => return Ok(Err(error)),
     };
-    let mut found = vec![];
     for (fault, count) in look.faults.iter().zip(counts).filter(|(_, count)| *count > 0) {
         let Fault { column, what, remedy, .. } = fault;
         let keys = tried(tx, async || FIRST.with(&look.only(fault)).all(tx, &[]).await).await?.unwrap_or_default();
         let keys: Vec<String> = keys.iter().filter_map(|row| row.get("key")).collect();
         let what = format!("{relation}.{column} of {}{} is {what}", rows(count), named(&keys, count));
-        found.push(Found { relation, column, what, remedy });
+        seen.found.push(Found { relation, column, what, remedy });
     }
-    Ok(found)
-}
-
-/// A table that takes too long is not looked at; any other error is told as that of the statements.
-fn not_looked_at(relation: &'static str, error: &Error) -> Option<Found> {
-    let limit = LIMIT.as_secs();
-    (error.code == TOO_LONG).then(|| Found {
-        relation,
-        column: "",
-        what: format!("the rows of {relation} were not looked at: reading all of them takes more than {limit} s"),
-        remedy: "nothing: a run reports each row that it cannot judge",
-    })
+    Ok(Ok(()))
 }
 
 /// The zones that the program or the server does not know. Each name is tried behind a savepoint, since the server
 /// refuses an unknown one.
-async fn zones(tx: &Transaction<'_>) -> Result<Vec<Found>, Error> {
-    let Ok(zones) = tried(tx, async || ZONES.all(tx, &[]).await).await? else { return Ok(vec![]) };
-    let mut found = vec![];
+async fn zones(tx: &Transaction<'_>, seen: &mut Seen) -> Result<(), Error> {
+    let (relation, column) = ("facilities", "time_zone");
+    let unread = |error: Error| Unread { relation, column: Some(column), code: error.code.into() };
+    let zones = match tried(tx, async || ZONES.all(tx, &[]).await).await? {
+        Ok(zones) => zones,
+        Err(error) if error.kind == ErrorKind::Transient => return Err(error),
+        Err(error) => {
+            seen.unread.push(unread(error));
+            return Ok(());
+        }
+    };
     for row in zones {
         let zone: Option<&str> = row.get("zone");
         let is_known = match zone {
-            Some(zone) if Tz::is_known(zone) => tried(tx, async || KNOWN.one(tx, &[&zone]).await).await?.is_ok(),
+            Some(zone) if Tz::is_known(zone) => match tried(tx, async || KNOWN.one(tx, &[&zone]).await).await? {
+                Ok(_) => true,
+                Err(error) if error.code == UNKNOWN_ZONE => false,
+                Err(error) if error.kind == ErrorKind::Transient => return Err(error),
+                Err(error) => {
+                    seen.unread.push(unread(error));
+                    return Ok(());
+                }
+            },
             _ => false,
         };
         if !is_known {
@@ -235,10 +307,10 @@ async fn zones(tx: &Transaction<'_>) -> Result<Vec<Found>, Error> {
                 named(&keys, count)
             );
             let remedy = "set an IANA name, such as America/Denver; none of their visits is judged";
-            found.push(Found { relation: "facilities", column: "time_zone", what, remedy });
+            seen.found.push(Found { relation, column, what, remedy });
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 fn rows(count: i64) -> String {

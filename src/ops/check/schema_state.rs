@@ -4,13 +4,13 @@ use tokio_postgres::Transaction;
 
 use super::attempt::tried;
 use super::finding::{Findings, Remedy, Topic};
-use super::view_text::identifier;
 use crate::db::{SchemaName, schema, statements};
 use crate::error::{Error, ErrorKind};
 use crate::ops::ours;
 
 statements! {
-    MAY_USE(TEXT) = "SELECT has_schema_privilege(n.oid, 'USAGE') AS may_use FROM pg_namespace n WHERE n.nspname = $1";
+    MAY_USE(TEXT) = "SELECT has_schema_privilege(n.oid, 'USAGE') AS may_use, quote_ident(n.nspname) AS shown
+                     FROM pg_namespace n WHERE n.nspname = $1";
 }
 
 /// How far a check can go.
@@ -28,9 +28,10 @@ pub async fn look(
     role: &str,
     findings: &mut Findings,
 ) -> Result<State, Error> {
-    let shown = identifier(schema_name.as_str());
-    let may_use = MAY_USE.opt(tx, &[&schema_name.as_str()]).await?.is_none_or(|row| row.get("may_use"));
-    if !may_use {
+    let row = MAY_USE.opt(tx, &[&schema_name.as_str()]).await?;
+    let may_use = row.as_ref().is_none_or(|row| row.get("may_use"));
+    if let (false, Some(row)) = (may_use, &row) {
+        let shown: &str = row.get("shown");
         let grant = Remedy::sql(format!("GRANT USAGE ON SCHEMA {shown} TO {role};"));
         findings.section(None, Topic::Privileges).fail(format!("role {role} has no USAGE on schema {shown}"), grant);
     } else if let Err(error) = tried(tx, async || schema::check_served(tx).await).await? {

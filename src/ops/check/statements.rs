@@ -13,7 +13,7 @@ use super::finding::{Findings, Remedy, Topic};
 use super::reference;
 use crate::db::{Example, Listed, Statement};
 use crate::error::{self, Error};
-use crate::ops::privileges;
+use crate::ops::privileges::{self, Verb};
 use crate::{clinic, db, jobs, run};
 
 /// What a run of refresh-npi makes for itself; the statements that name it can be planned only then.
@@ -35,7 +35,7 @@ pub async fn look_at_every_run(tx: &Transaction<'_>, findings: &mut Findings) ->
     let (planned, mut refused) = plan(tx, statements).await?;
     let all = refused.len();
     // Beside our tables, a run reads who its actor is.
-    let relations: Vec<&str> = privileges::of_job("").iter().map(|privilege| privilege.relation).collect();
+    let relations: Vec<&str> = privileges::of_every_run().iter().map(|privilege| privilege.relation).collect();
     refused.retain(|(statement, _)| !is_blamed(statement, &relations, None, findings));
     // A run does its work without them; only its notices and a person who starts it need them.
     let (of_users, refused): (Vec<_>, Vec<_>) = refused.into_iter().partition(|(one, _)| names(one.text(), USERS));
@@ -63,7 +63,7 @@ pub async fn look(
         .partition(|statement| STAGED.iter().any(|name| statement.text().contains(name)));
     let (planned, mut refused) = plan(tx, statements).await?;
     let all = refused.len();
-    let relations: Vec<&str> = privileges::of_job(job).iter().map(|privilege| privilege.relation).collect();
+    let relations: Vec<&str> = privileges::of_run(job).iter().map(|privilege| privilege.relation).collect();
     // What is refused because of a fault that is found already is mended with it.
     refused.retain(|(statement, error)| {
         !is_blamed(statement, &relations, Some(job), findings) && !is_for_a_table(catalog, &relations, statement, error)
@@ -83,7 +83,8 @@ pub async fn look(
 /// the one without ON CONFLICT.
 fn is_for_a_table(catalog: &Catalog, relations: &[&str], statement: &Statement, error: &Error) -> bool {
     let is_inserted = |name: &&&str| statement.text().contains(&format!("INSERT INTO {name} "));
-    let mut triggered = relations.iter().filter(|name| catalog.named(name).is_some_and(|view| view.has_trigger));
+    let mut triggered =
+        relations.iter().filter(|name| catalog.named(name).is_some_and(|view| view.has_trigger_for(Verb::Insert)));
     error.code == NO_UNIQUE_INDEX && triggered.any(|name| is_inserted(&name))
 }
 

@@ -11,7 +11,6 @@ use tokio_postgres::{Row, Transaction};
 
 use super::catalog::Catalog;
 use super::finding::{Findings, Remedy, Section, Topic};
-use super::view_text::identifier;
 use crate::db::{SchemaName, statements};
 use crate::error::Error;
 use crate::ops::privileges;
@@ -40,8 +39,8 @@ pub async fn look(
     }
     if is_whole && !functions.is_empty() {
         section.ok(match functions.len() {
-            1 => "1 function runs when the job writes, and finds its names".to_owned(),
-            count => format!("{count} functions run when the job writes, and find their names"),
+            1 => "1 function runs when the job writes; no bare name was found in it".to_owned(),
+            count => format!("{count} functions run when the job writes; no bare name was found in them"),
         });
     }
     Ok(())
@@ -53,7 +52,7 @@ fn written_tables(catalog: &Catalog, job: &str) -> Vec<i64> {
     for name in privileges::written(job).keys() {
         let Some(relation) = catalog.named(name).filter(|relation| !relation.is_ours) else { continue };
         ids.insert(relation.id);
-        if relation.has_trigger {
+        if relation.has_trigger() {
             // Whichever of these its trigger writes.
             ids.extend(catalog.tables_beneath(name).iter().map(|(table, _)| table.id));
         }
@@ -86,11 +85,11 @@ async fn look_at(
         let named: BTreeSet<&str> = bare.iter().map(|row| row.get("name")).collect();
         let own: &str = function.get("schema");
         let mut path: BTreeSet<&str> = bare.iter().map(|row| row.get("shown")).collect();
-        let first = identifier(own);
-        path.remove(first.as_str());
+        let first: &str = function.get("schema_shown");
+        path.remove(first);
         let rest: Vec<String> = path.into_iter().map(|schema| format!(", {schema}")).collect();
-        let first = if own == schema.as_str() || own == "pg_catalog" { None } else { Some(first) };
-        let path = format!("{}{}", first.unwrap_or_default(), rest.concat());
+        let first = if own == schema.as_str() || own == "pg_catalog" { "" } else { first };
+        let path = format!("{first}{}", rest.concat());
         let path = path.trim_start_matches(", ");
         section.warn(
             format!(

@@ -14,7 +14,8 @@ WITH used AS (
     WHERE a.adrelid = ANY ($1::oid[])
 )
 SELECT format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) AS function,
-       n.nspname::text AS schema, p.prosrc AS body, p.prosecdef AS is_definer, p.proowner::int8 AS owner,
+       n.nspname::text AS schema, quote_ident(n.nspname) AS schema_shown,
+       p.prosrc AS body, p.prosecdef AS is_definer, p.proowner::int8 AS owner,
        COALESCE(p.proconfig::text ~ '[{,"]search_path=', false) AS has_path,
        COALESCE(p.proconfig::text ~ '[{,"]row_security=', false) AS has_row_security,
        string_agg(DISTINCT format('%I.%I', s.nspname, c.relname), ', ') AS tables

@@ -1,9 +1,16 @@
 //! The text of a simple view, taken apart so that a corrected one can be printed.
 
-/// A view: the expressions and names of its columns, and the text from FROM on.
+/// A view: its columns, and the text from FROM on.
 pub struct ViewText {
-    pub columns: Vec<(String, String)>,
-    pub rest: String,
+    columns: Vec<ViewColumn>,
+    rest: String,
+}
+
+struct ViewColumn {
+    expression: String,
+    name: String,
+    /// The name as the server prints it: quoted where SQL needs it.
+    shown: String,
 }
 
 impl ViewText {
@@ -25,39 +32,42 @@ impl ViewText {
         let (columns, rest) = text.split_at(from);
         let columns = items(columns).map(|item| {
             let alias = top_level(item).filter(|(_, word)| *word == "AS").last();
-            match alias {
-                Some((at, _)) => (item[..at].trim().to_owned(), unquoted(item[at + 2..].trim())),
-                None => (item.to_owned(), unquoted(item.rsplit('.').next().unwrap_or(item))),
-            }
+            let (expression, shown) = match alias {
+                Some((at, _)) => (item[..at].trim(), item[at + 2..].trim()),
+                None => (item, item.rsplit('.').next().unwrap_or(item)),
+            };
+            ViewColumn { expression: expression.to_owned(), name: unquoted(shown), shown: shown.to_owned() }
         });
         Some(Self { columns: columns.collect(), rest: rest.to_owned() })
     }
 
-    /// The view without one column.
+    /// The view with another expression for a column of ours, which may be new.
     pub fn with(mut self, column: &str, expression: String) -> Self {
-        match self.columns.iter_mut().find(|(_, name)| name == column) {
-            Some((old, _)) => *old = expression,
-            None => self.columns.push((expression, column.to_owned())),
+        match self.columns.iter_mut().find(|known| known.name == column) {
+            Some(known) => known.expression = expression,
+            None => {
+                let (name, shown) = (column.to_owned(), identifier(column));
+                self.columns.push(ViewColumn { expression, name, shown });
+            }
         }
         self
     }
 
     pub fn expression(&self, column: &str) -> Option<&str> {
-        self.columns.iter().find(|(_, name)| name == column).map(|(expression, _)| expression.as_str())
+        self.columns.iter().find(|known| known.name == column).map(|known| known.expression.as_str())
     }
 
     /// The SELECT, in one line.
     pub fn select(&self) -> String {
-        let columns = self.columns.iter().map(|(expression, name)| {
-            let shown = identifier(name);
-            let is_plain = expression.rsplit('.').next() == Some(&shown);
+        let columns = self.columns.iter().map(|ViewColumn { expression, shown, .. }| {
+            let is_plain = expression.rsplit('.').next() == Some(shown);
             if is_plain { expression.clone() } else { format!("{expression} AS {shown}") }
         });
         format!("SELECT {} {}", columns.collect::<Vec<_>>().join(", "), self.rest)
     }
 }
 
-/// A name as SQL needs it. One that is a keyword is not quoted, since ours are none.
+/// A name of ours as SQL needs it; none is a keyword. Those of the application are quoted by the server.
 pub fn identifier(name: &str) -> String {
     let is_plain = name.chars().enumerate().all(|(at, c)| match c {
         'a'..='z' | '_' => true,
@@ -148,19 +158,21 @@ mod tests {
 
     const VIEW: &str = " SELECT v.id,\n    v.\"siteId\" AS facility_id,\n        CASE\n            \
                         WHEN v.a IS DISTINCT FROM v.b THEN ', FROM x'::text\n            \
-                        ELSE concat(v.a, ' as ')\n        END AS status\n   FROM app.visits v\n  WHERE v.id > 0;";
+                        ELSE concat(v.a, ' as ')\n        END AS status,\n    \
+                        v.\"order\",\n    v.late AS \"end\"\n   FROM app.visits v\n  WHERE v.id > 0;";
 
     #[test]
     fn a_simple_view_is_taken_apart_and_put_together() {
         let view = ViewText::of(VIEW).expect("it is simple");
-        let names: Vec<&str> = view.columns.iter().map(|(_, name)| name.as_str()).collect();
-        assert_eq!(names, ["id", "facility_id", "status"]);
+        let names: Vec<&str> = view.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["id", "facility_id", "status", "order", "end"]);
         assert_eq!(view.expression("facility_id"), Some("v.\"siteId\""));
         let select = view.with("id", "(v.id)::text".into()).with("late", "NULL::date".into()).select();
         assert_eq!(
             select,
             "SELECT (v.id)::text AS id, v.\"siteId\" AS facility_id, CASE WHEN v.a IS DISTINCT FROM v.b THEN \
-             ', FROM x'::text ELSE concat(v.a, ' as ') END AS status, NULL::date AS late FROM app.visits v \
+             ', FROM x'::text ELSE concat(v.a, ' as ') END AS status, \
+             v.\"order\", v.late AS \"end\", NULL::date AS late FROM app.visits v \
              WHERE v.id > 0"
         );
     }

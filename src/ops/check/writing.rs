@@ -72,26 +72,45 @@ pub async fn look(
     if of_clinic.is_empty() {
         return Ok(());
     }
-    let verbs = privileges::of_job(job);
+    let verbs = privileges::of_run(job);
     let mut section = findings.section(Some(job), Topic::Writing);
-    let mut is_whole = true;
+    let (mut is_whole, mut untried) = (true, vec![]);
     for (name, relation, columns) in &of_clinic {
+        if relation.is_view && !is_usable {
+            untried.push(*name);
+        }
         if relation.is_view && is_usable {
             let own = verbs.iter().filter(|one| one.relation == *name);
             for one in own.filter(|one| matches!(one.verb, Verb::Insert | Verb::Update)) {
                 let columns: Vec<&str> =
                     one.columns.iter().copied().filter(|column| columns.contains(column)).collect();
-                is_whole &= try_writing(tx, relation, name, one.verb, &columns, &mut section).await?;
+                match try_writing(tx, relation, name, one.verb, &columns, &mut section).await? {
+                    Tried::Fits => {}
+                    Tried::Fault => is_whole = false,
+                    Tried::NotAllowed => untried.push(*name),
+                }
             }
         }
         is_whole &= look_at_triggers(tx, relation, &mut section).await?;
         is_whole &= look_at_unique(tx, catalog, name, columns, &verbs, &mut section).await?;
     }
-    if is_whole {
-        let names: Vec<&str> = of_clinic.iter().map(|(name, ..)| *name).collect();
+    untried.dedup();
+    if !untried.is_empty() {
+        section.skip(format!("{} not tried: a privilege is missing, which is told as such", untried.join(", ")));
+    }
+    let names: Vec<&str> = of_clinic.iter().map(|(name, ..)| *name).filter(|name| !untried.contains(name)).collect();
+    if is_whole && !names.is_empty() {
         section.ok(format!("{} can be written", names.join(", ")));
     }
     Ok(())
+}
+
+/// What became of an attempt to write.
+enum Tried {
+    Fits,
+    Fault,
+    /// The role may not, so nothing is known of the view.
+    NotAllowed,
 }
 
 /// Has the server plan a write of all columns, and where it refuses, of each, so that it says why.
@@ -102,22 +121,23 @@ async fn try_writing(
     verb: Verb,
     columns: &[&str],
     section: &mut Section<'_>,
-) -> Result<bool, Error> {
+) -> Result<Tried, Error> {
     let shown = &relation.shown;
     let columns: Vec<&str> = columns.iter().copied().filter(|column| relation.column(column).is_some()).collect();
     let sets = std::iter::once(columns.clone()).chain(columns.iter().map(|column| vec![*column]));
-    let mut told: Vec<String> = vec![];
+    let (mut told, mut is_allowed): (Vec<String>, bool) = (vec![], true);
     for (index, set) in sets.enumerate() {
         let own = set.iter().map(|column| (*column).to_owned()).collect();
         let statement = TRY.with(&Write { relation: name.to_owned(), verb, columns: own });
         let outcome = plan_with(tx, &statement, |_| None).await?;
         let error = match outcome {
-            Ok(_) if index == 0 => return Ok(true),
+            Ok(_) if index == 0 => return Ok(Tried::Fits),
             Ok(_) => continue,
             Err(error) => error,
         };
         // A privilege that is missing is told as such; a fault of the first is told for its column.
         let is_of_a_column = error.code == "0A000";
+        is_allowed &= error.code != "42501";
         if error.code == "42501" || (index == 0 && is_of_a_column) || told.contains(&error.message) {
             continue;
         }
@@ -128,7 +148,11 @@ async fn try_writing(
         };
         section.fail(format!("{verb} {shown}: {}", error.message), Remedy::advice(advice));
     }
-    Ok(told.is_empty())
+    Ok(match is_allowed {
+        _ if !told.is_empty() => Tried::Fault,
+        true => Tried::Fits,
+        false => Tried::NotAllowed,
+    })
 }
 
 /// A trigger that returns its row counts it as written, also where it changed none. Its text can only be guessed at: it
