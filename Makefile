@@ -27,7 +27,7 @@ through_pooler = ROUNDS_TEST_POOLER=1 cargo test --locked --test it --
 
 run-tests:
 	@scripts/test-tools
-	@$(with_server) && cargo test --locked && $(through_pooler) $(POOLED) --skip uuid_keys
+	@$(with_server) && cargo test --locked && $(through_pooler) $(POOLED) --skip uuid_keys --skip adopt::
 
 # All tests through PgBouncer. Takes as long as all tests do.
 test-pooler:
