@@ -1,5 +1,7 @@
 //! `rounds adopt`: what it drafts for applications, that the draft can be run as it is, and that the jobs work on it.
 
+mod newcomer;
+
 use serde_json::Value;
 
 use super::refused;

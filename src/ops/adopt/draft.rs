@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::catalog::{Catalog, Table};
+use super::deleted;
 use super::index;
 use super::names::{self, Match};
 use super::reference::Reference;
@@ -138,7 +139,9 @@ impl Draft<'_> {
             text += remarks;
             text += &format!("    {}{}\n", read.replace('\n', "\n    "), if at == last { "" } else { "," });
         }
-        text += &format!("FROM {}.{} {};\n", self.catalog.quoted, scope.table.quoted, scope.alias);
+        text += &format!("FROM {}.{} {}", self.catalog.quoted, scope.table.quoted, scope.alias);
+        text +=
+            &deleted::question(scope).map_or_else(|| ";\n".to_owned(), |why| format!("\n{};\n", question("", &why)));
         for one in &carried {
             match one.statement(&view) {
                 Ok(statement) => text += &format!("{statement}\n"),

@@ -6,6 +6,7 @@
 
 mod adapt;
 mod catalog;
+mod deleted;
 mod draft;
 mod index;
 mod names;
