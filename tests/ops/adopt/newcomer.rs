@@ -29,3 +29,54 @@ async fn rows_with_a_mark_of_deletion_are_asked_for() {
         assert_eq!(clinic.mark("2026-03-02T14:15:00Z").await.expect(0).count("marked"), marked, "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_status_that_is_a_number_is_asked_for_and_never_passes_as_it_is() {
+    let clinic = ordinary().await;
+    clinic
+        .sql(
+            r#"DO $$ DECLARE x record; BEGIN
+                   FOR x IN SELECT conname FROM pg_constraint
+                            WHERE conrelid = 'app."Appointments"'::regclass AND contype = 'c'
+                                AND pg_get_constraintdef(oid) LIKE '%status%' LOOP
+                       EXECUTE format('ALTER TABLE app."Appointments" DROP CONSTRAINT %I', x.conname);
+                   END LOOP;
+               END $$;
+               DROP INDEX app.appointments_awaited, app.appointments_awaited_by_doctor, app.appointments_checked_in;
+               ALTER TABLE app."Appointments" ALTER status DROP DEFAULT, ALTER status TYPE smallint USING 0"#,
+        )
+        .await;
+    let text = draft(&clinic, "app", &["mark-no-shows"]).await;
+    make(&clinic, &text).await;
+    assert!(text.contains("-- ? status: status is smallint, needed is text. Which value is which?"), "{text}");
+    assert!(text.contains("2 lines with `-- ?`"), "one beneath, one in the trigger: {text}");
+    assert_eq!(clinic.count("SELECT count(*) FROM appointments WHERE status IS NOT NULL").await, 0);
+    assert_eq!(clinic.mark("2026-03-02T14:15:00Z").await.expect(0).count("marked"), 0);
+    let written = clinic.client.batch_execute("UPDATE rounds.appointments SET status = 'NO_SHOW'").await;
+    assert!(
+        written.is_err_and(|why| format!("{why:?}").contains("appointments.status has no value for NO_SHOW")),
+        "{text}"
+    );
+    // Each question is answered where it stands: the CASE in place of NULL, and the lines of the trigger.
+    let (head, rest) = text.split_once("    -- CASE a.status\n").expect("a skeleton");
+    let (skeleton, rest) = rest.split_once("    NULL::text AS status").expect("NULL until then");
+    let numbers = |sql: &str| {
+        let sql = sql.replace("-- ", "");
+        let numbered = [("SCHEDULED", 0), ("CONFIRMED", 1), ("NO_SHOW", 4)].iter().fold(sql, |sql, (label, number)| {
+            let sql = sql.replace(&format!("WHEN ... THEN '{label}'"), &format!("WHEN {number} THEN '{label}'"));
+            sql.replace(&format!("= '{label}' THEN ..."), &format!("= '{label}' THEN {number}"))
+        });
+        assert!(!numbered.contains("..."), "{numbered}");
+        numbered
+    };
+    let (before, trigger) = rest.split_once("which value is which?\n").expect("the question in the trigger");
+    let (branches, after) = trigger.split_once("ELSE").expect("its end");
+    let text = format!(
+        "{head}    CASE a.status\n{} AS status{before}which value is which?\n{}ELSE{after}",
+        numbers(skeleton).trim_end(),
+        numbers(branches)
+    );
+    make(&clinic, &text).await;
+    assert_eq!(clinic.mark("2026-03-02T14:15:00Z").await.expect(0).count("marked"), 1);
+    assert_eq!(clinic.count(r#"SELECT status::bigint FROM app."Appointments""#).await, 4);
+}
