@@ -1,6 +1,6 @@
 //! Applications unlike those of the kits: deleted rows that stay, numbers for statuses, prefixed names, lacking tables.
 
-use super::{draft, make, ordinary};
+use super::{application, draft, make, ordinary, refused};
 
 #[tokio::test]
 async fn rows_with_a_mark_of_deletion_are_asked_for() {
@@ -79,4 +79,37 @@ async fn a_status_that_is_a_number_is_asked_for_and_never_passes_as_it_is() {
     make(&clinic, &text).await;
     assert_eq!(clinic.mark("2026-03-02T14:15:00Z").await.expect(0).count("marked"), 1);
     assert_eq!(clinic.count(r#"SELECT status::bigint FROM app."Appointments""#).await, 4);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_can_be_a_view_without_rows() {
+    let clinic = application("CREATE TABLE public.rooms (id uuid PRIMARY KEY)").await;
+    clinic.run(&["migrate"]).await.expect(0);
+    let text = draft(&clinic, "public", &["mark-no-shows"]).await;
+    let mut answered = text.clone();
+    for relation in ["facilities", "doctors", "doctor_absences", "patients", "appointments", "doctor_slots"] {
+        let asked = text.find(&format!("-- ? {relation}: no such table, and none that is like it.")).expect("asked");
+        let (question, rest) = text[asked..].split_once("Then:\n").expect("what to do");
+        assert!(question.replace("\n--   ", " ").contains("An application without such a thing keeps it so"), "{text}");
+        let (skeleton, _) = rest.split_once("\n\n").expect("an end");
+        for key in ["id", "doctor_id", "appointment_id"] {
+            let is_there = skeleton.contains(&format!(" AS {key}"));
+            assert_eq!(skeleton.contains(&format!("NULL::uuid AS {key}")), is_there, "{skeleton}");
+        }
+        let sql: Vec<&str> = skeleton.lines().map(|line| line.strip_prefix("-- ").expect("a comment")).collect();
+        answered = answered.replace(skeleton, &sql.join("\n"));
+    }
+    make(&clinic, &answered).await;
+    make(&clinic, &answered).await;
+    assert_eq!(clinic.count("SELECT count(*) FROM doctor_slots").await, 0);
+    assert_eq!(clinic.count("SELECT count(*) FROM doctor_absences").await, 0);
+    clinic.sql("UPDATE rounds.doctor_slots SET is_booked = false").await;
+    assert_eq!(clinic.mark("2026-03-02T14:15:00Z").await.expect(0).count("marked"), 0);
+}
+
+#[tokio::test]
+async fn an_empty_database_is_said_in_a_whole_sentence() {
+    let clinic = application("").await;
+    let message = refused(clinic.run(&["adopt", "--from", "public"]).await, 2, "NO_TABLES");
+    assert!(message.contains("has no tables; no other schema has any; is it the right database?"), "{message}");
 }
