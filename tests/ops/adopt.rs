@@ -1,5 +1,7 @@
 //! `rounds adopt`: what it drafts for applications, that the draft can be run as it is, and that the jobs work on it.
 
+mod newcomer;
+
 use serde_json::Value;
 
 use super::refused;
@@ -359,6 +361,9 @@ async fn what_cannot_be_drafted_is_said() {
     for (args, code, words) in [
         (&["--from", "apps"][..], "NO_SUCH_SCHEMA", &["no schema apps", "app"][..]),
         (&["--from", "bare", "--schema", "views"], "NO_TABLES", &["bare has no tables", "app"]),
+        (&["--from", ""], "NO_SUCH_SCHEMA", &["names no schema of tables; there are some in app"]),
+        (&["--from", "pg_catalog"], "SYSTEM_SCHEMA", &["pg_catalog is a schema of the server"]),
+        (&["--from", "information_schema"], "SYSTEM_SCHEMA", &["not of an application"]),
         (&["--from", "rounds"], "SAME_SCHEMA", &["schema of rounds itself"]),
         (&["--from", "app"], "RELATION_IN_THE_WAY", &["appointments", "--schema"]),
     ] {

@@ -73,6 +73,7 @@ pub fn adapt(wanted: &WantedColumn, how: Match, column: &Column, x: &str) -> Res
             Ok(Adapted::same(x).asking(format!("Is it of our shape? {}", wanted.meaning)))
         }
         (kind, _) if kind.takes(base) => Ok(Adapted::same(x)),
+        (Kind::Text { .. }, _) if is_code(wanted, base) => Ok(coded(wanted, column, x)),
         (Kind::Text { .. }, _) => Ok(Adapted::by(format!("{x}::text"), Write::As(format!("{new}::{shown}")))),
         (kind, _) => other_type(kind, column, x, &new),
     }
@@ -114,6 +115,34 @@ fn other_type(kind: Kind<'_>, column: &Column, x: &str, new: &str) -> Result<Ada
         }
         _ => Err(format!("{quoted} is {shown}, needed is {kind}")),
     }
+}
+
+/// Whether a text of which the rules know some is kept as a number or a truth value.
+fn is_code(wanted: &WantedColumn, base: &str) -> bool {
+    !wanted.labels.is_empty() && (Kind::Number.takes(base) || Kind::Truth.takes(base))
+}
+
+/// A status, or another text of which the rules know some, that is kept as a number or the like. What each value means,
+/// only a person knows. Until it is said, nothing is read, and a write fails: it must not pass for another status.
+fn coded(wanted: &WantedColumn, column: &Column, x: &str) -> Adapted {
+    let (Column { quoted, shown, .. }, new) = (column, format!("NEW.{}", wanted.name));
+    let lines = |line: &dyn Fn(String) -> String| {
+        wanted.labels.iter().map(|label| line(literal(label))).collect::<Vec<_>>().join("\n    ")
+    };
+    let whens = lines(&|label| format!("WHEN ... THEN {label}"));
+    let until = if wanted.is_written() { "it is NULL, and the trigger below fails" } else { "it is NULL" };
+    let question = format!(
+        "{quoted} is {shown}, needed is text. Which value is which? Until you say it, {until}:\n\
+         CASE {x}\n    {whens}\n    END"
+    );
+    let back = lines(&|label| format!("-- WHEN {new} = {label} THEN ..."));
+    let write = format!(
+        "(CASE WHEN {new} IS NULL THEN NULL\n    -- ? {}: which value is which?\n    {back}\n    \
+         ELSE ({} || {new})::{shown} END)::{shown}",
+        wanted.name,
+        literal(&format!("{}.{} has no value for ", wanted.relation, wanted.name))
+    );
+    Adapted::by("NULL::text".to_owned(), Write::As(write)).asking(question)
 }
 
 /// A status, a role, or another text of which the rules know some.

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::catalog::{Catalog, Table};
+use super::deleted;
 use super::index;
+use super::lacking;
 use super::names::{self, Match};
 use super::reference::Reference;
 use super::source::{Scope, Source};
 use super::trigger::{self, Columns};
-use super::wanted::{Wanted, WantedColumn};
+use super::wanted::Wanted;
 use crate::ops::names::{commented, wrapped};
 
 /// Lines of comments are not longer.
@@ -47,7 +49,13 @@ impl Draft<'_> {
             let own = found.get(wanted.relation.as_str());
             let nearest = if own.is_some() { vec![] } else { self.nearest(wanted) };
             let Some(table) = own.map(|found| found.table).or_else(|| nearest.first().copied()) else {
-                body += &self.without_table(wanted);
+                let text = format!(
+                    "{}: no such table, and none that is like it. An application without such a thing keeps it so: \
+                     without rows. Then:\n{}",
+                    wanted.relation,
+                    lacking::view(self.catalog, &tables, wanted, self.schema)
+                );
+                body += &(question("", &text) + "\n");
                 continue;
             };
             let scope = self.scope(wanted, table, &tables);
@@ -138,7 +146,9 @@ impl Draft<'_> {
             text += remarks;
             text += &format!("    {}{}\n", read.replace('\n', "\n    "), if at == last { "" } else { "," });
         }
-        text += &format!("FROM {}.{} {};\n", self.catalog.quoted, scope.table.quoted, scope.alias);
+        text += &format!("FROM {}.{} {}", self.catalog.quoted, scope.table.quoted, scope.alias);
+        text +=
+            &deleted::question(scope).map_or_else(|| ";\n".to_owned(), |why| format!("\n{};\n", question("", &why)));
         for one in &carried {
             match one.statement(&view) {
                 Ok(statement) => text += &format!("{statement}\n"),
@@ -148,15 +158,6 @@ impl Draft<'_> {
         made.questions.iter().for_each(|why| text += &question("", why));
         made.statements.iter().for_each(|statement| text += &format!("{statement}\n"));
         text
-    }
-
-    /// A view for which there is no table, as a comment.
-    fn without_table(&self, wanted: &Wanted) -> String {
-        let null = |column: &WantedColumn| format!("--     NULL::{} AS {}", column.kind.usual_type(), column.name);
-        let columns: Vec<String> = wanted.columns.iter().map(null).collect();
-        let view = format!("{}.{}", self.schema, wanted.relation);
-        let text = format!("{}: no such table, and none that is like it. It would have:", wanted.relation);
-        question("", &text) + &format!("-- CREATE VIEW {view} AS\n-- SELECT\n{};\n\n", columns.join(",\n"))
     }
 
     fn header(&self, body: &str, is_zoneless: bool) -> String {

@@ -6,8 +6,10 @@
 
 mod adapt;
 mod catalog;
+mod deleted;
 mod draft;
 mod index;
+mod lacking;
 mod names;
 mod reference;
 mod source;
@@ -73,11 +75,21 @@ impl AdoptArgs {
         let (ours, relations) =
             (context.db.schema().as_str(), wanted.iter().map(|one| one.relation.as_str()).collect::<Vec<_>>());
         let row = catalog::SCHEMAS.one(&tx, &[&self.from, &ours, &relations]).await?;
+        let others = match row.get::<_, Vec<&str>>("others") {
+            none if none.is_empty() => "no other schema has any; is it the right database?".to_owned(),
+            others => format!("there are some in {}", others.join(", ")),
+        };
+        if self.from.is_empty() {
+            return Err(refused("NO_SUCH_SCHEMA", format!("--from names no schema of tables; {others}")));
+        }
+        if self.from.starts_with("pg_") || self.from == "information_schema" {
+            let message = format!("--from: {} is a schema of the server itself, not of an application", self.from);
+            return Err(refused("SYSTEM_SCHEMA", message));
+        }
         if !row.get::<_, bool>("is_there") {
-            let others = row.get::<_, Vec<&str>>("others").join(", ");
             return Err(refused(
                 "NO_SUCH_SCHEMA",
-                format!("--from: there is no schema {}; there are {others}", self.from),
+                format!("--from: there is no schema {}, so it has no tables; {others}", self.from),
             ));
         }
         if self.from == ours {
@@ -95,8 +107,7 @@ impl AdoptArgs {
         }
         let catalog = Catalog::read(&tx, &self.from, row.get("quoted")).await?;
         if catalog.tables.is_empty() {
-            let others = row.get::<_, Vec<&str>>("others").join(", ");
-            let message = format!("--from: schema {} has no tables; there are some in {others}", self.from);
+            let message = format!("--from: schema {} has no tables; {others}", self.from);
             return Err(refused("NO_TABLES", message));
         }
         let draft = Draft {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::adapt::{Adapted, Write, adapt};
 use super::catalog::{Catalog, Column, Table};
+use super::lacking;
 use super::names::{self, Match};
 use super::wanted::{Wanted, WantedColumn};
 use crate::clinic::fit::Kind;
@@ -275,6 +276,8 @@ impl Scope<'_> {
         let names: Vec<String> = candidates.into_iter().map(|(_, name)| name).collect();
         let may_stay = wanted.may_be_null() && !wanted.is_written() && names.is_empty() && misfit.is_none();
         let first = wanted.meaning.split_inclusive(". ").next().unwrap_or_default().trim_end();
+        // What follows a line break is SQL, after which nothing is said.
+        let misfit = misfit.map(|why| if why.contains('\n') { why } else { format!("{why}.") });
         let mut text = misfit.unwrap_or_else(|| format!("No such column. {first}"));
         if !names.is_empty() {
             text += &format!(" Is it {}?", names.join(" or "));
@@ -284,19 +287,7 @@ impl Scope<'_> {
             let id = id.or(self.table.columns.first()).map_or(String::new(), |column| self.named(column));
             text += &format!(" {}", hint.replace("{id}", &id));
         }
-        Source::read(format!("NULL::{}", self.null_type(wanted)), text, !may_stay)
-    }
-
-    /// A key without a value has the type of the key that it refers to.
-    fn null_type(&self, wanted: &WantedColumn) -> String {
-        let refers_to = match wanted.kind {
-            Kind::Key { refers_to: Some((relation, key)) } => self.found.get(relation).zip(Some((relation, key))),
-            _ => None,
-        };
-        let key = refers_to.and_then(|(table, (relation, key))| {
-            table.columns.iter().find(|column| names::column(relation, key, &column.name) == Some(Match::Same))
-        });
-        key.map_or_else(|| wanted.kind.usual_type().to_owned(), |column| column.shown.clone())
+        Source::read(format!("NULL::{}", lacking::null_type(self.catalog, self.found, wanted)), text, !may_stay)
     }
 }
 

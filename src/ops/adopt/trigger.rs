@@ -160,6 +160,11 @@ fn insert(scope: &Scope<'_>, columns: &Columns<'_>, carried: &[Carried], schema:
     trigger(schema, &scope.wanted.relation, "INSERT", &body)
 }
 
+/// A trigger that writes nothing, for a view without a table.
+pub fn without_effect(schema: &str, relation: &str, event: &str) -> String {
+    trigger(schema, relation, event, "    PERFORM 1 WHERE false;\n")
+}
+
 /// A row that was not written must not count as written: the trigger returns NULL for it. Like the view itself, it has
 /// the rights of its owner, so nobody else may use the function. It waits for no lock of the application for long.
 fn trigger(schema: &str, relation: &str, event: &str, body: &str) -> String {
