@@ -8,6 +8,9 @@ use super::trigger;
 use super::wanted::{Wanted, WantedColumn};
 use crate::clinic::fit::{Kind, family};
 
+/// Whether a job writes a column by a verb.
+type IsWritten = fn(&WantedColumn) -> bool;
+
 /// The type of a column without a value. That of a key is the type of the key that it refers to, or of most keys.
 pub fn null_type(catalog: &Catalog, found: &BTreeMap<&str, &Table>, wanted: &WantedColumn) -> String {
     let Kind::Key { refers_to } = wanted.kind else { return wanted.kind.usual_type().to_owned() };
@@ -36,7 +39,7 @@ pub fn view(catalog: &Catalog, found: &BTreeMap<&str, &Table>, wanted: &Wanted, 
     let view = format!("{schema}.{}", wanted.relation);
     let columns = columns.join(",\n");
     let mut text = format!("DROP VIEW IF EXISTS {view};\nCREATE VIEW {view} AS\nSELECT\n{columns}\nWHERE false;");
-    let is_written: [(&str, fn(&WantedColumn) -> bool); 2] =
+    let is_written: [(&str, IsWritten); 2] =
         [("UPDATE", |column| column.is_updated), ("INSERT", |column| column.is_inserted)];
     for (event, _) in is_written.into_iter().filter(|(_, is_so)| wanted.columns.iter().any(is_so)) {
         text += &format!("\n{}", trigger::without_effect(schema, &wanted.relation, event));
