@@ -24,15 +24,11 @@ pub struct Relation {
     pub id: i64,
     /// Schema and name, quoted where SQL needs it.
     pub shown: String,
-    /// Schema and name, unquoted.
-    path: String,
     pub is_view: bool,
     pub is_table: bool,
+    pub is_partitioned: bool,
     /// Whether it is one of the tables that `rounds migrate` makes.
     pub is_ours: bool,
-    /// An estimate; negative where nobody has counted yet.
-    pub rows: f64,
-    pub bytes: i64,
     pub owner: i64,
     /// Whether a view reads with the privileges of who asks.
     pub as_invoker: bool,
@@ -132,11 +128,6 @@ impl Catalog {
     pub fn by_id(&self, id: i64) -> Option<&Relation> {
         self.by_id.get(&id)
     }
-
-    /// The relation with this path: schema and name with a dot, unquoted.
-    pub fn at(&self, path: &str) -> Option<&Relation> {
-        self.by_id.values().find(|relation| relation.path == path)
-    }
 }
 
 impl Relation {
@@ -154,12 +145,10 @@ impl Relation {
         Self {
             id: row.get("id"),
             shown: row.get("shown"),
-            path: row.get("path"),
             is_view: kind == "v",
             is_ours: row.get("in_schema") && ours::has(row.get("name")),
+            is_partitioned: kind == "p",
             is_table: matches!(kind, "r" | "p"),
-            rows: row.get("rows"),
-            bytes: row.get("bytes"),
             owner: row.get("owner"),
             as_invoker: row.get("as_invoker"),
             instead_of: row.get("instead_of"),

@@ -13,9 +13,8 @@ found AS (
     WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid <> f.oid
 )
 SELECT c.oid::int8 AS id, n.nspname = $1 AS in_schema, c.relname::text AS name,
-       format('%I.%I', n.nspname, c.relname) AS shown, concat_ws('.', n.nspname, c.relname) AS path,
-       c.relkind::text AS kind, c.reltuples::float8 AS rows,
-       pg_relation_size(c.oid)::int8 AS bytes, c.relowner::int8 AS owner,
+       format('%I.%I', n.nspname, c.relname) AS shown,
+       c.relkind::text AS kind, c.relowner::int8 AS owner,
        COALESCE(c.reloptions::text ~ 'security_invoker=(true|on|1)', false) AS as_invoker,
        -- The bits of what INSTEAD OF triggers (64) do: 4 is INSERT, 8 DELETE, 16 UPDATE; D is one that is disabled.
        (SELECT COALESCE(bit_or(t.tgtype::int4), 0) FROM pg_trigger t

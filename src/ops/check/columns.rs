@@ -96,8 +96,9 @@ async fn missing_relation(
             let known: Vec<&str> = similar.iter().map(|row| row.get("shown")).collect();
             let known = if known.is_empty() { String::new() } else { format!(", which may be {}", known.join(" or ")) };
             return Ok(Remedy::Advice(format!(
-                "{view} {} FROM the application's table{known}; `rounds adopt --from SCHEMA {job}` drafts it \
-                 (docs/adopting.md)",
+                "make the view {}.{relation} over the application's table{known}, with the columns {}: \
+                 `rounds adopt --from SCHEMA {job}` drafts it (docs/adopting.md)",
+                schema.shown(),
                 columns.join(", ")
             )));
         }
@@ -118,7 +119,7 @@ async fn missing_relation(
 
 /// SQL to be sent, or to be completed where a column has no counterpart: a rule may never hold for NULL.
 fn decided(sql: String, has_null: bool) -> Remedy {
-    if has_null { Remedy::Advice(format!("{sql} -- decide what is in the place of NULL")) } else { Remedy::Sql(sql) }
+    if has_null { Remedy::Advice(format!("{sql}\n-- decide what is in the place of NULL")) } else { Remedy::Sql(sql) }
 }
 
 /// A column that does not fit.
@@ -187,7 +188,7 @@ impl<'a> Place<'a> {
                         match &relation.lost[..] {
                             [] => Remedy::Sql(sql),
                             lost => Remedy::Advice(format!(
-                                "{sql} -- then give the view its {} again, which are lost with it",
+                                "{sql}\n-- then give the view its {} again, which are lost with it",
                                 lost.join(", ")
                             )),
                         }

@@ -229,10 +229,16 @@ impl Remedy {
 
 /// Lines of at most `width` characters. A text in quotation marks is never broken, so that SQL can be copied.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
+    text.split('\n').flat_map(|line| one_wrapped(line, width)).collect()
+}
+
+/// The lines of one; each of a comment begins as one.
+fn one_wrapped(text: &str, width: usize) -> Vec<String> {
+    let mark = if text.starts_with("-- ") { "--" } else { "" };
     let (mut lines, mut line) = (vec![], String::new());
     for word in words(text) {
         if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
+            lines.push(std::mem::replace(&mut line, mark.to_owned()));
         }
         if !line.is_empty() {
             line.push(' ');
@@ -273,6 +279,7 @@ mod tests {
         assert_eq!(wrapped("x = 'a b c' AND y", 6), ["x =", "'a b c'", "AND y"]);
         assert_eq!(wrapped("the role's \"own name\" z", 9), ["the", "role's", "\"own name\"", "z"]);
         assert_eq!(wrapped("", 4), [""]);
+        assert_eq!(wrapped("SELECT 1;\n-- a bc de", 6), ["SELECT", "1;", "-- a", "-- bc", "-- de"]);
     }
 
     #[test]

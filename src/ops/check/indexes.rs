@@ -22,9 +22,16 @@ statements! {
     WHOLE_INDEXES(TEXT_ARRAY) = include_str!("indexes.sql");
     /// The indexes of a table: the first column, '' of an expression; and the condition of one of some rows.
     THERE(INT8) =
-        "SELECT COALESCE(a.attname::text, '') AS column, pg_get_expr(i.indpred, i.indrelid) AS condition
+        "SELECT COALESCE(a.attname::text, '') AS column, pg_get_expr(i.indpred, i.indrelid) AS condition,
+                i.indisvalid AS is_valid, i.indexrelid::regclass::text AS shown
          FROM pg_index i LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-         WHERE i.indrelid = $1::oid AND i.indisvalid";
+         WHERE i.indrelid = $1::oid";
+    /// Tables by their paths: of a partition the table that it is of, and the estimates.
+    ROOTS(TEXT_ARRAY) =
+        "SELECT COALESCE(pg_partition_root(c.oid)::oid, c.oid)::int8 AS root, c.reltuples::float8 AS rows,
+                pg_relation_size(c.oid)::int8 AS bytes
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE concat_ws('.', n.nspname, c.relname) = ANY ($1) AND c.relkind = 'r'";
 }
 
 /// A table that is read in a moment, however it is read.
@@ -46,7 +53,7 @@ pub async fn look(
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let now: DateTime<Utc> = CLOCK.one(tx, &[]).await?.get(0);
-    let mut slow: BTreeMap<i64, BTreeSet<usize>> = BTreeMap::new();
+    let mut slow: BTreeMap<i64, (Size, BTreeSet<usize>)> = BTreeMap::new();
     let (mut looked, mut unplanned) = (0, BTreeSet::new());
     // A statement that compares keys as text reads all, of a ledger that is older than the type of the keys.
     let compared = planned.0.iter().enumerate().filter(|(_, one)| !one.name.ends_with("_AS_TEXT"));
@@ -58,15 +65,15 @@ pub async fn look(
         looked += 1;
         let mut scans = vec![];
         collect(&plan[0]["Plan"], &mut scans);
-        for scan in whole(tx, scans).await? {
-            if let Some(table) = catalog.at(&scan.relation).filter(|table| table.is_large() && !table.is_ours) {
-                slow.entry(table.id).or_default().insert(at);
+        for (id, size) in tables(tx, &whole(tx, scans).await?).await? {
+            if size.is_large() && catalog.by_id(id).is_some_and(|table| !table.is_ours) {
+                slow.entry(id).or_insert_with(|| (size, BTreeSet::new())).1.insert(at);
             }
         }
     }
     let mut section = findings.section(Some(job), Topic::Indexes);
     let mut is_whole = true;
-    for (table, statements) in slow {
+    for (table, (size, statements)) in slow {
         let Some(table) = catalog.by_id(table) else { continue };
         let there = THERE.all(tx, &[&table.id]).await?;
         let mut told: Vec<(Remedy, BTreeSet<&str>)> = vec![];
@@ -78,7 +85,7 @@ pub async fn look(
                 None => told.push((remedy, BTreeSet::from([name]))),
             }
         }
-        let rows = if table.rows < 0.0 { "many rows".to_owned() } else { format!("about {} rows", table.rows) };
+        let rows = size.shown();
         for (remedy, names) in told {
             is_whole = false;
             let names = Vec::from_iter(names).join(", ");
@@ -96,10 +103,37 @@ pub async fn look(
     Ok(())
 }
 
-impl Relation {
+/// What a statement reads of a table, of all partitions of it that it reads.
+#[derive(Default)]
+struct Size {
+    rows: f64,
+    /// Of what nobody has counted.
+    bytes: i64,
+}
+
+impl Size {
     fn is_large(&self) -> bool {
-        if self.rows < 0.0 { self.bytes > BYTES_SMALL } else { self.rows > ROWS_SMALL }
+        self.bytes > BYTES_SMALL || self.rows > ROWS_SMALL
     }
+
+    fn shown(&self) -> String {
+        if self.bytes > BYTES_SMALL { "many rows".to_owned() } else { format!("about {} rows", self.rows) }
+    }
+}
+
+/// The tables that are scanned, and how much of each.
+async fn tables(tx: &Transaction<'_>, scans: &[Scan]) -> Result<BTreeMap<i64, Size>, Error> {
+    let paths: Vec<&str> = scans.iter().map(|scan| scan.relation.as_str()).collect();
+    let mut found: BTreeMap<i64, Size> = BTreeMap::new();
+    for row in ROOTS.all(tx, &[&paths]).await? {
+        let (size, rows) = (found.entry(row.get("root")).or_default(), row.get::<_, f64>("rows"));
+        if rows < 0.0 {
+            size.bytes += row.get::<_, i64>("bytes");
+        } else {
+            size.rows += rows;
+        }
+    }
+    Ok(found)
 }
 
 /// The name of a statement without its module.
@@ -180,15 +214,30 @@ async fn whole(tx: &Transaction<'_>, mut scans: Vec<Scan>) -> Result<Vec<Scan>, 
 fn index_for(catalog: &Catalog, table: &Relation, there: &[Row], statement: &Statement) -> Option<Remedy> {
     let names = catalog.names_above(table.id);
     let serving = INDEXES.iter().filter(|index| names.contains(&&*index.relation) && index.serves(statement.text()));
-    let made = serving.filter_map(|index| Some((index, index.on_table(catalog, table)?)));
+    // For speed only: a unique index would be a rule of its own for the application's rows.
+    let made = serving.filter_map(|index| Some((index, index.on_table(catalog, table, false)?)));
     let (of_some, of_all): (Vec<_>, Vec<_>) = made.partition(|(index, _)| index.condition.is_some());
     let relevant = if of_some.is_empty() { of_all.into_iter().take(1).collect() } else { of_some };
-    let is_lacking = |index: &Index| !there.iter().any(|row| is_the_same(catalog, index, row));
+    let is_lacking = |index: &Index| !there.iter().any(|row| row.get("is_valid") && is_the_same(catalog, index, row));
     let is_known = !relevant.is_empty();
     match relevant.into_iter().find(|(index, _)| is_lacking(index)) {
-        Some((_, sql)) => Some(Remedy::Sql(sql)),
+        Some((index, sql)) => Some(mended(catalog, index, sql, there, table)),
         None if is_known => None,
         None => Remedy::advice(advice(catalog, table, &names)),
+    }
+}
+
+/// What makes an index, after one of the same columns that was left unfinished.
+fn mended(catalog: &Catalog, index: &Index, sql: String, there: &[Row], table: &Relation) -> Remedy {
+    let is_left = |row: &&Row| !row.get::<_, bool>("is_valid") && is_the_same(catalog, index, row);
+    match there.iter().find(is_left) {
+        // Neither may be sent with another statement.
+        Some(left) => Remedy::Advice(format!("DROP INDEX CONCURRENTLY {};\n{sql}", left.get::<_, &str>("shown"))),
+        None if table.is_partitioned => Remedy::Advice(format!(
+            "{sql}\n-- it stops writes until it is done; to avoid that, make it ON ONLY the table, then CONCURRENTLY on \
+             each partition, and attach those"
+        )),
+        None => Remedy::Sql(sql),
     }
 }
 

@@ -117,15 +117,17 @@ impl Index {
 
     /// The statement that makes the index on the table beneath a relation. None where one of its columns is an
     /// expression of a view, which no index of the table serves.
-    pub fn on_table(&self, catalog: &Catalog, table: &Relation) -> Option<String> {
+    pub fn on_table(&self, catalog: &Catalog, table: &Relation, is_unique: bool) -> Option<String> {
         let keys = translated(&self.keys, catalog, &self.relation, table)?;
         let condition = match &self.condition {
             Some(condition) => format!(" WHERE {}", translated(condition, catalog, &self.relation, table)?),
             None => String::new(),
         };
-        let unique = if self.is_unique { "UNIQUE " } else { "" };
+        let unique = if is_unique { "UNIQUE " } else { "" };
         let shown = &table.shown;
-        Some(format!("CREATE {unique}INDEX CONCURRENTLY ON {shown} {keys}{condition};"))
+        // The server makes none of a partitioned table concurrently.
+        let concurrently = if table.is_partitioned { "" } else { "CONCURRENTLY " };
+        Some(format!("CREATE {unique}INDEX {concurrently}ON {shown} {keys}{condition};"))
     }
 
     /// The first of the columns.
@@ -165,7 +167,7 @@ fn translated(sql: &str, catalog: &Catalog, relation: &str, table: &Relation) ->
 pub fn unique_index(catalog: &Catalog, statement: &str) -> Option<Remedy> {
     let inserts = |index: &&Index| statement.contains(&format!("INSERT INTO {} ", index.relation));
     let index = INDEXES.iter().filter(|index| index.is_unique).find(inserts)?;
-    index.on_table(catalog, catalog.table_of(&index.relation)?).map(Remedy::Sql)
+    index.on_table(catalog, catalog.table_of(&index.relation)?, true).map(Remedy::Sql)
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ async fn columns_that_do_not_fit_come_with_the_sql_that_mends_them() {
     // Which table the cases are in, only a person knows.
     let missing = checked.fault(Some("advance-billing"), "columns", "failure", &[]);
     assert!(
-        missing["remedy"]["text"].as_str().expect("a text").starts_with("CREATE VIEW rounds.surgical_cases AS SELECT ")
+        missing["remedy"]["text"].as_str().expect("a text").starts_with("make the view rounds.surgical_cases over ")
     );
     let again = Checked::of(&clinic, &[]).await;
     assert_eq!(again.faults().len(), 1, "{:#?}", again.faults());
@@ -85,7 +85,7 @@ async fn a_view_is_drafted_and_a_null_in_it_is_not_taken_for_an_answer() {
     let facilities = "CREATE VIEW rounds.facilities AS SELECT id FROM public.\"Facility\";";
     assert_eq!(remedy("facilities")["text"], facilities);
     let visits = "CREATE VIEW rounds.appointments AS SELECT NULL::bigint AS department_id, id FROM \
-                  public.\"Appointment\"; -- decide what is in the place of NULL";
+                  public.\"Appointment\";\n-- decide what is in the place of NULL";
     assert_eq!(remedy("appointments"), json!({ "kind": "advice", "text": visits }));
     assert!(!checked.report.to_string().contains("CANARY"), "{:#}", checked.report);
     // A source that is NULL is no LOCAL visit: the job would find nothing for ever.
@@ -262,4 +262,54 @@ async fn a_statement_that_cannot_be_planned_with_values_is_named() {
     let checked = Checked::of(&clinic, &["escalate-tickets", "--read-only"]).await;
     let words = ["not looked at, since they cannot be planned with values of a run: 1 (FIRE)"];
     checked.fault(Some("escalate-tickets"), "indexes", "warning", &words);
+}
+
+#[tokio::test]
+async fn partitions_that_are_large_together_are_told() {
+    let clinic = Clinic::new().await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    let patient = clinic.patient().await;
+    clinic
+        .sql(&format!(
+            "CREATE SCHEMA app; ALTER TABLE appointments SET SCHEMA app;
+             CREATE VIEW appointments AS SELECT id, facility_id, doctor_id, department_id, patient_id, source,
+                 external_id, (appointment_date::text)::date AS appointment_date, start_time, status, checked_in_at,
+                 vitals_recorded_at, cancelled_at, cancelled_by, created_at, updated_at FROM app.appointments;
+             ALTER TABLE tickets RENAME TO whole; DROP INDEX tickets_open;
+             CREATE TABLE app.tickets (LIKE whole INCLUDING DEFAULTS) PARTITION BY RANGE (id);
+             CREATE TABLE app.t1 PARTITION OF app.tickets FOR VALUES FROM (0) TO (9000);
+             CREATE TABLE app.t2 PARTITION OF app.tickets DEFAULT;
+             CREATE VIEW tickets AS SELECT * FROM app.tickets;
+             INSERT INTO app.tickets (id, number, title, status) SELECT n, n, 't', 'CLOSED'
+             FROM generate_series(1, 18000) n;
+             INSERT INTO app.appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, status)
+             SELECT {facility}, {doctor}, {patient}, date '2026-03-02' - n / 300, '09:00', 'COMPLETED' FROM generate_series(1, 60000) n;
+             ANALYZE"
+        ))
+        .await;
+    let jobs = ["mark-no-shows", "monitor-ticket-sla", "--read-only"];
+    let checked = Checked::of(&clinic, &jobs).await;
+    let remedy = |job: &str, table: &str| {
+        checked.fault(Some(job), "indexes", "warning", &[table, "is read whole by"])["remedy"]["text"].clone()
+    };
+    let tickets = remedy("monitor-ticket-sla", "app.tickets, about 18000 rows");
+    assert!(tickets.as_str().expect("a text").starts_with("CREATE INDEX ON app.tickets (id) WHERE "), "{tickets}");
+}
+
+/// An index for speed is no rule; one that was left unfinished goes first.
+#[tokio::test]
+async fn an_index_left_unfinished_goes_first() {
+    let clinic = Clinic::new().await;
+    clinic
+        .sql(
+            "INSERT INTO tickets (number, title, status) SELECT n, 't', 'CLOSED' FROM generate_series(1, 40000) n;
+             UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tickets_open'::regclass; ANALYZE tickets",
+        )
+        .await;
+    let checked = Checked::of(&clinic, &["monitor-ticket-sla", "--read-only"]).await;
+    let scan = checked.fault(Some("monitor-ticket-sla"), "indexes", "warning", &["is read whole by"]);
+    let text = scan["remedy"]["text"].as_str().expect("a text");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("DROP INDEX CONCURRENTLY ") && lines[0].ends_with("tickets_open;"), "{text}");
+    assert!(lines[1].starts_with("CREATE INDEX CONCURRENTLY ON rounds.tickets (id) WHERE "), "{text}");
 }
