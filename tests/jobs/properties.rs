@@ -25,7 +25,7 @@ pub fn seed() -> u64 {
 /// The number of worlds, each with a seed of its own, that a test goes through whose worlds take long. `make
 /// test-properties` takes more.
 pub fn worlds() -> u64 {
-    std::env::var("ROUNDS_TEST_WORLDS").ok().and_then(|worlds| worlds.parse().ok()).unwrap_or(8)
+    std::env::var("ROUNDS_TEST_WORLDS").ok().and_then(|worlds| worlds.parse().ok()).unwrap_or(6)
 }
 
 pub fn pick<T: Copy>(rng: &mut Rng, values: &[T]) -> T {
