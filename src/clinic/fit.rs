@@ -71,7 +71,7 @@ pub fn needs(job: &str) -> impl Iterator<Item = Need<'static>> {
 
 /// Refuses a database whose tables of the clinic do not fit the job.
 pub async fn check(tx: &Transaction<'_>, schema: &SchemaName, job: &str) -> Result<(), Error> {
-    let needs: Vec<Need<'_>> = NEEDS.lines().filter_map(|line| Need::of(job, line)).collect();
+    let needs: Vec<Need<'_>> = needs(job).collect();
     let mut relations: Vec<&str> = needs.iter().map(|need| need.relation).collect();
     relations.dedup();
     if relations.is_empty() || fits_at_first_sight(tx, &needs, &relations).await? {

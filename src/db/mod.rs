@@ -24,7 +24,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 pub use connection::Connection;
 pub use key::{Example, Key, Keys, no_such_key, unless_no_key};
 pub use limits::Limits;
-pub use name::{SchemaName, quoted};
+pub use name::{SchemaName, identifier, quoted};
 pub(crate) use statement::statements;
 pub use statement::{Listed, Statement};
 

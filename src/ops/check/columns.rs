@@ -8,9 +8,9 @@ use tokio_postgres::{Row, Transaction};
 use super::catalog::{Catalog, Relation};
 use super::finding::{Findings, Remedy, Topic};
 use super::partly::SINCE;
-use super::view_text::{ViewText, identifier};
+use super::view_text::ViewText;
 use crate::clinic::fit::{self, Columns, Kind, Need};
-use crate::db::{SchemaName, statements};
+use crate::db::{SchemaName, identifier, statements};
 use crate::error::Error;
 use crate::ops::privileges;
 

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::ops::names;
 use crate::output::table::painted;
 
 /// What a finding means for the jobs.
@@ -227,46 +228,13 @@ impl Remedy {
     }
 }
 
-/// Lines of at most `width` characters. A text in quotation marks is never broken, so that SQL can be copied.
+/// Lines of at most `width` characters; each line of a comment begins as one.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
-    text.split('\n').flat_map(|line| one_wrapped(line, width)).collect()
-}
-
-/// The lines of one; each of a comment begins as one.
-fn one_wrapped(text: &str, width: usize) -> Vec<String> {
-    let mark = if text.starts_with("-- ") { "--" } else { "" };
-    let (mut lines, mut line) = (vec![], String::new());
-    for word in words(text) {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::replace(&mut line, mark.to_owned()));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line += word;
-    }
-    lines.push(line);
-    lines
-}
-
-/// The words of a text; a space in quotation marks ends none.
-fn words(text: &str) -> Vec<&str> {
-    let (mut words, mut start, mut quote) = (vec![], 0, None);
-    for (at, c) in text.char_indices() {
-        match quote {
-            Some(open) if open == c => quote = None,
-            Some(_) => {}
-            // An apostrophe within a word opens nothing.
-            None if c == '"' || (c == '\'' && !text[..at].ends_with(char::is_alphanumeric)) => quote = Some(c),
-            None if c == ' ' => {
-                words.push(&text[start..at]);
-                start = at + 1;
-            }
-            None => {}
-        }
-    }
-    words.push(&text[start..]);
-    words
+    let lines = text.split('\n').flat_map(|line| match line.strip_prefix("-- ") {
+        Some(comment) => names::wrapped(comment, width, "-- ", "-- "),
+        None => names::wrapped(line, width, "", ""),
+    });
+    lines.collect()
 }
 
 #[cfg(test)]

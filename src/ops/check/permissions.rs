@@ -6,8 +6,7 @@ use tokio_postgres::Transaction;
 
 use super::catalog::Catalog;
 use super::finding::{Findings, Remedy, Topic};
-use super::view_text::identifier;
-use crate::db::{SchemaName, statements};
+use crate::db::{SchemaName, identifier, statements};
 use crate::error::Error;
 use crate::jobs::refresh_npi::RefreshNpi;
 use crate::ops::privileges::{self, Privilege};

@@ -6,6 +6,7 @@ use super::catalog::{Catalog, Relation};
 use super::finding::Remedy;
 use super::view_text::{items, one_line};
 use crate::db::schema::Set;
+use crate::ops::names;
 
 /// An index of the reference set.
 pub struct Index {
@@ -140,27 +141,13 @@ impl Index {
 /// SQL with the names of the table's columns in the place of those of the view.
 fn translated(sql: &str, catalog: &Catalog, relation: &str, table: &Relation) -> Option<String> {
     let view = catalog.named(relation)?;
-    let (mut out, mut word, mut is_quoted) = (String::new(), String::new(), false);
-    for c in sql.chars().chain(std::iter::once(' ')) {
-        if !is_quoted && (c.is_alphanumeric() || c == '_') {
-            word.push(c);
-            continue;
+    names::replaced(sql, |word| {
+        if view.column(word).is_none() {
+            return Some(word.to_owned());
         }
-        if view.column(&word).is_some() {
-            let (origin, column) = catalog.origin(relation, &word)?;
-            if origin.id != table.id {
-                return None;
-            }
-            out += &column.shown;
-        } else {
-            out += &word;
-        }
-        word.clear();
-        is_quoted ^= c == '\'';
-        out.push(c);
-    }
-    out.pop();
-    Some(out)
+        let (origin, column) = catalog.origin(relation, word)?;
+        (origin.id == table.id).then(|| column.shown.clone())
+    })
 }
 
 /// The unique index that an ON CONFLICT of a statement needs.

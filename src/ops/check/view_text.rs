@@ -1,5 +1,7 @@
 //! The text of a simple view, taken apart so that a corrected one can be printed.
 
+use crate::db::identifier;
+
 /// A view: its columns, and the text from FROM on.
 pub struct ViewText {
     columns: Vec<ViewColumn>,
@@ -65,16 +67,6 @@ impl ViewText {
         });
         format!("SELECT {} {}", columns.collect::<Vec<_>>().join(", "), self.rest)
     }
-}
-
-/// A name of ours as SQL needs it; none is a keyword. Those of the application are quoted by the server.
-pub fn identifier(name: &str) -> String {
-    let is_plain = name.chars().enumerate().all(|(at, c)| match c {
-        'a'..='z' | '_' => true,
-        '0'..='9' => at > 0,
-        _ => false,
-    });
-    if is_plain && !name.is_empty() { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
 fn unquoted(name: &str) -> String {

@@ -7,8 +7,7 @@ use tokio_postgres::Transaction;
 use super::catalog::{Catalog, Relation};
 use super::finding::{Findings, Remedy, Section, Topic};
 use super::statements::plan_with;
-use super::view_text::identifier;
-use crate::db::statements;
+use crate::db::{identifier, statements};
 use crate::error::Error;
 use crate::ops::privileges::{self, Verb};
 
