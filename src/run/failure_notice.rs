@@ -13,6 +13,7 @@ use tokio_postgres::Transaction;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::clock::has_passed;
 use crate::clinic::outbox;
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
@@ -21,8 +22,12 @@ use crate::error::{Error, ErrorKind};
 const MIN_FAILURES: i64 = 3;
 
 statements! {
-    NOTIFY_FAILING(UUID, INT8, INT8) =
-        format!(include_str!("notify_failing.sql"), failures = failures("$1"), outbox = outbox::NOTIFIED);
+    NOTIFY_FAILING(UUID, INT8, INT8) = format!(
+            include_str!("notify_failing.sql"),
+            failures = failures("$1"),
+            notice_has_passed = has_passed("n.created_at"),
+            outbox = outbox::NOTIFIED
+        );
     NOTIFY_RECOVERED(UUID) =
         format!(include_str!("notify_recovered.sql"), failures = failures("$1"), outbox = outbox::NOTIFIED);
 }
@@ -41,7 +46,12 @@ pub enum RunResult {
 /// The join that finds the failures in a row of a lane `l`. `except` is, in SQL, the id of a run whose success does not
 /// end the streak, or NULL.
 pub fn failures(except: &str) -> String {
-    format!(include_str!("failures.part.sql"), except = except)
+    format!(
+        include_str!("failures.part.sql"),
+        except = except,
+        failure_has_passed = has_passed("f.completed_at"),
+        success_has_passed = has_passed("s.completed_at")
+    )
 }
 
 /// Stages the notices of a run that has just been closed in this transaction.

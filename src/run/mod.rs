@@ -7,6 +7,7 @@
 mod args;
 mod batch;
 mod claim;
+mod clock;
 mod close;
 mod code;
 mod failure_notice;
@@ -25,6 +26,7 @@ pub use batch::{
     Batch, Id, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
 };
 pub use claim::loss_reason;
+pub use clock::has_passed;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use halt::Halt;

@@ -34,7 +34,8 @@ staged AS (
     FROM this CROSS JOIN streak CROSS JOIN clock
     JOIN users u ON u.active AND u.role = 'HOSPITAL_ADMIN'
     CROSS JOIN LATERAL (
-        SELECT count(*) AS notices, max(n.created_at) AS last_at FROM notifications n
+        SELECT count(*) AS notices, max(n.created_at) FILTER (WHERE {notice_has_passed}) AS last_at
+        FROM notifications n
         WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id::text
           AND n.metadata ->> 'error_code' = this.error_code
     ) earlier

@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod claim;
+mod clock;
 mod endings;
 mod faults;
 mod fit;

@@ -23,15 +23,23 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
 use crate::output::stamp;
-use crate::run::{self, positive_duration};
+use crate::run::{self, has_passed, positive_duration};
 use crate::schedule::{self, Row, ZoneArgs};
 use judge::{Lane, Running};
 use lane_report::LaneReport;
 use stats::{RunRecord, Window};
 
 statements! {
-    LANES(TEXT_ARRAY, TEXT_ARRAY) = format!(include_str!("lanes.sql"), failures = run::failures("NULL"));
-    RUNS(TEXT_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY) = include_str!("runs.sql");
+    LANES(TEXT_ARRAY, TEXT_ARRAY) = format!(
+        include_str!("lanes.sql"),
+        failures = run::failures("NULL"),
+        start_has_passed = has_passed("r.started_at"),
+        end_has_passed = has_passed("r.completed_at"),
+        heartbeat_has_passed = has_passed("r.heartbeat_at"),
+        migration_has_passed = has_passed("m.applied_on::timestamptz")
+    );
+    RUNS(TEXT_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY) =
+        format!(include_str!("runs.sql"), has_passed = has_passed("r.started_at"));
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -171,6 +179,7 @@ fn lane(row: &SqlRow) -> Lane {
         failed_at: row.get("failed_at"),
         last_error: code.zip(message),
         failures: row.get("failures"),
+        in_future: row.get("future_id"),
         running: row.get::<_, Option<Uuid>>("running_id").map(|id| Running {
             id,
             started_at: row.get("running_started_at"),
