@@ -21,8 +21,11 @@ pub enum ErrorKind {
     Data,
     /// Another session holds a lock on a row for longer than the lock wait.
     Locked,
-    /// The program itself refuses the arguments, the configuration or a state, with a message of its own.
+    /// The program itself refuses the configuration or a state, with a message of its own.
     Refused,
+    /// The program itself refuses what the caller asks for: an argument names what is not there or not allowed. It is no
+    /// failure of the job.
+    BadRequest,
     /// The server refuses the credentials or the permission, or the schema differs from the expected one.
     Configuration,
     /// A table is missing.
@@ -49,7 +52,10 @@ impl Error {
 
     /// Whether the caller has to correct something, so that a retry is useless.
     pub fn is_usage(&self) -> bool {
-        matches!(self.kind, ErrorKind::Refused | ErrorKind::Configuration | ErrorKind::MissingTable)
+        matches!(
+            self.kind,
+            ErrorKind::Refused | ErrorKind::BadRequest | ErrorKind::Configuration | ErrorKind::MissingTable
+        )
     }
 
     /// Adds the action that failed in front of the message.

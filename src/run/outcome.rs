@@ -66,14 +66,20 @@ impl RunRow<'_> {
     /// Closes the row, and returns the outcome.
     pub async fn close(self, halted: Result<(), &Halt>, work: ReportedWork) -> Outcome {
         let exit = match halted {
-            // A mistake of the caller is a usage error only if nothing was processed.
-            Err(Halt::Failed(error)) if error.kind == ErrorKind::Refused && work.processed == 0 => Exit::Usage,
+            Err(_) if refused.is_some() => Exit::Usage,
             Err(halt) => halt.exit(),
             Ok(()) if work.failed > 0 && !self.args.partial_ok => Exit::Partial,
             Ok(()) => Exit::Done,
+        // A mistake of the caller is a usage error only if nothing was processed.
+        let refused = halted.err().and_then(Halt::refusal).filter(|_| work.processed == 0);
         };
         let error = halted.err().map(|halt| (halt.code().to_owned(), halt.message()));
-        let status = if error.is_none() { "COMPLETED" } else { "FAILED" };
+        let status = match (&error, refused) {
+            (None, _) => "COMPLETED",
+            // The job has not failed: it was asked for what is not there or not allowed.
+            (_, Some(ErrorKind::BadRequest)) => "SKIPPED",
+            _ => "FAILED",
+        };
         let ended = Outcome { status, exit, error, work, ..self.blank() };
         if self.args.common.dry_run {
             return ended;
@@ -110,6 +116,7 @@ impl RunRow<'_> {
         retry.delay = retry.delay.min(Duration::from_millis(500));
         retry.run("closing the run", async || closing.commit(self.db, limits(self.args.lease)).await).await
     }
+                Err(_) if ended.status == "SKIPPED" => RunResult::NotCounted,
 }
 
 impl Outcome {

@@ -1,5 +1,6 @@
 //! The run: the claim, what happens when something dies, and how it ends.
 
+mod arguments;
 mod by_hand;
 mod claim;
 mod clock;

@@ -1,5 +1,6 @@
--- Returns for each lane of the schedule its last success, its last failure, its failures in a row, its current run, and
--- the run that lies farthest in the future, which counts as none of the others but the current one.
+-- Returns for each lane of the schedule its last success, its last failure, its failures in a row, whether its brake has
+-- stopped one of these, its current run, and the run that lies farthest in the future, which counts as none of the
+-- others but the current one.
 -- $1 job_name of each lane text[] · $2 lane of each lane text[]
 SELECT
     -- The instant from which the lane is expected to run: its first run, or the last migration of the schema. The
@@ -17,7 +18,7 @@ SELECT
     -- The failures in a row.
     (SELECT count(*) FROM (SELECT l.job_name, l.lane) l {failures}) AS failures,
     running.id AS running_id, running.started_at AS running_started_at, running.deadline_at AS running_deadline_at,
-    running.host AS running_host, future.id AS future_id
+    running.host AS running_host, braked.id IS NOT NULL AS is_braked, future.id AS future_id
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS l (job_name, lane, number)
 LEFT JOIN LATERAL (
     SELECT * FROM cron_job_runs r WHERE r.job_name = l.job_name AND r.lane = l.lane AND r.status = 'COMPLETED'
@@ -30,6 +31,13 @@ LEFT JOIN LATERAL (
       AND {end_has_passed}
     ORDER BY r.completed_at DESC LIMIT 1
 ) failure ON true
+-- A stop by the brake waits for a person, whatever failed after it.
+LEFT JOIN LATERAL (
+    SELECT r.id FROM cron_job_runs r
+    WHERE r.job_name = l.job_name AND r.lane = l.lane AND r.status = 'FAILED' AND r.error_code = 'BRAKE'
+      AND r.completed_at > COALESCE(success.completed_at, '-infinity') AND {end_has_passed}
+    ORDER BY r.completed_at DESC LIMIT 1
+) braked ON true
 LEFT JOIN cron_job_runs running
     ON running.job_name = l.job_name AND running.lane = l.lane AND running.status = 'RUNNING'
 LEFT JOIN LATERAL (

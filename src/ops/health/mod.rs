@@ -185,6 +185,7 @@ fn lane(row: &SqlRow) -> Lane {
             started_at: row.get("running_started_at"),
             deadline_at: row.get("running_deadline_at"),
             host: row.get("running_host"),
+        is_braked: row.get("is_braked"),
         }),
     }
 }
