@@ -231,6 +231,7 @@ fn of_kit(code: &str) -> Option<(&'static str, &'static str)> {
 /// The meaning of an SQLSTATE in words.
 fn meaning(code: &str) -> &'static str {
     match code {
+        "0A000" => "the server does not do this here; a rule on a table that is written can be the reason",
         "22023" => "the database refused a value, such as a time zone that it does not know",
         "23502" => "a required value is missing",
         "23503" => "a row that is referred to does not exist",

@@ -21,7 +21,7 @@ use crate::output::table::{self, Style};
 use crate::output::{self as out, OutputArgs, OutputFormat};
 use crate::panic;
 use crate::run::{CommonArgs, JobArgs};
-pub use context::{CommandContext, Moment, check_known, held, locked};
+pub use context::{CommandContext, Moment, check_known, check_recorded, held, locked};
 
 statements! {
     of context;

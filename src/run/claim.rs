@@ -111,7 +111,11 @@ impl Claim<'_> {
             tx.commit().await?;
             return Ok(Claimed::Blocked(blocked));
         }
-        Err(Error::new("CLAIM_CONTENDED", ErrorKind::Other, "the lane changes hands faster than it can be taken"))
+        Err(Error::new(
+            "CLAIM_CONTENDED",
+            ErrorKind::Other,
+            "the lane changes hands faster than it can be taken, or a rule or a trigger drops rows of cron_job_runs",
+        ))
     }
 
     /// One attempt to take the lane. Returns None if its holder has ended meanwhile.

@@ -15,9 +15,10 @@ use uuid::Uuid;
 use super::args::RunArgs;
 use super::fence;
 use super::halt::{Halt, halted};
+use super::item_errors;
 use super::report::{NotDone, Report};
 use crate::clinic::actor;
-use crate::db::{Db, Key, Limits, SchemaName, statements};
+use crate::db::{Db, Key, Limits, SchemaName};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
@@ -59,10 +60,6 @@ pub trait Job: Serialize {
 
     /// Does the work once. The report belongs to the runner, so that an interrupted run reports its work too.
     async fn run(&self, run: &Run, report: &mut Self::Report) -> Result<(), Halt>;
-}
-
-statements! {
-    INSERT_ITEM_ERRORS(UUID, TEXT, TEXT_ARRAY, TEXT, TEXT) = include_str!("insert_item_errors.sql");
 }
 
 /// The lock wait of a transaction with `at_length`.
@@ -273,11 +270,7 @@ impl Run {
             return Ok(());
         }
         let ids: Vec<String> = ids.iter().map(I::to_string).collect();
-        self.write("recording failed items", WriteOptions::default(), async |tx| {
-            INSERT_ITEM_ERRORS.execute(tx, &[&self.id, &entity, &ids, &error.code.as_ref(), &error.message]).await
-        })
-        .await
-        .map(drop)
+        item_errors::record(self, entity, &ids, error).await
     }
 
     /// The number of attempts and the waits between them.

@@ -14,6 +14,7 @@ mod failure_notice;
 mod fence;
 mod halt;
 mod heartbeat;
+mod item_errors;
 mod job;
 mod limits;
 mod outcome;
@@ -30,6 +31,7 @@ pub use clock::has_passed;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use halt::Halt;
+pub use item_errors::dropped;
 pub use job::{Job, Run, WriteOptions};
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, oldest_due};
@@ -37,5 +39,5 @@ pub use runner::{execute, oldest_due};
 use crate::db::statements;
 
 statements! {
-    of claim, close, failure_notice, fence, heartbeat, job;
+    of claim, close, failure_notice, fence, heartbeat, item_errors;
 }

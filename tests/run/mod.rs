@@ -5,6 +5,7 @@ mod by_hand;
 mod claim;
 mod clock;
 mod endings;
+mod evidence;
 mod faults;
 mod fit;
 mod metrics;

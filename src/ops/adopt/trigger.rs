@@ -150,8 +150,14 @@ fn insert(scope: &Scope<'_>, columns: &Columns<'_>, carried: &[Carried], schema:
     let key = columns.iter().find(|(wanted, source)| wanted.name == "id" && source.is_plain());
     let returning = key.and_then(|(_, source)| source.write.as_ref());
     let returning = returning.map_or(String::new(), |(key, _)| format!("\n    RETURNING {key} INTO NEW.id"));
+    // Two lanes of the sync may bring a visit at once. Any other conflict has to be an error.
+    let visit = columns.iter().find(|(wanted, _)| wanted.name == "external_id");
+    let visit = visit.and_then(|(_, source)| source.write.as_ref());
+    let unless_there = visit.map_or(String::new(), |(column, _)| {
+        format!("\n    ON CONFLICT ({column}) WHERE {column} IS NOT NULL DO NOTHING")
+    });
     let body = format!(
-        "    INSERT INTO {}.{}\n           ({})\n    VALUES ({})\n    ON CONFLICT DO NOTHING{returning};\n",
+        "    INSERT INTO {}.{}\n           ({})\n    VALUES ({}){unless_there}{returning};\n",
         scope.catalog.quoted,
         scope.table.quoted,
         names.join(",\n            "),
