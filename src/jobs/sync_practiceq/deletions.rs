@@ -29,6 +29,9 @@ statements! {
         outbox = outbox::NOTIFIED,
         skipped_columns = skipped_columns("$1", "locked", "due", "visits")
     );
+    // $1 external id text
+    IS_KNOWN(TEXT) = "SELECT EXISTS (SELECT FROM practiceq_visits WHERE external_id = $1)
+                             OR EXISTS (SELECT FROM practiceq_unmatched WHERE external_id = $1) AS is_known";
     DISCARD_DELETED(TEXT_ARRAY) = include_str!("discard_deleted.sql");
     DISCARD_UNSEEN(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ) = format!(
         include_str!("discard_unseen.sql"),
@@ -212,6 +215,12 @@ impl<'a> Deletions<'a> {
         let ids = self.run.read("looking for visits that were deleted", live).await?;
         self.mark(&ids, asked_at, report).await?;
         self.discard(async |tx| DISCARD_DELETED.execute(tx, &[&external_ids]).await).await
+    }
+
+    /// Whether an appointment was ever stored, or is queued.
+    pub async fn is_known(&self, external_id: &str) -> Result<bool, Halt> {
+        let look = async |tx: &Transaction<'_>| Ok(IS_KNOWN.one(tx, &[&external_id]).await?.get("is_known"));
+        self.run.read("looking whether the appointment is known", look).await
     }
 
     /// Removes from their charts the visits that are nobody's in scope any more.
