@@ -86,6 +86,12 @@ impl Operation for HealthArgs {
         let output = Output::new(exit, json, self.text(&reports, now));
         Ok(Output { metrics: metrics.collect(), ..output })
     }
+
+    /// An alarm on the metric has to go off also where nobody knows how the jobs are.
+    fn metrics_of_failure(&self) -> Vec<Metrics> {
+        let rows = self.rows().unwrap_or_default();
+        rows.iter().map(|row| Metrics { job: row.name(), healthy: false, run: None }).collect()
+    }
 }
 
 impl HealthArgs {
@@ -179,13 +185,13 @@ fn lane(row: &SqlRow) -> Lane {
         failed_at: row.get("failed_at"),
         last_error: code.zip(message),
         failures: row.get("failures"),
+        is_braked: row.get("is_braked"),
         in_future: row.get("future_id"),
         running: row.get::<_, Option<Uuid>>("running_id").map(|id| Running {
             id,
             started_at: row.get("running_started_at"),
             deadline_at: row.get("running_deadline_at"),
             host: row.get("running_host"),
-        is_braked: row.get("is_braked"),
         }),
     }
 }
