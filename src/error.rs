@@ -200,7 +200,7 @@ pub fn of_plan(error: tokio_postgres::Error) -> Error {
 /// The kind of an SQLSTATE.
 fn classify(state: &SqlState) -> ErrorKind {
     match state.code() {
-        "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" | "25P03" | "25P04" => ErrorKind::Transient,
+        "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" | "25006" | "25P03" | "25P04" => ErrorKind::Transient,
         "55P03" => ErrorKind::Locked,
         "42P01" => ErrorKind::MissingTable,
         code => match &code[..2] {
@@ -237,7 +237,7 @@ fn meaning(code: &str) -> &'static str {
         "23503" => "a row that is referred to does not exist",
         "23505" => "the row exists already",
         "23514" => "a check constraint forbids it",
-        "25006" => "the database is read-only",
+        "25006" => "the database is read-only: a standby, or default_transaction_read_only is on",
         "25P03" => "the server ended an idle transaction",
         "28P01" | "28000" => "the server refused the user or the password",
         "3D000" => "there is no such database",
@@ -277,6 +277,8 @@ mod tests {
             ("40P01", ErrorKind::Transient),
             ("57P01", ErrorKind::Transient),
             ("08006", ErrorKind::Transient),
+            // After a failover the next connection may reach the server that is written to.
+            ("25006", ErrorKind::Transient),
             ("55P03", ErrorKind::Locked),
             ("22003", ErrorKind::Data),
             ("23514", ErrorKind::Data),

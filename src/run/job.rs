@@ -181,7 +181,11 @@ impl Run {
             drop(tx);
             Ok(value)
         };
-        Ok(self.retry().run(what, read).await.map_err(|error| error.context(what))?)
+        Ok(self
+            .retry()
+            .run(what, async || self.db.renew_after(read().await))
+            .await
+            .map_err(|error| error.context(what))?)
     }
 
     /// Changes something in one fenced transaction, which is retried when the connection or the server fails. In a dry
@@ -196,7 +200,7 @@ impl Run {
             self.checkpoint()?;
         }
         let limits = options.limits(self);
-        let value = self.retry().run(what, async || self.attempt(limits, &body).await).await;
+        let value = self.retry().run(what, async || self.db.renew_after(self.attempt(limits, &body).await)).await;
         value.map_err(|error| error.context(what))?.ok_or(Halt::Fenced)
     }
 

@@ -8,6 +8,7 @@ mod endings;
 mod evidence;
 mod faults;
 mod fit;
+mod left_open;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod network;
