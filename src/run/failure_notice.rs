@@ -90,7 +90,7 @@ async fn insert(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result<Op
             let row = NOTIFY_RECOVERED.one(tx, &[&run]).await?;
             let is_due = count(&row, "failures") >= MIN_FAILURES || count(&row, "earlier") > 0;
             let untold = (is_due && count(&row, "notices") == 0)
-                .then(|| "nobody could be told that it works again: none who was told of its failures is active");
+                .then_some("nobody could be told that it works again: none who was told of its failures is active");
             (row, untold)
         }
         _ => {
