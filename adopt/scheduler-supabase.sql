@@ -54,7 +54,8 @@ CREATE TABLE IF NOT EXISTS rounds.facilities (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS facilities_only_one ON rounds.facilities ((true));
 -- ? The zone of the practice.
-INSERT INTO rounds.facilities (name, time_zone) VALUES ('Practice', 'America/Denver') ON CONFLICT DO NOTHING;
+INSERT INTO rounds.facilities (name, time_zone) VALUES ('Practice', 'America/Denver')
+ON CONFLICT ((true)) DO NOTHING;
 
 -- Each view has one table, and scalar subselects for the rest, so that its rows can be locked.
 CREATE OR REPLACE VIEW rounds.organizations AS

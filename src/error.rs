@@ -22,8 +22,11 @@ pub enum ErrorKind {
     /// The locks of other sessions were in the way: for longer than the lock wait, or in a circle with ours. Fewer rows at
     /// once, or the same rows later, may succeed.
     Locked,
-    /// The program itself refuses the arguments, the configuration or a state, with a message of its own.
+    /// The program itself refuses the configuration or a state, with a message of its own.
     Refused,
+    /// The program itself refuses what the caller asks for: an argument names what is not there or not allowed. It is no
+    /// failure of the job.
+    BadRequest,
     /// The server refuses the credentials or the permission, or the schema differs from the expected one.
     Configuration,
     /// A table is missing.
@@ -50,7 +53,10 @@ impl Error {
 
     /// Whether the caller has to correct something, so that a retry is useless.
     pub fn is_usage(&self) -> bool {
-        matches!(self.kind, ErrorKind::Refused | ErrorKind::Configuration | ErrorKind::MissingTable)
+        matches!(
+            self.kind,
+            ErrorKind::Refused | ErrorKind::BadRequest | ErrorKind::Configuration | ErrorKind::MissingTable
+        )
     }
 
     /// Adds the action that failed in front of the message.
@@ -195,7 +201,7 @@ pub fn of_plan(error: tokio_postgres::Error) -> Error {
 /// The kind of an SQLSTATE.
 fn classify(state: &SqlState) -> ErrorKind {
     match state.code() {
-        "40001" | "57P01" | "57P02" | "57P03" | "53300" | "25P03" | "25P04" => ErrorKind::Transient,
+        "40001" | "57P01" | "57P02" | "57P03" | "53300" | "25006" | "25P03" | "25P04" => ErrorKind::Transient,
         "40P01" | "55P03" => ErrorKind::Locked,
         "42P01" => ErrorKind::MissingTable,
         code => match &code[..2] {
@@ -226,12 +232,13 @@ fn of_kit(code: &str) -> Option<(&'static str, &'static str)> {
 /// The meaning of an SQLSTATE in words.
 fn meaning(code: &str) -> &'static str {
     match code {
+        "0A000" => "the server does not do this here; a rule on a table that is written can be the reason",
         "22023" => "the database refused a value, such as a time zone that it does not know",
         "23502" => "a required value is missing",
         "23503" => "a row that is referred to does not exist",
         "23505" => "the row exists already",
         "23514" => "a check constraint forbids it",
-        "25006" => "the database is read-only",
+        "25006" => "the database is read-only: a standby, or default_transaction_read_only is on",
         "25P03" => "the server ended an idle transaction",
         "28P01" | "28000" => "the server refused the user or the password",
         "3D000" => "there is no such database",
@@ -271,6 +278,8 @@ mod tests {
             ("40P01", ErrorKind::Locked),
             ("57P01", ErrorKind::Transient),
             ("08006", ErrorKind::Transient),
+            // After a failover the next connection may reach the server that is written to.
+            ("25006", ErrorKind::Transient),
             ("55P03", ErrorKind::Locked),
             ("22003", ErrorKind::Data),
             ("23514", ErrorKind::Data),

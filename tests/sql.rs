@@ -102,6 +102,28 @@ fn statements_are_sent_as_they_are_declared() {
     }
 }
 
+/// Without a target it swallows each conflict: also that of a key which an identity gives twice after a restore.
+#[tokio::test]
+async fn a_conflict_that_is_ignored_is_one_that_was_meant() {
+    let swallows = |text: &str| {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
+        words.contains("ON CONFLICT DO NOTHING")
+    };
+    assert!(swallows("INSERT INTO t VALUES (1)\n  on conflict\n  do nothing"), "it is found across lines");
+    let statements = statements(&Clinic::new().await).await;
+    let mut faults: Vec<String> =
+        statements.into_iter().filter(|one| swallows(&one.text)).map(|one| one.name).collect();
+    // What is no statement: texts that other code builds, migrations, and the kits.
+    let mut found = vec![];
+    for (dir, extension) in [("src", "rs"), ("src", "sql"), ("migrations", "sql"), ("adopt", "sql")] {
+        files(Path::new(dir), extension, &mut found);
+    }
+    assert!(found.len() > 250, "{}", found.len());
+    let swallowing = |path: &PathBuf| swallows(&fs::read_to_string(path).expect("UTF-8").replace("\\n", " "));
+    faults.extend(found.iter().filter(|path| swallowing(path)).map(|path| path.display().to_string()));
+    assert!(faults.is_empty(), "ON CONFLICT DO NOTHING without a target: {faults:?}");
+}
+
 #[test]
 fn every_file_says_what_it_is_and_asks_no_clock() {
     let mut found = vec![];

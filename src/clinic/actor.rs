@@ -65,5 +65,5 @@ impl Actor {
 
 /// An error that the caller has to correct.
 pub fn refused(code: &'static str, message: String) -> Error {
-    Error::new(code, ErrorKind::Refused, message)
+    Error::new(code, ErrorKind::BadRequest, message)
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::timeout;
-use tokio_postgres::Transaction;
+use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::clinic::actor::{Actor, refused};
 use crate::db::{CLOCK, Db, Key, Limits, Statement, no_such_key, schema, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::CommonArgs;
+use crate::run::{CommonArgs, dropped};
 
 /// The limits of a command's transactions. They are shorter than in a run, because a person waits.
 const LIMITS: Limits =
@@ -83,8 +83,10 @@ impl CommandContext<'_> {
             let moment = Moment { now: self.now(&tx).await?, actor: Actor::find(&tx, actor).await? };
             let value = body(&tx, &moment).await?;
             let id = Uuid::new_v4();
-            self.record(&tx, id, &moment).await?;
-            Ok((tx, id, (moment, value)))
+            match self.record(&tx, id, &moment).await? {
+                true => Ok((tx, id, (moment, value))),
+                false => Err(dropped("operator_actions", 0, 1).context("nothing was changed")),
+            }
         };
         let (tx, id, done) = timeout(self.limit, change).await.unwrap_or_else(|_| Err(self.no_answer()))?;
         if self.args.dry_run {
@@ -189,4 +191,11 @@ async fn known(
     let row = no_such_key(statement.opt(tx, &[id]).await)?;
     let row = row.ok_or_else(|| refused(code, format!("--{what}: there is no {what} {id}")))?;
     Ok(Some(row.get("id")))
+}
+
+/// Refuses to show what was not recorded as shown. Each row has the number of rows of the record as `recorded`.
+pub fn check_recorded(shown: &[Row]) -> Result<(), Error> {
+    let recorded = shown.first().map_or(0, |row| row.get::<_, i64>("recorded").unsigned_abs());
+    let meant = shown.len() as u64;
+    if recorded == meant { Ok(()) } else { Err(dropped("phi_access_log", recorded, meant).context("nothing is shown")) }
 }

@@ -21,7 +21,7 @@ use crate::output::table::{self, Style};
 use crate::output::{self as out, OutputArgs, OutputFormat};
 use crate::panic;
 use crate::run::{CommonArgs, JobArgs};
-pub use context::{CommandContext, Moment, check_known, held, locked};
+pub use context::{CommandContext, Moment, check_known, check_recorded, held, locked};
 
 statements! {
     of context;
@@ -49,6 +49,11 @@ pub trait Operation {
     const LIMIT: Duration = Duration::from_secs(30);
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error>;
+
+    /// The metrics that are written with --metrics when the command fails.
+    fn metrics_of_failure(&self) -> Vec<Metrics> {
+        vec![]
+    }
 
     /// The error that is reported when the command fails.
     fn describe_error(&self, error: Error) -> Error {
@@ -110,11 +115,13 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
         Err(error) => {
             error!(error_code = %error.code, "{}: {}", O::NAME, error.message);
             let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
-            if output.resolve() == OutputFormat::Text {
-                return exit;
-            }
             let json = json!({ "ok": false, "error_code": error.code, "error_message": error.message });
-            output.print(exit, String::new, || json)
+            let exit = match output.resolve() {
+                OutputFormat::Text => exit,
+                OutputFormat::Json => output.print(exit, String::new, || json),
+            };
+            metrics.write(&operation.metrics_of_failure());
+            exit
         }
     }
 }

@@ -30,7 +30,7 @@ pub use savepoint::unless;
 pub(crate) use statement::statements;
 pub use statement::{Listed, Statement};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time after which unacknowledged data ends a connection, and after which a silent peer is probed.
@@ -113,6 +113,15 @@ impl Db {
 
     pub fn schema(&self) -> &SchemaName {
         &self.schema
+    }
+
+    /// After an error of the connection or the server, closes the connections in the pool: a server that has become
+    /// read-only, or that is about to end, keeps them.
+    pub fn renew_after<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Transient) {
+            self.abandon();
+        }
+        outcome
     }
 
     /// Closes the connections in the pool. The server then cancels their statements: see [`Limits`]. No cancel request

@@ -1,7 +1,7 @@
 //! The claim: the run's row is the lock of its lane.
 //!
-//! Rule: a lane is held if and only if a row of it is RUNNING; it is lost if and only if that row's heartbeat is older
-//! than the lease, or the row is 30 s past its deadline. A claim that meets a lost row locks it FOR UPDATE, so it waits
+//! Rule: a lane is held if and only if a row of it is RUNNING; it is lost if and only if that row's heartbeat is a lease
+//! old, or lies a lease in the future, or the row is 30 s past its deadline. A claim that meets a lost row locks it FOR UPDATE, so it waits
 //! for a fenced transaction that is in progress, and no other can begin.
 
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tokio_postgres::types::ToSql;
 use tracing::warn;
 use uuid::Uuid;
 
+use super::clock::has_passed;
 use super::close::Closing;
 use super::code::ALREADY_RUNNING;
 use super::failure_notice::{self, RunResult};
@@ -26,7 +27,8 @@ statements! {
         include_str!("insert_run.sql");
     HOLDER(TEXT, TEXT, INT8, UUID) =
         format!(include_str!("holder.sql"), loss_reason = loss_reason("r", "GREATEST($3, r.lease_ms)"));
-    RECENTLY_DONE(TEXT, TEXT, INT8) = include_str!("recently_done.sql");
+    RECENTLY_DONE(TEXT, TEXT, INT8) =
+        format!(include_str!("recently_done.sql"), has_passed = has_passed("completed_at"));
 }
 
 /// The reason, in SQL, for which a RUNNING run has lost its lane, or NULL. `run` is the alias of its row, `lease` an
@@ -109,7 +111,11 @@ impl Claim<'_> {
             tx.commit().await?;
             return Ok(Claimed::Blocked(blocked));
         }
-        Err(Error::new("CLAIM_CONTENDED", ErrorKind::Other, "the lane changes hands faster than it can be taken"))
+        Err(Error::new(
+            "CLAIM_CONTENDED",
+            ErrorKind::Other,
+            "the lane changes hands faster than it can be taken, or a rule or a trigger drops rows of cron_job_runs",
+        ))
     }
 
     /// One attempt to take the lane. Returns None if its holder has ended meanwhile.
@@ -145,8 +151,11 @@ impl Claim<'_> {
     }
 
     async fn take_over(&self, tx: &Transaction<'_>, id: Uuid, lost: &str) -> Result<Option<Claimed>, Error> {
-        let reason =
-            if lost == "LEASE_EXPIRED" { "it gave no sign of life for a lease" } else { "it was past its deadline" };
+        let reason = match lost {
+            "LEASE_EXPIRED" => "it gave no sign of life for a lease",
+            "CLOCK" => "its heartbeat lies in the future, so the database's clock was put back since",
+            _ => "it was past its deadline",
+        };
         let message = format!("taken over by run {}: {reason}", self.id);
         let closing = Closing {
             taken_over_by: Some(self.id),

@@ -5,13 +5,15 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::clock::has_passed;
 use super::failure_notice::{self, RunResult};
 use super::limits::STATUS_LOCK;
 use crate::db::{Db, Limits, statements};
 use crate::error::Error;
 
 statements! {
-    CLOSE(UUID, TEXT, TEXT, TEXT, INT8, INT8, JSONB, UUID) = include_str!("close.sql");
+    CLOSE(UUID, TEXT, TEXT, TEXT, INT8, INT8, JSONB, UUID) =
+        format!(include_str!("close.sql"), has_passed = has_passed("p.completed_at"));
     ALREADY_CLOSED(UUID, TEXT, TEXT) = include_str!("already_closed.sql");
 }
 

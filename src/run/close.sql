@@ -18,12 +18,13 @@ UPDATE cron_job_runs r
 SET status = $2, error_code = $3, error_message = $4, items_processed = $5, items_failed = $6,
     completed_at = clock.now,
     duration_ms = GREATEST(0, round(EXTRACT(epoch FROM clock.now - r.started_at) * 1000))::bigint,
-    metadata = r.metadata || COALESCE($7, '{}'), taken_over_by = $8
+    metadata = r.metadata || COALESCE($7, '{{}}'), taken_over_by = $8
 FROM locked, clock
 WHERE r.id = locked.id AND r.status = 'RUNNING'
 RETURNING r.duration_ms,
           EXISTS (SELECT FROM (SELECT p.status FROM cron_job_runs p
                                WHERE p.job_name = r.job_name AND p.lane = r.lane AND p.id <> r.id
                                  AND p.status IN ('COMPLETED', 'FAILED')
+                                 AND {has_passed}
                                ORDER BY p.completed_at DESC LIMIT 1) before
                   WHERE before.status = 'FAILED') AS after_failure

@@ -7,12 +7,14 @@
 //! from the first failure on.
 //!
 //! The notice is staged in the transaction that closes the run, so neither is committed without the other. If the
-//! notice cannot be staged, the run is closed without it.
+//! notice cannot be staged, the run is closed without it. The log and the report of the run say where nobody could be
+//! told.
 
-use tokio_postgres::Transaction;
+use tokio_postgres::{Row, Transaction};
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::clock::has_passed;
 use crate::clinic::outbox;
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
@@ -21,8 +23,14 @@ use crate::error::{Error, ErrorKind};
 const MIN_FAILURES: i64 = 3;
 
 statements! {
-    NOTIFY_FAILING(UUID, INT8, INT8) =
-        format!(include_str!("notify_failing.sql"), failures = failures("$1"), outbox = outbox::NOTIFIED);
+    NOTIFY_FAILING(UUID, INT8, INT8) = format!(
+            include_str!("notify_failing.sql"),
+            failures = failures("$1"),
+            notice_has_passed = has_passed("n.created_at"),
+            outbox = outbox::NOTIFIED
+        );
+    TOLD(TEXT) = "SELECT count(*) AS notices FROM notifications WHERE type = 'JOB_FAILING' AND entity_id = $1";
+    NOTE_UNTOLD(UUID, TEXT) = include_str!("note_untold.sql");
     NOTIFY_RECOVERED(UUID) =
         format!(include_str!("notify_recovered.sql"), failures = failures("$1"), outbox = outbox::NOTIFIED);
 }
@@ -34,43 +42,86 @@ pub enum RunResult {
     Failed,
     /// A failure by a brake that waits for a person's decision: the admins are notified at once.
     Braked,
-    /// The run was interrupted or not needed, so it is neither a success nor a failure.
+    /// The run was interrupted, refused or not needed, so it is neither a success nor a failure.
     NotCounted,
 }
 
 /// The join that finds the failures in a row of a lane `l`. `except` is, in SQL, the id of a run whose success does not
 /// end the streak, or NULL.
 pub fn failures(except: &str) -> String {
-    format!(include_str!("failures.part.sql"), except = except)
+    format!(
+        include_str!("failures.part.sql"),
+        except = except,
+        failure_has_passed = has_passed("f.completed_at"),
+        success_has_passed = has_passed("s.completed_at")
+    )
 }
 
-/// Stages the notices of a run that has just been closed in this transaction.
+/// Stages the notices of a run that has just been closed in this transaction. Where somebody had to be told and nobody
+/// could be, the log and the report of the run say so.
 pub async fn stage(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result<(), Error> {
     if result == RunResult::NotCounted {
         return Ok(());
     }
     // These limits are shorter than the time for closing a run; they end with the savepoint.
     tx.batch_execute("SAVEPOINT notice; SET LOCAL statement_timeout = 2000; SET LOCAL lock_timeout = 1000").await?;
-    match insert(tx, run, result).await {
-        Ok(()) => tx.batch_execute("RELEASE SAVEPOINT notice").await?,
+    let untold = match insert(tx, run, result).await {
+        Ok(untold) => {
+            tx.batch_execute("RELEASE SAVEPOINT notice").await?;
+            untold
+        }
         Err(error) if error.kind == ErrorKind::Transient => return Err(error),
         Err(error) => {
             tx.batch_execute("ROLLBACK TO SAVEPOINT notice").await?;
-            warn!(run_id = %run, error_code = %error.code, "no admin could be told: {}", error.message);
+            Some(format!("no admin could be told: {error}"))
         }
+    };
+    if let Some(reason) = untold {
+        warn!(run_id = %run, error_code = "NOBODY_TOLD", "{reason}");
+        NOTE_UNTOLD.execute(tx, &[&run, &reason]).await?;
     }
     Ok(())
 }
 
-async fn insert(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result<(), Error> {
-    let row = match result {
-        RunResult::Succeeded => NOTIFY_RECOVERED.one(tx, &[&run]).await?,
-        RunResult::Braked => NOTIFY_FAILING.one(tx, &[&run, &1_i64, &MIN_FAILURES]).await?,
-        _ => NOTIFY_FAILING.one(tx, &[&run, &MIN_FAILURES, &MIN_FAILURES]).await?,
+/// Inserts the notices. Returns the reason for which nobody could be told, where somebody had to be.
+async fn insert(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result<Option<String>, Error> {
+    let (row, untold) = match result {
+        RunResult::Succeeded => {
+            let row = NOTIFY_RECOVERED.one(tx, &[&run]).await?;
+            let is_due = count(&row, "failures") >= MIN_FAILURES || count(&row, "earlier") > 0;
+            let untold = (is_due && count(&row, "notices") == 0)
+                .then_some("nobody could be told that it works again: none who was told of its failures is active");
+            (row, untold)
+        }
+        _ => {
+            let least = if result == RunResult::Braked { 1 } else { MIN_FAILURES };
+            let row = NOTIFY_FAILING.one(tx, &[&run, &least, &MIN_FAILURES]).await?;
+            let untold = match () {
+                () if count(&row, "failures") < least => None,
+                () if count(&row, "admins") == 0 => {
+                    Some("nobody could be told of the failures in a row: there is no active HOSPITAL_ADMIN")
+                }
+                () if count(&row, "due") > 0 && count(&row, "notices") == 0 => nothing_stored(tx, &row).await?,
+                () => None,
+            };
+            (row, untold)
+        }
     };
-    let (failures, notices): (i64, i64) = (row.get("failures"), row.get("notices"));
+    let (failures, notices) = (count(&row, "failures"), count(&row, "notices"));
     if notices > 0 {
         info!(run_id = %run, failures, notices, "the admins are told of the failures in a row");
     }
-    Ok(())
+    Ok(untold.map(|reason| format!("{reason} ({failures} in a row)")))
+}
+
+/// The reason for which no notice that was due was inserted, unless another run has inserted it at the same moment.
+async fn nothing_stored(tx: &Transaction<'_>, row: &Row) -> Result<Option<&'static str>, Error> {
+    let told = TOLD.one(tx, &[&row.get::<_, Option<String>>("first_run")]).await?;
+    Ok((count(&told, "notices") == 0).then_some(
+        "nobody could be told of the failures in a row: a rule or a trigger on notifications drops the rows",
+    ))
+}
+
+fn count(row: &Row, column: &str) -> i64 {
+    row.get(column)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
+use super::item_errors::dropped;
 use super::limits::STATUS_LOCK;
 use crate::db::{Db, Limits, statements};
 use crate::error::{Error, ErrorKind};
@@ -31,7 +32,10 @@ pub async fn fence(tx: &Transaction<'_>, run: Uuid, batch: i32, lock_wait: Durat
         let kind = if error.kind == ErrorKind::Locked { ErrorKind::Other } else { error.kind };
         Error { kind, ..error }
     })?;
-    Ok(row.is_some())
+    match row.map(|row| row.get::<_, i64>("written")) {
+        Some(0) => Err(dropped("run_batches", 0, 1)),
+        written => Ok(written.is_some()),
+    }
 }
 
 /// Whether a COMMIT whose reply was lost was done. On a new connection it waits for the run's row, and so until the old

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::code::INTERRUPTED;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 
 #[derive(Clone, Debug)]
@@ -72,6 +72,14 @@ impl Halt {
             Self::Stopped(signal) => signal.exit(),
             Self::Brake { .. } => Exit::Brake,
             Self::HeartbeatLost | Self::Failed(_) => Exit::Failed,
+        }
+    }
+
+    /// The kind of an error with which the program itself refuses to work.
+    pub fn refusal(&self) -> Option<ErrorKind> {
+        match self {
+            Self::Failed(Error { kind: kind @ (ErrorKind::Refused | ErrorKind::BadRequest), .. }) => Some(*kind),
+            _ => None,
         }
     }
 

@@ -11,5 +11,6 @@ SELECT $1, $2, $3, $4, $5, $6, clock.now, clock.now, clock.now + make_interval(s
        $13, CASE WHEN $4 <> 'RUNNING' THEN clock.now END, CASE WHEN $4 <> 'RUNNING' THEN 0 END, $8, $9, $10, $11, $12,
        $14
 FROM (SELECT clock_timestamp() AS now) clock
-ON CONFLICT DO NOTHING
+WHERE NOT EXISTS (SELECT FROM cron_job_runs r WHERE r.id = $1)
+ON CONFLICT (job_name, lane) WHERE status = 'RUNNING' DO NOTHING
 RETURNING started_at

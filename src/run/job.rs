@@ -15,10 +15,11 @@ use uuid::Uuid;
 use super::args::RunArgs;
 use super::fence;
 use super::halt::{Halt, halted};
+use super::item_errors;
 use super::limits::BATCH_LOCK;
 use super::report::{NotDone, Report};
 use crate::clinic::actor;
-use crate::db::{Db, Key, Limits, SchemaName, statements};
+use crate::db::{Db, Key, Limits, SchemaName};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
@@ -60,10 +61,6 @@ pub trait Job: Serialize {
 
     /// Does the work once. The report belongs to the runner, so that an interrupted run reports its work too.
     async fn run(&self, run: &Run, report: &mut Self::Report) -> Result<(), Halt>;
-}
-
-statements! {
-    INSERT_ITEM_ERRORS(UUID, TEXT, TEXT_ARRAY, TEXT, TEXT) = include_str!("insert_item_errors.sql");
 }
 
 /// The lock wait of a transaction with `at_length`.
@@ -188,7 +185,11 @@ impl Run {
             drop(tx);
             Ok(value)
         };
-        Ok(self.retry().run(what, read).await.map_err(|error| error.context(what))?)
+        Ok(self
+            .retry()
+            .run(what, async || self.db.renew_after(read().await))
+            .await
+            .map_err(|error| error.context(what))?)
     }
 
     /// Changes something in one fenced transaction, which is retried when the connection or the server fails. In a dry
@@ -203,7 +204,7 @@ impl Run {
             self.checkpoint()?;
         }
         let limits = options.limits(self);
-        let value = self.retry().run(what, async || self.attempt(limits, &body).await).await;
+        let value = self.retry().run(what, async || self.db.renew_after(self.attempt(limits, &body).await)).await;
         value.map_err(|error| error.context(what))?.ok_or(Halt::Fenced)
     }
 
@@ -278,11 +279,7 @@ impl Run {
             return Ok(());
         }
         let ids: Vec<String> = ids.iter().map(I::to_string).collect();
-        self.write("recording failed items", WriteOptions::default(), async |tx| {
-            INSERT_ITEM_ERRORS.execute(tx, &[&self.id, &entity, &ids, &error.code.as_ref(), &error.message]).await
-        })
-        .await
-        .map(drop)
+        item_errors::record(self, entity, &ids, error).await
     }
 
     /// The number of attempts and the waits between them.

@@ -7,12 +7,14 @@
 mod args;
 mod batch;
 mod claim;
+mod clock;
 mod close;
 mod code;
 mod failure_notice;
 mod fence;
 mod halt;
 mod heartbeat;
+mod item_errors;
 mod job;
 mod limits;
 mod outcome;
@@ -25,9 +27,11 @@ pub use batch::{
     Batch, Id, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
 };
 pub use claim::loss_reason;
+pub use clock::has_passed;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use halt::Halt;
+pub use item_errors::dropped;
 pub use job::{Job, Run, WriteOptions};
 pub use limits::BATCH_LOCK;
 pub use report::{Counts, NotDone, Report, Summary};
@@ -36,5 +40,5 @@ pub use runner::{execute, oldest_due};
 use crate::db::statements;
 
 statements! {
-    of claim, close, failure_notice, fence, heartbeat, job;
+    of claim, close, failure_notice, fence, heartbeat, item_errors;
 }

@@ -1,6 +1,7 @@
 -- Notifies every active HOSPITAL_ADMIN that a job keeps failing, once for each error code and day. The day has 23
 -- hours, so that a daily job does not miss it by a second. The notices of one streak name its first run, by which they
--- are found again. Returns the number of failures in a row and of notices.
+-- are found again. Returns the number of failures in a row, the first run of these, the number of admins, of admins who
+-- are due to be notified, and of notices.
 -- $1 id of the run that has just failed uuid · $2 the least number of failures for a notice bigint
 -- $3 the least number of failures for the text "keeps failing" bigint; with fewer, the text names the brake
 WITH
@@ -34,7 +35,8 @@ staged AS (
     FROM this CROSS JOIN streak CROSS JOIN clock
     JOIN users u ON u.active AND u.role = 'HOSPITAL_ADMIN'
     CROSS JOIN LATERAL (
-        SELECT count(*) AS notices, max(n.created_at) AS last_at FROM notifications n
+        SELECT count(*) AS notices, max(n.created_at) FILTER (WHERE {notice_has_passed}) AS last_at
+        FROM notifications n
         WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id::text
           AND n.metadata ->> 'error_code' = this.error_code
     ) earlier
@@ -42,4 +44,6 @@ staged AS (
       AND (earlier.last_at IS NULL OR earlier.last_at <= clock.now - interval '23 hours')
 ),
 {outbox}
-SELECT (SELECT failures FROM streak) AS failures, (SELECT count(*) FROM notified) AS notices
+SELECT (SELECT failures FROM streak) AS failures, (SELECT first_run FROM streak) AS first_run,
+       (SELECT count(*) FROM users u WHERE u.active AND u.role = 'HOSPITAL_ADMIN') AS admins,
+       (SELECT count(*) FROM staged) AS due, (SELECT count(*) FROM notified) AS notices

@@ -1,5 +1,5 @@
 -- Notifies the users who got a notice that a job keeps failing that it works again, once. Returns the number of
--- failures in a row before it and of notices.
+-- failures in a row before it, of the notices of these, and of notices of its end.
 -- $1 id of the run that has just succeeded uuid
 WITH
 this AS MATERIALIZED (
@@ -25,4 +25,6 @@ staged AS (
                   WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id::text)
 ),
 {outbox}
-SELECT (SELECT failures FROM streak) AS failures, (SELECT count(*) FROM notified) AS notices
+SELECT (SELECT failures FROM streak) AS failures, (SELECT count(*) FROM notified) AS notices,
+       (SELECT count(*) FROM notifications n
+        WHERE n.type = 'JOB_FAILING' AND n.entity_id = (SELECT first_run FROM streak)) AS earlier

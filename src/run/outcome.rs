@@ -19,6 +19,9 @@ use crate::exit::Exit;
 /// The time limit for closing the row, retries included.
 const CLOSING: Duration = Duration::from_secs(6);
 
+/// The pause between two attempts.
+const CLOSING_PAUSE: Duration = Duration::from_millis(400);
+
 /// The end of a run, or the reason for which there was none.
 pub struct Outcome {
     pub run_id: Option<Uuid>,
@@ -28,6 +31,8 @@ pub struct Outcome {
     pub error: Option<(String, String)>,
     /// The duration in the run's row.
     pub duration_ms: Option<u64>,
+    /// What the row of a run means for the next start, where it could not be closed.
+    pub left_open: Option<String>,
     pub work: ReportedWork,
 }
 
@@ -59,37 +64,46 @@ impl RunRow<'_> {
             exit: Exit::Failed,
             error: None,
             duration_ms: None,
+            left_open: None,
             work: ReportedWork::default(),
         }
     }
 
     /// Closes the row, and returns the outcome.
     pub async fn close(self, halted: Result<(), &Halt>, work: ReportedWork) -> Outcome {
+        // A mistake of the caller is a usage error only if nothing was processed.
+        let refused = halted.err().and_then(Halt::refusal).filter(|_| work.processed == 0);
         let exit = match halted {
-            // A mistake of the caller is a usage error only if nothing was processed.
-            Err(Halt::Failed(error)) if error.kind == ErrorKind::Refused && work.processed == 0 => Exit::Usage,
+            Err(_) if refused.is_some() => Exit::Usage,
             Err(halt) => halt.exit(),
             Ok(()) if work.failed > 0 && !self.args.partial_ok => Exit::Partial,
             Ok(()) => Exit::Done,
         };
         let error = halted.err().map(|halt| (halt.code().to_owned(), halt.message()));
-        let status = if error.is_none() { "COMPLETED" } else { "FAILED" };
+        let status = match (&error, refused) {
+            (None, _) => "COMPLETED",
+            // The job has not failed: it was asked for what is not there or not allowed.
+            (_, Some(ErrorKind::BadRequest)) => "SKIPPED",
+            _ => "FAILED",
+        };
         let ended = Outcome { status, exit, error, work, ..self.blank() };
         if self.args.common.dry_run {
             return ended;
         }
-        match tokio::time::timeout(CLOSING, self.write(&ended, halted)).await {
+        let mut cause = "no answer in time".to_owned();
+        match tokio::time::timeout(CLOSING, self.write(&ended, halted, &mut cause)).await {
             Ok(Ok(Some(duration_ms))) => Outcome { duration_ms: Some(duration_ms), ..ended },
             Ok(Ok(None)) => {
                 let error = Some((Halt::Fenced.code().to_owned(), Halt::Fenced.message()));
                 Outcome { status: "FAILED", exit: Exit::Fenced, error, ..ended }
             }
             Ok(Err(error)) => ended.not_closed(&error.message, self.args.lease),
-            Err(_) => ended.not_closed("no answer in time", self.args.lease),
+            Err(_) => ended.not_closed(&cause, self.args.lease),
         }
     }
 
-    async fn write(self, ended: &Outcome, halted: Result<(), &Halt>) -> Result<Option<u64>, Error> {
+    /// Closes the row, as often as the connection or the server fails. The cause of the last failure is kept.
+    async fn write(self, ended: &Outcome, halted: Result<(), &Halt>, cause: &mut String) -> Result<Option<u64>, Error> {
         let report = json!({ "report": ended.work.report });
         let closing = Closing {
             id: self.id,
@@ -102,13 +116,21 @@ impl RunRow<'_> {
             result: match halted {
                 Ok(()) => RunResult::Succeeded,
                 Err(Halt::Brake { notify_at_once: true, .. }) => RunResult::Braked,
+                Err(_) if ended.status == "SKIPPED" => RunResult::NotCounted,
                 Err(Halt::Stopped(_)) => RunResult::NotCounted,
                 Err(_) => RunResult::Failed,
             },
         };
-        let mut retry = self.args.retry(None);
-        retry.delay = retry.delay.min(Duration::from_millis(500));
-        retry.run("closing the run", async || closing.commit(self.db, limits(self.args.lease)).await).await
+        loop {
+            match self.db.renew_after(closing.commit(self.db, limits(self.args.lease)).await) {
+                Err(error) if error.kind == ErrorKind::Transient => {
+                    warn!(error_code = %error.code, "closing the run: {}; trying again", error.message);
+                    *cause = error.message;
+                    tokio::time::sleep(CLOSING_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 }
 
@@ -118,7 +140,13 @@ impl Outcome {
         let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
         let error = Some((error.code.into_owned(), format!("{}; nothing was done", error.message)));
         let work = ReportedWork::default();
-        Self { run_id: None, now: None, status: "FAILED", exit, error, duration_ms: None, work }
+        Self { run_id: None, now: None, status: "FAILED", exit, error, duration_ms: None, left_open: None, work }
+    }
+
+    /// The outcome with an error that says more than that of its close.
+    pub fn with_error(self, code: &str, message: String) -> Self {
+        let message = self.left_open.as_ref().map_or(message.clone(), |open| format!("{message}; and {open}"));
+        Self { error: Some((code.to_owned(), message)), ..self }
     }
 
     /// The outcome of a run whose row could not be closed.
@@ -128,9 +156,9 @@ impl Outcome {
              it over",
             humantime::format_duration(lease)
         );
-        if !matches!(self.exit, Exit::Done | Exit::Partial) {
+        if let Some((code, why)) = self.error.clone() {
             warn!(error_code = "NOT_CLOSED", "{message}");
-            return self;
+            return Self { left_open: Some(message), ..self }.with_error(&code, why);
         }
         let error = Some(("NOT_CLOSED".into(), format!("the work is done and committed, but {message}")));
         Self { exit: Exit::Failed, status: "FAILED", error, ..self }

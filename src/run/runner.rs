@@ -115,7 +115,7 @@ async fn claim_and_run<J: Job>(
     let row = RunRow { db, args, id };
     let (retry, interrupted) = (args.retry(Some(Instant::now() + timeout)), stop.receiver.clone());
     let Begun { claimed, time_limit, actor } = tokio::select! {
-        begun = retry.run("starting the run", async || check_and_claim(job, db, claim, args).await) => begun?,
+        begun = retry.run("starting the run", async || db.renew_after(check_and_claim(job, db, claim, args).await)) => begun?,
         halt = async {
             tokio::select! {
                 halt = halted(interrupted) => halt,
@@ -126,7 +126,7 @@ async fn claim_and_run<J: Job>(
             db.abandon();
             let closed = row.close(Err(&halt), ReportedWork::default()).await;
             let message = "stopped before the run began; nothing was done".to_owned();
-            return Ok(Outcome { exit: halt.exit(), error: Some((halt.code().to_owned(), message)), ..closed });
+            return Ok(Outcome { exit: halt.exit(), ..closed }.with_error(halt.code(), message));
         }
     };
     let Claimed::Held(database_now) = claimed else { return Ok(outcome_without_lane(&claimed, J::NAME, row)) };
@@ -254,7 +254,7 @@ async fn close_after_panic(row: RunRow<'_>, panic: Error) -> Outcome {
         // The exit code is that of the panic, also where there was no row to close.
         Ok(closed) => {
             let run_id = closed.run_id.filter(|_| closed.duration_ms.is_some());
-            Outcome { run_id, exit: halt.exit(), error: Some((halt.code().to_owned(), message)), ..closed }
+            Outcome { run_id, exit: halt.exit(), ..closed }.with_error(halt.code(), message)
         }
         Err(second) => Outcome::not_begun(second),
     }

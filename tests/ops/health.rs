@@ -116,7 +116,7 @@ async fn eventful() -> (Clinic, String) {
 #[tokio::test]
 async fn a_history_with_every_kind_of_run_is_told_in_full() {
     let (clinic, zone) = eventful().await;
-    let outcome = health_at(&clinic, &zone, LAST_START, 300, &["mark-no-shows"]).await.expect(0);
+    let outcome = health_at(&clinic, &zone, LAST_START, 300, &["mark-no-shows"]).await.expect(1);
     let mut report = outcome.report();
     assert_eq!(report["jobs"][0]["stats"]["successRate"], "50.0%", "interrupted, skipped and killed are in no total");
     let ids =
@@ -128,8 +128,10 @@ async fn a_history_with_every_kind_of_run_is_told_in_full() {
     report["jobs"][0].as_object_mut().and_then(|job| job.remove("missedSlots")).expect("they are told");
     insta::assert_snapshot!("health", serde_json::to_string_pretty(&report).expect("JSON"));
     let text =
-        health_at(&clinic, &zone, LAST_START, 300, &["mark-no-shows", "--output", "text"]).await.expect(0).stdout;
-    for words in ["mark-no-shows", "healthy", "is RUNNING past its deadline", "1 run(s) skipped: ALREADY_RUNNING"] {
+        health_at(&clinic, &zone, LAST_START, 300, &["mark-no-shows", "--output", "text"]).await.expect(1).stdout;
+    for words in
+        ["mark-no-shows", "UNHEALTHY", "BRAKED", "is RUNNING past its deadline", "1 run(s) skipped: ALREADY_RUNNING"]
+    {
         assert!(text.contains(words), "{words} is missing in\n{text}");
     }
 }
@@ -284,4 +286,34 @@ async fn a_database_that_cannot_be_reached_is_said_so_within_ten_seconds() {
         assert_eq!(outcome.report()["error_code"], "CONNECTION");
         assert!(!format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
     }
+}
+
+#[tokio::test]
+async fn what_the_brake_stopped_is_unhealthy_at_once_until_a_success() {
+    let (clinic, zone) = at_noon().await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    clinic.many(facility, doctor, 2).await;
+    let earlier = ["mark-no-shows", "--as-of", "2026-03-01T09:15:00-05:00"];
+    let at = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"];
+    clinic.run(&earlier).await.expect(0);
+    clinic.run(&[&at[..], &["--max-items", "1"]].concat()).await.expect(5);
+    let hour: i64 = zone.trim_start_matches("Etc/GMT").parse().expect("a number");
+    let night = format!("Etc/GMT{:+}", if hour >= 3 { hour - 12 } else { hour + 10 });
+    for zone in [&zone, &night] {
+        let report = health_at(&clinic, zone, LAST_START, 1, &["mark-no-shows"]).await.expect(1).report();
+        let job = &report["jobs"][0];
+        assert_eq!((&job["isHealthy"], &job["healthCodes"]), (&json!(false), &json!(["BRAKED"])), "{job}");
+        let why = job["healthMessage"].as_str().expect("a text");
+        assert!(why.contains("waits for a person's word") && why.ends_with("[BRAKE]"), "{why}");
+    }
+    // Another failure after it does not hide it, nor does a skipped or an interrupted run.
+    clinic.sql("ALTER TABLE no_show_logs RENAME TO elsewhere").await;
+    clinic.run(&at).await.expect(1);
+    clinic.sql("ALTER TABLE elsewhere RENAME TO no_show_logs").await;
+    clinic.run(&[&at[..], &["--unless-succeeded-within", "1h"]].concat()).await.expect(0);
+    let report = health_at(&clinic, &zone, LAST_START, 1, &["mark-no-shows"]).await.expect(1).report();
+    assert_eq!(report["jobs"][0]["healthCodes"], json!(["BRAKED"]), "{report}");
+    clinic.run(&[&at[..], &["--max-items", "2"]].concat()).await.expect(0);
+    let report = health_at(&clinic, &zone, LAST_START, 1, &["mark-no-shows"]).await.expect(0).report();
+    assert_eq!(report["jobs"][0]["healthCodes"], json!([]), "{report}");
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::program::{self, signal};
-use crate::support::{Clinic, gate};
+use crate::support::proxy::{Act, Proxy, Trigger};
+use crate::support::{Clinic, Program, gate};
 
 const ARGS: [&str; 5] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00", "--batch-rows", "10"];
 
@@ -173,4 +174,45 @@ async fn a_run_without_a_heartbeat_stops_before_others_take_it_for_dead() {
     let marked = outcome.count("marked");
     assert!((4..=14).contains(&marked), "stopped after four seconds of half a second each, not {marked}");
     assert_eq!(row(&clinic).await["items_processed"], marked);
+}
+
+/// The handlers are there before anything is asked of the server.
+#[tokio::test]
+async fn a_signal_during_the_claim_closes_its_row() {
+    for (number, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130), (libc::SIGHUP, 129)] {
+        for text in ["INSERT INTO cron_job_runs", "COMMIT"] {
+            let clinic = Clinic::with_visits(3).await;
+            let mut proxy = Proxy::start(Trigger { text, skip: 0, act: Act::Hold(0) }).await;
+            let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
+            proxy.fired().await;
+            signal(&run, number);
+            let outcome = program::finish(run).await.expect(code);
+            assert_eq!(outcome.report()["error_code"], "INTERRUPTED", "{outcome:?}");
+            let running = clinic.count("SELECT count(*) FROM cron_job_runs WHERE status = 'RUNNING'").await;
+            assert_eq!((running, clinic.effects().await), (0, (0, 0, 0)), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whenever_a_signal_comes_no_row_stays_open() {
+    let clinic = Clinic::with_visits(200).await;
+    let args = [&ARGS[..3], &["--batch-rows", "1"]].concat();
+    let (mut early, mut heard) = (0, 0);
+    for step in 0..24 {
+        let run = clinic.program.start(&args);
+        tokio::time::sleep(Duration::from_millis(2 * step)).await;
+        signal(&run, libc::SIGTERM);
+        let outcome = program::finish(run).await;
+        match outcome.code {
+            // The signal came before the program had begun.
+            code if code == -libc::SIGTERM => early += 1,
+            143 => heard += 1,
+            0 => {}
+            code => panic!("{code}: {outcome:?}"),
+        }
+        let running = clinic.count("SELECT count(*) FROM cron_job_runs WHERE status = 'RUNNING'").await;
+        assert_eq!(running, 0, "after {} ms: {outcome:?}", 2 * step);
+    }
+    assert!(heard > 0, "none was heard; {early} came too early");
 }

@@ -96,3 +96,40 @@ async fn a_stop_by_the_brake_is_final_for_the_slot() {
     clinic.sql("ALTER TABLE elsewhere RENAME TO no_show_logs").await;
     assert_eq!(clinic.run(&run).await.expect(0).count("marked"), 3);
 }
+
+#[tokio::test]
+async fn where_the_database_cannot_be_asked_each_lane_is_said_to_be_unhealthy() {
+    let nowhere = Program::new("postgresql://rounds@localhost:1/none?connect_timeout=1");
+    let names = |outcome: &Outcome| -> Vec<String> {
+        lines(outcome)
+            .iter()
+            .map(|line| {
+                valid(line, "HMS/CronJobs");
+                assert_eq!(line["CronHealthStatus"], 0, "{line}");
+                line["JobName"].as_str().expect("a name").to_owned()
+            })
+            .collect()
+    };
+    let reached = names(&{
+        let clinic = Clinic::new().await;
+        clinic.sql("DROP TABLE rounds_migrations CASCADE").await;
+        clinic.run(&["health", "--metrics", "emf"]).await
+    });
+    for output in ["json", "text"] {
+        let outcome = nowhere.run(&["health", "--metrics", "emf", "--output", output]).await.expect(1);
+        let named = names(&outcome);
+        assert_eq!(named, reached, "whatever the reason is");
+        assert!(named.len() >= 11 && named.contains(&"sync-practiceq-full".to_owned()), "{named:?}");
+        let some = nowhere.run(&["health", "advance-billing", "--metrics", "emf", "--output", output]).await.expect(1);
+        assert_eq!(names(&some), ["advance-billing-pending-payment", "advance-billing-paid"]);
+    }
+    assert!(lines(&nowhere.run(&["health"]).await.expect(1)).is_empty(), "only where they are wanted");
+    assert!(lines(&nowhere.run(&["health", "no-such-job", "--metrics", "emf"]).await.expect(2)).is_empty());
+    // Every job, too, has its line.
+    for job in crate::support::role::jobs() {
+        let more: &[&str] = if job == "advance-billing" { &["--stage", "paid"] } else { &[] };
+        let args = [&[&*job, "--metrics", "emf", "--attempts", "1"], more].concat();
+        let outcome = nowhere.clone().env("ROUNDS_PRACTICEQ_KEY", "k").run(&args).await.expect(1);
+        assert_eq!(names(&outcome).len(), 1, "{outcome:?}");
+    }
+}

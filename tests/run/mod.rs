@@ -1,11 +1,15 @@
 //! The run: the claim, what happens when something dies, and how it ends.
 
 mod application;
+mod arguments;
 mod by_hand;
 mod claim;
+mod clock;
 mod endings;
+mod evidence;
 mod faults;
 mod fit;
+mod left_open;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod network;

@@ -185,3 +185,61 @@ async fn a_dry_run_is_no_part_of_a_streak() {
     assert_eq!(clinic.json("SELECT count(*) AS n FROM cron_job_runs").await["n"], Value::from(0));
     assert_eq!(told(&clinic).await, [(0, 0); 2]);
 }
+
+/// What the log and the row of the last run say of nobody who could be told.
+async fn untold(clinic: &Clinic, outcome: &program::Outcome) -> Value {
+    let report =
+        clinic.json("SELECT metadata->'report' AS r FROM cron_job_runs ORDER BY started_at DESC LIMIT 1").await;
+    let kept = report["r"]["nobody_told"].clone();
+    assert_eq!(outcome.stderr.contains("NOBODY_TOLD"), !kept.is_null(), "the log and the row agree: {outcome:?}");
+    assert!(report["r"]["scanned"].is_u64(), "the rest of the report stays: {report}");
+    kept
+}
+
+#[tokio::test]
+async fn where_nobody_can_be_told_the_log_and_the_row_say_so() {
+    let clinic = clinic().await;
+    clinic.sql("UPDATE users SET active = false WHERE role = 'HOSPITAL_ADMIN'").await;
+    for told in [true, true, false, false] {
+        let outcome = clinic.run(&[&AT[..], &["--max-items", "1"]].concat()).await.expect(5);
+        assert_eq!(untold(&clinic, &outcome).await.is_null(), told, "{outcome:?}");
+    }
+    let earlier = ["mark-no-shows", "--as-of", "2026-03-01T09:15:00-05:00"];
+    let outcome = clinic.run(&earlier).await.expect(0);
+    let why = untold(&clinic, &outcome).await;
+    assert!(why.as_str().is_some_and(|why| why.contains("works again") && why.contains("4 in a row")), "{why}");
+    // Once it works there is nothing to tell.
+    let outcome = clinic.run(&earlier).await.expect(0);
+    assert_eq!(untold(&clinic, &outcome).await, Value::Null);
+    // Whoever was told of the failures has gone before their end.
+    clinic.sql("UPDATE users SET active = true WHERE role = 'HOSPITAL_ADMIN'").await;
+    for _ in 0..3 {
+        fail(&clinic).await;
+    }
+    clinic.sql("UPDATE users SET active = false WHERE role = 'HOSPITAL_ADMIN'").await;
+    let outcome = clinic.run(&earlier).await.expect(0);
+    assert!(untold(&clinic, &outcome).await.as_str().is_some_and(|why| why.contains("3 in a row")), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_died_with_nobody_to_be_told_says_so_in_its_row() {
+    let clinic = clinic().await;
+    clinic.sql("UPDATE users SET active = false").await;
+    fail(&clinic).await;
+    fail(&clinic).await;
+    clinic.dead_run("1 hour", "0 s").await;
+    let outcome = clinic.run(&["mark-no-shows", "--as-of", "2026-03-01T09:15:00-05:00"]).await.expect(0);
+    assert!(outcome.stderr.contains("NOBODY_TOLD"), "{outcome:?}");
+    let dead = clinic.json("SELECT metadata FROM cron_job_runs WHERE error_code = 'LEASE_EXPIRED'").await;
+    assert!(dead["metadata"]["report"]["nobody_told"].is_string(), "{dead}");
+}
+
+#[tokio::test]
+async fn notices_that_a_rule_drops_are_not_taken_for_told() {
+    let clinic = clinic().await;
+    clinic.sql("CREATE RULE no_news AS ON INSERT TO notifications WHERE new.type LIKE 'JOB%' DO INSTEAD NOTHING").await;
+    fail(&clinic).await;
+    fail(&clinic).await;
+    let outcome = clinic.run(&[&AT[..], &["--max-items", "1"]].concat()).await.expect(5);
+    assert!(outcome.stderr.contains("NOBODY_TOLD"), "{outcome:?}");
+}

@@ -21,6 +21,7 @@ use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
+use crate::clinic::actor::refused;
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
@@ -179,7 +180,7 @@ impl EscalateSla {
 }
 
 fn unknown(what: String) -> Error {
-    Error::new("UNKNOWN_ARGUMENT", ErrorKind::Refused, format!("{what}; nothing was changed"))
+    refused("UNKNOWN_ARGUMENT", format!("{what}; nothing was changed"))
 }
 
 /// The error of a case whose level is none.

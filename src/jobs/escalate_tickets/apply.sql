@@ -46,7 +46,7 @@ errors AS (
     INSERT INTO cron_job_run_errors (run_id, entity, entity_id, error_code, message)
     SELECT $11, 'ticket', id::text, format('RULE_%s_REFUSED', $2), refused FROM outcomes
     WHERE refused IS NOT NULL AND EXISTS (SELECT FROM cron_job_runs r WHERE r.id = $11)
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (run_id, entity, entity_id, error_code) DO NOTHING
 ),
 {outbox}
 SELECT (SELECT count(*) FROM outcomes WHERE refused IS NULL) AS executed,

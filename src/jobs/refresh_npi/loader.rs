@@ -16,7 +16,7 @@ use super::names::Name;
 use super::pfile;
 use super::progress::with_spinner;
 use super::report::{FileCounts, Report};
-use super::stage::StagingTable;
+use super::stage::{Leftover, StagingTable};
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Job, Run, WriteOptions};
@@ -145,7 +145,15 @@ async fn read_ledger(run: &Run) -> Result<Ledger, Halt> {
 /// Drops the staging tables of runs that died. They are of no use to anybody, since this run has the lane.
 async fn drop_leftovers(run: &Run) -> Result<(), Halt> {
     let find = async |tx: &Transaction<'_>| StagingTable::all(tx).await;
-    for table in run.read("looking for what dead runs have left", find).await? {
+    for Leftover { table, owner, is_ours } in run.read("looking for what dead runs have left", find).await? {
+        if !is_ours {
+            warn!(
+                error_code = "LEFTOVER", %owner,
+                "{table} was left by a dead run of role {owner}, and only that role may drop it: drop it by hand; this \
+                 run goes on"
+            );
+            continue;
+        }
         let what = "dropping what a dead run has left";
         let dropped = run.write(what, WriteOptions::default(), async |tx| table.drop(tx).await).await;
         match dropped {

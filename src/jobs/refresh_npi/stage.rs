@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio_postgres::Transaction;
+use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
 use super::columns::Columns;
@@ -24,8 +24,12 @@ use crate::error::{Error, ErrorKind};
 
 statements! {
     STAGING_TABLES() =
-        "SELECT c.oid::regclass::text FROM pg_class c
-         WHERE c.relkind = 'r' AND c.relname ~ '^npi_stage_[0-9a-f]{32}$' AND pg_table_is_visible(c.oid)";
+        "SELECT c.oid::regclass::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
+                -- The owner of the schema may drop it, too.
+                pg_has_role(c.relowner, 'USAGE') OR pg_has_role(n.nspowner, 'USAGE') AS is_ours
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind = 'r' AND c.relname ~ '^npi_stage_[0-9a-f]{32}$' AND pg_table_is_visible(c.oid)
+         ORDER BY c.relname";
 }
 
 const CHUNK: usize = 128 << 10;
@@ -53,6 +57,14 @@ pub struct Staged {
 #[derive(Clone)]
 pub struct StagingTable(String);
 
+/// The staging table of a run that died.
+pub struct Leftover {
+    pub table: StagingTable,
+    pub owner: String,
+    /// Whether the role of this run may drop it.
+    pub is_ours: bool,
+}
+
 impl StagingTable {
     pub fn of(schema: &SchemaName, run: Uuid) -> Self {
         Self(format!("{}.npi_stage_{}", schema.quoted(), run.simple()))
@@ -64,9 +76,14 @@ impl StagingTable {
     }
 
     /// The staging tables of all runs.
-    pub async fn all(tx: &Transaction<'_>) -> Result<Vec<Self>, Error> {
+    pub async fn all(tx: &Transaction<'_>) -> Result<Vec<Leftover>, Error> {
         let rows = STAGING_TABLES.all(tx, &[]).await?;
-        Ok(rows.iter().map(|row| Self(row.get(0))).collect())
+        let leftover = |row: &Row| Leftover {
+            table: Self(row.get("name")),
+            owner: row.get("owner"),
+            is_ours: row.get("is_ours"),
+        };
+        Ok(rows.iter().map(leftover).collect())
     }
 
     pub async fn create(&self, tx: &Transaction<'_>) -> Result<(), Error> {

@@ -17,8 +17,10 @@ classified AS MATERIALIZED (
                      AND a.doctor_id IS NOT DISTINCT FROM coalesce(doctor.doctor_id, a.doctor_id)
                      AND a.facility_id = facility.id AND a.day = wall.day AND a.start_time = wall.start_time
                      THEN 'unchanged'
-                WHEN a.old_modified_at > m.modified_at OR a.old_deleted_at > m.read_at
-                     OR (a.old_read_at > m.read_at AND coalesce(a.old_modified_at >= m.modified_at, true))
+                WHEN a.old_modified_at > m.modified_at
+                     OR (a.old_deleted_at > m.read_at AND {deletion_has_passed})
+                     OR (a.old_read_at > m.read_at AND {reading_has_passed}
+                         AND coalesce(a.old_modified_at >= m.modified_at, true))
                      THEN 'older'
                 WHEN m.is_ignored THEN 'ignored'
                 WHEN m.patient_id IS NULL THEN 'unmatched'

@@ -18,7 +18,7 @@ fresh AS (
                           WHERE f.patient_id = l.patient_id::text AND f.organization_id = l.organization_id::text))
     GROUP BY 1, 2 ORDER BY 1, 2
     ON CONFLICT (patient_id, organization_id) DO UPDATE SET fresh_since = excluded.fresh_since
-    WHERE f.fresh_since < excluded.fresh_since
+    WHERE f.fresh_since < excluded.fresh_since OR NOT {has_passed}
 )
 UPDATE sync_logs l
 SET status = $2, error_message = $3, appointments_new = $4, appointments_updated = $5, appointments_unchanged = $6,

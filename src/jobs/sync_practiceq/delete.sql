@@ -20,7 +20,7 @@ locked AS MATERIALIZED (
 ),
 -- A visit that was read after the account was asked stays.
 due AS MATERIALIZED (
-    SELECT * FROM locked WHERE deleted_at IS NULL AND read_at <= $4
+    SELECT * FROM locked WHERE deleted_at IS NULL AND (read_at <= $4 OR NOT {has_passed})
 ),
 deleted AS (
     UPDATE practiceq_visits v SET deleted_at = $4, missed_sweep = NULL FROM due WHERE v.external_id = due.id

@@ -14,22 +14,29 @@ use super::store::CHANGE_NOTICES;
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
-use crate::run::{Batch, Halt, NotDone, Run, WriteOptions, apply, count, skipped_columns};
+use crate::run::{Batch, Halt, NotDone, Run, WriteOptions, apply, count, has_passed, skipped_columns};
 
 statements! {
     LIVE(TEXT_ARRAY) = include_str!("live.sql");
-    MISSING(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ, TEXT) = include_str!("missing.sql");
+    MISSING(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ, TEXT) = format!(include_str!("missing.sql"), has_passed = has_passed("v.read_at"));
     COUNT_VISITS(TIMESTAMPTZ, TIMESTAMPTZ) = "SELECT count(*) FROM practiceq_visits
         WHERE deleted_at IS NULL AND starts_at >= $1 AND starts_at < $2";
     NOTE_MISSED(TEXT_ARRAY, INT8) = include_str!("note_missed.sql");
     DELETE(TEXT_ARRAY, TIMESTAMPTZ, UUID, TIMESTAMPTZ, KEYS) = format!(
         include_str!("delete.sql"),
+        has_passed = has_passed("read_at"),
         change_notices = CHANGE_NOTICES,
         outbox = outbox::NOTIFIED,
         skipped_columns = skipped_columns("$1", "locked", "due", "visits")
     );
+    // $1 external id text
+    IS_KNOWN(TEXT) = "SELECT EXISTS (SELECT FROM practiceq_visits WHERE external_id = $1)
+                             OR EXISTS (SELECT FROM practiceq_unmatched WHERE external_id = $1) AS is_known";
     DISCARD_DELETED(TEXT_ARRAY) = include_str!("discard_deleted.sql");
-    DISCARD_UNSEEN(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ) = include_str!("discard_unseen.sql");
+    DISCARD_UNSEEN(TIMESTAMPTZ, TIMESTAMPTZ, TEXT_ARRAY, TIMESTAMPTZ) = format!(
+        include_str!("discard_unseen.sql"),
+        has_passed = has_passed("(u.content ->> 'read_at')::timestamptz")
+    );
 }
 
 /// How many missing visits a run asks for at most; the next run asks for the rest.
@@ -208,6 +215,12 @@ impl<'a> Deletions<'a> {
         let ids = self.run.read("looking for visits that were deleted", live).await?;
         self.mark(&ids, asked_at, report).await?;
         self.discard(async |tx| DISCARD_DELETED.execute(tx, &[&external_ids]).await).await
+    }
+
+    /// Whether an appointment was ever stored, or is queued.
+    pub async fn is_known(&self, external_id: &str) -> Result<bool, Halt> {
+        let look = async |tx: &Transaction<'_>| Ok(IS_KNOWN.one(tx, &[&external_id]).await?.get("is_known"));
+        self.run.read("looking whether the appointment is known", look).await
     }
 
     /// Removes from their charts the visits that are nobody's in scope any more.

@@ -12,13 +12,13 @@ use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
-use crate::run::{Halt, Run, WriteOptions, loss_reason};
+use crate::run::{Halt, Run, WriteOptions, has_passed, loss_reason};
 
 statements! {
     OPEN(TEXT, KEY, TEXT, KEY, UUID) = format!(include_str!("open.sql"), loss_reason = loss_reason("r", "r.lease_ms"));
     CLOSE(
         INT8, TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, JSONB, KEYS, KEYS, TIMESTAMPTZ, TEXT, BOOL,
-    ) = include_str!("close.sql");
+    ) = format!(include_str!("close.sql"), has_passed = has_passed("f.fresh_since"));
     NOTIFY_PATIENTS_FAILED(INT8, TIMESTAMPTZ, UUID, INT8) =
         format!(include_str!("notify_patients_failed.sql"), zone = ACCOUNT_ZONE, outbox = outbox::NOTIFIED);
 }

@@ -56,8 +56,10 @@ impl Outcome {
             End::StartOver(error) => Halt::Failed(error),
             End::Halt(halt) => halt,
         };
+        // Nothing was done of what the run is for.
+        let is_undone = matches!(halt, Halt::Brake { .. }) || halt.refusal().is_some();
         Self {
-            status: Status::of_failure(is_answered),
+            status: Status::of_failure(is_answered && !is_undone),
             error: Some(text(&halt)),
             continues: !starts_over && (is_answered || is_resumed),
             result: if is_enough { Ok(()) } else { Err(halt) },
@@ -100,7 +102,7 @@ mod tests {
     fn after_the_brake_the_next_run_starts_over() {
         let brake = End::Halt(Halt::brake("too many".to_owned()));
         let braked = Outcome::of(Err(brake), true, true, &Report::default());
-        assert_eq!((braked.status, braked.continues), (Status::PartialSuccess, false));
+        assert_eq!((braked.status, braked.continues), (Status::Failed, false));
         let endless = End::StartOver(Error::new("PRACTICEQ_PAGES", ErrorKind::Other, "page 2 again"));
         assert!(!Outcome::of(Err(endless), true, true, &Report::default()).continues);
     }

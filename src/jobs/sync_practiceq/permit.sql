@@ -1,5 +1,6 @@
 -- Counts a request that may be sent now. Else says when it may be: a limit is reached until the request that makes it
--- full is older than its window, which is 62 s or 24 h and a minute. The caller holds the account's row of api_budgets.
+-- full is older than its window, which is 62 s or 24 h and a minute. A request or a pause from before the clock was put
+-- back lies in the future, and does not count. The caller holds the account's row of api_budgets.
 -- $1 requests a minute bigint · $2 a day bigint · $3, $4 the same for scheduled runs bigint
 -- $5 whether a person waits boolean · $6 purpose text · $7 run id uuid
 WITH
@@ -11,6 +12,7 @@ recent AS MATERIALIZED (
            row_number() OVER (PARTITION BY r.manual ORDER BY r.requested_at DESC) AS nth_of_its_kind
     FROM api_requests r CROSS JOIN clock
     WHERE r.account = 'practiceq' AND r.requested_at > clock.now - interval '24 hours 1 minute'
+      AND {request_has_passed}
 ),
 limits AS MATERIALIZED (
     SELECT requested_at + interval '62 seconds' AS free_at FROM recent WHERE nth = $1
@@ -21,9 +23,9 @@ limits AS MATERIALIZED (
     UNION ALL
     SELECT requested_at + interval '24 hours 1 minute' FROM recent WHERE nth_of_its_kind = $4 AND NOT manual AND NOT $5
 ),
--- A pause that the account asked for; at most a day is believed.
+-- A pause that the account asked for, which is at most a day.
 pause AS MATERIALIZED (
-    SELECT least(coalesce(blocked_until, '-infinity'), clock.now + interval '1 day') AS free_at
+    SELECT CASE WHEN {pause_has_begun} THEN blocked_until ELSE '-infinity' END AS free_at
     FROM api_budgets CROSS JOIN clock WHERE account = 'practiceq'
 ),
 free AS MATERIALIZED (

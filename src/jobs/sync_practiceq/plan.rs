@@ -12,13 +12,17 @@ use super::query::{Query, Window, WindowDays};
 use super::scope::Scope;
 use crate::db::statements;
 use crate::error::Error;
+use crate::run::has_passed;
 
 statements! {
     STATE() = "SELECT watermark, sweep_pages FROM practiceq_state";
     SAVE_STATE(TIMESTAMPTZ, INT8, INT4) = "UPDATE practiceq_state
         SET watermark = greatest(watermark, $1), sweep = coalesce($2, sweep), sweep_pages = coalesce($3, sweep_pages)";
-    CURSOR(TEXT) = "SELECT query, page FROM practiceq_cursors
-        WHERE lane = $1 AND saved_at > clock_timestamp() - interval '1 day'";
+    CURSOR(TEXT) = format!(
+        "SELECT query, page FROM practiceq_cursors
+         WHERE lane = $1 AND saved_at > clock_timestamp() - interval '1 day' AND {}",
+        has_passed("saved_at")
+    );
     SAVE_CURSOR(TEXT, JSONB, INT4, UUID) = "INSERT INTO practiceq_cursors (lane, query, page, saved_at, run_id)
         VALUES ($1, $2, $3, clock_timestamp(), $4)
         ON CONFLICT (lane) DO UPDATE
@@ -99,7 +103,9 @@ impl Plan {
                 last_sweep_pages,
             });
         }
-        let basis = Basis { lane: &lane, scope, window, watermark: state.get("watermark"), last_sweep_pages };
+        // What was read from the future must not hide what changes until then.
+        let watermark = state.get::<_, Option<DateTime<Utc>>>("watermark").map(|at| at.min(now));
+        let basis = Basis { lane: &lane, scope, window, watermark, last_sweep_pages };
         let queries = basis.queries();
         let (page, is_resumed, modified_at, began) = (1, false, None, now);
         Ok(Self { lane, queries, page, is_resumed, window, modified_at, began, days, last_sweep_pages })

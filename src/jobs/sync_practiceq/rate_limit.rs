@@ -16,14 +16,27 @@ use super::progress::Progress;
 use crate::clients::RetryAfter;
 use crate::db::statements;
 use crate::error::Error;
-use crate::run::{Halt, Run, WriteOptions};
+use crate::run::{Halt, Run, WriteOptions, has_passed};
 
 statements! {
     LOCK_ACCOUNT() = "SELECT FROM api_budgets WHERE account = 'practiceq' FOR UPDATE";
-    PERMIT(INT8, INT8, INT8, INT8, BOOL, TEXT, UUID) = include_str!("permit.sql");
-    BLOCK(FLOAT8) = "UPDATE api_budgets
-        SET blocked_until = greatest(blocked_until, clock_timestamp() + make_interval(secs => $1))
-        WHERE account = 'practiceq'";
+    PERMIT(INT8, INT8, INT8, INT8, BOOL, TEXT, UUID) = format!(
+        include_str!("permit.sql"),
+        request_has_passed = has_passed("r.requested_at"),
+        pause_has_begun = pause_has_begun()
+    );
+    BLOCK(FLOAT8) = format!(
+        "UPDATE api_budgets
+         SET blocked_until = greatest(CASE WHEN {} THEN blocked_until END,
+                                      clock_timestamp() + make_interval(secs => $1))
+         WHERE account = 'practiceq'",
+        pause_has_begun()
+    );
+}
+
+/// Whether the account asked for the pause before now, in SQL: a pause is at most a day ([`PAUSE_MAX`]).
+fn pause_has_begun() -> String {
+    has_passed("blocked_until - interval '1 day'")
 }
 
 /// The lock wait for the account's row: a transaction holds it for a moment only.

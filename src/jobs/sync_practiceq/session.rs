@@ -22,6 +22,7 @@ use super::report::{Problem, Report};
 use super::scope::Scope;
 use super::store::Store;
 use crate::clients::practiceq::{PAGE_ROWS, PracticeQ, id};
+use crate::clinic::actor::refused;
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Halt, Run, WriteOptions};
@@ -166,21 +167,28 @@ impl<'a> Session<'a> {
     }
 
     async fn read_appointment(&mut self, id: &str) -> Result<(), End> {
-        self.refresh(id, "appointment").await?;
+        // What waits for a person's decision is forgotten if the account does not have it any more.
+        let is_known = self.deletions.is_known(id).await?;
+        if !self.refresh(id, "appointment").await? && !is_known {
+            let message =
+                format!("--appointment: PracticeQ has no appointment {id}, nor has the clinic; nothing was changed");
+            return Err(refused("UNKNOWN_APPOINTMENT", message).into());
+        }
         let stored = &self.report.total_appointments;
         self.report.total_patients = stored.new + stored.updated + stored.unchanged + self.report.deleted;
         Ok(())
     }
 
-    /// Asks for one appointment, and stores it or marks it as deleted.
-    async fn refresh(&mut self, id: &str, purpose: &str) -> Result<(), End> {
+    /// Asks for one appointment, and stores it or marks it as deleted. Returns whether the account has it.
+    async fn refresh(&mut self, id: &str, purpose: &str) -> Result<bool, End> {
         let fetched = self.fetcher.appointment(id, purpose).await;
         let Fetched { content, asked_at } = self.count_requests(fetched)?;
+        let is_there = content.is_some();
         match content {
             Some(row) => self.store(&[row], asked_at).await?,
             None => self.deletions.delete(&[id.to_owned()], asked_at, self.report).await?,
         }
-        Ok(())
+        Ok(is_there)
     }
 
     /// The report has the number of requests also where the run is ended between two of them.
@@ -208,7 +216,7 @@ impl<'a> Session<'a> {
                     self.report.items_failed(self.run, Problem::NotFetched, items, &stop.error()).await?;
                     return Ok(());
                 }
-                outcome => outcome?,
+                outcome => drop(outcome?),
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ use crate::clinic::local_time::{clock_time, day, unreadable_zone};
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Halt, Id, NotDone, Run, apply, count};
+use crate::run::{Batch, Halt, Id, NotDone, Run, apply, count, has_passed};
 
 statements! {
     LINKS(TEXT_ARRAY, TEXT_ARRAY) = include_str!("links.sql");
@@ -31,7 +31,7 @@ statements! {
     ) = format!(
         include_str!("store.sql"),
         whose = whose(),
-        classified = include_str!("classified.part.sql"),
+        classified = classified(),
         unless_there = inserter.unless_there(),
         inserted_status = clinic_status("j.status", "(SELECT x.status FROM appointments x WHERE false)"),
         updated_status = clinic_status("j.status", "a.status"),
@@ -54,6 +54,15 @@ fn whose() -> String {
         date_of_birth = day("p.date_of_birth"),
         appointment_day = day("a.appointment_date"),
         start_time = clock_time("a.start_time")
+    )
+}
+
+/// The CTE that decides what becomes of each appointment.
+fn classified() -> String {
+    format!(
+        include_str!("classified.part.sql"),
+        deletion_has_passed = has_passed("a.old_deleted_at"),
+        reading_has_passed = has_passed("a.old_read_at")
     )
 }
 

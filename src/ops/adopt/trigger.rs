@@ -150,8 +150,15 @@ fn insert(scope: &Scope<'_>, columns: &Columns<'_>, carried: &[Carried], schema:
     let key = columns.iter().find(|(wanted, source)| wanted.name == "id" && source.is_plain());
     let returning = key.and_then(|(_, source)| source.write.as_ref());
     let returning = returning.map_or(String::new(), |(key, _)| format!("\n    RETURNING {key} INTO NEW.id"));
+    // Two lanes of the sync may bring a visit at once. Any other conflict has to be an error.
+    let visit = columns.iter().find(|(wanted, _)| wanted.name == "external_id");
+    let visit = visit.and_then(|(_, source)| source.write.as_ref()).map(|(column, _)| column);
+    let is_unique = |column: &&Column| Some(&column.quoted) == visit && scope.table.is_unique(column);
+    let unless_there = scope.table.columns.iter().find(is_unique).map_or(String::new(), |column| {
+        format!("\n    ON CONFLICT ({0}) WHERE {0} IS NOT NULL DO NOTHING", column.quoted)
+    });
     let body = format!(
-        "    INSERT INTO {}.{}\n           ({})\n    VALUES ({})\n    ON CONFLICT DO NOTHING{returning};\n",
+        "    INSERT INTO {}.{}\n           ({})\n    VALUES ({}){unless_there}{returning};\n",
         scope.catalog.quoted,
         scope.table.quoted,
         names.join(",\n            "),

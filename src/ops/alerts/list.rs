@@ -10,7 +10,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::{Actor, refused};
 use crate::clinic::alerts::{AlertType, STAFF};
-use crate::command::{CommandContext, Output, check_known, listing, shown, value_name};
+use crate::command::{CommandContext, Output, check_known, check_recorded, listing, shown, value_name};
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
 use crate::ops::visits::{Entry, VisitFilter};
@@ -108,6 +108,7 @@ impl ListArgs {
         let ids: Vec<i64> = entries.iter().map(|entry| entry.row.get("id")).collect();
         let visits: Vec<Key> = entries.iter().map(|entry| entry.row.get("appointment_id")).collect();
         let names = REVEAL.all(tx, &[&ids, &Keys(&visits), &actor.id]).await?;
+        check_recorded(&names)?;
         let revealed = |row: &Row| {
             let [message, patient_name, mrn, doctor_name] =
                 ["message", "patient_name", "mrn", "doctor_name"].map(|column| row.get(column));

@@ -14,5 +14,6 @@ shown AS MATERIALIZED (
 recorded AS (
     INSERT INTO phi_access_log (user_id, patient_id, command, entity, entity_id, accessed_at)
     SELECT $3, patient_id, 'alerts list', 'stage_alert', id::text, clock_timestamp() FROM shown
+    RETURNING entity_id
 )
-SELECT id, message, patient_name, mrn, doctor_name FROM shown
+SELECT id, message, patient_name, mrn, doctor_name, (SELECT count(*) FROM recorded) AS recorded FROM shown

@@ -3,7 +3,9 @@
 //! Rule: a lane that is started at least hourly is healthy if and only if its last success began less than two of its
 //! intervals plus its deadline ago, where only working hours count, or now is outside of them. A slower one is healthy
 //! if and only if it succeeded at or after its last slot that is a deadline and an hour old. Before its first success a
-//! lane is judged as if it had succeeded at the instant from which it is expected to run.
+//! lane is judged as if it had succeeded at the instant from which it is expected to run. A lane that its brake has
+//! stopped since its last success is not healthy, whatever the time is. What lies in the future counts for nothing, and
+//! degrades the lane, so that a person looks at the clock.
 
 use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +14,11 @@ use uuid::Uuid;
 use super::stats::{EARLY, RunRecord, Window};
 use crate::output::span;
 use crate::schedule::{HOUR, Row};
+
+/// The code of a lane that its brake has stopped. It is sick at once, because nothing goes on by itself.
+const BRAKED: &str = "BRAKED";
+/// The code of a lane with runs in the future. It is no sickness: they are ignored, and the others are judged as always.
+const CLOCK: &str = "CLOCK";
 
 /// The facts of a lane beyond its latest runs.
 #[derive(Clone, Debug)]
@@ -22,6 +29,10 @@ pub struct Lane {
     /// Code and redacted message of the last failure.
     pub last_error: Option<(String, String)>,
     pub failures: i64,
+    /// Whether the brake has stopped one of them, so that the lane waits for a person.
+    pub is_braked: bool,
+    /// A run that lies in the future, because the clock was put back since.
+    pub in_future: Option<Uuid>,
     /// The current run.
     pub running: Option<Running>,
 }
@@ -45,6 +56,8 @@ impl Lane {
 pub struct Verdict {
     pub healthy: bool,
     pub degraded: bool,
+    /// The findings beside the time of the last success.
+    pub codes: Vec<&'static str>,
     pub working_hours: bool,
     pub message: String,
 }
@@ -52,15 +65,21 @@ pub struct Verdict {
 /// The verdict on a lane, with its reason.
 pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdict {
     let working_hours = row.cadence.is_working(zone, now);
-    let (healthy, message) = match row.cadence.is_slow() {
+    let (on_time, message) = match row.cadence.is_slow() {
         true => judge_slow(row, lane, zone, now),
         false if !working_hours => (true, format!("outside working hours ({})", row.cadence)),
         false => judge_frequent(row, lane, zone, now),
     };
-    let items_failed = lane.last_success.as_ref().map_or(0, |success| success.items_failed);
-    let degraded = healthy && items_failed > 0;
+    let healthy = on_time && !lane.is_braked;
+    let mut codes = vec![];
     let mut message = message;
-    if degraded {
+    if lane.is_braked {
+        codes.push(BRAKED);
+        message = format!("stopped by its brake, and waits for a person's word [{BRAKED}]; {message}");
+    }
+    let items_failed = lane.last_success.as_ref().map_or(0, |success| success.items_failed);
+    let degraded = healthy && (items_failed > 0 || lane.in_future.is_some());
+    if healthy && items_failed > 0 {
         message.push_str(&format!("; {items_failed} item(s) failed in it"));
     }
     if let (false, Some((code, error))) = (healthy, &lane.last_error)
@@ -68,7 +87,14 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
     {
         message.push_str(&format!("; last error: {error} [{code}]"));
     }
-    Verdict { healthy, degraded, working_hours, message }
+    if let Some(run) = lane.in_future {
+        codes.push(CLOCK);
+        message.push_str(&format!(
+            "; run {run} lies in the future, so the database's clock was put back; such a run counts neither as alive \
+             nor as recent [{CLOCK}]"
+        ));
+    }
+    Verdict { healthy, degraded, codes, working_hours, message }
 }
 
 fn judge_frequent(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, String) {
@@ -116,6 +142,8 @@ mod tests {
             failed_at: None,
             last_error: None,
             failures: 0,
+            is_braked: false,
+            in_future: None,
             running: None,
         }
     }

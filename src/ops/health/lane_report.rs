@@ -55,6 +55,7 @@ impl LaneReport {
             "isHealthy": verdict.healthy,
             "isDegraded": verdict.degraded,
             "healthMessage": verdict.message,
+            "healthCodes": verdict.codes,
             "isWorkingHours": verdict.working_hours,
             "lastRunTime": latest.map(|run| stamp(run.started_at)),
             "lastRunStatus": latest.map(RunRecord::outcome),

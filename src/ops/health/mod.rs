@@ -23,15 +23,23 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
 use crate::output::stamp;
-use crate::run::{self, positive_duration};
+use crate::run::{self, has_passed, positive_duration};
 use crate::schedule::{self, Row, ZoneArgs};
 use judge::{Lane, Running};
 use lane_report::LaneReport;
 use stats::{RunRecord, Window};
 
 statements! {
-    LANES(TEXT_ARRAY, TEXT_ARRAY) = format!(include_str!("lanes.sql"), failures = run::failures("NULL"));
-    RUNS(TEXT_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY) = include_str!("runs.sql");
+    LANES(TEXT_ARRAY, TEXT_ARRAY) = format!(
+        include_str!("lanes.sql"),
+        failures = run::failures("NULL"),
+        start_has_passed = has_passed("r.started_at"),
+        end_has_passed = has_passed("r.completed_at"),
+        heartbeat_has_passed = has_passed("r.heartbeat_at"),
+        migration_has_passed = has_passed("m.applied_on::timestamptz")
+    );
+    RUNS(TEXT_ARRAY, TEXT_ARRAY, TIMESTAMPTZ_ARRAY) =
+        format!(include_str!("runs.sql"), has_passed = has_passed("r.started_at"));
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -77,6 +85,12 @@ impl Operation for HealthArgs {
             reports.iter().map(|report| Metrics { job: report.row.name(), healthy: report.verdict.healthy, run: None });
         let output = Output::new(exit, json, self.text(&reports, now));
         Ok(Output { metrics: metrics.collect(), ..output })
+    }
+
+    /// An alarm on the metric has to go off also where nobody knows how the jobs are.
+    fn metrics_of_failure(&self) -> Vec<Metrics> {
+        let rows = self.rows().unwrap_or_default();
+        rows.iter().map(|row| Metrics { job: row.name(), healthy: false, run: None }).collect()
     }
 }
 
@@ -171,6 +185,8 @@ fn lane(row: &SqlRow) -> Lane {
         failed_at: row.get("failed_at"),
         last_error: code.zip(message),
         failures: row.get("failures"),
+        is_braked: row.get("is_braked"),
+        in_future: row.get("future_id"),
         running: row.get::<_, Option<Uuid>>("running_id").map(|id| Running {
             id,
             started_at: row.get("running_started_at"),

@@ -9,5 +9,6 @@ shown AS MATERIALIZED (
 recorded AS (
     INSERT INTO phi_access_log (user_id, patient_id, command, entity, entity_id, accessed_at)
     SELECT $2, patient_id, 'practiceq unmatched list', 'practiceq_unmatched', id::text, clock_timestamp() FROM shown
+    RETURNING entity_id
 )
-SELECT id, client_name, client_email, client_date_of_birth FROM shown
+SELECT id, client_name, client_email, client_date_of_birth, (SELECT count(*) FROM recorded) AS recorded FROM shown

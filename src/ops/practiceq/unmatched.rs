@@ -9,7 +9,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::{ADMIN, refused};
 use crate::clinic::local_time::unreadable_zones;
-use crate::command::{CommandContext, Moment, Output, held, listing, shown};
+use crate::command::{CommandContext, Moment, Output, check_recorded, held, listing, shown};
 use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::sync_practiceq::StoreContext;
@@ -97,6 +97,7 @@ impl ListArgs {
                 let rows = self.rows(tx, moment.now).await?;
                 let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
                 let people = REVEAL.all(tx, &[&ids, &moment.actor.id]).await?;
+                check_recorded(&people)?;
                 Ok((rows, people.into_iter().map(|row| (row.get::<_, i64>("id"), row)).collect()))
             };
             context.reveal(reveal).await?

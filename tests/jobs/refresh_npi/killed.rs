@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::{LENIENT, with_store};
 use crate::support::nppes::site::{Fault, Site};
 use crate::support::nppes::{DEACTIVATED, LAST, Pfile, Provider, Registry, UPDATED, crowd, week};
+use crate::support::role::JobRole;
 use crate::support::{connect, gate, program, server};
 
 const ARGS: [&str; 5] = ["refresh-npi", "--lease", "2s", LENIENT[0], LENIENT[1]];
@@ -283,6 +284,32 @@ async fn what_dead_runs_have_staged_is_dropped_by_the_next() {
         registry.clinic.sql(&format!("CREATE UNLOGGED TABLE {name} (npi bigint)")).await;
     }
     registry.clinic.run(&ARGS).await.expect(3);
+    registry.sound().await;
+}
+
+/// Only the owner of a table, or of its schema, may drop it.
+#[tokio::test]
+async fn what_another_role_has_left_holds_nothing_up_and_is_named() {
+    let registry = offered(60).await;
+    let role = JobRole::new(&registry.clinic, "refresh-npi").await;
+    let (own, other) = ("npi_stage_00000000000000000000000000000000", "npi_stage_0123456789abcdef0123456789abcdef");
+    let stranger = format!("stranger_{}", registry.clinic.database);
+    registry
+        .clinic
+        .sql(&format!(
+            "CREATE ROLE {stranger};
+             CREATE UNLOGGED TABLE {own} (npi bigint); ALTER TABLE {own} OWNER TO {};
+             CREATE UNLOGGED TABLE {other} (npi bigint); ALTER TABLE {other} OWNER TO {stranger}",
+            role.name
+        ))
+        .await;
+    let outcome = role.program.run(&ARGS).await.expect(3);
+    assert!(outcome.stderr.contains(other) && outcome.stderr.contains(&stranger), "{outcome:?}");
+    assert!(!outcome.stderr.contains(own), "{outcome:?}");
+    let left =
+        registry.clinic.json("SELECT jsonb_agg(relname) AS t FROM pg_class WHERE relname LIKE 'npi_stage_%'").await;
+    assert_eq!(left["t"], serde_json::json!([other]));
+    registry.clinic.sql(&format!("DROP TABLE {other}")).await;
     registry.sound().await;
 }
 

@@ -306,6 +306,30 @@ async fn a_visit_asked_for_by_its_id_that_is_not_there_is_deleted() {
 }
 
 #[tokio::test]
+async fn an_id_that_nobody_has_is_refused() {
+    let sync = imported(1).await;
+    for more in [&[][..], &["--dry-run"]] {
+        let report = sync.run(&[&["--appointment", "zz9"], more].concat()).await.expect(2).report();
+        assert_eq!(report["error_code"], "UNKNOWN_APPOINTMENT", "{report}");
+        let why = report["error_message"].as_str().expect("a text");
+        assert!(why.contains("PracticeQ has no appointment zz9"), "{why}");
+    }
+    let run = sync.clinic.json("SELECT status FROM cron_job_runs WHERE lane = 'appointment:zz9'").await;
+    assert_eq!(run["status"], "SKIPPED");
+    assert_eq!(sync.logs().await.last().map(String::as_str), Some("failed"));
+    // One that the clinic had, and the account has deleted, is known: nothing is left to do.
+    sync.upstream.vanish("a000");
+    assert_eq!(sync.ends(0, &["--appointment", "a000"]).await.count("deleted"), 1);
+    assert_eq!(sync.ends(0, &["--appointment", "a000"]).await.count("deleted"), 0);
+    // One that waits for a person is known as well, until it is forgotten.
+    sync.upstream.put(appointment("q1", &ANN, LATER));
+    sync.sweep().await;
+    sync.upstream.vanish("q1");
+    sync.ends(0, &["--appointment", "q1"]).await;
+    assert_eq!(sync.run(&["--appointment", "q1"]).await.expect(2).report()["error_code"], "UNKNOWN_APPOINTMENT");
+}
+
+#[tokio::test]
 async fn a_refresh_of_a_patient_asks_for_what_is_to_come_and_was_not_in_the_answer() {
     let sync = Sync::new().await;
     let pat = sync.patient_of(&PAT).await;

@@ -8,8 +8,9 @@ missing AS MATERIALIZED (
 ),
 added AS (
     INSERT INTO ticket_followers (ticket_id, user_id)
-    SELECT d.id, u.id FROM due d CROSS JOIN target_users u CROSS JOIN missing WHERE missing.users IS NULL
-    ON CONFLICT DO NOTHING
+    SELECT d.id, u.id FROM due d CROSS JOIN target_users u CROSS JOIN missing
+    WHERE missing.users IS NULL
+      AND NOT EXISTS (SELECT FROM ticket_followers f WHERE f.ticket_id = d.id AND f.user_id = u.id)
 ),
 outcomes AS (
     SELECT d.id, 'not there or not active: users ' || missing.users AS refused, $14 AS details

@@ -1,0 +1,58 @@
+//! The record of failed items. What it does not hold is an error: a failure without evidence would be a success to all
+//! who look later.
+
+use std::collections::HashSet;
+
+use tokio_postgres::Transaction;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::halt::Halt;
+use super::job::{Run, WriteOptions};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
+
+statements! {
+    INSERT_ITEM_ERRORS(UUID, TEXT, TEXT_ARRAY, TEXT, TEXT) = include_str!("insert_item_errors.sql");
+    // $1 run id uuid · $2 entity text · $3 ids text[] · $4 error_code text
+    COUNT_ITEM_ERRORS(UUID, TEXT, TEXT_ARRAY, TEXT) = "SELECT count(*) AS items FROM cron_job_run_errors
+        WHERE run_id = $1 AND entity = $2 AND entity_id = ANY ($3) AND error_code = $4";
+}
+
+/// How often a refused record is tried. After a restore the identity of the table may give ids that are there already;
+/// each attempt uses up one.
+const ATTEMPTS: u32 = 8;
+
+/// Records items that failed with this error.
+pub async fn record(run: &Run, entity: &str, ids: &[String], error: &Error) -> Result<(), Halt> {
+    let insert = async |tx: &Transaction<'_>| insert(tx, run.id, entity, ids, error).await;
+    for attempt in 1.. {
+        match run.write("recording failed items", WriteOptions::default(), insert).await {
+            Err(Halt::Failed(refused)) if refused.kind == ErrorKind::Data && attempt < ATTEMPTS => {
+                warn!(run_id = %run.id, error_code = %refused.code, attempt, "{}; trying again", refused.message);
+            }
+            outcome => return outcome,
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+async fn insert(tx: &Transaction<'_>, run: Uuid, entity: &str, ids: &[String], error: &Error) -> Result<(), Error> {
+    let code = error.code.as_ref();
+    let meant = ids.iter().collect::<HashSet<_>>().len() as u64;
+    if INSERT_ITEM_ERRORS.execute(tx, &[&run, &entity, &ids, &code, &error.message]).await? == meant {
+        return Ok(());
+    }
+    let recorded =
+        COUNT_ITEM_ERRORS.one(tx, &[&run, &entity, &ids, &code]).await?.get::<_, i64>("items").unsigned_abs();
+    if recorded == meant { Ok(()) } else { Err(dropped("cron_job_run_errors", recorded, meant)) }
+}
+
+/// The error of rows of a table of ours that were inserted without an error and are not there.
+pub fn dropped(relation: &str, stored: u64, meant: u64) -> Error {
+    let message = format!(
+        "{relation} has taken {stored} of {meant} rows: a rule or a trigger on it drops the others; what needs them as \
+         evidence was not done. Look for rules and triggers on {relation}, and drop them"
+    );
+    Error::new("EVIDENCE_LOST", ErrorKind::Other, message)
+}
