@@ -2,13 +2,15 @@
 //!
 //! `job` is the interface of a job, `runner` takes one from the claim to the exit code. The run's row is a lock in
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
-//! result on stdout, `failure_notice` notifies the admins when a job keeps failing.
+//! result on stdout, `failure_notice` notifies the admins when a job keeps failing. `refusals` is what the database refused,
+//! `failed_items` its record.
 
 mod args;
 mod batch;
 mod claim;
 mod close;
 mod code;
+mod failed_items;
 mod failure_notice;
 mod fence;
 mod halt;
@@ -16,6 +18,7 @@ mod heartbeat;
 mod job;
 mod limits;
 mod outcome;
+mod refusals;
 mod report;
 mod runner;
 mod signals;
@@ -29,11 +32,12 @@ pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use halt::Halt;
 pub use job::{Job, Run, WriteOptions};
+pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, oldest_due};
 
 use crate::db::statements;
 
 statements! {
-    of claim, close, failure_notice, fence, heartbeat, job;
+    of claim, close, failed_items, failure_notice, fence, heartbeat;
 }

@@ -73,7 +73,11 @@ impl RunRow<'_> {
             Ok(()) => Exit::Done,
         };
         let error = halted.err().map(|halt| (halt.code().to_owned(), halt.message()));
-        let status = if error.is_none() { "COMPLETED" } else { "FAILED" };
+        let status = match halted {
+            Ok(()) => "COMPLETED",
+            Err(Halt::StillRefused(_)) => "SKIPPED",
+            Err(_) => "FAILED",
+        };
         let ended = Outcome { status, exit, error, work, ..self.blank() };
         if self.args.common.dry_run {
             return ended;
@@ -102,7 +106,7 @@ impl RunRow<'_> {
             result: match halted {
                 Ok(()) => RunResult::Succeeded,
                 Err(Halt::Brake { notify_at_once: true, .. }) => RunResult::Braked,
-                Err(Halt::Stopped(_)) => RunResult::NotCounted,
+                Err(Halt::Stopped(_) | Halt::StillRefused(_)) => RunResult::NotCounted,
                 Err(_) => RunResult::Failed,
             },
         };

@@ -30,12 +30,13 @@ use tokio_postgres::Transaction;
 use crate::clinic::actor::{ADMIN, refused};
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Halt, Job, Run, RunArgs, Source, as_text};
+use crate::run::{Coverage, Halt, Job, Run, RunArgs, Source, as_text};
 use by_hand::Request;
 use case_list::{CaseFile, Requested, case_list};
 use outlook::{Outlook, brake};
 use report::Report;
 use stage::Stage;
+use step::CASE;
 
 const BILLING: &str = "BILLING";
 
@@ -88,6 +89,10 @@ impl Job for AdvanceBilling {
         .to_owned()
     }
 
+    fn coverage(&self) -> Coverage {
+        if self.is_by_hand() { Coverage::Named } else { Coverage::All }
+    }
+
     fn roles(&self) -> &'static [&'static str] {
         if self.force { &[BILLING] } else { &[ADMIN, "SUPERVISOR", BILLING] }
     }
@@ -131,13 +136,17 @@ impl AdvanceBilling {
         let confirmed = self.confirm_items.or(run.max_items());
         let scan = async |tx: &Transaction<'_>| {
             let outlook = Outlook::of(tx, run.now, stage, self.min_dwell, confirmed).await?;
-            let ids = if outlook.exceeds_limit() { vec![] } else { outlook.ids(tx, run.now).await? };
+            // What waits after a refusal does not count for the brake.
+            let waiting = run.waiting() as u64;
+            let ids = if outlook.exceeds_limit(waiting) { vec![] } else { outlook.ids(tx, run.now, waiting).await? };
             Ok((outlook, ids))
         };
         let (outlook, ids) = run.read("looking for cases that are due", scan).await?;
-        if outlook.exceeds_limit() {
+        let waiting = ids.len() - run.to_try(CASE, "", &ids);
+        if outlook.exceeds_limit(waiting as u64) {
             report.scanned = outlook.held_back + outlook.due;
-            return Err(brake(outlook.due, outlook.limit, &format!(", worth {} in all", outlook.worth)));
+            let due = outlook.due - waiting as u64;
+            return Err(brake(due, outlook.limit, &format!(", worth {} in all", outlook.worth)));
         }
         report.scanned = outlook.held_back + ids.len() as u64;
         report.not_done.skip("dwell", outlook.held_back);

@@ -89,6 +89,11 @@ impl Rule {
         vec![now, &self.id, kind, hours, names, rating, operator, &self.cooldown_hours, &self.definition]
     }
 
+    /// By which the refusal of an action of this rule is known.
+    pub fn part(&self) -> String {
+        format!("rule {}", self.id)
+    }
+
     /// The tickets for which the rule would fire now.
     pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Vec<Key>, Error> {
         self.scan(tx, &SCAN.with(&self.condition.kind), now, &[&limit]).await
@@ -147,7 +152,7 @@ impl Pass<'_> {
             report.scanned += (ended.len() + due.len()) as u64;
             self.end_episodes(rule, ended, report).await?;
             // The changes of earlier rules may have made more tickets due.
-            run.brake_after(report.executed as usize + due.len())?;
+            run.brake_after(report.executed as usize + run.to_try("ticket", &rule.part(), due))?;
             self.fire(rule, due, report).await?;
             stale |= rule.action.kind.changes_conditions() && !due.is_empty();
         }
@@ -158,7 +163,8 @@ impl Pass<'_> {
         let statement = END_EPISODES.with(&rule.condition.kind);
         let ended = &mut report.episodes_ended;
         let count = |row: &Row| *ended += count(row, "ended");
-        self.apply(Change { rule, statement, more: &[] }, ids, &mut report.not_done, count).await
+        let part = format!("end of rule {}", rule.id);
+        self.apply(Change { rule, part, statement, more: &[] }, ids, &mut report.not_done, count).await
     }
 
     async fn fire(&self, rule: &Rule, due: &[Key], report: &mut Report) -> Result<(), Halt> {
@@ -167,7 +173,7 @@ impl Pass<'_> {
         let statement = FIRE.with(&(rule.condition.kind, rule.action.kind));
         let more: [&(dyn ToSql + Sync); 7] =
             [&self.run.id, &actor, &action, &rule.action.json, &users, &team, &rule.id];
-        let change = Change { rule, statement, more: &more };
+        let change = Change { rule, part: rule.part(), statement, more: &more };
         let mut refused: Vec<Key> = vec![];
         let applied = self.apply(change, due, &mut report.not_done, |row| {
             report.executed += count(row, "executed");
@@ -194,14 +200,14 @@ impl Pass<'_> {
         count: impl FnMut(&Row),
     ) -> Result<(), Halt> {
         let run = self.run;
-        let Change { rule, statement, more } = change;
+        let Change { rule, part, statement, more } = change;
         let kind = rule.condition.kind.as_str();
         let parameters = rule.parameters(&run.now, &kind);
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
             let ids: &(dyn ToSql + Sync) = &Keys(ids);
             statement.one(tx, &[&parameters, &[ids][..], more].concat()).await
         };
-        let batch = Batch { entity: "ticket", ids };
+        let batch = Batch { entity: "ticket", part: &part, ids };
         match self.tx {
             Some(tx) => {
                 let rehearsal = Rehearsal { tx, keep: rule.action.kind.is_seen_by_later_rules() };
@@ -215,6 +221,8 @@ impl Pass<'_> {
 /// A statement of a rule that changes tickets. Its parameters are those of the rule, the ids of the batch, and `more`.
 struct Change<'a> {
     rule: &'a Rule,
+    /// By which a refusal is known.
+    part: String,
     statement: Statement,
     more: &'a [&'a (dyn ToSql + Sync)],
 }
