@@ -254,3 +254,89 @@ impl State {
         self.lines <= LINES_MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn known(row: i64, code: &str, waits: bool, is_overdue: bool) -> Known {
+        Known { row, code: code.to_owned(), waits, is_overdue }
+    }
+
+    /// Visits: 1 waits, 2 may be tried again, 3 is overdue.
+    fn refusals() -> Refusals {
+        let refusals = Refusals::default();
+        let items = [("1", true, false), ("2", false, false), ("3", false, true)];
+        let items = items
+            .into_iter()
+            .zip(1..)
+            .map(|((id, waits, is_overdue), row)| (id.to_owned(), known(row, "23514", waits, is_overdue)));
+        let unjudged = [("9".to_owned(), known(9, "NO_SLOT_LENGTH", true, false))];
+        refusals.know(KnownItems::from([
+            (("visit".to_owned(), String::new()), items.collect()),
+            (("doctor".to_owned(), "NO_SLOT_LENGTH".to_owned()), unjudged.into()),
+        ]));
+        refusals
+    }
+
+    fn error(code: &'static str) -> Error {
+        Error::new(code, ErrorKind::Data, "no")
+    }
+
+    #[test]
+    fn fresh_items_go_first_and_those_that_wait_are_left_out() {
+        let refusals = refusals();
+        assert_eq!(refusals.waiting(), 1, "who cannot be judged is in no batch");
+        assert_eq!(refusals.tried("visit", "", &[1, 2, 3, 4]), 3);
+        let due = refusals.due("visit", "", &[1, 2, 3, 4]);
+        assert_eq!((&due.ids[..], due.waiting), (&[4, 2, 3][..], 1));
+        let of_another_part = refusals.due("visit", "rule 7", &[1, 2]);
+        assert_eq!((&of_another_part.ids[..], of_another_part.waiting), (&[1, 2][..], 0));
+        assert_eq!(refusals.unjudged("doctor", "NO_SLOT_LENGTH", &[8, 9]), ["8"]);
+        assert_eq!(refusals.most_waiting(), Some(("23514", 1)));
+    }
+
+    #[test]
+    fn what_is_done_or_not_found_is_settled_where_a_run_can_know_it() {
+        let settled = |coverage, found: &[i32], done: &[i32]| {
+            let refusals = refusals();
+            refusals.due("visit", "", found);
+            refusals.accepted("visit", "", done.iter(), true);
+            let mut rows = refusals.settled(coverage);
+            rows.sort_unstable();
+            rows
+        };
+        assert_eq!(settled(Coverage::All, &[1, 2, 4], &[2, 4]), [2, 3, 9]);
+        assert_eq!(settled(Coverage::Part, &[1, 2, 4], &[2]), [2, 3], "3 is overdue");
+        assert_eq!(settled(Coverage::Part, &[3], &[]), [0_i64; 0]);
+    }
+
+    #[test]
+    fn a_fault_is_many_refusals_in_a_row_with_one_code() {
+        let refusals = Refusals::default();
+        let refuse = |code, times: u64| {
+            (0..times).filter(|id| refusals.refused("visit", &id.to_string(), &error(code)).error).count()
+        };
+        assert_eq!(refuse("23514", FAULT_MIN - 1), 99);
+        refusals.accepted("visit", "", [1].iter(), false);
+        assert_eq!(refuse("23514", 1), 0, "a batch of which nothing was changed is no success");
+        assert_eq!(refuse("22000", FAULT_MIN - 1), 99, "another code");
+        refusals.accepted("visit", "", [1].iter(), true);
+        assert_eq!(refuse("22000", 1), 1, "a success between");
+        let faults: Vec<_> = refusals.faults().into_iter().map(|fault| (fault.code, fault.id, fault.items)).collect();
+        assert_eq!(faults, [("23514".to_owned(), "0".to_owned(), 100)]);
+        assert_eq!(refusals.unsaid(), 200 - LINES_MAX);
+    }
+
+    #[test]
+    fn only_so_many_items_are_isolated() {
+        let refusals = Refusals::default();
+        for id in 0..ISOLATED_MAX {
+            assert!(refusals.isolates(1000));
+            refusals.refused("visit", &id.to_string(), &error("X"));
+        }
+        assert!(!refusals.isolates(1000) && !refusals.isolates(1));
+        assert_eq!(refusals.unisolated(), 1001);
+    }
+}

@@ -231,7 +231,8 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
 
 /// Runs the job until it ends, its deadline passes, or it has not stopped by itself within the grace after a halt.
 async fn run_until_halted<J: Job>(job: &J, run: &Run, has_refusals: bool, report: &mut J::Report) -> Result<(), Halt> {
-    let work = async {
+    // Boxed, because the compiler limits the depth of futures in futures.
+    let work = Box::pin(async {
         if has_refusals {
             run.read_refusals().await?;
         }
@@ -239,7 +240,7 @@ async fn run_until_halted<J: Job>(job: &J, run: &Run, has_refusals: bool, report
         check_counts(report)?;
         let counts = report.counts();
         run.settle(counts.processed, counts.not_done.failed).await
-    };
+    });
     let halt = tokio::select! {
         biased;
         outcome = panic::catch(work) => match outcome {
