@@ -48,8 +48,8 @@ impl Id for Key {
 /// The ids to apply, and the kind of item that they identify.
 pub struct Batch<'a, I> {
     pub entity: &'static str,
-    /// What is to be done with them, where a job does several things with one item: each is refused, and tried again, by
-    /// itself. Else empty.
+    /// What is to be done with them, where a job does several things with one item: each is refused, and tried again,
+    /// by itself. Else empty.
     pub part: &'a str,
     pub ids: &'a [I],
 }

@@ -29,8 +29,10 @@ struct Record<'a> {
     part: &'a str,
     ids: Vec<String>,
     error: &'a Error,
-    /// Also in `cron_job_run_errors`.
+    /// In `cron_job_run_errors`.
     as_errors: bool,
+    /// In `item_refusals`.
+    to_keep: bool,
 }
 
 impl Run {
@@ -71,7 +73,8 @@ impl Run {
             }
         }
         let ids = self.refusals.unjudged(entity, &error.code, ids);
-        self.record(Record { entity, part: &error.code, ids, error, as_errors: true }).await
+        let to_keep = self.coverage != Coverage::Named;
+        self.record(Record { entity, part: &error.code, ids, error, as_errors: true, to_keep }).await
     }
 
     /// Counts and records an item that the database refused.
@@ -88,10 +91,11 @@ impl Run {
         if to_write.line {
             warn!(run_id = %self.id, entity, %id, error_code = %error.code, "{entity} {id}: {}", error.message);
         }
-        self.record(Record { entity, part, ids, error, as_errors: to_write.error }).await
+        let to_keep = matches!(self.coverage, Coverage::All | Coverage::Part);
+        self.record(Record { entity, part, ids, error, as_errors: to_write.error, to_keep }).await
     }
 
-    async fn record(&self, Record { entity, part, ids, error, as_errors }: Record<'_>) -> Result<(), Halt> {
+    async fn record(&self, Record { entity, part, ids, error, as_errors, to_keep }: Record<'_>) -> Result<(), Halt> {
         if self.dry_run() || ids.is_empty() {
             return Ok(());
         }
@@ -102,7 +106,7 @@ impl Run {
             if as_errors {
                 INSERT_ITEM_ERRORS.execute(tx, &[&self.id, &entity, &ids, &code, message]).await?;
             }
-            if self.coverage != Coverage::Named {
+            if to_keep {
                 KEEP_REFUSALS.execute(tx, &refusal).await?;
             }
             Ok(())

@@ -1,5 +1,6 @@
--- Keeps items that were refused with one error, and when they are tried again: 15 minutes after the first refusal, twice
--- as long after each further one, at most 23 hours, so that a daily run does not miss it by a second. Returns nothing.
+-- Keeps items that were refused with one error, and when they are tried again: 15 minutes after the first refusal,
+-- twice as long after each further one, at most 23 hours, so that a daily run does not miss it by a second. Returns
+-- nothing.
 -- $1 job_name text · $2 lane text · $3 entity text · $4 part text · $5 ids text[] · $6 error_code text
 -- $7 message text, redacted · $8 now timestamptz · $9 run id uuid
 INSERT INTO item_refusals AS r (job_name, lane, entity, part, entity_id, error_code, message, refusals,

@@ -2,8 +2,8 @@
 //!
 //! `job` is the interface of a job, `runner` takes one from the claim to the exit code. The run's row is a lock in
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
-//! result on stdout, `failure_notice` notifies the admins when a job keeps failing. `refusals` is what the database refused,
-//! `failed_items` its record.
+//! result on stdout, `failure_notice` notifies the admins when a job keeps failing. `refusals` is what the database
+//! refused, `failed_items` its record.
 
 mod args;
 mod batch;

@@ -4,8 +4,8 @@
 //! Rule: an item that was refused is tried again if and only if its next try has come, or with `--retry-refused`. Until
 //! then it is `waiting`: outside of the brake and of every batch. What was never refused is tried first.
 //!
-//! A run isolates at most `ISOLATED_MAX` items. After that a batch that is refused is not halved any more: its items are
-//! `waiting` too, without a record, so that the next run tries them.
+//! A run isolates at most `ISOLATED_MAX` items. After that a batch that is refused is not halved any more: its items
+//! are `waiting` too, without a record, so that the next run tries them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -30,6 +30,9 @@ pub enum Coverage {
     All,
     /// A part: only what it finds and does is known to be done.
     Part,
+    /// What another system brings: it is tried whenever it is brought, since it may differ from what was refused. Only
+    /// what cannot be judged is remembered.
+    Brought,
     /// What a person names: it is tried at once, and no later run tries it.
     Named,
 }
@@ -225,7 +228,7 @@ impl Refusals {
         let state = self.state();
         let is_gone = |known: &Known| match coverage {
             Coverage::All => !state.found.contains(&known.row),
-            Coverage::Part => known.is_overdue && !state.found.contains(&known.row),
+            Coverage::Part | Coverage::Brought => known.is_overdue && !state.found.contains(&known.row),
             Coverage::Named => false,
         };
         let known = self.all().map(|(_, known)| known);

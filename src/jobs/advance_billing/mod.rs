@@ -136,16 +136,19 @@ impl AdvanceBilling {
         let confirmed = self.confirm_items.or(run.max_items());
         let scan = async |tx: &Transaction<'_>| {
             let outlook = Outlook::of(tx, run.now, stage, self.min_dwell, confirmed).await?;
-            // What waits after a refusal does not count for the brake.
+            // What waits after a refusal does not count for the brake. Far above the limit it is not looked at closely.
             let waiting = run.waiting() as u64;
-            let ids = if outlook.exceeds_limit(waiting) { vec![] } else { outlook.ids(tx, run.now, waiting).await? };
-            Ok((outlook, ids))
+            if outlook.exceeds_limit(waiting) {
+                return Ok((outlook, vec![], waiting));
+            }
+            let ids = outlook.ids(tx, run.now, waiting).await?;
+            let waiting = ids.len() - run.to_try(CASE, "", &ids);
+            Ok((outlook, ids, waiting as u64))
         };
-        let (outlook, ids) = run.read("looking for cases that are due", scan).await?;
-        let waiting = ids.len() - run.to_try(CASE, "", &ids);
-        if outlook.exceeds_limit(waiting as u64) {
+        let (outlook, ids, waiting) = run.read("looking for cases that are due", scan).await?;
+        if outlook.exceeds_limit(waiting) {
             report.scanned = outlook.held_back + outlook.due;
-            let due = outlook.due - waiting as u64;
+            let due = outlook.due - waiting;
             return Err(brake(due, outlook.limit, &format!(", worth {} in all", outlook.worth)));
         }
         report.scanned = outlook.held_back + ids.len() as u64;

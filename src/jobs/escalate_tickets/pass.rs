@@ -1,6 +1,7 @@
 //! The execution of rules: finds the tickets of each, ends episodes, fires, counts.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::ToSql;
@@ -89,9 +90,12 @@ impl Rule {
         vec![now, &self.id, kind, hours, names, rating, operator, &self.cooldown_hours, &self.definition]
     }
 
-    /// By which the refusal of an action of this rule is known.
+    /// By which the refusal of an action of this rule is known. A rule that was changed is another one: what its earlier
+    /// definition was refused does not wait any more.
     pub fn part(&self) -> String {
-        format!("rule {}", self.id)
+        let mut hasher = DefaultHasher::new();
+        self.definition.hash(&mut hasher);
+        format!("rule {} ({:08x})", self.id, hasher.finish() as u32)
     }
 
     /// The tickets for which the rule would fire now.
@@ -163,7 +167,7 @@ impl Pass<'_> {
         let statement = END_EPISODES.with(&rule.condition.kind);
         let ended = &mut report.episodes_ended;
         let count = |row: &Row| *ended += count(row, "ended");
-        let part = format!("end of rule {}", rule.id);
+        let part = format!("end of {}", rule.part());
         self.apply(Change { rule, part, statement, more: &[] }, ids, &mut report.not_done, count).await
     }
 

@@ -110,7 +110,7 @@ impl Job for SyncPracticeq {
     }
 
     fn coverage(&self) -> Coverage {
-        if self.requested_lane().is_by_hand() { Coverage::Named } else { Coverage::Part }
+        if self.requested_lane().is_by_hand() { Coverage::Named } else { Coverage::Brought }
     }
 
     fn roles(&self) -> &'static [&'static str] {
