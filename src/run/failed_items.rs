@@ -129,7 +129,8 @@ impl Run {
         if unisolated > 0 {
             warn!(run_id = %self.id, "{unisolated} item(s) in refused batches were not tried alone; the next run does");
         }
-        if !self.dry_run() && !(settled.is_empty() && faults.is_empty()) {
+        let nothing_to_write = settled.is_empty() && faults.is_empty();
+        if !nothing_to_write && !self.dry_run() {
             self.write("settling what was refused", WriteOptions::default(), async |tx| {
                 FORGET_REFUSALS.execute(tx, &[&self.job, &self.lane, &settled]).await?;
                 for fault in &faults {
