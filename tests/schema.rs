@@ -13,7 +13,7 @@ use crate::support::Clinic;
 const PAGE: &str = "docs/schema.md";
 
 /// The tables of ours that outlive what they tell of, and a word of what becomes of a row then.
-const LEDGERS: [(&str, &str); 14] = [
+const LEDGERS: [(&str, &str); 15] = [
     ("no_show_logs", "evidence"),
     ("stage_alerts", "resolves"),
     ("operator_actions", "evidence"),
@@ -28,6 +28,7 @@ const LEDGERS: [(&str, &str); 14] = [
     ("practiceq_clients", "counts as none"),
     ("practiceq_unmatched", "waits for a decision"),
     ("sync_logs", "evidence"),
+    ("item_refusals", "forgets"),
 ];
 
 /// What a key of the clinic is called in a comment, and where the row is.

@@ -74,6 +74,10 @@ pub struct RunArgs {
     #[arg(long, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=5000))]
     pub batch_rows: u32,
+    /// Try also what the database refused lately and what waits for its next try
+    #[arg(long, env = "ROUNDS_RETRY_REFUSED", value_parser = clap::builder::BoolishValueParser::new())]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub retry_refused: bool,
     /// Who started the run, for the record
     #[arg(long, env = "ROUNDS_SOURCE", value_enum, default_value_t = Source::Manual)]
     #[serde(skip)]

@@ -3,6 +3,8 @@
 //! Each batch is one fenced transaction. When the database refuses a row, the batch is halved until that row is alone;
 //! it is recorded, and the other rows are applied. Every id is tried once in each pass, so the loop ends.
 //!
+//! An item that was refused is not tried again before its next try: see `refusals`.
+//!
 //! An id that is locked by another session is left to the next run. A job that runs weekly uses a second pass, which
 //! waits for the locks.
 
@@ -15,6 +17,7 @@ use tracing::{debug, warn};
 
 use super::halt::Halt;
 use super::job::{Run, WriteOptions};
+use super::refusals::Due;
 use super::report::NotDone;
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
@@ -26,6 +29,9 @@ const LOCKED_IN_A_ROW: u32 = 16;
 const SECOND_PASS_WAIT: Duration = Duration::from_secs(5);
 /// The number of rows that the second pass finds locked before it gives up.
 const SECOND_PASS_LOCKED_MAX: usize = 16;
+
+/// The reason for which an item is skipped that was refused, or whose batch was and could not be halved any more.
+const WAITING: &str = "waiting";
 
 /// The id of an item.
 pub trait Id: Clone + PartialEq + Display + Serialize + Sync {
@@ -42,6 +48,9 @@ impl Id for Key {
 /// The ids to apply, and the kind of item that they identify.
 pub struct Batch<'a, I> {
     pub entity: &'static str,
+    /// What is to be done with them, where a job does several things with one item: each is refused, and tried again,
+    /// by itself. Else empty.
+    pub part: &'a str,
     pub ids: &'a [I],
 }
 
@@ -102,7 +111,7 @@ pub async fn apply_twice<I: Id>(
     statement: impl AsyncFn(&Transaction<'_>, &[I], LockMode) -> Result<Row, Error>,
     mut count: impl FnMut(&[I], &Row),
 ) -> Result<Vec<I>, Halt> {
-    let entity = batch.entity;
+    let (entity, part) = (batch.entity, batch.part);
     let first = async |what: &str, ids: &[I]| {
         run.write(what, WriteOptions::BATCH, async |tx| statement(tx, ids, LockMode::Skip).await).await
     };
@@ -110,7 +119,7 @@ pub async fn apply_twice<I: Id>(
     let mut outcome = for_each_batch(run, batch, &mut skipped, first, &mut count).await;
     if outcome.is_ok() {
         let ids = std::mem::take(&mut skipped.locked);
-        outcome = second_pass(run, Batch { entity, ids: &ids }, &mut skipped, statement, count).await;
+        outcome = second_pass(run, Batch { entity, part, ids: &ids }, &mut skipped, statement, count).await;
     }
     skipped.count_locked();
     for id in &skipped.locked {
@@ -127,7 +136,7 @@ async fn second_pass<I: Id>(
     statement: impl AsyncFn(&Transaction<'_>, &[I], LockMode) -> Result<Row, Error>,
     mut count: impl FnMut(&[I], &Row),
 ) -> Result<(), Halt> {
-    let entity = batch.entity;
+    let (entity, part) = (batch.entity, batch.part);
     let options = WriteOptions { lock_wait: Some(SECOND_PASS_WAIT), ..WriteOptions::default() };
     let waiting = async |what: &str, ids: &[I]| {
         run.write(what, options, async |tx| statement(tx, ids, LockMode::Wait).await).await
@@ -137,7 +146,7 @@ async fn second_pass<I: Id>(
             skipped.locked.extend_from_slice(&batch.ids[index..]);
             break;
         }
-        for_each_batch(run, Batch { entity, ids }, skipped, &waiting, &mut count).await?;
+        for_each_batch(run, Batch { entity, part, ids }, skipped, &waiting, &mut count).await?;
     }
     Ok(())
 }
@@ -193,20 +202,25 @@ async fn for_each_batch<I: Id>(
     execute: impl AsyncFn(&str, &[I]) -> Result<Row, Halt>,
     mut count: impl FnMut(&[I], &Row),
 ) -> Result<(), Halt> {
-    let entity = batch.entity;
+    let (entity, part) = (batch.entity, batch.part);
+    let Due { ids, waiting } = run.refusals.due(entity, part, batch.ids);
+    skipped.not_done.skip(WAITING, waiting);
     let mut locked_in_a_row = 0;
-    let mut pending: Vec<&[I]> = batch.ids.chunks(run.batch_rows()).rev().collect();
+    let mut pending: Vec<&[I]> = ids.chunks(run.batch_rows()).rev().collect();
     while let Some(ids) = pending.pop() {
         let what = format!("changing {} {entity}(s) from id {}", ids.len(), ids[0]);
         match execute(&what, ids).await {
             Ok(row) => {
                 locked_in_a_row = 0;
                 count(ids, &row);
-                record_skipped(run, Batch { entity, ids }, &row, skipped);
+                record_skipped(run, Batch { entity, part, ids }, &row, skipped);
             }
             // More than a row is locked: a table, or all rows.
             Err(Halt::Failed(error)) if error.kind == ErrorKind::Locked && locked_in_a_row >= LOCKED_IN_A_ROW => {
                 return Err(error.context("nothing could be locked any more; the next run does the rest").into());
+            }
+            Err(Halt::Failed(error)) if error.kind == ErrorKind::Data && !run.refusals.isolates(ids.len()) => {
+                skipped.not_done.skip(WAITING, ids.len() as u64);
             }
             Err(Halt::Failed(error)) if matches!(error.kind, ErrorKind::Data | ErrorKind::Locked) => match ids {
                 [id] if error.kind == ErrorKind::Locked => {
@@ -214,7 +228,7 @@ async fn for_each_batch<I: Id>(
                     debug!(run_id = %run.id, entity, %id, "skipped: locked: {}", error.message);
                     skipped.locked.push(id.clone());
                 }
-                [_] => run.items_failed(skipped.not_done, entity, ids, &error).await?,
+                [id] => run.item_refused(skipped.not_done, (entity, part), id, &error).await?,
                 _ => {
                     locked_in_a_row += u32::from(error.kind == ErrorKind::Locked);
                     let (first, second) = ids.split_at(ids.len() / 2);
@@ -230,9 +244,11 @@ async fn for_each_batch<I: Id>(
 /// Counts the ids of a batch that were no longer due, keeps the locked ids, and logs the outcome of each id at debug
 /// level.
 fn record_skipped<I: Id>(run: &Run, batch: Batch<'_, I>, row: &Row, skipped: &mut Skipped<'_, I>) {
-    let Batch { entity, ids } = batch;
+    let Batch { entity, part, ids } = batch;
     let [locked, changed] = ["locked", "changed"].map(|column| I::named(ids, row, column));
     skipped.not_done.skip("changed", changed.len() as u64);
+    let free = ids.iter().filter(|id| !locked.contains(id));
+    run.refusals.accepted(entity, part, free, locked.len() + changed.len() < ids.len());
     if tracing::enabled!(tracing::Level::DEBUG) {
         for id in ids {
             let what = match () {

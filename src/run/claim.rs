@@ -56,14 +56,23 @@ pub struct Claim<'a> {
 
 /// The outcome of a claim.
 pub enum Claimed {
-    /// This run holds the lane; the instant is the database's.
-    Held(DateTime<Utc>),
+    /// This run holds the lane.
+    Held(Held),
     /// Another live run holds the lane; a SKIPPED row records it.
     Busy(Uuid),
     /// A dead run holds the lane, and its row is locked, so it cannot be taken over; a FAILED row records it.
     Blocked(Uuid),
     /// A recent run succeeded or was stopped by its brake; a SKIPPED row records it.
     RecentlyDone(RecentlyDone),
+}
+
+/// A lane that is held.
+#[derive(Clone, Copy)]
+pub struct Held {
+    /// The database's instant.
+    pub now: DateTime<Utc>,
+    /// Whether items of the lane were refused, or may have been.
+    pub has_refusals: bool,
 }
 
 /// A run of the lane that makes this one unnecessary.
@@ -127,7 +136,7 @@ impl Claim<'_> {
         if holder.id == self.id {
             // This run's row of an earlier attempt, whose reply was lost.
             return match holder.status.as_str() {
-                "RUNNING" => Ok(Some(Claimed::Held(holder.started_at))),
+                "RUNNING" => Ok(Some(Claimed::Held(Held { now: holder.started_at, has_refusals: true }))),
                 "SKIPPED" => {
                     Ok(Some(self.recently_done(tx).await?.map_or(Claimed::Busy(self.id), Claimed::RecentlyDone)))
                 }
@@ -171,8 +180,8 @@ impl Claim<'_> {
     /// Takes the lane if it is free, and then checks whether a recent run makes this one unnecessary. The check follows
     /// the claim, so that no other run can succeed between the two.
     async fn take_if_free(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, Error> {
-        let Some(started) = self.insert(tx, "RUNNING", None).await? else { return Ok(None) };
-        let Some(done) = self.recently_done(tx).await? else { return Ok(Some(Claimed::Held(started))) };
+        let Some(held) = self.insert(tx, "RUNNING", None).await? else { return Ok(None) };
+        let Some(done) = self.recently_done(tx).await? else { return Ok(Some(Claimed::Held(held))) };
         let (code, message) = done.code_and_message();
         let closing = Closing::without_work(self.id, "SKIPPED", (code, &message), RunResult::NotCounted);
         closing.close(tx).await?;
@@ -202,7 +211,7 @@ impl Claim<'_> {
         tx: &Transaction<'_>,
         status: &str,
         error: Option<&(&str, String)>,
-    ) -> Result<Option<DateTime<Utc>>, Error> {
+    ) -> Result<Option<Held>, Error> {
         let (code, message) = error.map(|(code, message)| (*code, message.as_str())).unzip();
         let (deadline, lease) = (millis(self.timeout), millis(self.lease));
         let parameters: [&(dyn ToSql + Sync); 14] = [
@@ -222,7 +231,7 @@ impl Claim<'_> {
             &self.actor,
         ];
         let row = INSERT_RUN.opt(tx, &parameters).await?;
-        Ok(row.map(|row| row.get(0)))
+        Ok(row.map(|row| Held { now: row.get("started_at"), has_refusals: row.get("has_refusals") }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::code::INTERRUPTED;
+use super::code::{INTERRUPTED, TOO_MANY_REFUSED};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 
@@ -20,6 +20,8 @@ pub enum Halt {
     Stopped(Signal),
     /// More was due than allowed. With `notify_at_once` the admins are notified at once, and not only when it keeps failing.
     Brake { message: String, notify_at_once: bool },
+    /// Nothing was to be done but what waits after many refusals for one reason. It is neither a failure nor a success.
+    StillRefused(String),
     /// An error.
     Failed(Error),
 }
@@ -71,6 +73,7 @@ impl Halt {
             Self::Deadline(_) => Exit::Deadline,
             Self::Stopped(signal) => signal.exit(),
             Self::Brake { .. } => Exit::Brake,
+            Self::StillRefused(_) => Exit::Done,
             Self::HeartbeatLost | Self::Failed(_) => Exit::Failed,
         }
     }
@@ -91,6 +94,7 @@ impl Halt {
             Self::HeartbeatLost => "HEARTBEAT_LOST",
             Self::Stopped(_) => INTERRUPTED,
             Self::Brake { .. } => "BRAKE",
+            Self::StillRefused(_) => TOO_MANY_REFUSED,
             Self::Failed(error) => &error.code,
         }
     }
@@ -112,7 +116,7 @@ impl Halt {
             Self::Stopped(signal) => {
                 format!("stopped by {}; what was committed stays, the next run does the rest", signal.name())
             }
-            Self::Brake { message, .. } => message.clone(),
+            Self::Brake { message, .. } | Self::StillRefused(message) => message.clone(),
             Self::Failed(error) => error.message.clone(),
         }
     }

@@ -1,5 +1,6 @@
 -- Inserts a run's row: the claim of its lane with status RUNNING, else the record of a run that did not get the lane.
--- Returns the start; no row if another run holds the lane, or if this run's row exists already.
+-- Returns the start, and whether items of the lane were refused; no row if another run holds the lane, or if this run's
+-- row exists already.
 -- $1 id uuid · $2 job_name text · $3 lane text · $4 status text · $5 source text · $6 scheduled_for timestamptz
 -- $7 deadline in milliseconds bigint · $8 host text · $9 version text · $10 metadata jsonb
 -- $11 error_code text or NULL · $12 error_message text or NULL · $13 lease in milliseconds bigint
@@ -13,4 +14,4 @@ SELECT $1, $2, $3, $4, $5, $6, clock.now, clock.now, clock.now + make_interval(s
 FROM (SELECT clock_timestamp() AS now) clock
 WHERE NOT EXISTS (SELECT FROM cron_job_runs r WHERE r.id = $1)
 ON CONFLICT (job_name, lane) WHERE status = 'RUNNING' DO NOTHING
-RETURNING started_at
+RETURNING started_at, EXISTS (SELECT FROM item_refusals x WHERE x.job_name = $2 AND x.lane = $3) AS has_refusals

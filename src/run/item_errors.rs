@@ -23,11 +23,10 @@ statements! {
 /// each attempt uses up one.
 const ATTEMPTS: u32 = 8;
 
-/// Records items that failed with this error.
-pub async fn record(run: &Run, entity: &str, ids: &[String], error: &Error) -> Result<(), Halt> {
-    let insert = async |tx: &Transaction<'_>| insert(tx, run.id, entity, ids, error).await;
+/// Writes a record of failed items, in a fenced transaction.
+pub async fn write(run: &Run, body: impl AsyncFn(&Transaction<'_>) -> Result<(), Error>) -> Result<(), Halt> {
     for attempt in 1.. {
-        match run.write("recording failed items", WriteOptions::default(), insert).await {
+        match run.write("recording failed items", WriteOptions::default(), &body).await {
             Err(Halt::Failed(refused)) if refused.kind == ErrorKind::Data && attempt < ATTEMPTS => {
                 warn!(run_id = %run.id, error_code = %refused.code, attempt, "{}; trying again", refused.message);
             }
@@ -37,10 +36,16 @@ pub async fn record(run: &Run, entity: &str, ids: &[String], error: &Error) -> R
     unreachable!("the last attempt returns")
 }
 
-async fn insert(tx: &Transaction<'_>, run: Uuid, entity: &str, ids: &[String], error: &Error) -> Result<(), Error> {
-    let code = error.code.as_ref();
+/// Records items that failed with this error, as a part of a transaction.
+pub async fn insert(
+    tx: &Transaction<'_>,
+    run: Uuid,
+    entity: &str,
+    ids: &[String],
+    (code, message): (&str, &str),
+) -> Result<(), Error> {
     let meant = ids.iter().collect::<HashSet<_>>().len() as u64;
-    if INSERT_ITEM_ERRORS.execute(tx, &[&run, &entity, &ids, &code, &error.message]).await? == meant {
+    if INSERT_ITEM_ERRORS.execute(tx, &[&run, &entity, &ids, &code, &message]).await? == meant {
         return Ok(());
     }
     let recorded =

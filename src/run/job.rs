@@ -15,9 +15,9 @@ use uuid::Uuid;
 use super::args::RunArgs;
 use super::fence;
 use super::halt::{Halt, halted};
-use super::item_errors;
 use super::limits::BATCH_LOCK;
-use super::report::{NotDone, Report};
+use super::refusals::{Coverage, Refusals};
+use super::report::Report;
 use crate::clinic::actor;
 use crate::db::{Db, Key, Limits, SchemaName};
 use crate::error::{Error, ErrorKind};
@@ -33,6 +33,11 @@ pub trait Job: Serialize {
     /// The lane of this run. Lanes of a job may run at the same time, and each has its own health.
     fn lane(&self) -> String {
         String::new()
+    }
+
+    /// How much of what is due in its lane this run looks at.
+    fn coverage(&self) -> Coverage {
+        Coverage::All
     }
 
     /// The roles that may start it by hand.
@@ -93,6 +98,9 @@ impl WriteOptions {
 /// One run of a job.
 pub struct Run {
     pub id: Uuid,
+    pub(super) job: &'static str,
+    pub(super) lane: String,
+    pub(super) coverage: Coverage,
     /// The database's clock after the claim, or `--as-of`: the only time that decides what is due.
     pub now: DateTime<Utc>,
     /// The duration after which it stops itself.
@@ -106,6 +114,8 @@ pub struct Run {
     pub(super) stop: watch::Receiver<Option<Halt>>,
     /// The number of fenced transactions so far.
     pub(super) batches: AtomicI32,
+    /// The items of the lane that the database refused, earlier and in this run.
+    pub(super) refusals: Refusals,
 }
 
 impl Run {
@@ -132,12 +142,24 @@ impl Run {
         self.args.max_items
     }
 
-    /// The number of ids that a scan may return: one more than the brake allows, so that the brake can be exceeded.
+    /// The number of ids that a scan may return: one more than the brake allows, so that the brake can be exceeded, and
+    /// those that wait after a refusal, which do not count for the brake.
     pub fn scan_limit(&self) -> i64 {
-        i64::from(self.args.brake()) + 1
+        i64::from(self.args.brake()) + 1 + self.waiting() as i64
     }
 
-    /// The brake: with more than `--max-items` due, nothing is changed.
+    /// The number of items that wait after a refusal: a scan finds at most so many of them.
+    pub fn waiting(&self) -> usize {
+        self.refusals.waiting()
+    }
+
+    /// The number of these ids that the run will try, because they do not wait after a refusal. `part` is that of their
+    /// batch.
+    pub fn to_try<I: Display>(&self, entity: &str, part: &str, ids: &[I]) -> usize {
+        self.refusals.tried(entity, part, ids)
+    }
+
+    /// The brake: with more than `--max-items` to try, nothing is changed.
     pub fn brake(&self, due: usize) -> Result<(), Halt> {
         let max = self.args.brake();
         let halt = || {
@@ -261,25 +283,6 @@ impl Run {
             // The transaction may have been committed, so it is not retried.
             Err(unknown) => Err(Error { kind: ErrorKind::Other, ..unknown }),
         }
-    }
-
-    /// Records items that failed, and their error; the run continues.
-    pub async fn items_failed<I: Display + Serialize>(
-        &self,
-        not_done: &mut NotDone,
-        entity: &'static str,
-        ids: &[I],
-        error: &Error,
-    ) -> Result<(), Halt> {
-        for id in ids {
-            not_done.fail(entity, id, &error.code);
-            warn!(run_id = %self.id, entity, %id, error_code = %error.code, "{entity} {id}: {}", error.message);
-        }
-        if self.dry_run() || ids.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<String> = ids.iter().map(I::to_string).collect();
-        item_errors::record(self, entity, &ids, error).await
     }
 
     /// The number of attempts and the waits between them.

@@ -2,7 +2,8 @@
 //!
 //! `job` is the interface of a job, `runner` takes one from the claim to the exit code. The run's row is a lock in
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
-//! result on stdout, `failure_notice` notifies the admins when a job keeps failing.
+//! result on stdout, `failure_notice` notifies the admins when a job keeps failing. `refusals` is what the database
+//! refused, `failed_items` its record.
 
 mod args;
 mod batch;
@@ -10,6 +11,7 @@ mod claim;
 mod clock;
 mod close;
 mod code;
+mod failed_items;
 mod failure_notice;
 mod fence;
 mod halt;
@@ -18,6 +20,7 @@ mod item_errors;
 mod job;
 mod limits;
 mod outcome;
+mod refusals;
 mod report;
 mod runner;
 mod signals;
@@ -34,11 +37,12 @@ pub use halt::Halt;
 pub use item_errors::dropped;
 pub use job::{Job, Run, WriteOptions};
 pub use limits::BATCH_LOCK;
+pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, oldest_due};
 
 use crate::db::statements;
 
 statements! {
-    of claim, close, failure_notice, fence, heartbeat, item_errors;
+    of claim, close, failed_items, failure_notice, fence, heartbeat, item_errors;
 }

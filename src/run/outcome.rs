@@ -80,10 +80,10 @@ impl RunRow<'_> {
             Ok(()) => Exit::Done,
         };
         let error = halted.err().map(|halt| (halt.code().to_owned(), halt.message()));
-        let status = match (&error, refused) {
-            (None, _) => "COMPLETED",
+        let status = match (halted, refused) {
+            (Ok(()), _) => "COMPLETED",
             // The job has not failed: it was asked for what is not there or not allowed.
-            (_, Some(ErrorKind::BadRequest)) => "SKIPPED",
+            (_, Some(ErrorKind::BadRequest)) | (Err(Halt::StillRefused(_)), _) => "SKIPPED",
             _ => "FAILED",
         };
         let ended = Outcome { status, exit, error, work, ..self.blank() };

@@ -15,13 +15,14 @@ use tracing::{error, info};
 use uuid::Uuid;
 
 use super::args::RunArgs;
-use super::claim::{Claim, Claimed};
+use super::claim::{Claim, Claimed, Held};
 use super::code::ALREADY_RUNNING;
 use super::halt::{Halt, halted};
 use super::heartbeat::heartbeat;
 use super::job::{Job, Run};
 use super::limits::limits;
 use super::outcome::{Outcome, ReportedWork, RunRow};
+use super::refusals::Refusals;
 use super::report::{Report, Summary};
 use super::signals::stop_at_signal;
 use crate::clinic::actor::Actor;
@@ -129,10 +130,13 @@ async fn claim_and_run<J: Job>(
             return Ok(Outcome { exit: halt.exit(), ..closed }.with_error(halt.code(), message));
         }
     };
-    let Claimed::Held(database_now) = claimed else { return Ok(outcome_without_lane(&claimed, J::NAME, row)) };
-    let now = args.common.as_of.unwrap_or(database_now);
+    let Claimed::Held(held) = claimed else { return Ok(outcome_without_lane(&claimed, J::NAME, row)) };
+    let now = args.common.as_of.unwrap_or(held.now);
     let run = Run {
         id,
+        job: J::NAME,
+        coverage: job.coverage(),
+        lane,
         now,
         time_limit,
         ends: Instant::now() + time_limit,
@@ -142,15 +146,15 @@ async fn claim_and_run<J: Job>(
         limits: limits(args.lease),
         stop: stop.receiver,
         batches: AtomicI32::new(0),
+        refusals: Refusals::default(),
     };
     let mut report = J::Report::default();
     let beats =
         (!run.dry_run()).then(|| tokio::spawn(beat_until_dropped(db.clone(), id, args.lease, stop.sender.clone())));
-    let halted = run_until_halted(job, &run, &mut report).await;
+    let halted = run_until_halted(job, &run, held.has_refusals, &mut report).await;
     if let Some(beats) = beats {
         beats.abort();
     }
-    let halted = halted.and_then(|()| check_counts(&report));
     let counts = report.counts();
     let work = ReportedWork {
         processed: counts.processed,
@@ -213,7 +217,7 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
     if args.common.dry_run {
         let claimed = match claim.recently_done(&tx).await? {
             Some(done) => Claimed::RecentlyDone(done),
-            None => Claimed::Held(CLOCK.one(&tx, &[]).await?.get(0)),
+            None => Claimed::Held(Held { now: CLOCK.one(&tx, &[]).await?.get(0), has_refusals: true }),
         };
         return Ok(Begun { claimed, time_limit: claim.timeout, actor });
     }
@@ -226,10 +230,20 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
 }
 
 /// Runs the job until it ends, its deadline passes, or it has not stopped by itself within the grace after a halt.
-async fn run_until_halted<J: Job>(job: &J, run: &Run, report: &mut J::Report) -> Result<(), Halt> {
+async fn run_until_halted<J: Job>(job: &J, run: &Run, has_refusals: bool, report: &mut J::Report) -> Result<(), Halt> {
+    // Boxed, because the compiler limits the depth of futures in futures.
+    let work = Box::pin(async {
+        if has_refusals {
+            run.read_refusals().await?;
+        }
+        job.run(run, report).await?;
+        check_counts(report)?;
+        let counts = report.counts();
+        run.settle(counts.processed, counts.not_done.failed).await
+    });
     let halt = tokio::select! {
         biased;
-        outcome = panic::catch(job.run(run, report)) => match outcome {
+        outcome = panic::catch(work) => match outcome {
             Ok(outcome) => return outcome,
             Err(panic) => Halt::Failed(panic),
         },

@@ -9,5 +9,6 @@ pub mod owed;
 pub mod properties;
 mod prune;
 mod refresh_npi;
+mod refused;
 mod stage_alerts;
 mod sync_practiceq;

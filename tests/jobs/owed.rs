@@ -78,11 +78,13 @@ pub struct Subject {
     pub done: &'static str,
     /// Whether a later run finds the things again, and skips them.
     pub found_again: bool,
+    /// Whether a refused thing waits for its next try. If not, each run tries it.
+    pub waits: bool,
     /// The number by which the n-th thing is known.
     pub number: fn(i64) -> i64,
 }
 
-/// The defaults: nothing is found again, and the things are numbered from 1.
+/// The defaults: nothing is found again, what is refused waits, and the things are numbered from 1.
 pub const SUBJECT: Subject = Subject {
     job: &[],
     table: "",
@@ -91,6 +93,7 @@ pub const SUBJECT: Subject = Subject {
     entity: "",
     done: "",
     found_again: false,
+    waits: true,
     number: |thing| thing,
 };
 
@@ -265,8 +268,9 @@ impl Owed {
     pub async fn one_poison_row_stops_nobody(&self) {
         let (table, column) = self.subject.written;
         fail_before(&self.clinic, "INSERT", table, &format!("n(NEW.{column}::text) = 7")).await;
-        for (done, of) in [(self.things - 1, self.things), (0, 1)] {
-            let outcome = self.run(&[]).await.expect(3);
+        // A refused row waits, and stops nobody, until a person says so, or its next try has come.
+        for (done, of, more) in [(self.things - 1, self.things, &[][..]), (0, 1, &["--retry-refused"])] {
+            let outcome = self.run(more).await.expect(3);
             let again = if self.subject.found_again { self.things - of } else { 0 };
             self.counted(&outcome, done, again, 1);
             let errors = &outcome.report()["errors"];
@@ -281,12 +285,24 @@ impl Owed {
             assert!(errors[1].is_null() && !format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
             self.expect(self.things - 1).await;
         }
-        self.run(&["--partial-ok"]).await.expect(0);
+        if self.subject.waits {
+            let waiting = self.run(&[]).await.expect(0);
+            let again = if self.subject.found_again { self.things - 1 } else { 0 };
+            self.counted(&waiting, 0, again + 1, 0);
+            assert_eq!(waiting.report()["skipped_by_reason"]["waiting"], 1, "{waiting:?}");
+        }
+        self.run(&["--partial-ok", "--retry-refused"]).await.expect(0);
         let recorded = "SELECT count(*) FROM cron_job_run_errors WHERE n(entity_id) = 7 AND error_code = '22000'";
-        assert_eq!(self.clinic.count(recorded).await, 3, "once a run");
+        assert_eq!(self.clinic.count(recorded).await, 3, "once a try");
+        let kept = "SELECT jsonb_agg(jsonb_build_array(n(entity_id), error_code, refusals)) AS kept FROM item_refusals";
+        let expected = if self.subject.waits { json!([[7, "22000", 3]]) } else { Value::Null };
+        assert_eq!(self.clinic.json(kept).await["kept"], expected);
         self.clinic.sql(&format!("DROP TRIGGER tell ON {table}")).await;
+        // As if the time had come.
+        self.clinic.sql("UPDATE item_refusals SET next_try_at = last_refused_at").await;
         self.does(1, 1).await;
         self.expect(self.things).await;
+        assert_eq!(self.clinic.count("SELECT count(*) FROM item_refusals").await, 0, "it is forgotten");
     }
 
     pub async fn a_dry_run_says_what_a_run_does_and_changes_nothing(&self) {

@@ -15,6 +15,7 @@ mod metrics;
 mod network;
 mod panics;
 mod phi;
+mod refusals;
 mod settings;
 mod streak;
 mod takeover;

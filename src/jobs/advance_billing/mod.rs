@@ -30,12 +30,13 @@ use tokio_postgres::Transaction;
 use crate::clinic::actor::{ADMIN, refused};
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Halt, Job, Run, RunArgs, Source, as_text};
+use crate::run::{Coverage, Halt, Job, Run, RunArgs, Source, as_text};
 use by_hand::Request;
 use case_list::{CaseFile, Requested, case_list};
 use outlook::{Outlook, brake};
 use report::Report;
 use stage::Stage;
+use step::CASE;
 
 const BILLING: &str = "BILLING";
 
@@ -88,6 +89,10 @@ impl Job for AdvanceBilling {
         .to_owned()
     }
 
+    fn coverage(&self) -> Coverage {
+        if self.is_by_hand() { Coverage::Named } else { Coverage::All }
+    }
+
     fn roles(&self) -> &'static [&'static str] {
         if self.force { &[BILLING] } else { &[ADMIN, "SUPERVISOR", BILLING] }
     }
@@ -131,13 +136,20 @@ impl AdvanceBilling {
         let confirmed = self.confirm_items.or(run.max_items());
         let scan = async |tx: &Transaction<'_>| {
             let outlook = Outlook::of(tx, run.now, stage, self.min_dwell, confirmed).await?;
-            let ids = if outlook.exceeds_limit() { vec![] } else { outlook.ids(tx, run.now).await? };
-            Ok((outlook, ids))
+            // What waits after a refusal does not count for the brake. Far above the limit it is not looked at closely.
+            let waiting = run.waiting() as u64;
+            if outlook.exceeds_limit(waiting) {
+                return Ok((outlook, vec![], waiting));
+            }
+            let ids = outlook.ids(tx, run.now, waiting).await?;
+            let waiting = ids.len() - run.to_try(CASE, "", &ids);
+            Ok((outlook, ids, waiting as u64))
         };
-        let (outlook, ids) = run.read("looking for cases that are due", scan).await?;
-        if outlook.exceeds_limit() {
+        let (outlook, ids, waiting) = run.read("looking for cases that are due", scan).await?;
+        if outlook.exceeds_limit(waiting) {
             report.scanned = outlook.held_back + outlook.due;
-            return Err(brake(outlook.due, outlook.limit, &format!(", worth {} in all", outlook.worth)));
+            let due = outlook.due - waiting;
+            return Err(brake(due, outlook.limit, &format!(", worth {} in all", outlook.worth)));
         }
         report.scanned = outlook.held_back + ids.len() as u64;
         report.not_done.skip("dwell", outlook.held_back);

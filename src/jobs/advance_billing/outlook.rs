@@ -54,14 +54,14 @@ impl Outlook {
         })
     }
 
-    /// Whether more cases are due than may advance.
-    pub fn exceeds_limit(&self) -> bool {
-        self.due > u64::from(self.limit)
+    /// Whether more cases are due than may advance, beside so many that are not tried.
+    pub fn exceeds_limit(&self, waiting: u64) -> bool {
+        self.due > u64::from(self.limit) + waiting
     }
 
-    /// The ids of the due cases, at most as many as may advance.
-    pub async fn ids(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Key>, Error> {
-        let limit = i64::from(self.limit);
+    /// The ids of the due cases, at most as many as may advance, and so many that are not tried.
+    pub async fn ids(&self, tx: &Transaction<'_>, now: DateTime<Utc>, waiting: u64) -> Result<Vec<Key>, Error> {
+        let limit = i64::from(self.limit) + waiting as i64;
         let rows = SCAN.all(tx, &[&now, &self.step.from, &self.step.dwell, &limit]).await?;
         Ok(rows.iter().map(|row| row.get("id")).collect())
     }

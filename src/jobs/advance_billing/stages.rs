@@ -77,7 +77,7 @@ fn shape((stage, outlook): &(Stage, Outlook)) -> Value {
 }
 
 fn row((stage, outlook): &(Stage, Outlook)) -> Vec<String> {
-    let unasked = if outlook.exceeds_limit() { "no: at most" } else { "up to" };
+    let unasked = if outlook.exceeds_limit(0) { "no: at most" } else { "up to" };
     vec![
         stage.name().to_owned(),
         format!("{} -> {}", outlook.step.from, outlook.step.to),

@@ -78,6 +78,9 @@ statements! {
     );
 }
 
+/// The name of a case in errors.
+pub const CASE: &str = "surgical_case";
+
 pub struct Step {
     pub from: i32,
     pub to: i32,
@@ -124,7 +127,7 @@ impl Step {
             advance.one(tx, &parameters).await
         };
         let Report { advanced, money_moved, amounts_unreadable, cases, not_done, .. } = report;
-        let batch = Batch { entity: "surgical_case", ids };
+        let batch = Batch { entity: CASE, part: "", ids };
         apply_twice(run, batch, not_done, statement, |ids, row| {
             *advanced += count(row, "advanced");
             *money_moved += Cents::of(row);

@@ -25,7 +25,7 @@ use crate::clinic::actor::refused;
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
+use crate::run::{Batch, Counts, Coverage, Halt, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
 
 const OVERDUE: &str = include_str!("overdue.part.sql");
 const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
@@ -94,6 +94,10 @@ impl Job for EscalateSla {
     const NAME: &'static str = "escalate-sla";
     type Report = Report;
 
+    fn coverage(&self) -> Coverage {
+        if self.facility.is_some() { Coverage::Part } else { Coverage::All }
+    }
+
     async fn oldest_due(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
         let row = OLDEST.one(tx, &[&now, &self.facility, &self.after()]).await?;
         // An infinite date is no instant of ours.
@@ -103,7 +107,7 @@ impl Job for EscalateSla {
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let after = self.after();
         let found = run.read("looking for overdue cases", async |tx| self.scan(run, tx).await).await?;
-        run.brake(found.due.len())?;
+        run.brake(run.to_try("px_case", "", &found.due))?;
         report.scanned = found.at_max + (found.unreadable.len() + found.due.len()) as u64;
         report.not_done.skip("max_level", found.at_max);
         run.items_failed(&mut report.not_done, "px_case", &found.unreadable, &unreadable_level()).await?;
@@ -113,7 +117,7 @@ impl Job for EscalateSla {
                 [&run.now, facility, &after, &Keys(ids), &run.id, &run.actor(), &Keys(fallbacks)];
             ESCALATE.one(tx, &parameters).await
         };
-        let batch = Batch { entity: "px_case", ids: &found.due };
+        let batch = Batch { entity: "px_case", part: "", ids: &found.due };
         apply(run, batch, &mut report.not_done, statement, |row| {
             report.escalated += count(row, "escalated");
             report.notifications += count(row, "notifications");

@@ -57,7 +57,8 @@ impl Job for EscalateTickets {
         let gone = run.read("looking for episodes of what is gone", async |tx| Gone::read(tx).await).await?;
         let found =
             run.read("looking at the open tickets", async |tx| find(run, tx, &rules, &gone.tickets).await).await?;
-        run.brake(found.iter().map(|found| found.due.len()).sum())?;
+        let to_try = rules.iter().zip(&found).map(|(rule, found)| run.to_try("ticket", &rule.part(), &found.due));
+        run.brake(to_try.sum())?;
         report.tickets_evaluated = open;
         report.rules_evaluated = rules.len() as u64;
         report.scanned = (malformed.len() + policies.len()) as u64;

@@ -1,6 +1,7 @@
 //! The execution of rules: finds the tickets of each, ends episodes, fires, counts.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::ToSql;
@@ -91,6 +92,14 @@ impl Rule {
         vec![now, &self.id, kind, hours, names, rating, operator, &self.cooldown_hours, &self.definition]
     }
 
+    /// By which the refusal of an action of this rule is known. A rule that was changed is another one: what its earlier
+    /// definition was refused does not wait any more.
+    pub fn part(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.definition.hash(&mut hasher);
+        format!("rule {} ({:08x})", self.id, hasher.finish() as u32)
+    }
+
     /// The tickets for which the rule would fire now.
     pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Vec<Key>, Error> {
         self.scan(tx, &SCAN.with(&self.condition.kind), now, &[&limit]).await
@@ -155,7 +164,7 @@ impl<'a> Pass<'a> {
             report.scanned += (ended.len() + due.len()) as u64;
             self.end_episodes(rule, ended, report).await?;
             // The changes of earlier rules may have made more tickets due.
-            run.brake_after(report.executed as usize + due.len())?;
+            run.brake_after(report.executed as usize + run.to_try("ticket", &rule.part(), due))?;
             self.fire(rule, due, report).await?;
             stale |= rule.action.kind.changes_conditions() && !due.is_empty();
         }
@@ -172,7 +181,8 @@ impl<'a> Pass<'a> {
             let ids: &(dyn ToSql + Sync) = &Keys(ids);
             statement.one(tx, &[&parameters[..], &[ids]].concat()).await
         };
-        self.apply(rule, end, ids, &mut report.not_done, count).await
+        let part = format!("end of {}", rule.part());
+        self.apply(rule, &part, end, ids, &mut report.not_done, count).await
     }
 
     async fn fire(&self, rule: &Rule, due: &[Key], report: &mut Report) -> Result<(), Halt> {
@@ -187,8 +197,8 @@ impl<'a> Pass<'a> {
                 [&Keys(ids), &self.run.id, &actor, &action, &rule.action.json, &users, &team, &rule.id, &held];
             statement.one(tx, &[&parameters[..], &more].concat()).await
         };
-        let mut refused: Vec<Key> = vec![];
-        let applied = self.apply(rule, fire, due, &mut report.not_done, |row| {
+        let (part, mut refused) = (rule.part(), Vec::<Key>::new());
+        let applied = self.apply(rule, &part, fire, due, &mut report.not_done, |row| {
             report.executed += count(row, "executed");
             *report.executed_by_action.entry(action).or_default() += count(row, "executed");
             report.notifications += count(row, "notifications");
@@ -208,13 +218,14 @@ impl<'a> Pass<'a> {
     async fn apply(
         &self,
         rule: &Rule,
+        part: &str,
         statement: impl AsyncFn(&Transaction<'_>, &[Key]) -> Result<Row, Error>,
         ids: &[Key],
         not_done: &mut NotDone,
         count: impl FnMut(&Row),
     ) -> Result<(), Halt> {
         let run = self.run;
-        let batch = Batch { entity: "ticket", ids };
+        let batch = Batch { entity: "ticket", part, ids };
         match self.tx {
             Some(tx) => {
                 let rehearsal = Rehearsal { tx, keep: rule.action.kind.is_seen_by_later_rules() };

@@ -126,7 +126,7 @@ impl Job for MarkNoShows {
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let window = Window::new(run.now, self.lookback_days);
         let found = run.read("looking for missed visits", async |tx| window.scan(tx, run.scan_limit()).await).await?;
-        run.brake(found.due.len())?;
+        run.brake(run.to_try("appointment", "", &found.due))?;
         let unjudged = found.zones.len() + found.doctors.len() + found.unreadable.len();
         report.scanned = (unjudged + found.due.len()) as u64;
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
@@ -142,7 +142,7 @@ impl Job for MarkNoShows {
             notes: None,
         };
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| marking.apply(tx, ids).await;
-        let batch = Batch { entity: "appointment", ids: &found.due };
+        let batch = Batch { entity: "appointment", part: "", ids: &found.due };
         apply(run, batch, &mut report.not_done, statement, |row| {
             report.marked += count(row, "marked");
             report.slots_released += count(row, "slots_released");

@@ -77,7 +77,7 @@ impl Job for MonitorTicketSla {
         };
         let (policies, found) = run.read("looking at the open tickets", look).await?;
         let due: Vec<Key> = found.get("due");
-        run.brake(due.len())?;
+        run.brake(run.to_try("ticket", "", &due))?;
         report.checked = count(&found, "checked");
         report.breached = count(&found, "breached");
         report.at_risk = count(&found, "at_risk");
@@ -86,7 +86,7 @@ impl Job for MonitorTicketSla {
         let actor = run.actor();
         let statement =
             async |tx: &Transaction<'_>, ids: &[Key]| RECORD.one(tx, &[&run.now, &Keys(ids), &run.id, &actor]).await;
-        apply(run, Batch { entity: "ticket", ids: &due }, &mut report.not_done, statement, |row| {
+        apply(run, Batch { entity: "ticket", part: "", ids: &due }, &mut report.not_done, statement, |row| {
             report.recorded += count(row, "recorded");
             report.notifications_sent += count(row, "notifications");
         })

@@ -2,7 +2,8 @@
 //!
 //! Rule: a run is deleted if and only if it ended longer ago than `--keep` (a SKIPPED one, `--keep-skipped`), and it is
 //! not the last success of its lane; a failed item if and only if it is older than `--keep-errors` or its run is
-//! deleted; a notification if and only if it was SENT longer ago than `--keep-notifications`.
+//! deleted; a notification if and only if it was SENT longer ago than `--keep-notifications`; a refused item if and only
+//! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more.
 //!
 //! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
 //! written and flushed to the disk; after a run that died, rows that it wrote but did not delete are written again.
@@ -27,18 +28,22 @@ use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, 
 
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
+const REFUSALS: &str = include_str!("refusals.part.sql");
 
 statements! {
     SCAN_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_runs", RUNS);
     SCAN_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_run_errors", &errors());
     SCAN_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("notifications", NOTIFICATIONS);
+    SCAN_REFUSALS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("item_refusals", REFUSALS);
     ROWS_OF_RUNS(KEYS) = rows("cron_job_runs");
     ROWS_OF_ERRORS(KEYS) = rows("cron_job_run_errors");
     ROWS_OF_NOTIFICATIONS(KEYS) = rows("notifications");
+    ROWS_OF_REFUSALS(KEYS) = rows("item_refusals");
     DELETE_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_runs", RUNS);
     DELETE_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_run_errors", &errors());
     DELETE_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) =
         delete("notifications", NOTIFICATIONS);
+    DELETE_REFUSALS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("item_refusals", REFUSALS);
 }
 
 /// The rule of failed items, which includes the rule of runs.
@@ -67,7 +72,7 @@ pub struct Prune {
     #[arg(long, env = "ROUNDS_KEEP", value_name = "DURATION", default_value = "400d", value_parser = keep)]
     #[serde(serialize_with = "as_text")]
     pub keep: Duration,
-    /// How long runs that were skipped are kept
+    /// How long runs that were skipped are kept, and refused items that no run tries any more
     #[arg(long, env = "ROUNDS_KEEP_SKIPPED", value_name = "DURATION", default_value = "14d", value_parser = keep)]
     #[serde(serialize_with = "as_text")]
     pub keep_skipped: Duration,
@@ -85,13 +90,15 @@ pub struct Prune {
     pub archive: Option<PathBuf>,
 }
 
-/// scanned = runs + run_errors + notifications + skipped + failed.
+/// scanned = runs + run_errors + notifications + refusals + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     scanned: u64,
     runs: u64,
     run_errors: u64,
     notifications: u64,
+    /// The refused items that no run tries any more.
+    refusals: u64,
     /// The written files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     archived: Vec<PathBuf>,
@@ -103,7 +110,7 @@ impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts {
             scanned: self.scanned,
-            processed: self.runs + self.run_errors + self.notifications,
+            processed: self.runs + self.run_errors + self.notifications + self.refusals,
             not_done: &self.not_done,
         }
     }
@@ -128,18 +135,20 @@ impl Job for Prune {
         let errors = Table::errors().scan(run, &before).await?;
         let runs = Table::runs().scan(run, &before).await?;
         let notices = Table::notifications().scan(run, &before).await?;
-        let found = errors.ids.len() + runs.ids.len() + notices.ids.len();
-        run.brake(found)?;
-        report.scanned = found as u64;
+        let refusals = Table::refusals().scan(run, &before).await?;
+        let tables = [&errors, &runs, &notices, &refusals];
+        run.brake(tables.map(|table| run.to_try(table.entity, "", &table.ids)).iter().sum())?;
+        report.scanned = tables.map(|table| table.ids.len() as u64).iter().sum();
         if let (Some(dir), false) = (&self.archive, run.dry_run()) {
-            report.archived.extend(errors.archive(run, dir).await?);
-            report.archived.extend(runs.archive(run, dir).await?);
-            report.archived.extend(notices.archive(run, dir).await?);
+            for table in tables {
+                report.archived.extend(table.archive(run, dir).await?);
+            }
         }
         // Failed items are deleted first, because with their run they would be deleted without being counted.
         errors.delete(run, &before, &mut report.run_errors, &mut report.not_done).await?;
         runs.delete(run, &before, &mut report.runs, &mut report.not_done).await?;
-        notices.delete(run, &before, &mut report.notifications, &mut report.not_done).await
+        notices.delete(run, &before, &mut report.notifications, &mut report.not_done).await?;
+        refusals.delete(run, &before, &mut report.refusals, &mut report.not_done).await
     }
 }
 
@@ -165,6 +174,11 @@ impl Table {
     fn notifications() -> Self {
         let (scan, rows, delete) = (&SCAN_NOTIFICATIONS, &ROWS_OF_NOTIFICATIONS, &DELETE_NOTIFICATIONS);
         Self { entity: "notification", name: "notifications", scan, rows, delete, ids: vec![] }
+    }
+
+    fn refusals() -> Self {
+        let (scan, rows, delete) = (&SCAN_REFUSALS, &ROWS_OF_REFUSALS, &DELETE_REFUSALS);
+        Self { entity: "refusal", name: "item_refusals", scan, rows, delete, ids: vec![] }
     }
 
     fn runs() -> Self {
@@ -206,7 +220,7 @@ impl Table {
     ) -> Result<(), Halt> {
         let statement =
             async |tx: &Transaction<'_>, ids: &[Key]| self.delete.one(tx, &parameters(before, &Keys(ids))).await;
-        let batch = Batch { entity: self.entity, ids: &self.ids };
+        let batch = Batch { entity: self.entity, part: "", ids: &self.ids };
         apply(run, batch, not_done, statement, |row| *pruned += count(row, "pruned")).await
     }
 }

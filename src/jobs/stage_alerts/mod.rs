@@ -170,7 +170,9 @@ impl Job for StageAlerts {
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let found = run.read("looking for waiting patients", async |tx| self.scan(run, tx).await).await?;
         let items = found.due.iter().map(|(_, ids)| ids.len()).sum::<usize>() + found.ended.len();
-        run.brake(items)?;
+        let to_raise = found.due.iter().map(|(alert, ids)| run.to_try("appointment", alert.as_str(), ids));
+        let ended: Vec<&Key> = found.ended.iter().map(|alert| &alert.id).collect();
+        run.brake(to_raise.sum::<usize>() + run.to_try("stage_alert", "", &ended))?;
         let unjudged = found.zones.len() + found.doctors.len() + found.unreadable.len();
         report.scanned = (items + unjudged) as u64;
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
@@ -229,7 +231,7 @@ impl StageAlerts {
                 [&run.now, &Keys(zones), basis, vitals, doctor, waiting, lookback, &Keys(ids), &alert, &run.id];
             RAISE.one(tx, &parameters).await
         };
-        let batch = Batch { entity: "appointment", ids: due };
+        let batch = Batch { entity: "appointment", part: alert.as_str(), ids: due };
         apply(run, batch, &mut report.not_done, statement, |row| {
             let raised = count(row, "raised");
             report.raised += raised;
@@ -275,7 +277,7 @@ async fn resolve(run: &Run, alerts: &[OpenAlert], report: &mut Report) -> Result
         RESOLVE.one(tx, &[&run.now, &Keys(&visits), &Keys(ids), &run.id]).await
     };
     let ids: Vec<Key> = alerts.iter().map(|alert| alert.id.clone()).collect();
-    let batch = Batch { entity: "stage_alert", ids: &ids };
+    let batch = Batch { entity: "stage_alert", part: "", ids: &ids };
     apply(run, batch, &mut report.not_done, statement, |row| report.resolved += count(row, "resolved")).await
 }
 

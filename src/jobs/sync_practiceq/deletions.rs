@@ -243,7 +243,7 @@ impl<'a> Deletions<'a> {
         };
         report.scanned += ids.len() as u64;
         let mut not_done = NotDone::default();
-        let outcome = apply(run, Batch { entity: "appointment", ids }, &mut not_done, statement, |row| {
+        let outcome = apply(run, Batch { entity: "appointment", part: "", ids }, &mut not_done, statement, |row| {
             report.deleted += count(row, "deleted");
             report.notifications += count(row, "notifications");
         })

@@ -51,7 +51,7 @@ use crate::clients::practiceq::PracticeQ;
 use crate::clinic::actor::{ADMIN, SUPERVISORS};
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Halt, Job, Run, RunArgs};
+use crate::run::{Coverage, Halt, Job, Run, RunArgs};
 
 pub use self::store::StoreContext;
 
@@ -107,6 +107,10 @@ impl Job for SyncPracticeq {
 
     fn lane(&self) -> String {
         self.requested_lane().to_string()
+    }
+
+    fn coverage(&self) -> Coverage {
+        if self.requested_lane().is_by_hand() { Coverage::Named } else { Coverage::Brought }
     }
 
     fn roles(&self) -> &'static [&'static str] {

@@ -83,7 +83,7 @@ impl Report {
         items: Batch<'_, I>,
         error: &Error,
     ) -> Result<(), Halt> {
-        let Batch { entity, ids } = items;
+        let Batch { entity, ids, .. } = items;
         self.scanned += ids.len() as u64;
         for id in ids {
             self.list(problem, entity, json!(id), &error.code);

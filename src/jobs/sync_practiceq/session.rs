@@ -97,7 +97,7 @@ impl<'a> Session<'a> {
 
     async fn read(&mut self) -> Result<(), End> {
         let no_email = Error::new("NO_EMAIL", ErrorKind::Data, "has no e-mail, and no client of the account is known");
-        let unknown = Batch { entity: "patient", ids: &self.scope.unknown[..] };
+        let unknown = Batch { entity: "patient", part: "", ids: &self.scope.unknown[..] };
         self.report.items_failed(self.run, Problem::NoEmail, unknown, &no_email).await?;
         let outcome = match self.plan.lane.appointment().map(str::to_owned) {
             Some(id) => self.read_appointment(&id).await,
@@ -119,7 +119,7 @@ impl<'a> Session<'a> {
                 // A patient who is asked for alone can be left out.
                 (Err(FetchError::Unanswered { purpose, error, .. }), Some(patient)) => {
                     self.done.unanswered.push(patient.clone());
-                    let items = Batch { entity: "patient", ids: &[patient] };
+                    let items = Batch { entity: "patient", part: "", ids: &[patient] };
                     let error = error.context(purpose);
                     self.report.items_failed(self.run, Problem::NotFetched, items, &error).await?;
                     unanswered_in_a_row += 1;
@@ -212,7 +212,7 @@ impl<'a> Session<'a> {
             match self.refresh(external_id.as_str(), "missing appointment").await {
                 // All lists were read, so the run is complete: the next one asks for the rest.
                 Err(End::Stop(stop)) => {
-                    let items = Batch { entity: "appointment", ids: &[external_id] };
+                    let items = Batch { entity: "appointment", part: "", ids: &[external_id] };
                     self.report.items_failed(self.run, Problem::NotFetched, items, &stop.error()).await?;
                     return Ok(());
                 }

@@ -182,7 +182,7 @@ impl<'a> Store<'a> {
         for row in unreadable {
             report.total_appointments.errors += 1;
             let error = Error::new("ROW_UNREADABLE", ErrorKind::Data, row.why);
-            let items = Batch { entity: "appointment", ids: &[row.id] };
+            let items = Batch { entity: "appointment", part: "", ids: &[row.id] };
             report.items_failed(self.run, Problem::Unreadable, items, &error).await?;
         }
         for id in unknown_status {
@@ -209,7 +209,7 @@ impl<'a> Store<'a> {
         let (mut not_done, mut skipped, mut unowned) = (NotDone::default(), NotDone::default(), vec![]);
         let mut zoneless = BTreeSet::<Key>::new();
         let outcome =
-            apply(self.run, Batch { entity: "appointment", ids: &ids }, &mut not_done, statement, |row: &Row| {
+            apply(self.run, Batch { entity: "appointment", part: "", ids: &ids }, &mut not_done, statement, |row: &Row| {
                 add_counts(report, row, &mut skipped);
                 unowned.extend(row.get::<_, Vec<Key>>("unowned"));
                 zoneless.extend(row.get::<_, Vec<Key>>("zoneless_facilities"));
@@ -226,7 +226,7 @@ impl<'a> Store<'a> {
     /// Reports facilities whose time zone cannot be read, each once a run. Their appointments were skipped.
     async fn report_zoneless(&mut self, facilities: BTreeSet<Key>, report: &mut Report) -> Result<(), Halt> {
         let new: Vec<Key> = facilities.into_iter().filter(|facility| self.reported.insert(facility.clone())).collect();
-        let items = Batch { entity: "facility", ids: &new };
+        let items = Batch { entity: "facility", part: "", ids: &new };
         report.items_failed(self.run, Problem::NotStored, items, &unreadable_zone()).await
     }
 }

@@ -7,6 +7,8 @@
 //! stopped since its last success is not healthy, whatever the time is. What lies in the future counts for nothing, and
 //! degrades the lane, so that a person looks at the clock.
 
+use std::collections::BTreeMap;
+
 use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -35,6 +37,8 @@ pub struct Lane {
     pub in_future: Option<Uuid>,
     /// The current run.
     pub running: Option<Running>,
+    /// The numbers of items that were refused and wait, by code.
+    pub refused: BTreeMap<String, i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +50,11 @@ pub struct Running {
 }
 
 impl Lane {
+    /// The number of items that were refused and wait.
+    pub fn items_refused(&self) -> i64 {
+        self.refused.values().sum()
+    }
+
     /// Whether the last failure is newer than the last success.
     pub fn is_failing(&self) -> bool {
         self.failed_at > self.last_success.as_ref().and_then(|success| success.completed_at)
@@ -78,9 +87,13 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
         message = format!("stopped by its brake, and waits for a person's word [{BRAKED}]; {message}");
     }
     let items_failed = lane.last_success.as_ref().map_or(0, |success| success.items_failed);
-    let degraded = healthy && (items_failed > 0 || lane.in_future.is_some());
+    let degraded = healthy && (items_failed > 0 || !lane.refused.is_empty() || lane.in_future.is_some());
     if healthy && items_failed > 0 {
         message.push_str(&format!("; {items_failed} item(s) failed in it"));
+    }
+    if !lane.refused.is_empty() {
+        let codes: Vec<String> = lane.refused.iter().map(|(code, items)| format!("{code}: {items}")).collect();
+        message.push_str(&format!("; {} refused item(s) wait ({})", lane.items_refused(), codes.join(", ")));
     }
     if let (false, Some((code, error))) = (healthy, &lane.last_error)
         && lane.is_failing()
@@ -145,6 +158,7 @@ mod tests {
             is_braked: false,
             in_future: None,
             running: None,
+            refused: BTreeMap::new(),
         }
     }
 
@@ -224,6 +238,17 @@ mod tests {
         assert!(!sick.degraded && sick.message.ends_with("; last error: too many [BRAKE]"), "{}", sick.message);
         lane.failed_at = Some(at("2026-03-02T13:55:00Z"));
         assert!(!lane.is_failing());
+    }
+
+    #[test]
+    fn refused_items_degrade_and_are_told_by_code() {
+        let refused = [("23514".to_owned(), 3), ("22000".to_owned(), 1)].into();
+        let lane = Lane { refused, ..lane(Some("2026-03-02T14:00:00Z")) };
+        let degraded = verdict(&BY_DAY, &lane, "2026-03-02T14:01:00Z");
+        assert!(degraded.healthy && degraded.degraded);
+        assert_eq!(degraded.message, "last success 60 s ago; 4 refused item(s) wait (22000: 1, 23514: 3)");
+        let sick = verdict(&BY_DAY, &lane, "2026-03-02T14:30:00Z");
+        assert!(!sick.healthy && !sick.degraded && sick.message.contains("4 refused"), "{}", sick.message);
     }
 
     #[test]

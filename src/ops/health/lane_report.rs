@@ -60,6 +60,7 @@ impl LaneReport {
             "lastRunTime": latest.map(|run| stamp(run.started_at)),
             "lastRunStatus": latest.map(RunRecord::outcome),
             "consecutiveFailures": lane.failures,
+            "refusedItems": { "count": lane.items_refused(), "byCode": lane.refused },
             "lastSuccessfulRun": success.map(|run| json!({
                 "id": run.id,
                 "startedAt": stamp(run.started_at),

@@ -1,6 +1,6 @@
 -- Returns for each lane of the schedule its last success, its last failure, its failures in a row, whether its brake has
--- stopped one of these, its current run, and the run that lies farthest in the future, which counts as none of the
--- others but the current one.
+-- stopped one of these, its current run, its refused items, and the run that lies farthest in the future, which counts as
+-- none of the others but the current one.
 -- $1 job_name of each lane text[] · $2 lane of each lane text[]
 SELECT
     -- The instant from which the lane is expected to run: its first run, or the last migration of the schema. The
@@ -18,7 +18,12 @@ SELECT
     -- The failures in a row.
     (SELECT count(*) FROM (SELECT l.job_name, l.lane) l {failures}) AS failures,
     running.id AS running_id, running.started_at AS running_started_at, running.deadline_at AS running_deadline_at,
-    running.host AS running_host, braked.id IS NOT NULL AS is_braked, future.id AS future_id
+    running.host AS running_host, braked.id IS NOT NULL AS is_braked, future.id AS future_id,
+    -- The items that were refused, by code; without those that cannot be judged, which fail at each run.
+    (SELECT jsonb_object_agg(refused.error_code, refused.items)
+     FROM (SELECT r.error_code, count(*) AS items FROM item_refusals r
+           WHERE r.job_name = l.job_name AND r.lane = l.lane AND r.part <> r.error_code
+           GROUP BY r.error_code) refused) AS refused
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS l (job_name, lane, number)
 LEFT JOIN LATERAL (
     SELECT * FROM cron_job_runs r WHERE r.job_name = l.job_name AND r.lane = l.lane AND r.status = 'COMPLETED'

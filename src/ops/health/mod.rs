@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::{Row as SqlRow, Transaction};
 use uuid::Uuid;
 
@@ -193,5 +193,9 @@ fn lane(row: &SqlRow) -> Lane {
             deadline_at: row.get("running_deadline_at"),
             host: row.get("running_host"),
         }),
+        refused: row
+            .get::<_, Option<Value>>("refused")
+            .and_then(|refused| serde_json::from_value(refused).ok())
+            .unwrap_or_default(),
     }
 }

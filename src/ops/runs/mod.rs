@@ -23,6 +23,7 @@ statements! {
     SHOW(UUID) = include_str!("show.sql");
     ERRORS(UUID, INT8) = "SELECT entity, entity_id, error_code, message FROM cron_job_run_errors WHERE run_id = $1
                           ORDER BY id LIMIT $2";
+    REFUSED(UUID) = include_str!("refused.sql");
 }
 
 /// The maximum number of failed items of a run that are shown.
@@ -115,8 +116,11 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
 }
 
 async fn show(context: &CommandContext<'_>, id: Uuid) -> Result<Output, Error> {
-    let (row, errors) = context
-        .read(async |tx, _| Ok((SHOW.opt(tx, &[&id]).await?, ERRORS.all(tx, &[&id, &ERRORS_SHOWN]).await?)))
+    let (row, errors, waits) = context
+        .read(async |tx, _| {
+            let errors = ERRORS.all(tx, &[&id, &ERRORS_SHOWN]).await?;
+            Ok((SHOW.opt(tx, &[&id]).await?, errors, REFUSED.all(tx, &[&id]).await?))
+        })
         .await?;
     let Some(row) = row else { return Err(refused("UNKNOWN_RUN", format!("there is no run {id}"))) };
     let metadata: Value = row.get("metadata");
@@ -131,9 +135,34 @@ async fn show(context: &CommandContext<'_>, id: Uuid) -> Result<Output, Error> {
         json!({ "entity": entity, "id": id, "error_code": text("error_code"), "message": text("message") })
     };
     let errors: Vec<Value> = errors.iter().map(item).collect();
-    let text = page(&out, &errors);
+    let refused: Vec<Value> = waits.iter().map(waiting).collect();
+    let text = page(&out, &errors) + &refused_text(&refused);
     out.insert("errors".into(), Value::Array(errors));
+    out.insert("refused".into(), Value::Array(refused));
     Ok(Output::done(Value::Object(out), text))
+}
+
+/// The items of one kind that the run was refused with one code, as JSON.
+fn waiting(row: &Row) -> Value {
+    let text = |column| row.get::<_, String>(column);
+    json!({
+        "entity": text("entity"),
+        "part": text("part"),
+        "error_code": text("error_code"),
+        "items": row.get::<_, i64>("items"),
+        "next_try_at": stamp(row.get("next_try_at")),
+    })
+}
+
+/// The items that wait since the run, as text.
+fn refused_text(refused: &[Value]) -> String {
+    if refused.is_empty() {
+        return String::new();
+    }
+    let names = ["entity", "part", "error_code", "items", "next_try_at"];
+    let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let rows: Vec<_> = refused.iter().map(|row| names.map(|name| cell(&row[name])).to_vec()).collect();
+    format!("refused, until the next try\n{}", listing(&["entity", "part", "code", "items", "next try"], &rows, ""))
 }
 
 /// A run's row as JSON.

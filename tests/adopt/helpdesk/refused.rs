@@ -7,7 +7,7 @@ use crate::support::Clinic;
 use crate::support::program::Outcome;
 
 async fn escalate(clinic: &Clinic) -> Outcome {
-    clinic.run(&["escalate-tickets", "--as-of", "2026-03-02T12:00:00Z"]).await
+    clinic.run(&["escalate-tickets", "--as-of", "2026-03-02T12:00:00Z", "--retry-refused"]).await
 }
 
 /// Five tickets of user 1 that are breached, and a rule that raises their priority.
@@ -59,7 +59,9 @@ async fn an_assignee_that_may_not_be_null_is_refused_for_that_ticket_alone() {
              SET \"actionConfig\" = '{\"teamId\": \"k00000001\", \"userId\": \"k00000001\"}' WHERE id = k(1)",
         )
         .await;
-    assert_eq!(escalate(&clinic).await.expect(0).count("executed"), 5);
+    let run = ["escalate-tickets", "--as-of", "2026-03-02T12:00:00Z"];
+    assert_eq!(clinic.run(&run).await.expect(0).count("executed"), 5, "a changed rule does not wait");
+    assert_eq!(clinic.count("SELECT count(*) FROM item_refusals").await, 0);
 }
 
 #[tokio::test]
@@ -96,7 +98,7 @@ async fn a_trigger_of_the_application_that_refuses_a_row_stops_one_ticket() {
         }
         clinic.sql(&format!("DROP TRIGGER refuse ON public.{table}")).await;
         escalate(&clinic).await.expect(0);
-        clinic.run(&["monitor-ticket-sla", "--as-of", "2026-03-02T12:00:00Z"]).await.expect(0);
+        clinic.run(&["monitor-ticket-sla", "--as-of", "2026-03-02T12:00:00Z", "--retry-refused"]).await.expect(0);
         assert_eq!(clinic.count("SELECT count(DISTINCT ticket_id) FROM rounds.ticket_history").await, 5);
         assert_eq!(clinic.count("SELECT count(*) FROM public.ticket_history").await, 10 + 5, "{table}");
     }

@@ -31,6 +31,7 @@ const SUBJECT: Subject = Subject {
     entity: "appointment",
     done: "/total_appointments/new",
     found_again: true,
+    waits: false,
     ..owed::SUBJECT
 };
 
