@@ -2,7 +2,8 @@
 //!
 //! `job` is the interface of a job, `runner` takes one from the claim to the exit code. The run's row is a lock in
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
-//! result on stdout, `failure_notice` notifies the admins when a job keeps failing.
+//! result on stdout, `undeliverable` is what nobody could be told of, `failure_notice` notifies the admins when a job
+//! keeps failing.
 
 mod args;
 mod batch;
@@ -19,6 +20,7 @@ mod outcome;
 mod report;
 mod runner;
 mod signals;
+mod undeliverable;
 
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration};
 pub use batch::{
@@ -31,6 +33,7 @@ pub use halt::Halt;
 pub use job::{Job, Run, WriteOptions};
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, oldest_due};
+pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, told_nobody, undeliverable_recorded};
 
 use crate::db::statements;
 

@@ -11,3 +11,4 @@ mod prune;
 mod refresh_npi;
 mod stage_alerts;
 mod sync_practiceq;
+mod undeliverable;

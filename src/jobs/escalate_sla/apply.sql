@@ -49,8 +49,14 @@ staged AS (
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $5 AS run_id
     FROM addressed t WHERE t.department_id IS NOT NULL
 ),
-{outbox}
+{outbox},
+undeliverable AS MATERIALIZED (
+    SELECT t.id, format('escalated to level %s, but nobody was told: neither the case nor its visit has a department of '
+                        'its facility, and no --fallback-department is given for that', t.level) AS message
+    FROM addressed t WHERE t.department_id IS NULL
+),
+{undeliverable_recorded}
 SELECT (SELECT count(*) FROM escalated) AS escalated,
        (SELECT count(*) FROM notified) AS notifications,
-       (SELECT count(*) FROM addressed WHERE department_id IS NULL) AS undeliverable,
+       {undeliverable_column},
        {skipped_columns}

@@ -129,7 +129,8 @@ fn history(audits: &[Row]) -> String {
         };
         let level = level(audit).map_or("a level that is none".to_owned(), |level| format!("level {level}"));
         let run = audit.get::<_, Option<uuid::Uuid>>("run_id").map_or(String::new(), |run| format!(" (run {run})"));
-        format!(" It was escalated to {level} at {} by {who}{run}.", stamp(audit.get("created_at")))
+        let nobody = if audit.get("undeliverable") { ", and nobody could be told [UNDELIVERABLE]" } else { "" };
+        format!(" It was escalated to {level} at {} by {who}{run}{nobody}.", stamp(audit.get("created_at")))
     };
     match audits {
         [] => " It was never escalated by a run.".to_owned(),
@@ -143,6 +144,7 @@ fn escalation(audit: &Row) -> Value {
         "actor": actor(audit).unwrap_or("system"),
         "at": stamp(audit.get("created_at")),
         "run_id": audit.get::<_, Option<uuid::Uuid>>("run_id"),
+        "undeliverable": audit.get::<_, bool>("undeliverable"),
     })
 }
 

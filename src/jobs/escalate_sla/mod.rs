@@ -24,7 +24,10 @@ use tokio_postgres::{Row, Transaction};
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
+use crate::run::{
+    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE, UNDELIVERABLE_COLUMN, apply, as_text, count,
+    positive_duration, skipped_columns, told_nobody, undeliverable_recorded,
+};
 
 const OVERDUE: &str = include_str!("overdue.part.sql");
 const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
@@ -43,10 +46,17 @@ statements! {
         due = DUE,
         department = DEPARTMENT_OF_CASE,
         outbox = outbox::NOTIFIED,
+        undeliverable_recorded = undeliverable_recorded("$5", "px_case"),
+        undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$4", "locked", "escalated", "px_cases"),
     );
-    pub AUDITS(TEXT) = "SELECT after ->> 'escalationLevel' AS level, actor, created_at, run_id FROM px_case_audits
-                        WHERE case_id = $1 AND action = 'ESCALATED' ORDER BY id";
+    pub AUDITS(TEXT) = format!(
+        "SELECT a.after ->> 'escalationLevel' AS level, a.actor, a.created_at, a.run_id,
+                EXISTS (SELECT FROM cron_job_run_errors e
+                        WHERE e.run_id = a.run_id AND e.entity = 'px_case' AND e.entity_id = a.case_id
+                          AND e.error_code = '{UNDELIVERABLE}') AS undeliverable
+         FROM px_case_audits a WHERE a.case_id = $1 AND a.action = 'ESCALATED' ORDER BY a.id"
+    );
     pub EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, KEY, KEYS) =
         format!(include_str!("explain.sql"), due = DUE, department = DEPARTMENT_OF_CASE);
 }
@@ -87,6 +97,10 @@ impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts { scanned: self.scanned, processed: self.escalated, not_done: &self.not_done }
     }
+
+    fn undeliverable(&self) -> u64 {
+        self.undeliverable
+    }
 }
 
 impl Job for EscalateSla {
@@ -113,12 +127,17 @@ impl Job for EscalateSla {
             ESCALATE.one(tx, &parameters).await
         };
         let batch = Batch { entity: "px_case", ids: &found.due };
-        apply(run, batch, &mut report.not_done, statement, |row| {
+        let mut unheard: Vec<Key> = vec![];
+        let applied = apply(run, batch, &mut report.not_done, statement, |row| {
             report.escalated += count(row, "escalated");
             report.notifications += count(row, "notifications");
-            report.undeliverable += count(row, "undeliverable");
-        })
-        .await
+            let told_nobody = told_nobody(run, "px_case", row);
+            report.undeliverable += told_nobody.len() as u64;
+            unheard.extend(told_nobody);
+        });
+        let applied = applied.await;
+        unheard.iter().for_each(|id| report.not_done.list("px_case", id, UNDELIVERABLE));
+        applied
     }
 }
 

@@ -13,7 +13,10 @@ use super::report::Report;
 use super::rule::{DEFINITION, Rule};
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
-use crate::run::{Batch, Halt, NotDone, Rehearsal, Run, apply, apply_in_savepoints, count, skipped_columns};
+use crate::run::{
+    Batch, Halt, NotDone, Rehearsal, Run, UNDELIVERABLE, UNDELIVERABLE_COLUMN, apply, apply_in_savepoints, count,
+    skipped_columns, told_nobody, undeliverable_recorded,
+};
 
 // $1 to $9 are the parameters of a rule: see `Rule::parameters`.
 statements! {
@@ -43,6 +46,8 @@ statements! {
             definition = DEFINITION.trim_end(),
             action = kinds.1.sql(),
             outbox = kinds.1.outbox(),
+            undeliverable_recorded = undeliverable_recorded("$11", "ticket"),
+            undeliverable_column = UNDELIVERABLE_COLUMN,
             skipped_columns = skipped_columns("$10", "locked", "outcomes", "tickets"),
         );
 }
@@ -168,12 +173,14 @@ impl Pass<'_> {
         let more: [&(dyn ToSql + Sync); 7] =
             [&self.run.id, &actor, &action, &rule.action.json, &users, &team, &rule.id];
         let change = Change { rule, statement, more: &more };
-        let mut refused: Vec<Key> = vec![];
+        let (mut refused, mut unheard): (Vec<Key>, Vec<Key>) = (vec![], vec![]);
         let applied = self.apply(change, due, &mut report.not_done, |row| {
             report.executed += count(row, "executed");
             *report.executed_by_action.entry(action).or_default() += count(row, "executed");
             report.notifications += count(row, "notifications");
-            report.undeliverable += count(row, "undeliverable");
+            let told_nobody = told_nobody(self.run, "ticket", row);
+            report.undeliverable += told_nobody.len() as u64;
+            unheard.extend(told_nobody);
             refused.extend(row.get::<_, Vec<Key>>("refused"));
         });
         let applied = applied.await;
@@ -183,6 +190,7 @@ impl Pass<'_> {
             warn!(run_id = %self.run.id, entity = "ticket", %id, error_code = code, "ticket_history says why");
             report.not_done.fail("ticket", id, &code);
         }
+        unheard.iter().for_each(|id| report.not_done.list("ticket", id, UNDELIVERABLE));
         applied
     }
 

@@ -43,7 +43,7 @@ staged AS (
                        ELSE 'Ticket #%s is at risk of breaching its SLA' END, d.number) AS body,
            jsonb_build_object('ticket_id', d.id::text, 'breach_risk', d.level, 'due_at', d.due_at) AS metadata,
            'ticket' AS entity, d.id::text AS entity_id, concat_ws(':', 'ticket_sla', d.id::text, $3) AS episode,
-           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $3 AS run_id
+           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $3 AS run_id, d.id AS ticket
     FROM people p
     JOIN due d ON d.id = p.id
     JOIN users u ON u.id = p.user_id AND u.active
@@ -54,7 +54,14 @@ staged AS (
     ) AS notice (channel, wanted)
     WHERE notice.wanted
 ),
-{outbox}
+{outbox},
+undeliverable AS MATERIALIZED (
+    SELECT d.id, 'the breach of its SLA is recorded, but nobody was told: no active creator, assignee, team leader or '
+                 'follower of it takes notices' AS message
+    FROM due d WHERE d.notify AND d.breached AND d.id NOT IN (SELECT ticket FROM staged)
+),
+{undeliverable_recorded}
 SELECT (SELECT count(*) FROM due) AS recorded,
        (SELECT count(*) FROM notified) AS notifications,
+       {undeliverable_column},
        {skipped_columns}

@@ -18,7 +18,10 @@ use tokio_postgres::Transaction;
 use crate::clinic::{outbox, tickets};
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
+use crate::run::{
+    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
+    told_nobody, undeliverable_recorded,
+};
 
 /// The condition on a ticket with its risk.
 const DUE: &str = include_str!("due.part.sql");
@@ -31,6 +34,8 @@ statements! {
         risk = risk(),
         due = DUE,
         outbox = outbox::NOTIFIED,
+        undeliverable_recorded = undeliverable_recorded("$3", "ticket"),
+        undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$2", "locked", "due", "tickets"),
     );
 }
@@ -56,6 +61,8 @@ pub struct Report {
     scanned: u64,
     recorded: u64,
     notifications_sent: u64,
+    /// The tickets whose breach was recorded, but of which nobody could be told.
+    undeliverable: u64,
     #[serde(flatten)]
     not_done: NotDone,
 }
@@ -63,6 +70,10 @@ pub struct Report {
 impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts { scanned: self.scanned, processed: self.recorded, not_done: &self.not_done }
+    }
+
+    fn undeliverable(&self) -> u64 {
+        self.undeliverable
     }
 }
 
@@ -86,10 +97,16 @@ impl Job for MonitorTicketSla {
         let actor = run.actor();
         let statement =
             async |tx: &Transaction<'_>, ids: &[Key]| RECORD.one(tx, &[&run.now, &Keys(ids), &run.id, &actor]).await;
-        apply(run, Batch { entity: "ticket", ids: &due }, &mut report.not_done, statement, |row| {
+        let mut unheard: Vec<Key> = vec![];
+        let applied = apply(run, Batch { entity: "ticket", ids: &due }, &mut report.not_done, statement, |row| {
             report.recorded += count(row, "recorded");
             report.notifications_sent += count(row, "notifications");
-        })
-        .await
+            let told_nobody = told_nobody(run, "ticket", row);
+            report.undeliverable += told_nobody.len() as u64;
+            unheard.extend(told_nobody);
+        });
+        let applied = applied.await;
+        unheard.iter().for_each(|id| report.not_done.list("ticket", id, UNDELIVERABLE));
+        applied
     }
 }

@@ -26,7 +26,10 @@ use crate::clinic::local_time::{
 use crate::clinic::{local_time, outbox, visits};
 use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
+use crate::run::{
+    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
+    told_nobody, undeliverable_recorded,
+};
 
 const DUE: &str = include_str!("due.part.sql");
 const ENDED_RULE: &str = include_str!("ended.part.sql");
@@ -50,6 +53,8 @@ statements! {
         waiting = waiting(),
         due = DUE,
         outbox = outbox::NOTIFIED,
+        undeliverable_recorded = undeliverable_recorded("$10", "appointment"),
+        undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$8", "locked", "due", "appointments"),
     );
     RESOLVE(TIMESTAMPTZ, KEYS, KEYS, UUID) = format!(
@@ -141,6 +146,10 @@ impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts { scanned: self.scanned, processed: self.raised + self.resolved, not_done: &self.not_done }
     }
+
+    fn undeliverable(&self) -> u64 {
+        self.undeliverable
+    }
 }
 
 /// The ids that the scan found.
@@ -230,18 +239,23 @@ impl StageAlerts {
             RAISE.one(tx, &parameters).await
         };
         let batch = Batch { entity: "appointment", ids: due };
-        apply(run, batch, &mut report.not_done, statement, |row| {
+        let mut unheard: Vec<Key> = vec![];
+        let applied = apply(run, batch, &mut report.not_done, statement, |row| {
             let raised = count(row, "raised");
             report.raised += raised;
             report.notifications += count(row, "notifications");
-            report.undeliverable += count(row, "undeliverable");
+            let told_nobody = told_nobody(run, "appointment", row);
+            report.undeliverable += told_nobody.len() as u64;
+            unheard.extend(told_nobody);
             *match alert {
                 AlertType::NoVitals => &mut report.raised_by_type.no_vitals,
                 AlertType::NoDoctor => &mut report.raised_by_type.no_doctor,
                 AlertType::WaitingTooLong => &mut report.raised_by_type.waiting_too_long,
             } += raised;
-        })
-        .await
+        });
+        let applied = applied.await;
+        unheard.iter().for_each(|id| report.not_done.list("appointment", id, UNDELIVERABLE));
+        applied
     }
 }
 

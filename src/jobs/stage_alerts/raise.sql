@@ -43,8 +43,16 @@ staged AS (
                                   OR ($9 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
                                   OR ($9 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id))
 ),
-{outbox}
+{outbox},
+undeliverable AS MATERIALIZED (
+    SELECT due.id, format('the alert %s was raised, but nobody was told: %s', $9,
+                          CASE $9 WHEN 'NO_VITALS' THEN 'the facility has no active NURSE'
+                                  WHEN 'NO_DOCTOR' THEN 'the doctor has no active user'
+                                  ELSE 'the facility has no active user' END) AS message
+    FROM due WHERE due.id NOT IN (SELECT visit FROM staged)
+),
+{undeliverable_recorded}
 SELECT (SELECT count(*) FROM due) AS raised,
        (SELECT count(*) FROM notified) AS notifications,
-       (SELECT count(*) FROM due WHERE id NOT IN (SELECT visit FROM staged)) AS undeliverable,
+       {undeliverable_column},
        {skipped_columns}

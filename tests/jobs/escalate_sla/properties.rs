@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 
+use crate::jobs::owed;
 use crate::jobs::properties::{around, pick, seed};
 use crate::support::Clinic;
 
@@ -133,7 +134,7 @@ async fn escalations_are_what_the_oracle_says() {
         args.extend(again.map(|_| format!("--re-escalate-after={hours}h")));
         args.extend(only.map(|only| format!("--facility={only}")));
         args.extend(fallbacks.iter().map(|(id, _)| format!("--fallback-department={id}")));
-        let outcome = clinic.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).await.expect(0);
+        let outcome = owed::ended(clinic.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).await);
 
         let fates = cases.iter().map(|case| (case.id, case.fate(now, again, only, &fallbacks)));
         let fates: BTreeMap<i64, Fate> = fates.collect();

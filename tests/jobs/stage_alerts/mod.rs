@@ -45,7 +45,7 @@ impl FloorFixture {
     /// Runs the job at a time of that day, New York.
     async fn run(&self, time: &str, more: &[&str]) -> program::Outcome {
         let as_of = format!("{DAY}T{time}-05:00");
-        self.clinic.run(&[&["stage-alerts", "--as-of", &as_of], more].concat()).await.expect(0)
+        owed::ended(self.clinic.run(&[&["stage-alerts", "--as-of", &as_of], more].concat()).await)
     }
 
     async fn vitals(&self, time: &str) {
