@@ -7,6 +7,7 @@ pub mod fit;
 pub mod local_time;
 pub mod npi;
 pub mod outbox;
+pub mod stand_ins;
 pub mod tickets;
 pub mod visits;
 

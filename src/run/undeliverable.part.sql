@@ -9,5 +9,6 @@ undeliverable_recorded AS (
     SELECT {run}, '{entity}', u.id::text, '{code}', u.message FROM undeliverable u
     WHERE EXISTS (SELECT FROM cron_job_runs r WHERE r.id = {run})
     ORDER BY u.id
-    ON CONFLICT (run_id, entity, entity_id, error_code) DO UPDATE SET message = concat_ws('; ', e.message, EXCLUDED.message)
+    ON CONFLICT (run_id, entity, entity_id, error_code)
+    DO UPDATE SET message = concat_ws('; ', e.message, EXCLUDED.message)
 )

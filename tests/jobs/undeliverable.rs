@@ -28,14 +28,14 @@ const SILENT: [Silent; 5] = [
         job: "escalate-sla",
         entity: "px_case",
         done: "escalated",
-        message: &["escalated to level 1", "nobody was told", "--fallback-department"],
+        message: &["escalated to level 1", "nobody was told", "--fallback-department", "MANAGER"],
         evidence: "SELECT count(*) FROM px_cases WHERE status = 'ESCALATED'",
     },
     Silent {
         job: "monitor-ticket-sla",
         entity: "ticket",
         done: "recorded",
-        message: &["breach of its SLA is recorded", "nobody was told", "follower"],
+        message: &["breach of its SLA is recorded", "nobody was told", "follower", "MANAGER"],
         evidence: "SELECT count(*) FROM ticket_history",
     },
     Silent {
@@ -49,14 +49,14 @@ const SILENT: [Silent; 5] = [
         job: "stage-alerts",
         entity: "appointment",
         done: "raised",
-        message: &["the alert NO_VITALS was raised", "nobody was told", "NURSE"],
+        message: &["the alert NO_VITALS was raised", "nobody was told", "NURSE", "HOSPITAL_ADMIN"],
         evidence: "SELECT count(*) FROM stage_alerts WHERE alert_type = 'NO_VITALS'",
     },
     Silent {
         job: "stage-alerts",
         entity: "appointment",
         done: "raised",
-        message: &["the alert NO_DOCTOR was raised", "nobody was told", "doctor"],
+        message: &["the alert NO_DOCTOR was raised", "nobody was told", "doctor", "HOSPITAL_ADMIN"],
         evidence: "SELECT count(*) FROM stage_alerts WHERE alert_type = 'NO_DOCTOR'",
     },
 ];

@@ -68,9 +68,16 @@ impl Explain {
         if let (true, Some(level)) = (case.get("due"), level) {
             let notified = match case.get::<_, Option<Key>>("department_id") {
                 Some(department) => format!("department {department} is told"),
-                None => "nobody is told, since neither the case nor its visit has a department of its facility \
+                None => {
+                    let told = match &case.get::<_, Vec<Key>>("stand_ins")[..] {
+                        [] => "nobody is told".to_owned(),
+                        users => format!("no department is told, but user(s) {}", listed(users)),
+                    };
+                    format!(
+                        "{told}, since neither the case nor its visit has a department of its facility \
                          (--fallback-department names one)"
-                    .to_owned(),
+                    )
+                }
             };
             return format!(" A run now would escalate it to level {}; {notified}.", level + 1);
         }
@@ -104,6 +111,10 @@ impl Explain {
         }
         format!(" A run now would leave it alone: {}.", reasons.join("; "))
     }
+}
+
+fn listed(users: &[Key]) -> String {
+    users.iter().map(Key::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn state(case: &Row, now: DateTime<Utc>) -> String {

@@ -2,7 +2,8 @@
 //!
 //! Rule: a case is due if and only if it is OPEN or IN_PROGRESS, due_at < now, active is not false, and its escalation
 //! level is from 0 to 2; with `--re-escalate-after` also if it is ESCALATED below level 3, still overdue, and was
-//! escalated at least that long ago.
+//! escalated at least that long ago. Told is its own department, else its visit's, else the fallback of its facility,
+//! else the MANAGERs of the facility, else its HOSPITAL_ADMINs; without those it is undeliverable.
 //!
 //! Safe to run again: an escalated case is no longer OPEN or IN_PROGRESS, and the change compares status and level.
 //!
@@ -21,7 +22,7 @@ use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
-use crate::clinic::outbox;
+use crate::clinic::{outbox, stand_ins};
 use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
@@ -45,6 +46,7 @@ statements! {
         include_str!("apply.sql"),
         due = DUE,
         department = DEPARTMENT_OF_CASE,
+        stand_ins = stand_ins::in_app(),
         outbox = outbox::NOTIFIED,
         undeliverable_recorded = undeliverable_recorded("$5", "px_case"),
         undeliverable_column = UNDELIVERABLE_COLUMN,
@@ -58,7 +60,7 @@ statements! {
          FROM px_case_audits a WHERE a.case_id = $1 AND a.action = 'ESCALATED' ORDER BY a.id"
     );
     pub EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, KEY, KEYS) =
-        format!(include_str!("explain.sql"), due = DUE, department = DEPARTMENT_OF_CASE);
+        format!(include_str!("explain.sql"), due = DUE, department = DEPARTMENT_OF_CASE, stand_ins = stand_ins::in_app());
 }
 
 /// Escalate overdue patient-experience cases and tell their departments
@@ -67,7 +69,8 @@ pub struct EscalateSla {
     /// Only cases of this facility
     #[arg(long, env = "ROUNDS_FACILITY", value_name = "FACILITY_ID")]
     pub facility: Option<Key>,
-    /// Who is told of a case that has no department, nor its visit: a department for each facility
+    /// Who is told of a case that has no department, nor its visit: a department for each facility. Without it the
+    /// managers of the facility are told, or where there is none its admins
     #[arg(long, env = "ROUNDS_FALLBACK_DEPARTMENT", value_name = "DEPARTMENT_ID", value_delimiter = ',')]
     pub fallback_department: Vec<Key>,
     /// Raise cases again that are still overdue so long after they were escalated [default: never]
@@ -87,7 +90,7 @@ pub struct Report {
     scanned: u64,
     escalated: u64,
     notifications: u64,
-    /// The escalated cases that have no department to notify.
+    /// The escalated cases that have neither a department nor a manager to notify.
     undeliverable: u64,
     #[serde(flatten)]
     not_done: NotDone,

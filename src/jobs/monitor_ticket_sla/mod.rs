@@ -4,7 +4,10 @@
 //! date is not after its creation, or less than 10 % of the time between creation and date remain; at medium risk if
 //! less than 25 % remain; else at low risk. Its people are notified if and only if the risk is medium or high and there
 //! is no record of it, it is worse than the last record (and a breach is worse than any risk of it), or the date has
-//! moved since. It is recorded if and only if they are notified, or it is better than the last record.
+//! moved since. It is recorded if and only if they are notified, or it is better than the last record. Of a breached
+//! ticket of whose people nobody can be told (active, with a channel that they want), the MANAGERs of its facility are
+//! notified instead, or if none of them can be told its HOSPITAL_ADMINs, or else it is undeliverable. Who has to do with
+//! it only later is notified of what is news from then on, not of what others were.
 //!
 //! Safe to run again: the next run compares with the record, which is written in the transaction of the notices.
 //!
@@ -15,7 +18,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
-use crate::clinic::{outbox, tickets};
+use crate::clinic::{outbox, stand_ins, tickets};
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
 use crate::run::{
@@ -33,6 +36,8 @@ statements! {
         include_str!("apply.sql"),
         risk = risk(),
         due = DUE,
+        channels = stand_ins::AS_PREFERRED.trim_end(),
+        stand_ins = stand_ins::as_preferred(),
         outbox = outbox::NOTIFIED,
         undeliverable_recorded = undeliverable_recorded("$3", "ticket"),
         undeliverable_column = UNDELIVERABLE_COLUMN,

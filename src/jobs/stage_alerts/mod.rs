@@ -6,6 +6,9 @@
 //! WAITING_TOO_LONG: now >= check-in + the facility's `waiting_alert_minutes`, else `--waiting-minutes`, else never.
 //! With `--basis arrival` the first two count from max(slot start, check-in) and from the vitals. An open alert is
 //! resolved if and only if the visit is no longer CHECKED_IN or is deleted, or it is NO_VITALS and there are vitals.
+//! Told of NO_VITALS are the nurses of the facility, of NO_DOCTOR the doctor, of WAITING_TOO_LONG all its users; where
+//! none of them is active the HOSPITAL_ADMINs, not the MANAGERs: an alert names the patient, and only who deals with
+//! alerts may read that.
 //!
 //! Safe to run again: a constraint allows one alert per visit and type, ever; a RESOLVED alert is not open.
 //!
@@ -129,7 +132,7 @@ pub struct Report {
     raised_by_type: RaisedByType,
     resolved: u64,
     notifications: u64,
-    /// The raised alerts that have no recipient: no active nurse, or a doctor without a login.
+    /// The raised alerts that have no recipient, neither those whom they concern nor an admin.
     undeliverable: u64,
     #[serde(flatten)]
     not_done: NotDone,

@@ -219,6 +219,23 @@ async fn an_alert_that_nobody_can_be_told_of_is_raised_all_the_same() {
 }
 
 #[tokio::test]
+async fn where_those_whom_it_concerns_are_missing_the_admins_are_alerted_and_no_manager() {
+    let fixture = FloorFixture::new().await;
+    let clinic = &fixture.clinic;
+    let admin = clinic.user(fixture.facility, "HOSPITAL_ADMIN").await;
+    let elsewhere = clinic.facility("America/Denver", None).await;
+    clinic.user(elsewhere, "HOSPITAL_ADMIN").await;
+    clinic.user(fixture.facility, "MANAGER").await;
+    clinic.sql("UPDATE users SET active = false WHERE role IN ('NURSE', 'DOCTOR')").await;
+    assert_eq!(fixture.run("09:20:00", &[]).await.count("undeliverable"), 0, "no vitals");
+    fixture.vitals("09:21").await;
+    assert_eq!(fixture.run("09:40:00", &[]).await.count("undeliverable"), 0, "no doctor");
+    let told = clinic.rows("SELECT type, n(recipient_id) FROM notifications ORDER BY id").await;
+    let told: Vec<(String, i64)> = told.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(told, [("STAGE_ALERT_NO_VITALS".to_owned(), admin), ("STAGE_ALERT_NO_DOCTOR".to_owned(), admin)]);
+}
+
+#[tokio::test]
 async fn other_visits_are_left_alone() {
     let fixture = FloorFixture::new().await;
     for status in ["SCHEDULED", "CONFIRMED", "IN_PROGRESS", "COMPLETED", "NO_SHOW"] {
