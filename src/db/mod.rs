@@ -4,6 +4,7 @@
 //! statements only, settings by SET LOCAL. No wait is endless: connecting, the pool, TCP silence and every statement
 //! have a limit.
 
+mod attempt;
 mod connection;
 mod key;
 mod limits;
@@ -21,6 +22,7 @@ use clap::Args;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub use attempt::tried;
 pub use connection::Connection;
 pub use key::{Example, Key, Keys, no_such_key, unless_no_key};
 pub use limits::Limits;

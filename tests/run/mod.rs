@@ -15,3 +15,4 @@ mod streak;
 mod takeover;
 mod tls;
 mod views;
+mod zones;
