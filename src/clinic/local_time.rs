@@ -7,13 +7,15 @@ use std::time::Duration;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use tokio_postgres::{Row, Transaction};
 
-use crate::db::{Key, statements, tried};
+use crate::db::{Key, decodable, statements, tried};
 use crate::error::{Error, ErrorKind};
 use crate::time_zone::Tz;
 
 statements! {
-    FACILITIES() = "SELECT f.id::text, f.time_zone::text FROM facilities f
-         WHERE f.id IS NOT NULL ORDER BY f.id";
+    FACILITIES() = format!(
+        "SELECT f.id::text, {} AS time_zone FROM facilities f WHERE f.id IS NOT NULL ORDER BY f.id",
+        decodable("f.time_zone")
+    );
     // It fails where the server does not know one of the zones.
     ASK_SERVER(TEXT_ARRAY) =
         "SELECT count(timestamp '2000-01-01' AT TIME ZONE z.name) AS zones FROM unnest($1) AS z (name)";

@@ -11,6 +11,7 @@ mod limits;
 mod name;
 pub mod schema;
 pub mod statement;
+mod text;
 mod tls;
 mod url;
 
@@ -29,6 +30,7 @@ pub use limits::Limits;
 pub use name::{SchemaName, identifier, quoted};
 pub(crate) use statement::statements;
 pub use statement::{Listed, Statement};
+pub use text::{decodable, is_undecodable};
 
 use crate::error::Error;
 

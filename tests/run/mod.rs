@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod claim;
+mod encoding;
 mod endings;
 mod faults;
 mod fit;

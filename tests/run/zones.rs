@@ -1,4 +1,4 @@
-//! A server that does not know a time zone which the program knows: the facilities of it are named, and the others go on.
+//! A server that does not know a time zone which the program knows: its facilities are named, and the others go on.
 
 use serde_json::json;
 

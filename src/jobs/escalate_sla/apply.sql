@@ -59,8 +59,8 @@ staged AS (
 ),
 {outbox},
 undeliverable AS MATERIALIZED (
-    SELECT t.id, format('escalated to level %s, but nobody was told: neither the case nor its visit has a department of '
-                        'its facility, no --fallback-department is given for that, and it has no active MANAGER or '
+    SELECT t.id, format('escalated to level %s, but nobody was told: neither the case nor its visit has a department '
+                        'of its facility, no --fallback-department is given for that, and it has no active MANAGER or '
                         'HOSPITAL_ADMIN', t.level) AS message
     FROM addressed t WHERE t.department_id IS NULL AND t.id NOT IN (SELECT id FROM stand_ins)
 ),

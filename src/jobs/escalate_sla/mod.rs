@@ -59,8 +59,12 @@ statements! {
                           AND e.error_code = '{UNDELIVERABLE}') AS undeliverable
          FROM px_case_audits a WHERE a.case_id = $1 AND a.action = 'ESCALATED' ORDER BY a.id"
     );
-    pub EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, KEY, KEYS) =
-        format!(include_str!("explain.sql"), due = DUE, department = DEPARTMENT_OF_CASE, stand_ins = stand_ins::in_app());
+    pub EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, KEY, KEYS) = format!(
+        include_str!("explain.sql"),
+        due = DUE,
+        department = DEPARTMENT_OF_CASE,
+        stand_ins = stand_ins::in_app(),
+    );
 }
 
 /// Escalate overdue patient-experience cases and tell their departments

@@ -6,8 +6,8 @@
 //! is no record of it, it is worse than the last record (and a breach is worse than any risk of it), or the date has
 //! moved since. It is recorded if and only if they are notified, or it is better than the last record. Of a breached
 //! ticket of whose people nobody can be told (active, with a channel that they want), the MANAGERs of its facility are
-//! notified instead, or if none of them can be told its HOSPITAL_ADMINs, or else it is undeliverable. Who has to do with
-//! it only later is notified of what is news from then on, not of what others were.
+//! notified instead, or if none of them can be told its HOSPITAL_ADMINs, or else it is undeliverable. Who is attached
+//! to it later is notified of what is news from then on, not of what others were.
 //!
 //! Safe to run again: the next run compares with the record, which is written in the transaction of the notices.
 //!
