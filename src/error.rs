@@ -225,6 +225,7 @@ fn of_kit(code: &str) -> Option<(&'static str, &'static str)> {
 /// The meaning of an SQLSTATE in words.
 fn meaning(code: &str) -> &'static str {
     match code {
+        "22021" | "22P05" => "a text cannot be sent as UTF-8, such as a key of bytes that are no text",
         "22023" => "the database refused a value, such as a time zone that it does not know",
         "23502" => "a required value is missing",
         "23503" => "a row that is referred to does not exist",
