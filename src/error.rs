@@ -233,6 +233,7 @@ fn of_kit(code: &str) -> Option<(&'static str, &'static str)> {
 fn meaning(code: &str) -> &'static str {
     match code {
         "0A000" => "the server does not do this here; a rule on a table that is written can be the reason",
+        "22021" | "22P05" => "a text cannot be sent as UTF-8, such as a key of bytes that are no text",
         "22023" => "the database refused a value, such as a time zone that it does not know",
         "23502" => "a required value is missing",
         "23503" => "a row that is referred to does not exist",

@@ -1,25 +1,55 @@
 //! The local time of facilities. PostgreSQL computes instants (`AT TIME ZONE`); this file finds the facilities without
 //! a readable time zone, and the dates that are "today" in some time zone.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use tokio_postgres::Transaction;
+use tokio_postgres::{Row, Transaction};
 
-use crate::db::{Key, statements};
+use crate::db::{Key, decodable, statements, tried};
 use crate::error::{Error, ErrorKind};
 use crate::time_zone::Tz;
 
 statements! {
-    FACILITIES() = "SELECT f.id::text, f.time_zone::text FROM facilities f
-         WHERE f.id IS NOT NULL ORDER BY f.id";
+    FACILITIES() = format!(
+        "SELECT f.id::text, {} AS time_zone FROM facilities f WHERE f.id IS NOT NULL ORDER BY f.id",
+        decodable("f.time_zone")
+    );
+    // It fails where the server does not know one of the zones.
+    ASK_SERVER(TEXT_ARRAY) =
+        "SELECT count(timestamp '2000-01-01' AT TIME ZONE z.name) AS zones FROM unnest($1) AS z (name)";
 }
 
-/// The facilities whose time zone is not an IANA name. One of them would make a statement fail for all facilities.
+/// The SQLSTATE for a time zone that the server does not know.
+pub const UNKNOWN_TO_SERVER: &str = "22023";
+
+/// The facilities whose time zone is not an IANA name, or one that the server does not know: it has a list of its own,
+/// which an upgrade of its system may shorten. One of them would make a statement fail for all facilities.
 pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<Key>, Error> {
     let rows = FACILITIES.all(tx, &[]).await?;
-    let unreadable = |row: &&tokio_postgres::Row| !row.get::<_, Option<&str>>("time_zone").is_some_and(Tz::is_known);
+    let zone = |row: &Row| row.get::<_, Option<String>>("time_zone").filter(|name| Tz::is_known(name));
+    let mut known: BTreeSet<String> = rows.iter().filter_map(zone).collect();
+    if !known.is_empty() && !are_known_to_server(tx, known.iter()).await? {
+        for name in known.clone() {
+            if !are_known_to_server(tx, std::iter::once(&name)).await? {
+                known.remove(&name);
+            }
+        }
+    }
+    let unreadable = |row: &&Row| !zone(row).is_some_and(|name| known.contains(&name));
     Ok(rows.iter().filter(unreadable).map(|row| row.get("id")).collect())
+}
+
+/// Whether the server knows all these zones. The question is asked behind a savepoint, because the answer No is an
+/// error; the view of all zones that the server knows takes it longer than all else that an idle run does.
+async fn are_known_to_server(tx: &Transaction<'_>, names: impl Iterator<Item = &String>) -> Result<bool, Error> {
+    let names: Vec<&String> = names.collect();
+    match tried(tx, async || ASK_SERVER.one(tx, &[&names]).await).await? {
+        Ok(_) => Ok(true),
+        Err(error) if error.code == UNKNOWN_TO_SERVER => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// A time of day, in SQL, from a column of type time or text; NULL where the text is none.
@@ -54,10 +84,10 @@ pub fn unreadable_start() -> Error {
     Error::new("UNREADABLE_TIME", ErrorKind::Data, message)
 }
 
-/// The error of a facility whose time zone is not an IANA name.
+/// The error of a facility whose time zone is not an IANA name, or not known to the server.
 pub fn unreadable_zone() -> Error {
-    let message =
-        "facilities.time_zone is not an IANA time zone, such as America/Denver; none of its visits was judged";
+    let message = "facilities.time_zone is not an IANA time zone, such as America/Denver, or one that the database \
+                   server does not know; none of its visits was judged";
     Error::new("UNKNOWN_TIME_ZONE", ErrorKind::Data, message)
 }
 

@@ -8,6 +8,7 @@ pub mod local_time;
 pub mod npi;
 pub mod outbox;
 pub mod parents;
+pub mod stand_ins;
 pub mod tickets;
 pub mod visits;
 

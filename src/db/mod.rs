@@ -4,6 +4,7 @@
 //! statements only, settings by SET LOCAL. No wait is endless: connecting, the pool, TCP silence and every statement
 //! have a limit.
 
+mod attempt;
 mod connection;
 mod key;
 mod limits;
@@ -11,6 +12,7 @@ mod name;
 mod savepoint;
 pub mod schema;
 pub mod statement;
+mod text;
 mod tls;
 mod url;
 
@@ -22,6 +24,7 @@ use clap::Args;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub use attempt::tried;
 pub use connection::Connection;
 pub use key::{Example, Key, Keys, no_such_key, unless_no_key};
 pub use limits::Limits;
@@ -29,6 +32,7 @@ pub use name::{SchemaName, identifier, quoted};
 pub use savepoint::unless;
 pub(crate) use statement::statements;
 pub use statement::{Listed, Statement};
+pub use text::{decodable, is_undecodable};
 
 use crate::error::{Error, ErrorKind};
 

@@ -19,6 +19,7 @@ use super::halt::Halt;
 use super::job::{Run, WriteOptions};
 use super::refusals::Due;
 use super::report::NotDone;
+use super::undeliverable;
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
 
@@ -213,6 +214,7 @@ async fn for_each_batch<I: Id>(
             Ok(row) => {
                 locked_in_a_row = 0;
                 count(ids, &row);
+                undeliverable::list(run, entity, &row, skipped.not_done);
                 record_skipped(run, Batch { entity, part, ids }, &row, skipped);
             }
             // More than a row is locked: a table, or all rows.

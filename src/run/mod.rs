@@ -3,7 +3,7 @@
 //! `job` is the interface of a job, `runner` takes one from the claim to the exit code. The run's row is a lock in
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
 //! result on stdout, `failure_notice` notifies the admins when a job keeps failing. `refusals` is what the database
-//! refused, `failed_items` its record.
+//! refused, `failed_items` its record, `undeliverable` is what nobody could be told of.
 
 mod args;
 mod batch;
@@ -24,6 +24,7 @@ mod refusals;
 mod report;
 mod runner;
 mod signals;
+mod undeliverable;
 
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration};
 pub use batch::{
@@ -40,6 +41,7 @@ pub use limits::BATCH_LOCK;
 pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, oldest_due};
+pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, undeliverable_recorded};
 
 use crate::db::statements;
 

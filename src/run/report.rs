@@ -17,6 +17,11 @@ const ERRORS_LISTED: usize = 20;
 pub trait Report: Default + Serialize {
     fn counts(&self) -> Counts<'_>;
 
+    /// The processed items of which nobody could be told.
+    fn undeliverable(&self) -> u64 {
+        0
+    }
+
     /// A closing sentence for a person, in the text of a run that succeeded.
     fn sentence(&self) -> Option<String> {
         None
@@ -48,7 +53,7 @@ pub struct NotDone {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub skipped_by_reason: BTreeMap<&'static str, u64>,
     pub failed: u64,
-    /// The first failed items.
+    /// The first failed items, and those of which nobody could be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ItemError>,
 }
@@ -81,6 +86,11 @@ impl NotDone {
 
     pub fn fail(&mut self, entity: &'static str, id: impl Serialize, code: &str) {
         self.failed += 1;
+        self.list(entity, id, code);
+    }
+
+    /// Lists an item among the failed ones, without counting it.
+    pub fn list(&mut self, entity: &'static str, id: impl Serialize, code: &str) {
         if self.errors.len() < ERRORS_LISTED {
             self.errors.push(ItemError { entity, id: json!(id), code: code.to_owned() });
         }

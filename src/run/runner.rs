@@ -158,7 +158,7 @@ async fn claim_and_run<J: Job>(
     let counts = report.counts();
     let work = ReportedWork {
         processed: counts.processed,
-        failed: counts.not_done.failed,
+        failed: counts.not_done.failed + report.undeliverable(),
         sentence: halted.is_ok().then(|| report.sentence()).flatten(),
         report: serde_json::to_value(&report).unwrap_or_default(),
     };

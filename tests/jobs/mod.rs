@@ -3,6 +3,7 @@
 mod advance_billing;
 mod escalate_sla;
 mod escalate_tickets;
+mod far;
 mod mark_no_shows;
 mod monitor_ticket_sla;
 pub mod owed;
@@ -12,3 +13,4 @@ mod refresh_npi;
 mod refused;
 mod stage_alerts;
 mod sync_practiceq;
+mod undeliverable;

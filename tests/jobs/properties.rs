@@ -1,6 +1,8 @@
 //! Random rows for the tests of each rule in SQL against the same rule in Rust (`properties.rs` of the jobs), many of
 //! them exactly on a boundary. The seed is printed where the rules differ; set ROUNDS_TEST_SEED to see it again.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use fastrand::Rng;
@@ -169,4 +171,42 @@ pub fn instants() -> Vec<DateTime<Utc>> {
     ]
     .map(|text| text.parse().expect("an instant"))
     .to_vec()
+}
+
+/// A user who may stand in for who is missing.
+#[derive(Debug)]
+pub struct Manager {
+    pub id: i64,
+    /// None: of all facilities.
+    pub facility: Option<i64>,
+    pub is_admin: bool,
+}
+
+/// Writes some managers and admins of random facilities, each active or not.
+pub async fn hire_managers(rng: &mut Rng, clinic: &Clinic, facilities: i64) {
+    for _ in 0..rng.u8(..7) {
+        let role = pick(rng, &["MANAGER", "HOSPITAL_ADMIN"]);
+        let facility = (rng.u8(..8) > 0).then(|| rng.i64(1..=facilities));
+        let insert = "INSERT INTO users (facility_id, name, role, active) VALUES ($1, 'M', $2, $3)";
+        clinic.client.execute(insert, &[&facility, &role, &(rng.u8(..3) > 0)]).await.expect("can be inserted");
+    }
+}
+
+/// The active managers and admins.
+pub async fn managers(clinic: &Clinic) -> Vec<Manager> {
+    let query = "SELECT id, facility_id, role FROM users WHERE active AND role IN ('MANAGER', 'HOSPITAL_ADMIN')";
+    let manager = |row: &tokio_postgres::Row| Manager {
+        id: row.get(0),
+        facility: row.get(1),
+        is_admin: row.get::<_, &str>(2) == "HOSPITAL_ADMIN",
+    };
+    clinic.rows(query).await.iter().map(manager).collect()
+}
+
+/// Who is told of an item of that facility which concerns nobody: the managers of it, or else its admins.
+pub fn stand_ins(managers: &[Manager], facility: Option<i64>) -> BTreeSet<i64> {
+    let near = |manager: &&Manager| facility.is_none() || manager.facility.is_none() || manager.facility == facility;
+    let (admins, managers): (Vec<_>, Vec<_>) = managers.iter().filter(near).partition(|manager| manager.is_admin);
+    let told = if managers.is_empty() { admins } else { managers };
+    told.iter().map(|manager| manager.id).collect()
 }

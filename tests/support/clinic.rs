@@ -124,6 +124,24 @@ impl Clinic {
         self.row(insert, &[]).await.get(0)
     }
 
+    /// Makes the server of this database refuse a time zone in AT TIME ZONE, as one does that has never heard of it:
+    /// `US/Eastern` is none any more on a system without the old names.
+    pub async fn forget_zone(&self, name: &str) {
+        for (at, result) in [("timestamp", "timestamptz"), ("timestamptz", "timestamp")] {
+            self.sql(&format!(
+                "ALTER FUNCTION pg_catalog.timezone(text, {at}) RENAME TO timezone_of_the_server;
+                 CREATE FUNCTION pg_catalog.timezone(zone text, at {at}) RETURNS {result}
+                 LANGUAGE plpgsql IMMUTABLE STRICT AS $$ BEGIN
+                     IF zone = '{name}' THEN
+                         RAISE EXCEPTION 'time zone \"%\" not recognized', zone USING ERRCODE = '22023';
+                     END IF;
+                     RETURN pg_catalog.timezone_of_the_server(zone, at);
+                 END $$"
+            ))
+            .await;
+        }
+    }
+
     /// Books a visit with a patient of its own.
     pub async fn visit(&self, visit: Visit<'_>) -> i64 {
         let patient = self.patient().await;

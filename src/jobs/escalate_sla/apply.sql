@@ -1,5 +1,5 @@
--- Escalates a batch of cases, writes the audit, notifies their departments. Returns one row: counts and the skipped
--- ids.
+-- Escalates a batch of cases, writes the audit, notifies their departments, or who stands in for one. Returns one
+-- row: counts and the skipped ids.
 -- $1 to $3 are the parameters of overdue.part.sql · $4 ids of cases, keys · $5 run id uuid
 -- $6 actor text or NULL, the id of a user · $7 fallback departments, keys
 WITH
@@ -35,22 +35,37 @@ audited AS (
 -- Read once: the planner, which expects one case, would read all departments for each.
 fallbacks AS MATERIALIZED (SELECT d.id, d.facility_id FROM departments d WHERE d.id = ANY ($7)),
 addressed AS (
-    SELECT c.id, c.from_level + 1 AS level, c.due_at::timestamptz AS due_at, department.id AS department_id
+    SELECT c.id, c.facility_id, c.from_level + 1 AS level, c.due_at::timestamptz AS due_at,
+           department.id AS department_id
     FROM escalated c
     {department}
 ),
+alone AS MATERIALIZED (SELECT t.id, t.facility_id FROM addressed t WHERE t.department_id IS NULL),
+{stand_ins},
+recipients AS (
+    SELECT t.id, 'DEPARTMENT' AS kind, t.department_id::text AS recipient_id
+    FROM addressed t WHERE t.department_id IS NOT NULL
+    UNION ALL SELECT s.id, 'USER', s.user_id::text FROM stand_ins s
+),
 staged AS (
-    SELECT 'DEPARTMENT' AS recipient_kind, t.department_id::text AS recipient_id, NULL::text AS address,
+    SELECT r.kind AS recipient_kind, r.recipient_id, NULL::text AS address,
            'IN_APP' AS channel, 'PX_CASE_ESCALATED' AS type, 'HIGH' AS priority, 'Case escalated' AS title,
            format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', t.level)
                AS body,
            jsonb_build_object('level', t.level, 'due_at', t.due_at) AS metadata,
            'px_case' AS entity, t.id::text AS entity_id, concat_ws(':', 'px_case_escalated', t.id::text, $5) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $5 AS run_id
-    FROM addressed t WHERE t.department_id IS NOT NULL
+    FROM recipients r JOIN addressed t ON t.id = r.id
 ),
-{outbox}
+{outbox},
+undeliverable AS MATERIALIZED (
+    SELECT t.id, format('escalated to level %s, but nobody was told: neither the case nor its visit has a department '
+                        'of its facility, no --fallback-department is given for that, and it has no active MANAGER or '
+                        'HOSPITAL_ADMIN', t.level) AS message
+    FROM addressed t WHERE t.department_id IS NULL AND t.id NOT IN (SELECT id FROM stand_ins)
+),
+{undeliverable_recorded}
 SELECT (SELECT count(*) FROM escalated) AS escalated,
        (SELECT count(*) FROM notified) AS notifications,
-       (SELECT count(*) FROM addressed WHERE department_id IS NULL) AS undeliverable,
+       {undeliverable_column},
        {skipped_columns}

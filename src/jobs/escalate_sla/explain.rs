@@ -68,9 +68,16 @@ impl Explain {
         if let (true, Some(level)) = (case.get("due"), level) {
             let notified = match case.get::<_, Option<Key>>("department_id") {
                 Some(department) => format!("department {department} is told"),
-                None => "nobody is told, since neither the case nor its visit has a department of its facility \
+                None => {
+                    let told = match &case.get::<_, Vec<Key>>("stand_ins")[..] {
+                        [] => "nobody is told".to_owned(),
+                        users => format!("no department is told, but user(s) {}", listed(users)),
+                    };
+                    format!(
+                        "{told}, since neither the case nor its visit has a department of its facility \
                          (--fallback-department names one)"
-                    .to_owned(),
+                    )
+                }
             };
             return format!(" A run now would escalate it to level {}; {notified}.", level + 1);
         }
@@ -106,6 +113,10 @@ impl Explain {
     }
 }
 
+fn listed(users: &[Key]) -> String {
+    users.iter().map(Key::as_str).collect::<Vec<_>>().join(", ")
+}
+
 fn state(case: &Row, now: DateTime<Utc>) -> String {
     let known = |column: &str, what: &str| case.get::<_, Option<String>>(column).unwrap_or_else(|| what.to_owned());
     let (id, facility, status) = (known("id", ""), known("facility_id", "(none)"), known("status", "of no status"));
@@ -129,7 +140,8 @@ fn history(audits: &[Row]) -> String {
         };
         let level = level(audit).map_or("a level that is none".to_owned(), |level| format!("level {level}"));
         let run = audit.get::<_, Option<uuid::Uuid>>("run_id").map_or(String::new(), |run| format!(" (run {run})"));
-        format!(" It was escalated to {level} at {} by {who}{run}.", stamp(audit.get("created_at")))
+        let nobody = if audit.get("undeliverable") { ", and nobody could be told [UNDELIVERABLE]" } else { "" };
+        format!(" It was escalated to {level} at {} by {who}{run}{nobody}.", stamp(audit.get("created_at")))
     };
     match audits {
         [] => " It was never escalated by a run.".to_owned(),
@@ -143,6 +155,7 @@ fn escalation(audit: &Row) -> Value {
         "actor": actor(audit).unwrap_or("system"),
         "at": stamp(audit.get("created_at")),
         "run_id": audit.get::<_, Option<uuid::Uuid>>("run_id"),
+        "undeliverable": audit.get::<_, bool>("undeliverable"),
     })
 }
 

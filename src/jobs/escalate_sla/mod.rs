@@ -2,7 +2,8 @@
 //!
 //! Rule: a case is due if and only if it is OPEN or IN_PROGRESS, due_at < now, active is not false, and its escalation
 //! level is from 0 to 2; with `--re-escalate-after` also if it is ESCALATED below level 3, still overdue, and was
-//! escalated at least that long ago.
+//! escalated at least that long ago. Told is its own department, else its visit's, else the fallback of its facility,
+//! else the MANAGERs of the facility, else its HOSPITAL_ADMINs; without those it is undeliverable.
 //!
 //! Safe to run again: an escalated case is no longer OPEN or IN_PROGRESS, and the change compares status and level.
 //!
@@ -22,10 +23,13 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::refused;
-use crate::clinic::outbox;
+use crate::clinic::{outbox, stand_ins};
 use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Counts, Coverage, Halt, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
+use crate::run::{
+    Batch, Counts, Coverage, Halt, Job, NotDone, Run, UNDELIVERABLE, UNDELIVERABLE_COLUMN, apply, as_text, count,
+    positive_duration, skipped_columns, undeliverable, undeliverable_recorded,
+};
 
 const OVERDUE: &str = include_str!("overdue.part.sql");
 const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
@@ -43,13 +47,25 @@ statements! {
         include_str!("apply.sql"),
         due = DUE,
         department = DEPARTMENT_OF_CASE,
+        stand_ins = stand_ins::in_app(),
         outbox = outbox::NOTIFIED,
+        undeliverable_recorded = undeliverable_recorded("$5", "px_case"),
+        undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$4", "locked", "escalated", "px_cases"),
     );
-    pub AUDITS(TEXT) = "SELECT after ->> 'escalationLevel' AS level, actor, created_at, run_id FROM px_case_audits
-                        WHERE case_id = $1 AND action = 'ESCALATED' ORDER BY id";
-    pub EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, KEY, KEYS) =
-        format!(include_str!("explain.sql"), due = DUE, department = DEPARTMENT_OF_CASE);
+    pub AUDITS(TEXT) = format!(
+        "SELECT a.after ->> 'escalationLevel' AS level, a.actor, a.created_at, a.run_id,
+                EXISTS (SELECT FROM cron_job_run_errors e
+                        WHERE e.run_id = a.run_id AND e.entity = 'px_case' AND e.entity_id = a.case_id
+                          AND e.error_code = '{UNDELIVERABLE}') AS undeliverable
+         FROM px_case_audits a WHERE a.case_id = $1 AND a.action = 'ESCALATED' ORDER BY a.id"
+    );
+    pub EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, KEY, KEYS) = format!(
+        include_str!("explain.sql"),
+        due = DUE,
+        department = DEPARTMENT_OF_CASE,
+        stand_ins = stand_ins::in_app(),
+    );
 }
 
 /// Escalate overdue patient-experience cases and tell their departments
@@ -58,7 +74,8 @@ pub struct EscalateSla {
     /// Only cases of this facility
     #[arg(long, env = "ROUNDS_FACILITY", value_name = "FACILITY_ID")]
     pub facility: Option<Key>,
-    /// Who is told of a case that has no department, nor its visit: a department for each facility
+    /// Who is told of a case that has no department, nor its visit: a department for each facility. Without it the
+    /// managers of the facility are told, or where there is none its admins
     #[arg(long, env = "ROUNDS_FALLBACK_DEPARTMENT", value_name = "DEPARTMENT_ID", value_delimiter = ',')]
     pub fallback_department: Vec<Key>,
     /// Raise cases again that are still overdue so long after they were escalated [default: never]
@@ -78,7 +95,7 @@ pub struct Report {
     scanned: u64,
     escalated: u64,
     notifications: u64,
-    /// The escalated cases that have no department to notify.
+    /// The escalated cases that have neither a department nor a manager to notify.
     undeliverable: u64,
     #[serde(flatten)]
     not_done: NotDone,
@@ -87,6 +104,10 @@ pub struct Report {
 impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts { scanned: self.scanned, processed: self.escalated, not_done: &self.not_done }
+    }
+
+    fn undeliverable(&self) -> u64 {
+        self.undeliverable
     }
 }
 
@@ -121,7 +142,7 @@ impl Job for EscalateSla {
         apply(run, batch, &mut report.not_done, statement, |row| {
             report.escalated += count(row, "escalated");
             report.notifications += count(row, "notifications");
-            report.undeliverable += count(row, "undeliverable");
+            report.undeliverable += undeliverable(row);
         })
         .await
     }

@@ -48,9 +48,15 @@ errors AS (
     WHERE refused IS NOT NULL AND EXISTS (SELECT FROM cron_job_runs r WHERE r.id = $11)
     ON CONFLICT (run_id, entity, entity_id, error_code) DO NOTHING
 ),
-{outbox}
+{outbox},
+undeliverable AS MATERIALIZED (
+    SELECT id, format('rule %s was carried out, but nobody was told: the team of the ticket has no active leader, and '
+                      'its facility no active MANAGER or HOSPITAL_ADMIN', $2) AS message
+    FROM outcomes WHERE details ->> 'notified' = '0'
+),
+{undeliverable_recorded}
 SELECT (SELECT count(*) FROM outcomes WHERE refused IS NULL) AS executed,
        ARRAY(SELECT o.id::text FROM outcomes o WHERE o.refused IS NOT NULL ORDER BY o.id) AS refused,
        (SELECT count(*) FROM notified) AS notifications,
-       (SELECT count(*) FROM outcomes WHERE details ->> 'notified' = '0') AS undeliverable,
+       {undeliverable_column},
        {skipped_columns}

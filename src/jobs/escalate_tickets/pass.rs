@@ -15,7 +15,10 @@ use super::rule::{DEFINITION, Rule};
 use crate::clinic::parents::Parents;
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
-use crate::run::{Batch, Halt, NotDone, Rehearsal, Run, apply, apply_in_savepoints, count, skipped_columns};
+use crate::run::{
+    Batch, Halt, NotDone, Rehearsal, Run, UNDELIVERABLE_COLUMN, apply, apply_in_savepoints, count,
+    skipped_columns, undeliverable, undeliverable_recorded,
+};
 
 // $1 to $9 are the parameters of a rule: see `Rule::parameters`.
 statements! {
@@ -46,6 +49,8 @@ statements! {
             definition = DEFINITION.trim_end(),
             action = kinds.1.sql(),
             outbox = kinds.1.outbox(),
+            undeliverable_recorded = undeliverable_recorded("$11", "ticket"),
+            undeliverable_column = UNDELIVERABLE_COLUMN,
             skipped_columns = skipped_columns("$10", "locked", "outcomes", "tickets"),
         );
 }
@@ -197,12 +202,13 @@ impl<'a> Pass<'a> {
                 [&Keys(ids), &self.run.id, &actor, &action, &rule.action.json, &users, &team, &rule.id, &held];
             statement.one(tx, &[&parameters[..], &more].concat()).await
         };
-        let (part, mut refused) = (rule.part(), Vec::<Key>::new());
+        let part = rule.part();
+        let mut refused: Vec<Key> = vec![];
         let applied = self.apply(rule, &part, fire, due, &mut report.not_done, |row| {
             report.executed += count(row, "executed");
             *report.executed_by_action.entry(action).or_default() += count(row, "executed");
             report.notifications += count(row, "notifications");
-            report.undeliverable += count(row, "undeliverable");
+            report.undeliverable += undeliverable(row);
             refused.extend(row.get::<_, Vec<Key>>("refused"));
         });
         let applied = applied.await;

@@ -30,6 +30,10 @@ impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts { scanned: self.scanned, processed: self.executed + self.episodes_ended, not_done: &self.not_done }
     }
+
+    fn undeliverable(&self) -> u64 {
+        self.undeliverable
+    }
 }
 
 impl Report {

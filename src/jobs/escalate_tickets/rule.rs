@@ -6,7 +6,7 @@ use tokio_postgres::{Row, Transaction};
 use super::action::{Action, ActionKind};
 use super::condition::{Condition, ConditionKind};
 use super::keys::{HOURS_MAX, RuleFault};
-use crate::db::{Key, statements};
+use crate::db::{Key, decodable, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::count;
 
@@ -14,7 +14,14 @@ use crate::run::count;
 pub const DEFINITION: &str = include_str!("definition.part.sql");
 
 statements! {
-    RULES(BOOL) = format!(include_str!("rules.sql"), definition = DEFINITION.trim_end());
+    RULES(BOOL) = format!(
+        include_str!("rules.sql"),
+        condition_type = decodable("r.condition_type"),
+        condition = decodable("r.condition"),
+        action_type = decodable("r.action_type"),
+        action = decodable("r.action"),
+        definition = DEFINITION.trim_end(),
+    );
     COUNT_OPEN() = "SELECT count(*) AS open FROM tickets t WHERE t.status NOT IN ('RESOLVED', 'CLOSED')";
 }
 

@@ -4,14 +4,14 @@
 WITH
 -- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
-    SELECT t.id, t.number, t.status, t.priority, t.created_by, t.assignee_id, t.team_id, t.created_at, t.sla_due_at,
-           t.custom_sla_due_at
+    SELECT t.id, t.number, t.facility_id, t.status, t.priority, t.created_by, t.assignee_id, t.team_id, t.created_at,
+           t.sla_due_at, t.custom_sla_due_at
     FROM tickets t WHERE t.id = ANY ($2) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
-    SELECT t.id, t.number, t.created_by, t.assignee_id, t.team_id, sla.due_at, risk.breached, risk.level, risk.due_text,
-           news.notify
+    SELECT t.id, t.number, t.facility_id, t.created_by, t.assignee_id, t.team_id, sla.due_at, risk.breached, risk.level,
+           risk.due_text, news.notify
     FROM locked t
     {risk}
     AND {due}
@@ -34,8 +34,22 @@ people AS (
     UNION SELECT due.id, m.user_id FROM due JOIN team_members m ON m.team_id = due.team_id AND m.is_leader WHERE notify
     UNION SELECT due.id, f.user_id FROM due JOIN ticket_followers f ON f.ticket_id = due.id WHERE notify
 ),
+-- Those of them who can be told: who are active, on the channels that they want.
+told AS MATERIALIZED (
+    SELECT p.id, u.id AS user_id, notice.channel
+    FROM people p
+    JOIN users u ON u.id = p.user_id AND u.active
+    {channels}
+    WHERE notice.wanted
+),
+-- The breached tickets of which none of them can be told.
+alone AS MATERIALIZED (
+    SELECT d.id, d.facility_id FROM due d WHERE d.notify AND d.breached AND d.id NOT IN (SELECT id FROM told)
+),
+{stand_ins},
+recipients AS (SELECT id, user_id, channel FROM told UNION ALL SELECT id, user_id, channel FROM stand_ins),
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, notice.channel,
+    SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, r.channel,
            CASE WHEN d.breached THEN 'TICKET_SLA_BREACHED' ELSE 'TICKET_SLA_AT_RISK' END AS type,
            CASE d.level WHEN 'high' THEN 'HIGH' ELSE 'NORMAL' END AS priority,
            CASE WHEN d.breached THEN 'SLA breached' ELSE 'SLA at risk' END AS title,
@@ -44,17 +58,17 @@ staged AS (
            jsonb_build_object('ticket_id', d.id::text, 'breach_risk', d.level, 'due_at', d.due_at) AS metadata,
            'ticket' AS entity, d.id::text AS entity_id, concat_ws(':', 'ticket_sla', d.id::text, $3) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $3 AS run_id
-    FROM people p
-    JOIN due d ON d.id = p.id
-    JOIN users u ON u.id = p.user_id AND u.active
-    LEFT JOIN notification_preferences preference ON preference.user_id = u.id
-    CROSS JOIN LATERAL (VALUES
-        ('IN_APP', COALESCE(preference.in_app, true)),
-        ('EMAIL', COALESCE(preference.email, false) AND u.email IS NOT NULL)
-    ) AS notice (channel, wanted)
-    WHERE notice.wanted
+    FROM recipients r
+    JOIN due d ON d.id = r.id
 ),
-{outbox}
+{outbox},
+undeliverable AS MATERIALIZED (
+    SELECT a.id, 'the breach of its SLA is recorded, but nobody was told: no active creator, assignee, team leader or '
+                 'follower of it takes notices, and no active MANAGER or HOSPITAL_ADMIN of its facility' AS message
+    FROM alone a WHERE a.id NOT IN (SELECT id FROM stand_ins)
+),
+{undeliverable_recorded}
 SELECT (SELECT count(*) FROM due) AS recorded,
        (SELECT count(*) FROM notified) AS notifications,
+       {undeliverable_column},
        {skipped_columns}

@@ -4,7 +4,10 @@
 //! date is not after its creation, or less than 10 % of the time between creation and date remain; at medium risk if
 //! less than 25 % remain; else at low risk. Its people are notified if and only if the risk is medium or high and there
 //! is no record of it, it is worse than the last record (and a breach is worse than any risk of it), or the date has
-//! moved since. It is recorded if and only if they are notified, or it is better than the last record.
+//! moved since. It is recorded if and only if they are notified, or it is better than the last record. Of a breached
+//! ticket of whose people nobody can be told (active, with a channel that they want), the MANAGERs of its facility are
+//! notified instead, or if none of them can be told its HOSPITAL_ADMINs, or else it is undeliverable. Who is attached
+//! to it later is notified of what is news from then on, not of what others were.
 //!
 //! Safe to run again: the next run compares with the record, which is written in the transaction of the notices.
 //!
@@ -15,10 +18,13 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
-use crate::clinic::{outbox, tickets};
+use crate::clinic::{outbox, stand_ins, tickets};
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
+use crate::run::{
+    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
+    undeliverable, undeliverable_recorded,
+};
 
 /// The condition on a ticket with its risk.
 const DUE: &str = include_str!("due.part.sql");
@@ -30,7 +36,11 @@ statements! {
         include_str!("apply.sql"),
         risk = risk(),
         due = DUE,
+        channels = stand_ins::AS_PREFERRED.trim_end(),
+        stand_ins = stand_ins::as_preferred(),
         outbox = outbox::NOTIFIED,
+        undeliverable_recorded = undeliverable_recorded("$3", "ticket"),
+        undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$2", "locked", "due", "tickets"),
     );
 }
@@ -56,6 +66,8 @@ pub struct Report {
     scanned: u64,
     recorded: u64,
     notifications_sent: u64,
+    /// The tickets whose breach was recorded, but of which nobody could be told.
+    undeliverable: u64,
     #[serde(flatten)]
     not_done: NotDone,
 }
@@ -63,6 +75,10 @@ pub struct Report {
 impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts { scanned: self.scanned, processed: self.recorded, not_done: &self.not_done }
+    }
+
+    fn undeliverable(&self) -> u64 {
+        self.undeliverable
     }
 }
 
@@ -89,6 +105,7 @@ impl Job for MonitorTicketSla {
         apply(run, Batch { entity: "ticket", part: "", ids: &due }, &mut report.not_done, statement, |row| {
             report.recorded += count(row, "recorded");
             report.notifications_sent += count(row, "notifications");
+            report.undeliverable += undeliverable(row);
         })
         .await
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::json;
 
 use crate::error::{Error, ErrorKind};
 
@@ -42,6 +43,16 @@ impl Archive {
         flushed.map_err(|error| failed(&path, &error))?;
         Ok(path)
     }
+}
+
+/// The line of a row with a text that cannot be decoded, from the bytes of its JSON: what can be read of it, with
+/// U+FFFD for what cannot, behind `undecodable`, which has the encoding of the database and all bytes in hexadecimal.
+pub fn undecodable(bytes: &[u8], encoding: &str) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let marked = json!({ "encoding": encoding, "row": digits });
+    let text = String::from_utf8_lossy(bytes);
+    // All bytes beyond ASCII are in strings, so what is left is JSON.
+    format!("{{\"undecodable\": {marked}, {}", text.strip_prefix('{').unwrap_or("}"))
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {

@@ -6,7 +6,8 @@
 //! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more.
 //!
 //! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
-//! written and flushed to the disk; after a run that died, rows that it wrote but did not delete are written again.
+//! written and flushed to the disk; after a run that died, rows that it wrote but did not delete are written again. A
+//! row with a text that cannot be decoded is written with its bytes, so that it holds up no other.
 //!
 //! Leaves alone: RUNNING runs, so also its own row; notifications that are not sent; and the evidence: no-show logs,
 //! alerts, phi_access_log.
@@ -21,10 +22,12 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
+use tracing::warn;
 
 use crate::clinic::local_time::before;
-use crate::db::{Key, Keys, Statement, statements};
+use crate::db::{Key, Keys, Statement, is_undecodable, statements};
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
+use archive::Archive;
 
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
@@ -39,6 +42,10 @@ statements! {
     ROWS_OF_ERRORS(KEYS) = rows("cron_job_run_errors");
     ROWS_OF_NOTIFICATIONS(KEYS) = rows("notifications");
     ROWS_OF_REFUSALS(KEYS) = rows("item_refusals");
+    BYTES_OF_RUNS(KEYS) = bytes("cron_job_runs");
+    BYTES_OF_ERRORS(KEYS) = bytes("cron_job_run_errors");
+    BYTES_OF_NOTIFICATIONS(KEYS) = bytes("notifications");
+    BYTES_OF_REFUSALS(KEYS) = bytes("item_refusals");
     DELETE_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_runs", RUNS);
     DELETE_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_run_errors", &errors());
     DELETE_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) =
@@ -58,6 +65,15 @@ fn scan(table: &str, rule: &str) -> String {
 /// The statement that reads rows for the archive.
 fn rows(table: &str) -> String {
     format!("SELECT to_jsonb(x)::text FROM {table} x WHERE x.id = ANY ($1) ORDER BY x.id")
+}
+
+/// The statement that reads rows which cannot be sent as text.
+fn bytes(table: &str) -> String {
+    format!(
+        "SELECT x.id::text AS id, convert_to(to_jsonb(x)::text, getdatabaseencoding()) AS bytes,
+                getdatabaseencoding()::text AS encoding
+         FROM {table} x WHERE x.id = ANY ($1) ORDER BY x.id"
+    )
 }
 
 fn delete(table: &str, rule: &str) -> String {
@@ -122,6 +138,7 @@ struct Table {
     name: &'static str,
     scan: &'static Statement,
     rows: &'static Statement,
+    bytes: &'static Statement,
     delete: &'static Statement,
     ids: Vec<Key>,
 }
@@ -167,23 +184,23 @@ impl Prune {
 
 impl Table {
     fn errors() -> Self {
-        let (scan, rows, delete) = (&SCAN_ERRORS, &ROWS_OF_ERRORS, &DELETE_ERRORS);
-        Self { entity: "run_error", name: "cron_job_run_errors", scan, rows, delete, ids: vec![] }
+        let (scan, rows, bytes) = (&SCAN_ERRORS, &ROWS_OF_ERRORS, &BYTES_OF_ERRORS);
+        Self { entity: "run_error", name: "cron_job_run_errors", scan, rows, bytes, delete: &DELETE_ERRORS, ids: vec![] }
     }
 
     fn notifications() -> Self {
-        let (scan, rows, delete) = (&SCAN_NOTIFICATIONS, &ROWS_OF_NOTIFICATIONS, &DELETE_NOTIFICATIONS);
-        Self { entity: "notification", name: "notifications", scan, rows, delete, ids: vec![] }
+        let (scan, rows, bytes) = (&SCAN_NOTIFICATIONS, &ROWS_OF_NOTIFICATIONS, &BYTES_OF_NOTIFICATIONS);
+        Self { entity: "notification", name: "notifications", scan, rows, bytes, delete: &DELETE_NOTIFICATIONS, ids: vec![] }
     }
 
     fn refusals() -> Self {
-        let (scan, rows, delete) = (&SCAN_REFUSALS, &ROWS_OF_REFUSALS, &DELETE_REFUSALS);
-        Self { entity: "refusal", name: "item_refusals", scan, rows, delete, ids: vec![] }
+        let (scan, rows, bytes) = (&SCAN_REFUSALS, &ROWS_OF_REFUSALS, &BYTES_OF_REFUSALS);
+        Self { entity: "refusal", name: "item_refusals", scan, rows, bytes, delete: &DELETE_REFUSALS, ids: vec![] }
     }
 
     fn runs() -> Self {
-        let (scan, rows, delete) = (&SCAN_RUNS, &ROWS_OF_RUNS, &DELETE_RUNS);
-        Self { entity: "run", name: "cron_job_runs", scan, rows, delete, ids: vec![] }
+        let (scan, rows, bytes) = (&SCAN_RUNS, &ROWS_OF_RUNS, &BYTES_OF_RUNS);
+        Self { entity: "run", name: "cron_job_runs", scan, rows, bytes, delete: &DELETE_RUNS, ids: vec![] }
     }
 
     /// Finds the ids of the old rows.
@@ -200,14 +217,40 @@ impl Table {
         if self.ids.is_empty() {
             return Ok(None);
         }
-        let mut file = archive::Archive::create(dir, &format!("rounds-prune-{}-{}", run.id, self.name))?;
+        let mut file = Archive::create(dir, &format!("rounds-prune-{}-{}", run.id, self.name))?;
         for ids in self.ids.chunks(run.batch_rows()) {
-            let read = async |tx: &Transaction<'_>| self.rows.all(tx, &[&Keys(ids)]).await;
-            for row in run.read(&format!("archiving {}", self.name), read).await? {
-                file.line(row.get(0))?;
+            if !self.write(run, ids, &mut file).await? {
+                for id in ids {
+                    self.write_alone(run, id, &mut file).await?;
+                }
             }
         }
         Ok(Some(file.finish()?))
+    }
+
+    /// Writes rows to the archive. Returns false, and has written nothing, if one cannot be sent as text.
+    async fn write(&self, run: &Run, ids: &[Key], file: &mut Archive) -> Result<bool, Halt> {
+        let read = async |tx: &Transaction<'_>| self.rows.all(tx, &[&Keys(ids)]).await;
+        match run.read(&format!("archiving {}", self.name), read).await {
+            Ok(rows) => rows.iter().try_for_each(|row| file.line(row.get(0)))?,
+            Err(Halt::Failed(error)) if is_undecodable(&error) => return Ok(false),
+            Err(halt) => return Err(halt),
+        }
+        Ok(true)
+    }
+
+    /// Writes one row, and its bytes if it cannot be sent as text.
+    async fn write_alone(&self, run: &Run, id: &Key, file: &mut Archive) -> Result<(), Halt> {
+        if self.write(run, std::slice::from_ref(id), file).await? {
+            return Ok(());
+        }
+        let (run_id, entity) = (run.id, self.entity);
+        warn!(%run_id, entity, %id, "{entity} {id}: a text in it cannot be decoded; the archive has its bytes");
+        let read = async |tx: &Transaction<'_>| self.bytes.all(tx, &[&Keys(std::slice::from_ref(id))]).await;
+        for row in run.read(&format!("archiving {}", self.name), read).await? {
+            file.line(&archive::undecodable(row.get("bytes"), row.get("encoding")))?;
+        }
+        Ok(())
     }
 
     /// Deletes the rows and counts them batch by batch, so that a run that is stopped reports its work.

@@ -6,6 +6,9 @@
 //! WAITING_TOO_LONG: now >= check-in + the facility's `waiting_alert_minutes`, else `--waiting-minutes`, else never.
 //! With `--basis arrival` the first two count from max(slot start, check-in) and from the vitals. An open alert is
 //! resolved if and only if the visit is no longer CHECKED_IN or is deleted, or it is NO_VITALS and there are vitals.
+//! Told of NO_VITALS are the nurses of the facility, of NO_DOCTOR the doctor, of WAITING_TOO_LONG all its users; where
+//! none of them is active the HOSPITAL_ADMINs, not the MANAGERs: an alert names the patient, and only who deals with
+//! alerts may read that.
 //!
 //! Safe to run again: a constraint allows one alert per visit and type, ever; a RESOLVED alert is not open.
 //!
@@ -26,7 +29,10 @@ use crate::clinic::local_time::{
 use crate::clinic::{local_time, outbox, visits};
 use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
+use crate::run::{
+    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
+    undeliverable, undeliverable_recorded,
+};
 
 const DUE: &str = include_str!("due.part.sql");
 const ENDED_RULE: &str = include_str!("ended.part.sql");
@@ -50,6 +56,8 @@ statements! {
         waiting = waiting(),
         due = DUE,
         outbox = outbox::NOTIFIED,
+        undeliverable_recorded = undeliverable_recorded("$10", "appointment"),
+        undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$8", "locked", "due", "appointments"),
     );
     RESOLVE(TIMESTAMPTZ, KEYS, KEYS, UUID) = format!(
@@ -124,7 +132,7 @@ pub struct Report {
     raised_by_type: RaisedByType,
     resolved: u64,
     notifications: u64,
-    /// The raised alerts that have no recipient: no active nurse, or a doctor without a login.
+    /// The raised alerts that have no recipient, neither those whom they concern nor an admin.
     undeliverable: u64,
     #[serde(flatten)]
     not_done: NotDone,
@@ -140,6 +148,10 @@ struct RaisedByType {
 impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts { scanned: self.scanned, processed: self.raised + self.resolved, not_done: &self.not_done }
+    }
+
+    fn undeliverable(&self) -> u64 {
+        self.undeliverable
     }
 }
 
@@ -236,7 +248,7 @@ impl StageAlerts {
             let raised = count(row, "raised");
             report.raised += raised;
             report.notifications += count(row, "notifications");
-            report.undeliverable += count(row, "undeliverable");
+            report.undeliverable += undeliverable(row);
             *match alert {
                 AlertType::NoVitals => &mut report.raised_by_type.no_vitals,
                 AlertType::NoDoctor => &mut report.raised_by_type.no_doctor,

@@ -27,9 +27,27 @@ raised AS (
     SELECT due.id::text, $9, due.message, $1, $10 FROM due ORDER BY due.id
 ),
 -- The recipients: the facility's nurses for NO_VITALS, the doctor for NO_DOCTOR, all staff of the facility for
--- WAITING_TOO_LONG.
+-- WAITING_TOO_LONG; where there is none of them the HOSPITAL_ADMINs of the facility and of all facilities, who deal
+-- with alerts too.
+concerned AS MATERIALIZED (
+    SELECT due.id AS visit, u.id AS user_id
+    FROM due
+    JOIN users u ON u.active AND (($9 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
+                                  OR ($9 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
+                                  OR ($9 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id))
+),
+-- As text, because the application's type of the role need not have that name.
+admins AS MATERIALIZED (
+    SELECT u.id, u.facility_id FROM users u WHERE u.active AND u.role::text = 'HOSPITAL_ADMIN'
+),
+recipients AS MATERIALIZED (
+    SELECT visit, user_id FROM concerned
+    UNION ALL
+    SELECT due.id, u.id FROM due JOIN admins u ON u.facility_id IS NULL OR u.facility_id = due.facility_id
+    WHERE due.id NOT IN (SELECT visit FROM concerned)
+),
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
            'STAGE_ALERT_' || $9 AS type, 'HIGH' AS priority,
            CASE $9 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
                    ELSE 'Patient waits too long' END AS title,
@@ -37,14 +55,20 @@ staged AS (
            jsonb_build_object('appointment_id', due.id::text, 'alert_type', $9) AS metadata,
            'appointment' AS entity, due.id::text AS entity_id,
            concat_ws(':', 'stage_alert', due.id::text, $9) AS episode,
-           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $10 AS run_id, due.id AS visit
-    FROM due
-    JOIN users u ON u.active AND (($9 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
-                                  OR ($9 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
-                                  OR ($9 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id))
+           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $10 AS run_id
+    FROM recipients r JOIN due ON due.id = r.visit
 ),
-{outbox}
+{outbox},
+undeliverable AS MATERIALIZED (
+    SELECT due.id, format('the alert %s was raised, but nobody was told: %s', $9,
+                          CASE $9 WHEN 'NO_VITALS' THEN 'the facility has no active NURSE'
+                                  WHEN 'NO_DOCTOR' THEN 'the doctor has no active user'
+                                  ELSE 'the facility has no active user' END
+                          || ', and there is no active HOSPITAL_ADMIN of it') AS message
+    FROM due WHERE due.id NOT IN (SELECT visit FROM recipients)
+),
+{undeliverable_recorded}
 SELECT (SELECT count(*) FROM due) AS raised,
        (SELECT count(*) FROM notified) AS notifications,
-       (SELECT count(*) FROM due WHERE id NOT IN (SELECT visit FROM staged)) AS undeliverable,
+       {undeliverable_column},
        {skipped_columns}

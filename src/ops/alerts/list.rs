@@ -11,14 +11,20 @@ use tokio_postgres::{Row, Transaction};
 use crate::clinic::actor::{Actor, refused};
 use crate::clinic::alerts::{AlertType, STAFF};
 use crate::command::{CommandContext, Output, check_known, check_recorded, listing, shown, value_name};
-use crate::db::{Key, Keys, statements};
+use crate::db::{Key, Keys, decodable, statements};
 use crate::error::Error;
 use crate::ops::visits::{Entry, VisitFilter};
 use crate::output::stamp;
 
 statements! {
     LIST(INT8, TEXT, TEXT, INT8) = include_str!("list.sql");
-    REVEAL(INT8_ARRAY, KEYS, TEXT) = include_str!("reveal.sql");
+    REVEAL(INT8_ARRAY, KEYS, TEXT) = format!(
+        include_str!("reveal.sql"),
+        message = decodable("message"),
+        patient_name = decodable("patient_name"),
+        mrn = decodable("mrn"),
+        doctor_name = decodable("doctor_name"),
+    );
 }
 
 /// List alerts, the newest first

@@ -1,5 +1,6 @@
 -- Returns the identifying data of alerts, and records in phi_access_log that they were shown, with one row for each
 -- alert. Of an alert whose visit is deleted only the message is left, and who the patient was is not known.
+-- The caller provides the expressions of the texts.
 -- $1 ids of alerts bigint[] · $2 visits of the alerts, keys · $3 actor text, the id of a user
 WITH
 shown AS MATERIALIZED (
@@ -16,4 +17,6 @@ recorded AS (
     SELECT $3, patient_id, 'alerts list', 'stage_alert', id::text, clock_timestamp() FROM shown
     RETURNING entity_id
 )
-SELECT id, message, patient_name, mrn, doctor_name, (SELECT count(*) FROM recorded) AS recorded FROM shown
+SELECT id, {message} AS message, {patient_name} AS patient_name, {mrn} AS mrn, {doctor_name} AS doctor_name,
+       (SELECT count(*) FROM recorded) AS recorded
+FROM shown

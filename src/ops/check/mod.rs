@@ -5,7 +5,6 @@
 //! It changes nothing: it reads in read-only transactions, and tries each job as a dry run, which is rolled back; with
 //! `--read-only` it only reads. A fault ends no check: what depends on it is left out. A signal ends it.
 
-mod attempt;
 mod catalog;
 mod columns;
 mod connection;

@@ -96,7 +96,10 @@ fn tell(summary: &Summary, lane: &str, since: &str, by_hand: Option<Remedy>, sec
     match summary.exit {
         Exit::Done if failed == 0 => section.ok(format!("{lane}{done}{skipped}")),
         Exit::Done | Exit::Partial => {
-            section.warn(format!("{lane}{done}{skipped}; {failed} could not be judged or changed"), by_hand);
+            section.warn(
+                format!("{lane}{done}{skipped}; {failed} could not be judged or changed, or nobody could be told"),
+                by_hand,
+            );
         }
         Exit::Brake => section.warn(format!("{lane}the brake would stop it: {error}"), by_hand),
         Exit::Deadline => {

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio_postgres::Transaction;
 
-use super::attempt::tried;
 use super::finding::{Findings, Remedy, Topic};
 use super::reference::WORDS;
 use crate::clinic::fit::{self, Columns, Kind, Need};
-use crate::clinic::local_time::{clock_time, day, instant, slot_length};
+use crate::clinic::local_time::{UNKNOWN_TO_SERVER, clock_time, day, instant, slot_length};
+use crate::db::tried;
 use crate::db::{Connection, Limits, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs;
@@ -37,8 +37,6 @@ const LIMITS: Limits = Limits { statement: LIMIT, lock: Duration::from_secs(1), 
 const KEYS_NAMED: i64 = 3;
 /// The SQLSTATE of a statement that took too long.
 const TOO_LONG: &str = "57014";
-/// The SQLSTATE of a zone that the server does not know.
-const UNKNOWN_ZONE: &str = "22023";
 
 /// A fault that rows of a relation can have.
 #[derive(Clone)]
@@ -290,7 +288,7 @@ async fn zones(tx: &Transaction<'_>, seen: &mut Seen) -> Result<(), Error> {
         let is_known = match zone {
             Some(zone) if Tz::is_known(zone) => match tried(tx, async || KNOWN.one(tx, &[&zone]).await).await? {
                 Ok(_) => true,
-                Err(error) if error.code == UNKNOWN_ZONE => false,
+                Err(error) if error.code == UNKNOWN_TO_SERVER => false,
                 Err(error) if error.kind == ErrorKind::Transient => return Err(error),
                 Err(error) => {
                     seen.unread.push(unread(error));

@@ -2,8 +2,8 @@
 
 use tokio_postgres::Transaction;
 
-use super::attempt::tried;
 use super::finding::{Findings, Remedy, Topic};
+use crate::db::tried;
 use crate::db::{SchemaName, schema, statements};
 use crate::error::{Error, ErrorKind};
 use crate::ops::ours;

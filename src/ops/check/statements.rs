@@ -7,10 +7,10 @@ use serde_json::Value;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
-use super::attempt::tried;
 use super::catalog::Catalog;
 use super::finding::{Findings, Remedy, Topic};
 use super::reference;
+use crate::db::tried;
 use crate::db::{Example, Listed, Statement};
 use crate::error::{self, Error};
 use crate::ops::privileges::{self, Verb};

@@ -1,4 +1,5 @@
 -- Reads the names of unmatched appointments, and records for each that it was shown.
+-- The caller provides the expressions of the texts.
 -- $1 ids bigint[] · $2 who looks text, the id of a user
 WITH
 shown AS MATERIALIZED (
@@ -11,4 +12,6 @@ recorded AS (
     SELECT $2, patient_id, 'practiceq unmatched list', 'practiceq_unmatched', id::text, clock_timestamp() FROM shown
     RETURNING entity_id
 )
-SELECT id, client_name, client_email, client_date_of_birth, (SELECT count(*) FROM recorded) AS recorded FROM shown
+SELECT id, {name} AS client_name, {email} AS client_email, {birth} AS client_date_of_birth,
+       (SELECT count(*) FROM recorded) AS recorded
+FROM shown

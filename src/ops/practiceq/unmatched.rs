@@ -10,14 +10,19 @@ use tokio_postgres::{Row, Transaction};
 use crate::clinic::actor::{ADMIN, refused};
 use crate::clinic::local_time::unreadable_zones;
 use crate::command::{CommandContext, Moment, Output, check_recorded, held, listing, shown};
-use crate::db::{Key, no_such_key, statements};
+use crate::db::{Key, decodable, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::sync_practiceq::StoreContext;
 use crate::output::stamp;
 
 statements! {
     LIST(BOOL, INT8, TIMESTAMPTZ) = include_str!("unmatched.sql");
-    REVEAL(INT8_ARRAY, TEXT) = include_str!("reveal.sql");
+    REVEAL(INT8_ARRAY, TEXT) = format!(
+        include_str!("reveal.sql"),
+        name = decodable("client_name"),
+        email = decodable("client_email"),
+        birth = decodable("client_date_of_birth"),
+    );
     LOCK(INT8, BOOL) = include_str!("lock.sql");
     LINKABLE(KEY, KEY) = include_str!("linkable.sql");
     LINK(INT8_ARRAY, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT) = include_str!("link.sql");

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Case, CaseFixture, NOW};
+use crate::support::keys::Kind;
 
 /// A visit at that facility which belongs to that department.
 async fn visit(fixture: &CaseFixture, facility: i64, department: Option<i64>) -> i64 {
@@ -137,4 +138,37 @@ async fn a_fallback_that_cannot_be_used_is_refused() {
     }
     assert_eq!(fixture.cases().await, ["OPEN 0"]);
     assert_eq!(fixture.clinic.json("SELECT count(*) AS n FROM notifications").await, json!({"n": 0}));
+}
+
+#[tokio::test]
+async fn without_a_department_the_managers_are_told_and_without_those_the_admins() {
+    for kind in [Kind::Bigint, Kind::TextViews] {
+        let fixture = CaseFixture::of(kind).await;
+        let (clinic, facility) = (&fixture.clinic, fixture.facility);
+        let other = clinic.facility("Asia/Kathmandu", None).await;
+        let [manager, admin] = [clinic.user(facility, "MANAGER").await, clinic.user(facility, "HOSPITAL_ADMIN").await];
+        for role in ["MANAGER", "HOSPITAL_ADMIN"] {
+            clinic.user(other, role).await;
+        }
+        let department = fixture.open(fixture.late()).await;
+        let off = async |user: i64| clinic.sql(&format!("UPDATE users SET active = false WHERE n(id) = {user}")).await;
+        let (mut expected, mut undeliverable) = (vec![], 0);
+        for told in [Some(manager), Some(admin), None] {
+            let case = fixture.open(Case { department: None, ..fixture.late() }).await;
+            let explain = ["escalate-sla", "--as-of", NOW, "--explain", &kind.text(case)];
+            let said = clinic.run(&explain).await.expect(0).report()["explanation"].to_string();
+            match told {
+                Some(user) => assert!(said.contains(&format!("but user(s) {},", kind.text(user))), "{said}"),
+                None => assert!(said.contains("nobody is told"), "{said}"),
+            }
+            undeliverable += fixture.run(&[]).await.count("undeliverable");
+            expected.extend(told.map(|user| (case, user)));
+            off(told.unwrap_or(manager)).await;
+        }
+        let users = "SELECT n(entity_id), n(recipient_id) FROM notifications WHERE recipient_kind = 'USER' ORDER BY 1";
+        let users = clinic.rows(users).await;
+        assert_eq!(users.iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(i64, i64)>>(), expected);
+        assert_eq!(fixture.told().await, [(department, fixture.department)], "a department needs no manager");
+        assert_eq!(undeliverable, 1);
+    }
 }

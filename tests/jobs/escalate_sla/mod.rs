@@ -78,7 +78,7 @@ impl CaseFixture {
 
     /// Runs the job as of an instant; everything scanned is accounted for.
     async fn run_at(&self, as_of: &str, more: &[&str]) -> Outcome {
-        let outcome = self.clinic.run(&[&["escalate-sla", "--as-of", as_of], more].concat()).await.expect(0);
+        let outcome = owed::ended(self.clinic.run(&[&["escalate-sla", "--as-of", as_of], more].concat()).await);
         owed::balanced(&outcome, "escalated");
         outcome
     }

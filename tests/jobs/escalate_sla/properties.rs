@@ -1,11 +1,12 @@
 //! The rule in SQL against the same rule in Rust, on random cases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 
-use crate::jobs::properties::{around, pick, seed};
+use crate::jobs::owed;
+use crate::jobs::properties::{around, hire_managers, managers, pick, seed, stand_ins};
 use crate::support::Clinic;
 
 const CASES: i64 = 1500;
@@ -90,6 +91,7 @@ async fn random_cases(rng: &mut Rng, now: DateTime<Utc>, again: TimeDelta) -> Cl
         let department = department(rng);
         clinic.row(insert, &[&facility, &department, &visit, &status, &active, &level, &due, &escalated]).await;
     }
+    hire_managers(rng, &clinic, 4).await;
     clinic.sql("COMMIT").await;
     clinic
 }
@@ -133,7 +135,7 @@ async fn escalations_are_what_the_oracle_says() {
         args.extend(again.map(|_| format!("--re-escalate-after={hours}h")));
         args.extend(only.map(|only| format!("--facility={only}")));
         args.extend(fallbacks.iter().map(|(id, _)| format!("--fallback-department={id}")));
-        let outcome = clinic.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).await.expect(0);
+        let outcome = owed::ended(clinic.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).await);
 
         let fates = cases.iter().map(|case| (case.id, case.fate(now, again, only, &fallbacks)));
         let fates: BTreeMap<i64, Fate> = fates.collect();
@@ -146,19 +148,35 @@ async fn escalations_are_what_the_oracle_says() {
         let found = "SELECT c.id, (a.after->>'escalationLevel')::int, n(n.recipient_id)
                      FROM px_cases c JOIN px_case_audits a ON a.case_id = c.id::text AND c.status = 'ESCALATED'
                      AND (a.after->>'escalationLevel')::int = c.escalation_level
-                     LEFT JOIN notifications n ON n.entity_id = c.id::text";
+                     LEFT JOIN notifications n ON n.entity_id = c.id::text AND n.recipient_kind = 'DEPARTMENT'";
         let found = clinic.rows(found).await;
         let found: BTreeMap<i64, _> = found.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
         let what = format!("seed {seed}, {args:?}");
         assert!(expected.len() > 20, "the rows are no test: {}, {what}", expected.len());
         assert_eq!(found, expected, "{what}");
         let at_the_top = fates.values().filter(|fate| **fate == Fate::AtTheTop).count();
-        let alone = expected.values().filter(|(_, told)| told.is_none()).count();
-        let counts = [expected.len() + at_the_top, expected.len(), at_the_top, alone, expected.len() - alone];
+        let managers = managers(&clinic).await;
+        let mut users: BTreeSet<(i64, i64)> = BTreeSet::new();
+        let (mut departments, mut alone) = (0, 0);
+        for case in cases.iter().filter(|case| expected.contains_key(&case.id)) {
+            let told = stand_ins(&managers, Some(case.facility));
+            match expected[&case.id].1 {
+                Some(_) => departments += 1,
+                None if told.is_empty() => alone += 1,
+                None => users.extend(told.iter().map(|user| (case.id, *user))),
+            }
+        }
+        let told = "SELECT n(entity_id), n(recipient_id) FROM notifications WHERE recipient_kind = 'USER'";
+        let told = clinic.rows(told).await;
+        assert_eq!(told.iter().map(|row| (row.get(0), row.get(1))).collect::<BTreeSet<_>>(), users, "{what}");
+        let notices = departments + users.len();
+        let counts = [expected.len() + at_the_top, expected.len(), at_the_top, alone, notices];
         let keys = ["scanned", "escalated", "skipped", "undeliverable", "notifications"];
         assert_eq!(keys.map(|key| outcome.count(key)), counts.map(|count| count as u64), "{what}");
+        let undeliverable = "SELECT count(*) FROM cron_job_run_errors WHERE error_code = 'UNDELIVERABLE'";
+        assert_eq!(clinic.count(undeliverable).await, alone as i64, "{what}");
         let rows = "SELECT count(*) FROM px_case_audits UNION ALL SELECT count(*) FROM notifications";
         let rows: Vec<i64> = clinic.rows(rows).await.iter().map(|row| row.get(0)).collect();
-        assert_eq!(rows, [expected.len() as i64, (expected.len() - alone) as i64], "{what}");
+        assert_eq!(rows, [expected.len() as i64, notices as i64], "{what}");
     }
 }

@@ -68,7 +68,7 @@ async fn without_a_leader_the_managers_are_told_and_without_those_nobody() {
     clinic.rule(always(), ("notify_manager", json!({"message": "m"}))).await;
     let ticket = clinic.ticket(Ticket { team: Some(team), ..TICKET }).await;
     clinic.sql(&format!("UPDATE tickets SET facility_id = {facility} WHERE id = {ticket}")).await;
-    let report = escalate(&clinic, NOON).await.expect(0).report();
+    let report = escalate(&clinic, NOON).await.expect(3).report();
     assert_eq!([&report["executed"], &report["undeliverable"], &report["notifications"]], [1, 1, 0]);
     let (manager, admin) = (clinic.user(facility, "MANAGER").await, clinic.user(facility, "HOSPITAL_ADMIN").await);
     clinic.user(other, "MANAGER").await;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 
-use crate::jobs::properties::{around, pick, seed};
+use crate::jobs::owed;
+use crate::jobs::properties::{Manager, around, hire_managers, managers, pick, seed, stand_ins};
 use crate::support::Clinic;
 
 const TICKETS: i64 = 1500;
@@ -49,7 +50,8 @@ struct News {
     breached: usize,
     at_risk: usize,
     recorded: BTreeMap<i64, String>,
-    told: BTreeSet<i64>,
+    /// Whether it is breached.
+    told: BTreeMap<i64, bool>,
 }
 
 fn news(tickets: &[Ticket], last: &mut Last, now: DateTime<Utc>) -> News {
@@ -71,7 +73,7 @@ fn news(tickets: &[Ticket], last: &mut Last, now: DateTime<Utc>) -> News {
             news.recorded.insert(ticket.id, format!("{risk:?}").to_lowercase());
         }
         if told {
-            news.told.insert(ticket.id);
+            news.told.insert(ticket.id, now > due);
         }
     }
     news
@@ -113,6 +115,7 @@ async fn shuffle(rng: &mut Rng, clinic: &Clinic, now: DateTime<Utc>, share: u8) 
 async fn help_desk(rng: &mut Rng) -> Clinic {
     let clinic = Clinic::new().await;
     let facility = clinic.facility("America/New_York", None).await;
+    clinic.facility("America/New_York", None).await;
     clinic.sql("INSERT INTO teams (name) SELECT 'T' FROM generate_series(1, 5); BEGIN").await;
     for _ in 0..PEOPLE {
         let user = clinic.user(facility, "AGENT").await;
@@ -137,16 +140,31 @@ async fn help_desk(rng: &mut Rng) -> Clinic {
         let (minutes, active, at) = (rng.i32(1..20_000), rng.bool(), format!("2026-01-{number:02}T00:00Z"));
         clinic.client.execute(insert, &[&priority, &minutes, &active, &at]).await.expect("can be inserted");
     }
-    let insert = "INSERT INTO tickets (number, title, created_by, assignee_id, team_id)
-                  VALUES (currval(pg_get_serial_sequence('tickets', 'id'))::text, 'Pump', $1, $2, $3) RETURNING id";
+    let insert = "INSERT INTO tickets (number, title, created_by, assignee_id, team_id, facility_id)
+                  VALUES (currval(pg_get_serial_sequence('tickets', 'id'))::text, 'Pump', $1, $2, $3, $4)
+                  RETURNING id";
     for _ in 0..TICKETS {
         let person = |rng: &mut Rng| (rng.u8(..5) > 0).then(|| rng.i64(1..=PEOPLE));
+        let facility = (rng.u8(..4) > 0).then(|| rng.i64(1..=2));
         let (creator, assignee, team) = (person(rng), person(rng), rng.bool().then(|| rng.i64(1..=5)));
-        let ticket: i64 = clinic.row(insert, &[&creator, &assignee, &team]).await.get(0);
+        let ticket: i64 = clinic.row(insert, &[&creator, &assignee, &team, &facility]).await.get(0);
         for _ in 0..rng.u8(..3) {
             let follower = format!("({ticket}, {}) ON CONFLICT DO NOTHING", rng.i64(1..=PEOPLE));
             clinic.sql(&format!("INSERT INTO ticket_followers VALUES {follower}")).await;
         }
+    }
+    hire_managers(rng, &clinic, 2).await;
+    // Of some of them what they want is known.
+    for user in managers(&clinic).await.iter().filter(|user| user.id % 2 == 0) {
+        let (email, in_app) = (if rng.bool() { "'u@example.org'" } else { "NULL" }, rng.bool());
+        clinic
+            .sql(&format!(
+                "UPDATE users SET email = {email} WHERE id = {id};
+                 INSERT INTO notification_preferences VALUES ({id}, {in_app}, {})",
+                rng.bool(),
+                id = user.id
+            ))
+            .await;
     }
     clinic.sql("COMMIT").await;
     clinic
@@ -168,26 +186,51 @@ async fn tickets(clinic: &Clinic) -> Vec<Ticket> {
     clinic.rows(query).await.iter().map(ticket).collect()
 }
 
-/// Who is to be told of each ticket by which channel.
-async fn recipients(clinic: &Clinic) -> BTreeSet<(i64, i64, String)> {
-    let people = "SELECT id, unnest(ARRAY[created_by, assignee_id]) FROM tickets
-                  UNION SELECT ticket_id, user_id FROM ticket_followers
-                  UNION SELECT t.id, m.user_id FROM tickets t JOIN team_members m USING (team_id) WHERE m.is_leader";
-    let users = "SELECT u.id, u.active, u.email IS NOT NULL, p.in_app, p.email
-                 FROM users u LEFT JOIN notification_preferences p ON p.user_id = u.id";
-    let mut channels: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
-    for row in clinic.rows(users).await {
-        let [active, address]: [bool; 2] = [row.get(1), row.get(2)];
-        let (in_app, email) = (row.get::<_, Option<_>>(3).unwrap_or(true), row.get::<_, Option<_>>(4).unwrap_or(false));
-        let chosen = [("IN_APP", active && in_app), ("EMAIL", active && email && address)];
-        channels.insert(row.get(0), chosen.iter().filter(|(_, chosen)| *chosen).map(|(channel, _)| *channel).collect());
+/// Whom a ticket concerns, who can be told by which channels, and who stands in for whom.
+struct HelpDesk {
+    people: BTreeSet<(i64, i64)>,
+    channels: BTreeMap<i64, Vec<&'static str>>,
+    /// The managers who can be told.
+    managers: Vec<Manager>,
+    facilities: BTreeMap<i64, Option<i64>>,
+}
+
+impl HelpDesk {
+    async fn read(clinic: &Clinic) -> Self {
+        let people = "SELECT id, unnest(ARRAY[created_by, assignee_id]) FROM tickets
+                      UNION SELECT ticket_id, user_id FROM ticket_followers
+                      UNION SELECT t.id, m.user_id FROM tickets t JOIN team_members m USING (team_id)
+                            WHERE m.is_leader";
+        let users = "SELECT u.id, u.active, u.email IS NOT NULL, p.in_app, p.email
+                     FROM users u LEFT JOIN notification_preferences p ON p.user_id = u.id";
+        let mut channels: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+        for row in clinic.rows(users).await {
+            let [active, address]: [bool; 2] = [row.get(1), row.get(2)];
+            let in_app = row.get::<_, Option<_>>(3).unwrap_or(true);
+            let email = row.get::<_, Option<_>>(4).unwrap_or(false);
+            let chosen = [("IN_APP", active && in_app), ("EMAIL", active && email && address)];
+            let chosen = chosen.iter().filter(|(_, chosen)| *chosen).map(|(channel, _)| *channel);
+            channels.insert(row.get(0), chosen.collect());
+        }
+        let people = clinic.rows(people).await;
+        let people = people.iter().filter_map(|row| Some((row.get(0), row.get::<_, Option<i64>>(1)?))).collect();
+        let mut managers = managers(clinic).await;
+        managers.retain(|manager| !channels[&manager.id].is_empty());
+        let facilities = clinic.rows("SELECT id, facility_id FROM tickets").await;
+        let facilities = facilities.iter().map(|row| (row.get(0), row.get(1))).collect();
+        Self { people, channels, managers, facilities }
     }
-    let mut recipients = BTreeSet::new();
-    for row in clinic.rows(people).await {
-        let (ticket, Some(user)) = (row.get(0), row.get::<_, Option<i64>>(1)) else { continue };
-        recipients.extend(channels[&user].iter().map(|channel| (ticket, user, (*channel).to_owned())));
+
+    /// Who is told of a ticket by which channel.
+    fn told(&self, ticket: i64, is_breached: bool) -> BTreeSet<(i64, i64, String)> {
+        let notices = |user: i64| self.channels[&user].iter().map(move |channel| (ticket, user, (*channel).to_owned()));
+        let people = self.people.range((ticket, i64::MIN)..=(ticket, i64::MAX));
+        let told: BTreeSet<_> = people.flat_map(|(_, user)| notices(*user)).collect();
+        if !told.is_empty() || !is_breached {
+            return told;
+        }
+        stand_ins(&self.managers, self.facilities[&ticket]).into_iter().flat_map(notices).collect()
     }
-    recipients
 }
 
 #[tokio::test]
@@ -195,7 +238,7 @@ async fn ticket_news_is_what_the_oracle_says() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let clinic = help_desk(&mut rng).await;
-    let recipients = recipients(&clinic).await;
+    let desk = HelpDesk::read(&clinic).await;
     let mut last = Last::new();
     let start: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
     // Time goes on, by days and by nothing; in between due dates move, or they do not.
@@ -205,7 +248,7 @@ async fn ticket_news_is_what_the_oracle_says() {
         shuffle(&mut rng, &clinic, now, *share).await;
         let expected = news(&tickets(&clinic).await, &mut last, now);
         let as_of = format!("--as-of={}", now.to_rfc3339());
-        let outcome = clinic.run(&["monitor-ticket-sla", &as_of, "--batch-rows=100"]).await.expect(0);
+        let outcome = owed::ended(clinic.run(&["monitor-ticket-sla", &as_of, "--batch-rows=100"]).await);
         let what = format!("seed {seed}, round {round}");
         let report = outcome.report();
         let run = report["run_id"].as_str().expect("an id");
@@ -217,11 +260,16 @@ async fn ticket_news_is_what_the_oracle_says() {
         assert_eq!(recorded, expected.recorded, "{what}");
         let told = rows("SELECT n(entity_id), n(recipient_id), channel FROM notifications").await;
         let told: Vec<(i64, i64, String)> = told.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-        let people: BTreeSet<_> =
-            recipients.iter().filter(|(ticket, ..)| expected.told.contains(ticket)).cloned().collect();
+        let (mut people, mut alone) = (BTreeSet::new(), 0);
+        for (ticket, is_breached) in &expected.told {
+            let told = desk.told(*ticket, *is_breached);
+            alone += usize::from(*is_breached && told.is_empty());
+            people.extend(told);
+        }
         assert_eq!(told.iter().cloned().collect::<BTreeSet<_>>(), people, "{what}");
-        let counts = [expected.checked, expected.breached, expected.at_risk, expected.recorded.len(), people.len()];
-        let keys = ["checked", "breached", "at_risk", "recorded", "notifications_sent"];
+        let News { checked, breached, at_risk, recorded, .. } = &expected;
+        let counts = [*checked, *breached, *at_risk, recorded.len(), people.len(), alone];
+        let keys = ["checked", "breached", "at_risk", "recorded", "notifications_sent", "undeliverable"];
         assert_eq!(keys.map(|key| outcome.count(key)), counts.map(|count| count as u64), "{what}");
         assert_eq!(told.len(), people.len(), "each once: {what}");
         assert!(*share == 0 || expected.told.len() > 20, "the rows are no test: {what}");

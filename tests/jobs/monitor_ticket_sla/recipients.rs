@@ -113,6 +113,108 @@ async fn what_nobody_is_told_of_is_recorded_all_the_same() {
 }
 
 #[tokio::test]
+async fn of_a_breach_that_concerns_nobody_the_managers_are_told_and_without_those_the_admins() {
+    let fixture = TicketFixture::new().await;
+    let clinic = &fixture.clinic;
+    let other = clinic.facility("America/Denver", None).await;
+    let off = async |user: i64, what: &str| clinic.sql(&format!("UPDATE users SET {what} WHERE id = {user}")).await;
+    let mut staff = vec![];
+    for (facility, role) in [
+        (fixture.facility, "MANAGER"),
+        (fixture.facility, "MANAGER"),
+        (other, "MANAGER"),
+        (other, "MANAGER"),
+        (fixture.facility, "HOSPITAL_ADMIN"),
+        (other, "HOSPITAL_ADMIN"),
+        (fixture.facility, "SUPERVISOR"),
+    ] {
+        staff.push(clinic.user(facility, role).await);
+    }
+    let [first, second, elsewhere, of_all, admin, ..] = staff[..] else { unreachable!() };
+    off(of_all, "facility_id = NULL").await;
+    let mut told_before = vec![];
+    // Each time one more is missing: who is told of a new ticket.
+    for (missing, told) in [
+        (None, vec![first, second, of_all]),
+        (Some((first, "active = false")), vec![second, of_all]),
+        (Some((of_all, "active = false")), vec![second]),
+        (Some((second, "role = 'AGENT'")), vec![admin]),
+        (Some((admin, "active = false")), vec![]),
+    ] {
+        if let Some((user, what)) = missing {
+            off(user, what).await;
+        }
+        fixture.ticket("created_by = NULL").await;
+        let outcome = fixture.run(BREACHED).await;
+        assert_eq!(outcome.count("undeliverable"), u64::from(told.is_empty()), "{missing:?}");
+        told_before.extend(told.iter().map(|user| format!("{user} IN_APP")));
+        let mut all = fixture.told().await;
+        all.sort();
+        told_before.sort();
+        assert_eq!(all, told_before, "{missing:?}");
+    }
+    // A ticket of no facility is everybody's.
+    clinic.sql("DELETE FROM notifications").await;
+    fixture.ticket("created_by = NULL, facility_id = NULL").await;
+    fixture.run(BREACHED).await;
+    assert_eq!(fixture.told().await, [format!("{elsewhere} IN_APP")]);
+}
+
+#[tokio::test]
+async fn managers_stand_in_only_for_a_breach_and_only_where_nobody_else_is_told() {
+    let fixture = TicketFixture::new().await;
+    let manager = fixture.clinic.user(fixture.facility, "MANAGER").await;
+    let alone = fixture.ticket("created_by = NULL").await;
+    fixture.ticket("").await;
+    let outcome = fixture.run(HIGH).await;
+    assert_eq!((outcome.count("recorded"), outcome.count("undeliverable")), (2, 0), "there is time to find somebody");
+    assert_eq!(fixture.told().await, [format!("{} IN_APP", fixture.creator)]);
+    fixture.clinic.sql("DELETE FROM notifications").await;
+    fixture.run(BREACHED).await;
+    assert_eq!(fixture.told().await, [format!("{} IN_APP", fixture.creator), format!("{manager} IN_APP")]);
+    let of: i64 = fixture
+        .clinic
+        .count(&format!("SELECT n(entity_id) FROM notifications WHERE n(recipient_id) = {manager}"))
+        .await;
+    assert_eq!(of, alone);
+}
+
+#[tokio::test]
+async fn who_wants_no_notices_is_as_good_as_away() {
+    let fixture = TicketFixture::new().await;
+    let (facility, creator) = (fixture.facility, fixture.creator);
+    let [manager, admin] =
+        [fixture.clinic.user(facility, "MANAGER").await, fixture.clinic.user(facility, "HOSPITAL_ADMIN").await];
+    let refuse = async |user: i64| {
+        fixture.clinic.sql(&format!("INSERT INTO notification_preferences VALUES ({user}, false, false)")).await;
+    };
+    refuse(creator).await;
+    fixture.ticket("").await;
+    fixture.run(BREACHED).await;
+    assert_eq!(fixture.told().await, [format!("{manager} IN_APP")]);
+    refuse(manager).await;
+    fixture.ticket("").await;
+    fixture.run(BREACHED).await;
+    assert_eq!(fixture.told().await, [format!("{manager} IN_APP"), format!("{admin} IN_APP")]);
+    refuse(admin).await;
+    fixture.ticket("").await;
+    assert_eq!(fixture.run(BREACHED).await.count("undeliverable"), 1);
+}
+
+#[tokio::test]
+async fn who_comes_later_is_told_of_what_is_news_then() {
+    let fixture = TicketFixture::new().await;
+    let ticket = fixture.ticket("created_by = NULL").await;
+    assert_eq!(fixture.run(BREACHED).await.count("undeliverable"), 1);
+    fixture.change(ticket, &format!("assignee_id = {}", fixture.creator)).await;
+    assert_eq!(fixture.run(BREACHED).await.count("recorded"), 0, "the breach is no news");
+    // A new date that is breached as well.
+    fixture.change(ticket, "sla_due_at = '2026-03-12T01:00Z'").await;
+    assert_eq!(fixture.run(BREACHED).await.count("undeliverable"), 0);
+    assert_eq!(fixture.told().await, [format!("{} IN_APP", fixture.creator)]);
+}
+
+#[tokio::test]
 async fn each_is_told_in_the_right_words() {
     let fixture = TicketFixture::new().await;
     // At a medium risk, at a high one, and breached.

@@ -45,7 +45,7 @@ impl FloorFixture {
     /// Runs the job at a time of that day, New York.
     async fn run(&self, time: &str, more: &[&str]) -> program::Outcome {
         let as_of = format!("{DAY}T{time}-05:00");
-        self.clinic.run(&[&["stage-alerts", "--as-of", &as_of], more].concat()).await.expect(0)
+        owed::ended(self.clinic.run(&[&["stage-alerts", "--as-of", &as_of], more].concat()).await)
     }
 
     async fn vitals(&self, time: &str) {
@@ -216,6 +216,23 @@ async fn an_alert_that_nobody_can_be_told_of_is_raised_all_the_same() {
     fixture.clinic.sql("UPDATE users SET active = false").await;
     let outcome = fixture.run("09:20:00", &[]).await;
     assert_eq!((outcome.count("raised"), outcome.count("notifications"), outcome.count("undeliverable")), (1, 0, 1));
+}
+
+#[tokio::test]
+async fn where_those_whom_it_concerns_are_missing_the_admins_are_alerted_and_no_manager() {
+    let fixture = FloorFixture::new().await;
+    let clinic = &fixture.clinic;
+    let admin = clinic.user(fixture.facility, "HOSPITAL_ADMIN").await;
+    let elsewhere = clinic.facility("America/Denver", None).await;
+    clinic.user(elsewhere, "HOSPITAL_ADMIN").await;
+    clinic.user(fixture.facility, "MANAGER").await;
+    clinic.sql("UPDATE users SET active = false WHERE role IN ('NURSE', 'DOCTOR')").await;
+    assert_eq!(fixture.run("09:20:00", &[]).await.count("undeliverable"), 0, "no vitals");
+    fixture.vitals("09:21").await;
+    assert_eq!(fixture.run("09:40:00", &[]).await.count("undeliverable"), 0, "no doctor");
+    let told = clinic.rows("SELECT type, n(recipient_id) FROM notifications ORDER BY id").await;
+    let told: Vec<(String, i64)> = told.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(told, [("STAGE_ALERT_NO_VITALS".to_owned(), admin), ("STAGE_ALERT_NO_DOCTOR".to_owned(), admin)]);
 }
 
 #[tokio::test]

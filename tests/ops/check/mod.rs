@@ -98,6 +98,8 @@ async fn a_database_that_is_ready_is_told_so_for_every_job() {
         let doctor = clinic.doctor(facility, Some(15)).await;
         clinic.scheduled(facility, doctor, "2026-03-02", "09:00").await;
         clinic.sql("INSERT INTO px_cases (facility_id, due_at) VALUES (k(1), '2026-03-01T12:00:00Z')").await;
+        // Who is told of a case without a department.
+        clinic.user(facility, "MANAGER").await;
         let before = clinic.json("SELECT jsonb_agg(a) AS a FROM appointments a").await;
         let checked = Checked::of(&clinic, &["--as-of", "2026-03-02T14:30:00Z"]).await.ready();
         let jobs: Vec<&str> =

@@ -95,3 +95,13 @@ async fn a_table_that_takes_too_long_is_said_to_be_not_looked_at() {
     let checked = Checked::of(&clinic, &["monitor-ticket-sla", "--read-only"]).await;
     checked.fault(Some("monitor-ticket-sla"), "rows", "warning", &["sla_policies", "not looked at", "more than 3 s"]);
 }
+
+#[tokio::test]
+async fn a_zone_that_only_the_server_does_not_know_is_counted() {
+    let clinic = Clinic::new().await;
+    clinic.facility("America/Denver", None).await;
+    clinic.facility("US/Eastern", None).await;
+    clinic.forget_zone("US/Eastern").await;
+    let checked = Checked::of(&clinic, &["--as-of", "2026-03-02T14:30:00Z"]).await;
+    checked.fault(Some("mark-no-shows"), "rows", "warning", &["facilities.time_zone of 1 row (2)"]);
+}

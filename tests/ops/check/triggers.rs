@@ -43,6 +43,7 @@ async fn a_function_of_the_application_that_finds_no_names_is_told_with_its_alte
     assert_eq!(checked.mend(&clinic).await, 2);
     let clinic_of = clinic.facility("America/Denver", None).await;
     clinic.sql(&format!("INSERT INTO px_cases (facility_id, due_at) VALUES ({clinic_of}, '2026-01-01')")).await;
+    clinic.user(clinic_of, "MANAGER").await;
     // The dry run fires the triggers, which work now.
     let again = Checked::by(&program, &["escalate-sla"]).await;
     assert!(!again.faults().iter().any(|one| one["topic"] == "triggers"), "{:#?}", again.faults());
