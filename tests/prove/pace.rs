@@ -1,0 +1,51 @@
+//! How long a job takes, measured, so that a moment can be chosen in the middle of its work.
+
+use std::time::{Duration, Instant};
+
+use super::clinic::Site;
+use super::form::Form;
+use super::work::Work;
+
+/// The rows of a batch while it is measured.
+const BATCH_ROWS: i64 = 10;
+
+#[derive(Clone, Copy)]
+pub struct Pace {
+    /// From the start to the end of a run with nothing to do.
+    idle: Duration,
+    /// Of one batch more.
+    batch: Duration,
+}
+
+impl Pace {
+    pub async fn measure(site: Site, form: &Form, work: &'static Work) -> Self {
+        let clinic = site.clinic(work).await;
+        let timed = async || {
+            let began = Instant::now();
+            clinic.run(work, &["--batch-rows", &BATCH_ROWS.to_string()]).await.expect(0);
+            began.elapsed()
+        };
+        let full = timed().await;
+        let mut idle = [timed().await, timed().await, timed().await];
+        idle.sort();
+        clinic.end().await;
+        let batches = (work.things(form) * work.record.rows / BATCH_ROWS) as u32;
+        Self { idle: idle[1], batch: full.saturating_sub(idle[1]) / batches }
+    }
+
+    /// A moment after a start, from soon after the claim is asked for to the end of so many batches.
+    pub fn moment(&self, rng: &mut fastrand::Rng, batches: u32) -> Duration {
+        let (from, to) = (self.idle / 4, self.idle + self.batch * batches);
+        from + (to - from).mul_f64(rng.f64())
+    }
+
+    /// A moment after the claim, within so many batches.
+    pub fn moment_at_work(&self, rng: &mut fastrand::Rng, batches: u32) -> Duration {
+        (self.idle / 4 + self.batch * batches).mul_f64(rng.f64())
+    }
+
+    /// How many batches a run has before it, at most so many.
+    pub fn batches(left: i64, batch_rows: i64, at_most: i64) -> u32 {
+        (left / batch_rows + 1).clamp(1, at_most) as u32
+    }
+}
