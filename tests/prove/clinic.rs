@@ -29,6 +29,10 @@ impl Site {
         admin.batch_execute("CREATE DATABASE clinic").await.expect("a new server has no such database");
         let url = self.server.url("clinic");
         Program::new(&url).run(&["migrate", "--with-clinic-tables"]).await.expect(0);
+        copy("clinic", "template_people", &admin).await;
+        let people = connect(&self.server.url("template_people")).await;
+        people.batch_execute(COMMON).await.expect("people");
+        drop(people);
         for work in WORKS {
             copy("clinic", &work.template(), &admin).await;
             let client = connect(&self.server.url(&work.template())).await;

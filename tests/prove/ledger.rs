@@ -16,7 +16,7 @@ pub async fn judge(clinic: &Clinic, work: &Work, things: i64, outcomes: &[Outcom
     for effect in work.effects {
         count_things(clinic, *effect, things, tally).await;
     }
-    reports(clinic, work, outcomes, tally).await;
+    reports(clinic, work, &outcomes.iter().collect::<Vec<_>>(), tally).await;
     let together = beside_another(clinic, work).await;
     if together > 0 {
         tally.stale += together;
@@ -52,18 +52,18 @@ struct Told {
 
 /// A run that is COMPLETED did what its report says, and one that is not did at least that. What a process said is what
 /// the row says: exit 0 or 3 is a row that is COMPLETED, with these counts.
-async fn reports(clinic: &Clinic, work: &Work, outcomes: &[Outcome], tally: &mut Tally) {
+pub async fn reports(clinic: &Clinic, work: &Work, outcomes: &[&Outcome], tally: &mut Tally) {
     let table = work.record.table;
     let query = format!(
-        "SELECT r.id::text, r.status, (r.metadata -> 'report' ->> '{}')::bigint, r.items_processed,
+        "SELECT r.id::text, r.status, (r.metadata -> 'report' ->> '{}')::bigint,
                 (SELECT count(*) FROM {table} done WHERE done.run_id = r.id)
-         FROM cron_job_runs r",
-        work.done
+         FROM cron_job_runs r WHERE r.job_name = '{}'",
+        work.done, work.args[0]
     );
     let rows = clinic.client.query(&query, &[]).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
     let runs: HashMap<String, Told> = rows
         .iter()
-        .map(|row| (row.get(0), Told { status: row.get(1), said: row.get(2), did: row.get(4) }))
+        .map(|row| (row.get(0), Told { status: row.get(1), said: row.get(2), did: row.get(3) }))
         .collect();
     let mut wrong = vec![];
     for (id, Told { status, said, did }) in &runs {
