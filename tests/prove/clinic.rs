@@ -1,5 +1,8 @@
 //! A server with a template of a clinic for each job, and copies of them.
 
+use std::time::Duration;
+
+use tokio::process::Child;
 use tokio_postgres::Client;
 
 use super::form::Form;
@@ -19,12 +22,12 @@ impl Site {
     pub async fn shared(form: &Form) -> Self {
         static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
         let site = Self { server: server() };
-        MADE.get_or_init(|| site.make_templates(form, "")).await;
+        MADE.get_or_init(|| site.make_templates(form, &WORKS, "")).await;
         site
     }
 
-    /// Makes the templates; `more` is SQL for each of them.
-    pub async fn make_templates(self, form: &Form, more: &str) {
+    /// Makes the templates of jobs; `more` is SQL for each of them.
+    pub async fn make_templates(self, form: &Form, works: &[&Work], more: &str) {
         let admin = self.admin().await;
         admin.batch_execute("CREATE DATABASE clinic").await.expect("a new server has no such database");
         let url = self.server.url("clinic");
@@ -33,11 +36,11 @@ impl Site {
         let people = connect(&self.server.url("template_people")).await;
         people.batch_execute(COMMON).await.expect("people");
         drop(people);
-        for work in WORKS {
-            copy("clinic", &work.template(), &admin).await;
+        for work in works {
+            copy("template_people", &work.template(), &admin).await;
             let client = connect(&self.server.url(&work.template())).await;
             let more = more.replace("{record}", work.record.table);
-            let fill = format!("{}; {}; ANALYZE; {more}", COMMON, (work.fill)(work.things(form)));
+            let fill = format!("{}; ANALYZE; {more}", (work.fill)(work.things(form)));
             client.batch_execute(&fill).await.unwrap_or_else(|error| panic!("{}: {error:?}", work.name));
         }
     }
@@ -99,6 +102,14 @@ impl Clinic {
     pub async fn expire_leases(&self) -> u64 {
         let late = "UPDATE cron_job_runs SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE status = 'RUNNING'";
         self.client.execute(late, &[]).await.expect("can be set")
+    }
+
+    /// Waits until a run has its lane, or has ended.
+    pub async fn claimed(&self, run: &mut Child) {
+        let claims = "SELECT count(*) FROM cron_job_runs WHERE status = 'RUNNING'";
+        while self.count(claims).await == 0 && run.try_wait().is_ok_and(|ended| ended.is_none()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// The number that a query gives.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::clinic::Site;
 use super::form::Form;
-use super::work::Work;
+use super::work::{WORKS, Work};
 
 /// The rows of a batch while it is measured.
 const BATCH_ROWS: i64 = 10;
@@ -18,6 +18,19 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Of each job on the server that the proofs share, in the order of `WORKS`.
+    pub async fn shared(site: Site, form: &Form) -> &'static [Self] {
+        static MEASURED: tokio::sync::OnceCell<Vec<Pace>> = tokio::sync::OnceCell::const_new();
+        let measure = async || {
+            let mut paces = vec![];
+            for work in WORKS {
+                paces.push(Self::measure(site, form, work).await);
+            }
+            paces
+        };
+        MEASURED.get_or_init(measure).await
+    }
+
     pub async fn measure(site: Site, form: &Form, work: &'static Work) -> Self {
         let clinic = site.clinic(work).await;
         let timed = async || {
@@ -41,7 +54,7 @@ impl Pace {
 
     /// A moment after the claim, within so many batches.
     pub fn moment_at_work(&self, rng: &mut fastrand::Rng, batches: u32) -> Duration {
-        (self.idle / 4 + self.batch * batches).mul_f64(rng.f64())
+        (self.idle / 3 + self.batch * batches).mul_f64(rng.f64())
     }
 
     /// How many batches a run has before it, at most so many.

@@ -2,8 +2,6 @@
 //!
 //! In half of the cases the brake of the other leaves the work undone, so that the first would find all of it.
 
-use std::time::{Duration, Instant};
-
 use tokio::time::sleep;
 
 use super::clinic::{Clinic, Site};
@@ -22,27 +20,21 @@ const LEASE: [&str; 2] = ["--lease", "2s"];
 const TAKEOVERS: usize = 3;
 
 pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {
-    let mut paces = vec![];
-    for work in WORKS {
-        paces.push(Pace::measure(site, form, work).await);
-    }
+    let paces = Pace::shared(site, form).await;
     let goal = Goal { proof: "stops", job: "all", of: form.counts.stops, at_once: 2 };
-    vec![units(form, goal, |seed| stop(site, form, paces.clone(), seed)).await]
+    vec![units(form, goal, |seed| stop(site, form, paces, seed)).await]
 }
 
-async fn stop(site: Site, form: &Form, paces: Vec<Pace>, seed: u64) -> Tally {
+async fn stop(site: Site, form: &Form, paces: &[Pace], seed: u64) -> Tally {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut tally = Tally::new("stops", "all", seed);
     let job = rng.usize(..WORKS.len());
     let (work, things): (&'static Work, i64) = (WORKS[job], WORKS[job].things(form));
     let clinic = site.clinic(work).await;
     let batch_rows = rng.u8(3..=20).to_string();
-    let first = clinic.program.start(&[work.args, &LEASE, &["--batch-rows", &batch_rows]].concat());
+    let mut first = clinic.program.start(&[work.args, &LEASE, &["--batch-rows", &batch_rows]].concat());
     let moment = paces[job].moment_at_work(&mut rng, BATCHES);
-    if !claimed(&clinic).await {
-        tally.breach("it claims nothing");
-        return tally;
-    }
+    clinic.claimed(&mut first).await;
     sleep(moment).await;
     signal(&first, libc::SIGSTOP);
     if clinic.expire_leases().await == 0 {
@@ -78,18 +70,6 @@ async fn stop(site: Site, form: &Form, paces: Vec<Pace>, seed: u64) -> Tally {
     tally.note(if before > 0 { "between batches" } else { "before the first batch" }, 1);
     clinic.end().await;
     tally
-}
-
-/// Waits until a run has its lane.
-async fn claimed(clinic: &Clinic) -> bool {
-    let began = Instant::now();
-    while clinic.count("SELECT count(*) FROM cron_job_runs").await == 0 {
-        if began.elapsed() > Duration::from_secs(20) {
-            return false;
-        }
-        sleep(Duration::from_millis(1)).await;
-    }
-    true
 }
 
 /// Has another run take over; with `brake` it does nothing then.

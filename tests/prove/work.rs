@@ -38,10 +38,10 @@ impl Work {
     }
 }
 
-pub const WORKS: [&Work; 8] =
+pub static WORKS: [&Work; 8] =
     [&NO_SHOWS, &ALERTS, &CASES, &TICKETS, &TICKET_SLA, &PENDING_PAYMENT, &PAID, &PRUNE];
 
-const NO_SHOWS: Work = Work {
+static NO_SHOWS: Work = Work {
     name: "mark-no-shows",
     args: &["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"],
     record: Record { table: "no_show_logs", thing: "appointment_id", rows: 1 },
@@ -62,7 +62,7 @@ const NO_SHOWS: Work = Work {
     },
 };
 
-const ALERTS: Work = Work {
+static ALERTS: Work = Work {
     name: "stage-alerts",
     args: &["stage-alerts", "--as-of", "2026-03-02T09:20:00-05:00"],
     record: Record { table: "stage_alerts", thing: "appointment_id", rows: 1 },
@@ -81,7 +81,7 @@ const ALERTS: Work = Work {
     },
 };
 
-const CASES: Work = Work {
+static CASES: Work = Work {
     name: "escalate-sla",
     args: &["escalate-sla", "--as-of", "2026-03-02T12:00:00Z"],
     record: Record { table: "px_case_audits", thing: "case_id", rows: 1 },
@@ -99,14 +99,14 @@ const CASES: Work = Work {
 };
 
 /// Five rules with an action each. The last makes the condition of all false, once they have all fired.
-pub const RULES: &str = r#"
+const RULES: &str = r#"
     INSERT INTO escalation_rules (name, position, condition_type, condition, action_type, action)
     SELECT 'R', row_number() OVER (), 'priority_level', '{"priorities": ["MEDIUM"]}', type, action::jsonb
     FROM (VALUES ('add_follower', '{"userIds": [4]}'), ('notify_manager', '{"message": "m"}'),
                  ('send_email', '{"recipients": ["c@example.org"], "subject": "s", "message": "m"}'),
                  ('reassign_ticket', '{"userId": 3, "teamId": 1}'), ('increase_priority', '{}')) r (type, action)"#;
 
-const TICKETS: Work = Work {
+static TICKETS: Work = Work {
     name: "escalate-tickets",
     args: &["escalate-tickets", "--as-of", "2026-03-02T12:00:00Z"],
     record: Record { table: "ticket_history", thing: "ticket_id", rows: 5 },
@@ -118,8 +118,6 @@ const TICKETS: Work = Work {
     ],
     done: "executed",
     fill: |things| {
-        // A rule works on all tickets before the next begins.
-        let things = things.max(1);
         format!(
             "{RULES};
              INSERT INTO tickets (number, title, facility_id, team_id, created_at)
@@ -128,7 +126,7 @@ const TICKETS: Work = Work {
     },
 };
 
-const TICKET_SLA: Work = Work {
+static TICKET_SLA: Work = Work {
     name: "monitor-ticket-sla",
     args: &["monitor-ticket-sla", "--as-of", "2026-03-13T00:00:00Z"],
     record: Record { table: "ticket_history", thing: "ticket_id", rows: 1 },
@@ -151,7 +149,7 @@ fn surgical_cases(status: i32, cases: i64) -> String {
 
 const HISTORY: Record = Record { table: "surgical_case_status_history", thing: "case_id", rows: 1 };
 
-const PENDING_PAYMENT: Work = Work {
+static PENDING_PAYMENT: Work = Work {
     name: "advance-billing pending-payment",
     args: &["advance-billing", "--stage", "pending-payment", "--as-of", "2026-03-02T08:00:00Z"],
     record: HISTORY,
@@ -160,7 +158,7 @@ const PENDING_PAYMENT: Work = Work {
     fill: |things| surgical_cases(10, things),
 };
 
-const PAID: Work = Work {
+static PAID: Work = Work {
     name: "advance-billing paid",
     args: &["advance-billing", "--stage", "paid", "--as-of", "2026-03-02T08:00:00Z"],
     record: HISTORY,
@@ -170,7 +168,7 @@ const PAID: Work = Work {
 };
 
 /// It leaves no record of its own, so a trigger makes one, for the run at work.
-const PRUNE: Work = Work {
+static PRUNE: Work = Work {
     name: "prune",
     args: &["prune", "--as-of", "2026-03-02T12:00:00Z"],
     record: Record { table: "gone", thing: "notice", rows: 1 },

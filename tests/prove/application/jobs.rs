@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -157,7 +157,10 @@ async fn repeat(fed: &Fed, feeder: Client, program: Program, rows: Rows, stop: A
         fed.feed(&feeder, &rows).await;
         // The application comes to the new rows before the job does, and while it is there.
         sleep(Duration::from_millis(20)).await;
+        let began = Instant::now();
         outcomes.push(program.run(fed.args).await);
+        // As much rest as work: a statement that waits for the processor would look like one that waits for a lock.
+        sleep(began.elapsed()).await;
     }
     outcomes
 }
