@@ -57,7 +57,7 @@ pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {
     for work in crashed(form) {
         paces.push(Pace::measure(site, form, work).await);
     }
-    let goal = Goal { proof: "crashes", job: "all", of: form.counts.crashes, at_once: 1 };
+    let goal = Goal { proof: "crashes", job: "all", of: form.counts.crashes, each: 1, at_once: 1 };
     vec![units(form, goal, |seed| crash(site, form, paces.clone(), seed)).await]
 }
 

@@ -15,7 +15,7 @@ use super::work::WORKS;
 use crate::support::program;
 
 pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {
-    let goal = Goal { proof: "crowds", job: "all", of: form.counts.crowds, at_once: 1 };
+    let goal = Goal { proof: "crowds", job: "all", of: form.counts.crowds, each: 1, at_once: 1 };
     vec![units(form, goal, |seed| round(site, form, seed)).await]
 }
 

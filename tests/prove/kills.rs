@@ -21,8 +21,8 @@ pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {
     let mut tallies = vec![];
     let works = WORKS.into_iter().zip(Pace::shared(site, form).await);
     for (work, pace) in works.filter(|(work, _)| form.replay.as_ref().is_none_or(|one| one.job == work.name)) {
-        let goal = Goal { proof: "kills", job: work.name, of: form.counts.kills, at_once: 2 };
         let kills = (form.counts.kills / 2).clamp(1, OF_A_CLINIC);
+        let goal = Goal { proof: "kills", job: work.name, of: form.counts.kills, each: kills, at_once: 2 };
         tallies.push(units(form, goal, |seed| life(site, form, work, *pace, (seed, kills))).await);
     }
     tallies
@@ -72,7 +72,8 @@ async fn life(site: Site, form: &Form, work: &'static Work, pace: Pace, (seed, k
 
 /// Where in its run the last process was, as its row tells.
 async fn landed(clinic: &Clinic) -> &'static str {
-    let query = "SELECT CASE WHEN r.id IS NULL THEN -1 ELSE (SELECT count(*) FROM run_batches b WHERE b.run_id = r.id) END
+    let query =
+        "SELECT CASE WHEN r.id IS NULL THEN -1 ELSE (SELECT count(*) FROM run_batches b WHERE b.run_id = r.id) END
                  FROM (SELECT) one LEFT JOIN cron_job_runs r ON r.status = 'RUNNING'";
     match clinic.count(query).await {
         -1 => "outside claim and close",

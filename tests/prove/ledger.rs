@@ -61,10 +61,8 @@ pub async fn reports(clinic: &Clinic, work: &Work, outcomes: &[&Outcome], tally:
         work.done, work.args[0]
     );
     let rows = clinic.client.query(&query, &[]).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
-    let runs: HashMap<String, Told> = rows
-        .iter()
-        .map(|row| (row.get(0), Told { status: row.get(1), said: row.get(2), did: row.get(3) }))
-        .collect();
+    let runs: HashMap<String, Told> =
+        rows.iter().map(|row| (row.get(0), Told { status: row.get(1), said: row.get(2), did: row.get(3) })).collect();
     let mut wrong = vec![];
     for (id, Told { status, said, did }) in &runs {
         let said = said.unwrap_or(0);
@@ -73,7 +71,8 @@ pub async fn reports(clinic: &Clinic, work: &Work, outcomes: &[&Outcome], tally:
         }
     }
     wrong.extend(outcomes.iter().filter_map(|outcome| false_outcome(work, outcome, &runs)));
-    let strangers = format!("SELECT count(*) FROM {table} WHERE run_id IS NULL OR run_id NOT IN (SELECT id FROM cron_job_runs)");
+    let strangers =
+        format!("SELECT count(*) FROM {table} WHERE run_id IS NULL OR run_id NOT IN (SELECT id FROM cron_job_runs)");
     let strangers = clinic.count(&strangers).await;
     if strangers > 0 {
         wrong.push(format!("{strangers} rows of {table} are of no run that is known"));

@@ -16,12 +16,13 @@ use crate::support::program::{self, signal};
 const BATCHES: u32 = 8;
 /// With the shortest lease a transaction that a stopped run left open is ended by the server after half a second.
 const LEASE: [&str; 2] = ["--lease", "2s"];
-/// A takeover of a run whose transaction is still open may have to be tried again.
+/// A takeover may have to be tried again: the transaction of the first is still open, or a heartbeat of the first was on
+/// its way when it was stopped.
 const TAKEOVERS: usize = 3;
 
 pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {
     let paces = Pace::shared(site, form).await;
-    let goal = Goal { proof: "stops", job: "all", of: form.counts.stops, at_once: 2 };
+    let goal = Goal { proof: "stops", job: "all", of: form.counts.stops, each: 1, at_once: 2 };
     vec![units(form, goal, |seed| stop(site, form, paces, seed)).await]
 }
 
@@ -73,13 +74,7 @@ async fn stop(site: Site, form: &Form, paces: &[Pace], seed: u64) -> Tally {
 }
 
 /// Has another run take over; with `brake` it does nothing then.
-async fn take_over(
-    clinic: &Clinic,
-    work: &Work,
-    brake: bool,
-    outcomes: &mut Vec<program::Outcome>,
-    tally: &mut Tally,
-) {
+async fn take_over(clinic: &Clinic, work: &Work, brake: bool, outcomes: &mut Vec<program::Outcome>, tally: &mut Tally) {
     let more: &[&str] = if brake { &["--max-items", "1"] } else { &[] };
     let over = "SELECT count(*) FROM cron_job_runs WHERE taken_over_by IS NOT NULL";
     for _ in 0..TAKEOVERS {
@@ -88,7 +83,12 @@ async fn take_over(
             tally.note(if brake { "work left" } else { "work done" }, 1);
             return;
         }
-        tally.note("takeover tried again", 1);
+        let tried = outcomes.last().map(program::Outcome::report).unwrap_or_default();
+        match tried["error_code"].as_str() {
+            Some("TAKEOVER_BLOCKED") => tally.note("takeover blocked", 1),
+            Some("ALREADY_RUNNING") => tally.note("alive again", clinic.expire_leases().await),
+            _ => tally.breach(format_args!("{}: no takeover: {tried}", work.name)),
+        }
     }
     tally.breach(format_args!("{}: nobody takes over: {:?}", work.name, outcomes.last()));
 }

@@ -11,6 +11,8 @@ use super::form::Form;
 
 /// A proof is given up after so many breaches: they are the same defect, most likely.
 const BREACHES_MAX: usize = 5;
+/// The characters of a breach that are printed.
+const TEXT_MAX: usize = 1000;
 
 #[derive(Clone, Default)]
 pub struct Tally {
@@ -46,7 +48,12 @@ impl Tally {
 
     /// Something that must not be.
     pub fn breach(&mut self, what: impl Display) {
-        self.breaches.push(format!("ROUNDS_PROVE_SEED={}/{}/{}: {what}", self.proof, self.job, self.seed));
+        let mut text = what.to_string();
+        if let Some((end, _)) = text.char_indices().nth(TEXT_MAX) {
+            text.truncate(end);
+        }
+        // As it can be typed: the name of a job may have a space.
+        self.breaches.push(format!("ROUNDS_PROVE_SEED='{}/{}/{}': {text}", self.proof, self.job, self.seed));
     }
 
     pub fn add(&mut self, other: Self) {
@@ -96,14 +103,19 @@ pub fn print_table(tallies: &[Tally], took: Duration) {
         println!("BREACH {breach}");
     }
     let breaches: usize = tallies.iter().map(|tally| tally.breaches.len()).sum();
-    println!("{} in {} s", if breaches == 0 { "proved".to_owned() } else { format!("{breaches} breaches") }, took.as_secs());
+    println!(
+        "{} in {} s",
+        if breaches == 0 { "proved".to_owned() } else { format!("{breaches} breaches") },
+        took.as_secs()
+    );
 }
 
-/// How much of what is to be done how often, and by how many at once.
+/// How much is to be done: so much in all, about so much by a unit, by so many units at once.
 pub struct Goal {
     pub proof: &'static str,
     pub job: &'static str,
     pub of: u64,
+    pub each: u64,
     pub at_once: usize,
 }
 
@@ -113,7 +125,7 @@ where
     F: Future<Output = Tally> + Send + 'static,
 {
     let began = Instant::now();
-    let Goal { proof, job, of, at_once } = goal;
+    let Goal { proof, job, of, each, at_once } = goal;
     let mut total = Tally { of, ..Tally::new(proof, job, form.seed) };
     let mut seeds = fastrand::Rng::with_seed(form.seed ^ name_hash(proof) ^ name_hash(job).rotate_left(32));
     let (mut running, mut begun, mut told) = (JoinSet::new(), 0, 0);
@@ -128,7 +140,8 @@ where
             total.breach(format_args!("{begun} units made {done} of {of}"));
             break;
         }
-        while running.len() < at_once {
+        let wanted = |running: &JoinSet<Tally>| total.done + each * (running.len() as u64) < of;
+        while running.is_empty() || (running.len() < at_once && wanted(&running)) {
             let seed = form.replay.as_ref().map_or_else(|| seeds.u32(..).into(), |replay| replay.seed);
             running.spawn(caught(unit(seed), Tally::new(proof, job, seed)));
             begun += 1;

@@ -38,8 +38,7 @@ impl Work {
     }
 }
 
-pub static WORKS: [&Work; 8] =
-    [&NO_SHOWS, &ALERTS, &CASES, &TICKETS, &TICKET_SLA, &PENDING_PAYMENT, &PAID, &PRUNE];
+pub static WORKS: [&Work; 8] = [&NO_SHOWS, &ALERTS, &CASES, &TICKETS, &TICKET_SLA, &PENDING_PAYMENT, &PAID, &PRUNE];
 
 static NO_SHOWS: Work = Work {
     name: "mark-no-shows",

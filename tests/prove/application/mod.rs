@@ -53,7 +53,7 @@ const APPLICATION: &str = r#"
 
 pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {
     let transactions = OF_A_UNIT.min(form.counts.transactions);
-    let goal = Goal { proof: "application", job: "all", of: form.counts.transactions, at_once: 1 };
+    let goal = Goal { proof: "application", job: "all", of: form.counts.transactions, each: transactions, at_once: 1 };
     vec![units(form, goal, |seed| day(site, transactions, seed)).await]
 }
 

@@ -81,13 +81,27 @@ impl Strength {
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    Lock { table: Table, id: i64, strength: Strength },
+    Lock {
+        table: Table,
+        id: i64,
+        strength: Strength,
+    },
     /// The patient comes: only after a lock that writes, on a visit.
-    CheckIn { visit: i64 },
-    Comment { ticket: i64, author: i64 },
-    Follower { ticket: i64, user: i64 },
+    CheckIn {
+        visit: i64,
+    },
+    Comment {
+        ticket: i64,
+        author: i64,
+    },
+    Follower {
+        ticket: i64,
+        user: i64,
+    },
     /// A row of a table of the application's own that refers to a slot.
-    Note { slot: i64 },
+    Note {
+        slot: i64,
+    },
     Hold(Duration),
 }
 

@@ -86,8 +86,9 @@ impl Session {
                     checked_in.extend(self.statement(&update).await?);
                 }
                 Step::Comment { ticket, author } => {
-                    let insert =
-                        format!("INSERT INTO ticket_comments (ticket_id, author_id, body) VALUES ({ticket}, {author}, 'b')");
+                    let insert = format!(
+                        "INSERT INTO ticket_comments (ticket_id, author_id, body) VALUES ({ticket}, {author}, 'b')"
+                    );
                     self.statement(&insert).await?;
                 }
                 Step::Follower { ticket, user } => {
@@ -98,7 +99,8 @@ impl Session {
                     self.statement(&insert).await?;
                 }
                 Step::Note { slot } => {
-                    let insert = format!("INSERT INTO slot_notes (slot_id) SELECT id FROM doctor_slots WHERE id = {slot}");
+                    let insert =
+                        format!("INSERT INTO slot_notes (slot_id) SELECT id FROM doctor_slots WHERE id = {slot}");
                     self.statement(&insert).await?;
                 }
             }
@@ -111,8 +113,7 @@ impl Session {
     async fn lock(&mut self, table: Table, id: i64, strength: Strength) -> Result<bool, Error> {
         let name = table.name();
         if strength == Strength::Change {
-            let update =
-                format!("UPDATE {name} SET app_count = app_count + 1 WHERE id = {id} RETURNING app_count");
+            let update = format!("UPDATE {name} SET app_count = app_count + 1 WHERE id = {id} RETURNING app_count");
             return Ok(self.statement(&update).await?.is_some());
         }
         let look = format!("SELECT app_count FROM {name} WHERE id = {id} {}", strength.sql());
