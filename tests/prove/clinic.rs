@@ -11,6 +11,11 @@ use crate::support::program::Outcome;
 use crate::support::scratch::Scratch;
 use crate::support::{Program, connect, server};
 
+/// How many things a clinic has for its job to do. The short form has few, so that a clinic comes to its end.
+pub fn things(form: &Form) -> i64 {
+    if form.is_short() { 120 } else { 600 }
+}
+
 /// A server, and the templates on it.
 #[derive(Clone, Copy)]
 pub struct Site {
@@ -22,12 +27,12 @@ impl Site {
     pub async fn shared(form: &Form) -> Self {
         static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
         let site = Self { server: server() };
-        MADE.get_or_init(|| site.make_templates(form, &WORKS, "")).await;
+        MADE.get_or_init(|| site.make_templates(&WORKS, things(form), "")).await;
         site
     }
 
-    /// Makes the templates of jobs; `more` is SQL for each of them.
-    pub async fn make_templates(self, form: &Form, works: &[&Work], more: &str) {
+    /// Makes the templates of jobs, each with so many things to do; `more` is SQL for each of them.
+    pub async fn make_templates(self, works: &[&Work], things: i64, more: &str) {
         let admin = self.admin().await;
         admin.batch_execute("CREATE DATABASE clinic").await.expect("a new server has no such database");
         let url = self.server.url("clinic");
@@ -40,7 +45,7 @@ impl Site {
             copy("template_people", &work.template(), &admin).await;
             let client = connect(&self.server.url(&work.template())).await;
             let more = more.replace("{record}", work.record.table);
-            let fill = format!("{}; ANALYZE; {more}", (work.fill)(work.things(form)));
+            let fill = format!("{}; ANALYZE; {more}", (work.fill)(things));
             client.batch_execute(&fill).await.unwrap_or_else(|error| panic!("{}: {error:?}", work.name));
         }
     }

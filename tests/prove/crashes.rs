@@ -23,6 +23,8 @@ use crate::support::server_place;
 
 /// The batches within which the server crashes.
 const BATCHES: u32 = 10;
+/// The things of a clinic.
+const THINGS: i64 = 100;
 /// Sessions of others.
 const OTHERS: usize = 3;
 /// Holds a transaction at its COMMIT for a moment.
@@ -43,7 +45,7 @@ pub async fn site(form: &Form) -> Site {
     }
     site.server.restart().expect("it comes back");
     site.admin().await.batch_execute("CREATE DATABASE others").await.expect("a database");
-    site.make_templates(form, crashed(form), SLOW_COMMIT).await;
+    site.make_templates(crashed(form), THINGS, SLOW_COMMIT).await;
     site
 }
 
@@ -55,18 +57,18 @@ fn crashed(form: &Form) -> &'static [&'static Work] {
 pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {
     let mut paces = vec![];
     for work in crashed(form) {
-        paces.push(Pace::measure(site, form, work).await);
+        paces.push(Pace::measure(site, work, THINGS).await);
     }
     let goal = Goal { proof: "crashes", job: "all", of: form.counts.crashes, each: 1, at_once: 1 };
-    vec![units(form, goal, |seed| crash(site, form, paces.clone(), seed)).await]
+    vec![units(form, goal, |seed| crash(site, paces.clone(), seed)).await]
 }
 
-async fn crash(site: Site, form: &Form, paces: Vec<Pace>, seed: u64) -> Tally {
+async fn crash(site: Site, paces: Vec<Pace>, seed: u64) -> Tally {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut tally = Tally::new("crashes", "all", seed);
     let job = rng.usize(..paces.len());
     let work: &'static Work = WORKS[job];
-    let (mut clinic, things) = (site.clinic(work).await, work.things(form));
+    let mut clinic = site.clinic(work).await;
     let others = Others::start(site);
     // It has to outlive the server's absence.
     let program = clinic.program.clone().env("ROUNDS_ATTEMPTS", "12").env("ROUNDS_RETRY_DELAY", "50ms");
@@ -86,7 +88,7 @@ async fn crash(site: Site, form: &Form, paces: Vec<Pace>, seed: u64) -> Tally {
         tally.breach(format_args!("{}: a run afterwards exits {}: {last:?}", work.name, last.code));
     }
     outcomes.push(last);
-    ledger::judge(&clinic, work, things, &outcomes, &mut tally).await;
+    ledger::judge(&clinic, work, THINGS, &outcomes, &mut tally).await;
     tally.note("commits of others", others.end().await);
     tally.done = 1;
     clinic.end().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::clinic::Site;
+use super::clinic::{Site, things};
 use super::form::Form;
 use super::ledger;
 use super::tally::{Goal, Tally, units};
@@ -23,7 +23,7 @@ async fn round(site: Site, form: &Form, seed: u64) -> Tally {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut tally = Tally::new("crowds", "all", seed);
     let work = WORKS[rng.usize(..WORKS.len())];
-    let (clinic, things) = (site.clinic(work).await, work.things(form));
+    let (clinic, things) = (site.clinic(work).await, things(form));
     let shaken = rng.bool();
     let starts = (0..form.counts.crowd).map(|_| {
         let batch_rows = rng.u8(3..=20).to_string();

@@ -2,7 +2,7 @@
 
 use tokio::time::sleep;
 
-use super::clinic::{Clinic, Site};
+use super::clinic::{Clinic, Site, things};
 use super::form::Form;
 use super::ledger;
 use super::pace::Pace;
@@ -32,7 +32,7 @@ pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {
 async fn life(site: Site, form: &Form, work: &'static Work, pace: Pace, (seed, kills): (u64, u64)) -> Tally {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut tally = Tally::new("kills", work.name, seed);
-    let (clinic, things) = (site.clinic(work).await, work.things(form));
+    let (clinic, things) = (site.clinic(work).await, things(form));
     let mut outcomes: Vec<Outcome> = vec![];
     while tally.done < kills {
         let left = ledger::left(&clinic, work, things).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::clinic::Site;
+use super::clinic::{Site, things};
 use super::form::Form;
 use super::work::{WORKS, Work};
 
@@ -26,7 +26,7 @@ impl Pace {
             // The short form takes the first for all: they differ, but by less than what is random.
             let measured = if form.is_short() { 1 } else { WORKS.len() };
             for work in &WORKS[..measured] {
-                paces.push(Self::measure(site, form, work).await);
+                paces.push(Self::measure(site, work, things(form)).await);
             }
             paces.resize(WORKS.len(), paces[0]);
             paces
@@ -34,7 +34,7 @@ impl Pace {
         MEASURED.get_or_init(measure).await
     }
 
-    pub async fn measure(site: Site, form: &Form, work: &'static Work) -> Self {
+    pub async fn measure(site: Site, work: &'static Work, things: i64) -> Self {
         let clinic = site.clinic(work).await;
         let timed = async || {
             let began = Instant::now();
@@ -44,7 +44,7 @@ impl Pace {
         let full = timed().await;
         let idle = timed().await.min(timed().await);
         clinic.end().await;
-        let batches = (work.things(form) * work.record.rows / BATCH_ROWS) as u32;
+        let batches = (things * work.record.rows / BATCH_ROWS) as u32;
         Self { idle, batch: full.saturating_sub(idle) / batches }
     }
 

@@ -4,7 +4,7 @@
 
 use tokio::time::sleep;
 
-use super::clinic::{Clinic, Site};
+use super::clinic::{Clinic, Site, things};
 use super::form::Form;
 use super::ledger;
 use super::pace::Pace;
@@ -30,7 +30,7 @@ async fn stop(site: Site, form: &Form, paces: &[Pace], seed: u64) -> Tally {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut tally = Tally::new("stops", "all", seed);
     let job = rng.usize(..WORKS.len());
-    let (work, things): (&'static Work, i64) = (WORKS[job], WORKS[job].things(form));
+    let (work, things): (&'static Work, i64) = (WORKS[job], things(form));
     let clinic = site.clinic(work).await;
     let batch_rows = rng.u8(3..=20).to_string();
     let mut first = clinic.program.start(&[work.args, &LEASE, &["--batch-rows", &batch_rows]].concat());

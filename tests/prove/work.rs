@@ -3,8 +3,6 @@
 //! The jobs that load from elsewhere, `sync-practiceq` and `refresh-npi`, have tests of kills of their own:
 //! `tests/jobs/sync_practiceq/killed.rs` and `tests/jobs/refresh_npi/killed.rs`.
 
-use super::form::Form;
-
 /// The rows that a run writes of what it did: a table with the columns id and run_id, and how often a thing is there.
 pub struct Record {
     pub table: &'static str,
@@ -30,11 +28,6 @@ pub struct Work {
 impl Work {
     pub fn template(&self) -> String {
         format!("template_{}", self.name.replace(['-', ' '], "_"))
-    }
-
-    /// How many things a clinic has. The short form has few, so that a clinic comes to its end.
-    pub fn things(&self, form: &Form) -> i64 {
-        if form.is_short() { 120 } else { 600 }
     }
 }
 

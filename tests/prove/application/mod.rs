@@ -52,14 +52,15 @@ const APPLICATION: &str = r#"
     CREATE INDEX slot_notes_slot ON slot_notes (slot_id)"#;
 
 pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {
-    let transactions = OF_A_UNIT.min(form.counts.transactions);
-    let goal = Goal { proof: "application", job: "all", of: form.counts.transactions, each: transactions, at_once: 1 };
-    vec![units(form, goal, |seed| day(site, transactions, seed)).await]
+    let each = OF_A_UNIT.min(form.counts.transactions);
+    let goal = Goal { proof: "application", job: "all", of: form.counts.transactions, each, at_once: 1 };
+    vec![units(form, goal, |seed| day(site, form, seed)).await]
 }
 
-async fn day(site: Site, transactions: u64, seed: u64) -> Tally {
+async fn day(site: Site, form: &Form, seed: u64) -> Tally {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut tally = Tally::new("application", "all", seed);
+    let transactions = OF_A_UNIT.min(form.counts.transactions);
     let clinic = site.clinic_of("template_people").await;
     clinic.client.batch_execute(APPLICATION).await.expect("its tables");
     for table in Table::ALL {
@@ -99,8 +100,10 @@ async fn day(site: Site, transactions: u64, seed: u64) -> Tally {
     if beside.deadlocks > 0 {
         tally.breach(format_args!("the application lost {} transactions to deadlocks", beside.deadlocks));
     }
+    // `make test` runs where other things run, too: there a slow machine is allowed for.
+    let limit = if form.is_short() { LONGEST_WAIT.max(alone.longest.0 * 3) } else { LONGEST_WAIT };
     // What was slow, and never seen behind a job's lock for as long, waited for the machine.
-    if beside.longest.0 >= LONGEST_WAIT && for_a_job + GAP >= LONGEST_WAIT {
+    if beside.longest.0 >= limit && for_a_job + GAP >= limit {
         let (took, what) = &beside.longest;
         tally.breach(format_args!("a statement of the application took {} ms: {what}", took.as_millis()));
     }
