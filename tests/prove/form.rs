@@ -58,17 +58,16 @@ impl Form {
             crowd: full.crowd,
             transactions: part(full.transactions),
         };
-        // Options are those of the usual harness, which this is not.
-        let named = env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-        Ok(Self { counts, percent, named, seed, replay })
+        Ok(Self { counts, percent, named: named(env::args().skip(1)), seed, replay })
     }
 
     pub fn is_short(&self) -> bool {
         self.percent.is_none()
     }
 
+    /// The value of ROUNDS_PROVE.
     pub fn name(&self) -> String {
-        self.percent.map_or("the short form".to_owned(), |percent| format!("{percent}% of the full form"))
+        self.percent.map_or("short".to_owned(), |percent| percent.to_string())
     }
 
     pub fn chosen(&self, proof: &str) -> bool {
@@ -77,6 +76,19 @@ impl Form {
             None => self.named.is_empty() || self.named.iter().any(|name| name == proof),
         }
     }
+}
+
+/// The arguments that name proofs. Options are those of the usual harness, which this is not; some have a value.
+fn named(args: impl Iterator<Item = String>) -> Vec<String> {
+    let (mut named, mut is_value) = (vec![], false);
+    for arg in args {
+        let option = arg.starts_with('-');
+        if !option && !is_value {
+            named.push(arg.clone());
+        }
+        is_value = ["--skip", "--test-threads", "--format", "--color", "--logfile"].contains(&arg.as_str());
+    }
+    named
 }
 
 fn read_seed(text: &str) -> Option<(u64, Option<Replay>)> {

@@ -6,8 +6,9 @@
 //! shares `tests/support`: servers, connections, the program as a process.
 //!
 //! `ROUNDS_PROVE=full` is the full form, a number so many percent of it; without it the short form runs, which is part
-//! of `make test`. Arguments choose proofs by name. `ROUNDS_PROVE_SEED=PROOF/JOB/NUMBER`, as a failure prints it,
-//! repeats one unit of a proof: its sizes, its choices and its moments; what the machine does at a moment may differ.
+//! of `make test`. Arguments choose proofs by name. `ROUNDS_PROVE_SEED=NUMBER` repeats a whole run, and
+//! `ROUNDS_PROVE_SEED=PROOF/JOB/NUMBER`, as a failure prints it, one unit of a proof: its sizes, its choices and its
+//! moments; what the machine does at a moment may differ.
 
 mod application;
 mod clinic;
@@ -48,12 +49,12 @@ async fn main() -> ExitCode {
     if chosen.is_empty() {
         return ExitCode::SUCCESS;
     }
-    println!("\nproving with seed {} ({})", form.seed, form.name());
+    println!("\nROUNDS_PROVE={} ROUNDS_PROVE_SEED={}", form.name(), form.seed);
     let mut tallies = vec![];
     for proof in chosen {
         tallies.extend(prove(proof, form).await);
     }
-    print_table(&tallies, began.elapsed());
+    print_table(&tallies, &form.name(), began.elapsed());
     if tallies.iter().all(|tally| tally.breaches.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -52,7 +52,6 @@ impl Tally {
         if let Some((end, _)) = text.char_indices().nth(TEXT_MAX) {
             text.truncate(end);
         }
-        // As it can be typed: the name of a job may have a space.
         self.breaches.push(format!("ROUNDS_PROVE_SEED='{}/{}/{}': {text}", self.proof, self.job, self.seed));
     }
 
@@ -76,10 +75,11 @@ impl Tally {
         let notes: Vec<String> = self.notes.iter().map(|(name, times)| format!("{name} {times}")).collect();
         let wait = self.longest_wait.map_or("-".to_owned(), |wait| format!("{} ms", wait.as_millis()));
         format!(
-            "{:11} {:31} {:>13} {:>5} {:>8} {:>6} {:>6} {:>10} {:>8} {:>6}  {}",
+            "{:11} {:31} {:>13} {:>10} {:>5} {:>8} {:>6} {:>6} {:>10} {:>8} {:>6}  {}",
             self.proof,
             self.job,
             format!("{}/{}", self.done, self.of),
+            self.seed,
             self.lost,
             self.doubled,
             self.false_reports,
@@ -92,15 +92,15 @@ impl Tally {
     }
 }
 
-const HEAD: &str = "proof       job                                done/of  lost  doubled  false  stale  deadlocks  longest   \
-                    time  what else";
+const HEAD: &str = "proof       job                                   done/of       seed  lost  doubled  false  stale  deadlocks  \
+                    longest   time  what else";
 
 /// All proofs, and the breaches of each.
-pub fn print_table(tallies: &[Tally], took: Duration) {
+pub fn print_table(tallies: &[Tally], form: &str, took: Duration) {
     println!("\n{HEAD}");
     tallies.iter().for_each(|tally| println!("{}", tally.line()));
     for breach in tallies.iter().flat_map(|tally| &tally.breaches) {
-        println!("BREACH {breach}");
+        println!("BREACH ROUNDS_PROVE={form} {breach}");
     }
     let breaches: usize = tallies.iter().map(|tally| tally.breaches.len()).sum();
     println!(
