@@ -19,7 +19,8 @@ pub enum ErrorKind {
     Transient,
     /// The database refuses a row. Other rows may still be applied.
     Data,
-    /// Another session holds a lock on a row for longer than the lock wait.
+    /// The locks of other sessions were in the way: for longer than the lock wait, or in a circle with ours. Fewer rows at
+    /// once, or the same rows later, may succeed.
     Locked,
     /// The program itself refuses the arguments, the configuration or a state, with a message of its own.
     Refused,
@@ -194,8 +195,8 @@ pub fn of_plan(error: tokio_postgres::Error) -> Error {
 /// The kind of an SQLSTATE.
 fn classify(state: &SqlState) -> ErrorKind {
     match state.code() {
-        "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" | "25P03" | "25P04" => ErrorKind::Transient,
-        "55P03" => ErrorKind::Locked,
+        "40001" | "57P01" | "57P02" | "57P03" | "53300" | "25P03" | "25P04" => ErrorKind::Transient,
+        "40P01" | "55P03" => ErrorKind::Locked,
         "42P01" => ErrorKind::MissingTable,
         code => match &code[..2] {
             "08" => ErrorKind::Transient,
@@ -235,7 +236,7 @@ fn meaning(code: &str) -> &'static str {
         "28P01" | "28000" => "the server refused the user or the password",
         "3D000" => "there is no such database",
         "40001" => "serialization failure",
-        "40P01" => "deadlock",
+        "40P01" => "deadlock with another session, which went on",
         "42501" => "a privilege is missing (`rounds grants` prints those that are needed)",
         "42P01" => "a table is missing",
         "42P07" => "a table of that name exists already",
@@ -267,7 +268,7 @@ mod tests {
     fn states_are_classified_by_what_can_be_done() {
         let cases = [
             ("40001", ErrorKind::Transient),
-            ("40P01", ErrorKind::Transient),
+            ("40P01", ErrorKind::Locked),
             ("57P01", ErrorKind::Transient),
             ("08006", ErrorKind::Transient),
             ("55P03", ErrorKind::Locked),

@@ -1,5 +1,5 @@
 //! The domain that jobs and commands share: actors, alerts, what a job needs of the clinic's tables, local time,
-//! tickets, the outbox, provider identifiers.
+//! tickets, the parents of rows, the outbox, provider identifiers.
 
 pub mod actor;
 pub mod alerts;
@@ -7,6 +7,7 @@ pub mod fit;
 pub mod local_time;
 pub mod npi;
 pub mod outbox;
+pub mod parents;
 pub mod tickets;
 pub mod visits;
 

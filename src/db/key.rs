@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type};
 
+use super::savepoint::unless;
 use crate::error::Error;
 
 /// The longest key in bytes that a person may give.
@@ -167,11 +168,7 @@ pub async fn unless_no_key<T>(
     tx: &Transaction<'_>,
     read: impl AsyncFnOnce() -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
-    tx.batch_execute("SAVEPOINT look").await?;
-    let found = no_such_key(read().await.map(Some))?;
-    let undo = if found.is_none() { "ROLLBACK TO SAVEPOINT look; " } else { "" };
-    tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT look")).await?;
-    Ok(found)
+    unless(tx, &NOT_A_KEY, read).await
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod connection;
 mod key;
 mod limits;
 mod name;
+mod savepoint;
 pub mod schema;
 pub mod statement;
 mod tls;
@@ -25,6 +26,7 @@ pub use connection::Connection;
 pub use key::{Example, Key, Keys, no_such_key, unless_no_key};
 pub use limits::Limits;
 pub use name::{SchemaName, identifier, quoted};
+pub use savepoint::unless;
 pub(crate) use statement::statements;
 pub use statement::{Listed, Statement};
 

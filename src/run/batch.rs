@@ -85,9 +85,8 @@ pub async fn apply<I: Id>(
     statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, Error>,
     mut count: impl FnMut(&Row),
 ) -> Result<(), Halt> {
-    let fenced = async |what: &str, ids: &[I]| {
-        run.write(what, WriteOptions::default(), async |tx| statement(tx, ids).await).await
-    };
+    let fenced =
+        async |what: &str, ids: &[I]| run.write(what, WriteOptions::BATCH, async |tx| statement(tx, ids).await).await;
     let mut skipped = Skipped { not_done, locked: vec![] };
     let outcome = for_each_batch(run, batch, &mut skipped, fenced, |_, row| count(row)).await;
     skipped.count_locked();
@@ -105,7 +104,7 @@ pub async fn apply_twice<I: Id>(
 ) -> Result<Vec<I>, Halt> {
     let entity = batch.entity;
     let first = async |what: &str, ids: &[I]| {
-        run.write(what, WriteOptions::default(), async |tx| statement(tx, ids, LockMode::Skip).await).await
+        run.write(what, WriteOptions::BATCH, async |tx| statement(tx, ids, LockMode::Skip).await).await
     };
     let mut skipped = Skipped { not_done, locked: vec![] };
     let mut outcome = for_each_batch(run, batch, &mut skipped, first, &mut count).await;
@@ -212,7 +211,7 @@ async fn for_each_batch<I: Id>(
             Err(Halt::Failed(error)) if matches!(error.kind, ErrorKind::Data | ErrorKind::Locked) => match ids {
                 [id] if error.kind == ErrorKind::Locked => {
                     locked_in_a_row += 1;
-                    debug!(run_id = %run.id, entity, %id, "skipped: locked");
+                    debug!(run_id = %run.id, entity, %id, "skipped: locked: {}", error.message);
                     skipped.locked.push(id.clone());
                 }
                 [_] => run.items_failed(skipped.not_done, entity, ids, &error).await?,

@@ -6,6 +6,8 @@
 //! A fenced transaction was committed if and only if its row in `run_batches` is there. The server's own record of
 //! transactions would not do: after a crash it gives the ids of lost transactions to others.
 
+use std::time::Duration;
+
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
@@ -14,14 +16,16 @@ use crate::db::{Db, Limits, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
-    FENCE(UUID, INT4) = include_str!("fence.sql");
+    FENCE(UUID, INT4, TEXT) = include_str!("fence.sql");
     pub LOCK_RUN(UUID) = include_str!("lock_run.sql");
     EVIDENCE(UUID, INT4) = "SELECT EXISTS (SELECT FROM run_batches WHERE run_id = $1 AND batch = $2) AS found";
 }
 
-/// Fences a transaction, which is the run's `batch`-th. Returns false if the run has been taken over.
-pub async fn fence(tx: &Transaction<'_>, run: Uuid, batch: i32) -> Result<bool, Error> {
-    let row = FENCE.opt(tx, &[&run, &batch]).await.map_err(|error| {
+/// Fences a transaction, which is the run's `batch`-th; what follows waits for each lock at most for `lock_wait`. Returns
+/// false if the run has been taken over.
+pub async fn fence(tx: &Transaction<'_>, run: Uuid, batch: i32, lock_wait: Duration) -> Result<bool, Error> {
+    let lock_wait = lock_wait.as_millis().to_string();
+    let row = FENCE.opt(tx, &[&run, &batch, &lock_wait]).await.map_err(|error| {
         // A lock on the run's own row must not count as a lock on the rows of its batch.
         let error = error.context("the run's row");
         let kind = if error.kind == ErrorKind::Locked { ErrorKind::Other } else { error.kind };

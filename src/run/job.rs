@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::args::RunArgs;
 use super::fence;
 use super::halt::{Halt, halted};
+use super::limits::BATCH_LOCK;
 use super::report::{NotDone, Report};
 use crate::clinic::actor;
 use crate::db::{Db, Key, Limits, SchemaName, statements};
@@ -71,7 +72,7 @@ const LOCK_WAIT_AT_LENGTH: Duration = Duration::from_secs(60);
 /// The options of one fenced transaction. The default keeps the limits of the lease, and refuses after a stop.
 #[derive(Clone, Copy, Default)]
 pub struct WriteOptions {
-    /// The wait for each lock, instead of the limit of the lease.
+    /// The wait for each lock after the fence, instead of the limit of the lease.
     pub lock_wait: Option<Duration>,
     /// The time limit of the run is that of each statement, and locks are waited for longer.
     pub at_length: bool,
@@ -80,6 +81,9 @@ pub struct WriteOptions {
 }
 
 impl WriteOptions {
+    /// The options of a batch, which holds locks of the clinic's rows while it waits for others.
+    pub const BATCH: Self = Self { lock_wait: Some(BATCH_LOCK), at_length: false, after_stop: false };
+
     fn limits(self, run: &Run) -> Limits {
         let limits = match self.at_length {
             true => Limits { statement: run.time_limit, ..run.limits }.with_lock(LOCK_WAIT_AT_LENGTH),
@@ -228,15 +232,16 @@ impl Run {
         body: &impl AsyncFn(&Transaction<'_>) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let mut client = self.db.client().await?;
-        let tx = limits.begin(&mut client).await?;
         if self.dry_run() {
+            let tx = limits.begin(&mut client).await?;
             let value = body(&tx).await?;
             tx.rollback().await?;
             return Ok(Some(value));
         }
+        let tx = Limits { lock: self.limits.lock, ..limits }.begin(&mut client).await?;
         // Each attempt has a number of its own, since an earlier one may have been committed.
         let batch = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
-        if !fence::fence(&tx, self.id, batch).await? {
+        if !fence::fence(&tx, self.id, batch, limits.lock).await? {
             return Ok(None);
         }
         let value = body(&tx).await?;

@@ -29,6 +29,7 @@ pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use halt::Halt;
 pub use job::{Job, Run, WriteOptions};
+pub use limits::BATCH_LOCK;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, oldest_due};
 

@@ -1,5 +1,6 @@
 //! The run: the claim, what happens when something dies, and how it ends.
 
+mod application;
 mod by_hand;
 mod claim;
 mod endings;

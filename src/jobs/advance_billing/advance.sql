@@ -1,13 +1,14 @@
 -- Advances a batch of cases by one step, and records it. Returns one row: counts and the skipped ids.
 -- $1 to $3 are the parameters of candidates.part.sql · $4 ids of cases, keys · $5 the new status integer
 -- $6 whether it is forced boolean · $7 run id uuid · $8 actor text or NULL, the id of a user
+-- $9 whether the row of the new status is held boolean
 -- The caller provides the column with the instant at which a case got the status $5, and the columns of the worth.
 WITH
 -- The cases. The transaction has locked them in an earlier statement, so that this one sees the changes of every
--- transaction that it waited for. Cases that are still locked are skipped.
+-- transaction that it waited for. Cases that are still locked are skipped, and all are if somebody holds their new status.
 locked AS MATERIALIZED (
     SELECT c.id, c.active, c.case_status, c.pay_amount
-    FROM surgical_cases c WHERE c.id = ANY ($4) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
+    FROM surgical_cases c WHERE c.id = ANY ($4) AND $9 ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the current rows. A step that is no transition needs force.
 due AS MATERIALIZED (

@@ -8,9 +8,10 @@ use tokio_postgres::types::ToSql;
 use super::money::Cents;
 use super::report::{Report, Updated};
 use super::stage::{JOB, Stage};
+use crate::clinic::parents::Parents;
 use crate::db::{Key, Keys, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Halt, LockMode, Run, applied_ids, apply_twice, count, skipped_columns};
+use crate::run::{BATCH_LOCK, Batch, Halt, LockMode, Run, applied_ids, apply_twice, count, skipped_columns};
 
 pub const CANDIDATES: &str = include_str!("candidates.part.sql");
 
@@ -54,14 +55,21 @@ statements! {
     TIMESTAMP_FIELD(INT4) = "SELECT s.timestamp_field::text, (SELECT string_agg(k.status::text, ', ' ORDER BY k.status)
                                                         FROM surgical_case_statuses k) AS known
                              FROM (SELECT) one LEFT JOIN surgical_case_statuses s ON s.status = $1";
+    /// After it other locks are waited for only as long as a batch may.
     LOCK[mode: LockMode = LockMode::ALL.to_vec()](KEYS) = format!(
-        "SELECT count(*)
-         FROM (SELECT FROM surgical_cases c WHERE c.id = ANY ($1) ORDER BY c.id FOR NO KEY UPDATE {}) locked",
+        "SELECT of_batch.cases, set_config('lock_timeout', '{}', true)
+         FROM (SELECT count(*) AS cases
+               FROM (SELECT FROM surgical_cases c WHERE c.id = ANY ($1) ORDER BY c.id FOR NO KEY UPDATE {}) locked
+              ) of_batch",
+        BATCH_LOCK.as_millis(),
         mode.sql()
     );
+    HOLD_PARENTS(INT4) = "WITH held AS MATERIALIZED (SELECT s.status FROM surgical_case_statuses s WHERE s.status = $1
+                                                     FOR KEY SHARE SKIP LOCKED)
+                          SELECT EXISTS (SELECT FROM held) AS all_held";
     /// The choice is the column with the instant at which a case got its status.
     ADVANCE[timestamp: String = vec!["paid_to_provider_ts".to_owned()]]
-        (TIMESTAMPTZ, INT4, FLOAT8, KEYS, INT4, BOOL, UUID, TEXT) = format!(
+        (TIMESTAMPTZ, INT4, FLOAT8, KEYS, INT4, BOOL, UUID, TEXT, BOOL) = format!(
         include_str!("advance.sql"),
         due = due(),
         timestamp = timestamp,
@@ -105,11 +113,14 @@ impl Step {
     pub async fn apply(&self, run: &Run, ids: &[Key], report: &mut Report) -> Result<Vec<Key>, Halt> {
         let actor = run.actor();
         let advance = ADVANCE.with(&self.timestamp_field);
+        let parents = Parents::new(&HOLD_PARENTS);
         let statement = async |tx: &Transaction<'_>, ids: &[Key], lock: LockMode| {
             // The lock is a statement of its own, so that the next one sees the changes that it waited for.
             LOCK.with(&lock).one(tx, &[&Keys(ids)]).await?;
             let Self { from, to, dwell, forced, .. } = self;
-            let parameters: [&(dyn ToSql + Sync); 8] = [&run.now, from, dwell, &Keys(ids), to, forced, &run.id, &actor];
+            let held = parents.hold(tx, &[to]).await?;
+            let parameters: [&(dyn ToSql + Sync); 9] =
+                [&run.now, from, dwell, &Keys(ids), to, forced, &run.id, &actor, &held];
             advance.one(tx, &parameters).await
         };
         let Report { advanced, money_moved, amounts_unreadable, cases, not_done, .. } = report;

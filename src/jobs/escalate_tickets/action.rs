@@ -45,6 +45,11 @@ impl ActionKind {
         matches!(self, Self::IncreasePriority | Self::ReassignTicket)
     }
 
+    /// Whether it writes columns that refer to users or teams.
+    pub fn refers(self) -> bool {
+        matches!(self, Self::ReassignTicket | Self::AddFollower)
+    }
+
     /// The CTE `outcomes` of apply.sql, and `messages` if it sends any.
     pub fn sql(self) -> String {
         match self {

@@ -3,12 +3,14 @@
 -- $1 to $9 are the parameters of due.part.sql · $10 ids of tickets, keys · $11 run id uuid
 -- $12 actor text or NULL, the id of a user · $13 action_type text · $14 action jsonb
 -- $15 users that the action names, keys · $16 team that it names, a key or NULL · $17 id of the rule, a key
+-- $18 whether their rows are held boolean
 WITH
--- The tickets. A ticket that another session has locked is left to the next run.
+-- The tickets. A ticket that another session has locked is left to the next run, and so are all if somebody holds whom
+-- the action names.
 locked AS MATERIALIZED (
     SELECT t.id, t.number, t.facility_id, t.status, t.status_changed_at, t.priority, t.assignee_id, t.team_id,
            t.customer_rating, t.created_at, t.sla_due_at, t.custom_sla_due_at
-    FROM tickets t WHERE t.id = ANY ($10) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
+    FROM tickets t WHERE t.id = ANY ($10) AND $18 ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the locked rows, if its definition has not changed.
 due AS MATERIALIZED (

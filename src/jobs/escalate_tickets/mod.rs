@@ -73,18 +73,18 @@ impl Job for EscalateTickets {
         }
         let gone = &gone.tickets;
         if !run.dry_run() {
-            return Pass { run, tx: None, gone }.carry_out(&rules, &found, report).await;
+            return Pass::new(run, None, gone).carry_out(&rules, &found, report).await;
         }
         // All rules run in one transaction, which is rolled back, so that each sees the changes of the earlier ones.
         let rehearsal = async |tx: &Transaction<'_>| {
             let mut report = Report::default();
-            match (Pass { run, tx: Some(tx), gone }).carry_out(&rules, &found, &mut report).await {
+            match Pass::new(run, Some(tx), gone).carry_out(&rules, &found, &mut report).await {
                 Err(Halt::Failed(error)) => Err(error),
                 Err(halt) => Ok(Err(halt)),
                 Ok(()) => Ok(Ok(report)),
             }
         };
-        report.add(run.write("rehearsing the rules", WriteOptions::default(), rehearsal).await??);
+        report.add(run.write("rehearsing the rules", WriteOptions::BATCH, rehearsal).await??);
         Ok(())
     }
 }

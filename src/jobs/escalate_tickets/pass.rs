@@ -11,12 +11,14 @@ use super::action::ActionKind;
 use super::condition::{Condition, ConditionKind};
 use super::report::Report;
 use super::rule::{DEFINITION, Rule};
+use crate::clinic::parents::Parents;
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Halt, NotDone, Rehearsal, Run, apply, apply_in_savepoints, count, skipped_columns};
 
 // $1 to $9 are the parameters of a rule: see `Rule::parameters`.
 statements! {
+    HOLD_PARENTS(KEYS, KEY) = include_str!("hold_parents.sql");
     EPISODES(TEXT) = "SELECT e.ticket_id FROM escalation_episodes e WHERE e.rule_id = $1";
     SCAN[condition: ConditionKind = ConditionKind::ALL.into()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8) =
@@ -36,7 +38,7 @@ statements! {
     );
     FIRE[kinds: (ConditionKind, ActionKind) = every_pair()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS, UUID, TEXT, TEXT, JSONB, KEYS,
-         KEY, KEY) =
+         KEY, KEY, BOOL) =
         format!(
             include_str!("apply.sql"),
             due = due(kinds.0, " OFFSET 0"),
@@ -122,13 +124,19 @@ impl Rule {
 
 /// The execution of the rules in a run: each batch in a fenced transaction, or all in the transaction of a rehearsal.
 pub struct Pass<'a> {
-    pub run: &'a Run,
-    pub tx: Option<&'a Transaction<'a>>,
+    run: &'a Run,
+    tx: Option<&'a Transaction<'a>>,
     /// Tickets that are gone.
-    pub gone: &'a BTreeSet<Key>,
+    gone: &'a BTreeSet<Key>,
+    /// The users and the team that a rule's action names.
+    parents: Parents,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    pub fn new(run: &'a Run, tx: Option<&'a Transaction<'a>>, gone: &'a BTreeSet<Key>) -> Self {
+        Self { run, tx, gone, parents: Parents::new(&HOLD_PARENTS) }
+    }
+
     /// Carries out all rules. The tickets of a rule are found again after an earlier rule has changed values that
     /// conditions read. A ticket for which the condition no longer holds needs no such search: the statement checks it.
     pub async fn carry_out(&self, rules: &[Rule], found: &[Found], report: &mut Report) -> Result<(), Halt> {
@@ -156,20 +164,31 @@ impl Pass<'_> {
 
     async fn end_episodes(&self, rule: &Rule, ids: &[Key], report: &mut Report) -> Result<(), Halt> {
         let statement = END_EPISODES.with(&rule.condition.kind);
+        let kind = rule.condition.kind.as_str();
         let ended = &mut report.episodes_ended;
         let count = |row: &Row| *ended += count(row, "ended");
-        self.apply(Change { rule, statement, more: &[] }, ids, &mut report.not_done, count).await
+        let parameters = rule.parameters(&self.run.now, &kind);
+        let end = async |tx: &Transaction<'_>, ids: &[Key]| {
+            let ids: &(dyn ToSql + Sync) = &Keys(ids);
+            statement.one(tx, &[&parameters[..], &[ids]].concat()).await
+        };
+        self.apply(rule, end, ids, &mut report.not_done, count).await
     }
 
     async fn fire(&self, rule: &Rule, due: &[Key], report: &mut Report) -> Result<(), Halt> {
         let (actor, action) = (self.run.actor(), rule.action.kind.as_str());
         let (users, team) = (Keys(&rule.action.users), rule.action.team.as_ref());
-        let statement = FIRE.with(&(rule.condition.kind, rule.action.kind));
-        let more: [&(dyn ToSql + Sync); 7] =
-            [&self.run.id, &actor, &action, &rule.action.json, &users, &team, &rule.id];
-        let change = Change { rule, statement, more: &more };
+        let (statement, kind) =
+            (FIRE.with(&(rule.condition.kind, rule.action.kind)), rule.condition.kind.as_str());
+        let parameters = rule.parameters(&self.run.now, &kind);
+        let fire = async |tx: &Transaction<'_>, ids: &[Key]| {
+            let held = !rule.action.kind.refers() || self.parents.hold(tx, &[&users, &team]).await?;
+            let more: [&(dyn ToSql + Sync); 9] =
+                [&Keys(ids), &self.run.id, &actor, &action, &rule.action.json, &users, &team, &rule.id, &held];
+            statement.one(tx, &[&parameters[..], &more].concat()).await
+        };
         let mut refused: Vec<Key> = vec![];
-        let applied = self.apply(change, due, &mut report.not_done, |row| {
+        let applied = self.apply(rule, fire, due, &mut report.not_done, |row| {
             report.executed += count(row, "executed");
             *report.executed_by_action.entry(action).or_default() += count(row, "executed");
             report.notifications += count(row, "notifications");
@@ -188,19 +207,13 @@ impl Pass<'_> {
 
     async fn apply(
         &self,
-        change: Change<'_>,
+        rule: &Rule,
+        statement: impl AsyncFn(&Transaction<'_>, &[Key]) -> Result<Row, Error>,
         ids: &[Key],
         not_done: &mut NotDone,
         count: impl FnMut(&Row),
     ) -> Result<(), Halt> {
         let run = self.run;
-        let Change { rule, statement, more } = change;
-        let kind = rule.condition.kind.as_str();
-        let parameters = rule.parameters(&run.now, &kind);
-        let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
-            let ids: &(dyn ToSql + Sync) = &Keys(ids);
-            statement.one(tx, &[&parameters, &[ids][..], more].concat()).await
-        };
         let batch = Batch { entity: "ticket", ids };
         match self.tx {
             Some(tx) => {
@@ -210,11 +223,4 @@ impl Pass<'_> {
             None => apply(run, batch, not_done, statement, count).await,
         }
     }
-}
-
-/// A statement of a rule that changes tickets. Its parameters are those of the rule, the ids of the batch, and `more`.
-struct Change<'a> {
-    rule: &'a Rule,
-    statement: Statement,
-    more: &'a [&'a (dyn ToSql + Sync)],
 }

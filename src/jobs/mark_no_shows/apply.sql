@@ -9,10 +9,11 @@ locked AS MATERIALIZED (
     SELECT a.id, a.facility_id, a.doctor_id, a.patient_id, a.source, a.status, a.appointment_date, a.start_time
     FROM appointments a WHERE a.id = ANY ($6) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
 ),
--- The slots of the visits, which are locked after the visits.
+-- The slots of the visits, which are locked after the visits; FOR UPDATE, because appointment_id is unique, and a change
+-- of a unique column waits for those who hold the row FOR KEY SHARE.
 slots AS MATERIALIZED (
     SELECT s.* FROM doctor_slots s
-    WHERE s.appointment_id = ANY (ARRAY(SELECT id FROM locked)) ORDER BY s.id FOR NO KEY UPDATE SKIP LOCKED
+    WHERE s.appointment_id = ANY (ARRAY(SELECT id FROM locked)) ORDER BY s.id FOR UPDATE SKIP LOCKED
 ),
 -- Visits whose slot another session has locked. Both the visit and the slot are skipped.
 slot_locked AS MATERIALIZED (

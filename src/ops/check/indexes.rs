@@ -15,6 +15,7 @@ use super::catalog::{Catalog, Relation};
 use super::finding::{Findings, Remedy, Topic};
 use super::reference::{INDEXES, Index};
 use super::statements::{Planned, plan_with};
+use crate::clinic::parents;
 use crate::db::{CLOCK, Statement, statements};
 use crate::error::Error;
 
@@ -54,12 +55,15 @@ pub async fn look(
 ) -> Result<(), Error> {
     let now: DateTime<Utc> = CLOCK.one(tx, &[]).await?.get(0);
     let mut slow: BTreeMap<i64, (Size, BTreeSet<usize>)> = BTreeMap::new();
-    let (mut looked, mut unplanned) = (0, BTreeSet::new());
+    let (mut looked, mut unplanned, mut are_parents_held) = (0, BTreeSet::new(), true);
     // A statement that compares keys as text reads all, of a ledger that is older than the type of the keys.
     let compared = planned.0.iter().enumerate().filter(|(_, one)| !one.name.ends_with("_AS_TEXT"));
     for (at, statement) in compared {
         let Some(plan) = plan_as_in_a_run(tx, statement, now).await? else {
-            unplanned.insert(last_name(statement));
+            match parents::only_holds(statement) {
+                true => are_parents_held = false,
+                false => drop(unplanned.insert(last_name(statement))),
+            }
             continue;
         };
         looked += 1;
@@ -95,6 +99,10 @@ pub async fn look(
             let names = Vec::from_iter(names).join(", ");
             section.warn(format!("{}, {rows}, is read whole by {names}", table.shown), Some(remedy));
         }
+    }
+    if !are_parents_held {
+        let what = "users, teams or statuses cannot be locked, so a run may wait for them, 100 ms a batch";
+        section.warn(what, Remedy::advice("make them tables or simple views (docs/adopting.md)"));
     }
     if !unplanned.is_empty() {
         let (count, names) = (unplanned.len(), Vec::from_iter(unplanned).join(", "));
@@ -165,7 +173,7 @@ async fn plan_as_in_a_run(
         let value = |number: usize| match statement.types[number - 1] {
             Type::TIMESTAMPTZ => Some(instant.as_str()),
             Type::DATE => Some(day.as_str()),
-            Type::BOOL => Some("false"),
+            Type::BOOL => Some("true"),
             // Days, minutes, or a status of surgical cases in which they wait.
             Type::INT4 => Some("15"),
             Type::INT8 => Some("100001"),

@@ -130,3 +130,14 @@ async fn a_view_that_cannot_be_written_is_told_with_the_servers_reason() {
         .await;
     Checked::of(&clinic, &["mark-no-shows", "escalate-sla", "escalate-tickets"]).await.ready();
 }
+
+/// A run finds out by itself, and goes on without the locks.
+#[tokio::test]
+async fn parents_that_cannot_be_locked_are_a_warning() {
+    let clinic = Clinic::new().await;
+    clinic.sql("ALTER TABLE teams RENAME TO groups; CREATE VIEW teams AS SELECT DISTINCT * FROM groups").await;
+    let checked = Checked::of(&clinic, &["escalate-tickets"]).await;
+    let words = ["teams", "cannot be locked", "100 ms"];
+    checked.fault(Some("escalate-tickets"), "indexes", "warning", &words);
+    assert_eq!(checked.faults().len(), 1, "{:#?}", checked.faults());
+}
