@@ -1,7 +1,7 @@
 //! The server crashes while a run is at work and others commit, so that ids of lost transactions are used again.
 //!
-//! The server writes its log at a commit only, and a commit takes a few milliseconds here, as on a slow disk: so crashes
-//! land in the middle of commits, which are lost then.
+//! The server writes its log at a commit only, and a commit takes a few milliseconds here, as on a slow disk: so
+//! crashes land in the middle of commits, which are lost then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! Many processes of one job at once: one works at a time, the others say that it does.
 //!
-//! In half of the rounds the lease of whoever is at work is made to be over, again and again, so that others of the crowd
-//! take over from runs that live.
+//! In half of the rounds the lease of whoever is at work is made to be over, again and again, so that others of the
+//! crowd take over from runs that live.
 
 use std::time::Duration;
 

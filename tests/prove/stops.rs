@@ -1,4 +1,5 @@
-//! A run is stopped at a random moment, another takes over, the first goes on: it exits 4, and has written nothing since.
+//! A run is stopped at a random moment, another takes over, the first goes on: it exits 4, and has written nothing
+//! since.
 //!
 //! In half of the cases the brake of the other leaves the work undone, so that the first would find all of it.
 
@@ -16,8 +17,8 @@ use crate::support::program::{self, signal};
 const BATCHES: u32 = 8;
 /// With the shortest lease a transaction that a stopped run left open is ended by the server after half a second.
 const LEASE: [&str; 2] = ["--lease", "2s"];
-/// A takeover may have to be tried again. The transaction of the first may still be open: the lease is made to be over at
-/// once here, so the server has not had the time to end it. Or a heartbeat of the first was on its way.
+/// A takeover may have to be tried again. The transaction of the first may still be open: the lease is made to be over
+/// at once here, so the server has not had the time to end it. Or a heartbeat of the first was on its way.
 const TAKEOVERS: usize = 3;
 
 pub async fn prove(site: Site, form: &'static Form) -> Vec<Tally> {

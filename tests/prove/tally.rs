@@ -92,8 +92,8 @@ impl Tally {
     }
 }
 
-const HEAD: &str = "proof       job                                   done/of       seed  lost  doubled  false  stale  deadlocks  \
-                    longest   time  what else";
+const HEAD: &str = "proof       job                                   done/of       seed  lost  doubled  false  stale  \
+                    deadlocks  longest   time  what else";
 
 /// All proofs, and the breaches of each.
 pub fn print_table(tallies: &[Tally], form: &str, took: Duration) {

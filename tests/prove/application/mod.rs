@@ -1,5 +1,5 @@
-//! An application beside the jobs: sessions that lock rows of all tables in every order, while the jobs work on the same
-//! rows. The application never loses to a job: no deadlock, no long wait, no update lost.
+//! An application beside the jobs: sessions that lock rows of all tables in every order, while the jobs work on the
+//! same rows. The application never loses to a job: no deadlock, no long wait, no update lost.
 //!
 //! Each unit runs the application alone first: its own order must have no deadlock, and its longest statement then is
 //! what its sessions make each other wait.
@@ -40,12 +40,14 @@ const APPLICATION: &str = r#"
     INSERT INTO users (facility_id, name, role) SELECT 1, 'hot', 'AGENT' FROM generate_series(5, 12);
     INSERT INTO teams (name) VALUES ('second'), ('third');
     INSERT INTO team_members SELECT t.id, u.id, u.id IN (5, 6) FROM teams t, users u WHERE u.id >= 5;
-    INSERT INTO patients (mrn, first_name, last_name, phone) SELECT 'M' || n, 'Pat', 'Doe', '+1' FROM generate_series(2, 8) n;
+    INSERT INTO patients (mrn, first_name, last_name, phone)
+    SELECT 'M' || n, 'Pat', 'Doe', '+1' FROM generate_series(2, 8) n;
     INSERT INTO escalation_rules (name, position, condition_type, condition, action_type, action)
     SELECT 'R', n, 'priority_level', '{"priorities": ["MEDIUM"]}', type, action::jsonb
     FROM (VALUES (1, 'add_follower', '{"userIds": [7, 8]}'), (2, 'notify_manager', '{"message": "m"}'),
                  (3, 'send_email', '{"recipients": ["c@example.org"], "subject": "s", "message": "m"}'),
-                 (4, 'reassign_ticket', '{"userId": 9, "teamId": 2}'), (5, 'increase_priority', '{}')) r (n, type, action);
+                 (4, 'reassign_ticket', '{"userId": 9, "teamId": 2}'),
+                 (5, 'increase_priority', '{}')) r (n, type, action);
     CREATE SEQUENCE ticket_numbers;
     CREATE TABLE slot_notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
                              slot_id bigint NOT NULL REFERENCES doctor_slots);
@@ -185,8 +187,8 @@ async fn of_the_jobs(clinic: &Clinic, mut outcomes: Vec<Outcome>, tally: &mut Ta
                        UNION ALL SELECT FROM ticket_history GROUP BY ticket_id, details ->> 'ruleId' HAVING count(*) > 1
                        UNION ALL SELECT FROM px_case_audits GROUP BY case_id HAVING count(*) > 1
                        UNION ALL SELECT FROM surgical_case_status_history GROUP BY case_id HAVING count(*) > 1
-                       UNION ALL SELECT FROM notifications GROUP BY entity, entity_id, type, channel, recipient_id, address
-                                 HAVING count(*) > 1) twice";
+                       UNION ALL SELECT FROM notifications
+                       GROUP BY entity, entity_id, type, channel, recipient_id, address HAVING count(*) > 1) twice";
     let (lost, doubled) = (clinic.count(lost).await.unsigned_abs(), clinic.count(doubled).await.unsigned_abs());
     if (lost, doubled) != (0, 0) {
         tally.lost += lost;

@@ -1,12 +1,12 @@
 //! The transactions of the application, and why they never deadlock among themselves.
 //!
-//! Rule: within a phase all sessions lock rows in one order: tables in the order of the phase, then ids upwards; each row
-//! once, as strongly as the transaction ever needs it. What waits by itself comes last: rows that refer to rows which the
-//! transaction holds already, and unique keys upwards. Each phase has another order of tables, so that over the phases
-//! there is every order, also those that are the reverse of a job's; between phases nobody holds anything.
+//! Rule: within a phase all sessions lock rows in one order: tables in the order of the phase, then ids upwards; each
+//! row once, as strongly as the transaction ever needs it. What waits by itself comes last: rows that refer to rows
+//! which the transaction holds already, and unique keys upwards. Each phase has another order of tables, so that over
+//! the phases there is every order, also those that are the reverse of a job's; between phases nobody holds anything.
 //!
-//! In some phases a follower comes first, uncommitted, and then tickets above its own, upwards; nobody locks users there
-//! but by such a row. It waits for nobody who waits for it: what is held is always below what is waited for.
+//! In some phases a follower comes first, uncommitted, and then tickets above its own, upwards; nobody locks users
+//! there but by such a row. It waits for nobody who waits for it: what is held is always below what is waited for.
 
 use std::time::Duration;
 
