@@ -26,6 +26,7 @@ async fn waiting(clinic: &Clinic) -> Vec<String> {
 async fn an_alert_that_is_refused_does_not_hold_up_the_other_of_the_same_visit() {
     let clinic = Clinic::new().await;
     let (facility, doctor) = clinic.new_york(15).await;
+    clinic.user(facility, "HOSPITAL_ADMIN").await;
     let (status, checked_in) = ("CHECKED_IN", Some("2026-03-02T09:05-05"));
     let (date, time, slot) = ("2026-03-02", "09:00", Some(15));
     clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot }).await;
@@ -82,6 +83,7 @@ async fn a_run_of_one_facility_forgets_nothing_of_another() {
     let clinic = Clinic::new().await;
     for _ in 0..2 {
         let facility = clinic.facility("America/New_York", None).await;
+        clinic.user(facility, "HOSPITAL_ADMIN").await;
         let open = "INSERT INTO px_cases (facility_id, due_at) VALUES (k($1), '2026-03-02T11:00:00Z')";
         clinic.client.execute(open, &[&facility]).await.expect("a case");
     }

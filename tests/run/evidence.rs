@@ -29,11 +29,13 @@ async fn swallow(clinic: &Clinic, table: &str, by: &str) {
 #[tokio::test]
 async fn failed_items_are_recorded_also_where_an_identity_gives_a_key_again() {
     let clinic = with_a_failed_item().await;
+    // Otherwise it is recorded once.
+    let again = [&AT[..], &["--retry-refused"]].concat();
     for _ in 0..3 {
-        clinic.run(&AT).await.expect(3);
+        clinic.run(&again).await.expect(3);
     }
     clinic.sql("ALTER TABLE cron_job_run_errors ALTER id RESTART WITH 1").await;
-    let outcome = clinic.run(&AT).await.expect(3);
+    let outcome = clinic.run(&again).await.expect(3);
     assert!(outcome.stderr.contains("cron_job_run_errors_pkey"), "it is told: {outcome:?}");
     let recorded = "SELECT count(*) FROM cron_job_run_errors e JOIN cron_job_runs r ON r.id = e.run_id";
     assert_eq!(clinic.count(recorded).await, 4);
@@ -45,7 +47,7 @@ async fn failed_items_are_recorded_also_where_an_identity_gives_a_key_again() {
              ALTER TABLE cron_job_run_errors ALTER id RESTART WITH 100",
         )
         .await;
-    let report = clinic.run(&AT).await.expect(1).report();
+    let report = clinic.run(&again).await.expect(1).report();
     assert_eq!(report["error_code"], "23505", "{report}");
     assert!(report["error_message"].as_str().is_some_and(|why| why.contains("recording failed items")), "{report}");
 }
