@@ -232,7 +232,7 @@ CREATE TABLE escalation_rules (
     condition      jsonb NOT NULL DEFAULT '{}',
     action_type    text NOT NULL,
     action         jsonb NOT NULL DEFAULT '{}',
-    cooldown_hours double precision CHECK (cooldown_hours > 0)
+    cooldown_hours double precision CHECK (cooldown_hours > 0 AND cooldown_hours < 'Infinity')
 );
 
 CREATE TABLE surgical_case_statuses (
@@ -271,7 +271,7 @@ CREATE TABLE surgical_cases (
     facility_id         bigint NOT NULL REFERENCES facilities,
     patient_id          bigint NOT NULL REFERENCES patients,
     case_status         integer NOT NULL REFERENCES surgical_case_statuses,
-    pay_amount          numeric(12, 2) CHECK (pay_amount >= 0),
+    pay_amount          numeric(12, 2) CHECK (pay_amount >= 0 AND pay_amount <> 'NaN'),
     active              boolean NOT NULL DEFAULT true,
     billable_ts         timestamptz,
     docs_needed_ts      timestamptz,

@@ -43,8 +43,8 @@ COMMENT ON COLUMN item_refusals.next_try_at IS
 COMMENT ON COLUMN item_refusals.run_id IS 'The run that was refused last; it may be pruned.';
 
 COMMENT ON COLUMN cron_job_runs.status IS
-    'RUNNING, COMPLETED, FAILED or SKIPPED (another run held the lane, one succeeded lately, or all that was due waits '
-    'after many refusals).';
+    'RUNNING, COMPLETED, FAILED or SKIPPED (another run held the lane, one succeeded lately, an argument named what is '
+    'not there, or all that was due waits after many refusals).';
 COMMENT ON COLUMN cron_job_runs.items_failed IS
-    'How many items failed. They are in cron_job_run_errors: what cannot be judged, not at each run; of a row of '
+    'How many items failed, or were done and could be told to nobody. They are in cron_job_run_errors: what cannot be judged, not at each run; of a row of '
     'refusals with one code, the first ninety-nine and one TOO_MANY_REFUSED.';

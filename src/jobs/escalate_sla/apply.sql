@@ -42,20 +42,21 @@ addressed AS (
 ),
 alone AS MATERIALIZED (SELECT t.id, t.facility_id FROM addressed t WHERE t.department_id IS NULL),
 {stand_ins},
+-- The departments are told without a join, because the planner, which expects one case, would compare each with each.
 recipients AS (
-    SELECT t.id, 'DEPARTMENT' AS kind, t.department_id::text AS recipient_id
+    SELECT t.id, t.level, t.due_at, 'DEPARTMENT' AS kind, t.department_id::text AS recipient_id
     FROM addressed t WHERE t.department_id IS NOT NULL
-    UNION ALL SELECT s.id, 'USER', s.user_id::text FROM stand_ins s
+    UNION ALL SELECT t.id, t.level, t.due_at, 'USER', s.user_id::text FROM stand_ins s JOIN addressed t ON t.id = s.id
 ),
 staged AS (
-    SELECT r.kind AS recipient_kind, r.recipient_id, NULL::text AS address,
+    SELECT t.kind AS recipient_kind, t.recipient_id, NULL::text AS address,
            'IN_APP' AS channel, 'PX_CASE_ESCALATED' AS type, 'HIGH' AS priority, 'Case escalated' AS title,
            format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', t.level)
                AS body,
            jsonb_build_object('level', t.level, 'due_at', t.due_at) AS metadata,
            'px_case' AS entity, t.id::text AS entity_id, concat_ws(':', 'px_case_escalated', t.id::text, $5) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $5 AS run_id
-    FROM recipients r JOIN addressed t ON t.id = r.id
+    FROM recipients t
 ),
 {outbox},
 undeliverable AS MATERIALIZED (

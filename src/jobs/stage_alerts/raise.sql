@@ -30,7 +30,7 @@ raised AS (
 -- WAITING_TOO_LONG; where there is none of them the HOSPITAL_ADMINs of the facility and of all facilities, who deal
 -- with alerts too.
 concerned AS MATERIALIZED (
-    SELECT due.id AS visit, u.id AS user_id
+    SELECT due.id AS visit, due.message, u.id AS user_id
     FROM due
     JOIN users u ON u.active AND (($9 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
                                   OR ($9 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
@@ -41,9 +41,9 @@ admins AS MATERIALIZED (
     SELECT u.id, u.facility_id FROM users u WHERE u.active AND u.role::text = 'HOSPITAL_ADMIN'
 ),
 recipients AS MATERIALIZED (
-    SELECT visit, user_id FROM concerned
+    SELECT visit, message, user_id FROM concerned
     UNION ALL
-    SELECT due.id, u.id FROM due JOIN admins u ON u.facility_id IS NULL OR u.facility_id = due.facility_id
+    SELECT due.id, due.message, u.id FROM due JOIN admins u ON u.facility_id IS NULL OR u.facility_id = due.facility_id
     WHERE due.id NOT IN (SELECT visit FROM concerned)
 ),
 staged AS (
@@ -51,12 +51,12 @@ staged AS (
            'STAGE_ALERT_' || $9 AS type, 'HIGH' AS priority,
            CASE $9 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
                    ELSE 'Patient waits too long' END AS title,
-           due.message AS body,
-           jsonb_build_object('appointment_id', due.id::text, 'alert_type', $9) AS metadata,
-           'appointment' AS entity, due.id::text AS entity_id,
-           concat_ws(':', 'stage_alert', due.id::text, $9) AS episode,
+           r.message AS body,
+           jsonb_build_object('appointment_id', r.visit::text, 'alert_type', $9) AS metadata,
+           'appointment' AS entity, r.visit::text AS entity_id,
+           concat_ws(':', 'stage_alert', r.visit::text, $9) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $10 AS run_id
-    FROM recipients r JOIN due ON due.id = r.visit
+    FROM recipients r
 ),
 {outbox},
 undeliverable AS MATERIALIZED (

@@ -203,7 +203,8 @@ async fn what_only_the_database_can_read_is_malformed() {
     }
     clinic
         .sql(
-            "UPDATE escalation_rules SET cooldown_hours = 'Infinity' WHERE id = 1;
+            "ALTER TABLE escalation_rules DROP CONSTRAINT escalation_rules_cooldown_hours_check;
+             UPDATE escalation_rules SET cooldown_hours = 'Infinity' WHERE id = 1;
              UPDATE escalation_rules SET cooldown_hours = 'NaN' WHERE id = 2;
              UPDATE escalation_rules SET condition = '{\"hours\": 1e400}' WHERE id = 3",
         )
