@@ -6,6 +6,9 @@ INSERT INTO facilities (name, time_zone) SELECT 'F' || n, 'America/Denver' FROM 
 INSERT INTO departments (facility_id, name) SELECT f.id, 'D' || n FROM facilities f, generate_series(1, 10) n ORDER BY f.id, n;
 INSERT INTO users (facility_id, name, role, email)
 SELECT 1 + n % 20, 'U' || n, 'AGENT', 'u' || n || '@example.org' FROM generate_series(1, 400) n;
+-- One for each facility is told of the cases without a department.
+INSERT INTO users (facility_id, name, role, email)
+SELECT n, 'M' || n, 'MANAGER', 'm' || n || '@example.org' FROM generate_series(1, 20) n;
 INSERT INTO teams (name) SELECT 'T' || n FROM generate_series(1, 40) n;
 INSERT INTO team_members (team_id, user_id, is_leader) SELECT 1 + n % 40, n, n <= 40 FROM generate_series(1, 400) n;
 

@@ -124,7 +124,8 @@ impl Run {
         }
         let (unsaid, unisolated) = (self.refusals.unsaid(), self.refusals.unisolated());
         if unsaid > 0 {
-            warn!(run_id = %self.id, "{unsaid} further item(s) failed: rounds runs show names them");
+            let which = "failed, or were done and nobody could be told";
+            warn!(run_id = %self.id, "{unsaid} further item(s) {which}: rounds runs show names them");
         }
         if unisolated > 0 {
             warn!(run_id = %self.id, "{unisolated} item(s) in refused batches were not tried alone; the next run does");

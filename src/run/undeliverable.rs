@@ -36,11 +36,13 @@ pub fn undeliverable(row: &Row) -> u64 {
     ids(row).len() as u64
 }
 
-/// Lists those items in the report, each with a warning.
+/// Lists those items in the report, the first of a run with a warning each.
 pub(super) fn list(run: &Run, entity: &'static str, row: &Row, not_done: &mut NotDone) {
     let run_id = run.id;
     for id in ids(row) {
-        warn!(%run_id, entity, %id, error_code = UNDELIVERABLE, "{entity} {id}: it is done, but nobody could be told");
+        if run.refusals.says() {
+            warn!(%run_id, entity, %id, error_code = UNDELIVERABLE, "{entity} {id}: it is done, but nobody could be told");
+        }
         not_done.list(entity, id, UNDELIVERABLE);
     }
 }
