@@ -9,9 +9,9 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::clinic::actor::{Actor, refused};
-use crate::db::{CLOCK, Db, Key, Limits, Statement, no_such_key, schema, statements};
+use crate::db::{CLOCK, Db, Key, Limits, Statement, dropped, no_such_key, schema, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{CommonArgs, dropped};
+use crate::run::CommonArgs;
 
 /// The limits of a command's transactions. They are shorter than in a run, because a person waits.
 const LIMITS: Limits =

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod connection;
+mod dropped;
 mod key;
 mod limits;
 mod name;
@@ -26,6 +27,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use attempt::tried;
 pub use connection::Connection;
+pub use dropped::dropped;
 pub use key::{Example, Key, Keys, no_such_key, unless_no_key};
 pub use limits::Limits;
 pub use name::{SchemaName, identifier, quoted};

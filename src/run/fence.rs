@@ -11,9 +11,8 @@ use std::time::Duration;
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
-use super::item_errors::dropped;
 use super::limits::STATUS_LOCK;
-use crate::db::{Db, Limits, statements};
+use crate::db::{Db, Limits, dropped, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {

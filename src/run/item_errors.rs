@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::halt::Halt;
 use super::job::{Run, WriteOptions};
-use crate::db::statements;
+use crate::db::{dropped, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
@@ -51,13 +51,4 @@ pub async fn insert(
     let recorded =
         COUNT_ITEM_ERRORS.one(tx, &[&run, &entity, &ids, &code]).await?.get::<_, i64>("items").unsigned_abs();
     if recorded == meant { Ok(()) } else { Err(dropped("cron_job_run_errors", recorded, meant)) }
-}
-
-/// The error of rows of a table of ours that were inserted without an error and are not there.
-pub fn dropped(relation: &str, stored: u64, meant: u64) -> Error {
-    let message = format!(
-        "{relation} has taken {stored} of {meant} rows: a rule or a trigger on it drops the others; what needs them as \
-         evidence was not done. Look for rules and triggers on {relation}, and drop them"
-    );
-    Error::new("EVIDENCE_LOST", ErrorKind::Other, message)
 }

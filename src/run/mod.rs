@@ -35,7 +35,6 @@ pub use clock::has_passed;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use halt::Halt;
-pub use item_errors::dropped;
 pub use job::{Job, Run, WriteOptions};
 pub use limits::BATCH_LOCK;
 pub use refusals::Coverage;

@@ -11,6 +11,7 @@ mod draft;
 mod index;
 mod lacking;
 mod names;
+mod null_type;
 mod reference;
 mod source;
 mod trigger;

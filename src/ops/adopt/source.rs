@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::adapt::{Adapted, Write, adapt};
 use super::catalog::{Catalog, Column, Table};
-use super::lacking;
 use super::names::{self, Match};
+use super::null_type::null_type;
 use super::wanted::{Wanted, WantedColumn};
 use crate::clinic::fit::Kind;
 
@@ -287,7 +287,7 @@ impl Scope<'_> {
             let id = id.or(self.table.columns.first()).map_or(String::new(), |column| self.named(column));
             text += &format!(" {}", hint.replace("{id}", &id));
         }
-        Source::read(format!("NULL::{}", lacking::null_type(self.catalog, self.found, wanted)), text, !may_stay)
+        Source::read(format!("NULL::{}", null_type(self.catalog, self.found, wanted)), text, !may_stay)
     }
 }
 

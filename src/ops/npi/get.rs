@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::check_loaded;
+use super::loaded::check_loaded;
 use crate::clinic::actor::refused;
 use crate::clinic::npi::raw;
 use crate::command::{CommandContext, Output, listing};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
-use super::check_loaded;
+use super::loaded::check_loaded;
 use crate::clinic::actor::refused;
 use crate::clinic::npi::{letter, normalize_name};
 use crate::command::{CommandContext, Output, listing, shown};

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 
-use super::check_loaded;
+use super::loaded::check_loaded;
 use crate::clinic::npi;
 use crate::command::{CommandContext, Output, listing};
 use crate::db::statements;
