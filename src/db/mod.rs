@@ -4,7 +4,6 @@
 //! statements only, settings by SET LOCAL. No wait is endless: connecting, the pool, TCP silence and every statement
 //! have a limit.
 
-mod attempt;
 mod connection;
 mod dropped;
 mod key;
@@ -25,13 +24,12 @@ use clap::Args;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use attempt::tried;
 pub use connection::Connection;
 pub use dropped::dropped;
 pub use key::{Example, Key, Keys, no_such_key, unless_no_key};
 pub use limits::Limits;
 pub use name::{SchemaName, identifier, quoted};
-pub use savepoint::unless;
+pub use savepoint::{tried, unless};
 pub(crate) use statement::statements;
 pub use statement::{Listed, Statement};
 pub use text::{decodable, is_undecodable};

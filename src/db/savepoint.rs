@@ -4,18 +4,26 @@ use tokio_postgres::Transaction;
 
 use crate::error::Error;
 
-/// The outcome of `part`, in a savepoint. None if the server refused it with one of these codes; then it is undone.
+/// Tries something behind a savepoint, so that an error of the server does not end the transaction.
+pub async fn tried<T, E>(
+    tx: &Transaction<'_>,
+    attempt: impl AsyncFnOnce() -> Result<T, E>,
+) -> Result<Result<T, E>, Error> {
+    tx.batch_execute("SAVEPOINT attempt").await?;
+    let outcome = attempt().await;
+    let undo = if outcome.is_err() { "ROLLBACK TO SAVEPOINT attempt; " } else { "" };
+    tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT attempt")).await?;
+    Ok(outcome)
+}
+
+/// The outcome of an attempt; None if the server refused it with one of these codes.
 pub async fn unless<T>(
     tx: &Transaction<'_>,
     codes: &[&str],
-    part: impl AsyncFnOnce() -> Result<T, Error>,
+    attempt: impl AsyncFnOnce() -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
-    tx.batch_execute("SAVEPOINT part").await?;
-    let outcome = match part().await {
-        Err(error) if codes.contains(&error.code.as_ref()) => None,
-        outcome => Some(outcome?),
-    };
-    let undo = if outcome.is_none() { "ROLLBACK TO SAVEPOINT part; " } else { "" };
-    tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT part")).await?;
-    Ok(outcome)
+    match tried(tx, attempt).await? {
+        Err(error) if codes.contains(&error.code.as_ref()) => Ok(None),
+        outcome => outcome.map(Some),
+    }
 }
