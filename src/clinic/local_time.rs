@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use tokio_postgres::{Row, Transaction};
 
-use crate::db::{Key, decodable, statements, tried};
+use crate::db::{Key, decodable, statements, unless};
 use crate::error::{Error, ErrorKind};
 use crate::time_zone::Tz;
 
@@ -22,14 +22,22 @@ statements! {
 }
 
 /// The SQLSTATE for a time zone that the server does not know.
-pub const UNKNOWN_TO_SERVER: &str = "22023";
+const UNKNOWN_TO_SERVER: &str = "22023";
 
-/// The facilities whose time zone is not an IANA name, or one that the server does not know: it has a list of its own,
-/// which an upgrade of its system may shorten. One of them would make a statement fail for all facilities.
+/// The facilities whose time zone is not an IANA name, or one that the server does not know. One of them would make a
+/// statement fail for all facilities.
 pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<Key>, Error> {
     let rows = FACILITIES.all(tx, &[]).await?;
-    let zone = |row: &Row| row.get::<_, Option<String>>("time_zone").filter(|name| Tz::is_known(name));
-    let mut known: BTreeSet<String> = rows.iter().filter_map(zone).collect();
+    let zone = |row: &Row| row.get::<_, Option<String>>("time_zone");
+    let known = known_zones(tx, rows.iter().filter_map(zone).collect()).await?;
+    let unreadable = |row: &&Row| !zone(row).is_some_and(|name| known.contains(&name));
+    Ok(rows.iter().filter(unreadable).map(|row| row.get("id")).collect())
+}
+
+/// Those of the names that are IANA names and known to the server. The server has a list of its own, which an upgrade of
+/// its system may shorten; it is asked for all names at once, and for each only if it does not know all.
+pub async fn known_zones(tx: &Transaction<'_>, names: BTreeSet<String>) -> Result<BTreeSet<String>, Error> {
+    let mut known: BTreeSet<String> = names.into_iter().filter(|name| Tz::is_known(name)).collect();
     if !known.is_empty() && !are_known_to_server(tx, known.iter()).await? {
         for name in known.clone() {
             if !are_known_to_server(tx, std::iter::once(&name)).await? {
@@ -37,19 +45,15 @@ pub async fn unreadable_zones(tx: &Transaction<'_>) -> Result<Vec<Key>, Error> {
             }
         }
     }
-    let unreadable = |row: &&Row| !zone(row).is_some_and(|name| known.contains(&name));
-    Ok(rows.iter().filter(unreadable).map(|row| row.get("id")).collect())
+    Ok(known)
 }
 
 /// Whether the server knows all these zones. The question is asked behind a savepoint, because the answer No is an
 /// error; the view of all zones that the server knows takes it longer than all else that an idle run does.
 async fn are_known_to_server(tx: &Transaction<'_>, names: impl Iterator<Item = &String>) -> Result<bool, Error> {
     let names: Vec<&String> = names.collect();
-    match tried(tx, async || ASK_SERVER.one(tx, &[&names]).await).await? {
-        Ok(_) => Ok(true),
-        Err(error) if error.code == UNKNOWN_TO_SERVER => Ok(false),
-        Err(error) => Err(error),
-    }
+    let answer = unless(tx, &[UNKNOWN_TO_SERVER], async || ASK_SERVER.one(tx, &[&names]).await).await?;
+    Ok(answer.is_some())
 }
 
 /// A time of day, in SQL, from a column of type time or text; NULL where the text is none.

@@ -7,18 +7,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio_postgres::Transaction;
+use tokio_postgres::{Row, Transaction};
 
 use super::finding::{Findings, Remedy, Topic};
 use super::reference::WORDS;
 use crate::clinic::fit::{self, Columns, Kind, Need};
-use crate::clinic::local_time::{UNKNOWN_TO_SERVER, clock_time, day, instant, slot_length};
-use crate::db::tried;
-use crate::db::{Connection, Limits, SchemaName, statements};
+use crate::clinic::local_time::{clock_time, day, instant, known_zones, slot_length};
+use crate::db::{Connection, Limits, SchemaName, statements, tried};
 use crate::error::{Error, ErrorKind};
 use crate::jobs;
 use crate::ops::privileges::{self, Verb};
-use crate::time_zone::Tz;
 
 statements! {
     COUNTS[look: Look = Look::all()]() = look.counts();
@@ -27,7 +25,6 @@ statements! {
     ZONES() = "SELECT f.time_zone::text AS zone, count(*) AS facilities,
                       (array_agg(f.id::text ORDER BY f.id))[1:3] AS first
                FROM facilities f WHERE f.id IS NOT NULL GROUP BY f.time_zone::text ORDER BY f.time_zone::text";
-    KNOWN(TEXT) = "SELECT timestamp '2000-01-01' AT TIME ZONE $1 IS NOT NULL AS known";
 }
 
 /// The limit of a statement that reads a whole table.
@@ -270,43 +267,32 @@ async fn count(tx: &Transaction<'_>, look: &Look, seen: &mut Seen) -> Result<Res
     Ok(Ok(()))
 }
 
-/// The zones that the program or the server does not know. Each name is tried behind a savepoint, since the server
-/// refuses an unknown one.
+/// The zones that the program or the server does not know.
 async fn zones(tx: &Transaction<'_>, seen: &mut Seen) -> Result<(), Error> {
     let (relation, column) = ("facilities", "time_zone");
-    let unread = |error: Error| Unread { relation, column: Some(column), code: error.code.into() };
-    let zones = match tried(tx, async || ZONES.all(tx, &[]).await).await? {
-        Ok(zones) => zones,
+    let zone = |row: &Row| row.get::<_, Option<String>>("zone");
+    let read = async || {
+        let rows = tried(tx, async || ZONES.all(tx, &[]).await).await??;
+        let known = known_zones(tx, rows.iter().filter_map(zone).collect()).await?;
+        Ok::<_, Error>((rows, known))
+    };
+    let (rows_by_zone, known) = match read().await {
+        Ok(read) => read,
         Err(error) if error.kind == ErrorKind::Transient => return Err(error),
         Err(error) => {
-            seen.unread.push(unread(error));
+            seen.unread.push(Unread { relation, column: Some(column), code: error.code.into() });
             return Ok(());
         }
     };
-    for row in zones {
-        let zone: Option<&str> = row.get("zone");
-        let is_known = match zone {
-            Some(zone) if Tz::is_known(zone) => match tried(tx, async || KNOWN.one(tx, &[&zone]).await).await? {
-                Ok(_) => true,
-                Err(error) if error.code == UNKNOWN_TO_SERVER => false,
-                Err(error) if error.kind == ErrorKind::Transient => return Err(error),
-                Err(error) => {
-                    seen.unread.push(unread(error));
-                    return Ok(());
-                }
-            },
-            _ => false,
-        };
-        if !is_known {
-            let (count, keys): (i64, Vec<String>) = (row.get("facilities"), row.get("first"));
-            let what = format!(
-                "facilities.time_zone of {}{} is no zone that rounds and the server know",
-                rows(count),
-                named(&keys, count)
-            );
-            let remedy = "set an IANA name, such as America/Denver; none of their visits is judged";
-            seen.found.push(Found { relation, column, what, remedy });
-        }
+    for row in rows_by_zone.iter().filter(|row| !zone(row).is_some_and(|name| known.contains(&name))) {
+        let (count, keys): (i64, Vec<String>) = (row.get("facilities"), row.get("first"));
+        let what = format!(
+            "facilities.time_zone of {}{} is no zone that rounds and the server know",
+            rows(count),
+            named(&keys, count)
+        );
+        let remedy = "set an IANA name, such as America/Denver; none of their visits is judged";
+        seen.found.push(Found { relation, column, what, remedy });
     }
     Ok(())
 }
