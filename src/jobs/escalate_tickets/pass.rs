@@ -1,7 +1,6 @@
 //! The execution of rules: finds the tickets of each, ends episodes, fires, counts.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::ToSql;
@@ -100,9 +99,7 @@ impl Rule {
     /// By which the refusal of an action of this rule is known. A rule that was changed is another one: what its earlier
     /// definition was refused does not wait any more.
     pub fn part(&self) -> String {
-        let mut hasher = DefaultHasher::new();
-        self.definition.hash(&mut hasher);
-        format!("rule {} ({:08x})", self.id, hasher.finish() as u32)
+        format!("rule {} ({:.8})", self.id, self.definition)
     }
 
     /// The tickets for which the rule would fire now.
