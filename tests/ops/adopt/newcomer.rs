@@ -1,6 +1,6 @@
 //! Applications unlike those of the kits: deleted rows that stay, numbers for statuses, prefixed names, lacking tables.
 
-use super::{application, draft, make, ordinary, refused};
+use super::{application, draft, make, ordinary, refused, without_checks};
 
 #[tokio::test]
 async fn rows_with_a_mark_of_deletion_are_asked_for() {
@@ -33,16 +33,10 @@ async fn rows_with_a_mark_of_deletion_are_asked_for() {
 #[tokio::test]
 async fn a_status_that_is_a_number_is_asked_for_and_never_passes_as_it_is() {
     let clinic = ordinary().await;
+    without_checks(&clinic, "%status%").await;
     clinic
         .sql(
-            r#"DO $$ DECLARE x record; BEGIN
-                   FOR x IN SELECT conname FROM pg_constraint
-                            WHERE conrelid = 'app."Appointments"'::regclass AND contype = 'c'
-                                AND pg_get_constraintdef(oid) LIKE '%status%' LOOP
-                       EXECUTE format('ALTER TABLE app."Appointments" DROP CONSTRAINT %I', x.conname);
-                   END LOOP;
-               END $$;
-               DROP INDEX app.appointments_awaited, app.appointments_awaited_by_doctor, app.appointments_checked_in;
+            r#"DROP INDEX app.appointments_awaited, app.appointments_awaited_by_doctor, app.appointments_checked_in;
                ALTER TABLE app."Appointments" ALTER status DROP DEFAULT, ALTER status TYPE smallint USING 0"#,
         )
         .await;
