@@ -214,7 +214,7 @@ fn classify(state: &SqlState) -> ErrorKind {
     }
 }
 
-/// What the triggers of the kits (`adopt/`) raise for a row, by SQLSTATE: the name of it, and its meaning.
+/// The name and the meaning of an SQLSTATE that the triggers of the kits (`adopt/`) raise for a row.
 fn of_kit(code: &str) -> Option<(&'static str, &'static str)> {
     match code {
         "RK001" => Some((

@@ -46,5 +46,5 @@ COMMENT ON COLUMN cron_job_runs.status IS
     'RUNNING, COMPLETED, FAILED or SKIPPED (another run held the lane, one succeeded lately, an argument named what is '
     'not there, or all that was due waits after many refusals).';
 COMMENT ON COLUMN cron_job_runs.items_failed IS
-    'How many items failed, or were done and could be told to nobody. They are in cron_job_run_errors: what cannot be judged, not at each run; of a row of '
-    'refusals with one code, the first ninety-nine and one TOO_MANY_REFUSED.';
+    'How many items failed, or were done and could be told to nobody. They are in cron_job_run_errors: what cannot be '
+    'judged, not at each run; of a row of refusals with one code, the first ninety-nine and one TOO_MANY_REFUSED.';

@@ -1,8 +1,8 @@
 //! The claim: the run's row is the lock of its lane.
 //!
 //! Rule: a lane is held if and only if a row of it is RUNNING; it is lost if and only if that row's heartbeat is a lease
-//! old, or lies a lease in the future, or the row is 30 s past its deadline. A claim that meets a lost row locks it FOR UPDATE, so it waits
-//! for a fenced transaction that is in progress, and no other can begin.
+//! old, or lies a lease in the future, or the row is 30 s past its deadline. A claim that meets a lost row locks it FOR
+//! UPDATE, so it waits for a fenced transaction that is in progress, and no other can begin.
 
 use std::time::Duration;
 

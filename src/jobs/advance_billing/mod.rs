@@ -136,7 +136,8 @@ impl AdvanceBilling {
         let confirmed = self.confirm_items.or(run.max_items());
         let scan = async |tx: &Transaction<'_>| {
             let outlook = Outlook::of(tx, run.now, stage, self.min_dwell, confirmed).await?;
-            // What waits after a refusal does not count for the brake. Far above the limit it is not looked at closely.
+            // Cases that wait after a refusal do not count for the brake. Far above the limit they are not looked at
+            // closely.
             let waiting = run.waiting() as u64;
             if outlook.exceeds_limit(waiting) {
                 return Ok((outlook, vec![], waiting));

@@ -103,7 +103,7 @@ impl Plan {
                 last_sweep_pages,
             });
         }
-        // What was read from the future must not hide what changes until then.
+        // A watermark in the future must not hide the changes until then.
         let watermark = state.get::<_, Option<DateTime<Utc>>>("watermark").map(|at| at.min(now));
         let basis = Basis { lane: &lane, scope, window, watermark, last_sweep_pages };
         let queries = basis.queries();

@@ -167,7 +167,7 @@ impl<'a> Session<'a> {
     }
 
     async fn read_appointment(&mut self, id: &str) -> Result<(), End> {
-        // What waits for a person's decision is forgotten if the account does not have it any more.
+        // An appointment that waits for a person's decision is forgotten if the account does not have it any more.
         let is_known = self.deletions.is_known(id).await?;
         if !self.refresh(id, "appointment").await? && !is_known {
             let message =

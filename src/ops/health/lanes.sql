@@ -11,7 +11,8 @@ SELECT
                    (SELECT max(m.applied_on::timestamptz) FROM rounds_migrations m WHERE {migration_has_passed})),
              clock_timestamp() - interval '1 day') AS expected_from,
     -- The clock may have been put back while it ran.
-    success.id AS success_id, LEAST(success.started_at, success.completed_at) AS success_started_at, success.duration_ms AS success_duration_ms,
+    success.id AS success_id, LEAST(success.started_at, success.completed_at) AS success_started_at,
+    success.duration_ms AS success_duration_ms,
     success.items_processed AS success_items_processed, success.items_failed AS success_items_failed,
     failure.completed_at AS failed_at, success.completed_at AS succeeded_at,
     failure.error_code, failure.error_message,
