@@ -144,9 +144,15 @@ impl From<refinery::Error> for Error {
 }
 
 fn describe_cause(kind: String, cause: &(dyn StdError + 'static)) -> (String, bool) {
-    let Some(io) = cause.downcast_ref::<io::Error>() else { return (kind, false) };
+    let Some(io) = cause.downcast_ref::<io::Error>() else {
+        // The driver's own words, for which it has no type.
+        return match cause.to_string().as_str() {
+            "server does not support TLS" => (format!("{kind}: {NO_TLS}"), false),
+            _ => (kind, false),
+        };
+    };
     if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return (format!("{kind}: TLS: {tls}"), false);
+        return (format!("{kind}: {}", describe_tls(tls)), false);
     }
     let cause = match io.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused",
@@ -159,6 +165,27 @@ fn describe_cause(kind: String, cause: &(dyn StdError + 'static)) -> (String, bo
         _ => "input/output error",
     };
     (format!("{kind}: {cause}"), io.kind() != io::ErrorKind::PermissionDenied)
+}
+
+const NO_TLS: &str = "the server offers no TLS: turn it on there (ssl = on), or look who answers at this address";
+
+/// Why the server's certificate was refused, and what mends it. Names in the certificate are not repeated.
+fn describe_tls(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Fault;
+    let rustls::Error::InvalidCertificate(fault) = error else { return format!("TLS: {error}") };
+    let why = match fault {
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
+            "is for another name than the URL's host: write the name that it is for"
+        }
+        Fault::UnknownIssuer => {
+            "comes from an authority that is not trusted: PGSSLROOTCERT names the file of its authority"
+        }
+        Fault::Expired | Fault::ExpiredContext { .. } => "is out of date: renew it, or set this machine's clock",
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => "is not valid yet: look at this machine's clock",
+        Fault::Revoked => "was revoked by its authority",
+        _ => "cannot be verified",
+    };
+    format!("the server's certificate {why}")
 }
 
 fn server_error(db: &DbError) -> Error {

@@ -11,6 +11,7 @@ mod limits;
 mod name;
 mod savepoint;
 pub mod schema;
+mod sslmode;
 pub mod statement;
 mod text;
 mod tls;
@@ -52,12 +53,15 @@ const CONNECTIONS: usize = 3;
 #[derive(Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
-    /// PostgreSQL connection URL; sslmode is disable, prefer, require or verify-full
+    /// PostgreSQL connection URL; its sslmode is disable, prefer, require, verify-ca or verify-full
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
     /// File that holds the connection URL, such as a mounted secret; instead of --database-url
     #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "PATH")]
     pub database_url_file: Option<PathBuf>,
+    /// The sslmode of a URL that names none [default: verify-full; to this machine itself prefer]
+    #[arg(long, global = true, env = "PGSSLMODE", value_name = "MODE", hide_possible_values = true)]
+    pub ssl_mode: Option<sslmode::TlsMode>,
     /// PEM file of the authorities that the server's certificate must come from
     #[arg(long, global = true, env = "PGSSLROOTCERT", value_name = "PATH")]
     pub ssl_root_cert: Option<PathBuf>,
@@ -77,9 +81,13 @@ pub struct Db {
 impl Db {
     /// Reads the address and prepares the pool without connecting. `application` is the name in `pg_stat_activity`.
     pub fn open(args: &DatabaseArgs, application: &str) -> Result<Self, Error> {
-        let (mut config, verify) =
-            url::parse(&url::address(args.database_url.as_deref(), args.database_url_file.as_deref())?)?;
+        let text = url::address(args.database_url.as_deref(), args.database_url_file.as_deref())?;
+        let address = url::Address::parse(&text)?;
+        let (mode, tls) = tls::of(&address, args.ssl_mode, args.ssl_root_cert.as_deref())?;
+        let tls = MakeRustlsConnect::new(tls);
+        let mut config = address.config;
         config
+            .ssl_mode(mode)
             .application_name(application)
             .connect_timeout(CONNECT_TIMEOUT)
             .keepalives(true)
@@ -88,7 +96,6 @@ impl Db {
             .keepalives_retries(3)
             .tcp_user_timeout(TCP_TIMEOUT);
         let target = url::describe(&config).into();
-        let tls = MakeRustlsConnect::new(tls::tls_config(verify, args.ssl_root_cert.as_deref())?);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let pool = Pool::builder(Manager::from_config(config, tls, recycling))
             .max_size(CONNECTIONS)

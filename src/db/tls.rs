@@ -1,4 +1,7 @@
 //! TLS to the server, with the meaning of libpq's sslmode.
+//!
+//! Rule: where neither the address nor PGSSLMODE says otherwise, the server has to prove its name (`verify-full`), unless
+//! it is on this machine (`prefer`). What protects less has to be written, and is warned of.
 
 use std::fs;
 use std::path::Path;
@@ -9,26 +12,49 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres::config::SslMode;
+use tracing::warn;
 
-use super::url::configuration;
+use super::sslmode::TlsMode;
+use super::url::{Address, configuration};
 use crate::error::Error;
 
-/// The configuration follows libpq: `verify-full` checks authority and name; with a root certificate given, `prefer`
-/// and `require` check the authority; without one they encrypt and trust any server.
-pub fn tls_config(verify: bool, root_cert: Option<&Path>) -> Result<ClientConfig, Error> {
+/// The TLS of a connection: what the driver is to do, and with which configuration. The address's own words come before
+/// the others.
+pub fn of(
+    address: &Address,
+    mode: Option<TlsMode>,
+    root_cert: Option<&Path>,
+) -> Result<(SslMode, ClientConfig), Error> {
+    let usual = if address.is_near() { TlsMode::Prefer } else { TlsMode::VerifyFull };
+    let mode = address.mode.or(mode).unwrap_or(usual);
+    let root_cert = address.root_cert.as_deref().or(root_cert);
+    if let Some(weakness) = mode.weakness(root_cert).filter(|_| !address.is_near()) {
+        warn!(error_code = "WEAK_TLS", "{weakness}: write sslmode=verify-full, and PGSSLROOTCERT for an own authority");
+    }
+    // The server speaks no TLS on a socket of this machine, and libpq does not ask for it there.
+    let mode_of_driver = if address.is_socket() { SslMode::Disable } else { mode.of_the_driver() };
+    Ok((mode_of_driver, configured(mode, root_cert)?))
+}
+
+/// The configuration follows libpq: `verify-full` checks authority and name, `verify-ca` the authority alone; with a root
+/// certificate given, `prefer` and `require` check the authority, too; without one they encrypt and trust any server.
+fn configured(mode: TlsMode, root_cert: Option<&Path>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let authority = match root_cert {
-        Some(path) => {
+    let authority = match (root_cert, mode) {
+        (Some(path), _) => {
             let roots = read_roots(path);
             Some(roots.map_err(|fault| configuration(format!("PGSSLROOTCERT {}: {fault}", path.display())))?)
         }
-        None if verify => Some(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()),
-        None => None,
+        (None, TlsMode::VerifyCa | TlsMode::VerifyFull) => {
+            Some(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
+        }
+        (None, _) => None,
     };
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|_| configuration("no TLS version is available"))?;
-    if let (Some(roots), true) = (&authority, verify) {
+    if let (Some(roots), TlsMode::VerifyFull) = (&authority, mode) {
         return Ok(builder.with_root_certificates(roots.clone()).with_no_client_auth());
     }
     let authority = match authority {
@@ -53,7 +79,7 @@ fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     if roots.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(roots) }
 }
 
-/// The verifier of `prefer` and `require`: it accepts any name, and any authority if none is given.
+/// The verifier of the other modes: it accepts any name, and any authority if none is given.
 #[derive(Debug)]
 struct AnyName {
     authority: Option<Arc<WebPkiServerVerifier>>,

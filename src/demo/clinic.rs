@@ -77,7 +77,13 @@ fn open(url: &str) -> Result<Db, Error> {
 }
 
 fn address(url: String) -> DatabaseArgs {
-    DatabaseArgs { database_url: Some(url), database_url_file: None, ssl_root_cert: None, schema: schema() }
+    DatabaseArgs {
+        database_url: Some(url),
+        database_url_file: None,
+        ssl_mode: None,
+        ssl_root_cert: None,
+        schema: schema(),
+    }
 }
 
 fn schema() -> SchemaName {
