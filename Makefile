@@ -60,6 +60,7 @@ check:
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	@scripts/check-crates
 
 # Documents that are written from the program itself, and from a database that it has migrated; a test fails where they
 # are not up to date.
