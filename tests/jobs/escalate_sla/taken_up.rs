@@ -23,7 +23,7 @@ async fn a_case_that_was_taken_up_is_escalated_anew_after_the_grace() {
     ] {
         fixture.clinic.sql("UPDATE px_cases SET status = 'IN_PROGRESS', updated_at = clock_timestamp()").await;
         let outcome = fixture.run_at(&format!("2026-03-02T{as_of}Z"), more).await;
-        let found = fixture.clinic.count("SELECT escalation_level FROM px_cases").await;
+        let found = fixture.clinic.count("SELECT escalation_level::bigint FROM px_cases").await;
         assert_eq!(found, level, "{as_of}");
         if outcome.count("escalated") == 0 {
             assert_eq!(outcome.report()["skipped_by_reason"], json!({"taken_up": 1}), "{as_of}");
@@ -35,7 +35,8 @@ async fn a_case_that_was_taken_up_is_escalated_anew_after_the_grace() {
 async fn the_grace_is_of_what_is_in_progress_again_and_counts_from_the_last_escalation() {
     for kind in [Kind::Bigint, Kind::TextViews] {
         let fixture = CaseFixture::of(kind).await;
-        let taken_up = Case { status: "IN_PROGRESS", level: 1, escalated: Some("2026-03-02T09:00:00Z"), ..fixture.late() };
+        let taken_up =
+            Case { status: "IN_PROGRESS", level: 1, escalated: Some("2026-03-02T09:00:00Z"), ..fixture.late() };
         // (the case, what a run makes of it); the grace began at 08:00.
         let cases = [
             (taken_up, "IN_PROGRESS 1"),

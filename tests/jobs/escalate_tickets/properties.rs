@@ -264,12 +264,14 @@ async fn a_priority_is_raised_as_the_oracle_says_and_never_gives_more_time() {
         }
         let minutes = rng.i64(1..240);
         policies.insert(priority.to_owned(), minutes);
-        let insert = format!("INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('{priority}', {minutes})");
+        let insert =
+            format!("INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('{priority}', {minutes})");
         clinic.sql(&insert).await;
     }
     clinic.sql("BEGIN").await;
     for number in 0..300 {
-        let insert = "INSERT INTO tickets (number, title, priority, created_at, sla_due_at) VALUES ($1, 't', $2, $3, $4)
+        let insert =
+            "INSERT INTO tickets (number, title, priority, created_at, sla_due_at) VALUES ($1, 't', $2, $3, $4)
                       RETURNING id";
         let (number, priority, created) = (format!("T{number}"), one(&mut rng, &PRIORITIES), ago(&mut rng, noon));
         let due = rng.bool().then(|| ago(&mut rng, noon));
