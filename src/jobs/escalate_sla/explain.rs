@@ -39,8 +39,8 @@ impl Operation for Explain {
             .read(async |tx, now| {
                 let scope = self.job.scope(tx).await?;
                 let Scope { facility, fallbacks } = &scope;
-                let parameters: [&(dyn ToSql + Sync); 5] =
-                    [&now, facility, &self.job.after(), &self.case, &Keys(fallbacks)];
+                let parameters: [&(dyn ToSql + Sync); 6] =
+                    [&now, facility, &self.job.after(), &self.job.grace(), &self.case, &Keys(fallbacks)];
                 // After a text that is no key the transaction is over.
                 let Some(case) = no_such_key(EXPLAIN.opt(tx, &parameters).await)? else { return Ok(None) };
                 let audits = AUDITS.all(tx, &[&case.get::<_, Key>("id")]).await?;
@@ -102,6 +102,9 @@ impl Explain {
             None => reasons.push("its level is no number from 0 to 3".to_owned()),
             Some(3..) => reasons.push("level 3 is the highest".to_owned()),
             Some(_) => {}
+        }
+        if case.get::<_, Option<bool>>("taken_up") == Some(true) {
+            reasons.push("it is taken up again, and was escalated less than --take-up-grace ago".to_owned());
         }
         if scope.facility.is_some() && scope.facility != case.get::<_, Option<Key>>("facility_id") {
             reasons.push("it belongs to another facility than --facility".to_owned());
