@@ -63,7 +63,7 @@ async fn run_jobs(page: &Page, clinic: &Clinic, options: &RunArgs, refused: u64)
         no_vitals_minutes: 5,
         no_doctor_minutes: 10,
         waiting_minutes: None,
-        lookback_days: None,
+        lookback_days: 1,
     };
     let marked = execute(clinic, &mark, options, refused).await?;
     let alerted = execute(clinic, &alert, options, 0).await?;
