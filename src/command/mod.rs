@@ -5,6 +5,8 @@
 //! decision was made.
 
 mod context;
+pub mod explain;
+pub mod list;
 
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use crate::run::{CommonArgs, JobArgs};
 pub use context::{CommandContext, Moment, check_known, check_recorded, held, locked};
 
 statements! {
-    of context;
+    of context, explain;
 }
 
 /// The options of every command.

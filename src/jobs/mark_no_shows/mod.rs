@@ -11,6 +11,8 @@
 //! Leaves alone: visits from other systems, and visits or slots that are locked by another session, which are left to
 //! the next run. Patients of an earlier day are marked but not notified.
 
+mod explain;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -23,6 +25,7 @@ use crate::clinic::local_time::{
     unreadable_zones,
 };
 use crate::clinic::{local_time, outbox};
+use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
@@ -45,6 +48,13 @@ statements! {
         mark(&(visit() + include_str!("awaited.part.sql") + DUE));
     MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
         mark(&(visit() + include_str!("by_hand.part.sql")));
+    EXPLAIN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEY) = format!(
+        include_str!("explain.sql"),
+        due = visit() + include_str!("awaited.part.sql") + DUE,
+        visit = visit(),
+    );
+    LOGS(TEXT) = "SELECT l.reason, l.triggered_at, l.slot_released, l.created_by, l.run_id
+                  FROM no_show_logs l WHERE l.appointment_id = $1 ORDER BY l.id";
 }
 
 /// The joins of a visit.
@@ -87,6 +97,9 @@ pub struct MarkNoShows {
     #[arg(long, env = "ROUNDS_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 7, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(..=3650))]
     pub lookback_days: u32,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub asked: ExplainArgs,
 }
 
 /// scanned = marked + skipped + failed.

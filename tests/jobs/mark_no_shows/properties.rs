@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use fastrand::Rng;
 
+use crate::jobs::explained::Explained;
 use crate::jobs::properties::{Row, instants, random_clinic, rows, seed};
 use crate::support::keys::Kind;
 
@@ -48,5 +49,18 @@ async fn no_shows_are_what_the_oracle_says() {
             "SELECT n(a.id) FROM appointments a JOIN doctor_slots s ON s.appointment_id = a.id WHERE s.is_booked";
         let expected = rows.iter().filter(|row| row.slot_end.is_some() && !released.contains(&row.id));
         assert_eq!(ids(taken).await, expected.map(|row| row.id).collect(), "seed {seed}, {now}, {kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_visit_is_what_a_run_does() {
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+        let clinic = random_clinic(&mut rng, now, kind).await;
+        let rows = rows(&clinic).await.iter().map(|row| row.id).collect();
+        let args = ["mark-no-shows", "--lookback-days", &rng.i64(0..10).to_string()];
+        let explained = Explained { clinic: &clinic, args: &args, rows };
+        explained.agree(&mut rng, now, &format!("seed {seed}, {kind:?}")).await;
     }
 }
