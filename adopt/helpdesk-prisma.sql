@@ -14,7 +14,8 @@
 -- What is different from the application's own scheduler:
 -- - A ticket without any date has the one of its priority's policy. The share of the time that is left counts from the
 --   ticket's creation to that date, not from the policy's hours; so a ticket with a date is judged without a policy.
--- - no_response is ended by a public comment of the staff, not by an internal one or by one of the customer.
+-- - no_response is ended by a public comment of the staff, not by an internal one or by one of the customer. Who made a
+--   ticket counts as its customer, unless it is assigned to them or to their team.
 -- - reassign_ticket fails for a ticket whose assignee does not belong to the new team, where the rule names no user,
 --   because assignedTo may not be NULL. The ticket is an item of the run with code 23502; the others are reassigned.
 -- - Rules run in the order of their creation. None has a cooldown.

@@ -152,3 +152,61 @@ fn with_schedule(command: ClapCommand) -> ClapCommand {
         if lines.is_empty() { job } else { job.after_help(lines.join("\n")) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::any::TypeId;
+    use std::time::Duration;
+
+    use clap::Arg;
+
+    use super::*;
+
+    /// The options and arguments of a command and of those below it, each with the command's name.
+    fn arguments(command: &ClapCommand, above: &str) -> Vec<(String, Arg)> {
+        let name = format!("{above}{} ", command.get_name());
+        let own = command.get_arguments().map(|arg| (format!("{name}{arg}"), arg.clone()));
+        own.chain(command.get_subcommands().flat_map(|below| arguments(below, &name))).collect()
+    }
+
+    /// The message with which the argument refuses a value; None if it takes it.
+    fn refusal(arg: &Arg, value: &str) -> Option<String> {
+        let alone = Arg::new("value").long("value").value_parser(arg.get_value_parser().clone());
+        let command = ClapCommand::new("test").arg(alone);
+        let refused = command.try_get_matches_from(["test", &format!("--value={value}")]).err()?;
+        assert_eq!((refused.kind(), refused.exit_code()), (ErrorKind::ValueValidation, 2), "{value}: {refused}");
+        Some(refused.to_string())
+    }
+
+    #[test]
+    fn every_duration_and_number_has_bounds_and_names_them() {
+        let (duration, share) = (TypeId::of::<Duration>(), TypeId::of::<f64>());
+        let whole = [
+            TypeId::of::<u8>(),
+            TypeId::of::<u16>(),
+            TypeId::of::<u32>(),
+            TypeId::of::<u64>(),
+            TypeId::of::<usize>(),
+            TypeId::of::<i16>(),
+            TypeId::of::<i32>(),
+            TypeId::of::<i64>(),
+        ];
+        let (mut durations, mut numbers) = (0, 0);
+        for (name, arg) in arguments(&tree(), "") {
+            let kind = arg.get_value_parser().type_id();
+            let (values, bound): (&[&str], &str) = match () {
+                () if kind == duration => (&["300000y", "101y", "18446744073709551615y"], "must be "),
+                () if kind == share => (&["1e300", "-1e300", "NaN", "inf"], "must be from"),
+                () if whole.iter().any(|whole| kind == *whole) => (&["9000000000000000000", "3000000000"], "..="),
+                () => continue,
+            };
+            durations += u32::from(kind == duration);
+            numbers += u32::from(kind != duration);
+            for value in values {
+                let message = refusal(&arg, value);
+                assert!(message.as_ref().is_some_and(|text| text.contains(bound)), "{name} with {value}: {message:?}");
+            }
+        }
+        assert!(durations > 80 && numbers > 40, "{durations} durations and {numbers} numbers are not all");
+    }
+}

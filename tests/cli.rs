@@ -72,6 +72,11 @@ async fn bad_usage_is_a_clear_sentence_and_exit_2() {
         &["adopt"],
         &["adopt", "--from", "public", "mark-noshows"],
         &["prune", "--keep", "1h"],
+        &["prune", "--keep", "300000y"],
+        &["mark-no-shows", "--timeout", "300000y"],
+        &["mark-no-shows", "--retry-delay", "2h"],
+        &["escalate-sla", "--re-escalate-after", "18446744073709551616y"],
+        &["escalate-sla", "--take-up-grace", "101y"],
         &["prune", "--archive", "/nowhere"],
     ];
     let mut all = String::new();

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 use crate::ops::ours::{self, Fault};
 use crate::output::stamp;
+use crate::run;
 
 statements! {
     LOCK_SCHEMA(INT8) = "SELECT pg_advisory_xact_lock($1)";
@@ -276,9 +277,7 @@ impl Done {
 }
 
 fn lock_wait(text: &str) -> Result<Duration, String> {
-    let wait = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    let range = Duration::from_secs(1)..=Duration::from_secs(3600);
-    if range.contains(&wait) { Ok(wait) } else { Err("must be from 1s to 1h".to_owned()) }
+    run::duration_within(text, Duration::from_secs(1)..=Duration::from_secs(3600))
 }
 
 #[cfg(test)]

@@ -16,13 +16,20 @@ use crate::retry::Retry;
 const ALLOW_AS_OF: &str = "ROUNDS_ALLOW_AS_OF";
 const MAX_ITEMS: u32 = 100_000;
 const LEASE: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
+/// The longest duration that an option takes, 100 years: nothing that was recorded is older, and the database can
+/// subtract it from any instant of ours.
+const DURATION_MAX: Duration = Duration::from_secs(36_525 * 24 * 3600);
+/// The longest time of a run, a week. The server's `statement_timeout` ends at 24 days.
+const TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest wait before a second try. `Retry` waits a minute at most.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(3600);
 
 // Options of every command that looks at the clinic or changes it. A doc comment would become the help of each.
 #[derive(Args, Clone, Debug, Default, Serialize)]
 #[command(next_help_heading = "Run")]
 pub struct CommonArgs {
     /// Stop the run after this long [default: the job's deadline]
-    #[arg(long, global = true, env = "ROUNDS_TIMEOUT", value_name = "DURATION", value_parser = positive_duration)]
+    #[arg(long, global = true, env = "ROUNDS_TIMEOUT", value_name = "DURATION", value_parser = timeout)]
     #[serde(serialize_with = "as_text")]
     pub timeout: Option<Duration>,
     /// Do everything and roll it back: the report is exact, and nothing is changed or recorded
@@ -66,7 +73,7 @@ pub struct RunArgs {
     pub attempts: u32,
     /// The wait before the second try; it doubles with each
     #[arg(long, env = "ROUNDS_RETRY_DELAY", value_name = "DURATION", default_value = "5s")]
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = retry_delay)]
     #[serde(skip)]
     pub retry_delay: Duration,
     /// The brake: when more than this many items are due, change nothing and exit 5 [default: 100000, or the job's own]
@@ -206,17 +213,45 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         .map_err(|_| "an instant looks like 2026-03-02T09:15:00-05:00".to_owned())
 }
 
+/// A duration, or none.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    duration_within(text, Duration::ZERO..=DURATION_MAX)
+}
+
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
+    positive(duration(text)?)
+}
+
+fn positive(duration: Duration) -> Result<Duration, String> {
+    if duration.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(duration) }
+}
+
+/// A duration within bounds. Every option that takes one is read by this, so that none gets what no clock can add.
+pub fn duration_within(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let out_of_range = || {
+        let [least, most] = [range.start(), range.end()].map(|bound| humantime::format_duration(*bound));
+        match range.start().is_zero() {
+            true => format!("must be at most {most}"),
+            false => format!("must be from {least} to {most}"),
+        }
+    };
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
-        Ok(duration) => Ok(duration),
+        Ok(duration) if range.contains(&duration) => Ok(duration),
+        Ok(_) | Err(humantime::DurationError::NumberOverflow) => Err(out_of_range()),
         Err(error) => Err(format!("{error}; a duration looks like 90s, 4m or 24h")),
     }
 }
 
+fn timeout(text: &str) -> Result<Duration, String> {
+    positive(duration_within(text, Duration::ZERO..=TIMEOUT_MAX)?)
+}
+
+fn retry_delay(text: &str) -> Result<Duration, String> {
+    duration_within(text, Duration::ZERO..=RETRY_DELAY_MAX)
+}
+
 fn lease(text: &str) -> Result<Duration, String> {
-    let lease = positive_duration(text)?;
-    if LEASE.contains(&lease) { Ok(lease) } else { Err("must be from 2s to 1h".to_owned()) }
+    duration_within(text, LEASE)
 }
 
 /// A duration in a run's recorded arguments.

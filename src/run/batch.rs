@@ -269,10 +269,9 @@ fn record_skipped<I: Id>(run: &Run, batch: Batch<'_, I>, row: &Row, skipped: &mu
 
 /// The ids for which a statement did not do what it was asked for, and wrote down why.
 fn refused_ids(row: &Row) -> Vec<String> {
-    match row.columns().iter().any(|column| column.name() == "refused") {
-        true => row.get("refused"),
-        false => vec![],
-    }
+    let names = ["refused", "still_refused"];
+    let columns = names.into_iter().filter(|name| row.columns().iter().any(|column| column.name() == *name));
+    columns.flat_map(|column| row.get::<_, Vec<String>>(column)).collect()
 }
 
 /// A count from a statement's row.

@@ -81,8 +81,9 @@ async fn clinic() -> Clinic {
                                       custom_sla_due_at, customer_rating)
                  VALUES ('{facility}', 't', {facility}, '{priority}', '2026-03-01', '2026-03-01', '2026-03-02',
                          '2026-03-02', 2);
-                 INSERT INTO ticket_comments (ticket_id, body, visible_to_customer, created_at)
-                 VALUES ({facility}, 'b', true, '2026-03-01');
+                 INSERT INTO users (name, role) VALUES ('A', 'AGENT');
+                 INSERT INTO ticket_comments (ticket_id, author_id, body, visible_to_customer, created_at)
+                 VALUES ({facility}, (SELECT max(id) FROM users), 'b', true, '2026-03-01');
                  INSERT INTO surgical_cases (facility_id, patient_id, case_status, pay_amount)
                  VALUES ({facility}, 1, 10, 100)"
             ))

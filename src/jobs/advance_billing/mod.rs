@@ -30,7 +30,7 @@ use tokio_postgres::Transaction;
 use crate::clinic::actor::{ADMIN, refused};
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Coverage, Halt, Job, Run, RunArgs, Source, as_text};
+use crate::run::{Coverage, Halt, Job, Run, RunArgs, Source, as_text, duration};
 use by_hand::Request;
 use case_list::{CaseFile, Requested, case_list};
 use outlook::{Outlook, brake};
@@ -53,7 +53,7 @@ pub struct AdvanceBilling {
     pub stage: Option<Stage>,
     /// Leave alone what this job itself brought to a stage less than this long ago [default: 24h for paid, 0s for
     /// pending-payment]
-    #[arg(long, env = "ROUNDS_MIN_DWELL", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ROUNDS_MIN_DWELL", value_name = "DURATION", value_parser = duration)]
     #[serde(serialize_with = "as_text")]
     pub min_dwell: Option<Duration>,
     /// Yes, up to so many cases: instead of the brake, which is 5 times the median of the stage's last 8 runs that
@@ -70,7 +70,7 @@ pub struct AdvanceBilling {
     pub cases_file: Option<CaseFile>,
     /// The status that the cases are to have, instead of the stage's
     #[arg(long, value_name = "STATUS", requires = "cases", allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(value_parser = clap::value_parser!(i32).range(0..=i32::MAX as i64))]
     pub to: Option<i32>,
     /// Do it also where no transition leads there, or backwards; needs --to, and an --actor whose role is BILLING
     #[arg(long, requires = "to")]

@@ -1,13 +1,13 @@
 -- Escalates a batch of cases, writes the audit, notifies their departments, or who stands in for one. Returns one
 -- row: counts and the skipped ids.
--- $1 to $3 are the parameters of overdue.part.sql · $4 ids of cases, keys · $5 run id uuid
--- $6 actor text or NULL, the id of a user · $7 fallback departments, keys
+-- $1 to $4 are the parameters of overdue.part.sql and taken_up.part.sql · $5 ids of cases, keys · $6 run id uuid
+-- $7 actor text or NULL, the id of a user · $8 fallback departments, keys
 WITH
 -- The cases. A case that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT c.id, c.facility_id, c.appointment_id, c.assigned_department_id, c.status, c.escalation_level, c.due_at,
            c.escalated_at, c.active
-    FROM px_cases c WHERE c.id = ANY ($4) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
+    FROM px_cases c WHERE c.id = ANY ($5) ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the locked rows. CASE guarantees that only a level of the rule is cast.
 due AS MATERIALIZED (
@@ -27,13 +27,13 @@ escalated AS (
 ),
 audited AS (
     INSERT INTO px_case_audits (case_id, actor, action, before, after, created_at, run_id)
-    SELECT e.id::text, COALESCE($6, 'system'), 'ESCALATED',
+    SELECT e.id::text, COALESCE($7, 'system'), 'ESCALATED',
            jsonb_build_object('status', e.status::text, 'escalationLevel', e.from_level),
-           jsonb_build_object('status', 'ESCALATED', 'escalationLevel', e.from_level + 1), $1, $5
+           jsonb_build_object('status', 'ESCALATED', 'escalationLevel', e.from_level + 1), $1, $6
     FROM escalated e
 ),
 -- Read once: the planner, which expects one case, would read all departments for each.
-fallbacks AS MATERIALIZED (SELECT d.id, d.facility_id FROM departments d WHERE d.id = ANY ($7)),
+fallbacks AS MATERIALIZED (SELECT d.id, d.facility_id FROM departments d WHERE d.id = ANY ($8)),
 addressed AS (
     SELECT c.id, c.facility_id, c.from_level + 1 AS level, c.due_at::timestamptz AS due_at,
            department.id AS department_id
@@ -54,8 +54,8 @@ staged AS (
            format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', t.level)
                AS body,
            jsonb_build_object('level', t.level, 'due_at', t.due_at) AS metadata,
-           'px_case' AS entity, t.id::text AS entity_id, concat_ws(':', 'px_case_escalated', t.id::text, $5) AS episode,
-           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $5 AS run_id
+           'px_case' AS entity, t.id::text AS entity_id, concat_ws(':', 'px_case_escalated', t.id::text, $6) AS episode,
+           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $6 AS run_id
     FROM recipients t
 ),
 {outbox},

@@ -27,7 +27,8 @@ impl Judge for EscalateSla {
 
     async fn judge(&self, look: &Look<'_>, scope: &Scope, id: &Key) -> Result<Option<Judgement>, Error> {
         let Scope { facility, fallbacks } = scope;
-        let parameters: [&(dyn ToSql + Sync); 5] = [&look.now, facility, &self.after(), id, &Keys(fallbacks)];
+        let parameters: [&(dyn ToSql + Sync); 6] =
+            [&look.now, facility, &self.after(), &self.grace(), id, &Keys(fallbacks)];
         let Some(case) = no_such_key(EXPLAIN.opt(look.tx, &parameters).await)? else { return Ok(None) };
         let facility: Option<Key> = case.get("facility_id");
         let zone = look.zone(facility.as_ref()).await?;
@@ -60,7 +61,7 @@ impl EscalateSla {
             action: action(case),
             why: due_at.map_or(String::new(), |due| format!("overdue for {}", span(now - due))),
             reasons: self.reasons(scope, case),
-            candidates: overdue_from.into_iter().chain(case.get::<_, Option<DateTime<Utc>>>("again_at")).collect(),
+            candidates: overdue_from.into_iter().chain(case.get::<_, Vec<DateTime<Utc>>>("ends")).collect(),
             ..Verdict::default()
         }
     }
@@ -90,6 +91,9 @@ impl EscalateSla {
             None => reasons.push("its level is no number from 0 to 3".to_owned()),
             Some(3..) => reasons.push("level 3 is the highest".to_owned()),
             Some(_) => {}
+        }
+        if case.get::<_, Option<bool>>("taken_up") == Some(true) {
+            reasons.push("it is taken up again, and was escalated less than --take-up-grace ago".to_owned());
         }
         if scope.facility.is_some() && scope.facility != case.get::<_, Option<Key>>("facility_id") {
             reasons.push("it belongs to another facility than --facility".to_owned());

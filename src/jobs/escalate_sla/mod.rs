@@ -2,12 +2,16 @@
 //!
 //! Rule: a case is due if and only if it is OPEN or IN_PROGRESS, due_at < now, active is not false, and its escalation
 //! level is from 0 to 2; with `--re-escalate-after` also if it is ESCALATED below level 3, still overdue, and was
-//! escalated at least that long ago. Told is its own department, else its visit's, else the fallback of its facility,
-//! else the MANAGERs of the facility, else its HOSPITAL_ADMINs; without those it is undeliverable.
+//! escalated at least that long ago. With `--take-up-grace` a case that a person took up again (it is IN_PROGRESS at
+//! level 1 or 2) is not due within that time after its last escalation. The time counts from the escalation, by
+//! escalated_at or by our audit of it, because no column of the clinic's says when a case was taken up: updated_at is
+//! that of any change, by which each touch would put the escalation off. Told is its own department, else its visit's,
+//! else the fallback of its facility, else the MANAGERs of the facility, else its HOSPITAL_ADMINs; without those it is
+//! undeliverable.
 //!
 //! Safe to run again: an escalated case is no longer OPEN or IN_PROGRESS, and the change compares status and level.
 //!
-//! Leaves alone: overdue cases at level 3 (`skipped: max_level`), open ones whose level is NULL or negative, which are
+//! Leaves alone: overdue cases at level 3 (`skipped: max_level`), those within the grace (`skipped: taken_up`), open ones whose level is NULL or negative, which are
 //! reported as failed, and cases that are locked by another session, which are left to the next run. The audits of a
 //! case that the application deletes stay.
 
@@ -30,41 +34,55 @@ use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
     Batch, Counts, Coverage, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, as_text, count,
-    positive_duration, skipped_columns, undeliverable, undeliverable_recorded,
+    duration, positive_duration, skipped_columns, undeliverable, undeliverable_recorded,
 };
 
 const OVERDUE: &str = include_str!("overdue.part.sql");
-const DUE: &str = concat!(include_str!("overdue.part.sql"), include_str!("due.part.sql"));
 const DEPARTMENT_OF_CASE: &str = include_str!("department.part.sql");
 
 statements! {
     FACILITY(KEY) = "SELECT f.id::text AS id FROM facilities f WHERE f.id = $1";
     DEPARTMENT(KEY) = "SELECT d.id::text AS id, d.facility_id::text AS facility_id FROM departments d WHERE d.id = $1";
-    COUNT_AT_MAX(TIMESTAMPTZ, KEY, FLOAT8) =
-        format!("SELECT count(*) AS cases FROM px_cases c\n{OVERDUE}  AND c.escalation_level >= 3");
-    SCAN(TIMESTAMPTZ, KEY, FLOAT8, INT8) = format!(include_str!("scan.sql"), overdue = OVERDUE);
-    OLDEST(TIMESTAMPTZ, KEY, FLOAT8) =
-        format!("SELECT min(c.due_at)::timestamptz AS due_since FROM px_cases c\n{DUE}");
-    ESCALATE(TIMESTAMPTZ, KEY, FLOAT8, KEYS, UUID, TEXT, KEYS) = format!(
+    COUNT_LEFT_ALONE(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8) = format!(
+        include_str!("left_alone.sql"),
+        overdue = OVERDUE,
+        taken_up = taken_up(),
+    );
+    SCAN(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8, INT8) =
+        format!(include_str!("scan.sql"), overdue = OVERDUE, taken_up = taken_up());
+    OLDEST(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8) =
+        format!("SELECT min(c.due_at)::timestamptz AS due_since FROM px_cases c\n{}", due());
+    ESCALATE(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8, KEYS, UUID, TEXT, KEYS) = format!(
         include_str!("apply.sql"),
-        due = DUE,
+        due = due(),
         department = DEPARTMENT_OF_CASE,
         stand_ins = stand_ins::in_app(),
         outbox = outbox::NOTIFIED,
-        undeliverable_recorded = undeliverable_recorded("$5", "px_case"),
+        undeliverable_recorded = undeliverable_recorded("$6", "px_case"),
         undeliverable_column = UNDELIVERABLE_COLUMN,
-        skipped_columns = skipped_columns("$4", "locked", "escalated", "px_cases"),
+        skipped_columns = skipped_columns("$5", "locked", "escalated", "px_cases"),
     );
     AUDITS(TEXT) =
         "SELECT a.after ->> 'escalationLevel' AS level, a.actor, a.created_at, a.run_id
          FROM px_case_audits a WHERE a.case_id = $1 AND a.action = 'ESCALATED' ORDER BY a.id";
-    EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, KEY, KEYS) = format!(
+    EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8, KEY, KEYS) = format!(
         include_str!("explain.sql"),
         escalated_at = instant("c.escalated_at"),
-        due = DUE,
+        due = due(),
+        taken_up = taken_up(),
         department = DEPARTMENT_OF_CASE,
         stand_ins = stand_ins::in_app(),
     );
+}
+
+/// The WHERE clause of a due case `c`.
+fn due() -> String {
+    OVERDUE.to_owned() + &format!(include_str!("due.part.sql"), taken_up = taken_up())
+}
+
+/// Whether a case `c` was taken up again within the grace, in SQL.
+fn taken_up() -> String {
+    include_str!("taken_up.part.sql").trim_end().to_owned()
 }
 
 /// Escalate overdue patient-experience cases and tell their departments
@@ -81,6 +99,11 @@ pub struct EscalateSla {
     #[arg(long, env = "ROUNDS_RE_ESCALATE_AFTER", value_name = "DURATION", value_parser = positive_duration)]
     #[serde(serialize_with = "as_text")]
     pub re_escalate_after: Option<Duration>,
+    /// Do not escalate anew a case that a person took up again (IN_PROGRESS) until so long after its last escalation;
+    /// 4h suits on-call
+    #[arg(long, env = "ROUNDS_TAKE_UP_GRACE", value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    #[serde(serialize_with = "as_text")]
+    pub take_up_grace: Duration,
     #[command(flatten)]
     #[serde(skip)]
     pub asked: ExplainArgs,
@@ -118,22 +141,23 @@ impl Job for EscalateSla {
     }
 
     async fn oldest_due(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
-        let row = OLDEST.one(tx, &[&now, &self.facility, &self.after()]).await?;
+        let row = OLDEST.one(tx, &[&now, &self.facility, &self.after(), &self.grace()]).await?;
         // An infinite date is no instant of ours.
         Ok(row.try_get("due_since").unwrap_or(None))
     }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
-        let after = self.after();
+        let (after, grace) = (self.after(), self.grace());
         let found = run.read("looking for overdue cases", async |tx| self.scan(run, tx).await).await?;
         run.brake(run.to_try("px_case", "", &found.due))?;
-        report.scanned = found.at_max + (found.unreadable.len() + found.due.len()) as u64;
+        report.scanned = found.at_max + found.taken_up + (found.unreadable.len() + found.due.len()) as u64;
         report.not_done.skip("max_level", found.at_max);
+        report.not_done.skip("taken_up", found.taken_up);
         run.items_failed(&mut report.not_done, "px_case", &found.unreadable, &unreadable_level()).await?;
         let Scope { facility, fallbacks } = &found.scope;
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
-            let parameters: [&(dyn ToSql + Sync); 7] =
-                [&run.now, facility, &after, &Keys(ids), &run.id, &run.actor(), &Keys(fallbacks)];
+            let parameters: [&(dyn ToSql + Sync); 8] =
+                [&run.now, facility, &after, &grace, &Keys(ids), &run.id, &run.actor(), &Keys(fallbacks)];
             ESCALATE.one(tx, &parameters).await
         };
         let batch = Batch { entity: "px_case", part: "", ids: &found.due };
@@ -157,6 +181,8 @@ struct Found {
     scope: Scope,
     /// The number of overdue cases at the highest level.
     at_max: u64,
+    /// The number of those that a person took up again within the grace.
+    taken_up: u64,
     /// Overdue cases whose level cannot be read.
     unreadable: Vec<Key>,
     due: Vec<Key>,
@@ -168,14 +194,20 @@ impl EscalateSla {
         self.re_escalate_after.map(|after| after.as_secs_f64())
     }
 
+    /// `--take-up-grace` in seconds; None if there is none.
+    pub fn grace(&self) -> Option<f64> {
+        (!self.take_up_grace.is_zero()).then(|| self.take_up_grace.as_secs_f64())
+    }
+
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
         let scope = self.scope(tx).await?;
-        let after = self.after();
-        let at_max = COUNT_AT_MAX.one(tx, &[&run.now, &scope.facility, &after]).await?;
-        let found = SCAN.all(tx, &[&run.now, &scope.facility, &after, &run.scan_limit()]).await?;
+        let (after, grace) = (self.after(), self.grace());
+        let left_alone = COUNT_LEFT_ALONE.one(tx, &[&run.now, &scope.facility, &after, &grace]).await?;
+        let (at_max, taken_up) = (count(&left_alone, "at_max"), count(&left_alone, "taken_up"));
+        let found = SCAN.all(tx, &[&run.now, &scope.facility, &after, &grace, &run.scan_limit()]).await?;
         let (unreadable, due): (Vec<&Row>, Vec<&Row>) = found.iter().partition(|row| row.get("is_unreadable"));
         let ids = |rows: Vec<&Row>| rows.iter().map(|row| row.get("id")).collect();
-        Ok(Found { scope, at_max: count(&at_max, "cases"), unreadable: ids(unreadable), due: ids(due) })
+        Ok(Found { scope, at_max, taken_up, unreadable: ids(unreadable), due: ids(due) })
     }
 
     /// Reads the facility and the departments. Refuses those that do not exist, and two departments of one facility.

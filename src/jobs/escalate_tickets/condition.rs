@@ -46,13 +46,16 @@ impl ConditionKind {
     }
 
     /// The SQL condition on a ticket `t`.
-    pub fn sql(self) -> &'static str {
+    pub fn sql(self) -> String {
         match self {
-            Self::SlaBreach => include_str!("conditions/sla_breach.part.sql"),
-            Self::TimeInStatus => include_str!("conditions/time_in_status.part.sql"),
-            Self::PriorityLevel => include_str!("conditions/priority_level.part.sql"),
-            Self::NoResponse => include_str!("conditions/no_response.part.sql"),
-            Self::CustomerRating => include_str!("conditions/customer_rating.part.sql"),
+            Self::SlaBreach => include_str!("conditions/sla_breach.part.sql").to_owned(),
+            Self::TimeInStatus => include_str!("conditions/time_in_status.part.sql").to_owned(),
+            Self::PriorityLevel => include_str!("conditions/priority_level.part.sql").to_owned(),
+            Self::NoResponse => format!(
+                include_str!("conditions/no_response.part.sql"),
+                by_staff = include_str!("conditions/by_staff.part.sql").trim_end(),
+            ),
+            Self::CustomerRating => include_str!("conditions/customer_rating.part.sql").to_owned(),
         }
     }
 }

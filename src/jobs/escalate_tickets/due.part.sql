@@ -1,5 +1,5 @@
 -- The WHERE clause of the rule: the ticket is open, the condition holds, and this definition of the rule has not fired
--- in this episode, or its cooldown has passed.
+-- in this episode, or its cooldown has passed, or its action was refused, which is tried again by each run.
 -- {look_up} is empty, or for a batch OFFSET 0: each episode is looked up by its key. Otherwise the planner, without
 -- statistics of the episodes that this run has written, would compare each ticket with each of them.
 -- The caller provides the relation t, a row of tickets, with the joins that the condition needs; and the condition. It
@@ -11,4 +11,4 @@ WHERE t.status NOT IN ('RESOLVED', 'CLOSED')
   AND ({holds})
   AND NOT EXISTS (SELECT FROM escalation_episodes e
                   WHERE e.rule_id = $2 AND e.ticket_id = t.id::text AND e.definition = $9
-                    AND COALESCE(e.fired_at > $1 - make_interval(secs => $8 * 3600), true){look_up})
+                    AND e.refused_at IS NULL AND COALESCE(e.fired_at > $1 - make_interval(secs => $8 * 3600), true){look_up})

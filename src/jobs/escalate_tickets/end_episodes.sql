@@ -4,8 +4,8 @@
 WITH
 -- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
-    SELECT t.id, t.status, t.status_changed_at, t.priority, t.customer_rating, t.created_at, t.sla_due_at,
-           t.custom_sla_due_at
+    SELECT t.id, t.status, t.status_changed_at, t.priority, t.assignee_id, t.team_id, t.customer_rating,
+           t.created_by, t.created_at, t.sla_due_at, t.custom_sla_due_at
     FROM tickets t WHERE t.id = ANY ($10) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the locked rows.

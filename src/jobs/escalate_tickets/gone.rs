@@ -1,5 +1,6 @@
-//! The episodes of rules and tickets that are gone. The application deletes its rows without asking, so their episodes
-//! are looked for.
+//! The episodes of rules and tickets that are gone, and of rules that are switched off. The application changes its rows
+//! without asking, so their episodes are looked for. What a rule knew before it was switched off is of no use when it is
+//! switched on again, so it begins anew.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +18,7 @@ statements! {
     END_GONE(TEXT_ARRAY, TEXT_ARRAY) = include_str!("end_gone.sql");
 }
 
-/// The rules and tickets of episodes that are gone.
+/// The rules and tickets of episodes that are gone; also the rules that are switched off.
 pub struct Gone {
     rules: Vec<String>,
     pub tickets: BTreeSet<Key>,

@@ -3,7 +3,11 @@
 //! Rule: an active rule fires for an open ticket if and only if its condition holds, and it has not fired since the
 //! condition began to hold or the rule was changed, or that was at least its cooldown ago. Rules run by position; each
 //! sees the changes of the earlier ones. An episode ends when the condition no longer holds, or the ticket is no longer
-//! open, or rule or ticket are gone.
+//! open, or rule or ticket are gone, or the rule is switched off; a run must have seen it.
+//!
+//! An action that is refused, since it names somebody who is missing or not active, is tried again by each run, because
+//! its cause may be gone. The first refusal of an episode is a failed item; the following ones are `skipped: refused`,
+//! and the brake does not count them.
 //!
 //! Safe to run again: one statement writes the episode, the action and its history, so none exists without the others.
 //!
@@ -57,7 +61,7 @@ impl Job for EscalateTickets {
         let gone = run.read("looking for episodes of what is gone", async |tx| Gone::read(tx).await).await?;
         let found =
             run.read("looking at the open tickets", async |tx| find(run, tx, &rules, &gone.tickets).await).await?;
-        let to_try = rules.iter().zip(&found).map(|(rule, found)| run.to_try("ticket", &rule.part(), &found.due));
+        let to_try = rules.iter().zip(&found).map(|(rule, found)| run.to_try("ticket", &rule.part(), found.fresh()));
         run.brake(to_try.sum())?;
         report.tickets_evaluated = open;
         report.rules_evaluated = rules.len() as u64;

@@ -25,11 +25,7 @@ statements! {
     EPISODES(TEXT) = "SELECT e.ticket_id FROM escalation_episodes e WHERE e.rule_id = $1";
     SCAN[condition: ConditionKind = ConditionKind::ALL.into()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8) =
-        format!(
-            "SELECT found.id::text FROM (SELECT t.id FROM tickets t\n{}AND t.id IS NOT NULL ORDER BY t.id LIMIT $10) \
-             found",
-            due(*condition, "")
-        );
+        format!(include_str!("scan.sql"), due = due(*condition, ""));
     SCAN_ENDED[condition: ConditionKind = ConditionKind::ALL.into()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS) =
         format!("SELECT t.id::text FROM tickets t\n{}AND t.id = ANY ($10) ORDER BY t.id", ended(*condition));
@@ -54,14 +50,17 @@ statements! {
         );
 }
 
+/// The reason for which an action is skipped that was tried again, and was refused as it was before in this episode.
+const REFUSED: &str = "refused";
+
 /// The joins and the WHERE clause of a ticket `t` for which a rule fires. `look_up` is of due.part.sql.
 fn due(condition: ConditionKind, look_up: &str) -> String {
-    condition.joins() + &include_str!("due.part.sql").replace("{holds}", condition.sql()).replace("{look_up}", look_up)
+    condition.joins() + &include_str!("due.part.sql").replace("{holds}", &condition.sql()).replace("{look_up}", look_up)
 }
 
 /// The joins and the WHERE clause of a ticket `t` for which the episode of a rule has ended.
 fn ended(condition: ConditionKind) -> String {
-    condition.joins() + &include_str!("ended.part.sql").replace("{holds}", condition.sql())
+    condition.joins() + &include_str!("ended.part.sql").replace("{holds}", &condition.sql())
 }
 
 fn every_pair() -> Vec<(ConditionKind, ActionKind)> {
@@ -73,7 +72,23 @@ pub struct Found {
     /// Tickets whose episode has ended.
     ended: Vec<Key>,
     /// Tickets for which it fires.
-    pub due: Vec<Key>,
+    due: Due,
+}
+
+/// The tickets for which a rule fires.
+pub struct Due {
+    /// Those for which its action was refused before in this episode come last.
+    pub ids: Vec<Key>,
+    /// The number of the others.
+    fresh: usize,
+}
+
+impl Found {
+    /// The tickets that the brake counts. What was refused before is not counted: it would stop every run from doing
+    /// anything else.
+    pub fn fresh(&self) -> &[Key] {
+        &self.due.ids[..self.due.fresh]
+    }
 }
 
 /// The tickets of each rule, without the changes of earlier rules. It stops at the rule that exceeds the brake.
@@ -82,7 +97,7 @@ pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule], gone: &BTreeS
     let mut due = 0;
     for rule in rules {
         found.push(rule.found(run, tx, gone).await?);
-        due += found.last().map_or(0, |found| found.due.len());
+        due += found.last().map_or(0, |found| found.due.fresh);
         if due as i64 >= run.scan_limit() {
             break;
         }
@@ -103,8 +118,10 @@ impl Rule {
     }
 
     /// The tickets for which the rule would fire now.
-    pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Vec<Key>, Error> {
-        self.scan(tx, &SCAN.with(&self.condition.kind), now, &[&limit]).await
+    pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Due, Error> {
+        let rows = self.scan(tx, &SCAN.with(&self.condition.kind), now, &[&limit]).await?;
+        let fresh = rows.iter().filter(|row| !row.get::<_, bool>("is_refused")).count();
+        Ok(Due { ids: ids(&rows), fresh })
     }
 
     async fn scan(
@@ -113,24 +130,27 @@ impl Rule {
         statement: &Statement,
         now: &DateTime<Utc>,
         more: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Key>, Error> {
+    ) -> Result<Vec<Row>, Error> {
         let kind = self.condition.kind.as_str();
         let parameters = [self.parameters(now, &kind), more.to_vec()].concat();
         let rows = statement.all(tx, &parameters).await;
-        let rows = rows.map_err(|error| error.context(format_args!("rule {}", self.id)))?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        rows.map_err(|error| error.context(format_args!("rule {}", self.id)))
     }
 
     async fn found(&self, run: &Run, tx: &Transaction<'_>, gone: &BTreeSet<Key>) -> Result<Found, Error> {
         let episodes = EPISODES.all(tx, &[&self.id]).await?;
-        let mut fired: Vec<Key> = episodes.iter().map(|row| row.get(0)).collect();
+        let mut fired = ids(&episodes);
         fired.retain(|ticket| !gone.contains(ticket));
         let ended = match fired.is_empty() {
             true => vec![],
-            false => self.scan(tx, &SCAN_ENDED.with(&self.condition.kind), &run.now, &[&Keys(&fired)]).await?,
+            false => ids(&self.scan(tx, &SCAN_ENDED.with(&self.condition.kind), &run.now, &[&Keys(&fired)]).await?),
         };
         Ok(Found { ended, due: self.due(tx, &run.now, run.scan_limit()).await? })
     }
+}
+
+fn ids(rows: &[Row]) -> Vec<Key> {
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 /// The execution of the rules in a run: each batch in a fenced transaction, or all in the transaction of a rehearsal.
@@ -162,11 +182,12 @@ impl<'a> Pass<'a> {
                     Some(run.read("looking at the open tickets", look).await?)
                 }
             };
-            let Found { ended, due } = found_again.as_ref().unwrap_or(found);
+            let found = found_again.as_ref().unwrap_or(found);
+            let (ended, due) = (&found.ended, &found.due.ids);
             report.scanned += (ended.len() + due.len()) as u64;
             self.end_episodes(rule, ended, report).await?;
             // The changes of earlier rules may have made more tickets due.
-            run.brake_after(report.executed as usize + run.to_try("ticket", &rule.part(), due))?;
+            run.brake_after(report.executed as usize + run.to_try("ticket", &rule.part(), found.fresh()))?;
             self.fire(rule, due, report).await?;
             stale |= rule.action.kind.changes_conditions() && !due.is_empty();
         }
@@ -200,15 +221,17 @@ impl<'a> Pass<'a> {
             statement.one(tx, &[&parameters[..], &more].concat()).await
         };
         let part = rule.part();
-        let mut refused: Vec<Key> = vec![];
+        let (mut refused, mut refused_again): (Vec<Key>, u64) = (vec![], 0);
         let applied = self.apply(rule, &part, fire, due, &mut report.not_done, |row| {
             report.executed += count(row, "executed");
             *report.executed_by_action.entry(action).or_default() += count(row, "executed");
             report.notifications += count(row, "notifications");
             report.undeliverable += undeliverable(row);
             refused.extend(row.get::<_, Vec<Key>>("refused"));
+            refused_again += count(row, "refused_again");
         });
         let applied = applied.await;
+        report.not_done.skip(REFUSED, refused_again);
         // The statement has recorded the refusals. They are counted here, even if the run was stopped.
         let code = format!("RULE_{}_REFUSED", rule.id);
         for id in refused {

@@ -27,11 +27,15 @@ recorded AS (
            $1, $3
     FROM due d
 ),
--- The people of each ticket: creator, assignee, team leaders and followers, each once.
+-- The people of each ticket: creator, assignee, leaders of its team if that is active, and followers, each once.
 people AS (
     SELECT id, created_by AS user_id FROM due WHERE notify
     UNION SELECT id, assignee_id FROM due WHERE notify
-    UNION SELECT due.id, m.user_id FROM due JOIN team_members m ON m.team_id = due.team_id AND m.is_leader WHERE notify
+    UNION
+    SELECT due.id, m.user_id FROM due
+    JOIN teams g ON g.id = due.team_id AND g.active
+    JOIN team_members m ON m.team_id = g.id AND m.is_leader
+    WHERE notify
     UNION SELECT due.id, f.user_id FROM due JOIN ticket_followers f ON f.ticket_id = due.id WHERE notify
 ),
 -- Those of them who can be told: who are active, on the channels that they want.

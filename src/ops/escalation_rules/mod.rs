@@ -45,7 +45,7 @@ impl Operation for EscalationRulesArgs {
                 let targets = Targets::read(tx, &book.rules).await?;
                 let mut rules = vec![];
                 for rule in &book.rules {
-                    let due = rule.due(tx, &now, COUNTED).await?.len();
+                    let due = rule.due(tx, &now, COUNTED).await?.ids.len();
                     let kinds = Some((rule.condition.kind.as_str(), rule.action.kind.as_str()));
                     let wrong = missing(&targets, rule);
                     rules.push(Checked { id: rule.id.clone(), active: rule.active, kinds, due, wrong });

@@ -20,11 +20,16 @@ SELECT
     (SELECT count(*) FROM (SELECT l.job_name, l.lane) l {failures}) AS failures,
     running.id AS running_id, running.started_at AS running_started_at, running.deadline_at AS running_deadline_at,
     running.host AS running_host, braked.id IS NOT NULL AS is_braked, future.id AS future_id,
-    -- The items that were refused, by code; without those that cannot be judged, which fail at each run.
+    -- The items that were refused, by code; without those that cannot be judged, which fail at each run. The actions of
+    -- escalation rules that were refused are tried by each run, which counts them as skipped.
     (SELECT jsonb_object_agg(refused.error_code, refused.items)
-     FROM (SELECT r.error_code, count(*) AS items FROM item_refusals r
-           WHERE r.job_name = l.job_name AND r.lane = l.lane AND r.part <> r.error_code
-           GROUP BY r.error_code) refused) AS refused
+     FROM (SELECT item.error_code, count(*) AS items
+           FROM (SELECT r.error_code FROM item_refusals r
+                 WHERE r.job_name = l.job_name AND r.lane = l.lane AND r.part <> r.error_code
+                 UNION ALL
+                 SELECT format('RULE_%s_REFUSED', e.rule_id) FROM escalation_episodes e
+                 WHERE l.job_name = 'escalate-tickets' AND e.refused_at IS NOT NULL) item
+           GROUP BY item.error_code) refused) AS refused
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS l (job_name, lane, number)
 LEFT JOIN LATERAL (
     SELECT * FROM cron_job_runs r WHERE r.job_name = l.job_name AND r.lane = l.lane AND r.status = 'COMPLETED'

@@ -5,6 +5,7 @@ mod explain;
 mod keys;
 mod properties;
 mod runs;
+mod taken_up;
 
 use serde_json::json;
 

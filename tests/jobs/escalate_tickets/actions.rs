@@ -129,7 +129,8 @@ async fn a_ticket_is_given_to_a_user_or_a_team() {
                     outcome.report()["errors"],
                     json!([{"entity": "ticket", "id": ticket.to_string(), "code": format!("RULE_{rule}_REFUSED")}])
                 );
-                assert_eq!(escalate(&clinic, NOON).await.expect(0).count("scanned"), 0, "told once an episode, too");
+                let again = escalate(&clinic, NOON).await.expect(0).report();
+                assert_eq!(again["skipped_by_reason"], json!({"refused": 1}), "told once an episode, too");
                 let recorded = clinic.json("SELECT message FROM cron_job_run_errors ORDER BY id DESC LIMIT 1").await;
                 assert_eq!(recorded["message"], reason);
                 let check = clinic.run(&["escalation-rules", "check"]).await.report();
@@ -206,6 +207,59 @@ async fn a_priority_goes_up_one_step_and_its_date_with_it() {
         row("HIGH", None, None),
     ];
     assert_eq!(rows, expected);
+}
+
+#[tokio::test]
+async fn a_higher_priority_never_gives_a_ticket_more_time() {
+    let clinic = Clinic::new().await;
+    clinic
+        .sql(
+            "INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('LOW', 60), ('MEDIUM', 120), ('HIGH', 30)",
+        )
+        .await;
+    clinic.rule(always(), ("increase_priority", json!({}))).await;
+    // (priority and date before; the date after)
+    let cases = [
+        ("LOW", Some("2026-03-02 01:30:00+00"), Some("2026-03-02 01:30:00+00")),
+        ("LOW", Some("2026-03-02 02:30:00+00"), Some("2026-03-02 02:00:00+00")),
+        ("LOW", Some("infinity"), Some("2026-03-02 02:00:00+00")),
+        ("LOW", Some("-infinity"), Some("-infinity")),
+        // The date by the policies would be later, and would be none; so that of before is kept.
+        ("LOW", None, Some("2026-03-02 01:00:00+00")),
+        ("HIGH", None, Some("2026-03-02 00:30:00+00")),
+        ("MEDIUM", None, None),
+        ("URGENT", None, None),
+    ];
+    for (priority, due, _) in cases {
+        clinic.ticket(Ticket { priority, due, ..TICKET }).await;
+    }
+    assert_eq!(escalate(&clinic, NOON).await.expect(0).count("executed"), 8);
+    let rows = clinic.rows("SELECT sla_due_at::text FROM tickets ORDER BY id").await;
+    let after: Vec<Option<String>> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(after, cases.map(|(_, _, after)| after.map(str::to_owned)));
+}
+
+#[tokio::test]
+async fn the_leader_of_a_team_out_of_use_is_not_told_and_nobody_keeps_a_ticket_who_has_left() {
+    let clinic = Clinic::new().await;
+    let facility = clinic.facility("America/Denver", None).await;
+    let (team, leader, member) = clinic.team().await;
+    let manager = clinic.user(facility, "MANAGER").await;
+    clinic.rule(always(), ("notify_manager", json!({"message": "m"}))).await;
+    let ticket = clinic.ticket(Ticket { team: Some(team), assignee: Some(member), ..TICKET }).await;
+    clinic.sql(&format!("UPDATE tickets SET facility_id = {facility} WHERE id = {ticket}")).await;
+    for (active, expected) in [("true", leader), ("false", manager)] {
+        clinic
+            .sql(&format!("TRUNCATE notifications, escalation_episodes; UPDATE teams SET active = {active}"))
+            .await;
+        escalate(&clinic, NOON).await.expect(0);
+        assert_eq!(told(&clinic).await.iter().map(|told| told.0).collect::<Vec<_>>(), [expected], "active: {active}");
+    }
+    clinic.sql(&format!("UPDATE users SET active = id <> {member}; UPDATE teams SET active = true")).await;
+    clinic.rule(always(), ("reassign_ticket", json!({"teamId": team}))).await;
+    escalate(&clinic, NOON).await.expect(0);
+    let kept = clinic.json("SELECT team_id, assignee_id FROM tickets").await;
+    assert_eq!(kept, json!({"team_id": team, "assignee_id": null}));
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 mod actions;
 mod awkward;
+mod episodes;
 mod keys;
 mod properties;
+mod responses;
 
 use serde_json::{Value, json};
 
@@ -36,12 +38,12 @@ async fn begins_at_noon(condition: (&str, Value), ticket: Ticket<'_>, comments: 
     let what = format!("{condition:?}");
     let action = follow(&clinic).await;
     clinic.rule(condition, action).await;
-    let ticket = clinic.ticket(ticket).await;
+    let (ticket, agent) = (clinic.ticket(ticket).await, clinic.agent().await);
     for (at, visible) in comments {
         clinic
             .sql(&format!(
-                "INSERT INTO ticket_comments (ticket_id, body, visible_to_customer, created_at)
-                 VALUES ({ticket}, 'b', {visible}, '{at}')"
+                "INSERT INTO ticket_comments (ticket_id, author_id, body, visible_to_customer, created_at)
+                 VALUES ({ticket}, {agent}, 'b', {visible}, '{at}')"
             ))
             .await;
     }

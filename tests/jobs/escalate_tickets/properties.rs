@@ -1,7 +1,7 @@
 //! Every condition of an escalation rule in SQL against the same in Rust, on random tickets, many of them on a boundary to
-//! the minute; in two runs, so that episodes begin, go on and end.
+//! the minute; in some runs, so that episodes begin, go on and end, actions are refused, and rules are switched off.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 use fastrand::Rng;
@@ -11,6 +11,9 @@ use crate::jobs::properties::seed;
 use crate::support::Clinic;
 
 const TICKETS: usize = 600;
+/// The users who make, have and answer tickets; of each team one of them.
+const PEOPLE: [i64; 4] = [1, 2, 3, 4];
+const TEAMS: [i64; 2] = [1, 2];
 const STATUSES: [&str; 5] = ["OPEN", "IN_PROGRESS", "WAITING", "RESOLVED", "CLOSED"];
 const PRIORITIES: [&str; 4] = ["LOW", "MEDIUM", "HIGH", "URGENT"];
 const OPERATORS: [&str; 5] = ["<", "<=", "=", ">=", ">"];
@@ -25,7 +28,7 @@ struct Row {
     due: Option<DateTime<Utc>>,
     custom: Option<DateTime<Utc>>,
     rating: Option<i32>,
-    /// The last comment that the customer can see.
+    /// The last comment of the staff that the customer can see.
     answered: Option<DateTime<Utc>>,
 }
 
@@ -75,15 +78,21 @@ async fn change(rng: &mut Rng, clinic: &Clinic, noon: DateTime<Utc>, id: i64) {
     let (due, custom) = (maybe(rng), if rng.u8(..4) == 0 { maybe(rng) } else { None });
     let rating = rng.bool().then(|| rng.i32(1..=5));
     let (status, priority, changed) = (one(rng, &STATUSES), one(rng, &PRIORITIES), ago(rng, noon));
+    let mut person = |of: &[i64]| (rng.u8(..4) > 0).then(|| of[rng.usize(..of.len())]);
+    let (creator, assignee, team) = (person(&PEOPLE), person(&PEOPLE), person(&TEAMS));
     let update = "UPDATE tickets SET status = $2, priority = $3, status_changed_at = $4, sla_due_at = $5,
-                                     custom_sla_due_at = $6, customer_rating = $7 WHERE id = $1";
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
-        [&id, &status, &priority, &changed, &due, &custom, &rating];
+                                     custom_sla_due_at = $6, customer_rating = $7, created_by = $8, assignee_id = $9,
+                                     team_id = $10 WHERE id = $1";
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] =
+        [&id, &status, &priority, &changed, &due, &custom, &rating, &creator, &assignee, &team];
     clinic.client.execute(update, &values).await.expect("can be changed");
-    for _ in 0..rng.u8(..3) {
-        let comment =
-            "INSERT INTO ticket_comments (ticket_id, body, visible_to_customer, created_at) VALUES ($1, 'b', $2, $3)";
-        clinic.client.execute(comment, &[&id, &rng.bool(), &ago(rng, noon)]).await.expect("can be inserted");
+    for _ in 0..rng.u8(..4) {
+        let comment = "INSERT INTO ticket_comments (ticket_id, author_id, body, visible_to_customer, created_at)
+                       VALUES ($1, $2, 'b', $3, $4)";
+        let author = (rng.u8(..4) > 0).then(|| PEOPLE[rng.usize(..PEOPLE.len())]);
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&id, &author, &(rng.u8(..4) > 0), &ago(rng, noon)];
+        clinic.client.execute(comment, &values).await.expect("can be inserted");
     }
 }
 
@@ -100,10 +109,25 @@ fn random_condition(rng: &mut Rng) -> (&'static str, Value) {
 }
 
 async fn rows(clinic: &Clinic) -> Vec<Row> {
-    let query =
-        "SELECT t.id, t.status, t.status_changed_at, t.priority, t.created_at, t.sla_due_at, t.custom_sla_due_at,
-                        t.customer_rating, (SELECT max(c.created_at) FROM ticket_comments c
-                                            WHERE c.ticket_id = t.id AND c.visible_to_customer)
+    let mut comments: BTreeMap<i64, Vec<(Option<i64>, DateTime<Utc>)>> = BTreeMap::new();
+    let visible = "SELECT ticket_id, author_id, created_at FROM ticket_comments WHERE visible_to_customer";
+    for row in clinic.rows(visible).await {
+        comments.entry(row.get(0)).or_default().push((row.get(1), row.get(2)));
+    }
+    let members = clinic.rows("SELECT team_id, user_id FROM team_members").await;
+    let members: BTreeSet<(i64, i64)> = members.iter().map(|row| (row.get(0), row.get(1))).collect();
+    // The last comment of the staff in a ticket of that creator, assignee and team.
+    let answered = |ticket: i64, creator: Option<i64>, assignee: Option<i64>, team: Option<i64>| {
+        let is_staff = |author: i64| {
+            creator != Some(author)
+                || assignee == Some(author)
+                || team.is_some_and(|team| members.contains(&(team, author)))
+        };
+        let comments = comments.get(&ticket).into_iter().flatten();
+        comments.filter(|(author, _)| author.is_some_and(is_staff)).map(|(_, at)| *at).max()
+    };
+    let query = "SELECT t.id, t.status, t.status_changed_at, t.priority, t.created_at, t.sla_due_at,
+                        t.custom_sla_due_at, t.customer_rating, t.created_by, t.assignee_id, t.team_id
                  FROM tickets t";
     let row = |row: &tokio_postgres::Row| Row {
         id: row.get(0),
@@ -114,21 +138,76 @@ async fn rows(clinic: &Clinic) -> Vec<Row> {
         due: row.get(5),
         custom: row.get(6),
         rating: row.get(7),
-        answered: row.get(8),
+        answered: answered(row.get(0), row.get(8), row.get(9), row.get(10)),
     };
     clinic.rows(query).await.iter().map(row).collect()
 }
 
+/// A rule, and whether it can be carried out.
+struct Rule {
+    id: i64,
+    kind: &'static str,
+    condition: Value,
+    /// Whom it adds as a follower; each rule has a user of its own.
+    follower: i64,
+    active: bool,
+    /// Whether the follower is active, so that the action is not refused.
+    allowed: bool,
+}
+
+async fn random_rules(rng: &mut Rng, clinic: &Clinic) -> Vec<Rule> {
+    let mut rules = vec![];
+    for _ in 0..25 {
+        let (kind, condition) = random_condition(rng);
+        let follower = clinic.agent().await;
+        let id = clinic.rule((kind, condition.clone()), ("add_follower", json!({ "userIds": [follower] }))).await;
+        rules.push(Rule { id, kind, condition, follower, active: true, allowed: true });
+    }
+    rules
+}
+
+/// What is known of a rule and a ticket: whether its action was refused.
+type Episodes = BTreeMap<(i64, i64), bool>;
+
+/// What a run does: executed, failed, skipped.
+type Counts = [u64; 3];
+
+fn judge(rules: &[Rule], rows: &[Row], episodes: &mut Episodes, noon: DateTime<Utc>, high_minutes: i64) -> Counts {
+    let [mut executed, mut failed, mut skipped] = [0; 3];
+    for rule in rules {
+        for row in rows {
+            let key = (rule.id, row.id);
+            if !rule.active || !row.holds(rule.kind, &rule.condition, noon, high_minutes) {
+                episodes.remove(&key);
+                continue;
+            }
+            match (episodes.get(&key), rule.allowed) {
+                (Some(false), _) => continue,
+                (_, true) => executed += 1,
+                (Some(true), false) => skipped += 1,
+                (None, false) => failed += 1,
+            }
+            episodes.insert(key, !rule.allowed);
+        }
+    }
+    [executed, failed, skipped]
+}
+
 #[tokio::test]
-async fn conditions_are_what_the_oracle_says() {
+async fn conditions_and_episodes_are_what_the_oracle_says() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
     let clinic = Clinic::new().await;
-    let follower = clinic.agent().await;
+    for _ in PEOPLE {
+        clinic.agent().await;
+    }
     let high_minutes = rng.i64(1..240);
     clinic
-        .sql(&format!("INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('HIGH', {high_minutes}); BEGIN"))
+        .sql(&format!(
+            "INSERT INTO teams (name) VALUES ('A'), ('B'); INSERT INTO team_members VALUES (1, 1), (2, 2);
+             INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('HIGH', {high_minutes}); BEGIN"
+        ))
         .await;
     for number in 0..TICKETS {
         let insert = "INSERT INTO tickets (number, title, created_at) VALUES ($1, 't', $2) RETURNING id";
@@ -136,35 +215,81 @@ async fn conditions_are_what_the_oracle_says() {
         change(&mut rng, &clinic, noon, id).await;
     }
     clinic.sql("COMMIT").await;
-    let mut rules = vec![];
-    for _ in 0..25 {
-        let (kind, condition) = random_condition(&mut rng);
-        let id = clinic.rule((kind, condition.clone()), ("add_follower", json!({ "userIds": [follower] }))).await;
-        rules.push((id, kind, condition));
-    }
-    let mut fired = 0;
-    let mut before = BTreeSet::new();
-    for run in 1..=2 {
+    let mut rules = random_rules(&mut rng, &clinic).await;
+    let (mut expected, mut sum) = (Episodes::new(), [0; 3]);
+    for run in 1..=4 {
+        for rule in &mut rules {
+            (rule.active, rule.allowed) = (rng.u8(..6) > 0, rng.u8(..3) > 0);
+            let Rule { id, follower, active, allowed, .. } = rule;
+            clinic
+                .sql(&format!(
+                    "UPDATE escalation_rules SET active = {active} WHERE id = {id};
+                     UPDATE users SET active = {allowed} WHERE id = {follower}"
+                ))
+                .await;
+        }
         let rows = rows(&clinic).await;
-        let holds: BTreeSet<(i64, i64)> = rules
-            .iter()
-            .flat_map(|(rule, kind, condition)| {
-                let holds = rows.iter().filter(|row| row.holds(kind, condition, noon, high_minutes));
-                holds.map(|row| (*rule, row.id)).collect::<Vec<_>>()
-            })
-            .collect();
-        fired += holds.difference(&before).count();
-        assert!(fired > 500, "the tickets are no test: {fired}");
-        clinic.run(&["escalate-tickets", "--as-of", &noon.to_rfc3339(), "--batch-rows", "100"]).await.expect(0);
-        let episodes = clinic.rows("SELECT n(rule_id), n(ticket_id) FROM escalation_episodes").await;
-        let episodes: BTreeSet<(i64, i64)> = episodes.iter().map(|row| (row.get(0), row.get(1))).collect();
-        assert_eq!(episodes, holds, "seed {seed}, run {run}");
-        assert_eq!(clinic.count("SELECT count(*) FROM ticket_history").await, fired as i64, "seed {seed}, run {run}");
-        before = holds;
+        let counts = judge(&rules, &rows, &mut expected, noon, high_minutes);
+        let outcome = clinic.run(&["escalate-tickets", "--as-of", &noon.to_rfc3339(), "--batch-rows", "100"]).await;
+        let what = format!("seed {seed}, run {run}");
+        assert_eq!(["executed", "failed", "skipped"].map(|key| outcome.count(key)), counts, "{what}");
+        let episodes = clinic.rows("SELECT n(rule_id), n(ticket_id), refused_at FROM escalation_episodes").await;
+        let is_refused = |row: &tokio_postgres::Row| row.get::<_, Option<DateTime<Utc>>>(2).is_some();
+        let episodes: Episodes = episodes.iter().map(|row| ((row.get(0), row.get(1)), is_refused(row))).collect();
+        assert_eq!(episodes, expected, "{what}");
+        for (sum, count) in sum.iter_mut().zip(counts) {
+            *sum += count;
+        }
+        let history = clinic.count("SELECT count(*) FROM ticket_history").await;
+        assert_eq!(history as u64, sum[0] + sum[1], "a refusal is recorded once: {what}");
         clinic.sql("BEGIN").await;
         for row in rows.iter().filter(|_| rng.bool()).map(|row| row.id).collect::<Vec<_>>() {
             change(&mut rng, &clinic, noon, row).await;
         }
         clinic.sql("COMMIT").await;
+    }
+    assert!(sum[0] > 500 && sum[1] > 50 && sum[2] > 50, "the tickets are no test: {sum:?}");
+}
+
+#[tokio::test]
+async fn a_priority_is_raised_as_the_oracle_says_and_never_gives_more_time() {
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
+    let clinic = Clinic::new().await;
+    let mut policies = BTreeMap::new();
+    for priority in PRIORITIES {
+        if rng.u8(..4) == 0 {
+            continue;
+        }
+        let minutes = rng.i64(1..240);
+        policies.insert(priority.to_owned(), minutes);
+        let insert = format!("INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('{priority}', {minutes})");
+        clinic.sql(&insert).await;
+    }
+    clinic.sql("BEGIN").await;
+    for number in 0..300 {
+        let insert = "INSERT INTO tickets (number, title, priority, created_at, sla_due_at) VALUES ($1, 't', $2, $3, $4)
+                      RETURNING id";
+        let (number, priority, created) = (format!("T{number}"), one(&mut rng, &PRIORITIES), ago(&mut rng, noon));
+        let due = rng.bool().then(|| ago(&mut rng, noon));
+        clinic.row(insert, &[&number, &priority, &created, &due]).await;
+    }
+    clinic.sql("COMMIT").await;
+    clinic.rule(("no_response", json!({"hours": 0})), ("increase_priority", json!({}))).await;
+    let before = rows(&clinic).await;
+    clinic.run(&["escalate-tickets", "--as-of", &noon.to_rfc3339(), "--batch-rows", "100"]).await.expect(0);
+    let after: BTreeMap<i64, Row> = rows(&clinic).await.into_iter().map(|row| (row.id, row)).collect();
+    for row in before {
+        let raised = PRIORITIES[(PRIORITIES.iter().position(|name| *name == row.priority).expect("one") + 1).min(3)];
+        let by = |priority: &str| policies.get(priority).map(|minutes| row.created + Duration::minutes(*minutes));
+        // A ticket's date in force, before it and after it.
+        let promised = row.due.or(by(&row.priority));
+        let new = &after[&row.id];
+        let in_force = new.due.or(by(&new.priority));
+        let by_raised = if raised == row.priority { None } else { by(raised) };
+        let earlier = [promised, by_raised].into_iter().flatten().min();
+        assert_eq!(new.priority, raised, "seed {seed}, ticket {}", row.id);
+        assert_eq!(in_force, earlier, "seed {seed}, ticket {}: {:?} was promised", row.id, promised);
     }
 }

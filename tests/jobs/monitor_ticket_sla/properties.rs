@@ -116,7 +116,7 @@ async fn help_desk(rng: &mut Rng) -> Clinic {
     let clinic = Clinic::new().await;
     let facility = clinic.facility("America/New_York", None).await;
     clinic.facility("America/New_York", None).await;
-    clinic.sql("INSERT INTO teams (name) SELECT 'T' FROM generate_series(1, 5); BEGIN").await;
+    clinic.sql("INSERT INTO teams (name, active) SELECT 'T', n > 1 FROM generate_series(1, 5) n; BEGIN").await;
     for _ in 0..PEOPLE {
         let user = clinic.user(facility, "AGENT").await;
         let (active, address, leader) = (rng.u8(..4) > 0, rng.bool(), rng.bool());
@@ -200,7 +200,7 @@ impl HelpDesk {
         let people = "SELECT id, unnest(ARRAY[created_by, assignee_id]) FROM tickets
                       UNION SELECT ticket_id, user_id FROM ticket_followers
                       UNION SELECT t.id, m.user_id FROM tickets t JOIN team_members m USING (team_id)
-                            WHERE m.is_leader";
+                            WHERE m.is_leader AND t.team_id IN (SELECT id FROM teams WHERE active)";
         let users = "SELECT u.id, u.active, u.email IS NOT NULL, p.in_app, p.email
                      FROM users u LEFT JOIN notification_preferences p ON p.user_id = u.id";
         let mut channels: BTreeMap<i64, Vec<&str>> = BTreeMap::new();

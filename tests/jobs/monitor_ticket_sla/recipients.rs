@@ -80,6 +80,28 @@ async fn each_is_told_as_they_prefer() {
 }
 
 #[tokio::test]
+async fn the_leaders_of_a_team_out_of_use_get_nothing_but_its_members_who_follow_do() {
+    let fixture = TicketFixture::new().await;
+    let (leader, team, creator) = (fixture.leader, fixture.team, fixture.creator);
+    let other = fixture.clinic.user(fixture.facility, "AGENT").await;
+    let ticket = fixture.ticket(&format!("team_id = {team}")).await;
+    fixture
+        .clinic
+        .sql(&format!(
+            "UPDATE teams SET active = false WHERE id = {team};
+             INSERT INTO team_members VALUES ({team}, {other}, true);
+             INSERT INTO ticket_followers VALUES ({ticket}, {other})"
+        ))
+        .await;
+    fixture.run(MEDIUM).await;
+    assert_eq!(fixture.told().await, [format!("{creator} IN_APP"), format!("{other} IN_APP")], "not leader {leader}");
+    // Back in use, and the risk is higher.
+    fixture.clinic.sql("UPDATE teams SET active = true").await;
+    fixture.run(HIGH).await;
+    assert!(fixture.told().await.contains(&format!("{leader} IN_APP")));
+}
+
+#[tokio::test]
 async fn users_who_have_left_get_nothing() {
     let fixture = TicketFixture::new().await;
     let (leader, team, creator) = (fixture.leader, fixture.team, fixture.creator);

@@ -1,9 +1,10 @@
--- The action notify_manager: notifies the leaders of the ticket's team; if there are none, the managers of the ticket's
--- facility and those of all facilities.
+-- The action notify_manager: notifies the active leaders of the ticket's team, if it is active; if there are none, the
+-- managers of the ticket's facility and those of all facilities.
 -- The caller (apply.sql) provides the CTE due and $14 action jsonb; the part defines the CTEs outcomes and messages. It
 -- is a list of CTEs without a comma at the end: continue with a comma.
 leaders AS MATERIALIZED (
     SELECT d.id, d.number, u.id AS user_id FROM due d
+    JOIN teams g ON g.id = d.team_id AND g.active
     JOIN team_members m ON m.team_id = d.team_id AND m.is_leader
     JOIN users u ON u.id = m.user_id AND u.active
 ),

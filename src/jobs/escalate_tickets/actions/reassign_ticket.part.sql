@@ -1,5 +1,5 @@
 -- The action reassign_ticket: assigns the ticket to a user, to a team, or to a user of a team. The user must belong to
--- the ticket's resulting team. An assignee who does not belong to a new team is removed.
+-- the ticket's resulting team. An assignee who does not belong to that, or is not active, is removed.
 -- The caller (apply.sql) provides the CTEs due, target_users and target_team, $1 now timestamptz and $14 action jsonb;
 -- the part defines the CTE outcomes. It is a list of CTEs without a comma at the end: continue with a comma.
 target AS MATERIALIZED (
@@ -23,7 +23,8 @@ assignments AS MATERIALIZED (
     CROSS JOIN target x
     CROSS JOIN LATERAL (SELECT COALESCE(x.team_id, d.team_id) AS id) team
     CROSS JOIN LATERAL (
-        SELECT EXISTS (SELECT FROM team_members m WHERE m.team_id = team.id AND m.user_id = d.assignee_id) AS is_member
+        SELECT EXISTS (SELECT FROM team_members m JOIN users u ON u.id = m.user_id AND u.active
+                       WHERE m.team_id = team.id AND m.user_id = d.assignee_id) AS is_member
     ) assignee
 ),
 reassigned AS (
