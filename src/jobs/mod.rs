@@ -97,7 +97,7 @@ jobs! {
     stage_alerts::StageAlerts;
     escalate_sla::EscalateSla, judges case;
     monitor_ticket_sla::MonitorTicketSla, judges ticket;
-    escalate_tickets::EscalateTickets;
+    escalate_tickets::EscalateTickets, judges ticket;
     advance_billing::AdvanceBilling, mode stages::Stages;
     refresh_npi::RefreshNpi, mode list::List;
     sync_practiceq::SyncPracticeq;
