@@ -98,7 +98,7 @@ jobs! {
     escalate_sla::EscalateSla, judges case;
     monitor_ticket_sla::MonitorTicketSla, judges ticket;
     escalate_tickets::EscalateTickets, judges ticket;
-    advance_billing::AdvanceBilling, mode stages::Stages;
+    advance_billing::AdvanceBilling, judges case, mode stages::Stages;
     refresh_npi::RefreshNpi, mode list::List;
     sync_practiceq::SyncPracticeq;
     prune::Prune;

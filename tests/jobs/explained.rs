@@ -59,7 +59,11 @@ impl Explained<'_> {
         let sample = ids.iter().filter(is_changed).take(SAMPLE / 2);
         let sample = sample.chain(ids.iter().filter(|id| !is_changed(id)).take(SAMPLE));
         for id in sample {
-            for verdict in self.verdicts(id, now).await {
+            let verdicts = self.verdicts(id, now).await;
+            let due: BTreeSet<_> = verdicts.iter().filter(|verdict| verdict["due"] == true).map(name).collect();
+            let done = changed.iter().filter(|(changed, _)| changed == id).map(|(_, name)| name.clone());
+            assert_eq!(due, done.collect(), "{world}: {id} at {now}: {verdicts:?}");
+            for verdict in verdicts {
                 let what = format!("{world}: {id} at {now}: {verdict}");
                 let is_due = changed.contains(&(id.clone(), name(&verdict)));
                 assert_eq!(verdict["due"], is_due, "{what}");

@@ -35,7 +35,8 @@ async fn a_case_that_was_taken_up_is_escalated_anew_after_the_grace() {
 async fn the_grace_is_of_what_is_in_progress_again_and_counts_from_the_last_escalation() {
     for kind in [Kind::Bigint, Kind::TextViews] {
         let fixture = CaseFixture::of(kind).await;
-        let taken_up = Case { status: "IN_PROGRESS", level: 1, escalated: Some("2026-03-02T09:00:00Z"), ..fixture.late() };
+        let taken_up =
+            Case { status: "IN_PROGRESS", level: 1, escalated: Some("2026-03-02T09:00:00Z"), ..fixture.late() };
         // (the case, what a run makes of it); the grace began at 08:00.
         let cases = [
             (taken_up, "IN_PROGRESS 1"),

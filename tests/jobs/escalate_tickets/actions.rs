@@ -249,9 +249,7 @@ async fn the_leader_of_a_team_out_of_use_is_not_told_and_nobody_keeps_a_ticket_w
     let ticket = clinic.ticket(Ticket { team: Some(team), assignee: Some(member), ..TICKET }).await;
     clinic.sql(&format!("UPDATE tickets SET facility_id = {facility} WHERE id = {ticket}")).await;
     for (active, expected) in [("true", leader), ("false", manager)] {
-        clinic
-            .sql(&format!("TRUNCATE notifications, escalation_episodes; UPDATE teams SET active = {active}"))
-            .await;
+        clinic.sql(&format!("TRUNCATE notifications, escalation_episodes; UPDATE teams SET active = {active}")).await;
         escalate(&clinic, NOON).await.expect(0);
         assert_eq!(told(&clinic).await.iter().map(|told| told.0).collect::<Vec<_>>(), [expected], "active: {active}");
     }
