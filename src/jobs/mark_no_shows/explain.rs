@@ -87,6 +87,11 @@ impl MarkNoShows {
             let days = self.lookback_days;
             reasons.push(format!("its day is more than {days} day(s) before today (--lookback-days)"));
         }
+        reasons.extend(match visit.get::<_, Option<&str>>("excuse") {
+            Some("doctor_absent") => Some("its doctor is on leave when it begins (doctor_absent)".to_owned()),
+            Some(excuse) => Some(format!("it is excused ({excuse})")),
+            None => None,
+        });
         let [starts_at, timeout_at] = ["starts_at", "timeout_at"].map(|at| visit.get::<_, Option<DateTime<Utc>>>(at));
         let [is_known, is_zoned] = ["known", "zoned"].map(|column| visit.get::<_, bool>(column));
         let minutes: Option<i32> = visit.get("timeout_minutes");
