@@ -6,7 +6,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::explain::{Judge, Judgement, Look, Zones};
+use super::explain::{Judge, Judgement};
+use super::look::{Look, Zones};
 use super::{CommandContext, listing, shown};
 use crate::error::Error;
 use crate::output::{local_stamp, stamp};

@@ -65,6 +65,7 @@ async fn run_jobs(page: &Page, clinic: &Clinic, options: &RunArgs, refused: u64)
         no_doctor_minutes: 10,
         waiting_minutes: None,
         lookback_days: None,
+        asked: ExplainArgs::default(),
     };
     let marked = execute(clinic, &mark, options, refused).await?;
     let alerted = execute(clinic, &alert, options, 0).await?;

@@ -11,26 +11,15 @@ use tokio_postgres::{Row, Transaction};
 use super::AdvanceBilling;
 use super::by_hand;
 use super::stage::Stage;
-use super::step::{CASE, Step, code, due};
+use super::step::{CASE, CASE_STATE, EXPLAIN, STEPS, Step};
 use crate::clinic::actor::refused;
-use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Look, Verdict};
-use crate::db::{Key, no_such_key, statements};
+use crate::command::Look;
+use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
+use crate::db::{Key, no_such_key};
 use crate::error::Error;
 use crate::output::{local_stamp, span};
 use crate::run::Item;
 use crate::time_zone::Tz;
-
-statements! {
-    EXPLAIN(TIMESTAMPTZ, INT4, FLOAT8, KEY) =
-        format!(include_str!("explain.sql"), status = code("c.case_status"), due = due());
-    CASE_STATE(KEY) = format!(
-        "SELECT c.id::text AS id, c.facility_id::text AS facility_id, COALESCE(c.active, false) AS active,
-                {} AS status FROM surgical_cases c WHERE c.id = $1",
-        code("c.case_status")
-    );
-    STEPS(TEXT) = "SELECT h.from_status, h.to_status, h.actor, h.run_id, h.created_at
-                   FROM surgical_case_status_history h WHERE h.case_id = $1 ORDER BY h.created_at, h.id";
-}
 
 impl Judge for AdvanceBilling {
     const KIND: Kind = Kind::CASE;

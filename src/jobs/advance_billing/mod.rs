@@ -43,7 +43,7 @@ use step::CASE;
 const BILLING: &str = "BILLING";
 
 statements! {
-    of by_hand, explain, outlook, step;
+    of by_hand, outlook, step;
 }
 
 /// Move surgical cases one step towards being paid; without --stage, say what each stage would do now

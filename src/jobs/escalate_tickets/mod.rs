@@ -17,6 +17,7 @@
 mod action;
 mod condition;
 mod explain;
+mod facts;
 mod gone;
 mod keys;
 mod pass;
@@ -39,7 +40,7 @@ pub use rule::{Malformed, Rule, RuleBook};
 pub use targets::Targets;
 
 statements! {
-    of explain, gone, pass, rule, targets, tickets;
+    of facts, gone, pass, rule, targets, tickets;
 }
 
 /// Carry out the escalation rules on open tickets

@@ -6,7 +6,8 @@ use tokio_postgres::{Row, Transaction};
 
 use super::{EXPLAIN, LOGS, MarkNoShows, Window};
 use crate::clinic::local_time::unreadable_zones;
-use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Look, Verdict};
+use crate::command::Look;
+use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, Keys, no_such_key};
 use crate::error::Error;
 use crate::output::{local_stamp, span};

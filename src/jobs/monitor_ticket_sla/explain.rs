@@ -6,7 +6,8 @@ use serde_json::json;
 use tokio_postgres::{Row, Transaction};
 
 use super::{CHECKS, EXPLAIN, MonitorTicketSla};
-use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Look, Verdict};
+use crate::command::Look;
+use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, no_such_key};
 use crate::error::Error;
 use crate::output::{local_stamp, span};

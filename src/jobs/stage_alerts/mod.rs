@@ -15,6 +15,8 @@
 //! Leaves alone: visits and alerts that are locked by another session, which are left to the next run, and alerts that
 //! people resolved.
 
+mod explain;
+
 use std::collections::HashMap;
 
 use clap::{Args, ValueEnum};
@@ -27,6 +29,7 @@ use crate::clinic::local_time::{
     clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
 };
 use crate::clinic::{local_time, outbox, visits};
+use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
@@ -65,6 +68,18 @@ statements! {
         ended = ENDED_RULE,
         skipped_columns = skipped_columns("$3", "locked", "resolved", "stage_alerts"),
     );
+    EXPLAIN(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, INT4, KEY) = format!(
+        include_str!("explain.sql"),
+        day = day("a.appointment_date"),
+        visit_start = format_args!("({} + {})", day("a.appointment_date"), clock_time("a.start_time")),
+        waiting_minutes = minutes("f.waiting_alert_minutes"),
+        waiting = waiting(),
+        due = DUE,
+    );
+    ALERTS(TEXT) = "SELECT x.id::text AS id, x.alert_type, x.status, x.triggered_at, x.resolved_at, x.resolved_by, x.run_id,
+                           x.status IN ('ACTIVE', 'ACKNOWLEDGED') AS open
+                    FROM stage_alerts x WHERE x.appointment_id = $1 ORDER BY x.id";
+    VISIT_OF(INT8) = "SELECT x.appointment_id FROM stage_alerts x WHERE x.id = $1";
 }
 
 /// The joins and the conditions of a patient who waits.
@@ -104,6 +119,9 @@ pub struct StageAlerts {
     #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS")]
     #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=3650))]
     pub lookback_days: Option<i32>,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub asked: ExplainArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
