@@ -191,7 +191,7 @@ async fn the_scans_touch_only_candidates() {
     let scan = with_values(&clinic, "rounds::jobs::mark_no_shows::SCAN", &values).await;
     let read = rows_read(&clinic, "appointments", &scan).await;
     assert!((200.0..500.0).contains(&read), "read {read} rows for 200 visits of today and 42 of last week");
-    let values = [now, "'{}'::bigint[]", "'slot-end'", "5", "10", "NULL::int", "NULL::int", "100001"];
+    let values = [now, "'{}'::bigint[]", "'slot-end'", "5", "10", "NULL::int", "date '2026-03-01'", "1", "100001"];
     let scan = with_values(&clinic, "rounds::jobs::stage_alerts::SCAN", &values).await;
     let read = rows_read(&clinic, "appointments", &scan).await;
     assert!(read < 1.0, "read {read} rows where nobody is checked in");

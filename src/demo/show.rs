@@ -50,7 +50,7 @@ fn counts(report: &Value) -> String {
         ("notices_suppressed", "SMS suppressed", "SMS suppressed"),
         ("notices_expired", "too late to tell", "too late to tell"),
         ("undeliverable", "with nobody to tell", "with nobody to tell"),
-        ("skipped", "left alone: the doctor is away", "left alone: the doctor is away"),
+        ("skipped", "left alone", "left alone"),
         ("failed", "FAILED", "FAILED"),
     ];
     let count = |key: &str| report[key].as_u64().unwrap_or(0);

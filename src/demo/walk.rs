@@ -64,7 +64,7 @@ async fn run_jobs(page: &Page, clinic: &Clinic, options: &RunArgs, refused: u64)
         no_vitals_minutes: 5,
         no_doctor_minutes: 10,
         waiting_minutes: None,
-        lookback_days: None,
+        lookback_days: 1,
         asked: ExplainArgs::default(),
     };
     let marked = execute(clinic, &mark, options, refused).await?;

@@ -69,8 +69,10 @@ impl Row {
 
 /// Every lane that a scheduler starts.
 pub const TABLE: &[Row] = &[
-    Row::new("mark-no-shows", FIVE_MINUTES_BY_DAY, 4),
-    Row::new("stage-alerts", FIVE_MINUTES_BY_DAY, 4),
+    // At night too: one window in one zone would cut off the evening or the morning of clinics in other zones. When
+    // people are told is the delivery's business.
+    Row::new("mark-no-shows", Cadence::around_the_clock(5, 0), 4),
+    Row::new("stage-alerts", Cadence::around_the_clock(5, 0), 4),
     Row::new("escalate-sla", Cadence::around_the_clock(15, 0), 10),
     Row::new("monitor-ticket-sla", Cadence::around_the_clock(15, 0), 10),
     // Seven minutes after the quarters of an hour, at which two other jobs read these tickets.
@@ -157,8 +159,6 @@ pub fn starts() -> impl Iterator<Item = ScheduledStart> {
 
 const QUARTERS_BY_DAY: Cadence =
     Cadence::Every { minutes: 15, offset: 0, between: Some((clock(6, 0), clock(20, 0))), zone: PRACTICEQ_ZONE };
-const FIVE_MINUTES_BY_DAY: Cadence =
-    Cadence::Every { minutes: 5, offset: 0, between: Some((clock(7, 0), clock(22, 55))), zone: Zone::Schedule };
 
 /// The zone of the PracticeQ account.
 const PRACTICEQ_ZONE: Zone = Zone::Fixed(ACCOUNT_ZONE);

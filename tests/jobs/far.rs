@@ -72,7 +72,7 @@ async fn clinic() -> Clinic {
             .sql(&format!(
                 "UPDATE facilities SET no_show_after_minutes = 20, waiting_alert_minutes = 20 WHERE id = {facility};
                  INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, end_time)
-                 VALUES ({doctor}, '2026-03-02', '2026-03-02', '09:00', '10:00');
+                 VALUES ({doctor}, '2026-03-02', '2026-03-02', '09:01', '10:00');
                  INSERT INTO px_cases (facility_id, status, due_at, escalation_level, escalated_at)
                  VALUES ({facility}, 'ESCALATED', '2026-03-01', 1, '2026-03-01');
                  INSERT INTO sla_policies (priority, resolution_minutes, created_at)

@@ -30,10 +30,10 @@ impl Judge for StageAlerts {
     }
 
     async fn judge(&self, look: &Look<'_>, zones: &Vec<Key>, id: &Key) -> Result<Option<Judgement>, Error> {
-        let basis = self.basis.as_str();
-        let [basis, vitals, doctor, waiting, lookback] = self.parameters(&basis);
-        let parameters: [&(dyn ToSql + Sync); 8] =
-            [&look.now, &Keys(zones), basis, vitals, doctor, waiting, lookback, id];
+        let rule = self.rule(look.now);
+        let [basis, vitals, doctor, waiting, first, lookback] = rule.parameters();
+        let parameters: [&(dyn ToSql + Sync); 9] =
+            [&look.now, &Keys(zones), basis, vitals, doctor, waiting, first, lookback, id];
         // A visit has a row for each type.
         let types = no_such_key(EXPLAIN.all(look.tx, &parameters).await.map(Some))?.unwrap_or_default();
         let Some(visit) = types.first() else { return Ok(None) };
@@ -135,7 +135,7 @@ impl StageAlerts {
         } else if alert.get("dayless") {
             reasons.push("its day cannot be read".to_owned());
         } else if alert.get::<_, Option<bool>>("too_old") == Some(true) {
-            let days = self.lookback_days.unwrap_or_default();
+            let days = self.lookback_days;
             reasons.push(format!("its day is more than {days} day(s) before today (--lookback-days)"));
         }
         if name == "WAITING_TOO_LONG" && alert.get("never") {

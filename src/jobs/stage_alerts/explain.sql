@@ -1,10 +1,10 @@
 -- Returns of a visit and each type of alert: whether it is due by the rule, and from when minutes count, which is only
 -- known where the patient waits and had no such alert.
--- $1 to $7 are the parameters of waiting.part.sql · $8 id of the visit, a key
+-- $1 to $8 are the parameters of waiting.part.sql · $9 id of the visit, a key
 -- The caller provides the expressions of the day, the start and the minutes, and the rule.
 SELECT a.id::text AS id, a.facility_id::text AS facility_id, a.status::text AS status,
        a.vitals_recorded_at IS NOT NULL AS has_vitals, known.zone IS NOT NULL AS zoned, known.starts_at,
-       known.day < known.today - $7 AS too_old, known.day IS NULL AS dayless, types.type,
+       known.day < known.today - $8 AS too_old, known.day IS NULL AS dayless, types.type,
        COALESCE(known.waiting_minutes, $6) IS NULL AS never, waits.type IS NOT NULL AS waits, waits.since,
        waits.after_minutes, waits.since + make_interval(mins => waits.after_minutes) AS due_at,
        COALESCE(waits.due, false) AS due
@@ -27,5 +27,5 @@ LEFT JOIN LATERAL (
     {waiting}
     AND alert.type = types.type
 ) waits ON true
-WHERE a.id = $8
+WHERE a.id = $9
 ORDER BY types.position

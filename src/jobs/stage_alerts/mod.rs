@@ -1,24 +1,28 @@
 //! `rounds stage-alerts`: alerts the staff to patients who wait for vitals, for the doctor, or too long.
 //!
-//! Rule: an alert is due if and only if the visit is CHECKED_IN, it never had one of this type, and
+//! Rule: an alert is due if and only if the visit is CHECKED_IN, its local day is today or at most `--lookback-days`
+//! ago, it never had one of this type for the day and time of its start, and
 //! NO_VITALS: no vitals, and now >= slot end + `--no-vitals-minutes`;
 //! NO_DOCTOR: vitals, and now >= slot end + `--no-doctor-minutes`;
 //! WAITING_TOO_LONG: now >= check-in + the facility's `waiting_alert_minutes`, else `--waiting-minutes`, else never.
 //! With `--basis arrival` the first two count from max(slot start, check-in) and from the vitals. An open alert is
-//! resolved if and only if the visit is no longer CHECKED_IN or is deleted, or it is NO_VITALS and there are vitals.
+//! resolved if and only if the visit is no longer CHECKED_IN, or is deleted or moved, or it is NO_VITALS and there are
+//! vitals; of whatever day.
 //! Told of NO_VITALS are the nurses of the facility, of NO_DOCTOR the doctor, of WAITING_TOO_LONG all its users; where
 //! none of them is active the HOSPITAL_ADMINs, not the MANAGERs: an alert names the patient, and only who deals with
 //! alerts may read that.
 //!
-//! Safe to run again: a constraint allows one alert per visit and type, ever; a RESOLVED alert is not open.
+//! Safe to run again: a constraint allows one alert per visit, type and start; a RESOLVED alert is not open.
 //!
-//! Leaves alone: visits and alerts that are locked by another session, which are left to the next run, and alerts that
+//! Leaves alone: visits of earlier days, so that a clinic which never closes its visits is not flooded with alerts of
+//! patients who left long ago; visits and alerts that are locked by another session, which are left to the next run, and alerts that
 //! people resolved.
 
 mod explain;
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio_postgres::types::ToSql;
@@ -38,7 +42,6 @@ use crate::run::{
 };
 
 const DUE: &str = include_str!("due.part.sql");
-const ENDED_RULE: &str = include_str!("ended.part.sql");
 /// The number of open alerts that are looked at together.
 const PAGE: i64 = 10_000;
 
@@ -50,28 +53,28 @@ statements! {
         slot_day = day("s.slot_date"),
         slot_end = clock_time("s.end_time"),
     );
-    SCAN(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, INT4, INT8) =
+    SCAN(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, INT8) =
         format!(include_str!("scan.sql"), waiting = waiting(), due = DUE);
     OPEN(INT8, INT8) = include_str!("open.sql");
-    ENDED(KEYS, KEYS) = format!(include_str!("ended.sql"), ended = ENDED_RULE);
-    RAISE(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, INT4, KEYS, TEXT, UUID) = format!(
+    ENDED(KEYS, KEYS) = format!(include_str!("ended.sql"), ended = ended_rule());
+    RAISE(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, KEYS, TEXT, UUID) = format!(
         include_str!("raise.sql"),
         waiting = waiting(),
         due = DUE,
         outbox = outbox::NOTIFIED,
-        undeliverable_recorded = undeliverable_recorded("$10", "appointment"),
+        undeliverable_recorded = undeliverable_recorded("$11", "appointment"),
         undeliverable_column = UNDELIVERABLE_COLUMN,
-        skipped_columns = skipped_columns("$8", "locked", "due", "appointments"),
+        skipped_columns = skipped_columns("$9", "locked", "due", "appointments"),
     );
     RESOLVE(TIMESTAMPTZ, KEYS, KEYS, UUID) = format!(
         include_str!("resolve.sql"),
-        ended = ENDED_RULE,
+        ended = ended_rule(),
         skipped_columns = skipped_columns("$3", "locked", "resolved", "stage_alerts"),
     );
-    EXPLAIN(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, INT4, KEY) = format!(
+    EXPLAIN(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, KEY) = format!(
         include_str!("explain.sql"),
         day = day("a.appointment_date"),
-        visit_start = format_args!("({} + {})", day("a.appointment_date"), clock_time("a.start_time")),
+        visit_start = visit_start(),
         waiting_minutes = minutes("f.waiting_alert_minutes"),
         waiting = waiting(),
         due = DUE,
@@ -87,7 +90,7 @@ fn waiting() -> String {
     format!(
         include_str!("waiting.part.sql"),
         day = day("a.appointment_date"),
-        start_time = clock_time("a.start_time"),
+        visit_start = visit_start(),
         slot_length = slot_length(),
         checked_in_at = instant("a.checked_in_at"),
         vitals_recorded_at = instant("a.vitals_recorded_at"),
@@ -95,6 +98,16 @@ fn waiting() -> String {
         slot_end = clock_time("s.end_time"),
         waiting_minutes = minutes("f.waiting_alert_minutes"),
     )
+}
+
+/// The joins and the conditions of an open alert whose cause has ended.
+fn ended_rule() -> String {
+    format!(include_str!("ended.part.sql"), visit_start = visit_start())
+}
+
+/// The day and time of a visit `a` by its facility's clock, in SQL.
+fn visit_start() -> String {
+    format!("({} + {})", day("a.appointment_date"), clock_time("a.start_time"))
 }
 
 /// Alert staff to patients who wait for vitals, for the doctor, or too long
@@ -115,10 +128,10 @@ pub struct StageAlerts {
     #[arg(long, env = "ROUNDS_WAITING_MINUTES", value_name = "MINUTES")]
     #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=1440))]
     pub waiting_minutes: Option<i32>,
-    /// How many local days before today are looked at [default: all]
-    #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS")]
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=3650))]
-    pub lookback_days: Option<i32>,
+    /// How many local days before today are looked at; 0 is today only
+    #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 1)]
+    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=3650))]
+    pub lookback_days: u32,
     #[command(flatten)]
     #[serde(skip)]
     pub asked: ExplainArgs,
@@ -208,32 +221,40 @@ impl Job for StageAlerts {
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
         run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
         run.items_failed(&mut report.not_done, "appointment", &found.unreadable, &unreadable_time()).await?;
+        // First, so that an alert for the new start of a visit is never open beside the one for the old start.
+        resolve(run, &found.ended, report).await?;
         for (alert, due) in &found.due {
             self.raise(run, &found.zones, *alert, due, report).await?;
         }
-        resolve(run, &found.ended, report).await
+        Ok(())
     }
 }
 
 impl StageAlerts {
-    /// The parameters $3 to $7 of the rule; $1 is now, and $2 the unreadable zones.
-    fn parameters<'a>(&'a self, basis: &'a &'static str) -> [&'a (dyn ToSql + Sync); 5] {
-        [basis, &self.no_vitals_minutes, &self.no_doctor_minutes, &self.waiting_minutes, &self.lookback_days]
+    fn rule(&self, now: DateTime<Utc>) -> Rule {
+        let (first, _) = outer_dates(now, self.lookback_days);
+        Rule {
+            basis: self.basis.as_str(),
+            no_vitals_minutes: self.no_vitals_minutes,
+            no_doctor_minutes: self.no_doctor_minutes,
+            waiting_minutes: self.waiting_minutes,
+            first,
+            lookback_days: self.lookback_days.cast_signed(),
+        }
     }
 
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
         let limit = run.scan_limit();
-        let first = self.lookback_days.map(|days| outer_dates(run.now, days.unsigned_abs()).0);
+        let rule = self.rule(run.now);
         let zones = unreadable_zones(tx).await?;
         let doctors = match self.basis {
-            Basis::SlotEnd => NO_SLOT_LENGTH.all(tx, &[&first]).await?,
+            Basis::SlotEnd => NO_SLOT_LENGTH.all(tx, &[&rule.first]).await?,
             Basis::Arrival => vec![],
         };
         let doctors = doctors.iter().map(|row| row.get("id")).collect();
-        let basis = self.basis.as_str();
-        let [basis, vitals, doctor, waiting, lookback] = self.parameters(&basis);
-        let parameters: [&(dyn ToSql + Sync); 8] =
-            [&run.now, &Keys(&zones), basis, vitals, doctor, waiting, lookback, &limit];
+        let [basis, vitals, doctor, waiting, first, lookback] = rule.parameters();
+        let parameters: [&(dyn ToSql + Sync); 9] =
+            [&run.now, &Keys(&zones), basis, vitals, doctor, waiting, first, lookback, &limit];
         let rows = SCAN.all(tx, &parameters).await?;
         let (unreadable, due): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.get("is_unreadable"));
         let mut unreadable: Vec<Key> = unreadable.iter().map(|row| row.get("id")).collect();
@@ -254,11 +275,12 @@ impl StageAlerts {
         due: &[Key],
         report: &mut Report,
     ) -> Result<(), Halt> {
+        let rule = self.rule(run.now);
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
-            let (basis, alert) = (self.basis.as_str(), alert.as_str());
-            let [basis, vitals, doctor, waiting, lookback] = self.parameters(&basis);
-            let parameters: [&(dyn ToSql + Sync); 10] =
-                [&run.now, &Keys(zones), basis, vitals, doctor, waiting, lookback, &Keys(ids), &alert, &run.id];
+            let [basis, vitals, doctor, waiting, first, lookback] = rule.parameters();
+            let (zones, ids, alert) = (Keys(zones), Keys(ids), alert.as_str());
+            let parameters: [&(dyn ToSql + Sync); 11] =
+                [&run.now, &zones, basis, vitals, doctor, waiting, first, lookback, &ids, &alert, &run.id];
             RAISE.one(tx, &parameters).await
         };
         let batch = Batch { entity: "appointment", part: alert.as_str(), ids: due };
@@ -274,6 +296,23 @@ impl StageAlerts {
             } += raised;
         })
         .await
+    }
+}
+
+/// The parameters $3 to $8 of the rule; $1 is now, and $2 the unreadable zones.
+struct Rule {
+    basis: &'static str,
+    no_vitals_minutes: i32,
+    no_doctor_minutes: i32,
+    waiting_minutes: Option<i32>,
+    first: NaiveDate,
+    lookback_days: i32,
+}
+
+impl Rule {
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 6] {
+        let Self { basis, no_vitals_minutes, no_doctor_minutes, waiting_minutes, first, lookback_days } = self;
+        [basis, no_vitals_minutes, no_doctor_minutes, waiting_minutes, first, lookback_days]
     }
 }
 

@@ -1,15 +1,15 @@
 -- Raises alerts of one type for a batch of visits, and notifies the staff. Returns one row: counts and the skipped ids.
--- $1 to $7 are the parameters of waiting.part.sql · $8 ids of visits, keys · $9 the type text · $10 run id uuid
+-- $1 to $8 are the parameters of waiting.part.sql · $9 ids of visits, keys · $10 the type text · $11 run id uuid
 WITH
 -- The visits. A visit that another session has locked is left to the next run.
 locked AS MATERIALIZED (
     SELECT a.id, a.facility_id, a.doctor_id, a.patient_id, a.status, a.appointment_date, a.start_time, a.checked_in_at,
            a.vitals_recorded_at
-    FROM appointments a WHERE a.id = ANY ($8) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
+    FROM appointments a WHERE a.id = ANY ($9) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
-    SELECT a.id, a.facility_id, d.user_id AS doctor_user_id,
+    SELECT a.id, a.facility_id, own.start AS visit_start, d.user_id AS doctor_user_id,
            format(CASE alert.type
                       WHEN 'NO_VITALS' THEN 'Patient %s %s (%s) checked in at %s but vitals not recorded.'
                       WHEN 'NO_DOCTOR' THEN 'Patient %s %s (%s) vitals done but doctor not seen patient.'
@@ -20,48 +20,50 @@ due AS MATERIALIZED (
     JOIN patients p ON p.id = a.patient_id
     {waiting}
     {due}
-    AND alert.type = $9
+    AND alert.type = $10
 ),
 raised AS (
-    INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at, run_id)
-    SELECT due.id::text, $9, due.message, $1, $10 FROM due ORDER BY due.id
+    INSERT INTO stage_alerts (appointment_id, alert_type, visit_start, message, triggered_at, run_id)
+    SELECT due.id::text, $10, due.visit_start, due.message, $1, $11 FROM due ORDER BY due.id
 ),
 -- The recipients: the facility's nurses for NO_VITALS, the doctor for NO_DOCTOR, all staff of the facility for
 -- WAITING_TOO_LONG; where there is none of them the HOSPITAL_ADMINs of the facility and of all facilities, who deal
 -- with alerts too.
 concerned AS MATERIALIZED (
-    SELECT due.id AS visit, due.message, u.id AS user_id
+    SELECT due.id AS visit, due.visit_start, due.message, u.id AS user_id
     FROM due
-    JOIN users u ON u.active AND (($9 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
-                                  OR ($9 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
-                                  OR ($9 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id))
+    JOIN users u ON u.active AND (($10 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
+                                  OR ($10 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
+                                  OR ($10 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id))
 ),
 -- As text, because the application's type of the role need not have that name.
 admins AS MATERIALIZED (
     SELECT u.id, u.facility_id FROM users u WHERE u.active AND u.role::text = 'HOSPITAL_ADMIN'
 ),
 recipients AS MATERIALIZED (
-    SELECT visit, message, user_id FROM concerned
+    SELECT visit, visit_start, message, user_id FROM concerned
     UNION ALL
-    SELECT due.id, due.message, u.id FROM due JOIN admins u ON u.facility_id IS NULL OR u.facility_id = due.facility_id
+    SELECT due.id, due.visit_start, due.message, u.id
+    FROM due JOIN admins u ON u.facility_id IS NULL OR u.facility_id = due.facility_id
     WHERE due.id NOT IN (SELECT visit FROM concerned)
 ),
 staged AS (
     SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
-           'STAGE_ALERT_' || $9 AS type, 'HIGH' AS priority,
-           CASE $9 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
+           'STAGE_ALERT_' || $10 AS type, 'HIGH' AS priority,
+           CASE $10 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
                    ELSE 'Patient waits too long' END AS title,
            r.message AS body,
-           jsonb_build_object('appointment_id', r.visit::text, 'alert_type', $9) AS metadata,
+           jsonb_build_object('appointment_id', r.visit::text, 'alert_type', $10) AS metadata,
            'appointment' AS entity, r.visit::text AS entity_id,
-           concat_ws(':', 'stage_alert', r.visit::text, $9) AS episode,
-           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $10 AS run_id
+           concat_ws(':', 'stage_alert', r.visit::text, $10, to_char(r.visit_start, 'YYYY-MM-DD"T"HH24:MI:SS'))
+               AS episode,
+           false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $11 AS run_id
     FROM recipients r
 ),
 {outbox},
 undeliverable AS MATERIALIZED (
-    SELECT due.id, format('the alert %s was raised, but nobody was told: %s', $9,
-                          CASE $9 WHEN 'NO_VITALS' THEN 'the facility has no active NURSE'
+    SELECT due.id, format('the alert %s was raised, but nobody was told: %s', $10,
+                          CASE $10 WHEN 'NO_VITALS' THEN 'the facility has no active NURSE'
                                   WHEN 'NO_DOCTOR' THEN 'the doctor has no active user'
                                   ELSE 'the facility has no active user' END
                           || ', and there is no active HOSPITAL_ADMIN of it') AS message

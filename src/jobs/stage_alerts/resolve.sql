@@ -4,7 +4,7 @@
 WITH
 -- The alerts. An alert that another session has locked is left to the next run.
 locked AS MATERIALIZED (
-    SELECT x.id, x.appointment_id, x.alert_type, x.status
+    SELECT x.id, x.appointment_id, x.alert_type, x.visit_start, x.status
     FROM stage_alerts x WHERE x.id = ANY ($3) ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 -- The rule again, on the locked rows.

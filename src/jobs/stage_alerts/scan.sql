@@ -1,6 +1,6 @@
 -- Returns the due alerts, and those whose beginning cannot be read, which cannot be judged. Where only the slot length
 -- is missing, the doctor is reported instead.
--- $1 to $7 are the parameters of waiting.part.sql · $8 limit bigint
+-- $1 to $8 are the parameters of waiting.part.sql · $9 limit bigint
 WITH found AS MATERIALIZED (
     SELECT a.id, alert.type, alert.since IS NULL AS is_unreadable
     FROM appointments a
@@ -11,4 +11,4 @@ WITH found AS MATERIALIZED (
          OR (true
     {due}))
 )
-SELECT f.id::text AS id, f.type, f.is_unreadable FROM found f ORDER BY f.is_unreadable, f.id LIMIT $8
+SELECT f.id::text AS id, f.type, f.is_unreadable FROM found f ORDER BY f.is_unreadable, f.id LIMIT $9

@@ -1,10 +1,11 @@
 -- Joins and the WHERE clause for patients who wait: a visit `a` is checked in, and `alert` (type, since, after_minutes)
--- is one of three alerts that it never had. What cannot be read is NULL. alert.by_slot says whether since is the end of
--- the slot, which is not known where there is neither a slot nor a slot length.
+-- is one of three alerts that it never had for its start. What cannot be read is NULL. alert.by_slot says whether since
+-- is the end of the slot, which is not known where there is neither a slot nor a slot length.
 -- The caller provides the relation a, a row of appointments, and the expressions of its day, times and slot. It begins
 -- with JOIN, so it follows FROM; it ends inside the WHERE: continue with AND.
 -- $1 now timestamptz · $2 facilities whose time zone cannot be read, keys · $3 basis text: 'slot-end' or 'arrival'
--- $4 no-vitals minutes int · $5 no-doctor minutes int · $6 waiting minutes int or NULL · $7 lookback days int or NULL
+-- $4 no-vitals minutes int · $5 no-doctor minutes int · $6 waiting minutes int or NULL
+-- $7 first date in any time zone date · $8 lookback in days int
 JOIN facilities f ON f.id = a.facility_id
 LEFT JOIN doctors d ON d.id = a.doctor_id
 -- One row, also where an application gives a visit two slots.
@@ -13,9 +14,9 @@ LEFT JOIN LATERAL (
 ) booked ON true
 -- CASE guarantees that AT TIME ZONE is never evaluated with a name that the server refuses; AND would not.
 CROSS JOIN LATERAL (SELECT CASE WHEN f.id <> ALL ($2) THEN f.time_zone::text END AS zone) tz
-CROSS JOIN LATERAL (SELECT {day} AS day, {start_time} AS start_time, {slot_length} AS slot_length) own
+CROSS JOIN LATERAL (SELECT {day} AS day, {visit_start} AS start, {slot_length} AS slot_length) own
 CROSS JOIN LATERAL (
-    SELECT (own.day + own.start_time) AT TIME ZONE tz.zone AS starts_at, {checked_in_at} AS checked_in_at,
+    SELECT own.start AT TIME ZONE tz.zone AS starts_at, {checked_in_at} AS checked_in_at,
            {vitals_recorded_at} AS vitals_recorded_at
 ) visit
 CROSS JOIN LATERAL (
@@ -35,5 +36,10 @@ CROSS JOIN LATERAL (VALUES
 WHERE a.status = 'CHECKED_IN'
   AND tz.zone IS NOT NULL
   AND alert.unmet
-  AND ($7 IS NULL OR own.day >= ($1 AT TIME ZONE tz.zone)::date - $7)
-  AND NOT EXISTS (SELECT FROM stage_alerts x WHERE x.appointment_id = a.id::text AND x.alert_type = alert.type)
+  AND a.appointment_date >= $7
+  AND own.day >= ($1 AT TIME ZONE tz.zone)::date - $8
+  -- An alert whose start is not known is one of this start if it was raised at most a day before it.
+  AND NOT EXISTS (SELECT FROM stage_alerts x
+                  WHERE x.appointment_id = a.id::text AND x.alert_type = alert.type
+                    AND (x.visit_start IS NOT DISTINCT FROM own.start
+                         OR (x.visit_start IS NULL AND x.triggered_at >= visit.starts_at - interval '1 day')))

@@ -10,8 +10,11 @@ use crate::jobs::properties::{Row, instants, random_clinic, rows, seed};
 use crate::support::keys::Kind;
 
 impl Row {
-    fn alerts(&self, now: DateTime<Utc>, by_arrival: bool) -> Vec<&'static str> {
+    fn alerts(&self, now: DateTime<Utc>, by_arrival: bool, lookback_days: i64) -> Vec<&'static str> {
         let (Some(checked_in), "CHECKED_IN") = (self.checked_in, self.status.as_str()) else { return vec![] };
+        if self.date < now.with_timezone(&self.zone).date_naive() - Duration::days(lookback_days) {
+            return vec![];
+        }
         let past = |since: Option<DateTime<Utc>>, minutes| {
             since.is_some_and(|since| now >= since + Duration::minutes(minutes))
         };
@@ -39,13 +42,16 @@ async fn alerts_are_what_the_oracle_says() {
         let clinic = random_clinic(&mut rng, now, kind).await;
         let rows = rows(&clinic).await;
         let by_arrival = rng.bool();
+        let lookback = rng.i64(0..10);
         let due: BTreeSet<(i64, String)> = rows
             .iter()
-            .flat_map(|row| row.alerts(now, by_arrival).into_iter().map(|alert| (row.id, alert.to_owned())))
+            .flat_map(|row| row.alerts(now, by_arrival, lookback).into_iter().map(|alert| (row.id, alert.to_owned())))
             .collect();
         let as_of = now.to_rfc3339();
         let basis = if by_arrival { "arrival" } else { "slot-end" };
-        let outcome = clinic.run(&["stage-alerts", "--as-of", &as_of, "--basis", basis, "--batch-rows", "50"]).await;
+        let days = lookback.to_string();
+        let args = ["stage-alerts", "--as-of", &as_of, "--basis", basis, "--lookback-days", &days];
+        let outcome = clinic.run(&[&args[..], &["--batch-rows", "50"]].concat()).await;
         assert!([0, 3].contains(&outcome.code), "{outcome:?}");
         let raised = clinic.rows("SELECT n(appointment_id), alert_type FROM stage_alerts").await;
         let raised: BTreeSet<(i64, String)> = raised.iter().map(|row| (row.get(0), row.get(1))).collect();

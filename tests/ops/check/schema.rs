@@ -12,7 +12,7 @@ const BREAK: &str = "
     DROP INDEX sync_logs_started; DROP INDEX search_surgeon_state;
     ALTER TABLE sync_logs DISABLE TRIGGER sync_logs_touch;
     ALTER TABLE cron_job_run_errors DISABLE TRIGGER ALL;
-    ALTER TABLE stage_alerts DROP CONSTRAINT stage_alerts_appointment_id_alert_type_key;
+    ALTER TABLE stage_alerts DROP CONSTRAINT stage_alerts_once;
     ALTER TABLE notifications DROP CONSTRAINT notifications_priority_check;
     ALTER TABLE notifications ADD CONSTRAINT notifications_priority_check
         CHECK (priority IN ('NORMAL', 'HIGH')) NOT VALID;
@@ -37,7 +37,7 @@ async fn our_tables_are_compared_with_those_that_migrate_makes() {
         "index search_surgeon_state of search_surgeon is not there",
         "trigger sync_logs_touch of sync_logs is disabled",
         "of cron_job_run_errors is disabled",
-        "constraint stage_alerts_appointment_id_alert_type_key of stage_alerts is not there",
+        "constraint stage_alerts_once of stage_alerts is not there",
         "constraint notifications_priority_check of notifications is not validated",
         "relation px_case_audits is not there",
         "index sync_logs_organization of sync_logs is invalid",
