@@ -23,7 +23,7 @@ async fn a_case_that_was_taken_up_is_escalated_anew_after_the_grace() {
     ] {
         fixture.clinic.sql("UPDATE px_cases SET status = 'IN_PROGRESS', updated_at = clock_timestamp()").await;
         let outcome = fixture.run_at(&format!("2026-03-02T{as_of}Z"), more).await;
-        let found = fixture.clinic.count("SELECT escalation_level FROM px_cases").await;
+        let found = fixture.clinic.count("SELECT escalation_level::bigint FROM px_cases").await;
         assert_eq!(found, level, "{as_of}");
         if outcome.count("escalated") == 0 {
             assert_eq!(outcome.report()["skipped_by_reason"], json!({"taken_up": 1}), "{as_of}");

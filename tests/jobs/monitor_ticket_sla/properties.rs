@@ -117,7 +117,7 @@ async fn help_desk(rng: &mut Rng) -> Clinic {
     let clinic = Clinic::new().await;
     let facility = clinic.facility("America/New_York", None).await;
     clinic.facility("America/New_York", None).await;
-    clinic.sql("INSERT INTO teams (name, active) SELECT 'T', n > 1 FROM generate_series(1, 5) n; BEGIN").await;
+    clinic.sql("INSERT INTO teams (name, active) SELECT 'T', n > 2 FROM generate_series(1, 5) n; BEGIN").await;
     for _ in 0..PEOPLE {
         let user = clinic.user(facility, "AGENT").await;
         let (active, address, leader) = (rng.u8(..4) > 0, rng.bool(), rng.bool());
