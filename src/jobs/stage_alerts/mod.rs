@@ -19,10 +19,11 @@
 //! people resolved.
 
 mod explain;
+mod rule;
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio_postgres::types::ToSql;
@@ -40,6 +41,7 @@ use crate::run::{
     Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
     undeliverable, undeliverable_recorded,
 };
+use rule::Rule;
 
 const DUE: &str = include_str!("due.part.sql");
 /// The number of open alerts that are looked at together.
@@ -296,23 +298,6 @@ impl StageAlerts {
             } += raised;
         })
         .await
-    }
-}
-
-/// The parameters $3 to $8 of the rule; $1 is now, and $2 the unreadable zones.
-struct Rule {
-    basis: &'static str,
-    no_vitals_minutes: i32,
-    no_doctor_minutes: i32,
-    waiting_minutes: Option<i32>,
-    first: NaiveDate,
-    lookback_days: i32,
-}
-
-impl Rule {
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 6] {
-        let Self { basis, no_vitals_minutes, no_doctor_minutes, waiting_minutes, first, lookback_days } = self;
-        [basis, no_vitals_minutes, no_doctor_minutes, waiting_minutes, first, lookback_days]
     }
 }
 
