@@ -3,12 +3,15 @@
 //! The items are those that the dry run itself changed and rolled back. The reason is the explanation of each at the
 //! instant of the run.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::explain::{Judge, Judgement};
 use super::look::{Look, Zones};
 use super::{CommandContext, listing, shown};
+use crate::db::Key;
 use crate::error::Error;
 use crate::output::{local_stamp, stamp};
 use crate::run::Item;
@@ -31,23 +34,25 @@ impl List {
         now: DateTime<Utc>,
     ) -> Result<Self, Error> {
         let zones = Zones::default();
-        let lines = context
+        // Several items may be of one row.
+        let (rows, judged) = context
             .read(async |tx, _| {
                 let look = Look::new(tx, now, &zones);
                 let scope = job.scope(tx).await?;
-                let mut lines = vec![];
+                let (mut rows, mut judged) = (vec![], BTreeMap::new());
                 for item in items {
-                    let judged = match job.row_of(&look, item).await? {
-                        Some(row) => job.judge(&look, &scope, &row).await?,
-                        None => None,
-                    };
-                    lines.push((item, judged));
+                    let row = job.row_of(&look, item).await?;
+                    if let Some(row) = row.as_ref().filter(|row| !judged.contains_key(*row)) {
+                        judged.insert(row.clone(), job.judge(&look, &scope, row).await?);
+                    }
+                    rows.push((item, row));
                 }
-                Ok(lines)
+                Ok((rows, judged))
             })
             .await?;
-        let rows: Vec<Vec<String>> = lines.iter().map(|(item, judged)| row(item, judged.as_ref())).collect();
-        let json = lines.iter().map(|(item, judged)| shape(item, judged.as_ref())).collect();
+        let judged = |row: &Option<Key>| judged.get(row.as_ref()?)?.as_ref();
+        let json = rows.iter().map(|(item, row)| shape(item, judged(row))).collect();
+        let rows: Vec<Vec<String>> = rows.iter().map(|(item, row)| line(item, judged(row))).collect();
         Ok(Self { text: listing(&COLUMNS, &rows, "The run would change nothing."), json })
     }
 }
@@ -63,7 +68,7 @@ fn why<'a>(item: &Item, judged: Option<&'a Judgement>) -> (&'a str, &'a str) {
     }
 }
 
-fn row(item: &Item, judged: Option<&Judgement>) -> Vec<String> {
+fn line(item: &Item, judged: Option<&Judgement>) -> Vec<String> {
     let at = judged.and_then(|judged| Some(local_stamp(judged.at?, judged.zone)));
     let facility = judged.and_then(|judged| judged.facility.clone());
     let (name, why) = why(item, judged);

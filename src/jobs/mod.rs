@@ -105,7 +105,7 @@ jobs! {
 }
 
 /// The time limit of a list, from the end of the dry run.
-const LISTING: Duration = Duration::from_secs(30);
+const LISTING: Duration = Duration::from_secs(120);
 
 /// What a job would do now.
 pub struct Lookout {

@@ -11,6 +11,8 @@ use crate::support::keys::Kind;
 
 /// The rows of a world that are explained one by one. Each takes some processes.
 const SAMPLE: usize = 12;
+/// Of how many of them it is looked at when they are due.
+const LATER: usize = 4;
 
 /// A job, in the words of these tests.
 pub struct Explained<'a> {
@@ -59,6 +61,7 @@ impl Explained<'_> {
         let is_changed = |id: &&String| changed.iter().any(|(changed, _)| changed == *id);
         let sample = ids.iter().filter(is_changed).take(SAMPLE / 2);
         let sample = sample.chain(ids.iter().filter(|id| !is_changed(id)).take(SAMPLE));
+        let mut later = 0;
         for id in sample {
             let verdicts = self.verdicts(id, now).await;
             let due: BTreeSet<_> = verdicts.iter().filter(|verdict| verdict["due"] == true).map(name).collect();
@@ -72,6 +75,10 @@ impl Explained<'_> {
                 assert_eq!(reasons.is_empty(), is_due, "{what}");
                 if let Some(due_at) = verdict["due_at"].as_str() {
                     assert!(!is_due, "{what}");
+                    later += 1;
+                    if later > LATER {
+                        continue;
+                    }
                     self.becomes_due(id, &name(&verdict), due_at.parse().expect("an instant"), &what).await;
                 }
             }

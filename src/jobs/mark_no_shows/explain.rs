@@ -90,6 +90,7 @@ impl MarkNoShows {
         }
         reasons.extend(match visit.get::<_, Option<&str>>("excuse") {
             Some("doctor_absent") => Some("its doctor is on leave when it begins (doctor_absent)".to_owned()),
+            Some("undone") => Some("a person undid a mark of this start (undone)".to_owned()),
             Some(excuse) => Some(format!("it is excused ({excuse})")),
             None => None,
         });

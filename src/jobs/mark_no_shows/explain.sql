@@ -10,7 +10,7 @@ FROM appointments a
 LEFT JOIN LATERAL (
     SELECT true AS known, tz.zone, visit.starts_at, visit.timeout_minutes, visit.day < visit.today - $4 AS too_old,
            visit.day < visit.today AS day_is_over, excuse.reason AS excuse
-    FROM (SELECT a.facility_id, a.doctor_id, a.appointment_date, a.start_time) a
+    FROM (SELECT a.id, a.facility_id, a.doctor_id, a.appointment_date, a.start_time) a
     {visit}
 ) seen ON true
 WHERE a.id = $6

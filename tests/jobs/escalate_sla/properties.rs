@@ -208,11 +208,13 @@ async fn what_is_said_of_a_case_is_what_a_run_does() {
     for now in instants() {
         let hours = rng.i64(1..50);
         let clinic = random_cases(&mut rng, now, TimeDelta::hours(hours)).await;
+        clinic.sql("UPDATE px_cases SET status = 'CLOSED' WHERE id > 250").await;
         let rows = cases(&clinic).await.iter().map(|case| case.id).collect();
         let [again, only] = [format!("--re-escalate-after={hours}h"), format!("--facility={}", rng.i64(1..=4))];
         let mut args = vec!["escalate-sla"];
         args.extend((rng.u8(..4) > 0).then_some(&again[..]));
         args.extend((rng.u8(..4) == 0).then_some(&only[..]));
+        args.extend(rng.bool().then_some("--take-up-grace=4h"));
         let explained = Explained { clinic: &clinic, args: &args, rows };
         explained.agree(&mut rng, now, &format!("seed {seed}, {args:?}")).await;
     }

@@ -305,7 +305,7 @@ async fn a_priority_is_raised_as_the_oracle_says_and_never_gives_more_time() {
 
 #[tokio::test]
 async fn what_is_said_of_a_ticket_is_what_a_run_does() {
-    const FEW: usize = 80;
+    const FEW: usize = 50;
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
