@@ -53,7 +53,11 @@ impl List {
         let judged = |row: &Option<Key>| judged.get(row.as_ref()?)?.as_ref();
         let json = rows.iter().map(|(item, row)| shape(item, judged(row))).collect();
         let rows: Vec<Vec<String>> = rows.iter().map(|(item, row)| line(item, judged(row))).collect();
-        Ok(Self { text: listing(&COLUMNS, &rows, "The run would change nothing."), json })
+        let mut text = listing(&COLUMNS, &rows, "The run would change nothing.");
+        if job.asked().list.is_some_and(|most| most as usize == items.len()) {
+            text += &format!("At most {} are listed.\n", items.len());
+        }
+        Ok(Self { text, json })
     }
 }
 
