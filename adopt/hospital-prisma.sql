@@ -189,7 +189,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     FROM missed WHERE p.id = missed.patient_id
 $$;
 
--- no_show_logs, and the counters of the patient. A person's mark has no timeout, which is 0 there.
+-- no_show_logs, and the counters of the patient. Where no timeout is known, it is 0 there.
 CREATE OR REPLACE FUNCTION rounds.hospital_no_show_logged() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
 BEGIN
@@ -221,6 +221,38 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER hospital_no_show_logged AFTER INSERT ON rounds.no_show_logs
     REFERENCING NEW TABLE AS logged FOR EACH STATEMENT EXECUTE FUNCTION rounds.hospital_no_show_logged();
+
+-- no_show_logs: a mark was undone. The application's row of it is taken away, and the patient is counted once less; our
+-- row stays as evidence.
+CREATE OR REPLACE FUNCTION rounds.hospital_no_show_undone() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
+DECLARE
+    patients text[] := ARRAY(
+        SELECT a."patientId"
+        FROM changed l
+        JOIN before b ON b.id = l.id AND b.undone_at IS NULL AND l.undone_at IS NOT NULL
+        JOIN public.appointments a ON a.id = l.appointment_id);
+BEGIN
+    -- What was not counted yet is counted first.
+    PERFORM rounds.hospital_count_missed(patients);
+    UPDATE public.patients p
+    SET "noShowCount" = GREATEST(p."noShowCount" - u.visits, 0), "updatedAt" = now() AT TIME ZONE 'UTC'
+    FROM (SELECT u.id, count(*)::int AS visits FROM unnest(patients) AS u (id) GROUP BY u.id) u
+    WHERE p.id = u.id;
+    IF to_regclass('public.no_show_logs') IS NOT NULL THEN
+        DELETE FROM public.no_show_logs s
+        USING changed l JOIN before b ON b.id = l.id AND b.undone_at IS NULL AND l.undone_at IS NOT NULL
+        WHERE s."appointmentId" = l.appointment_id
+          AND s."triggeredAt" = (l.triggered_at AT TIME ZONE 'UTC')::timestamp(3);
+        UPDATE public.patients p
+        SET "lastNoShowAt" = (SELECT max(s."triggeredAt") FROM public.no_show_logs s WHERE s."patientId" = p.id)
+        WHERE p.id = ANY (patients);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER hospital_no_show_undone AFTER UPDATE ON rounds.no_show_logs
+    REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT
+    EXECUTE FUNCTION rounds.hospital_no_show_undone();
 
 -- stage_alerts: an alert is raised, unless the application has an open one of the visit and type.
 CREATE OR REPLACE FUNCTION rounds.hospital_alert_raised() RETURNS trigger
@@ -315,7 +347,7 @@ CREATE OR REPLACE TRIGGER hospital_run_changed AFTER INSERT OR UPDATE OF status 
 
 -- The functions have their owner's rights, so nobody else may put them on a table.
 REVOKE ALL ON FUNCTION rounds.hospital_slot_written(), rounds.hospital_count_missed(text[]),
-    rounds.hospital_no_show_logged(), rounds.hospital_alert_raised(), rounds.hospital_alert_changed(),
-    rounds.hospital_user_notified(), rounds.hospital_run_changed() FROM PUBLIC;
+    rounds.hospital_no_show_logged(), rounds.hospital_no_show_undone(), rounds.hospital_alert_raised(),
+    rounds.hospital_alert_changed(), rounds.hospital_user_notified(), rounds.hospital_run_changed() FROM PUBLIC;
 
 COMMIT;

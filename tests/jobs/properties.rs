@@ -184,7 +184,7 @@ impl Absence {
 /// Writes absences of random doctors, each from or to the minute of a visit.
 pub async fn random_absences(rng: &mut Rng, clinic: &Clinic, rows: &[Row]) -> Vec<Absence> {
     let mut absences = vec![];
-    for _ in 0..60 {
+    for _ in 0..20 {
         let row = &rows[rng.usize(..rows.len())];
         let days = Duration::days(rng.i64(0..3));
         let [mut first, mut last] = [row.date, row.date];

@@ -7,6 +7,7 @@ mod grants;
 mod health;
 mod migrate;
 mod no_show;
+mod no_show_undo;
 mod npi;
 mod npi_trigrams;
 mod practiceq;

@@ -16,20 +16,20 @@ const DOCTOR: &str = "MANUAL_DOCTOR";
 const CALLED: &str = "PATIENT_CALLED";
 
 /// A facility with a 15-minute doctor and a nurse; a visit from 10:00 to 10:15, with its slot.
-struct BookedVisit {
-    clinic: Clinic,
-    facility: i64,
-    doctor: i64,
-    visit: i64,
-    nurse: i64,
+pub struct BookedVisit {
+    pub clinic: Clinic,
+    pub facility: i64,
+    pub doctor: i64,
+    pub visit: i64,
+    pub nurse: i64,
 }
 
 impl BookedVisit {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::of(Kind::Bigint).await
     }
 
-    async fn of(kind: Kind) -> Self {
+    pub async fn of(kind: Kind) -> Self {
         let clinic = Clinic::of(kind).await;
         let (facility, doctor) = clinic.new_york(15).await;
         let nurse = clinic.user(facility, "NURSE").await;
@@ -38,7 +38,7 @@ impl BookedVisit {
         booked
     }
 
-    async fn book(&self, time: &str, status: &str) -> i64 {
+    pub async fn book(&self, time: &str, status: &str) -> i64 {
         let (facility, doctor) = (self.facility, self.doctor);
         let checked_in = (status == "CHECKED_IN").then_some("2026-03-02T08:55-05");
         let visit = Visit { facility, doctor, date: DAY, time, status, checked_in, vitals: None, slot: Some(15) };
@@ -51,7 +51,7 @@ impl BookedVisit {
     }
 
     /// At 10:10 of that day.
-    async fn mark(&self, visit: i64, reason: &str, actor: i64) -> Outcome {
+    pub async fn mark(&self, visit: i64, reason: &str, actor: i64) -> Outcome {
         self.mark_with(visit, reason, actor, &["--as-of", AT_1010]).await
     }
 
@@ -61,7 +61,7 @@ impl BookedVisit {
     }
 
     /// The login of a doctor.
-    async fn login(&self, doctor: i64) -> i64 {
+    pub async fn login(&self, doctor: i64) -> i64 {
         self.clinic.row("SELECT n(user_id) FROM doctors WHERE id = k($1)", &[&doctor]).await.get(0)
     }
 
@@ -235,10 +235,17 @@ async fn a_mark_leaves_a_log_a_free_slot_and_a_report() {
         "appointment_id": booked.visit.to_string(),
         "reason": STAFF,
         "slot_time": "2026-03-02T15:00:00+00:00",
-        "timeout_minutes": null,
+        "timeout_minutes": 15,
         "triggered_at": "2026-03-02T15:10:00+00:00",
+        "status_before": "SCHEDULED",
         "slot_released": true,
         "slot_released_at": "2026-03-02T15:10:00+00:00",
+        "slot_id": "1",
+        "slot_blocked_before": true,
+        "slot_blocked_after": false,
+        "undone_at": null,
+        "undone_by": null,
+        "undo_reason": null,
         "notification_sent": false,
         "created_by": booked.nurse.to_string(),
         "notes": "did not answer",
@@ -248,6 +255,25 @@ async fn a_mark_leaves_a_log_a_free_slot_and_a_report() {
     let slot = booked.clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
     assert_eq!(slot, json!({"is_booked": false, "is_blocked": false, "appointment_id": null}));
     assert_eq!(booked.clinic.count("SELECT count(*) FROM cron_job_runs").await, 0, "no run of a job");
+}
+
+#[tokio::test]
+async fn the_timeout_that_held_is_kept_for_marks_by_hand_too() {
+    for (facility, doctor, kept) in [("20", "15", json!(20)), ("NULL", "15", json!(15)), ("NULL", "NULL", json!(null))]
+    {
+        let booked = BookedVisit::new().await;
+        booked
+            .clinic
+            .sql(&format!(
+                "UPDATE facilities SET no_show_after_minutes = {facility};
+                 UPDATE doctors SET slot_duration_minutes = {doctor}"
+            ))
+            .await;
+        // Before the timeout, too: it is how long the job would have waited.
+        booked.mark_with(booked.visit, STAFF, booked.nurse, &["--as-of", "2026-03-02T10:01:00-05:00"]).await.expect(0);
+        let log = booked.clinic.json("SELECT timeout_minutes FROM no_show_logs").await;
+        assert_eq!(log["timeout_minutes"], kept, "{facility} {doctor}");
+    }
 }
 
 #[tokio::test]

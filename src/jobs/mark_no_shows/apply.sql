@@ -23,17 +23,23 @@ slot_locked AS MATERIALIZED (
 -- Visits and slots are joined before the rule, because the planner expects few due visits, and would compare each of
 -- them with every slot.
 pairs AS MATERIALIZED (
-    SELECT a.*, s.id AS slot_id, {slot_day} AS slot_day, {slot_start} AS slot_start, {slot_end} AS slot_end
+    SELECT a.*, s.id AS slot_id, s.doctor_id AS slot_doctor, s.is_blocked AS slot_blocked,
+           {slot_day} AS slot_day, {slot_start} AS slot_start, {slot_end} AS slot_end
     FROM locked a LEFT JOIN slots s ON s.appointment_id = a.id
     WHERE a.id NOT IN (SELECT id FROM slot_locked)
 ),
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
-    SELECT visits.*, COALESCE($1 < visits.slot_ends_at, false) AS release
+    SELECT visits.*, COALESCE($1 < visits.slot_ends_at, false) AS release,
+           -- A slot during an absence of the doctor is blocked when it becomes free.
+           COALESCE($1 < visits.slot_ends_at, false)
+               AND EXISTS (SELECT {absences}
+                           AND absence.begins_at < visits.slot_ends_at AND absence.ends_at > visits.slot_starts_at)
+               AS block
     FROM (
         SELECT a.id, a.patient_id, a.status, visit.day, visit.start_time, d.last_name AS doctor, visit.starts_at,
                visit.timeout_minutes, visit.day < visit.today AS late, tz.zone,
-               (visit.day + 1)::timestamp AT TIME ZONE tz.zone AS day_ends_at, a.slot_id,
+               (visit.day + 1)::timestamp AT TIME ZONE tz.zone AS day_ends_at, a.slot_id, a.slot_doctor, a.slot_blocked,
                COALESCE((a.slot_day + a.slot_start) AT TIME ZONE tz.zone, visit.starts_at) AS slot_starts_at,
                COALESCE((a.slot_day + a.slot_end) AT TIME ZONE tz.zone,
                         visit.starts_at + make_interval(mins => own.slot_length)) AS slot_ends_at
@@ -48,19 +54,20 @@ marked AS (
     WHERE a.id = due.id AND a.status = due.status
     RETURNING due.*
 ),
--- The slots that become free for other patients. A slot during an absence of the doctor is blocked.
+-- The slots that become free for other patients.
 released AS (
-    UPDATE doctor_slots s
-    SET is_booked = false, appointment_id = NULL,
-        is_blocked = EXISTS (SELECT {absences}
-                             AND absence.begins_at < m.slot_ends_at AND absence.ends_at > m.slot_starts_at)
+    UPDATE doctor_slots s SET is_booked = false, appointment_id = NULL, is_blocked = m.block
     FROM marked m WHERE s.id = m.slot_id AND s.appointment_id = m.id AND m.release
 ),
 logged AS (
-    INSERT INTO no_show_logs (appointment_id, reason, slot_time, timeout_minutes, triggered_at, slot_released,
-                              slot_released_at, created_by, notes, run_id)
-    SELECT m.id::text, $8, m.starts_at, CASE WHEN $8 = 'AUTO_TIMEOUT' THEN m.timeout_minutes END, $1, m.release,
-           CASE WHEN m.release THEN $1 END, $9, $10, CASE WHEN $8 = 'AUTO_TIMEOUT' THEN $7 END
+    INSERT INTO no_show_logs (appointment_id, reason, status_before, slot_time, timeout_minutes, triggered_at,
+                              slot_released, slot_released_at, slot_id, slot_blocked_before, slot_blocked_after,
+                              created_by, notes, run_id)
+    SELECT m.id::text, $8, m.status::text, m.starts_at, m.timeout_minutes, $1, m.release,
+           CASE WHEN m.release THEN $1 END, CASE WHEN m.release THEN m.slot_id::text END,
+           CASE WHEN m.release THEN m.slot_blocked END,
+           CASE WHEN m.release AND m.slot_id IS NOT NULL THEN m.block END, $9, $10,
+           CASE WHEN $8 = 'AUTO_TIMEOUT' THEN $7 END
     FROM marked m
 ),
 -- One notice for each log row and channel; its key consists of the visit and $7. A patient who called gets none. An SMS

@@ -2,15 +2,16 @@
 //!
 //! Rule: a visit is due if and only if it is LOCAL, SCHEDULED or CONFIRMED, its local day is today or at most
 //! `--lookback-days` ago, and now >= start + timeout, where start is date and time in the facility's zone and timeout
-//! is the facility's `no_show_after_minutes` if set, else the doctor's slot length; and its start is not inside an
-//! active absence of its doctor. Its slot is released if and only if now < the slot's end.
+//! is the facility's `no_show_after_minutes` if set, else the doctor's slot length; its start is not inside an
+//! active absence of its doctor; and nobody undid a mark of that start. Its slot is released if and only if now < the slot's end.
 //!
 //! Safe to run again: a marked visit is no longer SCHEDULED or CONFIRMED, so it is not due; the change compares the
 //! status, so a patient who checks in at that moment is not marked.
 //!
 //! Leaves alone: visits from other systems; visits that start while their doctor is away, which the clinic deals with as
-//! leave (`doctor_absent`; a person may mark them: that is a decision, and this is a guess); and visits or slots that are
-//! locked by another session, which are left to the next run. Patients of an earlier day are marked but not notified.
+//! leave (`doctor_absent`; a person may mark them: that is a decision, and this is a guess); visits of which a person
+//! undid a mark, until they are moved to another start (`undone`); and visits or slots that are locked by another session,
+//! which are left to the next run. Patients of an earlier day are marked but not notified.
 
 mod explain;
 
@@ -107,7 +108,11 @@ fn mark(rule: &str) -> String {
         slot_day = day("s.slot_date"),
         slot_start = clock_time("s.start_time"),
         slot_end = clock_time("s.end_time"),
-        absences = absences("s.doctor_id", "m.zone", "(m.slot_starts_at AT TIME ZONE m.zone)::date - 1"),
+        absences = absences(
+            "visits.slot_doctor",
+            "visits.zone",
+            "(visits.slot_starts_at AT TIME ZONE visits.zone)::date - 1"
+        ),
         outbox = outbox::NOTIFIED,
         skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments")
     )
@@ -296,6 +301,7 @@ struct Excused {
 fn excuse(reason: &str) -> &'static str {
     match reason {
         "doctor_absent" => "doctor_absent",
+        "undone" => "undone",
         _ => "excused",
     }
 }

@@ -40,7 +40,8 @@ impl LogsArgs {
                 self.filter.visits().newest(tx, self.limit, page).await
             })
             .await?;
-        let names = ["log", "visit", "facility", "doctor", "reason", "slot", "marked", "by", "released", "notes"];
+        let names =
+            ["log", "visit", "facility", "doctor", "reason", "slot", "marked", "by", "released", "notes", "undone"];
         let text = listing(&names, &entries.iter().map(cells).collect::<Vec<_>>(), "No no-show fits.");
         Ok(Output::done(json!({ "logs": entries.iter().map(log).collect::<Vec<_>>() }), text))
     }
@@ -63,6 +64,9 @@ fn log(Entry { row, visit }: &Entry) -> Value {
         "created_by": row.get::<_, Option<&str>>("created_by"),
         "has_notes": row.get::<_, bool>("has_notes"),
         "run_id": row.get::<_, Option<Uuid>>("run_id"),
+        "status_before": row.get::<_, Option<&str>>("status_before"),
+        "undone_at": instant("undone_at"),
+        "undone_by": row.get::<_, Option<&str>>("undone_by"),
     })
 }
 
@@ -80,5 +84,6 @@ fn cells(Entry { row, visit }: &Entry) -> Vec<String> {
         row.get::<_, Option<&str>>("created_by").map_or("job".to_owned(), |user| format!("user {user}")),
         yes("slot_released"),
         yes("has_notes"),
+        row.get::<_, Option<&str>>("undone_by").map_or(String::new(), |user| format!("by user {user}")),
     ]
 }

@@ -18,11 +18,12 @@ use crate::output::stamp;
 use crate::run::count;
 
 statements! {
-    LOCK_VISIT(KEY) = include_str!("visit.sql");
+    pub LOCK_VISIT(KEY) = include_str!("visit.sql");
     LAST_LOG(TEXT) = include_str!("last_log.sql");
 }
 
-const STAFF: &[&str] = &["RECEPTIONIST", "NURSE", ADMIN];
+/// The roles that may say who came.
+pub const STAFF: &[&str] = &["RECEPTIONIST", "NURSE", ADMIN];
 
 /// Mark a visit as a no-show: frees its slot while that lasts, and tells the patient as the job does
 #[derive(Args)]
@@ -147,7 +148,8 @@ async fn refuse_state(tx: &Transaction<'_>, visit: &Key, row: &Row) -> Result<()
         }
         ("NO_SHOW", _) => {
             let log = LAST_LOG.opt(tx, &[visit]).await?;
-            let by = log.map_or(String::new(), |log| {
+            // Where that mark was undone, another program has made it a no-show again.
+            let by = log.filter(|log| !log.get::<_, bool>("is_undone")).map_or(String::new(), |log| {
                 let by = match log.get::<_, Option<&str>>("created_by") {
                     Some(user) => format!("user {user} ({})", log.get::<_, &str>("reason")),
                     None => "the job".to_owned(),

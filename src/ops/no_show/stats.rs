@@ -37,6 +37,8 @@ struct Group {
     automatic: u64,
     manual: u64,
     slots_released: u64,
+    /// The visits of which a person undid the mark, and that are no no-shows now.
+    undone: u64,
 }
 
 /// The common property of a group of visits; None where it is not known.
@@ -98,9 +100,9 @@ fn group(row: &Row) -> Group {
         0b110 => Of::Weekday(weekday),
         _ => Of::Total,
     };
-    let [visits, no_shows, automatic, manual, slots_released] =
-        ["visits", "no_shows", "automatic", "manual", "slots_released"].map(|column| count(row, column));
-    Group { of, visits, no_shows, automatic, manual, slots_released }
+    let [visits, no_shows, automatic, manual, slots_released, undone] =
+        ["visits", "no_shows", "automatic", "manual", "slots_released", "undone"].map(|column| count(row, column));
+    Group { of, visits, no_shows, automatic, manual, slots_released, undone }
 }
 
 impl Group {
@@ -121,16 +123,18 @@ impl Group {
         out["automatic"] = self.automatic.into();
         out["manual"] = self.manual.into();
         out["slots_released"] = self.slots_released.into();
+        out["undone"] = self.undone.into();
         out["no_show_rate"] = self.rate().map(|rate| (rate * 10_000.0).round() / 10_000.0).into();
         out
     }
 
     fn sentence(&self, filter: &Filter) -> String {
-        let Some(rate) = self.rate() else { return "No visits in that time.\n".to_owned() };
+        let undone = if self.undone > 0 { format!("; {} undone", self.undone) } else { String::new() };
+        let Some(rate) = self.rate() else { return format!("No visits in that time{undone}.\n") };
         let day =
             |name: &str, day: Option<chrono::NaiveDate>| day.map_or(String::new(), |day| format!(" {name} {day}"));
         format!(
-            "{} no-shows of {} visits ({:.1} %){}{}: {} automatic, {} manual; {} slots released.\n",
+            "{} no-shows of {} visits ({:.1} %){}{}: {} automatic, {} manual; {} slots released{undone}.\n",
             self.no_shows,
             self.visits,
             rate * 100.0,

@@ -82,6 +82,32 @@ async fn a_patient_whom_the_application_holds_is_counted_with_the_next_visit() {
 }
 
 #[tokio::test]
+async fn a_mark_that_is_undone_is_taken_out_of_the_applications_pages() {
+    let hospital = Hospital::new().await;
+    hospital.visits(1, 3, "SCHEDULED").await;
+    hospital.sql("UPDATE public.appointments SET \"patientId\" = k(1)").await;
+    hospital.run("mark-no-shows", "09:15:00", &[]).await.expect(0);
+    assert_eq!(hospital.text(COUNTED).await, "3 0 0");
+    let admin = hospital.text("SELECT id FROM users WHERE role = 'HOSPITAL_ADMIN' LIMIT 1").await;
+    let visit = hospital.text("SELECT k(2)").await;
+    let undo = ["no-show", "undo", &visit, "--reason", "came", "--actor", &admin];
+    let undone = hospital.clinic.run(&undo).await.expect(0).report();
+    assert_eq!(undone["visits"][0]["status"], "SCHEDULED", "{undone}");
+    assert_eq!(hospital.text(COUNTED).await, "2 0 0");
+    let logs = "SELECT string_agg(\"appointmentId\", ' ' ORDER BY 1) FROM public.no_show_logs";
+    let left = hospital.text("SELECT k(1) || ' ' || k(3)").await;
+    assert_eq!(hospital.text(logs).await, left);
+    assert_eq!(hospital.text("SELECT status::text FROM public.appointments WHERE id = k(2)").await, "SCHEDULED");
+    let run = hospital.text("SELECT run_id::text FROM no_show_logs LIMIT 1").await;
+    let all = ["no-show", "undo", "--run", &run, "--reason", "wrong clock", "--actor", &admin];
+    let undone = hospital.clinic.run(&all).await.expect(3).report();
+    assert_eq!((&undone["undone"], &undone["not_undone"][0]["code"]), (&2.into(), &"UNDONE".into()), "{undone}");
+    assert_eq!(hospital.text(COUNTED).await, "0 0 0");
+    let last = "SELECT count(*)::text FROM public.patients WHERE \"lastNoShowAt\" IS NOT NULL";
+    assert_eq!(hospital.text(last).await, "0");
+}
+
+#[tokio::test]
 async fn a_patient_who_cannot_be_counted_later_stops_nobody() {
     let hospital = Hospital::new().await;
     hospital.visits(1, 2, "SCHEDULED").await;

@@ -51,13 +51,13 @@ async fn a_missed_visit_is_in_its_log_its_counters_and_its_slots() {
 }
 
 #[tokio::test]
-async fn a_person_marks_a_visit_with_a_name_and_without_a_timeout() {
+async fn a_person_marks_a_visit_with_a_name() {
     let hospital = Hospital::new().await;
     hospital.visits(1, 1, "CHECKED_IN").await;
     let mark = ["no-show", "mark", "k00000001", "--reason", "PATIENT_CALLED", "--notes", "ill", "--actor", "k00000003"];
     hospital.clinic.run(&[&mark[..], &["--as-of", "2026-03-02T14:01:00Z"]].concat()).await.expect(0);
     let log = "SELECT concat_ws(' ', reason, \"timeoutMinutes\", \"createdBy\", notes) FROM public.no_show_logs";
-    assert_eq!(hospital.text(log).await, "PATIENT_CALLED 0 k00000003 ill");
+    assert_eq!(hospital.text(log).await, "PATIENT_CALLED 15 k00000003 ill");
     // A patient with a login is no user of ours, and may do nothing.
     let patient = ["no-show", "mark", "k00000001", "--reason", "MANUAL_STAFF", "--actor", "k00000004"];
     assert_eq!(hospital.clinic.run(&patient).await.code, 2);

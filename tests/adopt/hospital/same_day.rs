@@ -46,10 +46,11 @@ const WORLD: &str = "
     FROM appointments WHERE pick(id, 'slot', 4) > 0 ORDER BY id
     ON CONFLICT (doctor_id, slot_date, start_time) DO NOTHING;
     INSERT INTO doctor_absences (doctor_id, type, first_day, last_day, start_time, end_time, status)
-    VALUES (1, 'TRAINING', '2026-03-02', '2026-03-02', '08:00', '12:00', 'ACTIVE'),
-           (2, 'SICK_LEAVE', '2026-03-02', '2026-03-02', NULL, NULL, 'ACTIVE'),
+    VALUES (1, 'TRAINING', '2026-03-02', '2026-03-02', '08:10', '09:30', 'ACTIVE'),
+           (1, 'ANNUAL_LEAVE', '2026-02-28', '2026-03-01', NULL, NULL, 'ACTIVE'),
+           (2, 'SICK_LEAVE', '2026-03-02', '2026-03-02', '17:05', '18:30', 'ACTIVE'),
            (4, 'EMERGENCY', '2026-03-02', '2026-03-02', NULL, NULL, 'CANCELLED'),
-           (4, 'OTHER', '2026-03-02', '2026-03-02', '20:00', '23:00', 'ACTIVE');";
+           (4, 'OTHER', '2026-03-02', '2026-03-02', '20:20', '23:00', 'ACTIVE');";
 
 /// What the reference tables have, and how the application's have it: times without the leading zero, days with an hour
 /// in them, no phone as blanks, no slot length as 0.

@@ -1,0 +1,213 @@
+//! Marks of no-shows, and what becomes of each when it is undone.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tokio_postgres::{Row, Transaction};
+use uuid::Uuid;
+
+use crate::clinic::local_time::{clock_time, day, unreadable_zones};
+use crate::command::Moment;
+use crate::db::{Key, Keys, dropped, statements, unless_no_key};
+use crate::error::{Error, ErrorKind};
+use crate::output::stamp;
+use crate::run::count;
+
+statements! {
+    MARKS(UUID, TEXT) = include_str!("marks.sql");
+    UNDO(TIMESTAMPTZ, INT8_ARRAY, KEYS, KEYS, TEXT, TEXT, KEY, KEYS) = format!(
+        include_str!("undo.sql"),
+        day = day("v.appointment_date"),
+        start_time = clock_time("v.start_time"),
+    );
+}
+
+/// The marks that a statement undoes; one transaction undoes all.
+const MARKS_AT_ONCE: usize = 1000;
+
+/// Marks, with the keys of their visits and slots.
+pub struct Marks(Vec<Mark>);
+
+struct Mark {
+    id: i64,
+    visit: Key,
+    slot: Option<Key>,
+}
+
+/// What became of a mark.
+pub struct Undone {
+    visit: Key,
+    /// None: it was undone.
+    pub refusal: Option<Refusal>,
+    /// What the visit is now, unless the actor may not know.
+    status: Option<String>,
+    /// What became of the slot.
+    pub slot: &'static str,
+    pub notices_expired: u64,
+    pub notices_told: u64,
+}
+
+/// Why a mark was not undone.
+pub struct Refusal {
+    code: &'static str,
+    /// Continues "visit 7 ...".
+    pub reason: String,
+}
+
+impl Marks {
+    pub async fn of_run(tx: &Transaction<'_>, run: Uuid) -> Result<Self, Error> {
+        Self::read(MARKS.all(tx, &[&Some(run), &None::<&str>]).await?)
+    }
+
+    /// The last mark of a visit.
+    pub async fn of_visit(tx: &Transaction<'_>, visit: &Key) -> Result<Self, Error> {
+        Self::read(MARKS.all(tx, &[&None::<Uuid>, &visit.as_str()]).await?)
+    }
+
+    fn read(rows: Vec<Row>) -> Result<Self, Error> {
+        let mark = |row: &Row| Mark { id: row.get("id"), visit: row.get("appointment_id"), slot: row.get("slot_id") };
+        Ok(Self(rows.iter().map(mark).collect()))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Undoes those that can be undone; with a facility, only those of its visits.
+    pub async fn undo(
+        &self,
+        tx: &Transaction<'_>,
+        moment: &Moment,
+        reason: &str,
+        facility: Option<&Key>,
+    ) -> Result<Vec<Undone>, Error> {
+        let zones = unreadable_zones(tx).await?;
+        let mut undone = Vec::with_capacity(self.0.len());
+        for marks in self.0.chunks(MARKS_AT_ONCE) {
+            let ids: Vec<i64> = marks.iter().map(|mark| mark.id).collect();
+            let visits: Vec<Key> = marks.iter().map(|mark| mark.visit.clone()).collect();
+            let slots: Vec<Key> = marks.iter().filter_map(|mark| mark.slot.clone()).collect();
+            let (visits, slots, zones) = (Keys(&visits), Keys(&slots), Keys(&zones));
+            let Moment { now, actor } = moment;
+            let statement = async || {
+                UNDO.all(tx, &[now, &ids, &visits, &slots, &reason, &actor.id.as_str(), &facility, &zones]).await
+            };
+            let rows = unless_no_key(tx, statement).await?.ok_or_else(other_keys)?;
+            if let Some(row) = rows.first() {
+                let (meant, stored) = (count(row, "undone"), count(row, "logged"));
+                if meant != stored {
+                    return Err(dropped("no_show_logs", stored, meant).context("nothing was changed"));
+                }
+            }
+            undone.extend(rows.iter().map(Undone::of));
+        }
+        Ok(undone)
+    }
+}
+
+/// The error of marks whose visits have keys of another type now.
+fn other_keys() -> Error {
+    let message = "the keys of visits or slots have another type than when these were marked; nothing was changed";
+    Error::new("NOT_UNDOABLE", ErrorKind::Other, message)
+}
+
+impl Undone {
+    fn of(row: &Row) -> Self {
+        let refusal = row.get::<_, Option<&str>>("refusal").map(|code| Refusal::of(code, row));
+        // Who may not see the visit does not learn its state.
+        let is_hidden = refusal.as_ref().is_some_and(|refusal| refusal.code == "ELSEWHERE");
+        let column = if refusal.is_none() { "status_before" } else { "status_now" };
+        Self {
+            visit: row.get("appointment_id"),
+            status: row.get::<_, Option<String>>(column).filter(|_| !is_hidden),
+            slot: row.get::<_, Option<&str>>("slot").map_or("", slot),
+            notices_expired: count(row, "notices_expired"),
+            notices_told: count(row, "notices_told"),
+            refusal,
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        let Self { visit, status, slot, notices_expired, notices_told, .. } = self;
+        match &self.refusal {
+            Some(Refusal { code, reason }) => {
+                json!({ "appointment_id": visit, "status": status, "code": code, "message": format!("visit {visit} {reason}") })
+            }
+            None => json!({
+                "appointment_id": visit,
+                "status": status,
+                "slot": slot,
+                "notices_expired": notices_expired,
+                "notices_told": notices_told,
+            }),
+        }
+    }
+
+    /// What a person reads of one visit.
+    pub fn sentence(&self, dry_run: bool) -> String {
+        let dry = if dry_run { " (dry run: nothing was changed)" } else { "" };
+        let (visit, status) = (&self.visit, self.status.as_deref().unwrap_or_default());
+        let told = match self.notices_told {
+            0 => String::new(),
+            told => format!("; {told} notice(s) had been sent: tell the patient"),
+        };
+        let (slot, expired) = (self.slot_sentence(), self.notices_expired);
+        format!("Visit {visit} is {status} again{dry}; {slot}; {expired} unsent notice(s) withdrawn{told}.\n")
+    }
+
+    /// A row of the list of visits of which not all could be taken back.
+    pub fn exception(&self) -> Option<Vec<String>> {
+        let what = match &self.refusal {
+            Some(refusal) => format!("not undone: it {}", refusal.reason),
+            None if ["booked", "kept", "none"].contains(&self.slot) => return None,
+            None => self.slot_sentence().to_owned(),
+        };
+        Some(vec![self.visit.to_string(), self.status.clone().unwrap_or_default(), what])
+    }
+
+    fn slot_sentence(&self) -> &'static str {
+        match self.slot {
+            "booked" => "its slot is booked again",
+            "kept" => "it has kept its slot",
+            "none" => "it had no slot",
+            "taken" => "its slot is not booked again: another visit has it",
+            "blocked" => "its slot is not booked again: somebody blocked it since",
+            "other_doctor" => "its slot is not booked again: it is of another doctor than the visit now",
+            "other_slot" => "its slot is not booked again: the visit has another one",
+            "deleted" => "its slot is not booked again: it is deleted",
+            _ => "its slot is not booked again: somebody else is changing it",
+        }
+    }
+}
+
+/// The fates of a slot, as `undo.sql` has them.
+fn slot(fate: &str) -> &'static str {
+    let fates = ["booked", "kept", "none", "taken", "blocked", "other_doctor", "other_slot", "deleted"];
+    fates.into_iter().find(|known| *known == fate).unwrap_or("locked")
+}
+
+impl Refusal {
+    fn of(code: &str, row: &Row) -> Self {
+        let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map_or(String::new(), stamp);
+        let status = row.get::<_, Option<&str>>("status_now").unwrap_or("of no known state");
+        let marked = instant("triggered_at");
+        let (code, reason) = match code {
+            "DELETED" => ("DELETED", "is deleted".to_owned()),
+            "ELSEWHERE" => ("ELSEWHERE", "is not of the actor's facility".to_owned()),
+            "UNDONE" => {
+                let by = row.get::<_, Option<&str>>("undone_by").unwrap_or_default();
+                let at = instant("undone_at");
+                ("UNDONE", format!("has no mark to undo: user {by} undid it at {at}; it is {status} now"))
+            }
+            "CHANGED" => ("CHANGED", format!("is {status} now: somebody changed it since it was marked at {marked}")),
+            "MARKED_AGAIN" => ("MARKED_AGAIN", format!("was marked again since {marked}; undo that mark")),
+            "NOT_KEPT" => {
+                let reason =
+                    "was marked by a version that did not keep what it was before; change it in the application";
+                ("NOT_KEPT", reason.to_owned())
+            }
+            "MOVED" => ("MOVED", format!("was moved to another time since it was marked at {marked}")),
+            _ => ("LOCKED", "is being changed by somebody else; try again".to_owned()),
+        };
+        Self { code, reason }
+    }
+}
