@@ -5,6 +5,9 @@
 //! decision was made.
 
 mod context;
+pub mod explain;
+pub mod list;
+mod look;
 
 use std::time::Duration;
 
@@ -22,9 +25,10 @@ use crate::output::{self as out, OutputArgs, OutputFormat};
 use crate::panic;
 use crate::run::{CommonArgs, JobArgs};
 pub use context::{CommandContext, Moment, check_known, check_recorded, held, locked};
+pub use look::Look;
 
 statements! {
-    of context;
+    of context, look;
 }
 
 /// The options of every command.

@@ -8,6 +8,7 @@ use super::clinic::Clinic;
 use super::clock::instant;
 use super::page::{Look, Page};
 use super::{show, staff, story};
+use crate::command::explain::ExplainArgs;
 use crate::jobs::mark_no_shows::MarkNoShows;
 use crate::jobs::stage_alerts::{Basis, StageAlerts};
 use crate::run::{self, Job, RunArgs, Summary};
@@ -57,13 +58,14 @@ fn clocks(now: DateTime<Utc>) -> String {
 /// Runs both jobs, each with a pool of its own as in a process of its own, and shows what they did. `refused` visits
 /// must fail.
 async fn run_jobs(page: &Page, clinic: &Clinic, options: &RunArgs, refused: u64) -> anyhow::Result<()> {
-    let mark = MarkNoShows { lookback_days: 7 };
+    let mark = MarkNoShows { lookback_days: 7, asked: ExplainArgs::default() };
     let alert = StageAlerts {
         basis: Basis::Arrival,
         no_vitals_minutes: 5,
         no_doctor_minutes: 10,
         waiting_minutes: None,
         lookback_days: 1,
+        asked: ExplainArgs::default(),
     };
     let marked = execute(clinic, &mark, options, refused).await?;
     let alerted = execute(clinic, &alert, options, 0).await?;

@@ -1,20 +1,36 @@
 //! The jobs, one folder each. No job imports another. The table below registers them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use crate::command::{GlobalArgs, Mode as _, run_operation};
+use serde_json::Value;
+use tracing::error;
+
+use crate::command::explain::{Explain, Judge};
+use crate::command::list::List;
+use crate::command::{CommandContext, GlobalArgs, Mode as _, run_operation};
 use crate::db::{Db, Listed};
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
 use crate::run::{self, CommonArgs, Job, JobArgs, Summary};
 use crate::schedule::{self, Row};
 
-/// Registers jobs, each as `folder::Type;`, or as `folder::Type, mode file::Mode;` if an option selects an operator
-/// command. One line declares the module, the sub-command, the dispatch and the statements. It does not compile if the
-/// job has no row in the schedule.
+/// Registers jobs, each as `folder::Type;`, as `folder::Type, judges row;` if it can say why it does something with a
+/// row, and with `, mode file::Mode` if an option selects an operator command. One line declares the module, the
+/// sub-command, the dispatch and the statements. It does not compile if the job has no row in the schedule.
 macro_rules! jobs {
-    ($($module:ident::$job:ident $(, mode $file:ident::$mode:ident)?;)*) => {
+    (@explain $args:ident $global:ident $row:ident) => {
+        match Explain::of($args) {
+            Ok(mode) => return run_operation(&mode, $global).await,
+            Err(args) => args,
+        }
+    };
+    (@start $args:ident $global:ident $row:ident) => { start_listing(*$args, $global).await };
+    (@start $args:ident $global:ident) => { start(&$args, $global, no_list).await };
+    ($($module:ident::$job:ident $(, judges $row:ident)? $(, mode $file:ident::$mode:ident)?;)*) => {
         $(pub mod $module;)*
 
         /// The names of the jobs, in the order of the table.
@@ -58,11 +74,12 @@ macro_rules! jobs {
                 match self {
                     $(Self::$job(args) => {
                         let args = Box::new(args.with(&global.common));
+                        $(let args = jobs!(@explain args global $row);)?
                         $(let args = match $module::$file::$mode::of(args) {
                             Ok(mode) => return run_operation(&mode, global).await,
                             Err(args) => args,
                         };)?
-                        start(&args, global).await
+                        jobs!(@start args global $($row)?)
                     })*
                 }
             }
@@ -76,16 +93,19 @@ macro_rules! jobs {
 }
 
 jobs! {
-    mark_no_shows::MarkNoShows;
-    stage_alerts::StageAlerts;
-    escalate_sla::EscalateSla, mode explain::Explain;
-    monitor_ticket_sla::MonitorTicketSla;
-    escalate_tickets::EscalateTickets;
-    advance_billing::AdvanceBilling, mode stages::Stages;
+    mark_no_shows::MarkNoShows, judges visit;
+    stage_alerts::StageAlerts, judges visit;
+    escalate_sla::EscalateSla, judges case;
+    monitor_ticket_sla::MonitorTicketSla, judges ticket;
+    escalate_tickets::EscalateTickets, judges ticket;
+    advance_billing::AdvanceBilling, judges case, mode stages::Stages;
     refresh_npi::RefreshNpi, mode list::List;
     sync_practiceq::SyncPracticeq;
     prune::Prune;
 }
+
+/// The time limit of a list, from the end of the dry run.
+const LISTING: Duration = Duration::from_secs(120);
 
 /// What a job would do now.
 pub struct Lookout {
@@ -103,11 +123,35 @@ async fn lookout<J: Job + Args>(args: &JobArgs<J>, db: Db) -> Lookout {
     Lookout { summary, oldest }
 }
 
+/// Runs a job that judges rows; a dry run also lists what it would do, where that is asked for.
+async fn start_listing<J: Judge + Args>(mut args: JobArgs<J>, global: &GlobalArgs) -> Exit {
+    args.run.list = args.job.asked().list;
+    let args = &args;
+    start(args, global, async |summary: &Summary, db: &Db| {
+        args.run.list?;
+        let context = CommandContext { db, args: &args.run.common, limit: LISTING, command: J::NAME };
+        Some(List::of(&args.job, &context, &summary.changed, summary.now?).await)
+    })
+    .await
+}
+
+async fn no_list(_: &Summary, _: &Db) -> Option<Result<List, Error>> {
+    None
+}
+
 /// Runs a job once, prints its report, and writes its metrics.
-async fn start<J: Job + Args>(args: &JobArgs<J>, global: &GlobalArgs) -> Exit {
+async fn start<J: Job + Args>(
+    args: &JobArgs<J>,
+    global: &GlobalArgs,
+    list: impl AsyncFnOnce(&Summary, &Db) -> Option<Result<List, Error>>,
+) -> Exit {
     let db = Db::open(&global.database, &format!("rounds/{}", J::NAME));
-    let summary = run::execute(&args.job, &args.run, db).await;
-    let exit = global.output.print(summary.exit, || summary.text(), || summary.json());
+    let summary = run::execute(&args.job, &args.run, db.clone()).await;
+    let list = match &db {
+        Ok(db) => list(&summary, db).await,
+        Err(_) => None,
+    };
+    let exit = print(&summary, list, global);
     let is_scheduled = schedule::rows(J::NAME).any(|row| row.lane == summary.lane);
     let job = schedule::name(J::NAME, if is_scheduled { &summary.lane } else { "" });
     let (processed, failed) = summary.items;
@@ -115,4 +159,23 @@ async fn start<J: Job + Args>(args: &JobArgs<J>, global: &GlobalArgs) -> Exit {
     let run = Some([summary.duration_ms, processed, failed]);
     global.metrics.write(&[Metrics { job, healthy, run }]);
     exit
+}
+
+/// Prints the report of a run, and the list of what it would do. A list that was asked for and cannot be read is a
+/// failure, but the report is there.
+fn print(summary: &Summary, list: Option<Result<List, Error>>, global: &GlobalArgs) -> Exit {
+    let (mut text, mut json, mut exit) = (summary.text(), summary.json(), summary.exit);
+    match list {
+        None => {}
+        Some(Ok(list)) => {
+            text += &list.text;
+            json["list"] = list.json;
+        }
+        Some(Err(failed)) => {
+            error!(error_code = %failed.code, "what the run would do cannot be listed: {}", failed.message);
+            json["list"] = Value::Null;
+            exit = if exit == Exit::Done { Exit::Failed } else { exit };
+        }
+    }
+    global.output.print(exit, || text, || json)
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tracing::error;
 
 use crate::exit::Exit;
+use crate::time_zone::Tz;
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
@@ -35,6 +36,11 @@ pub fn colour() -> bool {
 /// The text of an instant in a report.
 pub fn stamp(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// An instant in a table: the time of a zone's clocks, and the zone's abbreviation then.
+pub fn local_stamp(instant: DateTime<Utc>, zone: Tz) -> String {
+    format!("{} {}", instant.with_timezone(&zone).format("%F %H:%M"), zone.abbreviation(instant))
 }
 
 /// The text of a duration: seconds below two minutes, else minutes, hours or days.

@@ -58,6 +58,10 @@ pub struct RunArgs {
     #[arg(skip)]
     #[serde(flatten)]
     pub common: CommonArgs,
+    /// The number of changed items that a dry run names: `--list` of the jobs that can say why.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub list: Option<u32>,
     /// Take over a run whose last heartbeat is older than this, at least 2s
     #[arg(long, env = "ROUNDS_LEASE", value_name = "DURATION", default_value = "60s", value_parser = lease)]
     #[serde(skip)]
@@ -163,6 +167,15 @@ impl CommonArgs {
 }
 
 impl RunArgs {
+    /// Refuses options that are wrong in combination.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.list.is_some() && !self.common.dry_run {
+            let message = "--list says what a run would do: add --dry-run".to_owned();
+            return Err(Error::new("USAGE", ErrorKind::BadRequest, message));
+        }
+        self.common.check()
+    }
+
     /// The defaults and the values of the environment.
     #[cfg(feature = "demo")]
     pub fn with_defaults(common: CommonArgs) -> Self {

@@ -251,6 +251,9 @@ fn record_skipped<I: Id>(run: &Run, batch: Batch<'_, I>, row: &Row, skipped: &mu
     skipped.not_done.skip("changed", changed.len() as u64);
     let free = ids.iter().filter(|id| !locked.contains(id));
     run.refusals.accepted(entity, part, free, locked.len() + changed.len() < ids.len());
+    let refused = refused_ids(row);
+    let done = ids.iter().filter(|id| !locked.contains(id) && !changed.contains(id));
+    run.note_changed(entity, part, done.filter(|id| !refused.contains(&id.to_string())));
     if tracing::enabled!(tracing::Level::DEBUG) {
         for id in ids {
             let what = match () {
@@ -262,6 +265,13 @@ fn record_skipped<I: Id>(run: &Run, batch: Batch<'_, I>, row: &Row, skipped: &mu
         }
     }
     skipped.locked.extend(locked);
+}
+
+/// The ids for which a statement did not do what it was asked for, and wrote down why.
+fn refused_ids(row: &Row) -> Vec<String> {
+    let names = ["refused", "still_refused"];
+    let columns = names.into_iter().filter(|name| row.columns().iter().any(|column| column.name() == *name));
+    columns.flat_map(|column| row.get::<_, Vec<String>>(column)).collect()
 }
 
 /// A count from a statement's row.

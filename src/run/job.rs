@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +17,7 @@ use super::args::RunArgs;
 use super::fence;
 use super::halt::{Halt, halted};
 use super::limits::BATCH_LOCK;
+use super::records::Item;
 use super::refusals::{Coverage, Refusals};
 use super::report::Report;
 use crate::clinic::actor;
@@ -116,6 +118,8 @@ pub struct Run {
     pub(super) batches: AtomicI32,
     /// The items of the lane that the database refused, earlier and in this run.
     pub(super) refusals: Refusals,
+    /// The first items that it changed, as many as are to be listed.
+    pub(super) changed: Mutex<Vec<Item>>,
 }
 
 impl Run {
@@ -185,6 +189,24 @@ impl Run {
     /// Returns the halt if the run has to stop. Called between transactions.
     pub fn checkpoint(&self) -> Result<(), Halt> {
         self.stop.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Notes items that it changed, as long as they are to be listed. A rehearsal that is repeated changes them again.
+    pub(super) fn note_changed<'a, I: Display + 'a>(
+        &self,
+        entity: &'static str,
+        part: &str,
+        ids: impl Iterator<Item = &'a I>,
+    ) {
+        let Some(listed) = self.args.list else { return };
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            let (lane, part) = (self.lane.clone(), part.to_owned());
+            let item = Item { lane, entity, part, id: id.to_string() };
+            if changed.len() < listed as usize && !changed.contains(&item) {
+                changed.push(item);
+            }
+        }
     }
 
     /// Waits until the run has to stop.

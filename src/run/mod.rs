@@ -3,7 +3,8 @@
 //! `job` is the interface of a job, `runner` takes one from the claim to the exit code. The run's row is a lock in
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
 //! result on stdout, `failure_notice` notifies the admins when a job keeps failing. `refusals` is what the database
-//! refused, `failed_items` its record, `undeliverable` is what nobody could be told of.
+//! refused, `failed_items` its record, `undeliverable` is what nobody could be told of. `records` is all that was recorded of
+//! one item.
 
 mod args;
 mod batch;
@@ -20,6 +21,7 @@ mod item_errors;
 mod job;
 mod limits;
 mod outcome;
+mod records;
 mod refusals;
 mod report;
 mod runner;
@@ -37,6 +39,7 @@ pub use failure_notice::failures;
 pub use halt::Halt;
 pub use job::{Job, Run, WriteOptions};
 pub use limits::BATCH_LOCK;
+pub use records::{Item, Records};
 pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, oldest_due};
@@ -45,5 +48,5 @@ pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, unde
 use crate::db::statements;
 
 statements! {
-    of claim, close, failed_items, failure_notice, fence, heartbeat, item_errors;
+    of claim, close, failed_items, failure_notice, fence, heartbeat, item_errors, records;
 }

@@ -12,6 +12,7 @@ use super::close::Closing;
 use super::failure_notice::RunResult;
 use super::halt::Halt;
 use super::limits::limits;
+use super::records::Item;
 use crate::db::Db;
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
@@ -43,6 +44,7 @@ pub struct ReportedWork {
     pub processed: u64,
     pub failed: u64,
     pub sentence: Option<String>,
+    pub changed: Vec<Item>,
 }
 
 /// The row of this run, which has to be closed.

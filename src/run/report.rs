@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::records::Item;
 use crate::exit::Exit;
 use crate::output::stamp;
 
@@ -118,6 +119,8 @@ pub struct Summary {
     pub items: (u64, u64),
     /// The last line of the text.
     pub sentence: Option<String>,
+    /// The first items that a dry run changed, as many as are to be listed.
+    pub changed: Vec<Item>,
 }
 
 impl Summary {
@@ -211,6 +214,7 @@ mod tests {
             report,
             items: (2, 1),
             sentence: None,
+            changed: vec![],
         };
         let expected = "mark-no-shows COMPLETED (dry run: nothing was changed) in 12 ms\n  \
                         scanned            3\n  skipped            2\n  skipped by reason  locked 2\n  \

@@ -4,6 +4,7 @@
 //! until it is done, its deadline passes or a signal comes; closes the row; logs one line; returns one summary.
 
 use std::sync::atomic::AtomicI32;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -43,7 +44,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
     let began = Instant::now();
     let (sender, receiver) = watch::channel(None);
     let signals = stop_at_signal(sender.clone());
-    let outcome = match args.common.check().and_then(|()| job.check(args)).and(db) {
+    let outcome = match args.check().and_then(|()| job.check(args)).and(db) {
         Ok(db) => {
             let id = Uuid::new_v4();
             let work = claim_and_run(job, args, &db, id, StopChannel { sender, receiver });
@@ -69,6 +70,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
         report: outcome.work.report,
         items: (outcome.work.processed, outcome.work.failed),
         sentence: outcome.work.sentence,
+        changed: outcome.work.changed,
     };
     log(&summary);
     summary
@@ -147,6 +149,7 @@ async fn claim_and_run<J: Job>(
         stop: stop.receiver,
         batches: AtomicI32::new(0),
         refusals: Refusals::default(),
+        changed: Mutex::default(),
     };
     let mut report = J::Report::default();
     let beats =
@@ -161,6 +164,7 @@ async fn claim_and_run<J: Job>(
         failed: counts.not_done.failed + report.undeliverable(),
         sentence: halted.is_ok().then(|| report.sentence()).flatten(),
         report: serde_json::to_value(&report).unwrap_or_default(),
+        changed: run.changed.into_inner().unwrap_or_else(PoisonError::into_inner),
     };
     let closed = row.close(halted.as_ref().copied(), work).await;
     Ok(Outcome { now: Some(now), ..closed })

@@ -33,17 +33,42 @@ struct Work {
 }
 
 const WORK: [Work; 6] = [
-    Work { job: "mark-no-shows", args: &[], done: "marked", beside: &[&["no-show", "stats"], &["no-show", "logs"]] },
-    Work { job: "stage-alerts", args: &["--waiting-minutes", "30"], done: "raised", beside: &[&["alerts", "list"]] },
+    Work {
+        job: "mark-no-shows",
+        args: &[],
+        done: "marked",
+        beside: &[&["no-show", "stats"], &["no-show", "logs"], &["mark-no-shows", "--explain", "2"]],
+    },
+    Work {
+        job: "stage-alerts",
+        args: &["--waiting-minutes", "30"],
+        done: "raised",
+        beside: &[&["alerts", "list"], &["stage-alerts", "--explain", "2"]],
+    },
     Work {
         job: "escalate-sla",
         args: &["--re-escalate-after", "1h"],
         done: "escalated",
         beside: &[&["escalate-sla", "--explain", "2", "--re-escalate-after", "1h"]],
     },
-    Work { job: "monitor-ticket-sla", args: &[], done: "recorded", beside: &[] },
-    Work { job: "escalate-tickets", args: &[], done: "executed", beside: &[&["escalation-rules", "check"]] },
-    Work { job: "advance-billing", args: &["--stage", "pending-payment"], done: "advanced", beside: &[] },
+    Work {
+        job: "monitor-ticket-sla",
+        args: &[],
+        done: "recorded",
+        beside: &[&["monitor-ticket-sla", "--explain", "2"]],
+    },
+    Work {
+        job: "escalate-tickets",
+        args: &[],
+        done: "executed",
+        beside: &[&["escalation-rules", "check"], &["escalate-tickets", "--explain", "2"]],
+    },
+    Work {
+        job: "advance-billing",
+        args: &["--stage", "pending-payment"],
+        done: "advanced",
+        beside: &[&["advance-billing", "--explain", "2"]],
+    },
 ];
 
 /// Two facilities with the same in each: what is due for each job. The rows of the second get the far values.

@@ -3,6 +3,7 @@
 mod advance_billing;
 mod escalate_sla;
 mod escalate_tickets;
+pub mod explained;
 mod far;
 mod mark_no_shows;
 mod monitor_ticket_sla;

@@ -204,6 +204,6 @@ async fn the_explanation_of_a_case_says_that_nobody_was_told() {
         SILENT[0].run(&clinic, &[]).await.expect(3);
         let after = explain().await;
         assert!(after["explanation"].as_str().expect("a text").contains("nobody could be told"), "{after}");
-        assert_eq!(after["escalations"][0]["undeliverable"], true);
+        assert_eq!(after["history"][0]["undeliverable"], true);
     }
 }

@@ -14,6 +14,7 @@
 
 mod by_hand;
 mod case_list;
+mod explain;
 mod money;
 mod outlook;
 mod report;
@@ -28,6 +29,7 @@ use serde::Serialize;
 use tokio_postgres::Transaction;
 
 use crate::clinic::actor::{ADMIN, refused};
+use crate::command::explain::ExplainArgs;
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Coverage, Halt, Job, Run, RunArgs, Source, as_text, duration};
@@ -75,6 +77,9 @@ pub struct AdvanceBilling {
     /// Do it also where no transition leads there, or backwards; needs --to, and an --actor whose role is BILLING
     #[arg(long, requires = "to")]
     pub force: bool,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub asked: ExplainArgs,
 }
 
 impl Job for AdvanceBilling {

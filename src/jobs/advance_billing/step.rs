@@ -76,6 +76,15 @@ statements! {
         worth = WORTH,
         skipped_columns = skipped_columns("$4", "locked", "advanced", "surgical_cases"),
     );
+    pub EXPLAIN(TIMESTAMPTZ, INT4, FLOAT8, KEY) =
+        format!(include_str!("explain.sql"), status = code("c.case_status"), due = due());
+    pub CASE_STATE(KEY) = format!(
+        "SELECT c.id::text AS id, c.facility_id::text AS facility_id, COALESCE(c.active, false) AS active,
+                {} AS status FROM surgical_cases c WHERE c.id = $1",
+        code("c.case_status")
+    );
+    pub STEPS(TEXT) = "SELECT h.from_status, h.to_status, h.actor, h.run_id, h.created_at
+                   FROM surgical_case_status_history h WHERE h.case_id = $1 ORDER BY h.created_at, h.id";
 }
 
 /// The name of a case in errors.

@@ -15,7 +15,7 @@
 //! reported as failed, and cases that are locked by another session, which are left to the next run. The audits of a
 //! case that the application deletes stay.
 
-pub mod explain;
+mod explain;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -27,11 +27,13 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::refused;
+use crate::clinic::local_time::instant;
 use crate::clinic::{outbox, stand_ins};
+use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
-    Batch, Counts, Coverage, Halt, Job, NotDone, Run, UNDELIVERABLE, UNDELIVERABLE_COLUMN, apply, as_text, count,
+    Batch, Counts, Coverage, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, as_text, count,
     duration, positive_duration, skipped_columns, undeliverable, undeliverable_recorded,
 };
 
@@ -60,15 +62,12 @@ statements! {
         undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$5", "locked", "escalated", "px_cases"),
     );
-    pub AUDITS(TEXT) = format!(
-        "SELECT a.after ->> 'escalationLevel' AS level, a.actor, a.created_at, a.run_id,
-                EXISTS (SELECT FROM cron_job_run_errors e
-                        WHERE e.run_id = a.run_id AND e.entity = 'px_case' AND e.entity_id = a.case_id
-                          AND e.error_code = '{UNDELIVERABLE}') AS undeliverable
-         FROM px_case_audits a WHERE a.case_id = $1 AND a.action = 'ESCALATED' ORDER BY a.id"
-    );
-    pub EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8, KEY, KEYS) = format!(
+    AUDITS(TEXT) =
+        "SELECT a.after ->> 'escalationLevel' AS level, a.actor, a.created_at, a.run_id
+         FROM px_case_audits a WHERE a.case_id = $1 AND a.action = 'ESCALATED' ORDER BY a.id";
+    EXPLAIN(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8, KEY, KEYS) = format!(
         include_str!("explain.sql"),
+        escalated_at = instant("c.escalated_at"),
         due = due(),
         taken_up = taken_up(),
         department = DEPARTMENT_OF_CASE,
@@ -105,10 +104,9 @@ pub struct EscalateSla {
     #[arg(long, env = "ROUNDS_TAKE_UP_GRACE", value_name = "DURATION", default_value = "0s", value_parser = duration)]
     #[serde(serialize_with = "as_text")]
     pub take_up_grace: Duration,
-    /// Change nothing: say why this case was escalated, or was not, or would be now
-    #[arg(long, value_name = "CASE_ID")]
+    #[command(flatten)]
     #[serde(skip)]
-    pub explain: Option<Key>,
+    pub asked: ExplainArgs,
 }
 
 /// scanned = escalated + skipped + failed.

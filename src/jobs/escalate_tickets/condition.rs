@@ -33,6 +33,9 @@ impl ConditionKind {
         }
     }
 
+    /// The SQL condition that a comment `c` of a ticket `t` is of the staff.
+    pub const BY_STAFF: &str = include_str!("conditions/by_staff.part.sql");
+
     fn read(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -53,7 +56,7 @@ impl ConditionKind {
             Self::PriorityLevel => include_str!("conditions/priority_level.part.sql").to_owned(),
             Self::NoResponse => format!(
                 include_str!("conditions/no_response.part.sql"),
-                by_staff = include_str!("conditions/by_staff.part.sql").trim_end(),
+                by_staff = Self::BY_STAFF.trim_end(),
             ),
             Self::CustomerRating => include_str!("conditions/customer_rating.part.sql").to_owned(),
         }

@@ -16,6 +16,8 @@
 
 mod action;
 mod condition;
+mod explain;
+mod facts;
 mod gone;
 mod keys;
 mod pass;
@@ -28,6 +30,7 @@ use serde::Serialize;
 use tokio_postgres::Transaction;
 
 use crate::clinic::tickets;
+use crate::command::explain::ExplainArgs;
 use crate::db::statements;
 use crate::run::{Halt, Job, Run, WriteOptions};
 use gone::Gone;
@@ -37,12 +40,16 @@ pub use rule::{Malformed, Rule, RuleBook};
 pub use targets::Targets;
 
 statements! {
-    of gone, pass, rule, targets, tickets;
+    of facts, gone, pass, rule, targets, tickets;
 }
 
 /// Carry out the escalation rules on open tickets
 #[derive(Args, Debug, Serialize)]
-pub struct EscalateTickets {}
+pub struct EscalateTickets {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub asked: ExplainArgs,
+}
 
 impl Job for EscalateTickets {
     const NAME: &'static str = "escalate-tickets";

@@ -54,12 +54,12 @@ statements! {
 const REFUSED: &str = "refused";
 
 /// The joins and the WHERE clause of a ticket `t` for which a rule fires. `look_up` is of due.part.sql.
-fn due(condition: ConditionKind, look_up: &str) -> String {
+pub fn due(condition: ConditionKind, look_up: &str) -> String {
     condition.joins() + &include_str!("due.part.sql").replace("{holds}", &condition.sql()).replace("{look_up}", look_up)
 }
 
 /// The joins and the WHERE clause of a ticket `t` for which the episode of a rule has ended.
-fn ended(condition: ConditionKind) -> String {
+pub fn ended(condition: ConditionKind) -> String {
     condition.joins() + &include_str!("ended.part.sql").replace("{holds}", &condition.sql())
 }
 
@@ -106,7 +106,7 @@ pub async fn find(run: &Run, tx: &Transaction<'_>, rules: &[Rule], gone: &BTreeS
 }
 
 impl Rule {
-    fn parameters<'a>(&'a self, now: &'a DateTime<Utc>, kind: &'a &'static str) -> Vec<&'a (dyn ToSql + Sync)> {
+    pub fn parameters<'a>(&'a self, now: &'a DateTime<Utc>, kind: &'a &'static str) -> Vec<&'a (dyn ToSql + Sync)> {
         let Condition { hours, names, rating, operator, .. } = &self.condition;
         vec![now, &self.id, kind, hours, names, rating, operator, &self.cooldown_hours, &self.definition]
     }
@@ -115,6 +115,11 @@ impl Rule {
     /// definition was refused does not wait any more.
     pub fn part(&self) -> String {
         format!("rule {} ({:.8})", self.id, self.definition)
+    }
+
+    /// By which the refusal of the end of an episode is known.
+    pub fn end_part(&self) -> String {
+        format!("end of {}", self.part())
     }
 
     /// The tickets for which the rule would fire now.
@@ -204,7 +209,7 @@ impl<'a> Pass<'a> {
             let ids: &(dyn ToSql + Sync) = &Keys(ids);
             statement.one(tx, &[&parameters[..], &[ids]].concat()).await
         };
-        let part = format!("end of {}", rule.part());
+        let part = rule.end_part();
         self.apply(rule, &part, end, ids, &mut report.not_done, count).await
     }
 

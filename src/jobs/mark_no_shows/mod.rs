@@ -13,6 +13,8 @@
 //! undid a mark, until they are moved to another start (`undone`); and visits or slots that are locked by another session,
 //! which are left to the next run. Patients of an earlier day are marked but not notified.
 
+mod explain;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -26,6 +28,7 @@ use crate::clinic::local_time::{
     unreadable_zones,
 };
 use crate::clinic::{local_time, outbox};
+use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
@@ -48,6 +51,13 @@ statements! {
         mark(&(awaited() + DUE));
     MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
         mark(&(visit() + include_str!("by_hand.part.sql")));
+    EXPLAIN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEY) = format!(
+        include_str!("explain.sql"),
+        due = awaited() + DUE,
+        visit = visit() + &excuse_of_visit(),
+    );
+    LOGS(TEXT) = "SELECT l.reason, l.triggered_at, l.slot_released, l.created_by, l.run_id
+                  FROM no_show_logs l WHERE l.appointment_id = $1 ORDER BY l.id";
 }
 
 /// The joins of a visit.
@@ -63,8 +73,12 @@ fn visit() -> String {
 
 /// The joins of a visit and of its excuse, and the WHERE clause for the visits that the job looks at.
 fn awaited() -> String {
-    let excuse = format!(include_str!("excuse.part.sql"), absences = absences("d.id", "tz.zone", "visit.day - 1"));
-    visit() + &excuse + include_str!("awaited.part.sql")
+    visit() + &excuse_of_visit() + include_str!("awaited.part.sql")
+}
+
+/// The join of a visit's excuse.
+fn excuse_of_visit() -> String {
+    format!(include_str!("excuse.part.sql"), absences = absences("d.id", "tz.zone", "visit.day - 1"))
 }
 
 /// The FROM clause of the active absences of a doctor, at the clock of a zone, that are not over on the day before.
@@ -111,6 +125,9 @@ pub struct MarkNoShows {
     #[arg(long, env = "ROUNDS_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 7, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(..=3650))]
     pub lookback_days: u32,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub asked: ExplainArgs,
 }
 
 /// scanned = marked + skipped + failed.

@@ -14,11 +14,14 @@
 //! Leaves alone: tickets without a date, and tickets that are locked by another session, which are left to the next
 //! run.
 
+mod explain;
+
 use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
 use crate::clinic::{outbox, stand_ins, tickets};
+use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
 use crate::run::{
@@ -43,6 +46,14 @@ statements! {
         undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$2", "locked", "due", "tickets"),
     );
+    EXPLAIN(TIMESTAMPTZ, KEY) = format!(include_str!("explain.sql"), risk = risk(), due = DUE.trim_end());
+    // The newest records of a ticket, in the order of time.
+    CHECKS(TEXT) = "SELECT h.level, h.breached, h.created_at, h.run_id
+                    FROM (SELECT h.id, h.details ->> 'breachRisk' AS level, h.created_at, h.run_id,
+                                 COALESCE(h.details ->> 'isCompliant' = 'false', false) AS breached
+                          FROM ticket_history h WHERE h.ticket_id = $1 AND h.action = 'sla_status_checked'
+                          ORDER BY h.id DESC LIMIT 20) h
+                    ORDER BY h.id";
 }
 
 /// The joins that add the risk to a ticket `t`.
@@ -52,7 +63,11 @@ fn risk() -> String {
 
 /// Tell those who have to do with a ticket that its SLA is at risk or breached
 #[derive(Args, Debug, Serialize)]
-pub struct MonitorTicketSla {}
+pub struct MonitorTicketSla {
+    #[command(flatten)]
+    #[serde(skip)]
+    pub asked: ExplainArgs,
+}
 
 /// scanned = recorded + skipped + failed.
 #[derive(Debug, Default, Serialize)]

@@ -18,9 +18,12 @@
 //! patients who left long ago; visits and alerts that are locked by another session, which are left to the next run, and alerts that
 //! people resolved.
 
+mod explain;
+mod rule;
+
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio_postgres::types::ToSql;
@@ -31,12 +34,14 @@ use crate::clinic::local_time::{
     clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
 };
 use crate::clinic::{local_time, outbox, visits};
+use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
     Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
     undeliverable, undeliverable_recorded,
 };
+use rule::Rule;
 
 const DUE: &str = include_str!("due.part.sql");
 /// The number of open alerts that are looked at together.
@@ -68,6 +73,18 @@ statements! {
         ended = ended_rule(),
         skipped_columns = skipped_columns("$3", "locked", "resolved", "stage_alerts"),
     );
+    EXPLAIN(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, KEY) = format!(
+        include_str!("explain.sql"),
+        day = day("a.appointment_date"),
+        visit_start = visit_start(),
+        waiting_minutes = minutes("f.waiting_alert_minutes"),
+        waiting = waiting(),
+        due = DUE,
+    );
+    ALERTS(TEXT) = "SELECT x.id::text AS id, x.alert_type, x.status, x.triggered_at, x.resolved_at, x.resolved_by, x.run_id,
+                           x.status IN ('ACTIVE', 'ACKNOWLEDGED') AS open
+                    FROM stage_alerts x WHERE x.appointment_id = $1 ORDER BY x.id";
+    VISIT_OF(INT8) = "SELECT x.appointment_id FROM stage_alerts x WHERE x.id = $1";
 }
 
 /// The joins and the conditions of a patient who waits.
@@ -117,6 +134,9 @@ pub struct StageAlerts {
     #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 1)]
     #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=3650))]
     pub lookback_days: u32,
+    #[command(flatten)]
+    #[serde(skip)]
+    pub asked: ExplainArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -213,8 +233,8 @@ impl Job for StageAlerts {
 }
 
 impl StageAlerts {
-    fn rule(&self, run: &Run) -> Rule {
-        let (first, _) = outer_dates(run.now, self.lookback_days);
+    fn rule(&self, now: DateTime<Utc>) -> Rule {
+        let (first, _) = outer_dates(now, self.lookback_days);
         Rule {
             basis: self.basis.as_str(),
             no_vitals_minutes: self.no_vitals_minutes,
@@ -227,7 +247,7 @@ impl StageAlerts {
 
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
         let limit = run.scan_limit();
-        let rule = self.rule(run);
+        let rule = self.rule(run.now);
         let zones = unreadable_zones(tx).await?;
         let doctors = match self.basis {
             Basis::SlotEnd => NO_SLOT_LENGTH.all(tx, &[&rule.first]).await?,
@@ -257,7 +277,7 @@ impl StageAlerts {
         due: &[Key],
         report: &mut Report,
     ) -> Result<(), Halt> {
-        let rule = self.rule(run);
+        let rule = self.rule(run.now);
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
             let [basis, vitals, doctor, waiting, first, lookback] = rule.parameters();
             let (zones, ids, alert) = (Keys(zones), Keys(ids), alert.as_str());
@@ -278,23 +298,6 @@ impl StageAlerts {
             } += raised;
         })
         .await
-    }
-}
-
-/// The parameters $3 to $8 of the rule; $1 is now, and $2 the unreadable zones.
-struct Rule {
-    basis: &'static str,
-    no_vitals_minutes: i32,
-    no_doctor_minutes: i32,
-    waiting_minutes: Option<i32>,
-    first: NaiveDate,
-    lookback_days: i32,
-}
-
-impl Rule {
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 6] {
-        let Self { basis, no_vitals_minutes, no_doctor_minutes, waiting_minutes, first, lookback_days } = self;
-        [basis, no_vitals_minutes, no_doctor_minutes, waiting_minutes, first, lookback_days]
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::owed;
 use super::STATUSES;
+use crate::jobs::explained::Explained;
 use crate::jobs::properties::worlds;
 use crate::support::Clinic;
 
@@ -378,4 +379,18 @@ async fn stages_hands_and_force_do_what_the_oracle_says() {
     println!("{seen:?}");
     assert_eq!(seen.len(), 10, "the worlds are no test: {seen:?}");
     assert!(seen.values().all(|times| *times >= worlds()), "the worlds are no test: {seen:?}");
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_case_is_what_a_run_does() {
+    for seed in 1..=worlds().min(4) {
+        let mut rng = Rng::with_seed(seed);
+        let start: DateTime<Utc> = "2026-02-28T23:59:59.999999Z".parse().expect("an instant");
+        let now = start + TimeDelta::microseconds(rng.i64(0..DAY));
+        let clinic = World::random(&mut rng, now).build().await;
+        let (stage, dwell) = (pick(&mut rng, &["pending-payment", "paid"]), pick(&mut rng, &DWELLS).0);
+        let args = ["advance-billing", "--stage", stage, "--min-dwell", dwell];
+        let explained = Explained { clinic: &clinic, args: &args, rows: (1..=CASES).collect() };
+        explained.agree(&mut rng, now, &format!("seed {seed}, {args:?}")).await;
+    }
 }

@@ -52,7 +52,7 @@ async fn each_state_is_explained_in_a_paragraph() {
     for (what, case, due) in cases {
         let id = fixture.open(case).await;
         let json = explained(&fixture, id, &[]).await;
-        assert_eq!((&json["due"], &json["escalations"]), (&json!(due), &json!([])), "{what}");
+        assert_eq!((&json["due"], &json["history"]), (&json!(due), &json!([])), "{what}");
         said += &format!("{what}: {}\n", json["explanation"].as_str().expect("a text"));
     }
     insta::assert_snapshot!("explanations", said);

@@ -116,7 +116,7 @@ async fn a_key_may_be_written_in_any_form_that_the_server_reads() {
         assert_eq!((&actors["actor"], &actors["run"]), (&json!(kind.text(user)), &json!(kind.text(user))), "{kind:?}");
         let report = fixture.clinic.run(&explain).await.expect(0).report();
         assert!(report["explanation"].as_str().is_some_and(|text| !text.contains("another facility")), "{report}");
-        assert_eq!(report["escalations"].as_array().map(Vec::len), Some(1), "{report}");
+        assert_eq!(report["history"].as_array().map(Vec::len), Some(1), "{report}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 
+use crate::jobs::explained::Explained;
 use crate::jobs::owed;
 use crate::jobs::properties::{around, hire_managers, managers, pick, seed, stand_ins};
 use crate::support::Clinic;
@@ -197,5 +198,24 @@ async fn escalations_are_what_the_oracle_says() {
         let rows = "SELECT count(*) FROM px_case_audits UNION ALL SELECT count(*) FROM notifications";
         let rows: Vec<i64> = clinic.rows(rows).await.iter().map(|row| row.get(0)).collect();
         assert_eq!(rows, [expected.len() as i64, notices as i64], "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_case_is_what_a_run_does() {
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    for now in instants() {
+        let hours = rng.i64(1..50);
+        let clinic = random_cases(&mut rng, now, TimeDelta::hours(hours)).await;
+        clinic.sql("UPDATE px_cases SET status = 'CLOSED' WHERE id > 250").await;
+        let rows = cases(&clinic).await.iter().map(|case| case.id).collect();
+        let [again, only] = [format!("--re-escalate-after={hours}h"), format!("--facility={}", rng.i64(1..=4))];
+        let mut args = vec!["escalate-sla"];
+        args.extend((rng.u8(..4) > 0).then_some(&again[..]));
+        args.extend((rng.u8(..4) == 0).then_some(&only[..]));
+        args.extend(rng.bool().then_some("--take-up-grace=4h"));
+        let explained = Explained { clinic: &clinic, args: &args, rows };
+        explained.agree(&mut rng, now, &format!("seed {seed}, {args:?}")).await;
     }
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use crate::jobs::explained::Explained;
 use crate::jobs::properties::seed;
 use crate::support::Clinic;
 
@@ -155,9 +156,9 @@ struct Rule {
     allowed: bool,
 }
 
-async fn random_rules(rng: &mut Rng, clinic: &Clinic) -> Vec<Rule> {
+async fn random_rules(rng: &mut Rng, clinic: &Clinic, number: usize) -> Vec<Rule> {
     let mut rules = vec![];
-    for _ in 0..25 {
+    for _ in 0..number {
         let (kind, condition) = random_condition(rng);
         let follower = clinic.agent().await;
         let id = clinic.rule((kind, condition.clone()), ("add_follower", json!({ "userIds": [follower] }))).await;
@@ -193,29 +194,35 @@ fn judge(rules: &[Rule], rows: &[Row], episodes: &mut Episodes, noon: DateTime<U
     [executed, failed, skipped]
 }
 
-#[tokio::test]
-async fn conditions_and_episodes_are_what_the_oracle_says() {
-    let seed = seed();
-    let mut rng = Rng::with_seed(seed);
-    let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
+/// So many random tickets, of the people of two teams.
+async fn help_desk(rng: &mut Rng, noon: DateTime<Utc>, tickets: usize, high_minutes: i64) -> Clinic {
     let clinic = Clinic::new().await;
     for _ in PEOPLE {
         clinic.agent().await;
     }
-    let high_minutes = rng.i64(1..240);
     clinic
         .sql(&format!(
             "INSERT INTO teams (name) VALUES ('A'), ('B'); INSERT INTO team_members VALUES (1, 1), (2, 2);
              INSERT INTO sla_policies (priority, resolution_minutes) VALUES ('HIGH', {high_minutes}); BEGIN"
         ))
         .await;
-    for number in 0..TICKETS {
+    for number in 0..tickets {
         let insert = "INSERT INTO tickets (number, title, created_at) VALUES ($1, 't', $2) RETURNING id";
-        let id: i64 = clinic.row(insert, &[&format!("T{number}"), &ago(&mut rng, noon)]).await.get(0);
-        change(&mut rng, &clinic, noon, id).await;
+        let id: i64 = clinic.row(insert, &[&format!("T{number}"), &ago(rng, noon)]).await.get(0);
+        change(rng, &clinic, noon, id).await;
     }
     clinic.sql("COMMIT").await;
-    let mut rules = random_rules(&mut rng, &clinic).await;
+    clinic
+}
+
+#[tokio::test]
+async fn conditions_and_episodes_are_what_the_oracle_says() {
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
+    let high_minutes = rng.i64(1..240);
+    let clinic = help_desk(&mut rng, noon, TICKETS, high_minutes).await;
+    let mut rules = random_rules(&mut rng, &clinic, 25).await;
     let (mut expected, mut sum) = (Episodes::new(), [0; 3]);
     for run in 1..=4 {
         for rule in &mut rules {
@@ -294,4 +301,26 @@ async fn a_priority_is_raised_as_the_oracle_says_and_never_gives_more_time() {
         assert_eq!(new.priority, raised, "seed {seed}, ticket {}", row.id);
         assert_eq!(in_force, earlier, "seed {seed}, ticket {}: {:?} was promised", row.id, promised);
     }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_ticket_is_what_a_run_does() {
+    const FEW: usize = 50;
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
+    let clinic = help_desk(&mut rng, noon, FEW, 90).await;
+    random_rules(&mut rng, &clinic, 8).await;
+    clinic.sql("UPDATE escalation_rules SET cooldown_hours = 1.5 WHERE n(id) % 2 = 0").await;
+    clinic.run(&["escalate-tickets", "--as-of", &noon.to_rfc3339()]).await.expect(0);
+    clinic.sql("BEGIN").await;
+    for ticket in 1..=FEW as i64 {
+        if rng.bool() {
+            change(&mut rng, &clinic, noon, ticket).await;
+        }
+    }
+    clinic.sql("COMMIT").await;
+    let rows = (1..=FEW as i64).collect();
+    let explained = Explained { clinic: &clinic, args: &["escalate-tickets"], rows };
+    explained.agree(&mut rng, noon + Duration::minutes(30), &format!("seed {seed}")).await;
 }

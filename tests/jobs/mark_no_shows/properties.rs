@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use fastrand::Rng;
 
+use crate::jobs::explained::Explained;
 use crate::jobs::properties::{Absence, Row, instants, random_absences, random_clinic, rows, seed};
 use crate::support::Clinic;
 use crate::support::keys::Kind;
+
+/// So that lists are short.
+const FEWER: &str = "UPDATE appointments SET status = 'COMPLETED' WHERE n(id) > 250 AND cancelled_at IS NULL";
 
 impl Row {
     fn is_late(&self, now: DateTime<Utc>, lookback_days: i64) -> bool {
@@ -88,4 +92,20 @@ async fn no_shows_are_what_the_oracle_says() {
         assert_eq!(ids(taken).await, expected.map(|row| row.id).collect(), "seed {seed}, {now}, {kind:?}");
     }
     assert!(excused.iter().all(|visits| *visits > 5), "the excuses are no test: {excused:?}, seed {seed}");
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_visit_is_what_a_run_does() {
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+        let clinic = random_clinic(&mut rng, now, kind).await;
+        clinic.sql(FEWER).await;
+        let rows = rows(&clinic).await;
+        random_absences(&mut rng, &clinic, &rows).await;
+        let rows = rows.iter().map(|row| row.id).collect();
+        let args = ["mark-no-shows", "--lookback-days", &rng.i64(0..10).to_string()];
+        let explained = Explained { clinic: &clinic, args: &args, rows };
+        explained.agree(&mut rng, now, &format!("seed {seed}, {kind:?}")).await;
+    }
 }

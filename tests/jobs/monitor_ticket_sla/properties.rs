@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 
+use crate::jobs::explained::Explained;
 use crate::jobs::owed;
 use crate::jobs::properties::{Manager, around, hire_managers, managers, pick, seed, stand_ins};
 use crate::support::Clinic;
@@ -273,5 +274,22 @@ async fn ticket_news_is_what_the_oracle_says() {
         assert_eq!(keys.map(|key| outcome.count(key)), counts.map(|count| count as u64), "{what}");
         assert_eq!(told.len(), people.len(), "each once: {what}");
         assert!(*share == 0 || expected.told.len() > 20, "the rows are no test: {what}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_ticket_is_what_a_run_does() {
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    let clinic = help_desk(&mut rng).await;
+    let start: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
+    shuffle(&mut rng, &clinic, start, 10).await;
+    owed::ended(clinic.run(&["monitor-ticket-sla", &format!("--as-of={}", start.to_rfc3339())]).await);
+    for (hours, share) in [(0, 4), (30, 0)] {
+        let now = start + TimeDelta::hours(hours);
+        shuffle(&mut rng, &clinic, now, share).await;
+        clinic.sql("UPDATE tickets SET status = 'CLOSED' WHERE id > 150").await;
+        let explained = Explained { clinic: &clinic, args: &["monitor-ticket-sla"], rows: (1..=160).collect() };
+        explained.agree(&mut rng, now, &format!("seed {seed}")).await;
     }
 }

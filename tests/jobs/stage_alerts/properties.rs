@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use fastrand::Rng;
 
+use crate::jobs::explained::Explained;
 use crate::jobs::properties::{Row, instants, random_clinic, rows, seed};
 use crate::support::keys::Kind;
 
@@ -56,5 +57,22 @@ async fn alerts_are_what_the_oracle_says() {
         let raised: BTreeSet<(i64, String)> = raised.iter().map(|row| (row.get(0), row.get(1))).collect();
         assert!(due.len() > 20, "the rows are no test: {}", due.len());
         assert_eq!(raised, due, "seed {seed}, {now}, {basis}, {kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_visit_is_what_a_run_does() {
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+        let clinic = random_clinic(&mut rng, now, kind).await;
+        clinic.sql("UPDATE appointments SET status = 'COMPLETED' WHERE n(id) > 600 AND cancelled_at IS NULL").await;
+        let rows = rows(&clinic).await;
+        let rows = rows.iter().filter(|row| row.status == "CHECKED_IN" || rng.u8(..8) == 0).map(|row| row.id).collect();
+        let days = rng.i64(0..4).to_string();
+        let basis = if rng.bool() { "arrival" } else { "slot-end" };
+        let args = ["stage-alerts", "--basis", basis, "--lookback-days", &days];
+        let explained = Explained { clinic: &clinic, args: &args, rows };
+        explained.agree(&mut rng, now, &format!("seed {seed}, {args:?}, {kind:?}")).await;
     }
 }

@@ -1,0 +1,134 @@
+//! `rounds mark-no-shows --explain VISIT_ID`: why a visit was marked as a no-show, or was not, or when it would be.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use tokio_postgres::{Row, Transaction};
+
+use super::{EXPLAIN, LOGS, MarkNoShows, Window};
+use crate::clinic::local_time::unreadable_zones;
+use crate::command::Look;
+use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
+use crate::db::{Key, Keys, no_such_key};
+use crate::error::Error;
+use crate::output::{local_stamp, span};
+use crate::run::Item;
+use crate::time_zone::Tz;
+
+impl Judge for MarkNoShows {
+    const KIND: Kind = Kind::VISIT;
+    /// The facilities whose time zone cannot be read.
+    type Scope = Vec<Key>;
+
+    fn asked(&self) -> &ExplainArgs {
+        &self.asked
+    }
+
+    async fn scope(&self, tx: &Transaction<'_>) -> Result<Vec<Key>, Error> {
+        unreadable_zones(tx).await
+    }
+
+    async fn judge(&self, look: &Look<'_>, zones: &Vec<Key>, id: &Key) -> Result<Option<Judgement>, Error> {
+        let window = Window::new(look.now, self.lookback_days);
+        let zones = Keys(zones);
+        let [now, first, last, lookback, zones] = window.parameters(&zones);
+        let visit = EXPLAIN.opt(look.tx, &[now, first, last, lookback, zones, id]).await;
+        let Some(visit) = no_such_key(visit)? else { return Ok(None) };
+        let facility: Option<Key> = visit.get("facility_id");
+        let zone = look.zone(facility.as_ref()).await?;
+        Ok(Some(Judgement {
+            id: visit.get("id"),
+            facility,
+            zone,
+            at: visit.get("starts_at"),
+            state: state(&visit, look.now, zone),
+            no_history: "It was never marked as a no-show.",
+            verdicts: vec![self.verdict(&visit, look.now)],
+        }))
+    }
+
+    async fn history(&self, look: &Look<'_>, judged: &Judgement) -> Result<Vec<Event>, Error> {
+        let logs = LOGS.all(look.tx, &[&judged.id]).await?;
+        Ok(logs.iter().map(|log| event(log, judged.zone)).collect())
+    }
+}
+
+impl MarkNoShows {
+    fn verdict(&self, visit: &Row, now: DateTime<Utc>) -> Verdict {
+        let [starts_at, timeout_at] = ["starts_at", "timeout_at"].map(|at| visit.get::<_, Option<DateTime<Utc>>>(at));
+        let late = if visit.get::<_, Option<bool>>("day_is_over") == Some(true) {
+            "mark it as a no-show, without a word to its patient, because its day is over"
+        } else {
+            "mark it as a no-show, and tell its patient"
+        };
+        let late_for = |start| format!("nobody came for {}", span(now - start));
+        Verdict {
+            item: Item { entity: "appointment", id: visit.get("id"), ..Item::default() },
+            due: visit.get("due"),
+            action: late.to_owned(),
+            why: starts_at.map_or(String::new(), late_for),
+            reasons: self.reasons(visit, now),
+            candidates: timeout_at.into_iter().collect(),
+            ..Verdict::default()
+        }
+    }
+
+    fn reasons(&self, visit: &Row, now: DateTime<Utc>) -> Vec<String> {
+        let mut reasons = vec![];
+        match visit.get::<_, Option<&str>>("status") {
+            Some("SCHEDULED" | "CONFIRMED") => {}
+            Some(status) => reasons.push(format!("it is {status}")),
+            None => reasons.push("it has no status".to_owned()),
+        }
+        match visit.get::<_, Option<&str>>("source") {
+            Some("LOCAL") => {}
+            Some(source) => reasons.push(format!("it is of another system ({source})")),
+            None => reasons.push("it has no source".to_owned()),
+        }
+        if visit.get::<_, Option<bool>>("too_old") == Some(true) {
+            let days = self.lookback_days;
+            reasons.push(format!("its day is more than {days} day(s) before today (--lookback-days)"));
+        }
+        reasons.extend(match visit.get::<_, Option<&str>>("excuse") {
+            Some("doctor_absent") => Some("its doctor is on leave when it begins (doctor_absent)".to_owned()),
+            Some("undone") => Some("a person undid a mark of this start (undone)".to_owned()),
+            Some(excuse) => Some(format!("it is excused ({excuse})")),
+            None => None,
+        });
+        let [starts_at, timeout_at] = ["starts_at", "timeout_at"].map(|at| visit.get::<_, Option<DateTime<Utc>>>(at));
+        let [is_known, is_zoned] = ["known", "zoned"].map(|column| visit.get::<_, bool>(column));
+        let minutes: Option<i32> = visit.get("timeout_minutes");
+        reasons.extend(match (starts_at, minutes, timeout_at) {
+            _ if !is_known => Some("its facility or its doctor is not there".to_owned()),
+            _ if !is_zoned => Some("the time zone of its facility cannot be read".to_owned()),
+            (None, ..) => Some("its day or its start cannot be read".to_owned()),
+            (_, None, _) => Some("neither its facility nor its doctor has a timeout".to_owned()),
+            (_, Some(minutes), Some(at)) if now < at => {
+                Some(format!("its time is not up: no more than {minutes} min after its start"))
+            }
+            _ => None,
+        });
+        reasons
+    }
+}
+
+fn state(visit: &Row, now: DateTime<Utc>, zone: Tz) -> String {
+    let known = |column: &str, what: &str| visit.get::<_, Option<String>>(column).unwrap_or_else(|| what.to_owned());
+    let (id, facility, status) = (known("id", ""), known("facility_id", "(none)"), known("status", "of no status"));
+    let start = match visit.get::<_, Option<DateTime<Utc>>>("starts_at") {
+        None => "has no start that can be read".to_owned(),
+        Some(start) if start <= now => format!("began at {}, {} ago", local_stamp(start, zone), span(now - start)),
+        Some(start) => format!("begins at {}, in {}", local_stamp(start, zone), span(start - now)),
+    };
+    format!("Visit {id} of facility {facility} is {status} and {start}.")
+}
+
+fn event(log: &Row, zone: Tz) -> Event {
+    let (at, reason): (DateTime<Utc>, &str) = (log.get("triggered_at"), log.get("reason"));
+    let user: Option<&str> = log.get("created_by");
+    let who = user.map_or("the job".to_owned(), |user| format!("user {user}"));
+    let released: bool = log.get("slot_released");
+    let slot = if released { ", and its slot was released" } else { "" };
+    let sentence = format!("It was marked as a no-show ({reason}) at {} by {who}{slot}", local_stamp(at, zone));
+    let facts = json!({ "reason": reason, "actor": user.unwrap_or("system"), "slot_released": released });
+    Event::new(at, log.get("run_id"), sentence, facts)
+}
