@@ -1,6 +1,7 @@
 //! The interface of a job, and the run that it gets: the instant that decides what is due, reads, and fenced writes.
 
 use std::fmt::Display;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::args::RunArgs;
 use super::fence;
+use super::flood::{self, Flood, Habits};
 use super::halt::{Halt, halted};
 use super::limits::BATCH_LOCK;
 use super::refusals::{Coverage, Refusals};
@@ -26,6 +28,8 @@ use crate::retry::Retry;
 /// A job: its arguments and its work. `Serialize` gives the arguments to the run's row.
 pub trait Job: Serialize {
     const NAME: &'static str;
+    /// Whether its runs stage messages to people. Then none begins in a restored backup, and much at once is asked about.
+    const TELLS: bool;
     type Report: Report;
     /// Whom it asks beside the database, if anybody: then a look at what it would do is not made unasked.
     const ASKS: Option<&'static str> = None;
@@ -101,6 +105,7 @@ pub struct Run {
     pub(super) job: &'static str,
     pub(super) lane: String,
     pub(super) coverage: Coverage,
+    pub(super) tells: bool,
     /// The database's clock after the claim, or `--as-of`: the only time that decides what is due.
     pub now: DateTime<Utc>,
     /// The duration after which it stops itself.
@@ -116,6 +121,8 @@ pub struct Run {
     pub(super) batches: AtomicI32,
     /// The items of the lane that the database refused, earlier and in this run.
     pub(super) refusals: Refusals,
+    /// What a run would be asked about, if this one is dry.
+    pub(super) would_brake: OnceLock<Flood>,
 }
 
 impl Run {
@@ -159,8 +166,28 @@ impl Run {
         self.refusals.tried(entity, part, ids)
     }
 
-    /// The brake: with more than `--max-items` to try, nothing is changed.
-    pub fn brake(&self, due: usize) -> Result<(), Halt> {
+    /// The brake: with more than `--max-items` to try, or with more than people may be told of without a person's word,
+    /// nothing is changed. A dry run tells nobody: it goes on, and reports that a run would not.
+    pub async fn brake(&self, due: usize) -> Result<(), Halt> {
+        self.brake_at_the_limit(due)?;
+        let first_run_max = self.args.first_run_max as usize;
+        let is_asked = self.tells && self.args.max_items.is_none() && self.coverage != Coverage::Named;
+        if !is_asked || !flood::is_worth_a_look(due, first_run_max) {
+            return Ok(());
+        }
+        let habits =
+            self.read("looking at what the lane has done", async |tx| Habits::read(tx, self.job, &self.lane).await);
+        match habits.await?.flood(due, first_run_max) {
+            Some(flood) if self.dry_run() => {
+                self.would_brake.set(flood).ok();
+                Ok(())
+            }
+            Some(flood) => Err(Halt::Flood(flood)),
+            None => Ok(()),
+        }
+    }
+
+    fn brake_at_the_limit(&self, due: usize) -> Result<(), Halt> {
         let max = self.args.brake();
         let halt = || {
             Halt::brake(format!(
@@ -179,7 +206,7 @@ impl Run {
                  done. Look at it with --dry-run --max-items N; if it is right, run once with --max-items N"
             ))
         };
-        self.brake(due).map_err(|_| halt(self.args.brake()))
+        self.brake_at_the_limit(due).map_err(|_| halt(self.args.brake()))
     }
 
     /// Returns the halt if the run has to stop. Called between transactions.

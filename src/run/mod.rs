@@ -14,19 +14,22 @@ mod code;
 mod failed_items;
 mod failure_notice;
 mod fence;
+mod flood;
 mod halt;
 mod heartbeat;
+mod identity;
 mod item_errors;
 mod job;
 mod limits;
 mod outcome;
+mod pause;
 mod refusals;
 mod report;
 mod runner;
 mod signals;
 mod undeliverable;
 
-pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration};
+pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, instant, positive_duration};
 pub use batch::{
     Batch, Id, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
 };
@@ -35,8 +38,10 @@ pub use clock::has_passed;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use halt::Halt;
+pub use identity::message as restored_message;
 pub use job::{Job, Run, WriteOptions};
 pub use limits::BATCH_LOCK;
+pub use pause::{PAUSED, RESTORED};
 pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, oldest_due};
@@ -45,5 +50,5 @@ pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, unde
 use crate::db::statements;
 
 statements! {
-    of claim, close, failed_items, failure_notice, fence, heartbeat, item_errors;
+    of claim, close, failed_items, failure_notice, fence, flood, heartbeat, item_errors;
 }

@@ -9,6 +9,7 @@ mod migrate;
 mod no_show;
 mod npi;
 mod npi_trigrams;
+mod pauses;
 mod practiceq;
 mod runs;
 
