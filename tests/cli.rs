@@ -8,7 +8,7 @@ use crate::support::{Clinic, Program};
 
 /// A program that can reach nothing.
 fn nowhere() -> Program {
-    Program::new("").without("DATABASE_URL").without("ROUNDS_ALLOW_AS_OF")
+    Program::new("").without("DATABASE_URL").without("ROUNDS_ALLOW_AS_OF").without("ROUNDS_FIRST_RUN_MAX")
 }
 
 #[tokio::test]
@@ -210,6 +210,8 @@ async fn every_job_is_where_its_name_says() {
         "check",
         "health",
         "runs",
+        "pause",
+        "resume",
         "schedule",
         "npi",
         "practiceq",

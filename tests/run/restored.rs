@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::support::keys::Kind;
 use crate::support::program::Outcome;
 use crate::support::role::JobRole;
 use crate::support::{Clinic, Database, connect, server};
@@ -143,6 +142,4 @@ async fn a_server_that_does_not_tell_about_itself_is_known_by_the_name() {
     clinic.sql("UPDATE database_identity SET database_name = 'other'").await;
     restored(role.program.run(&AT).await);
     role.drop(&clinic).await;
-    let empty = Clinic::of(Kind::Uuid).await;
-    empty.run(&["mark-no-shows"]).await.expect(0);
 }
