@@ -168,16 +168,21 @@ async fn claim_and_run<J: Job>(
     if let Some(beats) = beats {
         beats.abort();
     }
-    let counts = report.counts();
-    let work = ReportedWork {
-        processed: counts.processed,
-        failed: counts.not_done.failed + report.undeliverable(),
-        sentence: halted.is_ok().then(|| report.sentence()).flatten(),
-        report: serde_json::to_value(&report).unwrap_or_default(),
-        would_brake: run.would_brake.get().map(|flood| flood.message(J::NAME, None)),
-    };
+    let work = work_of(&run, &report, halted.is_ok());
     let closed = row.close(halted.as_ref().copied(), work).await;
     Ok(Outcome { now: Some(now), ..closed })
+}
+
+/// The work of a job, according to its report.
+fn work_of<R: Report>(run: &Run, report: &R, is_done: bool) -> ReportedWork {
+    let counts = report.counts();
+    ReportedWork {
+        processed: counts.processed,
+        failed: counts.not_done.failed + report.undeliverable(),
+        sentence: is_done.then(|| report.sentence()).flatten(),
+        report: serde_json::to_value(report).unwrap_or_default(),
+        would_brake: run.would_brake.get().map(|flood| flood.message(run.job, None)),
+    }
 }
 
 /// A run that may begin, or another that stands in its way.
