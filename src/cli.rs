@@ -16,6 +16,7 @@ use crate::ops::manual::{self, CompletionsArgs, ManArgs};
 use crate::ops::migrate::{self, MigrateArgs};
 use crate::ops::no_show::NoShowArgs;
 use crate::ops::npi::NpiArgs;
+use crate::ops::pauses::{PauseArgs, ResumeArgs};
 use crate::ops::practiceq::PracticeqArgs;
 use crate::ops::runs::RunsArgs;
 use crate::ops::schedule::{self as plan, ScheduleArgs};
@@ -48,6 +49,8 @@ pub enum Command {
     Check(CheckArgs),
     Health(HealthArgs),
     Runs(RunsArgs),
+    Pause(PauseArgs),
+    Resume(ResumeArgs),
     Schedule(ScheduleArgs),
     Npi(NpiArgs),
     Practiceq(PracticeqArgs),
@@ -72,6 +75,8 @@ impl Command {
             Self::Check(args) => run_operation(&args, &global).await,
             Self::Health(args) => run_operation(&args, &global).await,
             Self::Runs(args) => run_operation(&args, &global).await,
+            Self::Pause(args) => run_operation(&args, &global).await,
+            Self::Resume(args) => run_operation(&args, &global).await,
             Self::Schedule(args) => plan::schedule(&args, &global.common, &global.output),
             Self::Npi(args) => run_operation(&args, &global).await,
             Self::Practiceq(args) => run_operation(&args, &global).await,

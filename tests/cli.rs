@@ -8,7 +8,7 @@ use crate::support::{Clinic, Program};
 
 /// A program that can reach nothing.
 fn nowhere() -> Program {
-    Program::new("").without("DATABASE_URL").without("ROUNDS_ALLOW_AS_OF")
+    Program::new("").without("DATABASE_URL").without("ROUNDS_ALLOW_AS_OF").without("ROUNDS_FIRST_RUN_MAX")
 }
 
 #[tokio::test]
@@ -168,9 +168,13 @@ async fn the_report_is_on_stdout_and_log_lines_are_on_stderr() {
     let clinic = Clinic::new().await;
     let outcome = clinic.run(&["mark-no-shows", "--log-format", "json"]).await.expect(0);
     assert_eq!(outcome.stdout.lines().count(), 1);
-    let line: Value = serde_json::from_str(outcome.stderr.trim()).expect("one line of JSON");
-    assert_eq!((&line["message"], &line["job"]), (&Value::from("run finished"), &Value::from("mark-no-shows")));
-    assert_eq!(line["run_id"], outcome.report()["run_id"]);
+    let lines: Vec<Value> =
+        outcome.stderr.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let messages: Vec<&Value> = lines.iter().map(|line| &line["message"]).collect();
+    assert_eq!(messages, ["run started", "run finished"], "one line at each end");
+    for line in &lines {
+        assert_eq!((&line["job"], &line["run_id"]), (&Value::from("mark-no-shows"), &outcome.report()["run_id"]));
+    }
 }
 
 #[tokio::test]
@@ -220,6 +224,8 @@ async fn every_job_is_where_its_name_says() {
         "check",
         "health",
         "runs",
+        "pause",
+        "resume",
         "schedule",
         "npi",
         "practiceq",

@@ -13,7 +13,7 @@ use crate::support::Clinic;
 const PAGE: &str = "docs/schema.md";
 
 /// The tables of ours that outlive what they tell of, and a word of what becomes of a row then.
-const LEDGERS: [(&str, &str); 15] = [
+const LEDGERS: [(&str, &str); 17] = [
     ("no_show_logs", "evidence"),
     ("stage_alerts", "resolves"),
     ("operator_actions", "evidence"),
@@ -29,6 +29,8 @@ const LEDGERS: [(&str, &str); 15] = [
     ("practiceq_unmatched", "waits for a decision"),
     ("sync_logs", "evidence"),
     ("item_refusals", "forgets"),
+    ("pauses", "evidence"),
+    ("database_identity", "evidence"),
 ];
 
 /// What a key of the clinic is called in a comment, and where the row is.

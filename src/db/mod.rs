@@ -6,6 +6,7 @@
 
 mod connection;
 mod dropped;
+pub mod identity;
 mod key;
 mod limits;
 mod name;
@@ -42,7 +43,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TCP_TIMEOUT: Duration = Duration::from_secs(30);
 
 statements! {
-    of schema;
+    of identity, schema;
     /// The database's clock, which is the only one that decides anything.
     pub CLOCK() = "SELECT clock_timestamp()";
 }

@@ -52,6 +52,14 @@ macro_rules! jobs {
             }
         }
 
+        /// Whether a job tells people.
+        pub fn tells(job: &str) -> bool {
+            match job {
+                $(<$module::$job as Job>::NAME => <$module::$job as Job>::TELLS,)*
+                _ => false,
+            }
+        }
+
         /// Rehearses a lane: a dry run with the options that its scheduler gives. The error says why it cannot be.
         pub async fn rehearse(row: &Row, common: CommonArgs, db: Db) -> Result<Lookout, String> {
             match row.job {

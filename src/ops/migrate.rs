@@ -15,6 +15,7 @@ use tokio_postgres::Transaction;
 use tracing::{error, info};
 
 use crate::command::GlobalArgs;
+use crate::db::identity::Identities;
 use crate::db::schema::{self, Set};
 use crate::db::{Connection, DatabaseArgs, Db, Limits, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
@@ -154,6 +155,8 @@ async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, args: 
     for (set, migration) in &pending.0 {
         apply_one(&tx, *set, migration, stamp(row.get("now"))).await.map_err(|error| error.context(migration))?;
     }
+    let identities = Identities::read_anyhow(&tx).await?;
+    identities.now.record(&tx).await?;
     tx.commit().await?;
     for (_, migration) in &pending.0 {
         info!(%migration, "applied");

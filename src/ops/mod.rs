@@ -12,6 +12,7 @@ mod names;
 pub mod no_show;
 pub mod npi;
 pub mod ours;
+pub mod pauses;
 pub mod practiceq;
 pub mod privileges;
 pub mod runs;
@@ -22,5 +23,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of adopt, alerts, check, health, migrate, no_show, npi, ours, practiceq, runs, visits;
+    of adopt, alerts, check, health, migrate, no_show, npi, ours, pauses, practiceq, runs, visits;
 }

@@ -81,6 +81,12 @@ pub struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_items: Option<u32>,
+    /// Of a job that tells people: how many items a lane may find due that has never completed a run; above it the
+    /// run brakes, unless --max-items is given
+    #[arg(long, env = "ROUNDS_FIRST_RUN_MAX", value_name = "N", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    #[serde(skip)]
+    pub first_run_max: u32,
     /// How many rows one transaction changes
     #[arg(long, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=5000))]
@@ -101,6 +107,15 @@ pub struct RunArgs {
     #[arg(long, env = "ROUNDS_UNLESS_SUCCEEDED_WITHIN", value_name = "DURATION", value_parser = positive_duration)]
     #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub unless_succeeded_within: Option<Duration>,
+    /// Run although a person has paused the job: needs --actor, who is recorded with the run
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub even_if_paused: bool,
+    /// A later timeline of the same server is a standby that was promoted, and no restored backup: for clusters that
+    /// fail over by themselves
+    #[arg(long, env = "ROUNDS_TRUST_PROMOTIONS", value_parser = clap::builder::BoolishValueParser::new())]
+    #[serde(skip)]
+    pub trust_promotions: bool,
     /// Exit 75 instead of 0 when another run of the job is at work
     #[arg(long, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = clap::builder::BoolishValueParser::new())]
     #[serde(skip)]
@@ -167,8 +182,12 @@ impl CommonArgs {
 }
 
 impl RunArgs {
-    /// Refuses options that are wrong in combination.
+    /// Refuses options that are wrong in combination, and what only a person may say where nobody does.
     pub fn check(&self) -> Result<(), Error> {
+        if self.even_if_paused && self.common.actor.is_none() {
+            let message = "--even-if-paused is a person's word: say who you are, --actor USER_ID".to_owned();
+            return Err(Error::new("NO_ACTOR", ErrorKind::BadRequest, message));
+        }
         if self.list.is_some() && !self.common.dry_run {
             let message = "--list says what a run would do: add --dry-run".to_owned();
             return Err(Error::new("USAGE", ErrorKind::BadRequest, message));
@@ -207,7 +226,7 @@ impl RunArgs {
     }
 }
 
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     DateTime::parse_from_rfc3339(text)
         .map(|instant| instant.to_utc())
         .map_err(|_| "an instant looks like 2026-03-02T09:15:00-05:00".to_owned())

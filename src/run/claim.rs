@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -19,12 +19,14 @@ use super::code::ALREADY_RUNNING;
 use super::failure_notice::{self, RunResult};
 use super::fence::LOCK_RUN;
 use super::limits::{STATUS_LOCK, limits};
+use super::pause::{PAUSED, RESTORED, paused};
+use crate::db::identity::Identity;
 use crate::db::{Db, Key, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
-    INSERT_RUN(UUID, TEXT, TEXT, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT, TEXT, JSONB, TEXT, TEXT, INT8, TEXT) =
-        include_str!("insert_run.sql");
+    INSERT_RUN(UUID, TEXT, TEXT, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT, TEXT, JSONB, TEXT, TEXT, INT8, TEXT, BOOL) =
+        format!(include_str!("insert_run.sql"), paused = paused("$2", "$3"));
     HOLDER(TEXT, TEXT, INT8, UUID) =
         format!(include_str!("holder.sql"), loss_reason = loss_reason("r", "GREATEST($3, r.lease_ms)"));
     RECENTLY_DONE(TEXT, TEXT, INT8) =
@@ -52,6 +54,10 @@ pub struct Claim<'a> {
     pub metadata: &'a Value,
     /// The lane is not taken if a run of it succeeded at most this long ago.
     pub unless_succeeded_within: Option<Duration>,
+    /// The lane is not taken while it is paused.
+    pub heeds_pauses: bool,
+    /// The identity of the database, where none is recorded.
+    pub identity: Option<&'a Identity>,
 }
 
 /// The outcome of a claim.
@@ -64,6 +70,8 @@ pub enum Claimed {
     Blocked(Uuid),
     /// A recent run succeeded or was stopped by its brake; a SKIPPED row records it.
     RecentlyDone(RecentlyDone),
+    /// A person has to say the word first; a SKIPPED row with this code and message records it.
+    Stopped(&'static str, String),
 }
 
 /// A lane that is held.
@@ -102,6 +110,9 @@ impl Claim<'_> {
         // A holder that ends at this moment makes another attempt necessary; the number of attempts is limited.
         for _ in 0..10 {
             let tx = limits.begin(&mut client).await?;
+            if let Some(identity) = self.identity {
+                identity.record(&tx).await?;
+            }
             let blocked = match self.try_take(&tx).await {
                 Ok(None) => continue,
                 Ok(Some(claimed)) => {
@@ -135,6 +146,10 @@ impl Claim<'_> {
         let Some(holder) = self.holder(tx).await? else { return Ok(None) };
         if holder.id == self.id {
             // This run's row of an earlier attempt, whose reply was lost.
+            let stopped = [PAUSED, RESTORED].into_iter().find(|code| holder.error_code.as_deref() == Some(code));
+            if let Some(code) = stopped {
+                return Ok(Some(Claimed::Stopped(code, holder.error_message.unwrap_or_default())));
+            }
             return match holder.status.as_str() {
                 "RUNNING" => Ok(Some(Claimed::Held(Held { now: holder.started_at, has_refusals: true }))),
                 "SKIPPED" => {
@@ -180,7 +195,11 @@ impl Claim<'_> {
     /// Takes the lane if it is free, and then checks whether a recent run makes this one unnecessary. The check follows
     /// the claim, so that no other run can succeed between the two.
     async fn take_if_free(&self, tx: &Transaction<'_>) -> Result<Option<Claimed>, Error> {
-        let Some(held) = self.insert(tx, "RUNNING", None).await? else { return Ok(None) };
+        let Some(row) = self.insert(tx, "RUNNING", None).await? else { return Ok(None) };
+        if let Some(message) = row.get("paused") {
+            return Ok(Some(Claimed::Stopped(PAUSED, message)));
+        }
+        let held = Held { now: row.get("started_at"), has_refusals: row.get("has_refusals") };
         let Some(done) = self.recently_done(tx).await? else { return Ok(Some(Claimed::Held(held))) };
         let (code, message) = done.code_and_message();
         let closing = Closing::without_work(self.id, "SKIPPED", (code, &message), RunResult::NotCounted);
@@ -203,7 +222,19 @@ impl Claim<'_> {
             host: row.get("host"),
             started_at: row.get("started_at"),
             lost: row.get("lost"),
+            error_code: row.get("error_code"),
+            error_message: row.get("error_message"),
         }))
+    }
+
+    /// Records that the run was skipped, because the database is a restored backup.
+    pub async fn skip_restored(&self, db: &Db, message: String) -> Result<Claimed, Error> {
+        let mut client = db.client().await?;
+        let tx = limits(self.lease).begin(&mut client).await?;
+        let error = (RESTORED, message);
+        self.insert(&tx, "SKIPPED", Some(&error)).await?;
+        tx.commit().await?;
+        Ok(Claimed::Stopped(RESTORED, error.1))
     }
 
     async fn insert(
@@ -211,10 +242,10 @@ impl Claim<'_> {
         tx: &Transaction<'_>,
         status: &str,
         error: Option<&(&str, String)>,
-    ) -> Result<Option<Held>, Error> {
+    ) -> Result<Option<Row>, Error> {
         let (code, message) = error.map(|(code, message)| (*code, message.as_str())).unzip();
         let (deadline, lease) = (millis(self.timeout), millis(self.lease));
-        let parameters: [&(dyn ToSql + Sync); 14] = [
+        let parameters: [&(dyn ToSql + Sync); 15] = [
             &self.id,
             &self.job,
             &self.lane,
@@ -229,9 +260,9 @@ impl Claim<'_> {
             &message,
             &lease,
             &self.actor,
+            &self.heeds_pauses,
         ];
-        let row = INSERT_RUN.opt(tx, &parameters).await?;
-        Ok(row.map(|row| Held { now: row.get("started_at"), has_refusals: row.get("has_refusals") }))
+        INSERT_RUN.opt(tx, &parameters).await
     }
 }
 
@@ -243,6 +274,8 @@ struct Holder {
     started_at: DateTime<Utc>,
     /// The reason for which it has lost the lane.
     lost: Option<String>,
+    error_code: Option<String>,
+    error_message: Option<String>,
 }
 
 /// The reason for which an attempt to take the lane failed.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::code::{INTERRUPTED, TOO_MANY_REFUSED};
+use super::flood::Flood;
+use super::pause::PAUSED;
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 
@@ -20,8 +22,12 @@ pub enum Halt {
     Stopped(Signal),
     /// More was due than allowed. With `notify_at_once` the admins are notified at once, and not only when it keeps failing.
     Brake { message: String, notify_at_once: bool },
+    /// More is due than a lane tells without a person's word. The runner makes a brake of it.
+    Flood(Flood),
     /// Nothing was to be done but what waits after many refusals for one reason. It is neither a failure nor a success.
     StillRefused(String),
+    /// A person has paused the lane. It is neither a failure nor a success.
+    Paused(String),
     /// An error.
     Failed(Error),
 }
@@ -72,8 +78,8 @@ impl Halt {
             Self::Fenced => Exit::Fenced,
             Self::Deadline(_) => Exit::Deadline,
             Self::Stopped(signal) => signal.exit(),
-            Self::Brake { .. } => Exit::Brake,
-            Self::StillRefused(_) => Exit::Done,
+            Self::Brake { .. } | Self::Flood(_) => Exit::Brake,
+            Self::StillRefused(_) | Self::Paused(_) => Exit::Done,
             Self::HeartbeatLost | Self::Failed(_) => Exit::Failed,
         }
     }
@@ -93,8 +99,9 @@ impl Halt {
             Self::Deadline(_) => "DEADLINE_EXCEEDED",
             Self::HeartbeatLost => "HEARTBEAT_LOST",
             Self::Stopped(_) => INTERRUPTED,
-            Self::Brake { .. } => "BRAKE",
+            Self::Brake { .. } | Self::Flood(_) => "BRAKE",
             Self::StillRefused(_) => TOO_MANY_REFUSED,
+            Self::Paused(_) => PAUSED,
             Self::Failed(error) => &error.code,
         }
     }
@@ -116,7 +123,13 @@ impl Halt {
             Self::Stopped(signal) => {
                 format!("stopped by {}; what was committed stays, the next run does the rest", signal.name())
             }
+            Self::Flood(flood) => flood.what(None),
             Self::Brake { message, .. } | Self::StillRefused(message) => message.clone(),
+            Self::Paused(message) => {
+                format!(
+                    "{message}; the run was at work: what was committed stays, the first run after the pause does the rest"
+                )
+            }
             Self::Failed(error) => error.message.clone(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::args::RunArgs;
 use super::fence;
+use super::flood::{self, Flood, Habits};
 use super::halt::{Halt, halted};
 use super::limits::BATCH_LOCK;
 use super::records::Item;
@@ -28,6 +29,8 @@ use crate::retry::Retry;
 /// A job: its arguments and its work. `Serialize` gives the arguments to the run's row.
 pub trait Job: Serialize {
     const NAME: &'static str;
+    /// Whether its runs stage messages to people. Then none begins in a restored backup, and much at once is asked about.
+    const TELLS: bool;
     type Report: Report;
     /// Whom it asks beside the database, if anybody: then a look at what it would do is not made unasked.
     const ASKS: Option<&'static str> = None;
@@ -103,6 +106,7 @@ pub struct Run {
     pub(super) job: &'static str,
     pub(super) lane: String,
     pub(super) coverage: Coverage,
+    pub(super) tells: bool,
     /// The database's clock after the claim, or `--as-of`: the only time that decides what is due.
     pub now: DateTime<Utc>,
     /// The duration after which it stops itself.
@@ -120,6 +124,8 @@ pub struct Run {
     pub(super) refusals: Refusals,
     /// The first items that it changed, as many as are to be listed.
     pub(super) changed: Mutex<Vec<Item>>,
+    /// What a run would be asked about, if this one is dry.
+    pub(super) would_brake: OnceLock<Flood>,
 }
 
 impl Run {
@@ -163,8 +169,28 @@ impl Run {
         self.refusals.tried(entity, part, ids)
     }
 
-    /// The brake: with more than `--max-items` to try, nothing is changed.
-    pub fn brake(&self, due: usize) -> Result<(), Halt> {
+    /// The brake: with more than `--max-items` to try, or with more than people may be told of without a person's word,
+    /// nothing is changed. A dry run tells nobody: it goes on, and reports that a run would not.
+    pub async fn brake(&self, due: usize) -> Result<(), Halt> {
+        self.brake_at_the_limit(due)?;
+        let first_run_max = self.args.first_run_max as usize;
+        let is_asked = self.tells && self.args.max_items.is_none() && self.coverage != Coverage::Named;
+        if !is_asked || !flood::is_worth_a_look(due, first_run_max) {
+            return Ok(());
+        }
+        let habits =
+            self.read("looking at what the lane has done", async |tx| Habits::read(tx, self.job, &self.lane).await);
+        match habits.await?.flood(due, first_run_max) {
+            Some(flood) if self.dry_run() => {
+                self.would_brake.set(flood).ok();
+                Ok(())
+            }
+            Some(flood) => Err(Halt::Flood(flood)),
+            None => Ok(()),
+        }
+    }
+
+    fn brake_at_the_limit(&self, due: usize) -> Result<(), Halt> {
         let max = self.args.brake();
         let halt = || {
             Halt::brake(format!(
@@ -183,7 +209,7 @@ impl Run {
                  done. Look at it with --dry-run --max-items N; if it is right, run once with --max-items N"
             ))
         };
-        self.brake(due).map_err(|_| halt(self.args.brake()))
+        self.brake_at_the_limit(due).map_err(|_| halt(self.args.brake()))
     }
 
     /// Returns the halt if the run has to stop. Called between transactions.

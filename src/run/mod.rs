@@ -15,12 +15,15 @@ mod code;
 mod failed_items;
 mod failure_notice;
 mod fence;
+mod flood;
 mod halt;
 mod heartbeat;
+mod identity;
 mod item_errors;
 mod job;
 mod limits;
 mod outcome;
+mod pause;
 mod records;
 mod refusals;
 mod report;
@@ -28,7 +31,7 @@ mod runner;
 mod signals;
 mod undeliverable;
 
-pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, duration, duration_within, positive_duration};
+pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, duration, duration_within, instant, positive_duration};
 pub use batch::{
     Batch, Id, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
 };
@@ -37,8 +40,10 @@ pub use clock::has_passed;
 pub use code::{ALREADY_RUNNING, INTERRUPTED};
 pub use failure_notice::failures;
 pub use halt::Halt;
+pub use identity::message as restored_message;
 pub use job::{Job, Run, WriteOptions};
 pub use limits::BATCH_LOCK;
+pub use pause::{PAUSED, RESTORED};
 pub use records::{Item, Records};
 pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
@@ -48,5 +53,5 @@ pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, unde
 use crate::db::statements;
 
 statements! {
-    of claim, close, failed_items, failure_notice, fence, heartbeat, item_errors, records;
+    of claim, close, failed_items, failure_notice, fence, flood, heartbeat, item_errors, records;
 }

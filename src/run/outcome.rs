@@ -8,7 +8,9 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::args::RunArgs;
+use super::claim::Claimed;
 use super::close::Closing;
+use super::code::ALREADY_RUNNING;
 use super::failure_notice::RunResult;
 use super::halt::Halt;
 use super::limits::limits;
@@ -45,6 +47,8 @@ pub struct ReportedWork {
     pub failed: u64,
     pub sentence: Option<String>,
     pub changed: Vec<Item>,
+    /// In a dry run: why a run would have been stopped before it changed anything.
+    pub would_brake: Option<String>,
 }
 
 /// The row of this run, which has to be closed.
@@ -71,6 +75,30 @@ impl RunRow<'_> {
         }
     }
 
+    /// The outcome of a run that did not get its lane.
+    pub fn without_lane(self, claimed: &Claimed, job: &str) -> Outcome {
+        let (status, exit, code, message) = match claimed {
+            Claimed::Busy(holder) => {
+                let exit = if self.args.fail_if_running { Exit::Busy } else { Exit::Done };
+                ("SKIPPED", exit, ALREADY_RUNNING, format!("run {holder} is at work; nothing was done"))
+            }
+            Claimed::RecentlyDone(done) => {
+                let (code, message) = done.code_and_message();
+                ("SKIPPED", Exit::Done, code, format!("{message} (--unless-succeeded-within); nothing was done"))
+            }
+            Claimed::Blocked(holder) => {
+                let message = format!(
+                    "run {holder} is dead, but a session still locks its row; nothing was done. End that session \
+                     (pg_stat_activity, application rounds/{job}); the next run takes over"
+                );
+                ("FAILED", Exit::Failed, "TAKEOVER_BLOCKED", message)
+            }
+            Claimed::Stopped(code, message) => ("SKIPPED", Exit::Done, *code, format!("{message}; nothing was done")),
+            Claimed::Held(_) => unreachable!("a lane that is held is worked on"),
+        };
+        Outcome { status, exit, error: Some((code.to_owned(), message)), ..self.blank() }
+    }
+
     /// Closes the row, and returns the outcome.
     pub async fn close(self, halted: Result<(), &Halt>, work: ReportedWork) -> Outcome {
         // A mistake of the caller is a usage error only if nothing was processed.
@@ -85,7 +113,7 @@ impl RunRow<'_> {
         let status = match (halted, refused) {
             (Ok(()), _) => "COMPLETED",
             // The job has not failed: it was asked for what is not there or not allowed.
-            (_, Some(ErrorKind::BadRequest)) | (Err(Halt::StillRefused(_)), _) => "SKIPPED",
+            (_, Some(ErrorKind::BadRequest)) | (Err(Halt::StillRefused(_) | Halt::Paused(_)), _) => "SKIPPED",
             _ => "FAILED",
         };
         let ended = Outcome { status, exit, error, work, ..self.blank() };

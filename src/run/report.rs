@@ -121,6 +121,8 @@ pub struct Summary {
     pub sentence: Option<String>,
     /// The first items that a dry run changed, as many as are to be listed.
     pub changed: Vec<Item>,
+    /// In a dry run: why a run would have been stopped before it changed anything.
+    pub would_brake: Option<String>,
 }
 
 impl Summary {
@@ -134,12 +136,18 @@ impl Summary {
         out.insert("run_id".into(), json!(self.run_id));
         out.insert("status".into(), json!(self.status));
         out.insert("ok".into(), json!(matches!(self.exit, Exit::Done | Exit::Partial)));
+        if self.exit == Exit::Partial {
+            out.insert("partial".into(), json!(true));
+        }
         out.insert("dry_run".into(), json!(self.dry_run));
         out.insert("now".into(), json!(self.now.map(stamp)));
         out.insert("duration_ms".into(), json!(self.duration_ms));
         if let Some((code, message)) = &self.error {
             out.insert("error_code".into(), json!(code));
             out.insert("error_message".into(), json!(message));
+        }
+        if let Some(why) = &self.would_brake {
+            out.insert("would_brake".into(), json!(why));
         }
         if let Value::Object(report) = &self.report {
             out.extend(report.clone());
@@ -166,6 +174,9 @@ impl Summary {
             for (key, value) in report {
                 out.push_str(&format!("  {:width$}  {}\n", key.replace('_', " "), plain(value)));
             }
+        }
+        if let Some(why) = &self.would_brake {
+            out.push_str(&format!("A run would stop here [BRAKE]: {why}\n"));
         }
         if let Some(sentence) = &self.sentence {
             out.push_str(&format!("{sentence}\n"));
@@ -194,6 +205,27 @@ fn plain(value: &Value) -> String {
 mod tests {
     use super::*;
 
+    impl Summary {
+        fn blank(job: &'static str) -> Self {
+            Self {
+                job,
+                lane: String::new(),
+                run_id: None,
+                status: "COMPLETED",
+                dry_run: false,
+                now: None,
+                duration_ms: 12,
+                error: None,
+                exit: Exit::Done,
+                report: Value::Null,
+                items: (0, 0),
+                sentence: None,
+                changed: vec![],
+                would_brake: None,
+            }
+        }
+    }
+
     #[test]
     fn text_lists_the_counts_under_a_head_line() {
         let mut not_done = NotDone::default();
@@ -201,25 +233,19 @@ mod tests {
         not_done.fail("appointment", 7, "23514");
         let mut report = json!({ "scanned": 3 });
         report.as_object_mut().unwrap().extend(json!(not_done).as_object().unwrap().clone());
-        let summary = Summary {
-            job: "mark-no-shows",
-            lane: String::new(),
-            run_id: None,
-            status: "COMPLETED",
-            dry_run: true,
-            now: None,
-            duration_ms: 12,
-            error: None,
-            exit: Exit::Partial,
-            report,
-            items: (2, 1),
-            sentence: None,
-            changed: vec![],
-        };
+        let summary = Summary { dry_run: true, exit: Exit::Partial, report, ..Summary::blank("mark-no-shows") };
         let expected = "mark-no-shows COMPLETED (dry run: nothing was changed) in 12 ms\n  \
                         scanned            3\n  skipped            2\n  skipped by reason  locked 2\n  \
                         failed             1\n  errors             (entity appointment, id 7, code 23514)\n";
         assert_eq!(summary.text(), expected);
+    }
+
+    #[test]
+    fn what_failed_in_part_is_ok_and_partial() {
+        let json = |exit| Summary { exit, ..Summary::blank("prune") }.json();
+        assert_eq!((&json(Exit::Partial)["ok"], &json(Exit::Partial)["partial"]), (&json!(true), &json!(true)));
+        assert_eq!(json(Exit::Done).get("partial"), None);
+        assert_eq!((&json(Exit::Failed)["ok"], json(Exit::Failed).get("partial")), (&json!(false), None));
     }
 
     #[test]

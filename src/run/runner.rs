@@ -4,7 +4,7 @@
 //! until it is done, its deadline passes or a signal comes; closes the row; logs one line; returns one summary.
 
 use std::sync::atomic::AtomicI32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 use super::args::RunArgs;
 use super::claim::{Claim, Claimed, Held};
-use super::code::ALREADY_RUNNING;
 use super::halt::{Halt, halted};
 use super::heartbeat::heartbeat;
+use super::identity;
 use super::job::{Job, Run};
 use super::limits::limits;
 use super::outcome::{Outcome, ReportedWork, RunRow};
@@ -31,6 +31,7 @@ use crate::clinic::fit;
 use crate::db::{CLOCK, Db, Key, schema};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
+use crate::output::stamp;
 use crate::panic;
 use crate::schedule;
 
@@ -68,6 +69,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
         error: outcome.error,
         exit: outcome.exit,
         report: outcome.work.report,
+        would_brake: outcome.work.would_brake,
         items: (outcome.work.processed, outcome.work.failed),
         sentence: outcome.work.sentence,
         changed: outcome.work.changed,
@@ -114,6 +116,8 @@ async fn claim_and_run<J: Job>(
         host: &host(),
         metadata: &metadata,
         unless_succeeded_within: args.unless_succeeded_within,
+        heeds_pauses: !args.even_if_paused,
+        identity: None,
     };
     let row = RunRow { db, args, id };
     let (retry, interrupted) = (args.retry(Some(Instant::now() + timeout)), stop.receiver.clone());
@@ -132,12 +136,17 @@ async fn claim_and_run<J: Job>(
             return Ok(Outcome { exit: halt.exit(), ..closed }.with_error(halt.code(), message));
         }
     };
-    let Claimed::Held(held) = claimed else { return Ok(outcome_without_lane(&claimed, J::NAME, row)) };
+    let Claimed::Held(held) = claimed else { return Ok(row.without_lane(&claimed, J::NAME)) };
     let now = args.common.as_of.unwrap_or(held.now);
+    if !args.common.dry_run {
+        let deadline = humantime::format_duration(time_limit);
+        info!(job = J::NAME, lane, run_id = %id, source = claim.source, %deadline, "run started");
+    }
     let run = Run {
         id,
         job: J::NAME,
         coverage: job.coverage(),
+        tells: J::TELLS,
         lane,
         now,
         time_limit,
@@ -150,47 +159,33 @@ async fn claim_and_run<J: Job>(
         batches: AtomicI32::new(0),
         refusals: Refusals::default(),
         changed: Mutex::default(),
+        would_brake: OnceLock::new(),
     };
     let mut report = J::Report::default();
-    let beats =
-        (!run.dry_run()).then(|| tokio::spawn(beat_until_dropped(db.clone(), id, args.lease, stop.sender.clone())));
+    let beats = (!run.dry_run()).then(|| {
+        let run = (id, args.lease, !args.even_if_paused);
+        tokio::spawn(beat_until_dropped(db.clone(), run, stop.sender.clone()))
+    });
     let halted = run_until_halted(job, &run, held.has_refusals, &mut report).await;
     if let Some(beats) = beats {
         beats.abort();
     }
-    let counts = report.counts();
-    let work = ReportedWork {
-        processed: counts.processed,
-        failed: counts.not_done.failed + report.undeliverable(),
-        sentence: halted.is_ok().then(|| report.sentence()).flatten(),
-        report: serde_json::to_value(&report).unwrap_or_default(),
-        changed: run.changed.into_inner().unwrap_or_else(PoisonError::into_inner),
-    };
+    let work = work_of(run, &report, halted.is_ok());
     let closed = row.close(halted.as_ref().copied(), work).await;
     Ok(Outcome { now: Some(now), ..closed })
 }
 
-/// The outcome of a run that did not get its lane.
-fn outcome_without_lane(claimed: &Claimed, job: &str, row: RunRow<'_>) -> Outcome {
-    let (status, exit, code, message) = match claimed {
-        Claimed::Busy(holder) => {
-            let exit = if row.args.fail_if_running { Exit::Busy } else { Exit::Done };
-            ("SKIPPED", exit, ALREADY_RUNNING, format!("run {holder} is at work; nothing was done"))
-        }
-        Claimed::RecentlyDone(done) => {
-            let (code, message) = done.code_and_message();
-            ("SKIPPED", Exit::Done, code, format!("{message} (--unless-succeeded-within); nothing was done"))
-        }
-        Claimed::Blocked(holder) => {
-            let message = format!(
-                "run {holder} is dead, but a session still locks its row; nothing was done. End that session \
-                 (pg_stat_activity, application rounds/{job}); the next run takes over"
-            );
-            ("FAILED", Exit::Failed, "TAKEOVER_BLOCKED", message)
-        }
-        Claimed::Held(_) => unreachable!("a lane that is held is worked on"),
-    };
-    Outcome { status, exit, error: Some((code.to_owned(), message)), ..row.blank() }
+/// The work of a job, according to its report.
+fn work_of<R: Report>(run: Run, report: &R, is_done: bool) -> ReportedWork {
+    let counts = report.counts();
+    ReportedWork {
+        processed: counts.processed,
+        failed: counts.not_done.failed + report.undeliverable(),
+        sentence: is_done.then(|| report.sentence()).flatten(),
+        report: serde_json::to_value(report).unwrap_or_default(),
+        would_brake: run.would_brake.get().map(|flood| flood.message(run.job, None)),
+        changed: run.changed.into_inner().unwrap_or_else(PoisonError::into_inner),
+    }
 }
 
 /// A run that may begin, or another that stands in its way.
@@ -205,8 +200,18 @@ struct Begun {
 /// recent run and reads the clock.
 async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -> Result<Begun, Error> {
     let mut client = db.client().await?;
-    let tx = limits(claim.lease).begin_reading(&mut client).await?;
-    schema::check_served(&tx).await?;
+    let mut tx = limits(claim.lease).begin_reading(&mut client).await?;
+    let mut identities = None;
+    if J::TELLS && !args.common.dry_run {
+        identities = identity::check_served(&tx).await?;
+        if identities.is_none() {
+            drop(tx);
+            tx = limits(claim.lease).begin_reading(&mut client).await?;
+            identities = Some(identity::check_served_by_name(&tx).await?);
+        }
+    } else {
+        schema::check_served(&tx).await?;
+    }
     fit::check(&tx, db.schema(), J::NAME).await?;
     let mut actor = None;
     if let Some(given) = claim.actor {
@@ -228,6 +233,12 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
     // Dropping the transaction rolls it back without a wait for the answer.
     drop(tx);
     drop(client);
+    if let Some(identities) = &identities
+        && let Some(message) = identity::strange(identities, args.trust_promotions, db, claim.lease).await?
+    {
+        return Ok(Begun { claimed: claim.skip_restored(db, message).await?, time_limit: claim.timeout, actor });
+    }
+    claim.identity = identities.as_ref().filter(|found| found.recorded.is_none()).map(|found| &found.now);
     let claimed = claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))?;
     let time_limit = claim.timeout;
     Ok(Begun { claimed, time_limit, actor })
@@ -240,7 +251,9 @@ async fn run_until_halted<J: Job>(job: &J, run: &Run, has_refusals: bool, report
         if has_refusals {
             run.read_refusals().await?;
         }
-        job.run(run, report).await?;
+        if let Err(halt) = job.run(run, report).await {
+            return Err(asked(job, run, halt).await);
+        }
         check_counts(report)?;
         let counts = report.counts();
         run.settle(counts.processed, counts.not_done.failed).await
@@ -262,6 +275,13 @@ async fn run_until_halted<J: Job>(job: &J, run: &Run, has_refusals: bool, report
     Err(halt)
 }
 
+/// The halt of a run; a flood becomes a brake whose message says since when the oldest item is due.
+async fn asked<J: Job>(job: &J, run: &Run, halt: Halt) -> Halt {
+    let Halt::Flood(flood) = halt else { return halt };
+    let oldest = oldest_due(job, run.now, &run.db).await.ok().flatten().map(stamp);
+    Halt::Brake { message: flood.message(J::NAME, oldest.as_deref()), notify_at_once: true }
+}
+
 /// Closes the row of a run that panicked outside its job, if it has one. A panic there, too, leaves the row to the
 /// lease.
 async fn close_after_panic(row: RunRow<'_>, panic: Error) -> Outcome {
@@ -279,8 +299,9 @@ async fn close_after_panic(row: RunRow<'_>, panic: Error) -> Outcome {
 }
 
 /// The heartbeat; a panic in it stops the run.
-async fn beat_until_dropped(db: Db, id: Uuid, lease: Duration, stop: watch::Sender<Option<Halt>>) {
-    let beats = heartbeat(db, id, lease, stop.clone());
+async fn beat_until_dropped(db: Db, run: (Uuid, Duration, bool), stop: watch::Sender<Option<Halt>>) {
+    let (id, lease, heeds_pauses) = run;
+    let beats = heartbeat(db, id, lease, heeds_pauses, stop.clone());
     if let Err(panic) = panic::catch(beats).await {
         stop.send_replace(Some(Halt::Failed(panic)));
     }

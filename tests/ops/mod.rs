@@ -10,6 +10,7 @@ mod no_show;
 mod no_show_undo;
 mod npi;
 mod npi_trigrams;
+mod pauses;
 mod practiceq;
 mod runs;
 

@@ -37,6 +37,8 @@ impl Site {
         admin.batch_execute("CREATE DATABASE clinic").await.expect("a new server has no such database");
         let url = self.server.url("clinic");
         Program::new(&url).run(&["migrate", "--with-clinic-tables"]).await.expect(0);
+        let forget = "DELETE FROM rounds.database_identity";
+        connect(&url).await.batch_execute(forget).await.expect("its copies are no restored backups");
         copy("clinic", "template_people", &admin).await;
         let people = connect(&self.server.url("template_people")).await;
         people.batch_execute(COMMON).await.expect("people");

@@ -10,6 +10,7 @@ mod endings;
 mod evidence;
 mod faults;
 mod fit;
+mod flood;
 mod left_open;
 mod metrics;
 #[cfg(target_os = "linux")]
@@ -17,6 +18,7 @@ mod network;
 mod panics;
 mod phi;
 mod refusals;
+mod restored;
 mod settings;
 mod streak;
 mod takeover;

@@ -60,6 +60,11 @@ pub async fn connect(url: &str) -> Client {
     client
 }
 
+/// Makes a database one that may be copied: the first run in a copy records which database it is.
+async fn forget_identity(client: &Client) {
+    client.batch_execute("DELETE FROM rounds.database_identity").await.expect("a migrated database");
+}
+
 /// Makes the template of a kind of clinic, once.
 async fn template(kind: Kind, admin: &Client) -> &'static str {
     static TEMPLATES: [OnceCell<()>; 3] = [const { OnceCell::const_new() }; 3];
@@ -71,7 +76,9 @@ async fn template(kind: Kind, admin: &Client) -> &'static str {
             let with: &[&str] = if kind == Kind::Bigint { &["--with-clinic-tables"] } else { &[] };
             let outcome = Program::new(&url).run(&[&["migrate"], with].concat()).await;
             assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-            kind.complete(&connect(&url).await).await;
+            let client = connect(&url).await;
+            kind.complete(&client).await;
+            forget_identity(&client).await;
         })
         .await;
     name
@@ -127,6 +134,7 @@ impl Database {
         made.get_or_init(async || {
             admin.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new server has no such database");
             complete(name).await;
+            forget_identity(&connect(&server().url(name)).await).await;
         })
         .await;
         Self { name: copy(name, &admin).await, ours: true }

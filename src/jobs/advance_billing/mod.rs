@@ -84,6 +84,7 @@ pub struct AdvanceBilling {
 
 impl Job for AdvanceBilling {
     const NAME: &'static str = "advance-billing";
+    const TELLS: bool = false;
     type Report = Report;
 
     fn lane(&self) -> String {

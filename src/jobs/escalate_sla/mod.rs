@@ -134,6 +134,7 @@ impl crate::run::Report for Report {
 
 impl Job for EscalateSla {
     const NAME: &'static str = "escalate-sla";
+    const TELLS: bool = true;
     type Report = Report;
 
     fn coverage(&self) -> Coverage {
@@ -149,7 +150,7 @@ impl Job for EscalateSla {
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let (after, grace) = (self.after(), self.grace());
         let found = run.read("looking for overdue cases", async |tx| self.scan(run, tx).await).await?;
-        run.brake(run.to_try("px_case", "", &found.due))?;
+        run.brake(run.to_try("px_case", "", &found.due)).await?;
         report.scanned = found.at_max + found.taken_up + (found.unreadable.len() + found.due.len()) as u64;
         report.not_done.skip("max_level", found.at_max);
         report.not_done.skip("taken_up", found.taken_up);

@@ -53,6 +53,7 @@ pub struct EscalateTickets {
 
 impl Job for EscalateTickets {
     const NAME: &'static str = "escalate-tickets";
+    const TELLS: bool = true;
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
@@ -69,7 +70,7 @@ impl Job for EscalateTickets {
         let found =
             run.read("looking at the open tickets", async |tx| find(run, tx, &rules, &gone.tickets).await).await?;
         let to_try = rules.iter().zip(&found).map(|(rule, found)| run.to_try("ticket", &rule.part(), found.fresh()));
-        run.brake(to_try.sum())?;
+        run.brake(to_try.sum()).await?;
         report.tickets_evaluated = open;
         report.rules_evaluated = rules.len() as u64;
         report.scanned = (malformed.len() + policies.len()) as u64;

@@ -156,6 +156,7 @@ impl crate::run::Report for Report {
 
 impl Job for MarkNoShows {
     const NAME: &'static str = "mark-no-shows";
+    const TELLS: bool = true;
     type Report = Report;
 
     async fn oldest_due(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
@@ -168,7 +169,7 @@ impl Job for MarkNoShows {
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let window = Window::new(run.now, self.lookback_days);
         let found = run.read("looking for missed visits", async |tx| window.scan(tx, run.scan_limit()).await).await?;
-        run.brake(run.to_try("appointment", "", &found.due))?;
+        run.brake(run.to_try("appointment", "", &found.due)).await?;
         let unjudged = found.zones.len() + found.doctors.len() + found.unreadable.len();
         report.scanned = (unjudged + found.due.len() + found.excused.len()) as u64;
         for Excused { id, reason } in &found.excused {

@@ -99,6 +99,7 @@ impl crate::run::Report for Report {
 
 impl Job for MonitorTicketSla {
     const NAME: &'static str = "monitor-ticket-sla";
+    const TELLS: bool = true;
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
@@ -108,7 +109,7 @@ impl Job for MonitorTicketSla {
         };
         let (policies, found) = run.read("looking at the open tickets", look).await?;
         let due: Vec<Key> = found.get("due");
-        run.brake(run.to_try("ticket", "", &due))?;
+        run.brake(run.to_try("ticket", "", &due)).await?;
         report.checked = count(&found, "checked");
         report.breached = count(&found, "breached");
         report.at_risk = count(&found, "at_risk");

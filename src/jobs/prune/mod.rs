@@ -145,6 +145,7 @@ struct Table {
 
 impl Job for Prune {
     const NAME: &'static str = "prune";
+    const TELLS: bool = false;
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
@@ -154,7 +155,7 @@ impl Job for Prune {
         let notices = Table::notifications().scan(run, &before).await?;
         let refusals = Table::refusals().scan(run, &before).await?;
         let tables = [&errors, &runs, &notices, &refusals];
-        run.brake(tables.map(|table| run.to_try(table.entity, "", &table.ids)).iter().sum())?;
+        run.brake(tables.map(|table| run.to_try(table.entity, "", &table.ids)).iter().sum()).await?;
         report.scanned = tables.map(|table| table.ids.len() as u64).iter().sum();
         if let (Some(dir), false) = (&self.archive, run.dry_run()) {
             for table in tables {

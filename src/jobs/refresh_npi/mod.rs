@@ -58,6 +58,7 @@ const FULL_TIME_LIMIT: Duration = Duration::from_secs(4 * 3600);
 
 impl Job for RefreshNpi {
     const NAME: &'static str = "refresh-npi";
+    const TELLS: bool = false;
     type Report = Report;
     const ASKS: Option<&'static str> = Some("the provider registry");
 

@@ -210,6 +210,7 @@ struct OpenAlert {
 
 impl Job for StageAlerts {
     const NAME: &'static str = "stage-alerts";
+    const TELLS: bool = true;
     type Report = Report;
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
@@ -217,7 +218,7 @@ impl Job for StageAlerts {
         let items = found.due.iter().map(|(_, ids)| ids.len()).sum::<usize>() + found.ended.len();
         let to_raise = found.due.iter().map(|(alert, ids)| run.to_try("appointment", alert.as_str(), ids));
         let ended: Vec<&Key> = found.ended.iter().map(|alert| &alert.id).collect();
-        run.brake(to_raise.sum::<usize>() + run.to_try("stage_alert", "", &ended))?;
+        run.brake(to_raise.sum::<usize>() + run.to_try("stage_alert", "", &ended)).await?;
         let unjudged = found.zones.len() + found.doctors.len() + found.unreadable.len();
         report.scanned = (items + unjudged) as u64;
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;

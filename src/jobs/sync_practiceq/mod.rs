@@ -102,6 +102,7 @@ pub struct SyncPracticeq {
 
 impl Job for SyncPracticeq {
     const NAME: &'static str = "sync-practiceq";
+    const TELLS: bool = true;
     type Report = Report;
     const ASKS: Option<&'static str> = Some("the PracticeQ account");
 

@@ -18,6 +18,7 @@ mod row_security;
 mod rows;
 mod schema_state;
 mod statements;
+mod stopped;
 mod triggers;
 mod view_text;
 mod writing;
@@ -113,6 +114,9 @@ impl Check<'_> {
         if state.is_ours && !state.is_usable {
             let mut section = self.findings.section(None, Topic::Statements);
             section.skip("statements, indexes, rows and dry runs are not looked at: no table can be named yet");
+        }
+        if state.is_usable {
+            stopped::look(&tx, &mut self.findings).await?;
         }
         if state.is_ours {
             self.look_at_the_jobs(&tx, &role, state.is_usable).await?;

@@ -93,6 +93,9 @@ fn tell(summary: &Summary, lane: &str, since: &str, by_hand: Option<Remedy>, sec
         _ => format!("would change {processed} items now{since}"),
     };
     let skipped = if skipped > 0 { format!(", and skip {skipped}") } else { String::new() };
+    if let Some(why) = &summary.would_brake {
+        return section.warn(format!("{lane}{done}{skipped}; the brake would stop it: {why}"), by_hand);
+    }
     match summary.exit {
         Exit::Done if failed == 0 => section.ok(format!("{lane}{done}{skipped}")),
         Exit::Done | Exit::Partial => {

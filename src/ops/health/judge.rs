@@ -4,8 +4,9 @@
 //! intervals plus its deadline ago, where only working hours count, or now is outside of them. A slower one is healthy
 //! if and only if it succeeded at or after its last slot that is a deadline and an hour old. Before its first success a
 //! lane is judged as if it had succeeded at the instant from which it is expected to run. A lane that its brake has
-//! stopped since its last success is not healthy, whatever the time is. What lies in the future counts for nothing, and
-//! degrades the lane, so that a person looks at the clock.
+//! stopped since its last success is not healthy, whatever the time is; nor is one that tells people in a restored
+//! backup. One that a person has paused is healthy, whatever it did, and is judged after the pause as if it had succeeded
+//! at its end. What lies in the future counts for nothing, and degrades the lane, so that a person looks at the clock.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::stats::{EARLY, RunRecord, Window};
+use super::stopped::Stop;
 use crate::output::span;
+use crate::run::{PAUSED, RESTORED};
 use crate::schedule::{HOUR, Row};
 
 /// The code of a lane that its brake has stopped. It is sick at once, because nothing goes on by itself.
@@ -35,6 +38,8 @@ pub struct Lane {
     pub is_braked: bool,
     /// A run that lies in the future, because the clock was put back since.
     pub in_future: Option<Uuid>,
+    /// What a person has paused, or has to say the word for.
+    pub stop: Stop,
     /// The current run.
     pub running: Option<Running>,
     /// The numbers of items that were refused and wait, by code.
@@ -55,9 +60,10 @@ impl Lane {
         self.refused.values().sum()
     }
 
-    /// Whether the last failure is newer than the last success.
+    /// Whether the last failure is newer than the last success, and nobody has paused the lane.
     pub fn is_failing(&self) -> bool {
-        self.failed_at > self.last_success.as_ref().and_then(|success| success.completed_at)
+        self.stop.paused.is_none()
+            && self.failed_at > self.last_success.as_ref().and_then(|success| success.completed_at)
     }
 }
 
@@ -74,17 +80,25 @@ pub struct Verdict {
 /// The verdict on a lane, with its reason.
 pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdict {
     let working_hours = row.cadence.is_working(zone, now);
+    if let Some(pause) = &lane.stop.paused {
+        let message = format!("{} [{PAUSED}]", pause.describe());
+        return Verdict { healthy: true, degraded: false, codes: vec![PAUSED], working_hours, message };
+    }
     let (on_time, message) = match row.cadence.is_slow() {
         true => judge_slow(row, lane, zone, now),
         false if !working_hours => (true, format!("outside working hours ({})", row.cadence)),
         false => judge_frequent(row, lane, zone, now),
     };
-    let healthy = on_time && !lane.is_braked;
+    let healthy = on_time && !lane.is_braked && lane.stop.restored.is_none();
     let mut codes = vec![];
     let mut message = message;
     if lane.is_braked {
         codes.push(BRAKED);
         message = format!("stopped by its brake, and waits for a person's word [{BRAKED}]; {message}");
+    }
+    if let Some(restored) = &lane.stop.restored {
+        codes.push(RESTORED);
+        message = format!("{restored} [{RESTORED}]; {message}");
     }
     let items_failed = lane.last_success.as_ref().map_or(0, |success| success.items_failed);
     let degraded = healthy && (items_failed > 0 || !lane.refused.is_empty() || lane.in_future.is_some());
@@ -113,7 +127,7 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
 fn judge_frequent(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, String) {
     let limit = row.cadence.interval() * 2 + row.time_limit();
     let since = lane.last_success.as_ref().map_or(lane.expected_from, |success| success.started_at);
-    let age = row.cadence.working_time(zone, since, now);
+    let age = row.cadence.working_time(zone, lane.stop.expected_from(since), now);
     let healthy = age < limit;
     let message = match (&lane.last_success, healthy) {
         (Some(_), true) => format!("last success {} ago", span(now - since)),
@@ -129,7 +143,7 @@ fn judge_frequent(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool
 fn judge_slow(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, String) {
     let late = now - row.time_limit() - HOUR;
     let slots = row.cadence.slots(zone, late - row.cadence.interval() * 2, late + TimeDelta::nanoseconds(1));
-    let due = slots.last().filter(|slot| **slot >= lane.expected_from);
+    let due = slots.last().filter(|slot| **slot >= lane.stop.expected_from(lane.expected_from));
     let success = lane.last_success.as_ref().map(|success| success.started_at);
     match (due, success) {
         (Some(slot), None) => (false, format!("never succeeded; the slot of {} was missed", slot.format("%F %H:%MZ"))),
@@ -157,6 +171,7 @@ mod tests {
             failures: 0,
             is_braked: false,
             in_future: None,
+            stop: Stop::default(),
             running: None,
             refused: BTreeMap::new(),
         }

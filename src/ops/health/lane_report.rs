@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::judge::{Lane, Running, Verdict, judge};
 use super::stats::{RunRecord, Slots, Stats, Window};
+use super::stopped::Pause;
 use crate::command::shown;
 use crate::output::{span, stamp};
 use crate::schedule::Row;
@@ -33,12 +34,14 @@ impl Running {
 
 impl LaneReport {
     pub fn new(row: &'static Row, lane: Lane, runs: Vec<RunRecord>, window: Window) -> Self {
+        let mut slots = Slots::of(row, lane.expected_from, &runs, window);
+        slots.missed.retain(|slot| !lane.stop.covers(*slot));
         let past_deadline = lane.running.as_ref().is_some_and(|running| running.deadline_at < window.now);
         Self {
             row,
             verdict: judge(row, &lane, window),
             stats: Stats::of(&runs, window),
-            slots: Slots::of(row, lane.expected_from, &runs, window),
+            slots,
             recent: runs.into_iter().rev().take(RECENT).collect(),
             lane,
             past_deadline,
@@ -56,6 +59,7 @@ impl LaneReport {
             "isDegraded": verdict.degraded,
             "healthMessage": verdict.message,
             "healthCodes": verdict.codes,
+            "pause": lane.stop.paused.as_ref().map(Pause::json),
             "isWorkingHours": verdict.working_hours,
             "lastRunTime": latest.map(|run| stamp(run.started_at)),
             "lastRunStatus": latest.map(RunRecord::outcome),
@@ -88,6 +92,7 @@ impl LaneReport {
 
     pub fn cells(&self, now: DateTime<Utc>) -> Vec<String> {
         let health = match &self.verdict {
+            _ if self.lane.stop.paused.is_some() => "paused",
             Verdict { healthy: false, .. } => "UNHEALTHY",
             Verdict { degraded: true, .. } => "degraded",
             _ => "healthy",

@@ -1,11 +1,13 @@
 //! `rounds health`: checks whether every job is on time, and reports the reason if one is not.
 //!
-//! `judge` gives the verdict, `stats` the counts, `lane_report` the text; this file reads the facts. The command only
+//! `judge` gives the verdict, `stats` the counts, `lane_report` the text, `stopped` what a person has paused; this file
+//! reads the facts. The command only
 //! reads, and it gives up before the timeout of a probe.
 
 mod judge;
 mod lane_report;
 mod stats;
+mod stopped;
 
 use std::time::Duration;
 
@@ -28,8 +30,10 @@ use crate::schedule::{self, Row, ZoneArgs};
 use judge::{Lane, Running};
 use lane_report::LaneReport;
 use stats::{RunRecord, Window};
+use stopped::{Stop, Stopped};
 
 statements! {
+    of stopped;
     LANES(TEXT_ARRAY, TEXT_ARRAY) = format!(
         include_str!("lanes.sql"),
         failures = run::failures("NULL"),
@@ -127,12 +131,14 @@ impl HealthArgs {
         // A run that began before the window may reach into it.
         let from: Vec<_> = rows.iter().zip(&since).map(|(row, since)| *since - row.cadence.interval()).collect();
         let runs = RUNS.all(tx, &[&jobs, &lanes, &from]).await?;
+        let stopped = Stopped::read(tx, from.iter().min().copied().unwrap_or(now)).await?;
         let zone = self.zone.schedule_zone;
         Ok((rows.iter().zip(&facts).zip(&since).zip(1..))
             .map(|(((row, facts), since), number)| {
                 let of_lane = runs.iter().filter(|run| run.get::<_, i64>("number") == number);
                 let window = Window { zone, now, since: *since };
-                LaneReport::new(row, lane(facts), of_lane.map(run_record).collect(), window)
+                let lane = Lane { stop: stopped.of(row, now), ..lane(facts) };
+                LaneReport::new(row, lane, of_lane.map(run_record).collect(), window)
             })
             .collect())
     }
@@ -187,6 +193,7 @@ fn lane(row: &SqlRow) -> Lane {
         failures: row.get("failures"),
         is_braked: row.get("is_braked"),
         in_future: row.get("future_id"),
+        stop: Stop::default(),
         running: row.get::<_, Option<Uuid>>("running_id").map(|id| Running {
             id,
             started_at: row.get("running_started_at"),

@@ -1,0 +1,115 @@
+//! `rounds resume`: ends a pause, or accepts that this is another database than the recorded one.
+
+use clap::Args;
+use serde_json::json;
+use tokio_postgres::Transaction;
+
+use super::{Lasting, Scope, reason, sentence};
+use crate::clinic::actor::SUPERVISORS;
+use crate::command::{CommandContext, Moment, Operation, Output, held};
+use crate::db::identity::Identities;
+use crate::db::{dropped, statements};
+use crate::error::{Error, ErrorKind};
+use crate::output::stamp;
+
+statements! {
+    // $1 job_name text or NULL · $2 lane text or NULL · $3 now timestamptz · $4 actor text · $5 reason text or NULL
+    RESUME(TEXT, TEXT, TIMESTAMPTZ, TEXT, TEXT) =
+        "UPDATE pauses p SET resumed_at = $3, resumed_by = $4, resume_reason = $5
+         WHERE p.resumed_at IS NULL AND (p.until IS NULL OR p.until > $3)
+           AND p.job_name IS NOT DISTINCT FROM $1 AND p.lane IS NOT DISTINCT FROM $2";
+}
+
+/// End a pause; or say that a restored backup is the clinic's database
+///
+/// It ends what `rounds pause` was called with: --all leaves the pauses of single jobs, and says which last. Needs an
+/// --actor who is SUPERVISOR or HOSPITAL_ADMIN.
+#[derive(Args)]
+pub struct ResumeArgs {
+    /// A job with all its lanes, or job-lane, as it was paused
+    #[arg(value_name = "JOB", required_unless_present_any = ["all", "restored"])]
+    #[arg(conflicts_with_all = ["all", "restored"])]
+    job: Option<String>,
+    /// Everything that `rounds pause --all` stopped
+    #[arg(long, conflicts_with = "restored")]
+    all: bool,
+    /// The jobs that tell people: this database, which is another one than that in which they ran, is the clinic's
+    #[arg(long)]
+    restored: bool,
+    /// Why, in a few words without a patient's data: kept with the pause
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = reason)]
+    reason: Option<String>,
+}
+
+impl Operation for ResumeArgs {
+    const NAME: &'static str = "resume";
+
+    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let mut json = json!({ "ok": true, "dry_run": context.args.dry_run });
+        if self.restored {
+            let (Moment { now, actor }, difference) = context.act(async |tx, moment| accept(tx, moment).await).await?;
+            json["accepted"] = difference.as_str().into();
+            let (user, at) = (&actor.id, stamp(now));
+            let text = format!("This is the clinic's database now{dry} ({difference}), says user {user} at {at}.\n");
+            return Ok(Output::done(json, text));
+        }
+        let scope = self.job.as_deref().map_or(Ok(Scope::ALL), Scope::named)?;
+        let (Moment { now, actor }, lasting) =
+            context.act(async |tx, moment| self.end(tx, scope, moment).await).await?;
+        let mut text = format!("Resumed{dry}: {}, by user {} at {}.\n", scope.name(), actor.id, stamp(now));
+        if !lasting.is_empty() {
+            text += &format!("Still paused: {}.\n", sentence(&lasting.iter().collect::<Vec<_>>()));
+        }
+        json["job"] = json!(scope.job);
+        json["lane"] = json!(scope.lane);
+        json["resumed_by"] = json!(actor.id);
+        json["resumed_at"] = stamp(now).into();
+        json["still_paused"] = lasting.iter().map(Lasting::json).collect();
+        Ok(Output::done(json, text))
+    }
+}
+
+impl ResumeArgs {
+    /// Ends the pause, and returns those that last.
+    async fn end(
+        &self,
+        tx: &Transaction<'_>,
+        scope: Scope,
+        Moment { now, actor }: &Moment,
+    ) -> Result<Vec<Lasting>, Error> {
+        actor.require(SUPERVISORS, "resuming a job")?;
+        let Scope { job, lane } = scope;
+        let before = Lasting::all(tx, *now).await?;
+        let ended = RESUME.execute(tx, &[&job, &lane, now, &actor.id.as_str(), &self.reason]).await;
+        let ended = ended.map_err(|error| held(error, format_args!("the pause of {}", scope.name())))?;
+        let (own, lasting): (Vec<_>, Vec<_>) = before.into_iter().partition(|pause| pause.is_of(scope));
+        match (ended, own.is_empty()) {
+            (1.., _) => Ok(lasting),
+            (_, false) => Err(dropped("pauses", 0, 1).context("nothing was changed")),
+            (_, true) => {
+                let others = match lasting.is_empty() {
+                    true => "nothing is".to_owned(),
+                    false => format!("paused are {}", sentence(&lasting.iter().collect::<Vec<_>>())),
+                };
+                let message = format!("{} is not paused; {others}; nothing was changed", scope.name());
+                Err(Error::new("NOT_PAUSED", ErrorKind::Other, message))
+            }
+        }
+    }
+}
+
+/// Records this database as the one in which people are told. Returns what differed.
+async fn accept(tx: &Transaction<'_>, Moment { actor, .. }: &Moment) -> Result<String, Error> {
+    actor.require(SUPERVISORS, "resuming a restored database")?;
+    let identities = Identities::read_anyhow(tx).await?;
+    let Some(difference) = identities.difference() else {
+        let message = "this is the database in which the jobs ran; nothing waits for a word, and nothing was changed";
+        return Err(Error::new("NOT_RESTORED", ErrorKind::Other, message));
+    };
+    let accepted = identities.now.accept(tx, Some(&actor.id)).await;
+    match accepted.map_err(|error| held(error, "the identity of the database"))? {
+        true => Ok(difference),
+        false => Err(dropped("database_identity", 0, 1).context("nothing was changed")),
+    }
+}
