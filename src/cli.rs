@@ -1,7 +1,9 @@
 //! The command line: the sub-commands of `rounds`, and their dispatch.
 
+mod environment;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{GlobalArgs, run_operation};
 use crate::exit::Exit;
@@ -20,6 +22,7 @@ use crate::ops::practiceq::PracticeqArgs;
 use crate::ops::runs::RunsArgs;
 use crate::ops::schedule::{self as plan, ScheduleArgs};
 use crate::ops::statements::{self, StatementsArgs};
+use crate::output::JobName;
 use crate::output::log::LogLevel;
 use crate::schedule;
 
@@ -86,12 +89,13 @@ impl Command {
         }
     }
 
-    /// The log level without --log-level. The demo logs errors only, because its tables show the work of its runs.
-    pub fn log_level(&self) -> LogLevel {
+    /// The log level without --log-level, if the command has one of its own. The demo logs errors only, because its
+    /// tables show the work of its runs.
+    pub fn log_level(&self) -> Option<LogLevel> {
         match self {
             #[cfg(feature = "demo")]
-            Self::Demo(_) => LogLevel::Error,
-            _ => LogLevel::Info,
+            Self::Demo(_) => Some(LogLevel::Error),
+            _ => None,
         }
     }
 }
@@ -102,8 +106,17 @@ impl Cli {
         let mut command = with_schedule(Self::command());
         // Only the given sub-command is built; the whole tree is needed only for a message or the help.
         let matches = command.try_get_matches_from_mut(std::env::args_os());
-        let mut matches = matches.unwrap_or_else(|_| tree().try_get_matches().unwrap_or_else(|error| exit(error)));
-        Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
+        let is_clear = |matches: &ArgMatches| !environment::is_in_the_way(matches);
+        let matches = matches.ok().filter(is_clear).map_or_else(|| environment::matches(tree), Ok);
+        let mut matches = matches.unwrap_or_else(|error| exit(error));
+        let cli = Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit());
+        let named = cli.global.metrics.metrics_job_name.iter().filter_map(JobName::job);
+        if let Some(job) = named.into_iter().find(|job| !schedule::is_known(job)) {
+            let known = schedule::known();
+            let message = format!("--metrics-job-name: no job in the schedule is called {job}; there are {known}");
+            tree().error(ErrorKind::ValueValidation, message).exit();
+        }
+        cli
     }
 }
 
@@ -112,12 +125,18 @@ impl Cli {
 fn exit(error: clap::Error) -> ! {
     if let (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
-        && !word.starts_with("--")
+        && !is_option(word)
     {
         let message = "a word is left over: put a text of several words in quotes";
         tree().error(ErrorKind::UnknownArgument, message).exit();
     }
     error.exit()
+}
+
+/// Whether a word looks like an option: `--word`, or `-` and one letter.
+fn is_option(word: &str) -> bool {
+    let one_letter = || word.strip_prefix('-').is_some_and(|letter| letter.chars().count() == 1);
+    word.starts_with("--") || one_letter()
 }
 
 /// The command line for the manual, without the help sub-commands, which repeat it.

@@ -7,7 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use chrono::{Datelike, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Timelike};
+use chrono::{
+    DateTime, Datelike, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Timelike, Utc,
+};
 use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::{AmbiguousOffset, TimeZoneDatabase};
@@ -34,6 +36,12 @@ impl Tz {
     /// Whether a name is one of the database, in its own spelling.
     pub fn is_known(name: &str) -> bool {
         canonical(name) == Some(name)
+    }
+
+    /// What the zone's clocks are said to show at an instant: "EST", or "-03" where people have no letters for it.
+    pub fn abbreviation(self, instant: DateTime<Utc>) -> String {
+        let instant = Timestamp::from_second(instant.timestamp()).unwrap_or(Timestamp::MAX);
+        self.rules().to_offset_info(instant).abbreviation().to_owned()
     }
 
     fn rules(self) -> jiff::tz::TimeZone {
@@ -124,8 +132,6 @@ fn civil_time(local: &NaiveDateTime) -> Option<civil::DateTime> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
 
     /// Each zone against `chrono-tz`, which has tables of its own: twenty days a year, from 2000 to 2025, and back. Before
@@ -152,6 +158,15 @@ mod tests {
         theirs.sort_unstable();
         assert_eq!(names, theirs, "nothing else is a zone");
         assert!("america/denver".parse::<Tz>().is_err() && "Mars/Olympus_Mons".parse::<Tz>().is_err());
+    }
+
+    #[test]
+    fn a_zone_has_letters_for_the_time_of_its_clocks() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().expect("an instant");
+        let [winter, summer] = ["2026-01-02T12:00:00Z", "2026-07-02T12:00:00Z"].map(at);
+        assert_eq!([Tz::NEW_YORK.abbreviation(winter), Tz::NEW_YORK.abbreviation(summer)], ["EST", "EDT"]);
+        assert_eq!(Tz::UTC.abbreviation(summer), "UTC");
+        assert_eq!("America/Sao_Paulo".parse::<Tz>().expect("a zone").abbreviation(summer), "-03");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 
 use super::url::configuration;
 use crate::error::Error;
+use crate::error::file_error;
 
 /// The configuration follows libpq: `verify-full` checks authority and name; with a root certificate given, `prefer`
 /// and `require` check the authority; without one they encrypt and trust any server.
@@ -45,7 +46,7 @@ pub fn tls_config(verify: bool, root_cert: Option<&Path>) -> Result<ClientConfig
 
 fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    let pem = fs::read(path).map_err(|error| error.kind().to_string())?;
+    let pem = fs::read(path).map_err(|error| file_error(&error))?;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|_| "not a PEM file")?;
         roots.add(certificate).map_err(|_| "a certificate in it cannot be used")?;

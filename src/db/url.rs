@@ -6,6 +6,7 @@ use std::path::Path;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+use crate::error::file_error;
 use crate::error::{Error, ErrorKind};
 
 pub fn configuration(message: impl Into<String>) -> Error {
@@ -19,8 +20,9 @@ pub fn address(url: Option<&str>, file: Option<&Path>) -> Result<String, Error> 
             return Err(configuration("--database-url and --database-url-file are both set; keep one of them"));
         }
         (Some(url), None) => url.to_owned(),
-        (None, Some(path)) => fs::read_to_string(path)
-            .map_err(|error| configuration(format!("--database-url-file {}: {}", path.display(), error.kind())))?,
+        (None, Some(path)) => fs::read_to_string(path).map_err(|error| {
+            configuration(format!("--database-url-file {}: {}", path.display(), file_error(&error)))
+        })?,
         (None, None) => {
             return Err(configuration("no database: set DATABASE_URL, --database-url or --database-url-file"));
         }

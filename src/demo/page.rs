@@ -7,6 +7,8 @@ use tokio_postgres::Row;
 use crate::output;
 use crate::output::table::{self, Style};
 
+/// What stands before each line of a table.
+const INDENT: &str = "  ";
 /// The number of rows that are shown of a longer table.
 const ROWS_SHOWN: usize = 10;
 const WIDTH: usize = 104;
@@ -46,7 +48,8 @@ impl Page {
     }
 
     pub fn heading(&self, text: &str) -> io::Result<()> {
-        let rule = "━".repeat(WIDTH.saturating_sub(text.chars().count() + 4));
+        let width = table::width().map_or(WIDTH, |width| width.min(WIDTH));
+        let rule = "━".repeat(width.saturating_sub(text.chars().count() + 4));
         self.line(format!("\n{}", self.paint(Look::Bold, &format!("━━ {text} {rule}"))))
     }
 
@@ -58,8 +61,13 @@ impl Page {
         let text = |row: &Row, index| row.get::<_, Option<&str>>(index).unwrap_or("").to_owned();
         let cells: Vec<_> =
             rows[..shown].iter().map(|row| (0..row.len()).map(|index| text(row, index)).collect()).collect();
-        for line in table::lines(&names, &cells, Style { colour: self.colour, fit: false }) {
-            self.line(format!("  {line}"))?;
+        let width = table::width().map(|width| width.saturating_sub(INDENT.len()));
+        let table = table::lines(&names, &cells, Style { colour: self.colour, width });
+        for line in &table.lines {
+            self.line(format!("{INDENT}{line}"))?;
+        }
+        if let Some(note) = table.note("a wider terminal has them") {
+            self.line(format!("{INDENT}{note}"))?;
         }
         if shown < rows.len() {
             self.line(format!("  ... and {} more", rows.len() - shown))?;

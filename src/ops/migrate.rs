@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio_postgres::Transaction;
 use tracing::{error, info};
 
+use crate::arg::{duration, truth};
 use crate::command::GlobalArgs;
 use crate::db::schema::{self, Set};
 use crate::db::{Connection, DatabaseArgs, Db, Limits, SchemaName, statements};
@@ -58,7 +59,7 @@ pub struct MigrateArgs {
     #[arg(long)]
     check: bool,
     /// Also make a reference set of the clinic's tables, for a database that begins with nothing
-    #[arg(long, env = "ROUNDS_WITH_CLINIC_TABLES", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "ROUNDS_WITH_CLINIC_TABLES", value_parser = truth)]
     with_clinic_tables: bool,
     /// How long to wait for another migration to end
     #[arg(long, env = "ROUNDS_LOCK_WAIT", value_name = "DURATION", default_value = "60s", value_parser = lock_wait)]
@@ -276,7 +277,7 @@ impl Done {
 }
 
 fn lock_wait(text: &str) -> Result<Duration, String> {
-    let wait = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let wait = duration(text)?;
     let range = Duration::from_secs(1)..=Duration::from_secs(3600);
     if range.contains(&wait) { Ok(wait) } else { Err("must be from 1s to 1h".to_owned()) }
 }

@@ -12,6 +12,7 @@ mod names;
 pub mod no_show;
 pub mod npi;
 pub mod ours;
+mod places;
 pub mod practiceq;
 pub mod privileges;
 pub mod runs;
@@ -22,5 +23,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of adopt, alerts, check, health, migrate, no_show, npi, ours, practiceq, runs, visits;
+    of adopt, alerts, check, escalation_rules, health, migrate, no_show, npi, ours, places, practiceq, runs, visits;
 }

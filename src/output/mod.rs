@@ -1,5 +1,6 @@
 //! The one final report on stdout: text on a terminal, JSON for a program.
 
+mod job_name;
 pub mod log;
 pub mod metrics;
 pub mod table;
@@ -11,7 +12,12 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use tracing::error;
 
+pub use job_name::JobName;
+
+use crate::arg::truth;
+use crate::error::file_error;
 use crate::exit::Exit;
+use crate::time_zone::Tz;
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
@@ -19,6 +25,9 @@ pub struct OutputArgs {
     /// How the final report on stdout is written [default: text on a terminal, else json]
     #[arg(long, global = true, env = "ROUNDS_OUTPUT", value_enum)]
     pub output: Option<OutputFormat>,
+    /// Print nothing where all is well (exit 0), so that cron sends no mail: no report, and no log line below a warning
+    #[arg(long, short, global = true, env = "ROUNDS_QUIET", value_parser = truth)]
+    pub quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,6 +46,11 @@ pub fn stamp(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// An instant in a table: the time of a zone's clocks, and the zone's abbreviation then.
+pub fn local_stamp(instant: DateTime<Utc>, zone: Tz) -> String {
+    format!("{} {}", instant.with_timezone(&zone).format("%F %H:%M"), zone.abbreviation(instant))
+}
+
 /// The text of a duration: seconds below two minutes, else minutes, hours or days.
 pub fn span(time: TimeDelta) -> String {
     let time = time.max(TimeDelta::zero());
@@ -53,8 +67,12 @@ impl OutputArgs {
         self.output.unwrap_or(if std::io::stdout().is_terminal() { OutputFormat::Text } else { OutputFormat::Json })
     }
 
-    /// Writes the report of what ended with `exit`. Returns the exit code.
+    /// Writes the report of what ended with `exit`, unless all is well and nobody wants to read that. Returns the exit
+    /// code.
     pub fn print(&self, exit: Exit, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Exit {
+        if self.quiet && exit == Exit::Done {
+            return exit;
+        }
         let report = match self.resolve() {
             OutputFormat::Text => text(),
             OutputFormat::Json => json().to_string(),
@@ -69,7 +87,7 @@ pub fn print(exit: Exit, bytes: &[u8]) -> Exit {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let cause = error.kind();
+            let cause = file_error(&error);
             error!(
                 error_code = "OUTPUT_NOT_WRITTEN",
                 "stdout could not be written ({cause}); what was changed, if anything, is committed"

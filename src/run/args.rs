@@ -8,6 +8,7 @@ use clap::{Args, FromArgMatches as _, ValueEnum};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::arg::{duration, positive_duration, truth, whole};
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
@@ -26,7 +27,7 @@ pub struct CommonArgs {
     #[serde(serialize_with = "as_text")]
     pub timeout: Option<Duration>,
     /// Do everything and roll it back: the report is exact, and nothing is changed or recorded
-    #[arg(long, global = true, env = "ROUNDS_DRY_RUN", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, global = true, env = "ROUNDS_DRY_RUN", value_parser = truth)]
     #[serde(skip)]
     pub dry_run: bool,
     /// Decide as if it were this instant (RFC 3339); with effects only where ROUNDS_ALLOW_AS_OF=1 is set
@@ -57,25 +58,25 @@ pub struct RunArgs {
     pub lease: Duration,
     /// How many times a transaction is tried when the connection or the server fails
     #[arg(long, env = "ROUNDS_ATTEMPTS", value_name = "N", default_value_t = 3)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[arg(value_parser = whole::<u32>(1..=20))]
     #[serde(skip)]
     pub attempts: u32,
     /// The wait before the second try; it doubles with each
     #[arg(long, env = "ROUNDS_RETRY_DELAY", value_name = "DURATION", default_value = "5s")]
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = duration)]
     #[serde(skip)]
     pub retry_delay: Duration,
     /// The brake: when more than this many items are due, change nothing and exit 5 [default: 100000, or the job's own]
     #[arg(long, env = "ROUNDS_MAX_ITEMS", value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(value_parser = whole::<u32>(1..=10_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_items: Option<u32>,
     /// How many rows one transaction changes
     #[arg(long, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=5000))]
+    #[arg(value_parser = whole::<u32>(1..=5000))]
     pub batch_rows: u32,
     /// Try also what the database refused lately and what waits for its next try
-    #[arg(long, env = "ROUNDS_RETRY_REFUSED", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "ROUNDS_RETRY_REFUSED", value_parser = truth)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub retry_refused: bool,
     /// Who started the run, for the record
@@ -91,11 +92,11 @@ pub struct RunArgs {
     #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub unless_succeeded_within: Option<Duration>,
     /// Exit 75 instead of 0 when another run of the job is at work
-    #[arg(long, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = truth)]
     #[serde(skip)]
     pub fail_if_running: bool,
     /// Exit 0 instead of 3 when some items failed, for schedulers that know only success and failure
-    #[arg(long, env = "ROUNDS_PARTIAL_OK", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "ROUNDS_PARTIAL_OK", value_parser = truth)]
     #[serde(skip)]
     pub partial_ok: bool,
 }
@@ -191,14 +192,6 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     DateTime::parse_from_rfc3339(text)
         .map(|instant| instant.to_utc())
         .map_err(|_| "an instant looks like 2026-03-02T09:15:00-05:00".to_owned())
-}
-
-pub fn positive_duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(format!("{error}; a duration looks like 90s, 4m or 24h")),
-    }
 }
 
 fn lease(text: &str) -> Result<Duration, String> {

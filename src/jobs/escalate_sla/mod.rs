@@ -22,13 +22,14 @@ use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
+use crate::arg::positive_duration;
 use crate::clinic::actor::refused;
 use crate::clinic::{outbox, stand_ins};
 use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
     Batch, Counts, Coverage, Halt, Job, NotDone, Run, UNDELIVERABLE, UNDELIVERABLE_COLUMN, apply, as_text, count,
-    positive_duration, skipped_columns, undeliverable, undeliverable_recorded,
+    skipped_columns, undeliverable, undeliverable_recorded,
 };
 
 const OVERDUE: &str = include_str!("overdue.part.sql");

@@ -22,6 +22,7 @@ use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
+use crate::arg::whole;
 use crate::clinic::alerts::AlertType;
 use crate::clinic::local_time::{
     clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
@@ -90,19 +91,19 @@ pub struct StageAlerts {
     pub basis: Basis,
     /// Minutes without vitals until the nurses are alerted
     #[arg(long, env = "ROUNDS_NO_VITALS_MINUTES", value_name = "MINUTES", default_value_t = 5)]
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
+    #[arg(allow_negative_numbers = true, value_parser = whole::<i32>(0..=1440))]
     pub no_vitals_minutes: i32,
     /// Minutes without the doctor until the doctor is alerted
     #[arg(long, env = "ROUNDS_NO_DOCTOR_MINUTES", value_name = "MINUTES", default_value_t = 10)]
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
+    #[arg(allow_negative_numbers = true, value_parser = whole::<i32>(0..=1440))]
     pub no_doctor_minutes: i32,
     /// Minutes since check-in until all staff are alerted, where the facility has no number of its own [default: never]
     #[arg(long, env = "ROUNDS_WAITING_MINUTES", value_name = "MINUTES")]
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=1440))]
+    #[arg(allow_negative_numbers = true, value_parser = whole::<i32>(1..=1440))]
     pub waiting_minutes: Option<i32>,
     /// How many local days before today are looked at [default: all]
     #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS")]
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=3650))]
+    #[arg(allow_negative_numbers = true, value_parser = whole::<i32>(0..=3650))]
     pub lookback_days: Option<i32>,
 }
 
