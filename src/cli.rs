@@ -171,3 +171,80 @@ fn with_schedule(command: ClapCommand) -> ClapCommand {
         if lines.is_empty() { job } else { job.after_help(lines.join("\n")) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Arg, ArgAction};
+
+    use super::*;
+
+    /// What the libraries say of a value that they cannot read, and no person would.
+    const OF_RUST: [&str; 18] = [
+        "invalid digit",
+        "entity not found",
+        "float literal",
+        "provided string was not",
+        "not a boolean",
+        "target type",
+        "cannot parse",
+        "relative URL",
+        "empty host",
+        "is not in ",
+        "expected number at",
+        "invalid character at",
+        "time unit needed",
+        "unknown time unit",
+        "premature end",
+        "input contains invalid",
+        "ParseError",
+        "UUID",
+    ];
+    /// A word, nothing, numbers that are too small, too large or broken, bytes that are no word.
+    const GARBAGE: [&str; 8] =
+        ["gar bage", "", "-5", "99999999999999999999999", "1.5", "7 parsecs", "\u{1}", "/nowhere/x"];
+
+    /// A command on which each flag with a variable takes its value as that does.
+    fn with_values(command: ClapCommand) -> ClapCommand {
+        let takes_value = |arg: Arg| match (arg.get_action(), arg.get_env()) {
+            (ArgAction::SetTrue, Some(_)) => arg.action(ArgAction::Set).num_args(1),
+            _ => arg,
+        };
+        command.mut_args(takes_value).mut_subcommands(with_values)
+    }
+
+    fn options(command: &ClapCommand, path: &[String], to: &mut Vec<(Vec<String>, Arg)>) {
+        let own = command.get_arguments().filter(|arg| path.len() == 1 || !arg.is_global_set());
+        let own = own.filter(|arg| arg.get_action().takes_values());
+        to.extend(own.map(|arg| (path.to_vec(), arg.clone())));
+        for sub in command.get_subcommands() {
+            options(sub, &[path, &[sub.get_name().to_owned()]].concat(), to);
+        }
+    }
+
+    #[test]
+    fn every_option_says_in_words_what_it_expects() {
+        let command = with_values(environment::without(Cli::command(), &|_| false));
+        let mut all = vec![];
+        options(&command, &["rounds".to_owned()], &mut all);
+        assert!(all.len() > 100, "{}", all.len());
+        let (mut refused, mut wrong) = (0, vec![]);
+        for (path, arg) in &all {
+            for garbage in GARBAGE {
+                let words = match arg.get_long() {
+                    Some(long) => vec![format!("--{long}={garbage}")],
+                    None => vec!["--".to_owned(), garbage.to_owned()],
+                };
+                let Err(error) = command.clone().try_get_matches_from(path.iter().chain(&words)) else { continue };
+                let text = error.to_string();
+                refused += usize::from(error.kind() == ErrorKind::ValueValidation);
+                // What clap quotes is the person's own word.
+                let said = text.split("': ").nth(1).unwrap_or(&text);
+                wrong.extend(
+                    OF_RUST.iter().filter(|word| said.contains(**word)).map(|_| format!("{path:?} {words:?}: {text}")),
+                );
+            }
+        }
+        assert!(refused > 200, "values are refused: {refused}");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}

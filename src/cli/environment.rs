@@ -75,7 +75,7 @@ fn collect_given(command: &Command, matches: &ArgMatches, given: &mut HashSet<Id
 }
 
 /// The command without the variables of these options.
-fn without(command: Command, which: &dyn Fn(&Arg) -> bool) -> Command {
+pub fn without(command: Command, which: &dyn Fn(&Arg) -> bool) -> Command {
     let strip = |arg: Arg| if which(&arg) { arg.env(Resettable::Reset) } else { arg };
     let command = command.mut_args(strip);
     command.mut_subcommands(|sub| without(sub, which))
@@ -87,14 +87,13 @@ fn of_variable(tree: fn() -> Command, error: Error) -> Error {
         Some(ContextValue::String(option)) => option.split([' ', '=']).next().unwrap_or_default().to_owned(),
         _ => return error,
     };
-    let mut tree = tree();
-    let Some(variable) = variable_of(&tree, option.trim_start_matches('-')) else { return error };
+    let Some(variable) = variable_of(&tree(), option.trim_start_matches('-')) else { return error };
     if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
         return error;
     }
     let text = error.to_string();
     let sentence = text.trim_start_matches("error: ").split("\n\nFor more").next().unwrap_or_default();
-    tree.error(error.kind(), format!("the variable {variable}: {sentence}"))
+    Error::raw(error.kind(), format!("the variable {variable}: {sentence}\n"))
 }
 
 fn variable_of(command: &Command, long: &str) -> Option<String> {

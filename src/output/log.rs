@@ -62,7 +62,7 @@ pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     let only_ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
     let registry = tracing_subscriber::registry().with(only_ours);
     match args.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(is_terminal)).init(),
+        LogFormat::Text => registry.with(lines.with_ansi(is_terminal && !super::is_colourless())).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
 }

@@ -38,7 +38,12 @@ pub enum OutputFormat {
 
 /// Whether stdout gets colours: it is a terminal, and NO_COLOR is not set.
 pub fn colour() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
+    !is_colourless() && std::io::stdout().is_terminal()
+}
+
+/// Whether a person wants no colours anywhere.
+pub fn is_colourless() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// The text of an instant in a report.

@@ -143,8 +143,8 @@ fn measure(text: &str) -> usize {
 
 /// The width of each column, or None of one that is left out, so that a table is at most that wide.
 fn fit(columns: &[Column<'_>], sizes: &[Size], width: usize) -> Vec<Option<usize>> {
-    // The borders, a blank before each column, and one after the last.
-    let overhead = |count: usize| count + 3;
+    // The borders, two blanks between columns, one before the first and one after the last.
+    let overhead = |count: usize| 2 * count + 2;
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     let needed = |kept: &[usize]| kept.iter().map(|index| sizes[*index].least).sum::<usize>() + overhead(kept.len());
     while kept.len() > 1 && needed(&kept) > width {

@@ -37,6 +37,11 @@ impl Program {
         self
     }
 
+    /// The variables of its environment.
+    pub fn variables(&self) -> &HashMap<String, String> {
+        &self.env
+    }
+
     /// Starts it and goes on.
     pub fn start(&self, args: &[&str]) -> Child {
         self.spawn(Command::new(env!("CARGO_BIN_EXE_rounds")), args)

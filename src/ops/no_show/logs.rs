@@ -14,7 +14,7 @@ use crate::jobs::mark_no_shows::Reason;
 use crate::ops::places::Places;
 use crate::ops::visits::{Entry, places};
 use crate::output::stamp;
-use crate::output::table::{Column, minor};
+use crate::output::table::{Column, kept, minor};
 
 statements! {
     LOGS(INT8, TEXT, INT8) = include_str!("logs.sql");
@@ -45,7 +45,8 @@ impl LogsArgs {
                 Ok((entries, places))
             })
             .await?;
-        let mut names = ["log", "visit", "facility", "doctor", "reason", "slot"].map(Column::from).to_vec();
+        let mut names: Vec<Column<'_>> = vec![kept("log"), kept("visit"), "facility".into(), "doctor".into()];
+        names.extend([kept("reason"), kept("slot")]);
         names.extend(["marked", "by", "released", "notes"].map(minor));
         let text =
             listing(&names, &entries.iter().map(|entry| cells(entry, &places)).collect::<Vec<_>>(), "No no-show fits.");
