@@ -53,7 +53,7 @@ async fn bad_usage_is_a_clear_sentence_and_exit_2() {
         &["no-show", "mark", "a\tvisit", "--reason", "MANUAL_STAFF"],
         &["no-show", "logs", "--from", "yesterday"],
         &["alerts", "list", "--type", "NO_NURSE"],
-        &["runs", "show", "17"],
+        &["runs", "show", "newest"],
         &["health", "--since", "soon"],
         &["health", "--shape", "cron-health"],
         &["health", "prune", "--metrics-job-name", "X=nothing"],

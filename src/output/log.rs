@@ -40,6 +40,14 @@ pub enum LogLevel {
 /// Whether a person reads the report on the same terminal, so that the log need not repeat it.
 static IS_REPORT_SEEN: AtomicBool = AtomicBool::new(false);
 
+/// Whether somebody waits at a terminal and wants to see how far a run is.
+static IS_WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Whether progress is drawn on stderr.
+pub fn is_watched() -> bool {
+    IS_WATCHED.load(Ordering::Relaxed)
+}
+
 /// Whether the log may leave out what the report says.
 pub fn is_report_seen() -> bool {
     IS_REPORT_SEEN.load(Ordering::Relaxed)
@@ -58,6 +66,7 @@ pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     };
     let is_seen = is_terminal && std::io::stdout().is_terminal();
     IS_REPORT_SEEN.store(is_seen && args.log_level.or(own).is_none(), Ordering::Relaxed);
+    IS_WATCHED.store(is_terminal && !output.quiet, Ordering::Relaxed);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let only_ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
     let registry = tracing_subscriber::registry().with(only_ours);

@@ -86,7 +86,7 @@ fn open(file: &mut File) -> Result<ZipArchive<BufReader<&mut File>>, Error> {
 
 /// The error for a file whose content cannot be read.
 pub fn broken(error: &io::Error) -> Error {
-    bad(format!("it is damaged, or it was cut off ({})", file_error(&error)))
+    bad(format!("it is damaged, or it was cut off ({})", file_error(error)))
 }
 
 fn unreadable(error: &zip::result::ZipError) -> Error {

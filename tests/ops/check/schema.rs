@@ -74,7 +74,8 @@ async fn our_tables_are_compared_with_those_that_migrate_makes() {
     Checked::of(&clinic, &["prune"]).await.mend(&clinic).await;
     Checked::of(&clinic, &["prune"]).await.ready();
     let whole = clinic.run(&["migrate", "--check", "--output", "text"]).await.expect(0).stdout;
-    assert!(whole.contains("Beside it, of others:\n  column demanded of sync_logs\n"), "{whole}");
+    let note = "Beside it, of others:\n  column own_column of no_show_logs\n";
+    assert!(whole.contains(note) && whole.contains("\n  column demanded of sync_logs\n"), "{whole}");
 }
 
 #[tokio::test]
