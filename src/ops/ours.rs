@@ -147,14 +147,8 @@ impl Part {
                 format!("view {relation} selects something else; who may read it is to be granted again")
             }
             Some((other, _)) if other != *definition && !definition.is_empty() => {
-                let short = |text: &'_ str| {
-                    if *kind == "relation" {
-                        text.split(" SELECT").next().unwrap_or(text).to_owned()
-                    } else {
-                        text.to_owned()
-                    }
-                };
-                format!("{called} is {}, and should be {}", short(other), short(definition))
+                let shown = |text| if *kind == "relation" { without_query(text) } else { text };
+                format!("{called} is {}, and should be {}", shown(other), shown(definition))
             }
             Some(_) => return None,
         };
@@ -230,6 +224,10 @@ impl Part {
         }
         Remedy::Advice("restore it from a backup, or make it as migrations/rounds does".to_owned())
     }
+}
+
+fn without_query(definition: &str) -> &str {
+    if definition.starts_with("view ") { "view" } else { definition }
 }
 
 impl Part {

@@ -1,6 +1,6 @@
--- Returns what the relations of a schema consist of: relations (a view with its query), columns, constraints, indexes and
--- triggers; and the functions that triggers call; each with its definition and with a fault that the catalog knows. Without the parts of partitioned tables, which are as these, and
--- without the indexes that need an extension.
+-- Returns what the relations of a schema consist of: relations (a view with its query), columns, constraints, indexes
+-- and triggers; and the functions that triggers call; each with its definition and with a fault that the catalog knows.
+-- Without the parts of partitioned tables, which are as these, and without the indexes that need an extension.
 -- The names in a definition have no schema: the server writes it where the role may not use it, so it is taken out. The
 -- columns in a view have no table, which servers before version 16 write and later ones do not.
 -- $1 schema text
@@ -14,8 +14,9 @@ whole AS (SELECT * FROM relations WHERE NOT relispartition),
 parts AS (
     SELECT 'relation' AS kind, r.name AS relation, '' AS name,
            CASE WHEN r.relkind = 'v'
-                    THEN 'view ' || regexp_replace(btrim(regexp_replace(pg_get_viewdef(r.oid, true), '\s+', ' ', 'g'), ' ;'),
-                                                   '\m[a-z_][a-z0-9_]*\.', '', 'g')
+                    THEN 'view ' || regexp_replace(
+                             btrim(regexp_replace(pg_get_viewdef(r.oid, true), '\s+', ' ', 'g'), ' ;'),
+                             '\m[a-z_][a-z0-9_]*\.', '', 'g')
                 WHEN r.relispartition THEN 'partition' ELSE 'table' END
            || CASE r.relpersistence WHEN 'u' THEN ' unlogged' ELSE '' END AS definition, '' AS fault
     FROM relations r
