@@ -1,7 +1,9 @@
 //! The command line: the sub-commands of `rounds`, and their dispatch.
 
+mod environment;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{GlobalArgs, run_operation};
 use crate::exit::Exit;
@@ -21,6 +23,7 @@ use crate::ops::practiceq::PracticeqArgs;
 use crate::ops::runs::RunsArgs;
 use crate::ops::schedule::{self as plan, ScheduleArgs};
 use crate::ops::statements::{self, StatementsArgs};
+use crate::output::JobName;
 use crate::output::log::LogLevel;
 use crate::schedule;
 
@@ -91,12 +94,13 @@ impl Command {
         }
     }
 
-    /// The log level without --log-level. The demo logs errors only, because its tables show the work of its runs.
-    pub fn log_level(&self) -> LogLevel {
+    /// The log level without --log-level, if the command has one of its own. The demo logs errors only, because its
+    /// tables show the work of its runs.
+    pub fn log_level(&self) -> Option<LogLevel> {
         match self {
             #[cfg(feature = "demo")]
-            Self::Demo(_) => LogLevel::Error,
-            _ => LogLevel::Info,
+            Self::Demo(_) => Some(LogLevel::Error),
+            _ => None,
         }
     }
 }
@@ -107,8 +111,17 @@ impl Cli {
         let mut command = with_schedule(Self::command());
         // Only the given sub-command is built; the whole tree is needed only for a message or the help.
         let matches = command.try_get_matches_from_mut(std::env::args_os());
-        let mut matches = matches.unwrap_or_else(|_| tree().try_get_matches().unwrap_or_else(|error| exit(error)));
-        Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
+        let is_clear = |matches: &ArgMatches| !environment::is_in_the_way(matches);
+        let matches = matches.ok().filter(is_clear).map_or_else(|| environment::matches(tree), Ok);
+        let mut matches = matches.unwrap_or_else(|error| exit(error));
+        let cli = Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit());
+        let named = cli.global.metrics.metrics_job_name.iter().filter_map(JobName::job);
+        if let Some(job) = named.into_iter().find(|job| !schedule::is_known(job)) {
+            let known = schedule::known();
+            let message = format!("--metrics-job-name: no job in the schedule is called {job}; there are {known}");
+            tree().error(ErrorKind::ValueValidation, message).exit();
+        }
+        cli
     }
 }
 
@@ -117,12 +130,18 @@ impl Cli {
 fn exit(error: clap::Error) -> ! {
     if let (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
-        && !word.starts_with("--")
+        && !is_option(word)
     {
         let message = "a word is left over: put a text of several words in quotes";
         tree().error(ErrorKind::UnknownArgument, message).exit();
     }
     error.exit()
+}
+
+/// Whether a word looks like an option: `--word`, or `-` and one letter.
+fn is_option(word: &str) -> bool {
+    let one_letter = || word.strip_prefix('-').is_some_and(|letter| letter.chars().count() == 1);
+    word.starts_with("--") || one_letter()
 }
 
 /// The command line for the manual, without the help sub-commands, which repeat it.
@@ -163,9 +182,79 @@ mod tests {
     use std::any::TypeId;
     use std::time::Duration;
 
-    use clap::Arg;
+    use clap::{Arg, ArgAction};
 
     use super::*;
+
+    /// What the libraries say of a value that they cannot read, and no person would.
+    const OF_RUST: [&str; 18] = [
+        "invalid digit",
+        "entity not found",
+        "float literal",
+        "provided string was not",
+        "not a boolean",
+        "target type",
+        "cannot parse",
+        "relative URL",
+        "empty host",
+        "is not in ",
+        "expected number at",
+        "invalid character at",
+        "time unit needed",
+        "unknown time unit",
+        "premature end",
+        "input contains invalid",
+        "ParseError",
+        "UUID",
+    ];
+    /// A word, nothing, numbers that are too small, too large or broken, bytes that are no word.
+    const GARBAGE: [&str; 8] =
+        ["gar bage", "", "-5", "99999999999999999999999", "1.5", "7 parsecs", "\u{1}", "/nowhere/x"];
+
+    /// A command on which each flag with a variable takes its value as that does.
+    fn with_values(command: ClapCommand) -> ClapCommand {
+        let takes_value = |arg: Arg| match (arg.get_action(), arg.get_env()) {
+            (ArgAction::SetTrue, Some(_)) => arg.action(ArgAction::Set).num_args(1),
+            _ => arg,
+        };
+        command.mut_args(takes_value).mut_subcommands(with_values)
+    }
+
+    fn options(command: &ClapCommand, path: &[String], to: &mut Vec<(Vec<String>, Arg)>) {
+        let own = command.get_arguments().filter(|arg| path.len() == 1 || !arg.is_global_set());
+        let own = own.filter(|arg| arg.get_action().takes_values());
+        to.extend(own.map(|arg| (path.to_vec(), arg.clone())));
+        for sub in command.get_subcommands() {
+            options(sub, &[path, &[sub.get_name().to_owned()]].concat(), to);
+        }
+    }
+
+    #[test]
+    fn every_option_says_in_words_what_it_expects() {
+        let command = with_values(environment::without(Cli::command(), &|_| false));
+        let mut all = vec![];
+        options(&command, &["rounds".to_owned()], &mut all);
+        assert!(all.len() > 100, "{}", all.len());
+        let (mut refused, mut wrong) = (0, vec![]);
+        for (path, arg) in &all {
+            for garbage in GARBAGE {
+                let words = match arg.get_long() {
+                    Some(long) => vec![format!("--{long}={garbage}")],
+                    None => vec!["--".to_owned(), garbage.to_owned()],
+                };
+                let Err(error) = command.clone().try_get_matches_from(path.iter().chain(&words)) else { continue };
+                let text = error.to_string();
+                refused += usize::from(error.kind() == ErrorKind::ValueValidation);
+                // What clap quotes is the person's own word.
+                let said = text.split("': ").nth(1).unwrap_or(&text);
+                wrong.extend(
+                    OF_RUST.iter().filter(|word| said.contains(**word)).map(|_| format!("{path:?} {words:?}: {text}")),
+                );
+            }
+        }
+        assert!(refused > 200, "values are refused: {refused}");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
 
     /// The options and arguments of a command and of those below it, each with the command's name.
     fn arguments(command: &ClapCommand, above: &str) -> Vec<(String, Arg)> {
@@ -206,7 +295,7 @@ mod tests {
             let (values, bound): (&[&str], &str) = match () {
                 () if kind == duration => (&["300000y", "101y", "18446744073709551615y"], "must be "),
                 () if kind == share => (&["1e300", "-1e300", "NaN", "inf"], "must be from"),
-                () if whole.iter().any(|whole| kind == *whole) => (&["9000000000000000000", "3000000000"], "..="),
+                () if whole.iter().any(|whole| kind == *whole) => (&["9000000000000000000", "3000000000"], " from "),
                 () => continue,
             };
             durations += u32::from(kind == duration);

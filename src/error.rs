@@ -143,6 +143,27 @@ impl From<refinery::Error> for Error {
     }
 }
 
+/// Why a file cannot be used, in words.
+pub fn file_error(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or directory",
+        io::ErrorKind::PermissionDenied => "the user who runs this may not",
+        io::ErrorKind::IsADirectory => "it is a directory",
+        io::ErrorKind::NotADirectory => "a part of its path is no directory",
+        io::ErrorKind::InvalidData => "it is no text in UTF-8",
+        io::ErrorKind::UnexpectedEof => "it ends too early",
+        io::ErrorKind::StorageFull => "the disk is full",
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
+        _ => {
+            return format!(
+                "input/output error{}",
+                error.raw_os_error().map_or(String::new(), |code| format!(" {code}"))
+            );
+        }
+    }
+    .to_owned()
+}
+
 fn describe_cause(kind: String, cause: &(dyn StdError + 'static)) -> (String, bool) {
     let Some(io) = cause.downcast_ref::<io::Error>() else {
         // The driver's own words, for which it has no type.

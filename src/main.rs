@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arg;
 mod cli;
 mod clients;
 mod clinic;
@@ -29,7 +30,7 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::read();
-    output::log::init(&global.logs, command.log_level());
+    output::log::init(&global.logs, &global.output, command.log_level());
     panic::install_hook();
     // One thread is enough, because a run waits for the database and does not compute.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("timers and sockets");

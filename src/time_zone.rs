@@ -161,6 +161,15 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_has_letters_for_the_time_of_its_clocks() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().expect("an instant");
+        let [winter, summer] = ["2026-01-02T12:00:00Z", "2026-07-02T12:00:00Z"].map(at);
+        assert_eq!([Tz::NEW_YORK.abbreviation(winter), Tz::NEW_YORK.abbreviation(summer)], ["EST", "EDT"]);
+        assert_eq!(Tz::UTC.abbreviation(summer), "UTC");
+        assert_eq!("America/Sao_Paulo".parse::<Tz>().expect("a zone").abbreviation(summer), "-03");
+    }
+
+    #[test]
     fn a_local_time_may_be_there_twice_or_not_at_all() {
         let local = |text: &str| text.parse::<NaiveDateTime>().expect("a time");
         for zone in [Tz::DENVER, Tz::NEW_YORK] {

@@ -58,8 +58,12 @@ async fn bad_usage_is_a_clear_sentence_and_exit_2() {
         &["no-show", "undo", "--run", "latest", "--reason", "r"],
         &["no-show", "logs", "--from", "yesterday"],
         &["alerts", "list", "--type", "NO_NURSE"],
-        &["runs", "show", "17"],
+        &["runs", "show", "newest"],
         &["health", "--since", "soon"],
+        &["health", "--shape", "cron-health"],
+        &["health", "prune", "--metrics-job-name", "X=nothing"],
+        &["npi", "search", "Stone", "--state", "Colorado"],
+        &["runs", "list", "--limit", "0"],
         &["health", "--lease", "5s"],
         &["alerts", "list", "--batch-rows", "5"],
         &["advance-billing", "--stage", "20"],
@@ -111,13 +115,13 @@ async fn bad_configuration_is_a_clear_sentence_and_exit_2() {
         (&["mark-no-shows", "--database-url", ""], "empty"),
         (&["mark-no-shows", "--database-url-file", &empty], "empty"),
         (&["mark-no-shows", "--database-url-file", &junk], "cannot be read; it looks like postgresql://"),
-        (&["mark-no-shows", "--database-url-file", &missing], "entity not found"),
+        (&["mark-no-shows", "--database-url-file", &missing], "there is no such file"),
         (&["mark-no-shows", "--database-url", url, "--database-url-file", &junk], "keep one of them"),
         (&["mark-no-shows", "--database-url", verify, "--ssl-root-cert", &junk], "holds no certificate"),
-        (&["mark-no-shows", "--database-url", verify, "--ssl-root-cert", &missing], "entity not found"),
+        (&["mark-no-shows", "--database-url", verify, "--ssl-root-cert", &missing], "there is no such file"),
         (&["sync-practiceq", "--database-url", url], "no key: set ROUNDS_PRACTICEQ_KEY"),
         (&["sync-practiceq", "--database-url", url, "--api-key-file", &empty], "the key of the account is empty"),
-        (&["sync-practiceq", "--database-url", url, "--api-key-file", &missing], "entity not found"),
+        (&["sync-practiceq", "--database-url", url, "--api-key-file", &missing], "there is no such file"),
         (&["sync-practiceq", "--api-key", "CANARY", "--api-key-file", &junk], "keep one of them"),
         (&["mark-no-shows", "--database-url", url, "--as-of", "2026-03-02T09:15:00Z"], "ROUNDS_ALLOW_AS_OF=1"),
     ];
@@ -127,6 +131,58 @@ async fn bad_configuration_is_a_clear_sentence_and_exit_2() {
         assert!(!format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
     }
     fs::remove_dir_all(dir).expect("can be removed");
+}
+
+#[tokio::test]
+async fn what_the_command_line_says_beats_the_environment() {
+    let clinic = Clinic::new().await;
+    let url = crate::support::program_url(&clinic.database);
+    for (variables, args) in [
+        (&[("ROUNDS_TIMEOUT", "soon")][..], &["mark-no-shows", "--timeout", "3m"][..]),
+        (&[("ROUNDS_TIMEOUT", "soon")], &["--timeout", "3m", "mark-no-shows"]),
+        (
+            &[("ROUNDS_DRY_RUN", "maybe"), ("ROUNDS_BATCH_ROWS", "0")],
+            &["mark-no-shows", "--dry-run", "--batch-rows", "9"],
+        ),
+        (&[("ROUNDS_OUTPUT", "xml")], &["mark-no-shows", "--output", "json"]),
+        (&[("DATABASE_URL_FILE", "/nowhere"), ("DATABASE_URL", "none")], &["mark-no-shows", "--database-url", &url]),
+        (&[("DATABASE_URL_FILE", "/nowhere")], &["--database-url", &url, "mark-no-shows"]),
+        (&[("ROUNDS_METRICS_JOB_NAME", "X=")], &["mark-no-shows", "--metrics-job-name", "X"]),
+    ] {
+        let program = variables.iter().fold(clinic.program.clone(), |program, (name, value)| program.env(name, value));
+        program.run(args).await.expect(0);
+        if let [(name, _)] = variables
+            && *name != "DATABASE_URL_FILE"
+        {
+            let outcome = program.run(&["mark-no-shows"]).await.expect(2);
+            assert!(outcome.stderr.contains(&format!("the variable {name}: ")), "{outcome:?}");
+        }
+    }
+    let both = clinic.program.clone().env("DATABASE_URL_FILE", "/nowhere");
+    assert!(both.run(&["mark-no-shows"]).await.expect(2).stderr.contains("keep one of them"), "neither is on the line");
+    let place = tempfile::tempdir().expect("a place for files");
+    let file = place.path().join("key");
+    fs::write(&file, "the-key").expect("can be written");
+    let sync = ["sync-practiceq", "--api-key-file", file.to_str().expect("UTF-8"), "--base-url", "http://127.0.0.1:1/"];
+    let outcome = clinic.program.clone().env("ROUNDS_PRACTICEQ_KEY", "another").run(&sync).await;
+    assert!(!format!("{outcome:?}").contains("keep one of them"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_usage_line_names_nothing_that_the_environment_gives() {
+    let given = nowhere().env("DATABASE_URL", "postgresql://h/d").env("ROUNDS_OUTPUT", "text").env("ROUNDS_ACTOR", "7");
+    for args in [
+        &["no-show", "mark", "1"][..],
+        &["advance-billing", "--force"],
+        &["alerts", "list", "--shape", "no-show-alerts"],
+    ] {
+        let outcome = given.run(args).await.expect(2);
+        let usage = outcome.stderr.lines().find(|line| line.starts_with("Usage: ")).expect("a usage line").to_owned();
+        for option in ["--database-url", "--output", "--actor"] {
+            assert!(!usage.contains(option), "{usage}");
+        }
+        assert_eq!(outcome.stderr, nowhere().run(args).await.stderr, "{args:?}");
+    }
 }
 
 #[tokio::test]

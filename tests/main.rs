@@ -15,3 +15,4 @@ mod run;
 mod schema;
 mod sql;
 mod support;
+mod terminal;

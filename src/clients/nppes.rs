@@ -9,6 +9,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use ring::digest::{Context, SHA256};
 
 use super::{RetryAfter, body, hex, retry_after};
+use crate::error::file_error;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
@@ -204,7 +205,7 @@ fn total_of_range(response: &Response, bytes: u64) -> Result<Option<u64>, Error>
 
 /// The error for a local file that cannot be read or written.
 pub fn disk(error: &std::io::Error) -> Error {
-    Error::new("NPPES_DISK", ErrorKind::Other, format!("a file cannot be read or written: {}", error.kind()))
+    Error::new("NPPES_DISK", ErrorKind::Other, format!("a file cannot be read or written: {}", file_error(error)))
 }
 
 fn configuration(message: &'static str) -> Error {

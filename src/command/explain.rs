@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::json;
 use tokio_postgres::Transaction;
 
+use crate::arg::whole;
 use crate::clinic::actor::refused;
 use crate::command::look::{Look, Zones};
 use crate::command::{CommandContext, Mode, Operation, Output};
@@ -31,7 +32,7 @@ pub struct ExplainArgs {
     /// With --dry-run: list the first N items that the run would change, each with its local time and the reason
     /// [default: 20]
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = LISTED, conflicts_with = "explain")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(value_parser = whole::<u32>(1..=1000))]
     pub list: Option<u32>,
     /// Change nothing: say why a run with these options does something with this row, or does not, or when it would
     #[arg(long, value_name = "ID")]

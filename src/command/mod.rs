@@ -18,9 +18,9 @@ use tracing::error;
 use crate::db::{DatabaseArgs, Db, statements};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::output::log::LogArgs;
+use crate::output::log::{LogArgs, is_report_seen};
 use crate::output::metrics::{Metrics, MetricsArgs};
-use crate::output::table::{self, Style};
+use crate::output::table::{self, Column, Style};
 use crate::output::{self as out, OutputArgs, OutputFormat};
 use crate::panic;
 use crate::run::{CommonArgs, JobArgs};
@@ -117,7 +117,9 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
             exit
         }
         Err(error) => {
-            error!(error_code = %error.code, "{}: {}", O::NAME, error.message);
+            if output.resolve() == OutputFormat::Text || !is_report_seen() {
+                error!(error_code = %error.code, "{}: {}", O::NAME, error.message);
+            }
             let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
             let json = json!({ "ok": false, "error_code": error.code, "error_message": error.message });
             let exit = match output.resolve() {
@@ -130,13 +132,19 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
     }
 }
 
-/// A table as wide as the terminal, or the sentence `empty` if there are no rows.
-pub fn listing(names: &[&str], rows: &[Vec<String>], empty: &str) -> String {
+/// A table at most as wide as the terminal, with a last line about what does not fit; or the sentence `empty` if there
+/// are no rows.
+pub fn listing<'a, C: Into<Column<'a>> + Copy>(names: &[C], rows: &[Vec<String>], empty: &str) -> String {
     if rows.is_empty() {
         return format!("{empty}\n");
     }
-    let mut text = table::lines(names, rows, Style { colour: crate::output::colour(), fit: true }).join("\n");
+    let style = Style { colour: crate::output::colour(), width: table::width() };
+    let table = table::lines(names, rows, style);
+    let mut text = table.lines.join("\n");
     text.push('\n');
+    if let Some(note) = table.note("wider terminal or --output json") {
+        text.push_str(&format!("{note}\n"));
+    }
     text
 }
 

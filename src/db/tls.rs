@@ -18,6 +18,7 @@ use tracing::warn;
 use super::sslmode::TlsMode;
 use super::url::{Address, configuration};
 use crate::error::Error;
+use crate::error::file_error;
 
 /// The TLS of a connection: what the driver is to do, and with which configuration. The address's own words come before
 /// the others.
@@ -71,7 +72,7 @@ fn configured(mode: TlsMode, root_cert: Option<&Path>) -> Result<ClientConfig, E
 
 fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    let pem = fs::read(path).map_err(|error| error.kind().to_string())?;
+    let pem = fs::read(path).map_err(|error| file_error(&error))?;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|_| "not a PEM file")?;
         roots.add(certificate).map_err(|_| "a certificate in it cannot be used")?;

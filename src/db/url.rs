@@ -14,7 +14,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
 use super::sslmode::TlsMode;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, file_error};
 
 /// The parameters of an address that the driver knows.
 const OF_THE_DRIVER: &[&str] = &[
@@ -57,8 +57,9 @@ pub fn address(url: Option<&str>, file: Option<&Path>) -> Result<String, Error> 
             return Err(configuration("--database-url and --database-url-file are both set; keep one of them"));
         }
         (Some(url), None) => url.to_owned(),
-        (None, Some(path)) => fs::read_to_string(path)
-            .map_err(|error| configuration(format!("--database-url-file {}: {}", path.display(), error.kind())))?,
+        (None, Some(path)) => fs::read_to_string(path).map_err(|error| {
+            configuration(format!("--database-url-file {}: {}", path.display(), file_error(&error)))
+        })?,
         (None, None) => {
             return Err(configuration("no database: set DATABASE_URL, --database-url or --database-url-file"));
         }

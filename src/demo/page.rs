@@ -7,6 +7,8 @@ use tokio_postgres::Row;
 use crate::output;
 use crate::output::table::{self, Style};
 
+/// What stands before each line of a table.
+const INDENT: &str = "  ";
 /// The number of rows that are shown of a longer table.
 const ROWS_SHOWN: usize = 10;
 const WIDTH: usize = 104;
@@ -42,11 +44,12 @@ impl Page {
     }
 
     pub fn line(&self, text: impl AsRef<str>) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{}", text.as_ref().trim_end())
+        writeln!(io::stdout().lock(), "{}", wrapped(text.as_ref().trim_end(), table::width()))
     }
 
     pub fn heading(&self, text: &str) -> io::Result<()> {
-        let rule = "━".repeat(WIDTH.saturating_sub(text.chars().count() + 4));
+        let width = table::width().map_or(WIDTH, |width| width.min(WIDTH));
+        let rule = "━".repeat(width.saturating_sub(text.chars().count() + 4));
         self.line(format!("\n{}", self.paint(Look::Bold, &format!("━━ {text} {rule}"))))
     }
 
@@ -58,12 +61,65 @@ impl Page {
         let text = |row: &Row, index| row.get::<_, Option<&str>>(index).unwrap_or("").to_owned();
         let cells: Vec<_> =
             rows[..shown].iter().map(|row| (0..row.len()).map(|index| text(row, index)).collect()).collect();
-        for line in table::lines(&names, &cells, Style { colour: self.colour, fit: false }) {
-            self.line(format!("  {line}"))?;
+        let width = table::width().map(|width| width.saturating_sub(INDENT.len()));
+        let table = table::lines(&names, &cells, Style { colour: self.colour, width });
+        for line in &table.lines {
+            self.line(format!("{INDENT}{line}"))?;
+        }
+        if let Some(note) = table.note("a wider terminal has them") {
+            self.line(format!("{INDENT}{note}"))?;
         }
         if shown < rows.len() {
             self.line(format!("  ... and {} more", rows.len() - shown))?;
         }
         Ok(())
+    }
+}
+
+/// The text in lines of whole words that fit the terminal, each below the first word of its line.
+fn wrapped(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| text.lines().any(|line| visible(line) > *width)) else {
+        return text.to_owned();
+    };
+    let mut out: Vec<String> = vec![];
+    for line in text.lines() {
+        let indent = " ".repeat(line.chars().take_while(|letter| *letter == ' ').count());
+        let mut current = indent.clone();
+        for word in line.split_whitespace() {
+            let is_begun = current.len() > indent.len();
+            if is_begun && visible(&current) + 1 + visible(word) > width {
+                out.push(std::mem::replace(&mut current, indent.clone()));
+            } else if is_begun {
+                current.push(' ');
+            }
+            current.push_str(word);
+        }
+        out.push(current);
+    }
+    out.join("\n")
+}
+
+/// The number of letters that are seen: those of a colour's code are not.
+fn visible(text: &str) -> usize {
+    let mut is_code = false;
+    let seen = text.chars().filter(|letter| {
+        let is_seen = !is_code && *letter != '\x1b';
+        is_code = *letter == '\x1b' || is_code && *letter != 'm';
+        is_seen
+    });
+    seen.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_goes_on_below_its_first_word() {
+        let text = "  one two \x1b[1mthree\x1b[0m four";
+        assert_eq!(wrapped(text, None), text);
+        assert_eq!(wrapped(text, Some(20)), text);
+        assert_eq!(wrapped(text, Some(19)), "  one two \x1b[1mthree\x1b[0m\n  four");
+        assert_eq!(wrapped("a\n\n  bb cc", Some(4)), "a\n\n  bb\n  cc");
     }
 }

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use tracing::error;
 
+use crate::error::file_error;
 use crate::exit::Exit;
 use crate::output::print;
 
@@ -54,7 +55,7 @@ pub fn man(args: &ManArgs, tree: Command) -> Exit {
         (Ok(()), _) => Exit::Done,
         (Err(error), dir) => {
             let dir = dir.as_ref().map_or(String::new(), |dir| format!(" to {}", dir.display()));
-            error!("man: the pages cannot be written{dir}: {}", error.kind());
+            error!("man: the pages cannot be written{dir}: {}", file_error(&error));
             Exit::Failed
         }
     }

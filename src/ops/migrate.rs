@@ -14,15 +14,15 @@ use serde_json::json;
 use tokio_postgres::Transaction;
 use tracing::{error, info};
 
+use crate::arg::{duration_within, truth};
 use crate::command::GlobalArgs;
 use crate::db::identity::Identities;
 use crate::db::schema::{self, Set};
 use crate::db::{Connection, DatabaseArgs, Db, Limits, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
-use crate::ops::ours::{self, Fault};
+use crate::ops::ours::{self, Comparison};
 use crate::output::stamp;
-use crate::run;
 
 statements! {
     LOCK_SCHEMA(INT8) = "SELECT pg_advisory_xact_lock($1)";
@@ -60,7 +60,7 @@ pub struct MigrateArgs {
     #[arg(long)]
     check: bool,
     /// Also make a reference set of the clinic's tables, for a database that begins with nothing
-    #[arg(long, env = "ROUNDS_WITH_CLINIC_TABLES", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "ROUNDS_WITH_CLINIC_TABLES", value_parser = truth)]
     with_clinic_tables: bool,
     /// How long to wait for another migration to end
     #[arg(long, env = "ROUNDS_LOCK_WAIT", value_name = "DURATION", default_value = "60s", value_parser = lock_wait)]
@@ -77,12 +77,15 @@ pub async fn command(args: &MigrateArgs, global: &GlobalArgs) -> Exit {
         Ok(done) => {
             let schema = &global.database.schema;
             let json = || {
-                let broken =
-                    done.broken.iter().map(|fault| json!({ "what": fault.what, "remedy": fault.remedy.text() }));
-                json!({ "pending": done.pending, "applied": done.applied, "broken": broken.collect::<Vec<_>>(),
+                let broken = done
+                    .compared
+                    .faults
+                    .iter()
+                    .map(|fault| json!({ "what": fault.what, "remedy": fault.remedy.text() }));
+                json!({ "pending": done.pending, "applied": done.applied, "broken": broken.collect::<Vec<_>>(), "notes": done.compared.notes,
                         "schema": schema::newest(), "schema_name": schema.as_str(), "search_path": done.search_path })
             };
-            let is_good = done.pending.is_empty() && done.broken.is_empty();
+            let is_good = done.pending.is_empty() && done.compared.faults.is_empty();
             let exit = if is_good { Exit::Done } else { Exit::Failed };
             global.output.print(exit, || done.describe(), json)
         }
@@ -105,8 +108,8 @@ pub async fn apply(database: &DatabaseArgs) -> Result<Vec<String>, Error> {
 struct Done {
     pending: Vec<String>,
     applied: Vec<String>,
-    /// What is wrong with the schema that is there, where nothing is pending.
-    broken: Vec<Fault>,
+    /// The schema that is there beside the one that should be, where nothing of ours is pending.
+    compared: Comparison,
     /// The statement by which a role finds our tables without naming the schema.
     search_path: String,
 }
@@ -119,8 +122,8 @@ async fn migrate(args: &MigrateArgs, database: &DatabaseArgs) -> Result<Done, Er
         schema::check_not_of_0_1(&tx).await?;
         let pending = Pending::find(&tx, &database.schema, args.with_clinic_tables).await?;
         let is_whole = pending.0.iter().all(|(set, _)| *set != Set::Ours);
-        let broken = if is_whole { ours::faults(&tx, &database.schema).await?.unwrap_or_default() } else { vec![] };
-        return Ok(Done { pending: pending.names(), broken, ..Done::default() });
+        let compared = if is_whole { ours::compare(&tx, &database.schema).await? } else { None };
+        return Ok(Done { pending: pending.names(), compared: compared.unwrap_or_default(), ..Done::default() });
     }
     let context = |error: Error| error.context("the schema was not migrated, and nothing was changed");
     migrate_in_one(&mut connection, &database.schema, args).await.map_err(context)
@@ -263,12 +266,14 @@ impl Done {
         let list = |title: &str, names: &[String]| {
             format!("{title}\n{}", names.iter().map(|n| format!("  {n}\n")).collect::<String>())
         };
-        if !self.broken.is_empty() {
-            let lines = self.broken.iter().map(|fault| format!("  {}\n    {}\n", fault.what, fault.remedy.text()));
-            return format!("Broken:\n{}", lines.collect::<String>());
+        let Comparison { faults, notes } = &self.compared;
+        let notes = if notes.is_empty() { String::new() } else { list("Beside it, of others:", notes) };
+        if !faults.is_empty() {
+            let lines = faults.iter().map(|fault| format!("  {}\n    {}\n", fault.what, fault.remedy.text()));
+            return format!("Broken:\n{}{notes}", lines.collect::<String>());
         }
         match (self.pending.as_slice(), self.applied.as_slice()) {
-            ([], []) => format!("The schema is up to date (version {}).", schema::newest()),
+            ([], []) => format!("The schema is up to date (version {}).\n{notes}", schema::newest()),
             ([], applied) => format!(
                 "{}For a dashboard's role that does not name the schema, never for the application's:\n  {}\n",
                 list("Applied:", applied),
@@ -280,7 +285,7 @@ impl Done {
 }
 
 fn lock_wait(text: &str) -> Result<Duration, String> {
-    run::duration_within(text, Duration::from_secs(1)..=Duration::from_secs(3600))
+    duration_within(text, Duration::from_secs(1)..=Duration::from_secs(3600))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod no_show;
 pub mod npi;
 pub mod ours;
 pub mod pauses;
+mod places;
 pub mod practiceq;
 pub mod privileges;
 pub mod runs;
@@ -23,5 +24,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of adopt, alerts, check, health, migrate, no_show, npi, ours, pauses, practiceq, runs, visits;
+    of adopt, alerts, check, escalation_rules, health, migrate, no_show, npi, ours, pauses, places, practiceq, runs, visits;
 }

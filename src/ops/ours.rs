@@ -1,15 +1,15 @@
 //! Our tables as they should be, compared with those that are there.
 //!
 //! `ours.txt` lists what a fresh `rounds migrate` makes. A test derives it from a migrated database. What is there
-//! beside it is an operator's own, and no fault.
+//! beside it on our tables is an operator's own: a note and no fault, unless no row can be inserted because of it.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use tokio_postgres::Transaction;
+use tokio_postgres::{Row, Transaction};
 
 use crate::db::schema::{self, Set};
-use crate::db::{SchemaName, statements};
+use crate::db::{SchemaName, quoted, statements};
 use crate::error::Error;
 
 statements! {
@@ -34,6 +34,14 @@ static PARTS: LazyLock<Vec<Part>> = LazyLock::new(|| {
         })
         .collect()
 });
+
+/// What our tables are, beside what they should be.
+#[derive(Default)]
+pub struct Comparison {
+    pub faults: Vec<Fault>,
+    /// What is there beside them, of others.
+    pub notes: Vec<String>,
+}
 
 /// What is wrong with our tables, and what mends it.
 pub struct Fault {
@@ -68,7 +76,7 @@ pub fn tables() -> usize {
 type There = HashMap<(String, String, String), (String, String)>;
 
 /// Compares. None if the schema is newer than this binary, which then cannot tell.
-pub async fn faults(tx: &Transaction<'_>, schema: &SchemaName) -> Result<Option<Vec<Fault>>, Error> {
+pub async fn compare(tx: &Transaction<'_>, schema: &SchemaName) -> Result<Option<Comparison>, Error> {
     if schema::is_newer(tx).await? {
         return Ok(None);
     }
@@ -86,14 +94,42 @@ pub async fn faults(tx: &Transaction<'_>, schema: &SchemaName) -> Result<Option<
             .map(|(one, two)| (one.as_str(), two.as_str()))
     };
     // The parts of a table that is not there are not told singly; nor is the index of a constraint.
-    let of_present =
-        PARTS.iter().filter(|part| part.kind == "relation" || find("relation", part.relation, "").is_some());
+    let stands_alone = |part: &&Part| ["relation", "function"].contains(&part.kind);
+    let of_present = PARTS.iter().filter(|part| stands_alone(part) || find("relation", part.relation, "").is_some());
     let singly = of_present.filter(|part| {
         let is_of_constraint = PARTS.iter().any(|other| other.kind == "constraint" && other.name == part.name);
         let is_invalid = find(part.kind, part.relation, part.name).is_some_and(|(_, fault)| !fault.is_empty());
         part.kind != "index" || !is_of_constraint || is_invalid
     });
-    Ok(Some(singly.filter_map(|part| part.fault(find(part.kind, part.relation, part.name), schema)).collect()))
+    let mut compared = Comparison::default();
+    compared.faults.extend(singly.filter_map(|part| part.fault(find(part.kind, part.relation, part.name), schema)));
+    for row in &rows {
+        compared.add_other(row, schema);
+    }
+    Ok(Some(compared))
+}
+
+impl Comparison {
+    /// Adds what is there and no part of ours, if it is on one of our tables.
+    fn add_other(&mut self, row: &Row, schema: &SchemaName) {
+        let [kind, relation, name, definition] =
+            ["kind", "relation", "name", "definition"].map(|column| row.get::<_, &str>(column));
+        let is_ours = PARTS.iter().any(|part| (part.kind, part.relation, part.name) == (kind, relation, name));
+        let is_beside = ["column", "constraint", "index", "trigger"].contains(&kind) && has(relation);
+        if is_ours || !is_beside || name == OF_A_FOREIGN_KEY {
+            return;
+        }
+        let is_demanded = Column::of(definition).is_some_and(|column| column.not_null && column.rest.is_empty());
+        if kind == "column" && is_demanded {
+            let what = format!(
+                "column {name} of {relation} is of others and NOT NULL without a default, so that no row can be inserted"
+            );
+            let sql = format!("ALTER TABLE {}.{relation} ALTER COLUMN {} DROP NOT NULL;", schema.shown(), quoted(name));
+            self.faults.push(Fault { what, remedy: Remedy::Sql(sql) });
+        } else {
+            self.notes.push(format!("{kind} {name} of {relation}"));
+        }
+    }
 }
 
 impl Part {
@@ -104,8 +140,15 @@ impl Part {
         let what = match there {
             None => format!("{called} is not there"),
             Some((_, fault)) if !fault.is_empty() => format!("{called} is {fault}"),
+            Some((other, _)) if *kind == "function" && other != *definition => format!("{called} does something else"),
+            Some((other, _))
+                if other != *definition && other.starts_with("view ") && definition.starts_with("view ") =>
+            {
+                format!("view {relation} selects something else; who may read it is to be granted again")
+            }
             Some((other, _)) if other != *definition && !definition.is_empty() => {
-                format!("{called} is {other}, and should be {definition}")
+                let shown = |text| if *kind == "relation" { without_query(text) } else { text };
+                format!("{called} is {}, and should be {}", shown(other), shown(definition))
             }
             Some(_) => return None,
         };
@@ -117,7 +160,8 @@ impl Part {
         let schema = schema.shown();
         let table = format!("{schema}.{relation}");
         let sql = match (*kind, there) {
-            ("relation", _) => return self.made_by_migration(&schema),
+            ("relation", there) => return self.made_by_migration(&schema, there.map(|(other, _)| other)),
+            ("function", _) => return self.function_of_migration(&schema),
             ("column", None) => format!("ALTER TABLE {table} ADD COLUMN {name} {definition};"),
             ("column", Some((other, _))) => match altered(&table, name, other, definition) {
                 Some(sql) => sql,
@@ -156,8 +200,15 @@ impl Part {
     }
 
     /// The statement of the migration that makes a relation. Its rows are in a backup, if anywhere.
-    fn made_by_migration(&self, schema: &str) -> Remedy {
+    fn made_by_migration(&self, schema: &str, there: Option<&str>) -> Remedy {
         let Self { relation, .. } = self;
+        let drop = match there.and_then(|other| other.split(' ').next()) {
+            None => String::new(),
+            Some("view") => format!("DROP VIEW {schema}.{relation}; "),
+            Some(_) => {
+                return Remedy::Advice(format!("move {schema}.{relation} away; then `rounds migrate --check` again"));
+            }
+        };
         for migration in Set::Ours.migrations() {
             let sql = migration.sql().unwrap_or_default();
             for kind in ["TABLE", "VIEW", "UNLOGGED TABLE"] {
@@ -167,11 +218,35 @@ impl Part {
                 let lines = body.lines().map(|line| line.split("-- ").next().unwrap_or(line));
                 let body = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
                 return Remedy::Sql(format!(
-                    "SET search_path = {schema}; CREATE {kind} {relation} {body}; RESET search_path;"
+                    "{drop}SET search_path = {schema}; CREATE {kind} {relation} {body}; RESET search_path;"
                 ));
             }
         }
         Remedy::Advice("restore it from a backup, or make it as migrations/rounds does".to_owned())
+    }
+}
+
+fn without_query(definition: &str) -> &str {
+    if definition.starts_with("view ") { "view" } else { definition }
+}
+
+impl Part {
+    /// The statement of the migration that makes a function.
+    fn function_of_migration(&self, schema: &str) -> Remedy {
+        let Self { relation: name, .. } = self;
+        for migration in Set::Ours.migrations() {
+            let start = format!("\nCREATE FUNCTION {name}() ");
+            let body = migration.sql().unwrap_or_default().split_once(&start).and_then(|(_, rest)| {
+                let (head, rest) = rest.split_once("$$")?;
+                let (body, _) = rest.split_once("$$")?;
+                Some(format!("{head}$${body}$$"))
+            });
+            if let Some(body) = body {
+                let body = body.split_whitespace().collect::<Vec<_>>().join(" ");
+                return Remedy::Sql(format!("CREATE OR REPLACE FUNCTION {schema}.{name}() {body};"));
+            }
+        }
+        Remedy::Advice("make it as migrations/rounds does".to_owned())
     }
 }
 

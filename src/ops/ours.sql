@@ -1,7 +1,8 @@
--- Returns what relations of a schema consist of: relations, columns, constraints, indexes and triggers, each with its
--- definition and with a fault that the catalog knows. Without the parts of partitioned tables, which are as these, and
--- without the indexes that need an extension.
--- The names in a definition have no schema: the server writes it where the role may not use it, so it is taken out.
+-- Returns what the relations of a schema consist of: relations (a view with its query), columns, constraints, indexes
+-- and triggers; and the functions that triggers call; each with its definition and with a fault that the catalog knows.
+-- Without the parts of partitioned tables, which are as these, and without the indexes that need an extension.
+-- The names in a definition have no schema: the server writes it where the role may not use it, so it is taken out. The
+-- columns in a view have no table, which servers before version 16 write and later ones do not.
 -- $1 schema text
 WITH
 relations AS (
@@ -12,7 +13,11 @@ relations AS (
 whole AS (SELECT * FROM relations WHERE NOT relispartition),
 parts AS (
     SELECT 'relation' AS kind, r.name AS relation, '' AS name,
-           CASE WHEN r.relkind = 'v' THEN 'view' WHEN r.relispartition THEN 'partition' ELSE 'table' END
+           CASE WHEN r.relkind = 'v'
+                    THEN 'view ' || regexp_replace(
+                             btrim(regexp_replace(pg_get_viewdef(r.oid, true), '\s+', ' ', 'g'), ' ;'),
+                             '\m[a-z_][a-z0-9_]*\.', '', 'g')
+                WHEN r.relispartition THEN 'partition' ELSE 'table' END
            || CASE r.relpersistence WHEN 'u' THEN ' unlogged' ELSE '' END AS definition, '' AS fault
     FROM relations r
     UNION ALL
@@ -26,7 +31,7 @@ parts AS (
                        THEN format(' GENERATED ALWAYS AS (%s) STORED', pg_get_expr(d.adbin, a.attrelid))
                    ELSE ' DEFAULT ' || pg_get_expr(d.adbin, a.attrelid) END, ''
     FROM whole r
-    JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_attribute a ON r.relkind <> 'v' AND a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
     UNION ALL
     SELECT 'constraint', r.name, k.conname::text, pg_get_constraintdef(k.oid, true),
@@ -43,11 +48,18 @@ parts AS (
     -- A disabled trigger of a foreign key checks nothing, and has a name with a number.
     SELECT 'trigger', r.name, CASE WHEN t.tgisinternal THEN 'of a foreign key' ELSE t.tgname::text END,
            CASE WHEN t.tgisinternal THEN '' ELSE pg_get_triggerdef(t.oid, true) END,
-           CASE WHEN bool_or(t.tgenabled = 'D') THEN 'disabled' ELSE '' END
+           CASE WHEN bool_or(t.tgenabled IN ('D', 'R')) THEN 'disabled' ELSE '' END
     FROM whole r JOIN pg_trigger t ON t.tgrelid = r.oid
     GROUP BY r.name, t.tgisinternal, CASE WHEN t.tgisinternal THEN '' ELSE t.tgname::text END,
              CASE WHEN t.tgisinternal THEN 'of a foreign key' ELSE t.tgname::text END,
              CASE WHEN t.tgisinternal THEN '' ELSE pg_get_triggerdef(t.oid, true) END
+    UNION ALL
+    SELECT 'function', f.proname::text, '',
+           format('RETURNS trigger LANGUAGE %s AS %s', l.lanname, btrim(regexp_replace(f.prosrc, '\s+', ' ', 'g'))), ''
+    FROM pg_proc f
+    JOIN pg_namespace n ON n.oid = f.pronamespace
+    JOIN pg_language l ON l.oid = f.prolang
+    WHERE n.nspname = $1 AND f.pronargs = 0 AND f.prorettype = 'trigger'::regtype
 )
 SELECT p.kind, p.relation, p.name, replace(p.definition, quote_ident($1) || '.', '') AS definition, p.fault
 FROM parts p

@@ -1,5 +1,6 @@
 //! `rounds schedule`: lists the commands that schedulers start, and their next starts. It uses no database.
 
+use crate::arg::whole;
 use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::command::listing;
 use crate::exit::Exit;
+use crate::output::table::{kept, minor};
 use crate::output::{OutputArgs, stamp};
 use crate::run::CommonArgs;
 use crate::schedule::{self, Cadence, ScheduledStart, ZoneArgs};
@@ -18,7 +20,7 @@ const SEARCH: TimeDelta = TimeDelta::days(8);
 #[derive(Args, Debug)]
 pub struct ScheduleArgs {
     /// How many of the next starts to tell of each
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=500))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole::<u16>(1..=500))]
     next: u16,
     #[command(flatten)]
     zone: ZoneArgs,
@@ -95,7 +97,8 @@ fn text(starts: &[(ScheduledStart, Vec<DateTime<Utc>>)], zone: Tz) -> String {
             ]
         })
         .collect();
-    listing(&["name", "rounds ...", "when", "deadline", "next"], &cells, "Nothing is in the schedule.")
+    let names = ["name".into(), minor("rounds ..."), "when".into(), minor("deadline"), kept("next")];
+    listing(&names, &cells, "Nothing is in the schedule.")
 }
 
 /// Local times, with the day where it changes.

@@ -13,6 +13,7 @@ use tokio_postgres::{Row, Transaction};
 use crate::clinic::visits;
 use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::Error;
+use crate::ops::places::Places;
 
 statements! {
     VISITS(KEYS, KEY, KEY, DATE, DATE) = include_str!("visits.sql");
@@ -42,6 +43,13 @@ pub struct Visit {
 pub struct Entry {
     pub row: Row,
     pub visit: Visit,
+}
+
+/// What the lists call the places of these visits.
+pub async fn places(tx: &Transaction<'_>, entries: &[Entry]) -> Result<Places, Error> {
+    let facilities = entries.iter().filter_map(|entry| entry.visit.facility.as_ref());
+    let doctors = entries.iter().filter_map(|entry| entry.visit.doctor.as_ref());
+    Places::read(tx, facilities, doctors).await
 }
 
 impl VisitFilter<'_> {

@@ -1,10 +1,15 @@
 //! Logs on stderr, one line for each event. Only this crate's own `tracing` events are logged. There is no bridge from
 //! the `log` crate, because through it database drivers would print bound parameters, and with them patients' data.
 
+use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
+
+use super::OutputArgs;
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Logs")]
@@ -12,7 +17,8 @@ pub struct LogArgs {
     /// How log lines on stderr are written
     #[arg(long, global = true, env = "ROUNDS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// The least severe level that is logged; debug adds a line for each changed id [default: info]
+    /// The least severe level that is logged; debug adds a line for each changed id [default: info; warn on a terminal and
+    /// with --quiet]
     #[arg(long, global = true, env = "ROUNDS_LOG_LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
 }
@@ -31,22 +37,41 @@ pub enum LogLevel {
     Debug,
 }
 
-/// Starts logging. It is called once, before the first event.
-pub fn init(args: &LogArgs, default: LogLevel) {
-    let level = match args.log_level.unwrap_or(default) {
+/// Whether a person reads the report on the same terminal, so that the log need not repeat it.
+static IS_REPORT_SEEN: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody waits at a terminal and wants to see how far a run is.
+static IS_WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Whether progress is drawn on stderr.
+pub fn is_watched() -> bool {
+    IS_WATCHED.load(Ordering::Relaxed)
+}
+
+/// Whether the log may leave out what the report says.
+pub fn is_report_seen() -> bool {
+    IS_REPORT_SEEN.load(Ordering::Relaxed)
+}
+
+/// Starts logging. It is called once, before the first event. Without --log-level the log of a command is quiet where a
+/// person reads its report: with --quiet, and on a terminal. `own` is the level of a command that has another.
+pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
+    let is_terminal = std::io::stderr().is_terminal();
+    let is_quiet = output.quiet || is_terminal;
+    let level = match args.log_level.or(own).unwrap_or(if is_quiet { LogLevel::Warn } else { LogLevel::Info }) {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
+    let is_seen = is_terminal && std::io::stdout().is_terminal();
+    IS_REPORT_SEEN.store(is_seen && args.log_level.or(own).is_none(), Ordering::Relaxed);
+    IS_WATCHED.store(is_terminal && !output.quiet, Ordering::Relaxed);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let only_ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
     let registry = tracing_subscriber::registry().with(only_ours);
     match args.log_format {
-        LogFormat::Text => {
-            let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            registry.with(lines.with_ansi(color)).init();
-        }
+        LogFormat::Text => registry.with(lines.with_ansi(is_terminal && !super::is_colourless())).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
 }

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::JobName;
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Metrics")]
 pub struct MetricsArgs {
@@ -17,6 +19,10 @@ pub struct MetricsArgs {
     #[arg(long, global = true, env = "ROUNDS_METRICS_NAMESPACE", value_name = "NAME")]
     #[arg(default_value = "HMS/CronJobs", value_parser = namespace)]
     pub metrics_namespace: String,
+    /// What the metrics call a job, where alarms know it by an older name: NAME=JOB or NAME=JOB-LANE; NAME alone is of
+    /// any job
+    #[arg(long, global = true, env = "ROUNDS_METRICS_JOB_NAME", value_name = "NAME=JOB", value_delimiter = ',')]
+    pub metrics_job_name: Vec<JobName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,7 +41,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    fn emf(&self, namespace: &str, now: DateTime<Utc>) -> Value {
+    fn emf(
+        &self,
+        MetricsArgs { metrics_namespace: namespace, metrics_job_name, .. }: &MetricsArgs,
+        now: DateTime<Utc>,
+    ) -> Value {
         let mut values = vec![("CronHealthStatus", "None", u64::from(self.healthy))];
         if let Some([duration_ms, processed, failed]) = self.run {
             values.push(("CronExecutionDuration", "Milliseconds", duration_ms));
@@ -51,7 +61,8 @@ impl Metrics {
                 "CloudWatchMetrics": [{ "Namespace": namespace, "Dimensions": [["JobName"]], "Metrics": names }],
             }),
         );
-        line.insert("JobName".into(), json!(self.job));
+        let name = metrics_job_name.iter().find_map(|name| name.of(&self.job)).unwrap_or(&self.job);
+        line.insert("JobName".into(), json!(name));
         line.extend(values.iter().map(|(name, _, value)| ((*name).to_owned(), json!(value))));
         Value::Object(line)
     }
@@ -64,7 +75,7 @@ impl MetricsArgs {
             return;
         }
         let now = published();
-        let lines: String = metrics.iter().map(|one| format!("{}\n", one.emf(&self.metrics_namespace, now))).collect();
+        let lines: String = metrics.iter().map(|one| format!("{}\n", one.emf(self, now))).collect();
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush());
     }
@@ -89,8 +100,13 @@ mod tests {
 
     #[test]
     fn a_line_names_each_metric_that_it_has() {
+        let args = |names: &[&str]| MetricsArgs {
+            metrics: None,
+            metrics_namespace: "HMS/CronJobs".into(),
+            metrics_job_name: names.iter().map(|name| name.parse().expect("a name")).collect(),
+        };
         let run = Metrics { job: "prune".into(), healthy: true, run: Some([12, 3, 1]) };
-        let line = run.emf("HMS/CronJobs", DateTime::from_timestamp_millis(1_700_000_000_123).expect("an instant"));
+        let line = run.emf(&args(&[]), DateTime::from_timestamp_millis(1_700_000_000_123).expect("an instant"));
         assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_123_i64);
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Dimensions"], json!([["JobName"]]));
@@ -100,7 +116,8 @@ mod tests {
         }
         assert_eq!((&line["JobName"], &line["CronHealthStatus"]), (&json!("prune"), &json!(1)));
         let watched = Metrics { job: "prune".into(), healthy: false, run: None };
-        let line = watched.emf("N", DateTime::UNIX_EPOCH);
+        let line = watched.emf(&args(&["OLD=stage-alerts", "CLEAN_UP=prune"]), DateTime::UNIX_EPOCH);
+        assert_eq!(line["JobName"], "CLEAN_UP");
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().map(Vec::len), Some(1));
     }
 

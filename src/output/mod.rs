@@ -1,5 +1,6 @@
 //! The one final report on stdout: text on a terminal, JSON for a program.
 
+mod job_name;
 pub mod log;
 pub mod metrics;
 pub mod table;
@@ -11,6 +12,10 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use tracing::error;
 
+pub use job_name::JobName;
+
+use crate::arg::truth;
+use crate::error::file_error;
 use crate::exit::Exit;
 use crate::time_zone::Tz;
 
@@ -20,6 +25,9 @@ pub struct OutputArgs {
     /// How the final report on stdout is written [default: text on a terminal, else json]
     #[arg(long, global = true, env = "ROUNDS_OUTPUT", value_enum)]
     pub output: Option<OutputFormat>,
+    /// Print nothing where all is well (exit 0), so that cron sends no mail: no report, and no log line below a warning
+    #[arg(long, short, global = true, env = "ROUNDS_QUIET", value_parser = truth)]
+    pub quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,7 +38,12 @@ pub enum OutputFormat {
 
 /// Whether stdout gets colours: it is a terminal, and NO_COLOR is not set.
 pub fn colour() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
+    !is_colourless() && std::io::stdout().is_terminal()
+}
+
+/// Whether a person wants no colours anywhere.
+pub fn is_colourless() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// The text of an instant in a report.
@@ -59,8 +72,12 @@ impl OutputArgs {
         self.output.unwrap_or(if std::io::stdout().is_terminal() { OutputFormat::Text } else { OutputFormat::Json })
     }
 
-    /// Writes the report of what ended with `exit`. Returns the exit code.
+    /// Writes the report of what ended with `exit`, unless all is well and nobody wants to read that. Returns the exit
+    /// code.
     pub fn print(&self, exit: Exit, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> Exit {
+        if self.quiet && exit == Exit::Done {
+            return exit;
+        }
         let report = match self.resolve() {
             OutputFormat::Text => text(),
             OutputFormat::Json => json().to_string(),
@@ -75,7 +92,7 @@ pub fn print(exit: Exit, bytes: &[u8]) -> Exit {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let cause = error.kind();
+            let cause = file_error(&error);
             error!(
                 error_code = "OUTPUT_NOT_WRITTEN",
                 "stdout could not be written ({cause}); what was changed, if anything, is committed"

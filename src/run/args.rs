@@ -8,6 +8,7 @@ use clap::{Args, FromArgMatches as _, ValueEnum};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::arg::{duration_within, positive_duration, truth, whole};
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
@@ -16,9 +17,6 @@ use crate::retry::Retry;
 const ALLOW_AS_OF: &str = "ROUNDS_ALLOW_AS_OF";
 const MAX_ITEMS: u32 = 100_000;
 const LEASE: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
-/// The longest duration that an option takes, 100 years: nothing that was recorded is older, and the database can
-/// subtract it from any instant of ours.
-const DURATION_MAX: Duration = Duration::from_secs(36_525 * 24 * 3600);
 /// The longest time of a run, a week. The server's `statement_timeout` ends at 24 days.
 const TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The longest wait before a second try. `Retry` waits a minute at most.
@@ -33,7 +31,7 @@ pub struct CommonArgs {
     #[serde(serialize_with = "as_text")]
     pub timeout: Option<Duration>,
     /// Do everything and roll it back: the report is exact, and nothing is changed or recorded
-    #[arg(long, global = true, env = "ROUNDS_DRY_RUN", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, global = true, env = "ROUNDS_DRY_RUN", value_parser = truth)]
     #[serde(skip)]
     pub dry_run: bool,
     /// Decide as if it were this instant (RFC 3339); with effects only where ROUNDS_ALLOW_AS_OF=1 is set
@@ -68,7 +66,7 @@ pub struct RunArgs {
     pub lease: Duration,
     /// How many times a transaction is tried when the connection or the server fails
     #[arg(long, env = "ROUNDS_ATTEMPTS", value_name = "N", default_value_t = 3)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[arg(value_parser = whole::<u32>(1..=20))]
     #[serde(skip)]
     pub attempts: u32,
     /// The wait before the second try; it doubles with each
@@ -78,21 +76,21 @@ pub struct RunArgs {
     pub retry_delay: Duration,
     /// The brake: when more than this many items are due, change nothing and exit 5 [default: 100000, or the job's own]
     #[arg(long, env = "ROUNDS_MAX_ITEMS", value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(value_parser = whole::<u32>(1..=10_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_items: Option<u32>,
     /// Of a job that tells people: how many items a lane may find due that has never completed a run; above it the
     /// run brakes, unless --max-items is given
     #[arg(long, env = "ROUNDS_FIRST_RUN_MAX", value_name = "N", default_value_t = 100)]
-    #[arg(value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    #[arg(value_parser = whole::<u32>(0..=10_000_000))]
     #[serde(skip)]
     pub first_run_max: u32,
     /// How many rows one transaction changes
     #[arg(long, env = "ROUNDS_BATCH_ROWS", value_name = "N", default_value_t = 1000)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=5000))]
+    #[arg(value_parser = whole::<u32>(1..=5000))]
     pub batch_rows: u32,
     /// Try also what the database refused lately and what waits for its next try
-    #[arg(long, env = "ROUNDS_RETRY_REFUSED", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "ROUNDS_RETRY_REFUSED", value_parser = truth)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub retry_refused: bool,
     /// Who started the run, for the record
@@ -113,15 +111,15 @@ pub struct RunArgs {
     pub even_if_paused: bool,
     /// A later timeline of the same server is a standby that was promoted, and no restored backup: for clusters that
     /// fail over by themselves
-    #[arg(long, env = "ROUNDS_TRUST_PROMOTIONS", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "ROUNDS_TRUST_PROMOTIONS", value_parser = truth)]
     #[serde(skip)]
     pub trust_promotions: bool,
     /// Exit 75 instead of 0 when another run of the job is at work
-    #[arg(long, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = truth)]
     #[serde(skip)]
     pub fail_if_running: bool,
     /// Exit 0 instead of 3 when some items failed, for schedulers that know only success and failure
-    #[arg(long, env = "ROUNDS_PARTIAL_OK", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, env = "ROUNDS_PARTIAL_OK", value_parser = truth)]
     #[serde(skip)]
     pub partial_ok: bool,
 }
@@ -232,37 +230,8 @@ pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
         .map_err(|_| "an instant looks like 2026-03-02T09:15:00-05:00".to_owned())
 }
 
-/// A duration, or none.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    duration_within(text, Duration::ZERO..=DURATION_MAX)
-}
-
-pub fn positive_duration(text: &str) -> Result<Duration, String> {
-    positive(duration(text)?)
-}
-
-fn positive(duration: Duration) -> Result<Duration, String> {
-    if duration.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(duration) }
-}
-
-/// A duration within bounds. Every option that takes one is read by this, so that none gets what no clock can add.
-pub fn duration_within(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
-    let out_of_range = || {
-        let [least, most] = [range.start(), range.end()].map(|bound| humantime::format_duration(*bound));
-        match range.start().is_zero() {
-            true => format!("must be at most {most}"),
-            false => format!("must be from {least} to {most}"),
-        }
-    };
-    match humantime::parse_duration(text) {
-        Ok(duration) if range.contains(&duration) => Ok(duration),
-        Ok(_) | Err(humantime::DurationError::NumberOverflow) => Err(out_of_range()),
-        Err(error) => Err(format!("{error}; a duration looks like 90s, 4m or 24h")),
-    }
-}
-
 fn timeout(text: &str) -> Result<Duration, String> {
-    positive(duration_within(text, Duration::ZERO..=TIMEOUT_MAX)?)
+    duration_within(text, Duration::from_millis(1)..=TIMEOUT_MAX)
 }
 
 fn retry_delay(text: &str) -> Result<Duration, String> {

@@ -31,7 +31,7 @@ mod runner;
 mod signals;
 mod undeliverable;
 
-pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, duration, duration_within, instant, positive_duration};
+pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, instant};
 pub use batch::{
     Batch, Id, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
 };

@@ -31,6 +31,7 @@ use crate::clinic::fit;
 use crate::db::{CLOCK, Db, Key, schema};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
+use crate::output::log::is_report_seen;
 use crate::output::stamp;
 use crate::panic;
 use crate::schedule;
@@ -320,8 +321,11 @@ fn host() -> String {
     name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
-/// Logs the one final line.
+/// Logs the one final line, unless the report says the same on the same terminal.
 fn log(summary: &Summary) {
+    if is_report_seen() {
+        return;
+    }
     let (job, lane, exit) = (summary.job, summary.lane.as_str(), summary.exit as u8);
     let (status, duration_ms) = (summary.status, summary.duration_ms);
     let run_id = summary.run_id.map(tracing::field::display);

@@ -193,6 +193,16 @@ const fn is_equal(one: &[u8], other: &[u8]) -> bool {
     index == one.len() && index == other.len()
 }
 
+/// Whether a name selects a row.
+pub fn is_known(name: &str) -> bool {
+    TABLE.iter().any(|row| row.is_called(name))
+}
+
+/// The names of all rows, for a message.
+pub fn known() -> String {
+    TABLE.iter().map(Row::name).collect::<Vec<_>>().join(", ")
+}
+
 /// The rows of a job, one for each lane.
 pub fn rows(job: &str) -> impl Iterator<Item = &'static Row> {
     TABLE.iter().filter(move |row| row.job == job)

@@ -136,6 +136,54 @@ async fn a_history_with_every_kind_of_run_is_told_in_full() {
     }
 }
 
+#[tokio::test]
+async fn an_old_dashboard_reads_the_health_of_one_job_in_its_own_shape() {
+    let (clinic, zone) = at_noon().await;
+    clinic.run(&["mark-no-shows", "--source", "cron"]).await.expect(0);
+    let shape = ["--shape", "cron-health", "--job-name", "NO_SHOW_CHECK=mark-no-shows,CLEAN_UP=prune"];
+    let of = async |job: &str, age: i64, more: &[&str]| {
+        health_at(&clinic, &zone, LAST_START, age, &[&[job][..], &shape, more].concat()).await
+    };
+    let full = health_at(&clinic, &zone, LAST_START, 60, &["mark-no-shows"]).await.expect(0).report();
+    let full = &full["jobs"][0];
+    let ended = clinic.json("SELECT completed_at AS c FROM cron_job_runs").await["c"].clone();
+    let ended: chrono::DateTime<chrono::Utc> = ended.as_str().expect("an instant").parse().expect("an instant");
+    for (job, output) in [("NO_SHOW_CHECK", "json"), ("mark-no-shows", "text")] {
+        let report = of(job, 60, &["--output", output]).await.expect(0).report();
+        let expected = json!({
+            "success": true,
+            "data": {
+                "jobName": "NO_SHOW_CHECK",
+                "isHealthy": true,
+                "healthMessage": "OK",
+                "isWorkingHours": full["isWorkingHours"],
+                "lastRunTime": ended.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+                "lastRunStatus": "success",
+                "consecutiveFailures": 0,
+                "lastSuccessfulRun": full["lastSuccessfulRun"],
+                "recentRuns": full["recentRuns"],
+                "stats": full["stats"],
+            },
+        });
+        assert_eq!(report, expected, "{job}");
+    }
+    let late = of("NO_SHOW_CHECK", 841, &[]).await.expect(1).report();
+    assert_eq!((&late["success"], &late["data"]["isHealthy"]), (&json!(true), &json!(false)));
+    assert_eq!(late["data"]["healthMessage"], "no success for 14 min of working hours (limit 14 min)");
+    let named =
+        clinic.run(&["health", "prune", "stage-alerts", "--job-name", "CLEAN_UP=prune"]).await.expect(0).report();
+    let names: Vec<_> = named["jobs"].as_array().expect("jobs").iter().map(|job| &job["jobName"]).collect();
+    assert_eq!(names, ["stage-alerts", "CLEAN_UP"]);
+    for wrong in [
+        &["health", "--shape", "cron-health"][..],
+        &["health", "advance-billing", "--shape", "cron-health"],
+        &["health", "prune", "--job-name", "CLEAN_UP=cleaning"],
+        &["health", "CLEAN_UP"],
+    ] {
+        clinic.run(wrong).await.expect(2);
+    }
+}
+
 /// Replaces what differs from run to run.
 fn steady(value: &mut Value) {
     const VOLATILE: [&str; 10] = [

@@ -119,6 +119,9 @@ async fn what_waits_is_listed_without_a_name() {
         "reason": "NOBODY",
         "status": "open",
         "starts_at": of("n1")["starts_at"],
+        "time_zone": "America/Denver",
+        "doctor_id": of("n1")["doctor_id"],
+        "doctor_name": "Ada Stone",
         "first_seen": first_seen,
         "candidates": [],
     });
@@ -128,6 +131,7 @@ async fn what_waits_is_listed_without_a_name() {
     assert_eq!((&of("g1")["reason"], &of("g1")["status"]), (&json!("GROUP"), &json!("open")));
     assert_eq!(unmatched.looks().await, json!([]), "nobody was shown anybody");
     let text = unmatched.run(&[&LIST[..], &["--output", "text"]].concat()).await.expect(0).stdout;
+    assert!(text.contains("2026-03-10 12:00 MDT") && text.contains("Ada Stone"), "{text}");
     assert!(text.contains("n1") && text.contains("GROUP") && !text.contains("Newt"), "{text}");
 }
 

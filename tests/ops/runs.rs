@@ -68,6 +68,41 @@ async fn one_run_is_shown_with_its_report_and_its_failed_items() {
 }
 
 #[tokio::test]
+async fn a_run_is_found_by_the_beginning_of_its_id_and_the_latest_without_one() {
+    let clinic = clinic().await;
+    let shown = async |args: &[&str]| clinic.run(&[&["runs", "show"], args].concat()).await;
+    let id = async |args: &[&str]| shown(args).await.expect(0).report()["id"].as_str().expect("an id").to_owned();
+    let listed = clinic.run(&["runs", "list"]).await.expect(0).report();
+    let ids: Vec<&str> = (0..3).map(|row| listed["runs"][row]["id"].as_str().expect("an id")).collect();
+    assert_eq!(id(&["latest"]).await, ids[0]);
+    assert_eq!(id(&["latest", "--job", "stage-alerts"]).await, ids[2]);
+    assert_eq!(id(&[&ids[1][..13]]).await, ids[1]);
+    assert_eq!(id(&[&ids[1].to_uppercase()]).await, ids[1]);
+    let text =
+        clinic.run(&["runs", "list", "--output", "text", "--schedule-zone", "America/Denver"]).await.expect(0).stdout;
+    assert!(text.contains(&ids[1][..8]) && !text.contains(ids[1]), "{text}");
+    assert!(text.contains(" MST ") || text.contains(" MDT "), "{text}");
+    clinic
+        .sql(
+            "SET session_replication_role = replica;
+             UPDATE cron_job_runs SET id = ('abcd' || substr(id::text, 5))::uuid;
+             RESET session_replication_role",
+        )
+        .await;
+    let outcome = shown(&["abc"]).await.expect(2);
+    assert_eq!(outcome.report()["error_code"], "AMBIGUOUS_RUN");
+    for words in ["stage-alerts COMPLETED", "mark-no-shows FAILED", "give more letters", &ids[0][4..]] {
+        assert!(outcome.report()["error_message"].as_str().is_some_and(|why| why.contains(words)), "{outcome:?}");
+    }
+    assert_eq!(id(&["abc", "--job", "stage-alerts"]).await[4..], ids[2][4..]);
+    for (args, code) in [(&["latest", "--job", "prune"][..], "UNKNOWN_RUN"), (&["1234"], "UNKNOWN_RUN")] {
+        assert_eq!(shown(args).await.expect(2).report()["error_code"], code, "{args:?}");
+    }
+    let outcome = shown(&["newest"]).await.expect(2);
+    assert!(outcome.stderr.contains("or its beginning, or latest"), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_run_that_is_not_there_is_said_so() {
     let clinic = Clinic::new().await;
     let outcome = clinic.run(&["runs", "show", "00000000-0000-4000-8000-000000000001"]).await.expect(2);

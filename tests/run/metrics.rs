@@ -49,6 +49,20 @@ async fn a_run_ends_with_a_line_of_its_metrics() {
 }
 
 #[tokio::test]
+async fn an_alarm_knows_a_job_by_its_older_name() {
+    let clinic = Clinic::with_visits(1).await;
+    let run = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00", "--metrics", "emf"];
+    let outcome =
+        clinic.run(&[&run[..], &["--metrics-job-name", "NO_SHOW_CHECK=mark-no-shows"]].concat()).await.expect(0);
+    assert_eq!(lines(&outcome)[0]["JobName"], "NO_SHOW_CHECK");
+    let named = clinic.program.clone().env("ROUNDS_METRICS_JOB_NAME", "NO_SHOW_CHECK=mark-no-shows,CLEAN_UP=prune");
+    let outcome = named.run(&["health", "mark-no-shows", "stage-alerts", "prune", "--metrics", "emf"]).await;
+    let names: Vec<_> = lines(&outcome).iter().map(|line| line["JobName"].clone()).collect();
+    assert_eq!(names, ["NO_SHOW_CHECK", "stage-alerts", "CLEAN_UP"]);
+    clinic.run(&[&run[..], &["--metrics-job-name", "NO_SHOW_CHECK=no-such-job"]].concat()).await.expect(2);
+}
+
+#[tokio::test]
 async fn a_failure_has_a_line_too_and_a_lane_its_name() {
     let clinic = Clinic::with_visits(3).await;
     let braked = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00", "--max-items", "1", "--metrics", "emf"];

@@ -17,6 +17,7 @@ pub mod practiceq;
 pub mod program;
 pub mod proxy;
 pub mod role;
+pub mod terminal;
 pub mod tickets;
 
 pub use clinic::Clinic;

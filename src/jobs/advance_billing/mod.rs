@@ -28,11 +28,12 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
+use crate::arg::{duration, whole};
 use crate::clinic::actor::{ADMIN, refused};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Coverage, Halt, Job, Run, RunArgs, Source, as_text, duration};
+use crate::run::{Coverage, Halt, Job, Run, RunArgs, Source, as_text};
 use by_hand::Request;
 use case_list::{CaseFile, Requested, case_list};
 use outlook::{Outlook, brake};
@@ -60,7 +61,7 @@ pub struct AdvanceBilling {
     pub min_dwell: Option<Duration>,
     /// Yes, up to so many cases: instead of the brake, which is 5 times the median of the stage's last 8 runs that
     /// moved something, at least 50, or --max-items
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=10_000_000))]
     pub confirm_items: Option<u32>,
     /// Only these cases, in this order, at most 10000; says of each what became of it
     #[arg(long, value_name = "CASE_ID", num_args = 1.., value_delimiter = ',', allow_negative_numbers = true)]
@@ -72,7 +73,7 @@ pub struct AdvanceBilling {
     pub cases_file: Option<CaseFile>,
     /// The status that the cases are to have, instead of the stage's
     #[arg(long, value_name = "STATUS", requires = "cases", allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(i32).range(0..=i32::MAX as i64))]
+    #[arg(value_parser = whole::<i32>(0..=i32::MAX))]
     pub to: Option<i32>,
     /// Do it also where no transition leads there, or backwards; needs --to, and an --actor whose role is BILLING
     #[arg(long, requires = "to")]

@@ -26,6 +26,7 @@ use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
+use crate::arg::{duration, positive_duration};
 use crate::clinic::actor::refused;
 use crate::clinic::local_time::instant;
 use crate::clinic::{outbox, stand_ins};
@@ -33,8 +34,8 @@ use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
-    Batch, Counts, Coverage, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, as_text, count,
-    duration, positive_duration, skipped_columns, undeliverable, undeliverable_recorded,
+    Batch, Counts, Coverage, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, as_text, count, skipped_columns,
+    undeliverable, undeliverable_recorded,
 };
 
 const OVERDUE: &str = include_str!("overdue.part.sql");

@@ -23,6 +23,7 @@ use tokio_postgres::{Row, Transaction};
 use tracing::debug;
 use uuid::Uuid;
 
+use crate::arg::whole;
 use crate::clinic::local_time::{
     clock_time, day, minutes, no_slot_length, outer_dates, slot_length, unreadable_start, unreadable_zone,
     unreadable_zones,
@@ -123,7 +124,7 @@ fn mark(rule: &str) -> String {
 pub struct MarkNoShows {
     /// How many local days before today are looked at, for a scheduler that was down; 0 is today only
     #[arg(long, env = "ROUNDS_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 7, allow_negative_numbers = true)]
-    #[arg(value_parser = clap::value_parser!(u32).range(..=3650))]
+    #[arg(value_parser = whole::<u32>(0..=3650))]
     pub lookback_days: u32,
     #[command(flatten)]
     #[serde(skip)]

@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
+use crate::error::file_error;
 use crate::error::{Error, ErrorKind};
 
 pub struct Archive {
@@ -56,6 +57,6 @@ pub fn undecodable(bytes: &[u8], encoding: &str) -> String {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    let message = format!("--archive: {} cannot be written ({}); nothing was deleted", path.display(), error.kind());
+    let message = format!("--archive: {} cannot be written ({}); nothing was deleted", path.display(), file_error(error));
     Error::new("ARCHIVE", ErrorKind::Other, message)
 }

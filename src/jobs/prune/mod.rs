@@ -24,9 +24,10 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 use tracing::warn;
 
+use crate::arg::positive_duration;
 use crate::clinic::local_time::before;
 use crate::db::{Key, Keys, Statement, is_undecodable, statements};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, positive_duration, skipped_columns};
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, skipped_columns};
 use archive::Archive;
 
 const RUNS: &str = include_str!("runs.part.sql");

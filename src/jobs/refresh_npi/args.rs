@@ -6,6 +6,7 @@ use clap::Args;
 use reqwest::Url;
 use serde::Serialize;
 
+use crate::arg::whole;
 use crate::clients::address;
 
 /// Load the new files of the national provider registry (NPPES)
@@ -33,7 +34,7 @@ pub struct RefreshNpi {
     #[arg(long, env = "ROUNDS_MAX_REJECT_SHARE", value_name = "SHARE", default_value_t = 0.01, value_parser = share)]
     pub max_reject_share: f64,
     /// How many connections copy a file into the database
-    #[arg(long, env = "ROUNDS_NPPES_CONNECTIONS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=2))]
+    #[arg(long, env = "ROUNDS_NPPES_CONNECTIONS", value_name = "N", default_value_t = 2, value_parser = whole::<u32>(1..=2))]
     pub connections: u32,
 }
 

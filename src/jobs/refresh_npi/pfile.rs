@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read, Seek};
 use chrono::NaiveDate;
 use zip::ZipArchive;
 
+use crate::error::file_error;
 use super::names::{self, Kind, Name};
 use super::read_ahead::read_ahead;
 use crate::error::{Error, ErrorKind};
@@ -27,7 +28,7 @@ pub struct Pfile {
 
 /// Finds the main file in a file of this name.
 pub fn inspect(file: &mut File, name: &str) -> Result<Pfile, Error> {
-    let bytes = file.metadata().map_err(|error| bad(format!("it cannot be read: {}", error.kind())))?.len();
+    let bytes = file.metadata().map_err(|error| bad(format!("it cannot be read: {}", file_error(&error))))?.len();
     if let Some((start, end)) = names::pfile_period(name) {
         return Ok(Pfile { entry: None, kind: Kind::of_period(start, end), start, end, bytes });
     }
@@ -70,7 +71,7 @@ impl Pfile {
 
     /// Reads it to its end, on a thread that reads ahead of `body`.
     pub fn read<T>(&self, file: &mut File, body: impl FnOnce(&mut dyn Read) -> Result<T, Error>) -> Result<T, Error> {
-        file.rewind().map_err(|error| bad(format!("it cannot be read: {}", error.kind())))?;
+        file.rewind().map_err(|error| bad(format!("it cannot be read: {}", file_error(&error))))?;
         let Some(entry) = self.entry else { return read_ahead(file, body) };
         let mut archive = open(file)?;
         let entry = archive.by_index(entry).map_err(|error| unreadable(&error))?;
@@ -85,7 +86,7 @@ fn open(file: &mut File) -> Result<ZipArchive<BufReader<&mut File>>, Error> {
 
 /// The error for a file whose content cannot be read.
 pub fn broken(error: &io::Error) -> Error {
-    bad(format!("it is damaged, or it was cut off ({})", error.kind()))
+    bad(format!("it is damaged, or it was cut off ({})", file_error(error)))
 }
 
 fn unreadable(error: &zip::result::ZipError) -> Error {

@@ -1,12 +1,13 @@
 //! The progress of long work: a bar where standard error is a terminal, a log line every ten seconds where it is not.
 
 use std::cell::Cell;
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::info;
+
+use crate::output::log::is_watched;
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const DRAW_EVERY: Duration = Duration::from_millis(200);
@@ -30,7 +31,7 @@ pub struct Bar {
 
 impl Bar {
     pub fn new(what: &str) -> Self {
-        let style = ProgressStyle::with_template(TEMPLATE).ok().filter(|_| std::io::stderr().is_terminal());
+        let style = ProgressStyle::with_template(TEMPLATE).ok().filter(|_| is_watched());
         let bar = style.map(|style| ProgressBar::new(0).with_style(style).with_message(what.to_owned()));
         let now = Instant::now();
         Self { what: what.to_owned(), bar, began: now, last_line: now.into(), rows: 0.into() }
@@ -76,7 +77,7 @@ impl Drop for Bar {
 /// Shows that work goes on whose progress is not known.
 pub async fn with_spinner<T>(what: &str, work: impl Future<Output = T>) -> T {
     let began = Instant::now();
-    let spinner = std::io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_message(what.to_owned()));
+    let spinner = is_watched().then(|| ProgressBar::new_spinner().with_message(what.to_owned()));
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + LINE_EVERY, LINE_EVERY);
     if let Some(spinner) = &spinner {
         spinner.enable_steady_tick(DRAW_EVERY);

@@ -29,6 +29,7 @@ use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
+use crate::arg::whole;
 use crate::clinic::alerts::AlertType;
 use crate::clinic::local_time::{
     clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
@@ -120,19 +121,19 @@ pub struct StageAlerts {
     pub basis: Basis,
     /// Minutes without vitals until the nurses are alerted
     #[arg(long, env = "ROUNDS_NO_VITALS_MINUTES", value_name = "MINUTES", default_value_t = 5)]
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
+    #[arg(allow_negative_numbers = true, value_parser = whole::<i32>(0..=1440))]
     pub no_vitals_minutes: i32,
     /// Minutes without the doctor until the doctor is alerted
     #[arg(long, env = "ROUNDS_NO_DOCTOR_MINUTES", value_name = "MINUTES", default_value_t = 10)]
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1440))]
+    #[arg(allow_negative_numbers = true, value_parser = whole::<i32>(0..=1440))]
     pub no_doctor_minutes: i32,
     /// Minutes since check-in until all staff are alerted, where the facility has no number of its own [default: never]
     #[arg(long, env = "ROUNDS_WAITING_MINUTES", value_name = "MINUTES")]
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=1440))]
+    #[arg(allow_negative_numbers = true, value_parser = whole::<i32>(1..=1440))]
     pub waiting_minutes: Option<i32>,
     /// How many local days before today are looked at; 0 is today only
     #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 1)]
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(..=3650))]
+    #[arg(allow_negative_numbers = true, value_parser = whole::<u32>(0..=3650))]
     pub lookback_days: u32,
     #[command(flatten)]
     #[serde(skip)]

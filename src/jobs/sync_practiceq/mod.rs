@@ -46,6 +46,8 @@ use self::query::WindowDays;
 use self::rate_limit::RateLimits;
 use self::report::Report;
 use self::session::{Session, Task};
+use crate::arg::whole;
+use crate::error::file_error;
 use crate::clients::address;
 use crate::clients::practiceq::PracticeQ;
 use crate::clinic::actor::{ADMIN, SUPERVISORS};
@@ -91,10 +93,10 @@ pub struct SyncPracticeq {
     #[serde(skip)]
     pub api_key_file: Option<PathBuf>,
     /// How many days before today the window begins
-    #[arg(long, env = "ROUNDS_PRACTICEQ_BACK_DAYS", value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(0..=3650))]
+    #[arg(long, env = "ROUNDS_PRACTICEQ_BACK_DAYS", value_name = "DAYS", default_value_t = 90, value_parser = whole::<u32>(0..=3650))]
     pub back_days: u32,
     /// How many days after today the window ends
-    #[arg(long, env = "ROUNDS_PRACTICEQ_AHEAD_DAYS", value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(0..=3650))]
+    #[arg(long, env = "ROUNDS_PRACTICEQ_AHEAD_DAYS", value_name = "DAYS", default_value_t = 90, value_parser = whole::<u32>(0..=3650))]
     pub ahead_days: u32,
     #[command(flatten)]
     pub limits: RateLimits,
@@ -160,7 +162,7 @@ impl SyncPracticeq {
             (Some(key), None) => key.clone(),
             (None, Some(path)) => match std::fs::read_to_string(path) {
                 Ok(key) => key,
-                Err(error) => return refuse(format!("--api-key-file {}: {}", path.display(), error.kind())),
+                Err(error) => return refuse(format!("--api-key-file {}: {}", path.display(), file_error(&error))),
             },
             (None, None) => return refuse("no key: set ROUNDS_PRACTICEQ_KEY or --api-key-file".into()),
         };

@@ -1,11 +1,12 @@
 //! The progress of a run: a bar where stderr is a terminal, else a log line every ten seconds.
 
 use std::cell::Cell;
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::info;
+
+use crate::output::log::is_watched;
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const WITH_END: &str = "sync-practiceq: page {pos} of about {len}, {msg}\n{wide_bar}  {prefix}";
@@ -20,7 +21,7 @@ impl Progress {
     /// `pages` is the expected number, where there is one.
     pub fn new(pages: Option<u64>) -> Self {
         let style = ProgressStyle::with_template(if pages.is_some() { WITH_END } else { WITHOUT_END }).ok();
-        let bar = style.filter(|_| std::io::stderr().is_terminal());
+        let bar = style.filter(|_| is_watched());
         let bar = bar.map(|style| ProgressBar::new(pages.unwrap_or(0)).with_style(style).with_message("0 rows"));
         Self { bar, last_line: Instant::now().into() }
     }

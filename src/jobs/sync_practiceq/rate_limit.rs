@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
+use crate::arg::whole;
 use super::end::{End, StopReason};
 use super::progress::Progress;
 use crate::clients::RetryAfter;
@@ -57,13 +58,13 @@ const PAUSE_MAX: Duration = Duration::from_secs(86_400);
 #[derive(Args, Clone, Debug, Serialize)]
 pub struct RateLimits {
     /// How many requests a minute the account allows
-    #[arg(long, env = "ROUNDS_PRACTICEQ_PER_MINUTE", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, env = "ROUNDS_PRACTICEQ_PER_MINUTE", value_name = "N", default_value_t = 10, value_parser = whole::<u32>(1..=1_000_000))]
     pub requests_per_minute: u32,
     /// How many requests a day the account allows
-    #[arg(long, env = "ROUNDS_PRACTICEQ_PER_DAY", value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    #[arg(long, env = "ROUNDS_PRACTICEQ_PER_DAY", value_name = "N", default_value_t = 500, value_parser = whole::<u32>(1..=100_000_000))]
     pub requests_per_day: u32,
     /// How much of both is kept for people who refresh by hand
-    #[arg(long, env = "ROUNDS_PRACTICEQ_MANUAL_SHARE", value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=90))]
+    #[arg(long, env = "ROUNDS_PRACTICEQ_MANUAL_SHARE", value_name = "PERCENT", default_value_t = 20, value_parser = whole::<u32>(0..=90))]
     pub manual_share: u32,
 }
 

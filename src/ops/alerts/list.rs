@@ -1,5 +1,5 @@
-//! `rounds alerts list`: lists alerts with ids and codes. With `--reveal` it shows identifying data to the actors who
-//! may see it, and records that.
+//! `rounds alerts list`: lists the open alerts, with facilities and doctors by name. With `--reveal` it shows
+//! identifying data of patients to the actors who may see it, and records that.
 
 use std::collections::HashMap;
 
@@ -8,26 +8,30 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tokio_postgres::{Row, Transaction};
 
+use super::shape::{self, Shape};
+use crate::arg::whole;
 use crate::clinic::actor::{Actor, refused};
 use crate::clinic::alerts::{AlertType, STAFF};
 use crate::command::{CommandContext, Output, check_known, check_recorded, listing, shown, value_name};
 use crate::db::{Key, Keys, decodable, statements};
 use crate::error::Error;
-use crate::ops::visits::{Entry, VisitFilter};
+use crate::ops::places::Places;
+use crate::ops::visits::{Entry, VisitFilter, places};
 use crate::output::stamp;
+use crate::output::table::{Column, kept, minor};
 
 statements! {
-    LIST(INT8, TEXT, TEXT, INT8) = include_str!("list.sql");
+    LIST(INT8, TEXT, TEXT_ARRAY, INT8) = include_str!("list.sql");
     REVEAL(INT8_ARRAY, KEYS, TEXT) = format!(
         include_str!("reveal.sql"),
         message = decodable("message"),
-        patient_name = decodable("patient_name"),
+        patient_first_name = decodable("patient_first_name"),
+        patient_last_name = decodable("patient_last_name"),
         mrn = decodable("mrn"),
-        doctor_name = decodable("doctor_name"),
     );
 }
 
-/// List alerts, the newest first
+/// List the open alerts, the newest first
 #[derive(Args, Debug)]
 pub struct ListArgs {
     /// Only alerts at this facility
@@ -36,19 +40,25 @@ pub struct ListArgs {
     /// Only alerts of this type
     #[arg(long = "type", value_enum, ignore_case = true, value_name = "TYPE")]
     kind: Option<AlertType>,
-    /// Only alerts of this status
+    /// Also the resolved ones
+    #[arg(long, conflicts_with = "status")]
+    all: bool,
+    /// Only alerts of this status [default: ACTIVE and ACKNOWLEDGED; with --shape ACTIVE]
     #[arg(long, value_enum, ignore_case = true)]
     status: Option<Status>,
-    /// Show whom they are about: message, patient, MRN, doctor. Needs --actor, shows that user's facility alone, and is
-    /// recorded in phi_access_log
+    /// Show whom they are about: message, patient, MRN. Needs --actor, shows that user's facility alone, and is recorded
+    /// in phi_access_log
     #[arg(long)]
     reveal: bool,
+    /// As JSON in the shape that an old dashboard reads; it names patients, so it needs --reveal
+    #[arg(long, value_enum, requires = "reveal")]
+    shape: Option<Shape>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<i64>(1..=10_000))]
     limit: i64,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "SCREAMING_SNAKE_CASE")]
 enum Status {
     Active,
@@ -56,47 +66,86 @@ enum Status {
     Resolved,
 }
 
+/// Alerts, what their places are called, and whom they are about.
+#[derive(Default)]
+pub struct Listed {
+    pub entries: Vec<Entry>,
+    pub places: Places,
+    revealed: HashMap<i64, Revealed>,
+}
+
 /// The identifying data of an alert; of a deleted visit only the message. It has neither Debug nor Display, because it
 /// is written to stdout only.
-struct Revealed {
-    message: String,
-    patient_name: String,
-    mrn: String,
-    doctor_name: String,
+pub struct Revealed {
+    pub message: String,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub mrn: String,
+}
+
+impl Revealed {
+    fn patient(&self) -> String {
+        let words = [&self.first_name, &self.last_name].into_iter().flatten().map(String::as_str);
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Listed {
+    pub fn revealed(&self, entry: &Entry) -> Option<&Revealed> {
+        self.revealed.get(&entry.row.get("id"))
+    }
 }
 
 impl ListArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let (entries, revealed) = if self.reveal {
+        let listed = if self.reveal {
             context.reveal(async |tx, moment| self.reveal(tx, &moment.actor).await).await?
         } else {
-            (context.read(async |tx, _| self.known(tx).await).await?, HashMap::new())
+            context.read(async |tx, _| self.known(tx).await).await?
         };
-        let of = |entry: &Entry| revealed.get(&entry.row.get("id"));
-        let alerts: Vec<Value> = entries.iter().map(|entry| alert(entry, of(entry))).collect();
-        let mut names = vec!["alert", "type", "status", "triggered", "facility", "visit", "doctor", "patient", "by"];
-        if self.reveal {
-            names.extend(["who", "MRN", "doctor's name", "message"]);
+        if let Some(Shape::NoShowAlerts) = self.shape {
+            let json = shape::no_show_alerts(&listed);
+            return Ok(Output::done(json.clone(), json.to_string()));
         }
-        let cells: Vec<_> = entries.iter().map(|entry| cells(entry, of(entry))).collect();
-        Ok(Output::done(json!({ "alerts": alerts }), listing(&names, &cells, "No alert fits.")))
+        let alerts: Vec<Value> = listed.entries.iter().map(|entry| alert(entry, &listed)).collect();
+        let plain = ["alert", "type", "status", "triggered", "facility"].map(Column::from);
+        let mut names = plain.to_vec();
+        names.extend([minor("visit"), "doctor".into(), minor("patient"), minor("by")]);
+        if self.reveal {
+            names.extend([kept("who"), "MRN".into(), "message".into()]);
+        }
+        let cells: Vec<_> = listed.entries.iter().map(|entry| cells(entry, &listed)).collect();
+        let empty = if self.all || self.status.is_some() { "No alert fits." } else { "No open alert fits." };
+        Ok(Output::done(json!({ "alerts": alerts }), listing(&names, &cells, empty)))
     }
 
-    async fn known(&self, tx: &Transaction<'_>) -> Result<Vec<Entry>, Error> {
+    /// The statuses that are listed.
+    fn statuses(&self) -> Vec<String> {
+        let statuses = match (self.status, self.all, self.shape) {
+            (Some(status), _, _) => &[status][..],
+            (None, true, _) => &[Status::Active, Status::Acknowledged, Status::Resolved],
+            (None, false, None) => &[Status::Active, Status::Acknowledged],
+            (None, false, Some(Shape::NoShowAlerts)) => &[Status::Active],
+        };
+        statuses.iter().copied().map(value_name).collect()
+    }
+
+    async fn known(&self, tx: &Transaction<'_>) -> Result<Listed, Error> {
         let [facility, _] = check_known(tx, self.facility.as_ref(), None).await?;
-        self.entries(tx, facility.as_ref()).await
+        let entries = self.entries(tx, facility.as_ref()).await?;
+        Ok(Listed { places: places(tx, &entries).await?, entries, revealed: HashMap::new() })
     }
 
     async fn entries(&self, tx: &Transaction<'_>, facility: Option<&Key>) -> Result<Vec<Entry>, Error> {
-        let (kind, status) = (self.kind.map(AlertType::as_str), self.status.map(value_name));
+        let (kind, statuses) = (self.kind.map(AlertType::as_str), self.statuses());
         let filter = VisitFilter { facility, ..VisitFilter::default() };
-        let page = async |before, rows| LIST.all(tx, &[&before, &kind, &status, &rows]).await;
+        let page = async |before, rows| LIST.all(tx, &[&before, &kind, &statuses, &rows]).await;
         filter.newest(tx, self.limit, page).await
     }
 
     /// The alerts of the given facility, or of the actor's, with their identifying data. The alerts of deleted visits
     /// have no facility, so only an admin of the whole group is shown them.
-    async fn reveal(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<(Vec<Entry>, HashMap<i64, Revealed>), Error> {
+    async fn reveal(&self, tx: &Transaction<'_>, actor: &Actor) -> Result<Listed, Error> {
         actor.require(STAFF, "--reveal")?;
         let facility = match check_known(tx, self.facility.as_ref(), None).await? {
             [Some(facility), _] => {
@@ -111,46 +160,51 @@ impl ListArgs {
             _ => actor.facility.clone(),
         };
         let entries = self.entries(tx, facility.as_ref()).await?;
+        let places = places(tx, &entries).await?;
         let ids: Vec<i64> = entries.iter().map(|entry| entry.row.get("id")).collect();
         let visits: Vec<Key> = entries.iter().map(|entry| entry.row.get("appointment_id")).collect();
         let names = REVEAL.all(tx, &[&ids, &Keys(&visits), &actor.id]).await?;
         check_recorded(&names)?;
         let revealed = |row: &Row| {
-            let [message, patient_name, mrn, doctor_name] =
-                ["message", "patient_name", "mrn", "doctor_name"].map(|column| row.get(column));
-            (row.get("id"), Revealed { message, patient_name, mrn, doctor_name })
+            let [first_name, last_name] = ["patient_first_name", "patient_last_name"].map(|column| row.get(column));
+            (row.get("id"), Revealed { message: row.get("message"), first_name, last_name, mrn: row.get("mrn") })
         };
-        Ok((entries, names.iter().map(revealed).collect()))
+        Ok(Listed { entries, places, revealed: names.iter().map(revealed).collect() })
     }
 }
 
-fn alert(Entry { row, visit }: &Entry, revealed: Option<&Revealed>) -> Value {
+fn alert(entry: &Entry, listed: &Listed) -> Value {
+    let Entry { row, visit } = entry;
     let user = |column| row.get::<_, Option<&str>>(column);
     let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map(stamp);
+    let (facility, doctor) = (visit.facility.as_ref(), visit.doctor.as_ref());
     let mut alert = json!({
         "id": row.get::<_, i64>("id"),
         "alertType": row.get::<_, &str>("alert_type"),
         "status": row.get::<_, &str>("status"),
         "triggeredAt": instant("triggered_at"),
-        "facilityId": visit.facility,
+        "facilityId": facility,
+        "facilityName": listed.places.facility_name(facility),
+        "timeZone": listed.places.zone_name(facility),
         "appointmentId": row.get::<_, &str>("appointment_id"),
-        "doctorId": visit.doctor,
+        "doctorId": doctor,
+        "doctorName": listed.places.doctor_name(doctor),
         "patientId": visit.patient,
         "acknowledgedBy": user("acknowledged_by"),
         "acknowledgedAt": instant("acknowledged_at"),
         "resolvedBy": user("resolved_by"),
         "resolvedAt": instant("resolved_at"),
     });
-    if let Some(revealed) = revealed {
+    if let Some(revealed) = listed.revealed(entry) {
         alert["message"] = revealed.message.as_str().into();
-        alert["patientName"] = revealed.patient_name.as_str().into();
+        alert["patientName"] = revealed.patient().into();
         alert["patientMrn"] = revealed.mrn.as_str().into();
-        alert["doctorName"] = revealed.doctor_name.as_str().into();
     }
     alert
 }
 
-fn cells(Entry { row, visit }: &Entry, revealed: Option<&Revealed>) -> Vec<String> {
+fn cells(entry: &Entry, listed: &Listed) -> Vec<String> {
+    let Entry { row, visit } = entry;
     let user = |column| row.get::<_, Option<&str>>(column);
     let by = match row.get("status") {
         "ACKNOWLEDGED" => shown(user("acknowledged_by")),
@@ -161,15 +215,15 @@ fn cells(Entry { row, visit }: &Entry, revealed: Option<&Revealed>) -> Vec<Strin
         row.get::<_, i64>("id").to_string(),
         row.get("alert_type"),
         row.get("status"),
-        row.get::<_, DateTime<Utc>>("triggered_at").format("%F %H:%MZ").to_string(),
-        shown(visit.facility.as_ref()),
+        listed.places.time_cell(visit.facility.as_ref(), row.get("triggered_at")),
+        listed.places.facility_cell(visit.facility.as_ref()),
         row.get("appointment_id"),
-        shown(visit.doctor.as_ref()),
+        listed.places.doctor_cell(visit.doctor.as_ref()),
         shown(visit.patient.as_ref()),
         by,
     ];
-    if let Some(Revealed { message, patient_name, mrn, doctor_name }) = revealed {
-        cells.extend([patient_name, mrn, doctor_name, message].map(String::clone));
+    if let Some(revealed) = listed.revealed(entry) {
+        cells.extend([revealed.patient(), revealed.mrn.clone(), revealed.message.clone()]);
     }
     cells
 }

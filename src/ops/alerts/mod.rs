@@ -6,9 +6,11 @@
 
 mod change;
 mod list;
+mod shape;
 
 use clap::{Args, Subcommand};
 
+use crate::arg::row_number;
 use crate::command::{CommandContext, Operation, Output};
 use crate::db::statements;
 use crate::error::Error;
@@ -31,13 +33,13 @@ enum AlertsCommand {
     /// Say that you have seen it: ACTIVE becomes ACKNOWLEDGED
     Acknowledge {
         /// As `rounds alerts list` shows it
-        #[arg(value_name = "ALERT_ID")]
+        #[arg(value_name = "ALERT_ID", value_parser = row_number)]
         id: i64,
     },
     /// Say that it is dealt with: ACTIVE or ACKNOWLEDGED becomes RESOLVED
     Resolve {
         /// As `rounds alerts list` shows it
-        #[arg(value_name = "ALERT_ID")]
+        #[arg(value_name = "ALERT_ID", value_parser = row_number)]
         id: i64,
         /// Kept with the alert, and shown by no command
         #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]

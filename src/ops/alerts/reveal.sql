@@ -4,12 +4,11 @@
 -- $1 ids of alerts bigint[] · $2 visits of the alerts, keys · $3 actor text, the id of a user
 WITH
 shown AS MATERIALIZED (
-    SELECT x.id, x.message, p.id::text AS patient_id, concat_ws(' ', p.first_name, p.last_name) AS patient_name,
-           COALESCE(p.mrn::text, '') AS mrn, concat_ws(' ', d.first_name, d.last_name) AS doctor_name
+    SELECT x.id, x.message, p.id::text AS patient_id, p.first_name::text AS patient_first_name,
+           p.last_name::text AS patient_last_name, COALESCE(p.mrn::text, '') AS mrn
     FROM stage_alerts x
     LEFT JOIN appointments a ON a.id = ANY ($2) AND a.id::text = x.appointment_id
     LEFT JOIN patients p ON p.id = a.patient_id
-    LEFT JOIN doctors d ON d.id = a.doctor_id
     WHERE x.id = ANY ($1)
 ),
 recorded AS (
@@ -17,6 +16,6 @@ recorded AS (
     SELECT $3, patient_id, 'alerts list', 'stage_alert', id::text, clock_timestamp() FROM shown
     RETURNING entity_id
 )
-SELECT id, {message} AS message, {patient_name} AS patient_name, {mrn} AS mrn, {doctor_name} AS doctor_name,
-       (SELECT count(*) FROM recorded) AS recorded
+SELECT id, {message} AS message, {patient_first_name} AS patient_first_name, {patient_last_name} AS patient_last_name,
+       {mrn} AS mrn, (SELECT count(*) FROM recorded) AS recorded
 FROM shown

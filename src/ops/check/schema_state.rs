@@ -49,9 +49,9 @@ pub async fn look(
             _ => {}
         }
     }
-    let faults = ours::faults(tx, schema_name).await?;
+    let compared = ours::compare(tx, schema_name).await?;
     let mut section = findings.section(None, Topic::Schema);
-    match faults {
+    match compared.map(|compared| compared.faults) {
         None => section.ok("newer than this binary, which it serves; not compared"),
         Some(faults) if faults.is_empty() => {
             section.ok(format!("version {}, and all {} tables are whole", schema::newest(), ours::tables()));

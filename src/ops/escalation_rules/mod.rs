@@ -1,13 +1,16 @@
 //! `rounds escalation-rules check`: validates the rules, and counts the tickets for which each would fire now.
 
+use std::collections::HashMap;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::command::{CommandContext, Operation, Output, listing};
-use crate::db::Key;
+use crate::db::{Key, decodable, statements};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::jobs::escalate_tickets::{Rule, RuleBook, Targets};
+use crate::ops::places::told;
 
 /// The maximum number of tickets that are counted for a rule.
 const COUNTED: i64 = 1_000_000;
@@ -25,9 +28,15 @@ enum EscalationRulesCommand {
     Check,
 }
 
+statements! {
+    NAMES(KEYS) =
+        format!("SELECT r.id::text AS id, {} AS name FROM escalation_rules r WHERE r.id = ANY ($1)", decodable("r.name"));
+}
+
 /// One rule with its fault, or with the number of tickets for which it would fire.
 struct Checked {
     id: Key,
+    name: Option<String>,
     active: bool,
     kinds: Option<(&'static str, &'static str)>,
     due: usize,
@@ -48,21 +57,29 @@ impl Operation for EscalationRulesArgs {
                     let due = rule.due(tx, &now, COUNTED).await?.ids.len();
                     let kinds = Some((rule.condition.kind.as_str(), rule.action.kind.as_str()));
                     let wrong = missing(&targets, rule);
-                    rules.push(Checked { id: rule.id.clone(), active: rule.active, kinds, due, wrong });
+                    rules.push(Checked { id: rule.id.clone(), name: None, active: rule.active, kinds, due, wrong });
                 }
                 let malformed = book.malformed.into_iter();
                 rules.extend(malformed.map(|malformed| Checked {
                     id: malformed.id,
+                    name: None,
                     active: malformed.active,
                     kinds: None,
                     due: 0,
                     wrong: Some(malformed.error.message),
                 }));
+                let ids: Vec<Key> = rules.iter().map(|rule| rule.id.clone()).collect();
+                let names = told(tx, &NAMES, "the rules' names", &ids).await?;
+                let names: HashMap<Key, Option<String>> =
+                    names.iter().map(|row| (row.get("id"), row.get("name"))).collect();
+                for rule in &mut rules {
+                    rule.name = names.get(&rule.id).cloned().flatten();
+                }
                 Ok((book.open, rules))
             })
             .await?;
         let wrong = rules.iter().filter(|rule| rule.wrong.is_some()).count();
-        let names = ["rule", "active", "condition", "action", "would fire for", "wrong"];
+        let names = ["rule", "name", "active", "condition", "action", "would fire for", "wrong"];
         let mut text = listing(&names, &rules.iter().map(Checked::cells).collect::<Vec<_>>(), "There is no rule.");
         text.push_str(&format!("{} rule(s), {wrong} wrong; {open} open tickets.\n", rules.len()));
         let json = json!({
@@ -86,6 +103,7 @@ impl Checked {
         let (condition, action) = self.kinds.unzip();
         json!({
             "id": self.id,
+            "name": self.name,
             "active": self.active,
             "ok": self.wrong.is_none(),
             "condition": condition,
@@ -101,6 +119,7 @@ impl Checked {
         let wrong = self.wrong.clone().unwrap_or_default();
         vec![
             self.id.to_string(),
+            self.name.clone().unwrap_or_default(),
             if self.active { "yes" } else { "" }.to_owned(),
             condition.to_owned(),
             action.to_owned(),

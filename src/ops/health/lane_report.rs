@@ -48,12 +48,18 @@ impl LaneReport {
         }
     }
 
-    pub fn json(&self) -> Value {
+    /// When the newest run ended, if it did.
+    pub fn last_ended(&self) -> Option<String> {
+        self.recent.first()?.completed_at.map(stamp)
+    }
+
+    /// The report as JSON, which calls the job by this name.
+    pub fn json(&self, name: &str) -> Value {
         let Self { row, verdict, lane, stats, slots, recent, .. } = self;
         let success = lane.last_success.as_ref();
         let latest = recent.first();
         json!({
-            "jobName": row.job,
+            "jobName": name,
             "lane": row.lane,
             "isHealthy": verdict.healthy,
             "isDegraded": verdict.degraded,

@@ -6,6 +6,7 @@
 
 mod judge;
 mod lane_report;
+mod shape;
 mod stats;
 mod stopped;
 
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use tokio_postgres::{Row as SqlRow, Transaction};
 use uuid::Uuid;
 
+use crate::arg::positive_duration;
 use crate::clinic::actor::refused;
 use crate::clinic::local_time::before;
 use crate::command::{CommandContext, Operation, Output, listing};
@@ -24,11 +26,13 @@ use crate::db::statements;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
-use crate::output::stamp;
-use crate::run::{self, has_passed, positive_duration};
+use crate::output::table::{kept, minor};
+use crate::output::{JobName, stamp};
+use crate::run::{self, has_passed};
 use crate::schedule::{self, Row, ZoneArgs};
 use judge::{Lane, Running};
 use lane_report::LaneReport;
+use shape::Shape;
 use stats::{RunRecord, Window};
 use stopped::{Stop, Stopped};
 
@@ -60,6 +64,12 @@ pub struct HealthArgs {
     /// How far back the numbers go [default: 24h, 60d for weekly jobs]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     since: Option<Duration>,
+    /// As JSON in the shape that an old dashboard reads, of one job or lane
+    #[arg(long, value_enum, requires = "jobs", conflicts_with = "failing")]
+    shape: Option<Shape>,
+    /// What a dashboard calls the job, as NAME=JOB or NAME=JOB-LANE: the JSON says NAME, and a JOB argument may
+    #[arg(long, env = "ROUNDS_JOB_NAME", value_name = "NAME=JOB", value_delimiter = ',')]
+    job_name: Vec<JobName>,
     #[command(flatten)]
     zone: ZoneArgs,
 }
@@ -71,6 +81,10 @@ impl Operation for HealthArgs {
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let rows = self.rows()?;
+        if self.shape.is_some() && rows.len() != 1 {
+            let lanes = rows.iter().map(|row| row.name()).collect::<Vec<_>>().join(", ");
+            return Err(refused("NOT_ONE_JOB", format!("--shape is of one job or lane, not of {lanes}")));
+        }
         let zone = self.zone.schedule_zone;
         let (now, mut reports) = context.read(async |tx, now| Ok((now, self.reports(tx, &rows, now).await?))).await?;
         let healthy = reports.iter().all(|report| report.verdict.healthy);
@@ -78,17 +92,21 @@ impl Operation for HealthArgs {
             reports.retain(|report| report.lane.is_failing());
         }
         let good = if self.failing { reports.is_empty() } else { healthy };
+        let exit = if good { Exit::Done } else { Exit::Failed };
+        let metrics =
+            reports.iter().map(|report| Metrics { job: report.row.name(), healthy: report.verdict.healthy, run: None });
+        let metrics: Vec<Metrics> = metrics.collect();
+        if let (Some(Shape::CronHealth), Some(report)) = (self.shape, reports.first()) {
+            let json = shape::cron_health(report, self.called(report.row));
+            return Ok(Output { metrics, ..Output::new(exit, json.clone(), json.to_string()) });
+        }
         let json = json!({
             "isHealthy": healthy,
             "checkedAt": stamp(now),
             "scheduleZone": zone.name(),
-            "jobs": reports.iter().map(LaneReport::json).collect::<Vec<_>>(),
+            "jobs": reports.iter().map(|report| report.json(self.called(report.row))).collect::<Vec<_>>(),
         });
-        let exit = if good { Exit::Done } else { Exit::Failed };
-        let metrics =
-            reports.iter().map(|report| Metrics { job: report.row.name(), healthy: report.verdict.healthy, run: None });
-        let output = Output::new(exit, json, self.text(&reports, now));
-        Ok(Output { metrics: metrics.collect(), ..output })
+        Ok(Output { metrics, ..Output::new(exit, json, self.text(&reports, now)) })
     }
 
     /// An alarm on the metric has to go off also where nobody knows how the jobs are.
@@ -102,15 +120,22 @@ impl HealthArgs {
     /// The requested rows of the schedule.
     fn rows(&self) -> Result<Vec<&'static Row>, Error> {
         let table = schedule::TABLE;
-        let named = |row: &&Row| self.jobs.is_empty() || self.jobs.iter().any(|name| row.is_called(name));
-        if let Some(unknown) = self.jobs.iter().find(|name| !table.iter().any(|row| row.is_called(name))) {
-            let known = table.iter().map(Row::name).collect::<Vec<_>>().join(", ");
-            return Err(refused(
-                "UNKNOWN_JOB",
-                format!("no job in the schedule is called {unknown}; there are {known}"),
-            ));
+        check_names(&self.job_name)?;
+        let is_called =
+            |row: &Row, name: &str| row.is_called(name) || self.job_name.iter().any(|of| of.says(name, &row.name()));
+        let named = |row: &&Row| self.jobs.is_empty() || self.jobs.iter().any(|name| is_called(row, name));
+        let is_unknown = |name: &&String| !table.iter().any(|row| is_called(row, name));
+        if let Some(unknown) = self.jobs.iter().find(is_unknown) {
+            let known = schedule::known();
+            let message = format!("no job in the schedule is called {unknown}; there are {known}");
+            return Err(refused("UNKNOWN_JOB", message));
         }
         Ok(table.iter().filter(named).collect())
+    }
+
+    /// What the JSON calls a job.
+    fn called<'a>(&'a self, row: &Row) -> &'a str {
+        self.job_name.iter().find_map(|name| name.of(&row.name())).unwrap_or(row.job)
     }
 
     fn since(&self, row: &Row, now: DateTime<Utc>) -> DateTime<Utc> {
@@ -144,7 +169,17 @@ impl HealthArgs {
     }
 
     fn text(&self, reports: &[LaneReport], now: DateTime<Utc>) -> String {
-        let names = ["job", "health", "why", "last run", "in a row", "ok", "failed", "skipped", "ms"];
+        let names = [
+            kept("job"),
+            kept("health"),
+            kept("why"),
+            "last run".into(),
+            "in a row".into(),
+            minor("ok"),
+            "failed".into(),
+            minor("skipped"),
+            minor("ms"),
+        ];
         let rows: Vec<_> = reports.iter().map(|report| report.cells(now)).collect();
         let empty = if self.failing { "No job is failing." } else { "No job is in the schedule." };
         let mut text = listing(&names, &rows, empty);
@@ -153,6 +188,13 @@ impl HealthArgs {
         }
         text
     }
+}
+
+/// Refuses names of jobs that are not in the schedule.
+fn check_names(names: &[JobName]) -> Result<(), Error> {
+    let unknown = names.iter().filter_map(JobName::job).find(|job| !schedule::is_known(job));
+    let message = |job| format!("--job-name: no job in the schedule is called {job}; there are {}", schedule::known());
+    unknown.map_or(Ok(()), |job| Err(refused("UNKNOWN_JOB", message(job))))
 }
 
 fn run_record(row: &SqlRow) -> RunRecord {

@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::filter::Filter;
-use crate::command::{CommandContext, Output, listing, shown};
+use crate::arg::whole;
+use crate::command::{CommandContext, Output, listing};
 use crate::db::statements;
 use crate::error::Error;
 use crate::jobs::mark_no_shows::Reason;
-use crate::ops::visits::Entry;
+use crate::ops::places::Places;
+use crate::ops::visits::{Entry, places};
 use crate::output::stamp;
+use crate::output::table::{Column, kept, minor};
 
 statements! {
     LOGS(INT8, TEXT, INT8) = include_str!("logs.sql");
@@ -26,34 +29,41 @@ pub struct LogsArgs {
     #[arg(long, value_enum, ignore_case = true)]
     reason: Option<Reason>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<i64>(1..=100_000))]
     limit: i64,
 }
 
 impl LogsArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let reason = self.reason.map(Reason::as_str);
-        let entries = context
+        let (entries, places) = context
             .read(async |tx, _| {
                 self.filter.check(tx).await?;
                 let page = async |before, rows| LOGS.all(tx, &[&before, &reason, &rows]).await;
-                self.filter.visits().newest(tx, self.limit, page).await
+                let entries = self.filter.visits().newest(tx, self.limit, page).await?;
+                let places = places(tx, &entries).await?;
+                Ok((entries, places))
             })
             .await?;
-        let names =
-            ["log", "visit", "facility", "doctor", "reason", "slot", "marked", "by", "released", "notes", "undone"];
-        let text = listing(&names, &entries.iter().map(cells).collect::<Vec<_>>(), "No no-show fits.");
-        Ok(Output::done(json!({ "logs": entries.iter().map(log).collect::<Vec<_>>() }), text))
+        let mut names: Vec<Column<'_>> = vec![kept("log"), kept("visit"), "facility".into(), "doctor".into()];
+        names.extend([kept("reason"), kept("slot")]);
+        names.extend(["marked", "by", "released", "notes", "undone"].map(minor));
+        let text =
+            listing(&names, &entries.iter().map(|entry| cells(entry, &places)).collect::<Vec<_>>(), "No no-show fits.");
+        Ok(Output::done(json!({ "logs": entries.iter().map(|entry| log(entry, &places)).collect::<Vec<_>>() }), text))
     }
 }
 
-fn log(Entry { row, visit }: &Entry) -> Value {
+fn log(Entry { row, visit }: &Entry, places: &Places) -> Value {
     let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map(stamp);
     json!({
         "id": row.get::<_, i64>("id"),
         "appointment_id": row.get::<_, &str>("appointment_id"),
         "facility_id": visit.facility,
+        "facility_name": places.facility_name(visit.facility.as_ref()),
+        "time_zone": places.zone_name(visit.facility.as_ref()),
         "doctor_id": visit.doctor,
+        "doctor_name": places.doctor_name(visit.doctor.as_ref()),
         "patient_id": visit.patient,
         "reason": row.get::<_, &str>("reason"),
         "slot_time": instant("slot_time"),
@@ -70,14 +80,14 @@ fn log(Entry { row, visit }: &Entry) -> Value {
     })
 }
 
-fn cells(Entry { row, visit }: &Entry) -> Vec<String> {
-    let instant = |column| row.get::<_, DateTime<Utc>>(column).format("%F %H:%MZ").to_string();
+fn cells(Entry { row, visit }: &Entry, places: &Places) -> Vec<String> {
+    let instant = |column| places.time_cell(visit.facility.as_ref(), row.get(column));
     let yes = |column| if row.get(column) { "yes" } else { "" }.to_owned();
     vec![
         row.get::<_, i64>("id").to_string(),
         row.get("appointment_id"),
-        shown(visit.facility.as_ref()),
-        shown(visit.doctor.as_ref()),
+        places.facility_cell(visit.facility.as_ref()),
+        places.doctor_cell(visit.doctor.as_ref()),
         row.get("reason"),
         instant("slot_time"),
         instant("triggered_at"),

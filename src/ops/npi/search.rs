@@ -6,11 +6,13 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use super::loaded::check_loaded;
+use crate::arg::whole;
 use crate::clinic::actor::refused;
 use crate::clinic::npi::{letter, normalize_name};
 use crate::command::{CommandContext, Output, listing, shown};
 use crate::db::statements;
 use crate::error::Error;
+use crate::output::table::{Column, kept, minor};
 
 /// The taxonomies of surgeons, as patterns of LIKE.
 const SURGICAL: &[&str] = &[
@@ -133,7 +135,7 @@ pub struct SearchArgs {
     #[arg(long)]
     facility: bool,
     /// In this state, such as CO
-    #[arg(long)]
+    #[arg(long, value_parser = state)]
     state: Option<String>,
     /// In this city
     #[arg(long)]
@@ -148,7 +150,7 @@ pub struct SearchArgs {
     #[arg(long)]
     surgeons: bool,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole::<i64>(1..=1000))]
     limit: i64,
 }
 
@@ -167,7 +169,7 @@ impl SearchArgs {
             .await?;
         let results: Vec<Value> = rows.iter().map(|row| self.shape(row)).collect();
         let mut text =
-            listing(self.names(), &rows.iter().map(|row| self.cells(row)).collect::<Vec<_>>(), "Nobody is called so.");
+            listing(&self.names(), &rows.iter().map(|row| self.cells(row)).collect::<Vec<_>>(), "Nobody is called so.");
         if approximate {
             text.insert_str(0, "No name begins so; these are similar:\n");
         }
@@ -197,11 +199,11 @@ impl SearchArgs {
         SEARCH.with(&Search { table, by }).all(tx, &parameters).await
     }
 
-    fn names(&self) -> &'static [&'static str] {
-        match self.facility {
-            true => &["npi", "facility", "address", "city", "state", "zip", "taxonomy"],
-            false => &["npi", "last name", "first name", "address", "city", "state", "zip", "taxonomy"],
-        }
+    fn names(&self) -> Vec<Column<'static>> {
+        let called: &[&str] = if self.facility { &["facility"] } else { &["last name", "first name"] };
+        let called = called.iter().map(|name| kept(name));
+        let place = [minor("address"), "city".into(), "state".into(), "zip".into(), "taxonomy".into()];
+        std::iter::once("npi".into()).chain(called).chain(place).collect()
     }
 
     fn cells(&self, row: &Row) -> Vec<String> {
@@ -217,6 +219,11 @@ impl SearchArgs {
         }
         Value::Object(out)
     }
+}
+
+fn state(text: &str) -> Result<String, String> {
+    let good = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if good { Ok(text.to_owned()) } else { Err("a state is two letters, such as CO".to_owned()) }
 }
 
 fn digits(text: &str) -> Result<String, String> {

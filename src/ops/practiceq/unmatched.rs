@@ -7,13 +7,17 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio_postgres::{Row, Transaction};
 
+use crate::arg::{row_number, whole};
+use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::clinic::actor::{ADMIN, refused};
 use crate::clinic::local_time::unreadable_zones;
 use crate::command::{CommandContext, Moment, Output, check_recorded, held, listing, shown};
 use crate::db::{Key, decodable, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::sync_practiceq::StoreContext;
-use crate::output::stamp;
+use crate::ops::places::Places;
+use crate::output::table::{Column, kept, minor};
+use crate::output::{local_stamp, stamp};
 
 statements! {
     LIST(BOOL, INT8, TIMESTAMPTZ) = include_str!("unmatched.sql");
@@ -58,7 +62,7 @@ struct ListArgs {
     #[arg(long)]
     reveal: bool,
     /// How many to list
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<i64>(1..=1000))]
     limit: i64,
 }
 
@@ -66,7 +70,7 @@ struct ListArgs {
 #[derive(Args)]
 struct LinkArgs {
     /// The id of the appointment in `rounds practiceq unmatched list`
-    #[arg(value_name = "UNMATCHED_ID")]
+    #[arg(value_name = "UNMATCHED_ID", value_parser = row_number)]
     id: i64,
     /// Whose it is
     #[arg(long, value_name = "PATIENT_ID")]
@@ -77,7 +81,7 @@ struct LinkArgs {
 #[derive(Args)]
 struct IgnoreArgs {
     /// The id of the appointment in `rounds practiceq unmatched list`
-    #[arg(value_name = "UNMATCHED_ID")]
+    #[arg(value_name = "UNMATCHED_ID", value_parser = row_number)]
     id: i64,
     /// All of the same client, now and later
     #[arg(long)]
@@ -96,36 +100,45 @@ impl UnmatchedArgs {
 
 impl ListArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let (rows, people) = if self.reveal {
+        let (Waiting { rows, places }, people) = if self.reveal {
             let reveal = async |tx: &Transaction<'_>, moment: &Moment| {
                 moment.actor.require(STAFF, "--reveal")?;
-                let rows = self.rows(tx, moment.now).await?;
-                let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
+                let waiting = self.waiting(tx, moment.now).await?;
+                let ids: Vec<i64> = waiting.rows.iter().map(|row| row.get("id")).collect();
                 let people = REVEAL.all(tx, &[&ids, &moment.actor.id]).await?;
                 check_recorded(&people)?;
-                Ok((rows, people.into_iter().map(|row| (row.get::<_, i64>("id"), row)).collect()))
+                Ok((waiting, people.into_iter().map(|row| (row.get::<_, i64>("id"), row)).collect()))
             };
             context.reveal(reveal).await?
         } else {
-            (context.read(async |tx, now| self.rows(tx, now).await).await?, HashMap::new())
+            (context.read(async |tx, now| self.waiting(tx, now).await).await?, HashMap::new())
         };
-        let found: Vec<Value> = rows.iter().map(|row| object(row, people.get(&row.get("id")))).collect();
-        let mut names = vec!["id", "visit", "starts", "client", "reason", "status", "may be patient"];
+        let found: Vec<Value> = rows.iter().map(|row| object(row, &places, people.get(&row.get("id")))).collect();
+        let mut names = ["id", "visit", "starts", "doctor"].map(Column::from).to_vec();
+        names.extend([minor("client"), "reason".into(), "status".into(), "may be patient".into()]);
         if self.reveal {
-            names.extend(["name", "e-mail", "born"]);
+            names.extend([kept("name"), "e-mail".into(), "born".into()]);
         }
-        let cells: Vec<_> = rows.iter().map(|row| cells(row, people.get(&row.get("id")))).collect();
+        let cells: Vec<_> = rows.iter().map(|row| cells(row, &places, people.get(&row.get("id")))).collect();
         Ok(Output::done(json!({ "unmatched": found }), listing(&names, &cells, "Nothing waits for a decision.")))
     }
 
-    async fn rows(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Row>, Error> {
-        LIST.all(tx, &[&self.all, &self.limit, &now]).await
+    async fn waiting(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Waiting, Error> {
+        let rows = LIST.all(tx, &[&self.all, &self.limit, &now]).await?;
+        let doctors: Vec<Key> = rows.iter().filter_map(|row| row.get("doctor_id")).collect();
+        Ok(Waiting { places: Places::read(tx, std::iter::empty(), doctors.iter()).await?, rows })
     }
+}
+
+/// Appointments that wait for a decision, and what their doctors are called.
+struct Waiting {
+    rows: Vec<Row>,
+    places: Places,
 }
 
 const PERSON: [&str; 3] = ["client_name", "client_email", "client_date_of_birth"];
 
-fn object(row: &Row, person: Option<&Row>) -> Value {
+fn object(row: &Row, places: &Places, person: Option<&Row>) -> Value {
     let mut object = json!({
         "id": row.get::<_, i64>("id"),
         "external_id": row.get::<_, &str>("external_id"),
@@ -133,6 +146,9 @@ fn object(row: &Row, person: Option<&Row>) -> Value {
         "reason": row.get::<_, &str>("reason"),
         "status": row.get::<_, &str>("status"),
         "starts_at": stamp(row.get("starts_at")),
+        "time_zone": ACCOUNT_ZONE.name(),
+        "doctor_id": row.get::<_, Option<Key>>("doctor_id"),
+        "doctor_name": places.doctor_name(row.get::<_, Option<Key>>("doctor_id").as_ref()),
         "first_seen": stamp(row.get("first_seen")),
         "candidates": row.get::<_, Vec<Key>>("candidates"),
     });
@@ -144,12 +160,13 @@ fn object(row: &Row, person: Option<&Row>) -> Value {
     object
 }
 
-fn cells(row: &Row, person: Option<&Row>) -> Vec<String> {
+fn cells(row: &Row, places: &Places, person: Option<&Row>) -> Vec<String> {
     let candidates: Vec<String> = row.get::<_, Vec<Key>>("candidates").iter().map(Key::to_string).collect();
     let mut cells = vec![
         row.get::<_, i64>("id").to_string(),
         row.get("external_id"),
-        row.get::<_, DateTime<Utc>>("starts_at").format("%F %H:%MZ").to_string(),
+        local_stamp(row.get("starts_at"), ACCOUNT_ZONE),
+        places.doctor_cell(row.get::<_, Option<Key>>("doctor_id").as_ref()),
         shown(row.get::<_, Option<&str>>("client_id")),
         row.get("reason"),
         row.get("status"),

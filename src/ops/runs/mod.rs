@@ -1,5 +1,7 @@
 //! `rounds runs`: lists runs with their outcome, and shows one run with its arguments, its report and its failed items.
 
+mod which;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -8,17 +10,19 @@ use serde_json::{Map, Value, json};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::clinic::actor::refused;
+use crate::arg::{positive_duration, whole};
 use crate::clinic::local_time::before;
 use crate::command::{CommandContext, Operation, Output, listing, shown, value_name};
 use crate::db::statements;
 use crate::error::Error;
 use crate::jobs;
-use crate::output::stamp;
-use crate::run::positive_duration;
-use crate::schedule;
+use crate::output::table::{kept, minor};
+use crate::output::{local_stamp, stamp};
+use crate::schedule::{self, ZoneArgs};
+use which::{Which, which};
 
 statements! {
+    of which;
     LIST(TEXT, TEXT, TIMESTAMPTZ, INT8) = include_str!("list.sql");
     SHOW(UUID) = include_str!("show.sql");
     ERRORS(UUID, INT8) = "SELECT entity, entity_id, error_code, message FROM cron_job_run_errors WHERE run_id = $1
@@ -40,12 +44,18 @@ pub struct RunsArgs {
 enum RunsCommand {
     /// List runs, the newest first
     List(ListArgs),
-    /// Show one run: its arguments, its report, its failed items
-    Show {
-        /// As reports, logs and `rounds runs list` show it
-        #[arg(value_name = "RUN_ID", value_parser = run_id)]
-        id: Uuid,
-    },
+    Show(ShowArgs),
+}
+
+/// Show one run: its arguments, its report, its failed items
+#[derive(Args, Debug)]
+struct ShowArgs {
+    /// The id, as reports, logs and `rounds runs list` show it, or its beginning; or latest
+    #[arg(value_name = "RUN_ID", value_parser = which)]
+    run: Which,
+    /// Only a run of this job: all its lanes, or job-lane
+    #[arg(long, value_parser = job)]
+    job: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -60,8 +70,10 @@ struct ListArgs {
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     since: Option<Duration>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole::<i64>(1..=10_000))]
     limit: i64,
+    #[command(flatten)]
+    zone: ZoneArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -79,7 +91,7 @@ impl Operation for RunsArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
             RunsCommand::List(args) => list(context, args).await,
-            RunsCommand::Show { id } => show(context, *id).await,
+            RunsCommand::Show(args) => show(context, args).await,
         }
     }
 }
@@ -92,15 +104,26 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
             LIST.all(tx, &[&args.job, &status, &since, &args.limit]).await
         })
         .await?;
-    let names = ["id", "job", "status", "began", "by", "ms", "items", "failed", "code"];
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
+    let length = which::telling(&ids);
+    let names = [
+        kept("id"),
+        kept("job"),
+        kept("status"),
+        "began".into(),
+        minor("by"),
+        minor("ms"),
+        "items".into(),
+        "failed".into(),
+        kept("code"),
+    ];
     let cells = |row: &Row| {
         let (job, lane): (String, String) = (row.get("job_name"), row.get("lane"));
-        let began: DateTime<Utc> = row.get("started_at");
         vec![
-            row.get::<_, Uuid>("id").to_string(),
+            row.get::<_, Uuid>("id").to_string()[..length].to_owned(),
             schedule::name(&job, &lane),
             row.get("status"),
-            began.format("%F %TZ").to_string(),
+            local_stamp(row.get("started_at"), args.zone.schedule_zone),
             match row.get::<_, Option<String>>("actor") {
                 Some(user) => format!("user {user}"),
                 None => row.get("source"),
@@ -115,14 +138,14 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
     Ok(Output::done(json!({ "runs": rows.iter().map(run).collect::<Vec<_>>() }), text))
 }
 
-async fn show(context: &CommandContext<'_>, id: Uuid) -> Result<Output, Error> {
+async fn show(context: &CommandContext<'_>, args: &ShowArgs) -> Result<Output, Error> {
     let (row, errors, waits) = context
         .read(async |tx, _| {
+            let id = args.run.find(tx, args.job.as_deref()).await?;
             let errors = ERRORS.all(tx, &[&id, &ERRORS_SHOWN]).await?;
-            Ok((SHOW.opt(tx, &[&id]).await?, errors, REFUSED.all(tx, &[&id]).await?))
+            Ok((SHOW.one(tx, &[&id]).await?, errors, REFUSED.all(tx, &[&id]).await?))
         })
         .await?;
-    let Some(row) = row else { return Err(refused("UNKNOWN_RUN", format!("there is no run {id}"))) };
     let metadata: Value = row.get("metadata");
     let mut out = run(&row);
     out.insert("heartbeat_at".into(), json!(stamp(row.get("heartbeat_at"))));
@@ -226,8 +249,4 @@ fn job(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err(format!("there is no such job; there are {}", jobs::NAMES.join(", "))),
     }
-}
-
-fn run_id(text: &str) -> Result<Uuid, String> {
-    text.parse().map_err(|_| "a run's id looks like 15fd2e0f-6a31-4443-8571-15351600a753".to_owned())
 }

@@ -381,8 +381,8 @@ async fn the_check_says_what_is_wrong_and_what_each_would_touch() {
         "tickets_open": 3,
         "wrong": 1,
         "rules": [
-            {"id": "1", "active": true, "ok": true, "condition": "priority_level", "action": "add_follower", "would_fire": 3, "wrong": null},
-            {"id": bad.to_string(), "active": true, "ok": false, "condition": null, "action": null, "would_fire": null,
+            {"id": "1", "name": "R", "active": true, "ok": true, "condition": "priority_level", "action": "add_follower", "would_fire": 3, "wrong": null},
+            {"id": bad.to_string(), "name": "R", "active": true, "ok": false, "condition": null, "action": null, "would_fire": null,
              "wrong": "condition: hours must be a number of hours from 0 to 87600; the rule was skipped"},
         ],
     });

@@ -514,7 +514,7 @@ async fn alerts_that_are_older_than_the_type_of_the_keys_are_resolved() {
         .await;
     let outcome = clinic.run(&["stage-alerts", "--as-of", "2026-03-02T14:00:00Z"]).await.expect(0);
     assert_eq!(outcome.count("resolved"), 1, "{outcome:?}");
-    let listed = clinic.run(&["alerts", "list"]).await.expect(0).report();
+    let listed = clinic.run(&["alerts", "list", "--all"]).await.expect(0).report();
     let facilities: Vec<&serde_json::Value> =
         listed["alerts"].as_array().expect("a list").iter().map(|a| &a["facilityId"]).collect();
     assert_eq!(facilities, [&json!(clinic.kind.text(facility)), &json!(null)], "{listed}");

@@ -18,6 +18,14 @@ const BREAK: &str = "
         CHECK (priority IN ('NORMAL', 'HIGH')) NOT VALID;
     DROP TABLE px_case_audits;
     UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'sync_logs_organization'::regclass;
+    CREATE OR REPLACE VIEW v_recent_sync_activity AS
+        SELECT l.id, l.sync_type, l.organization_id, l.organization_name, l.patient_id, l.triggered_by_user_id,
+               l.triggered_by_name, l.started_at, l.completed_at, l.duration_ms, l.status, l.appointments_new,
+               l.appointments_updated, l.appointments_unchanged, l.appointments_errors, l.patients_processed,
+               l.patients_failed, l.error_message
+        FROM sync_logs l WHERE l.status <> 'in_progress' ORDER BY l.started_at DESC, l.id DESC LIMIT 100;
+    CREATE OR REPLACE FUNCTION sync_logs_touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    ALTER TABLE sync_logs ADD demanded int NOT NULL;
     -- An operator's own are no fault.
     CREATE TABLE own (id int); CREATE INDEX own_index ON no_show_logs (created_by);
     ALTER TABLE no_show_logs ADD own_column int";
@@ -41,7 +49,12 @@ async fn our_tables_are_compared_with_those_that_migrate_makes() {
         "constraint notifications_priority_check of notifications is not validated",
         "relation px_case_audits is not there",
         "index sync_logs_organization of sync_logs is invalid",
+        "view v_recent_sync_activity selects something else",
+        "function sync_logs_touch does something else",
+        "column demanded of sync_logs is of others and NOT NULL without a default",
     ];
+    let notes = outcome.report()["notes"].clone();
+    assert_eq!(notes, json!(["column own_column of no_show_logs", "index own_index of no_show_logs"]));
     assert_eq!(broken.len(), words.len(), "{broken:#?}");
     for word in words {
         assert!(broken.iter().any(|one| one["what"].as_str().expect("a text").contains(word)), "{word}: {broken:#?}");
@@ -60,7 +73,9 @@ async fn our_tables_are_compared_with_those_that_migrate_makes() {
     // What is made anew lacks its indexes.
     Checked::of(&clinic, &["prune"]).await.mend(&clinic).await;
     Checked::of(&clinic, &["prune"]).await.ready();
-    clinic.run(&["migrate", "--check"]).await.expect(0);
+    let whole = clinic.run(&["migrate", "--check", "--output", "text"]).await.expect(0).stdout;
+    let note = "Beside it, of others:\n  column own_column of no_show_logs\n";
+    assert!(whole.contains(note) && whole.contains("\n  column demanded of sync_logs\n"), "{whole}");
 }
 
 #[tokio::test]

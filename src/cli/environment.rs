@@ -1,0 +1,103 @@
+//! What the environment gives, and the command line beside it.
+//!
+//! Rule: what is given on the command line wins. A variable of an option that is given there, or that excludes one, is
+//! not even looked at: whether its value is good does not matter. A usage line names what the command line lacks, and
+//! nothing that the environment gives.
+
+use std::collections::HashSet;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, Error, Id};
+
+/// Options of which only one can be given, each with a variable.
+const EITHER: [[&str; 2]; 2] = [["database_url", "database_url_file"], ["api_key", "api_key_file"]];
+
+/// The other one of such a pair.
+fn other(id: &str) -> Option<&'static str> {
+    EITHER.iter().find_map(|[one, two]| match id {
+        id if id == *one => Some(*two),
+        id if id == *two => Some(*one),
+        _ => None,
+    })
+}
+
+/// Whether a variable excludes what the command line gives, at any level.
+pub fn is_in_the_way(matches: &ArgMatches) -> bool {
+    let is_from = |id: &str, source: ValueSource| {
+        matches.try_contains_id(id).unwrap_or(false) && matches.value_source(id) == Some(source)
+    };
+    let excluded = |[one, two]: &[&str; 2]| {
+        [(one, two), (two, one)].into_iter().any(|(given, variable)| {
+            is_from(given, ValueSource::CommandLine) && is_from(variable, ValueSource::EnvVariable)
+        })
+    };
+    EITHER.iter().any(excluded) || matches.subcommand().is_some_and(|(_, matches)| is_in_the_way(matches))
+}
+
+/// The command line, read again without the variables that it overrides. `tree` makes the whole of it.
+pub fn matches(tree: fn() -> Command) -> Result<ArgMatches, Error> {
+    let mut given = HashSet::new();
+    let bare = without(tree(), &|_| true);
+    if let Ok(matches) = bare.clone().ignore_errors(true).try_get_matches() {
+        collect_given(&bare, &matches, &mut given);
+    }
+    let error = match without(tree(), &|arg| given.contains(arg.get_id())).try_get_matches() {
+        Ok(matches) => return Ok(matches),
+        Err(error) => error,
+    };
+    match bare.try_get_matches() {
+        // The same mistake, with a usage line that has nothing of the environment.
+        Err(plain) if plain.kind() == error.kind() && plain.context().next().is_some() => Err(plain),
+        Err(_) => Err(error),
+        // Without the environment there is no mistake: it is in a variable.
+        Ok(_) => Err(of_variable(tree, error)),
+    }
+}
+
+/// The options that the command line gives, and those that they exclude.
+fn collect_given(command: &Command, matches: &ArgMatches, given: &mut HashSet<Id>) {
+    let is_given = |id: &Id| {
+        matches.try_contains_id(id.as_str()).is_ok()
+            && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+    };
+    for arg in command.get_arguments().filter(|arg| is_given(arg.get_id())) {
+        given.insert(arg.get_id().clone());
+        given.extend(other(arg.get_id().as_str()).map(Id::from));
+        given.extend(command.get_arg_conflicts_with(arg).into_iter().map(|arg| arg.get_id().clone()));
+    }
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(command) = command.find_subcommand(name)
+    {
+        collect_given(command, matches, given);
+    }
+}
+
+/// The command without the variables of these options.
+pub fn without(command: Command, which: &dyn Fn(&Arg) -> bool) -> Command {
+    let strip = |arg: Arg| if which(&arg) { arg.env(Resettable::Reset) } else { arg };
+    let command = command.mut_args(strip);
+    command.mut_subcommands(|sub| without(sub, which))
+}
+
+/// The error with the name of the variable whose value is wrong.
+fn of_variable(tree: fn() -> Command, error: Error) -> Error {
+    let option = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(option)) => option.split([' ', '=']).next().unwrap_or_default().to_owned(),
+        _ => return error,
+    };
+    let Some(variable) = variable_of(&tree(), option.trim_start_matches('-')) else { return error };
+    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+        return error;
+    }
+    let text = error.to_string();
+    let sentence = text.trim_start_matches("error: ").split("\n\nFor more").next().unwrap_or_default();
+    Error::raw(error.kind(), format!("the variable {variable}: {sentence}\n"))
+}
+
+fn variable_of(command: &Command, long: &str) -> Option<String> {
+    let of_this = || command.get_arguments().find(|arg| arg.get_long() == Some(long))?.get_env();
+    let name = of_this().map(|name| name.to_string_lossy().into_owned());
+    name.or_else(|| command.get_subcommands().find_map(|sub| variable_of(sub, long)))
+}
