@@ -194,7 +194,7 @@ fn judge(rules: &[Rule], rows: &[Row], episodes: &mut Episodes, noon: DateTime<U
 }
 
 #[tokio::test]
-async fn conditions_and_episodes_are_what_the_oracle_says() {
+async fn conditions_are_what_the_oracle_says() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
