@@ -103,7 +103,7 @@ impl MarkNoShows {
             (None, ..) => Some("its day or its start cannot be read".to_owned()),
             (_, None, _) => Some("neither its facility nor its doctor has a timeout".to_owned()),
             (_, Some(minutes), Some(at)) if now < at => {
-                Some(format!("its time is not up: no more than {minutes} min after its start"))
+                Some(format!("its time is not up: less than {minutes} min since its start"))
             }
             _ => None,
         });
