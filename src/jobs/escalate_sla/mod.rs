@@ -196,7 +196,7 @@ impl EscalateSla {
 
     /// `--take-up-grace` in seconds; None if there is none.
     pub fn grace(&self) -> Option<f64> {
-        (!self.take_up_grace.is_zero()).then(|| self.take_up_grace.as_secs_f64())
+        Some(self.take_up_grace.as_secs_f64()).filter(|grace| *grace > 0.0)
     }
 
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {

@@ -40,8 +40,7 @@ async fn columns_that_do_not_fit_come_with_the_sql_that_mends_them() {
         ("mark-no-shows", "patients.sms_opt_out is integer, needed is boolean"),
         ("escalate-tickets", "tickets.status is app.ticket_status, which lacks CLOSED"),
         ("escalate-tickets", "team_members.team_id is text and teams.id is bigint"),
-        // It does not need the teams themselves.
-        ("monitor-ticket-sla", "tickets.team_id is bigint and team_members.team_id is text"),
+        ("monitor-ticket-sla", "team_members.team_id is text and teams.id is bigint"),
         ("escalate-sla", "rounds.px_cases: there is no such table or view"),
         ("advance-billing", "rounds.surgical_cases: there is no such table or view"),
     ];
