@@ -157,7 +157,7 @@ async fn visits_are_explained_with_all_reasons() {
     let clinic = Clinic::new().await;
     let (facility, doctor) = clinic.new_york(15).await;
     let other = clinic.facility("Asia/Kathmandu", None).await;
-    let untimed = clinic.doctor(other, None).await;
+    let (untimed, away) = (clinic.doctor(other, None).await, clinic.doctor(facility, Some(15)).await);
     let at = "2026-03-02T09:15:00-05:00";
     let visits = [
         ("due", clinic.scheduled(facility, doctor, "2026-03-02", "09:00").await),
@@ -166,7 +166,13 @@ async fn visits_are_explained_with_all_reasons() {
         ("too old", clinic.scheduled(facility, doctor, "2026-02-01", "09:10").await),
         ("without a timeout", clinic.scheduled(other, untimed, "2026-03-02", "09:10").await),
         ("cancelled, too old", clinic.scheduled(facility, doctor, "2026-02-01", "09:20").await),
+        ("on leave", clinic.scheduled(facility, away, "2026-03-02", "09:00").await),
     ];
+    clinic
+        .sql(&format!(
+            "INSERT INTO doctor_absences (doctor_id, first_day, last_day) VALUES ({away}, '2026-03-01', '2026-03-03')"
+        ))
+        .await;
     clinic.sql("UPDATE appointments SET status = 'CANCELLED', cancelled_at = now() WHERE id = 6").await;
     let mut said = String::new();
     for (what, id) in visits {

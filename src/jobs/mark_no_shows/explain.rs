@@ -10,7 +10,7 @@ use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, Keys, no_such_key};
 use crate::error::Error;
-use crate::output::{local_stamp, span};
+use crate::output::{local_stamp, span, stamp};
 use crate::run::Item;
 use crate::time_zone::Tz;
 
@@ -103,7 +103,7 @@ impl MarkNoShows {
             (None, ..) => Some("its day or its start cannot be read".to_owned()),
             (_, None, _) => Some("neither its facility nor its doctor has a timeout".to_owned()),
             (_, Some(minutes), Some(at)) if now < at => {
-                Some(format!("its time is not up: no more than {minutes} min after its start"))
+                Some(format!("its time is not up: less than {minutes} min since its start"))
             }
             _ => None,
         });
@@ -128,7 +128,18 @@ fn event(log: &Row, zone: Tz) -> Event {
     let who = user.map_or("the job".to_owned(), |user| format!("user {user}"));
     let released: bool = log.get("slot_released");
     let slot = if released { ", and its slot was released" } else { "" };
-    let sentence = format!("It was marked as a no-show ({reason}) at {} by {who}{slot}", local_stamp(at, zone));
-    let facts = json!({ "reason": reason, "actor": user.unwrap_or("system"), "slot_released": released });
+    let undone_at: Option<DateTime<Utc>> = log.get("undone_at");
+    let undone_by = log.get::<_, Option<&str>>("undone_by").unwrap_or("(unknown)");
+    let undone = undone_at.map_or(String::new(), |undone| {
+        format!(", and the mark was undone at {} by user {undone_by}", local_stamp(undone, zone))
+    });
+    let at_local = local_stamp(at, zone);
+    let sentence = format!("It was marked as a no-show ({reason}) at {at_local} by {who}{slot}{undone}");
+    let facts = json!({
+        "reason": reason,
+        "actor": user.unwrap_or("system"),
+        "slot_released": released,
+        "undone_at": undone_at.map(stamp),
+    });
     Event::new(at, log.get("run_id"), sentence, facts)
 }

@@ -219,7 +219,7 @@ async fn help_desk(rng: &mut Rng, noon: DateTime<Utc>, tickets: usize, high_minu
 }
 
 #[tokio::test]
-async fn conditions_and_episodes_are_what_the_oracle_says() {
+async fn conditions_are_what_the_oracle_says() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let noon: DateTime<Utc> = "2026-03-02T12:00:00Z".parse().expect("an instant");
