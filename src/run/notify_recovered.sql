@@ -11,7 +11,7 @@ streak AS MATERIALIZED (
     {failures}
 ),
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, notice.channel,
            'JOB_RECOVERED' AS type, 'NORMAL' AS priority, this.name || ' works again' AS title,
            format('%s works again after %s consecutive failure%s.', this.name, streak.failures,
                   CASE WHEN streak.failures > 1 THEN 's' END) AS body,
@@ -21,7 +21,9 @@ staged AS (
            false AS suppressed, NULL::timestamptz AS expires_at, clock_timestamp() AS staged_at, $1 AS run_id
     FROM this CROSS JOIN streak
     JOIN users u ON u.active
-    WHERE EXISTS (SELECT FROM notifications n
+    {channels}
+    WHERE notice.wanted
+      AND EXISTS (SELECT FROM notifications n
                   WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id::text)
 ),
 {outbox}

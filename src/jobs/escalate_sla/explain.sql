@@ -13,7 +13,7 @@ SELECT c.id::text AS id, c.facility_id::text AS facility_id, c.status::text AS s
        CASE WHEN c.due_at BETWEEN timestamptz '0001-01-01' AND timestamptz '9999-12-31' THEN c.due_at::timestamptz END
            AS due_at,
        c.due_at < $1 AS overdue, department.id::text AS department_id,
-       ARRAY(SELECT s.user_id::text FROM stand_ins s ORDER BY s.user_id) AS stand_ins,
+       ARRAY(SELECT s.user_id::text FROM stand_ins s WHERE s.channel = 'IN_APP' ORDER BY s.user_id) AS stand_ins,
        EXISTS (SELECT FROM px_cases c {due} AND c.id = $4) AS due
 FROM px_cases c
 {department}

@@ -47,8 +47,8 @@ statements! {
         include_str!("apply.sql"),
         due = DUE,
         department = DEPARTMENT_OF_CASE,
-        stand_ins = stand_ins::in_app(),
-        outbox = outbox::NOTIFIED,
+        stand_ins = stand_ins::high(),
+        outbox = outbox::notified(),
         undeliverable_recorded = undeliverable_recorded("$5", "px_case"),
         undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$4", "locked", "escalated", "px_cases"),
@@ -64,7 +64,7 @@ statements! {
         include_str!("explain.sql"),
         due = DUE,
         department = DEPARTMENT_OF_CASE,
-        stand_ins = stand_ins::in_app(),
+        stand_ins = stand_ins::high(),
     );
 }
 

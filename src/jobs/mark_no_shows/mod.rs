@@ -18,10 +18,12 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
+use crate::clinic::channels::has_one;
 use crate::clinic::local_time::{
     clock_time, day, minutes, no_slot_length, outer_dates, slot_length, unreadable_start, unreadable_zone,
     unreadable_zones,
 };
+use crate::clinic::words::{clock, moment};
 use crate::clinic::{local_time, outbox};
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
@@ -75,7 +77,10 @@ fn mark(rule: &str) -> String {
         first_time = clock_time("x.start_time"),
         last_day = day("x.last_day"),
         last_time = clock_time("x.end_time"),
-        outbox = outbox::NOTIFIED,
+        start = clock("m.start_time"),
+        start_of_day = moment("m.day + m.start_time"),
+        has_phone = has_one("p.phone"),
+        outbox = outbox::notified(),
         skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments")
     )
 }

@@ -18,6 +18,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
+use crate::clinic::channels::as_preferred;
 use crate::clinic::{outbox, stand_ins, tickets};
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
@@ -36,9 +37,9 @@ statements! {
         include_str!("apply.sql"),
         risk = risk(),
         due = DUE,
-        channels = stand_ins::AS_PREFERRED.trim_end(),
-        stand_ins = stand_ins::as_preferred(),
-        outbox = outbox::NOTIFIED,
+        channels = as_preferred("p.urgency"),
+        stand_ins = stand_ins::high(),
+        outbox = outbox::notified(),
         undeliverable_recorded = undeliverable_recorded("$3", "ticket"),
         undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$2", "locked", "due", "tickets"),

@@ -23,9 +23,11 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::alerts::AlertType;
+use crate::clinic::channels::as_preferred;
 use crate::clinic::local_time::{
     clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
 };
+use crate::clinic::words::clock;
 use crate::clinic::{local_time, outbox, visits};
 use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
@@ -55,7 +57,9 @@ statements! {
         include_str!("raise.sql"),
         waiting = waiting(),
         due = DUE,
-        outbox = outbox::NOTIFIED,
+        checked_in_at = clock("(visit.checked_in_at AT TIME ZONE tz.zone)"),
+        channels = as_preferred("'HIGH'"),
+        outbox = outbox::notified(),
         undeliverable_recorded = undeliverable_recorded("$10", "appointment"),
         undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$8", "locked", "due", "appointments"),
