@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::money::Cents;
 use super::report::{Report, Updated};
-use super::stage::{JOB, Stage};
+use super::stage::{CASE, JOB, Stage};
 use crate::clinic::parents::Parents;
 use crate::db::{Key, Keys, statements};
 use crate::error::{Error, ErrorKind};
@@ -77,9 +77,6 @@ statements! {
         skipped_columns = skipped_columns("$4", "locked", "advanced", "surgical_cases"),
     );
 }
-
-/// The name of a case in errors.
-pub const CASE: &str = "surgical_case";
 
 pub struct Step {
     pub from: i32,
