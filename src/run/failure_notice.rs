@@ -150,9 +150,15 @@ async fn insert(
     };
     let (failures, notices) = (count(&row, "failures"), count(&row, "notices"));
     if notices > 0 {
-        info!(run_id = %run, failures, notices, "the admins are told of the failures in a row");
+        match result {
+            RunResult::Succeeded => {
+                info!(run_id = %run, notices, "those who were told of its failures are told that it works again")
+            }
+            _ => info!(run_id = %run, failures, notices, "the admins are told of the failures in a row"),
+        }
     }
-    Ok(untold.map(|reason| format!("{reason} ({failures} in a row)")))
+    let before = if result == RunResult::Succeeded { "failures before it" } else { "in a row" };
+    Ok(untold.map(|reason| format!("{reason} ({failures} {before})")))
 }
 
 /// The reason for which no notice that was due was inserted, unless another run has inserted it at the same moment.

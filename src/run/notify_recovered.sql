@@ -1,5 +1,5 @@
 -- Notifies the users who got a notice that a job keeps failing that it works again, once. Returns the number of
--- failures in a row before it, of the notices of these, and of notices of its end.
+-- failures in a row before it, of notices that it works again, and of the notices of the failures.
 -- $1 id of the run that has just succeeded uuid
 WITH
 this AS MATERIALIZED (
@@ -15,7 +15,7 @@ staged AS (
            'JOB_RECOVERED' AS type, 'NORMAL' AS priority, this.name || ' works again' AS title,
            format('%s works again after %s consecutive failure%s.', this.name, streak.failures,
                   CASE WHEN streak.failures > 1 THEN 's' END) AS body,
-           jsonb_build_object('job', this.job_name, 'lane', this.lane, 'failures', streak.failures) AS metadata,
+           jsonb_build_object('job', this.job_name, 'lane', this.lane, 'after_failures', streak.failures) AS metadata,
            'cron_job_run' AS entity, streak.first_run AS entity_id,
            concat_ws(':', 'job_recovered', streak.first_run) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, clock_timestamp() AS staged_at, $1 AS run_id
