@@ -3,7 +3,7 @@
 //! Rule: a case is due if and only if it is OPEN or IN_PROGRESS, due_at < now, active is not false, and its escalation
 //! level is from 0 to 2; with `--re-escalate-after` also if it is ESCALATED below level 3, still overdue, and was
 //! escalated at least that long ago. Told is its own department, else its visit's, else the fallback of its facility,
-//! else the MANAGERs of the facility, else its HOSPITAL_ADMINs; without those it is undeliverable.
+//! else the MANAGERs of the facility, else its HOSPITAL_ADMINs, as each prefers; without those it is undeliverable.
 //!
 //! Safe to run again: an escalated case is no longer OPEN or IN_PROGRESS, and the change compares status and level.
 //!

@@ -5,9 +5,10 @@
 //! less than 25 % remain; else at low risk. Its people are notified if and only if the risk is medium or high and there
 //! is no record of it, it is worse than the last record (and a breach is worse than any risk of it), or the date has
 //! moved since. It is recorded if and only if they are notified, or it is better than the last record. Of a breached
-//! ticket of whose people nobody can be told (active, with a channel that they want), the MANAGERs of its facility are
-//! notified instead, or if none of them can be told its HOSPITAL_ADMINs, or else it is undeliverable. Who is attached
-//! to it later is notified of what is news from then on, not of what others were.
+//! ticket of whose people none is active the MANAGERs of its facility are notified instead, or if there is none its
+//! HOSPITAL_ADMINs, or else it is undeliverable. Each is told as they prefer; a notice of a high risk or a breach is HIGH,
+//! so it is in the application in any case. Who is attached to it later is notified of what is news from then on, not of
+//! what others were.
 //!
 //! Safe to run again: the next run compares with the record, which is written in the transaction of the notices.
 //!

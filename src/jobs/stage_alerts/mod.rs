@@ -8,7 +8,7 @@
 //! resolved if and only if the visit is no longer CHECKED_IN or is deleted, or it is NO_VITALS and there are vitals.
 //! Told of NO_VITALS are the nurses of the facility, of NO_DOCTOR the doctor, of WAITING_TOO_LONG all its users; where
 //! none of them is active the HOSPITAL_ADMINs, not the MANAGERs: an alert names the patient, and only who deals with
-//! alerts may read that.
+//! alerts may read that. Each is told as they prefer, and always in the application, since an alert is HIGH.
 //!
 //! Safe to run again: a constraint allows one alert per visit and type, ever; a RESOLVED alert is not open.
 //!
