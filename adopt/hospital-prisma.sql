@@ -63,6 +63,10 @@ SELECT u.id, u."hospitalId" AS facility_id, concat_ws(' ', u."firstName", u."las
 FROM public.users u
 WHERE u.role IN ('SUPER_ADMIN', 'HOSPITAL_ADMIN', 'DOCTOR', 'NURSE', 'RECEPTIONIST', 'ACCOUNTANT');
 
+-- The application asks nobody how they want to be told: all are told in the application.
+CREATE OR REPLACE VIEW rounds.notification_preferences AS
+SELECT NULL::text AS user_id, NULL::boolean AS in_app, NULL::boolean AS email WHERE false;
+
 CREATE OR REPLACE VIEW rounds.departments AS
 SELECT d.id, d."hospitalId" AS facility_id, d.name
 FROM public.departments d;

@@ -85,12 +85,17 @@ FROM public.providers p;
 -- organization is none of the practice: who starts the sync of all patients by hand is said by `providers.role`.
 CREATE OR REPLACE VIEW rounds.users AS
 SELECT u.id, u.full_name AS name, CASE u.role WHEN 'case_manager' THEN 'CASE_MANAGER' ELSE 'PARTNER' END AS role,
-       u.is_active IS TRUE AS active, NULL::uuid AS facility_id
+       u.is_active IS TRUE AS active, NULL::uuid AS facility_id, u.email
 FROM public.partner_users u
 UNION ALL
 SELECT p.id, concat_ws(' ', p.first_name, p.last_name),
-       CASE p.role WHEN 'admin' THEN 'HOSPITAL_ADMIN' ELSE 'DOCTOR' END, p.is_active IS TRUE, NULL
+       CASE p.role WHEN 'admin' THEN 'HOSPITAL_ADMIN' ELSE 'DOCTOR' END, p.is_active IS TRUE, NULL, p.email
 FROM public.providers p;
+
+-- ? partner_users.notification_preferences is a jsonb, whose keys only the application knows. Without a row a user is
+-- told in the application.
+CREATE OR REPLACE VIEW rounds.notification_preferences AS
+SELECT NULL::uuid AS user_id, NULL::boolean AS in_app, NULL::boolean AS email WHERE false;
 
 CREATE OR REPLACE VIEW rounds.organization_users AS
 SELECT u.organization_id, u.id AS user_id, CASE u.role WHEN 'case_manager' THEN 'CASE_MANAGER' END AS role

@@ -10,7 +10,7 @@ use crate::support::Clinic;
 use crate::support::keys::Kind;
 
 /// All files below a directory whose names end so.
-fn files(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+pub fn files(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("the project's sources").map(|entry| entry.expect("readable").path()) {
         if entry.is_dir() {
             files(&entry, extension, found);

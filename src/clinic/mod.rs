@@ -1,8 +1,9 @@
-//! The domain that jobs and commands share: actors, alerts, what a job needs of the clinic's tables, local time,
-//! tickets, the parents of rows, the outbox, provider identifiers.
+//! The domain that jobs and commands share: actors, alerts, channels, what a job needs of the clinic's tables, local
+//! time, tickets, the parents of rows, the outbox, provider identifiers, the words of messages.
 
 pub mod actor;
 pub mod alerts;
+pub mod channels;
 pub mod fit;
 pub mod local_time;
 pub mod npi;
@@ -11,6 +12,7 @@ pub mod parents;
 pub mod stand_ins;
 pub mod tickets;
 pub mod visits;
+pub mod words;
 
 use crate::db::statements;
 

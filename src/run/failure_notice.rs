@@ -6,6 +6,9 @@
 //! and once more when the lane succeeds, if notified at all. A brake that waits for a person's decision is notified
 //! from the first failure on.
 //!
+//! A notice of failures is HIGH, and that of their end is NORMAL; each is told as they prefer, and in the application
+//! where the preferences cannot be read, since a clinic whose jobs tell nobody else need not have such a table.
+//!
 //! The notice is staged in the transaction that closes the run, so neither is committed without the other. If the
 //! notice cannot be staged, the run is closed without it. The log and the report of the run say where nobody could be
 //! told.
@@ -15,7 +18,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::clock::has_passed;
-use crate::clinic::outbox;
+use crate::clinic::{channels, outbox};
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
 
@@ -23,16 +26,42 @@ use crate::error::{Error, ErrorKind};
 const MIN_FAILURES: i64 = 3;
 
 statements! {
-    NOTIFY_FAILING(UUID, INT8, INT8) = format!(
+    NOTIFY_FAILING[preferences: Preferences = Preferences::BOTH.into()](UUID, INT8, INT8) = format!(
             include_str!("notify_failing.sql"),
+            channels = preferences.channels("'HIGH'"),
             failures = failures("$1"),
             notice_has_passed = has_passed("n.created_at"),
-            outbox = outbox::NOTIFIED
+            outbox = outbox::notified()
         );
     TOLD(TEXT) = "SELECT count(*) AS notices FROM notifications WHERE type = 'JOB_FAILING' AND entity_id = $1";
     NOTE_UNTOLD(UUID, TEXT) = include_str!("note_untold.sql");
-    NOTIFY_RECOVERED(UUID) =
-        format!(include_str!("notify_recovered.sql"), failures = failures("$1"), outbox = outbox::NOTIFIED);
+    NOTIFY_RECOVERED[preferences: Preferences = Preferences::BOTH.into()](UUID) = format!(
+            include_str!("notify_recovered.sql"),
+            channels = preferences.channels("'NORMAL'"),
+            failures = failures("$1"),
+            outbox = outbox::notified()
+        );
+}
+
+/// The SQLSTATEs of a table or a column that is not there, or that the role may not read.
+const UNREADABLE: [&str; 3] = ["42P01", "42703", "42501"];
+
+/// Whether the preferences of users are read.
+#[derive(Clone, Copy)]
+enum Preferences {
+    Heeded,
+    NotThere,
+}
+
+impl Preferences {
+    const BOTH: [Self; 2] = [Self::Heeded, Self::NotThere];
+
+    fn channels(self, priority: &str) -> String {
+        match self {
+            Self::Heeded => channels::as_preferred(priority),
+            Self::NotThere => channels::IN_APP.to_owned(),
+        }
+    }
 }
 
 /// The result of a run, as it counts for the streak of failures of its lane.
@@ -65,7 +94,12 @@ pub async fn stage(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result
     }
     // These limits are shorter than the time for closing a run; they end with the savepoint.
     tx.batch_execute("SAVEPOINT notice; SET LOCAL statement_timeout = 2000; SET LOCAL lock_timeout = 1000").await?;
-    let untold = match insert(tx, run, result).await {
+    let mut inserted = insert(tx, run, result, Preferences::Heeded).await;
+    if matches!(&inserted, Err(error) if UNREADABLE.contains(&error.code.as_ref())) {
+        tx.batch_execute("ROLLBACK TO SAVEPOINT notice").await?;
+        inserted = insert(tx, run, result, Preferences::NotThere).await;
+    }
+    let untold = match inserted {
         Ok(untold) => {
             tx.batch_execute("RELEASE SAVEPOINT notice").await?;
             untold
@@ -84,18 +118,25 @@ pub async fn stage(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result
 }
 
 /// Inserts the notices. Returns the reason for which nobody could be told, where somebody had to be.
-async fn insert(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result<Option<String>, Error> {
+async fn insert(
+    tx: &Transaction<'_>,
+    run: Uuid,
+    result: RunResult,
+    preferences: Preferences,
+) -> Result<Option<String>, Error> {
     let (row, untold) = match result {
         RunResult::Succeeded => {
-            let row = NOTIFY_RECOVERED.one(tx, &[&run]).await?;
+            let row = NOTIFY_RECOVERED.with(&preferences).one(tx, &[&run]).await?;
             let is_due = count(&row, "failures") >= MIN_FAILURES || count(&row, "earlier") > 0;
-            let untold = (is_due && count(&row, "notices") == 0)
-                .then_some("nobody could be told that it works again: none who was told of its failures is active");
+            let untold = (is_due && count(&row, "notices") == 0).then_some(
+                "nobody could be told that it works again: none who was told of its failures is \
+                          active and takes such notices",
+            );
             (row, untold)
         }
         _ => {
             let least = if result == RunResult::Braked { 1 } else { MIN_FAILURES };
-            let row = NOTIFY_FAILING.one(tx, &[&run, &least, &MIN_FAILURES]).await?;
+            let row = NOTIFY_FAILING.with(&preferences).one(tx, &[&run, &least, &MIN_FAILURES]).await?;
             let untold = match () {
                 () if count(&row, "failures") < least => None,
                 () if count(&row, "admins") == 0 => {
@@ -109,9 +150,15 @@ async fn insert(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result<Op
     };
     let (failures, notices) = (count(&row, "failures"), count(&row, "notices"));
     if notices > 0 {
-        info!(run_id = %run, failures, notices, "the admins are told of the failures in a row");
+        match result {
+            RunResult::Succeeded => {
+                info!(run_id = %run, notices, "those who were told of its failures are told that it works again")
+            }
+            _ => info!(run_id = %run, failures, notices, "the admins are told of the failures in a row"),
+        }
     }
-    Ok(untold.map(|reason| format!("{reason} ({failures} in a row)")))
+    let before = if result == RunResult::Succeeded { "failures before it" } else { "in a row" };
+    Ok(untold.map(|reason| format!("{reason} ({failures} {before})")))
 }
 
 /// The reason for which no notice that was due was inserted, unless another run has inserted it at the same moment.

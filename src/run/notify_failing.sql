@@ -19,7 +19,7 @@ clock AS MATERIALIZED (
 ),
 -- The key ends with the number of earlier notices, so that of two runs that fail at the same moment only one notifies.
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, notice.channel,
            'JOB_FAILING' AS type, 'HIGH' AS priority,
            this.name || CASE WHEN streak.failures >= $3 THEN ' keeps failing' ELSE ' waits for your word' END AS title,
            CASE WHEN streak.failures >= $3
@@ -34,13 +34,14 @@ staged AS (
            false AS suppressed, NULL::timestamptz AS expires_at, clock.now AS staged_at, $1 AS run_id
     FROM this CROSS JOIN streak CROSS JOIN clock
     JOIN users u ON u.active AND u.role = 'HOSPITAL_ADMIN'
+    {channels}
     CROSS JOIN LATERAL (
         SELECT count(*) AS notices, max(n.created_at) FILTER (WHERE {notice_has_passed}) AS last_at
         FROM notifications n
         WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id::text
           AND n.metadata ->> 'error_code' = this.error_code
     ) earlier
-    WHERE streak.failures >= $2
+    WHERE notice.wanted AND streak.failures >= $2
       AND (earlier.last_at IS NULL OR earlier.last_at <= clock.now - interval '23 hours')
 ),
 {outbox}

@@ -1,5 +1,5 @@
 -- Notifies the users who got a notice that a job keeps failing that it works again, once. Returns the number of
--- failures in a row before it, of the notices of these, and of notices of its end.
+-- failures in a row before it, of notices that it works again, and of the notices of the failures.
 -- $1 id of the run that has just succeeded uuid
 WITH
 this AS MATERIALIZED (
@@ -11,17 +11,19 @@ streak AS MATERIALIZED (
     {failures}
 ),
 staged AS (
-    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, notice.channel,
            'JOB_RECOVERED' AS type, 'NORMAL' AS priority, this.name || ' works again' AS title,
            format('%s works again after %s consecutive failure%s.', this.name, streak.failures,
                   CASE WHEN streak.failures > 1 THEN 's' END) AS body,
-           jsonb_build_object('job', this.job_name, 'lane', this.lane, 'failures', streak.failures) AS metadata,
+           jsonb_build_object('job', this.job_name, 'lane', this.lane, 'after_failures', streak.failures) AS metadata,
            'cron_job_run' AS entity, streak.first_run AS entity_id,
            concat_ws(':', 'job_recovered', streak.first_run) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, clock_timestamp() AS staged_at, $1 AS run_id
     FROM this CROSS JOIN streak
     JOIN users u ON u.active
-    WHERE EXISTS (SELECT FROM notifications n
+    {channels}
+    WHERE notice.wanted
+      AND EXISTS (SELECT FROM notifications n
                   WHERE n.type = 'JOB_FAILING' AND n.entity_id = streak.first_run AND n.recipient_id = u.id::text)
 ),
 {outbox}

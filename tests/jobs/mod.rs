@@ -14,4 +14,5 @@ mod refresh_npi;
 mod refused;
 mod stage_alerts;
 mod sync_practiceq;
+mod told;
 mod undeliverable;

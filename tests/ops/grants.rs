@@ -62,13 +62,14 @@ async fn without_a_privilege_a_run_changes_nothing_and_names_the_relation() {
         clinic.sql(&again).await;
     }
     // No item failed or was refused, and nobody looks at those of a run. Users are looked for when a run has failed before, and the run
-    // is done without them.
+    // is done without them; where their preferences cannot be read they are told in the application.
     let expected = [
         ("INSERT cron_job_run_errors", false),
         ("SELECT cron_job_run_errors", false),
         ("INSERT item_refusals", false),
         ("UPDATE item_refusals", false),
         ("DELETE item_refusals", false),
+        ("SELECT notification_preferences", false),
         ("SELECT users", true),
     ];
     assert_eq!(logged, expected.map(|(what, is_named)| (what.to_owned(), is_named)).into());

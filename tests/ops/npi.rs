@@ -112,6 +112,11 @@ async fn who_is_found_can_be_narrowed_down() {
         (&["--zip", "48103"], &[2]),
         (&["--zip", "48"], &[1, 2, 4, 5]),
         (&["--zip", "485010001"], &[1, 4, 5]),
+        (&["--zip", "48501-0001"], &[1, 4, 5]),
+        (&["--zip", "48501-"], &[1, 4, 5]),
+        (&["--state", " Mi "], &[1, 2, 4, 5]),
+        (&["--taxonomy", " 2086* "], &[2, 3]),
+        (&["--city", " flint"], &[1, 4, 5]),
         (&["--zip", "8"], &[]),
         (&["--taxonomy", SURGERY], &[2]),
         (&["--taxonomy", "2086*"], &[2, 3]),
@@ -417,6 +422,34 @@ async fn arguments_that_make_no_sense_are_refused() {
         &["verify"],
     ] {
         registry.npi(args).await.expect(2);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_found_is_refused_in_a_persons_words() {
+    let registry = registry().await;
+    for (args, words) in [
+        (&["search", "smith", "--state", "Colorado"][..], "a state is two letters, such as CO for Colorado"),
+        (&["search", "smith", "--state", "C"], "a state is two letters"),
+        (&["search", "smith", "--state", "C0"], "a state is two letters"),
+        (&["search", "smith", "--state", "É"], "a state is two letters"),
+        (&["search", "smith", "--state", ""], "a state is two letters"),
+        (&["search", "smith", "--state", " "], "a state is two letters"),
+        (&["search", "smith", "--city", " "], "a city has a name"),
+        (&["search", "smith", "--zip", "Denver"], "a ZIP code is up to nine digits, such as 80202"),
+        (&["search", "smith", "--zip", "8020-21234"], "a ZIP code is up to nine digits"),
+        (&["search", "smith", "--zip", "80202-1234-5"], "a ZIP code is up to nine digits"),
+        (&["search", "smith", "--zip", "8020212345"], "a ZIP code is up to nine digits"),
+        (&["search", "smith", "--taxonomy", "surgeon's"], "a taxonomy looks like 208600000X or 2086*"),
+        (&["search", "smith", "--taxonomy", "208600000X0"], "a taxonomy looks like"),
+        (&["search", " , "], "NAME is empty: say how the name begins"),
+        (&["get", "12345"], "is no NPI: ten digits, the last of which checks the others"),
+        (&["get", "1000000013"], "is no NPI"),
+    ] {
+        let outcome = registry.npi(args).await.expect(2);
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(said.replace("\\\"", "\"").contains(words), "{args:?}: {said}");
+        assert!(!said.contains("invalid digit") && !said.contains("ParseInt"), "{args:?}: {said}");
     }
 }
 

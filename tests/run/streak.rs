@@ -207,7 +207,10 @@ async fn where_nobody_can_be_told_the_log_and_the_row_say_so() {
     let earlier = ["mark-no-shows", "--as-of", "2026-03-01T09:15:00-05:00"];
     let outcome = clinic.run(&earlier).await.expect(0);
     let why = untold(&clinic, &outcome).await;
-    assert!(why.as_str().is_some_and(|why| why.contains("works again") && why.contains("4 in a row")), "{why}");
+    assert!(
+        why.as_str().is_some_and(|why| why.contains("works again") && why.contains("4 failures before it")),
+        "{why}"
+    );
     // Once it works there is nothing to tell.
     let outcome = clinic.run(&earlier).await.expect(0);
     assert_eq!(untold(&clinic, &outcome).await, Value::Null);
@@ -218,7 +221,10 @@ async fn where_nobody_can_be_told_the_log_and_the_row_say_so() {
     }
     clinic.sql("UPDATE users SET active = false WHERE role = 'HOSPITAL_ADMIN'").await;
     let outcome = clinic.run(&earlier).await.expect(0);
-    assert!(untold(&clinic, &outcome).await.as_str().is_some_and(|why| why.contains("3 in a row")), "{outcome:?}");
+    assert!(
+        untold(&clinic, &outcome).await.as_str().is_some_and(|why| why.contains("3 failures before it")),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -242,4 +248,57 @@ async fn notices_that_a_rule_drops_are_not_taken_for_told() {
     fail(&clinic).await;
     let outcome = clinic.run(&[&AT[..], &["--max-items", "1"]].concat()).await.expect(5);
     assert!(outcome.stderr.contains("NOBODY_TOLD"), "{outcome:?}");
+}
+
+/// Who was told of what by which channel.
+async fn channels(clinic: &Clinic, user: i64) -> Vec<String> {
+    let query = format!(
+        "SELECT concat_ws(' ', type, channel, priority) FROM notifications WHERE recipient_id = '{user}' ORDER BY id"
+    );
+    let mut told: Vec<String> = clinic.rows(&query).await.iter().map(|row| row.get(0)).collect();
+    told.sort();
+    told
+}
+
+#[tokio::test]
+async fn admins_are_told_as_they_prefer_and_of_failures_in_the_application_in_any_case() {
+    let clinic = clinic().await;
+    let (failing, failing_by_mail) = ("JOB_FAILING IN_APP HIGH", "JOB_FAILING EMAIL HIGH");
+    let (works, works_by_mail) = ("JOB_RECOVERED IN_APP NORMAL", "JOB_RECOVERED EMAIL NORMAL");
+    let mut admins = vec![];
+    for (in_app, email, address, told) in [
+        (true, true, Some("a@x.example"), vec![failing_by_mail, failing, works_by_mail, works]),
+        (false, true, Some("a@x.example"), vec![failing_by_mail, failing, works_by_mail]),
+        (false, true, Some(" "), vec![failing]),
+        (false, false, Some("a@x.example"), vec![failing]),
+        (true, true, None, vec![failing, works]),
+    ] {
+        let admin = clinic.user(1, "HOSPITAL_ADMIN").await;
+        clinic.row("UPDATE users SET email = $2 WHERE id = $1 RETURNING id", &[&admin, &address]).await;
+        clinic.sql(&format!("INSERT INTO notification_preferences VALUES ({admin}, {in_app}, {email})")).await;
+        admins.push((admin, told));
+    }
+    for _ in 0..3 {
+        fail(&clinic).await;
+    }
+    succeed(&clinic).await;
+    for (admin, told) in admins {
+        assert_eq!(channels(&clinic, admin).await, told, "{admin}");
+    }
+}
+
+#[tokio::test]
+async fn where_preferences_cannot_be_read_the_admins_are_told_in_the_application() {
+    for lacking in ["DROP TABLE notification_preferences", "ALTER TABLE users DROP COLUMN email"] {
+        let clinic = clinic().await;
+        clinic.sql(lacking).await;
+        for expected in [0, 0, 1] {
+            fail(&clinic).await;
+            assert_eq!(told(&clinic).await, [(expected, 0); 2], "{lacking}");
+        }
+        succeed(&clinic).await;
+        assert_eq!(told(&clinic).await, [(1, 1); 2], "{lacking}");
+        let untold = "SELECT count(*) FROM cron_job_runs WHERE metadata::text LIKE '%nobody_told%'";
+        assert_eq!(clinic.count(untold).await, 0, "{lacking}");
+    }
 }

@@ -2,21 +2,21 @@
 //!
 //! Rule: a case is updated if and only if it is active, its status can be read and is not the target yet, and either a
 //! transition leads there and it is not held back, or it is forced and of the actor's facility (an actor without one
-//! belongs to all).
+//! belongs to all). An id that no case has is a failed item, and where no case has any of the ids the request is refused.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio_postgres::{Row, Transaction};
 
-use super::case_list::Requested;
+use super::case_list::{Requested, none_known};
 use super::outlook::{brake, limit};
-use super::report::{Exception, Outcomes, Report};
-use super::stage::Stage;
+use super::report::{Exception, Outcomes, Report, warn_of};
+use super::stage::{CASE, Stage};
 use super::step::{self, MIN_DWELL, Step, code, held_back};
 use crate::clinic::actor::{Actor, refused};
 use crate::db::{Key, Keys, no_such_key, statements};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Run};
 
 /// The lane of requests by id. It is a lane of its own, so that such a run does not count as a run of a stage.
@@ -123,8 +123,8 @@ impl Target {
     }
 
     fn exception(&self, case: &RequestedCase, reason: Reason) -> Exception {
-        let (case_id, reason) = (case.name.clone(), reason.text());
-        Exception { case_id, reason, current_status: case.status, attempted_status: self.to }
+        let (case_id, reason, failed) = (case.name.clone(), reason.text(), !case.known);
+        Exception { case_id, reason, current_status: case.status, attempted_status: self.to, failed }
     }
 }
 
@@ -171,6 +171,9 @@ impl Request {
                 None => self.cases(tx, run, &keys, to).await?,
             },
         };
+        if !cases.iter().any(|case| case.known) {
+            return Err(none_known(&self.ids));
+        }
         let mut seen = HashSet::new();
         let named = cases.into_iter().zip(&self.ids).map(|(case, requested)| {
             let name = if case.known { case.id.clone() } else { requested.name_of_unknown(&case.id) };
@@ -232,13 +235,24 @@ pub async fn advance(request: &Request, run: &Run, report: &mut Report) -> Resul
     let mut outcome = Outcomes::default();
     for (case, verdict) in &verdicts {
         if let Err(reason) = verdict {
-            report.not_done.skip(reason.word(), 1);
+            report.not_done.skip(reason.word(), u64::from(case.known));
             outcome.exceptions.push(target.exception(case, *reason));
         }
     }
     report.cases = Some(outcome);
+    let unknown: Vec<&Key> = cases.iter().filter(|case| !case.known).map(|case| &case.name).collect();
+    run.items_failed(&mut report.not_done, CASE, &unknown, &unknown_case()).await?;
     let locked = apply(run, &target, &verdicts, report).await?;
-    explain_not_updated(request, run, &target, &verdicts, &locked, report).await
+    explain_not_updated(request, run, &target, &verdicts, &locked, report).await?;
+    let exceptions = report.cases.iter().flat_map(|cases| &cases.exceptions).filter(|exception| !exception.failed);
+    let said: Vec<(&Key, &str)> = exceptions.map(|exception| (&exception.case_id, exception.reason)).collect();
+    warn_of(run.id, said.iter().copied(), said.len() as u64);
+    Ok(())
+}
+
+/// The error of an id that no case has.
+fn unknown_case() -> Error {
+    Error::new("UNKNOWN_CASE", ErrorKind::Data, "there is no such case; check the id")
 }
 
 /// Advances the cases, one status after the other. Returns the ids of the cases that another session has locked.

@@ -42,6 +42,15 @@ impl Requested {
     }
 }
 
+/// The error of ids that can be keys of the table, but none of which is.
+pub fn none_known(ids: &[Requested]) -> Error {
+    let what = match ids {
+        [Requested { line: None, key }] => format!("--case: there is no case {key}"),
+        _ => "no case has any of the ids that are asked for".to_owned(),
+    };
+    refused("UNKNOWN_CASE", format!("{what}; nothing was changed"))
+}
+
 /// Whether a text is a number or a UUID.
 fn has_form_of_generated_id(text: &str) -> bool {
     let is_uuid = || {

@@ -10,8 +10,8 @@ use tokio_postgres::{Row, Transaction};
 
 use super::AdvanceBilling;
 use super::by_hand;
-use super::stage::Stage;
-use super::step::{CASE, CASE_STATE, EXPLAIN, STEPS, Step};
+use super::stage::{CASE, Stage};
+use super::step::{CASE_STATE, EXPLAIN, STEPS, Step};
 use crate::clinic::actor::refused;
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};

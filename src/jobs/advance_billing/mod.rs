@@ -37,9 +37,8 @@ use crate::run::{Coverage, Halt, Job, Run, RunArgs, Source, as_text};
 use by_hand::Request;
 use case_list::{CaseFile, Requested, case_list};
 use outlook::{Outlook, brake};
-use report::Report;
-use stage::Stage;
-use step::CASE;
+use report::{Report, warn_of};
+use stage::{CASE, Stage};
 
 const BILLING: &str = "BILLING";
 
@@ -147,13 +146,14 @@ impl AdvanceBilling {
             // closely.
             let waiting = run.waiting() as u64;
             if outlook.exceeds_limit(waiting) {
-                return Ok((outlook, vec![], waiting));
+                return Ok((outlook, vec![], vec![], waiting));
             }
             let ids = outlook.ids(tx, run.now, waiting).await?;
             let waiting = ids.len() - run.to_try(CASE, "", &ids);
-            Ok((outlook, ids, waiting as u64))
+            let held_back = outlook.held_back_ids(tx, run.now).await?;
+            Ok((outlook, ids, held_back, waiting as u64))
         };
-        let (outlook, ids, waiting) = run.read("looking for cases that are due", scan).await?;
+        let (outlook, ids, held_back, waiting) = run.read("looking for cases that are due", scan).await?;
         if outlook.exceeds_limit(waiting) {
             report.scanned = outlook.held_back + outlook.due;
             let due = outlook.due - waiting;
@@ -161,6 +161,8 @@ impl AdvanceBilling {
         }
         report.scanned = outlook.held_back + ids.len() as u64;
         report.not_done.skip("dwell", outlook.held_back);
+        let reason = "held back: this job brought it to this status less than the dwell time ago";
+        warn_of(run.id, held_back.iter().map(|id| (id, reason)), outlook.held_back);
         let locked = outlook.step.apply(run, &ids, report).await?;
         if !ids.is_empty() && locked.len() == ids.len() {
             let message = "every case that is due is held by somebody else, or the table is; nothing was changed. \

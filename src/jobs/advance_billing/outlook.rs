@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 
 use super::money::Cents;
+use super::report::CASES_WARNED;
 use super::stage::{JOB, Stage};
 use super::step::{self, CANDIDATES, Step, due, held_back};
 use crate::db::{Key, statements};
@@ -17,6 +18,10 @@ statements! {
         format!("SELECT count(*) AS cases,\n{}FROM surgical_cases c\n{}", step::WORTH, due());
     HELD_BACK(TIMESTAMPTZ, INT4, FLOAT8) =
         format!("SELECT count(*) AS cases FROM surgical_cases c\n{CANDIDATES}  AND\n{}", held_back("$3"));
+    HELD_BACK_IDS(TIMESTAMPTZ, INT4, FLOAT8, INT8) = format!(
+        "SELECT c.id::text AS id FROM surgical_cases c\n{CANDIDATES}  AND\n{}AND c.id IS NOT NULL ORDER BY c.id LIMIT $4",
+        held_back("$3")
+    );
     SCAN(TIMESTAMPTZ, INT4, FLOAT8, INT8) =
         format!("SELECT c.id::text AS id FROM surgical_cases c\n{}AND c.id IS NOT NULL ORDER BY c.id LIMIT $4", due());
     USUAL_ITEMS(TEXT, TEXT) = include_str!("usual_items.sql");
@@ -57,6 +62,16 @@ impl Outlook {
     /// Whether more cases are due than may advance, beside so many that are not tried.
     pub fn exceeds_limit(&self, waiting: u64) -> bool {
         self.due > u64::from(self.limit) + waiting
+    }
+
+    /// The ids of the first cases that are held back, for a warning of each.
+    pub async fn held_back_ids(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Key>, Error> {
+        if self.held_back == 0 {
+            return Ok(vec![]);
+        }
+        let limit = CASES_WARNED as i64;
+        let rows = HELD_BACK_IDS.all(tx, &[&now, &self.step.from, &self.step.dwell, &limit]).await?;
+        Ok(rows.iter().map(|row| row.get("id")).collect())
     }
 
     /// The ids of the due cases, at most as many as may advance, and so many that are not tried.

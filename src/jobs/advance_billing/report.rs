@@ -4,10 +4,15 @@ use std::time::Instant;
 
 use serde::{Serialize, Serializer};
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::money::Cents;
+use super::stage::CASE;
 use crate::db::Key;
 use crate::run::{Counts, NotDone};
+
+/// The number of cases that a run warns of one by one.
+pub const CASES_WARNED: usize = 20;
 
 /// scanned = advanced + skipped + failed.
 #[derive(Debug, Default)]
@@ -50,6 +55,22 @@ pub struct Exception {
     /// None if the case does not exist, or its status is none.
     pub current_status: Option<i32>,
     pub attempted_status: i32,
+    /// Whether it is a failed item, which has a warning of its own.
+    #[serde(skip)]
+    pub failed: bool,
+}
+
+/// Warns of cases that stay where they are: of each, or of the first and of how many more there are. `cases` are ids
+/// with their reasons, and there are so many in `all`.
+pub fn warn_of<'a>(run_id: Uuid, cases: impl Iterator<Item = (&'a Key, &'a str)>, all: u64) {
+    let mut said = 0;
+    for (id, reason) in cases.take(CASES_WARNED) {
+        warn!(%run_id, entity = CASE, %id, "{CASE} {id}: {reason}");
+        said += 1;
+    }
+    if all > said {
+        warn!(%run_id, entity = CASE, "{} more cases stay where they are", all - said);
+    }
 }
 
 /// The metrics of one stage, for dashboards.

@@ -5,6 +5,8 @@ use serde::Serialize;
 
 /// The name of the job and of its runs. `Job::NAME` in mod.rs repeats it as a literal, by which a reader finds the job.
 pub const JOB: &str = "advance-billing";
+/// The name of a case in errors.
+pub const CASE: &str = "surgical_case";
 
 /// A step that a scheduler starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]

@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::money::Cents;
 use super::report::{Report, Updated};
-use super::stage::{JOB, Stage};
+use super::stage::{CASE, JOB, Stage};
 use crate::clinic::parents::Parents;
 use crate::db::{Key, Keys, statements};
 use crate::error::{Error, ErrorKind};
@@ -86,9 +86,6 @@ statements! {
     pub STEPS(TEXT) = "SELECT h.from_status, h.to_status, h.actor, h.run_id, h.created_at
                    FROM surgical_case_status_history h WHERE h.case_id = $1 ORDER BY h.created_at, h.id";
 }
-
-/// The name of a case in errors.
-pub const CASE: &str = "surgical_case";
 
 pub struct Step {
     pub from: i32,

@@ -44,13 +44,15 @@ alone AS MATERIALIZED (SELECT t.id, t.facility_id FROM addressed t WHERE t.depar
 {stand_ins},
 -- The departments are told without a join, because the planner, which expects one case, would compare each with each.
 recipients AS (
-    SELECT t.id, t.level, t.due_at, 'DEPARTMENT' AS kind, t.department_id::text AS recipient_id
+    SELECT t.id, t.level, t.due_at, 'DEPARTMENT' AS kind, t.department_id::text AS recipient_id, 'IN_APP' AS channel
     FROM addressed t WHERE t.department_id IS NOT NULL
-    UNION ALL SELECT t.id, t.level, t.due_at, 'USER', s.user_id::text FROM stand_ins s JOIN addressed t ON t.id = s.id
+    UNION ALL
+    SELECT t.id, t.level, t.due_at, 'USER', s.user_id::text, s.channel
+    FROM stand_ins s JOIN addressed t ON t.id = s.id
 ),
 staged AS (
     SELECT t.kind AS recipient_kind, t.recipient_id, NULL::text AS address,
-           'IN_APP' AS channel, 'PX_CASE_ESCALATED' AS type, 'HIGH' AS priority, 'Case escalated' AS title,
+           t.channel, 'PX_CASE_ESCALATED' AS type, 'HIGH' AS priority, 'Case escalated' AS title,
            format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', t.level)
                AS body,
            jsonb_build_object('level', t.level, 'due_at', t.due_at) AS metadata,

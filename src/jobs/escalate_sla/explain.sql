@@ -24,7 +24,7 @@ SELECT c.id::text AS id, c.facility_id::text AS facility_id, c.status::text AS s
              CROSS JOIN (VALUES ($3), ($4)) AS spans (seconds)
              WHERE escalated.at IS NOT NULL AND spans.seconds IS NOT NULL) AS ends,
        department.id::text AS department_id,
-       ARRAY(SELECT s.user_id::text FROM stand_ins s ORDER BY s.user_id) AS stand_ins,
+       ARRAY(SELECT s.user_id::text FROM stand_ins s WHERE s.channel = 'IN_APP' ORDER BY s.user_id) AS stand_ins,
        EXISTS (SELECT FROM px_cases c {due} AND c.id = $5) AS due
 FROM px_cases c
 {department}

@@ -6,8 +6,8 @@
 //! level 1 or 2) is not due within that time after its last escalation. The time counts from the escalation, by
 //! escalated_at or by our audit of it, because no column of the clinic's says when a case was taken up: updated_at is
 //! that of any change, by which each touch would put the escalation off. Told is its own department, else its visit's,
-//! else the fallback of its facility, else the MANAGERs of the facility, else its HOSPITAL_ADMINs; without those it is
-//! undeliverable.
+//! else the fallback of its facility, else the MANAGERs of the facility, else its HOSPITAL_ADMINs, as each prefers;
+//! without those it is undeliverable.
 //!
 //! Safe to run again: an escalated case is no longer OPEN or IN_PROGRESS, and the change compares status and level.
 //!
@@ -57,8 +57,8 @@ statements! {
         include_str!("apply.sql"),
         due = due(),
         department = DEPARTMENT_OF_CASE,
-        stand_ins = stand_ins::in_app(),
-        outbox = outbox::NOTIFIED,
+        stand_ins = stand_ins::high(),
+        outbox = outbox::notified(),
         undeliverable_recorded = undeliverable_recorded("$6", "px_case"),
         undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$5", "locked", "escalated", "px_cases"),
@@ -72,7 +72,7 @@ statements! {
         due = due(),
         taken_up = taken_up(),
         department = DEPARTMENT_OF_CASE,
-        stand_ins = stand_ins::in_app(),
+        stand_ins = stand_ins::high(),
     );
 }
 

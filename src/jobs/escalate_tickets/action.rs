@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::keys::{Keys, RuleFault, id};
+use crate::clinic::channels::as_preferred;
 use crate::clinic::{outbox, tickets};
 use crate::db::Key;
 
@@ -53,7 +54,9 @@ impl ActionKind {
     /// The CTE `outcomes` of apply.sql, and `messages` if it sends any.
     pub fn sql(self) -> String {
         match self {
-            Self::NotifyManager => include_str!("actions/notify_manager.part.sql").to_owned(),
+            Self::NotifyManager => {
+                format!(include_str!("actions/notify_manager.part.sql"), channels = as_preferred("'NORMAL'"))
+            }
             Self::SendEmail => include_str!("actions/send_email.part.sql").to_owned(),
             Self::ReassignTicket => include_str!("actions/reassign_ticket.part.sql").to_owned(),
             Self::IncreasePriority => format!(
@@ -69,7 +72,7 @@ impl ActionKind {
     pub fn outbox(self) -> String {
         match self {
             Self::NotifyManager | Self::SendEmail => {
-                include_str!("actions/staged.part.sql").to_owned() + outbox::NOTIFIED
+                include_str!("actions/staged.part.sql").to_owned() + &outbox::notified()
             }
             Self::ReassignTicket | Self::IncreasePriority | Self::AddFollower => {
                 include_str!("actions/no_messages.part.sql").to_owned()

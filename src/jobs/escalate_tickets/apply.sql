@@ -24,7 +24,7 @@ due AS MATERIALIZED (
 target_users AS MATERIALIZED (SELECT u.id FROM users u WHERE u.id = ANY ($15) AND u.active),
 target_team AS MATERIALIZED (SELECT g.id FROM teams g WHERE g.id = $16 AND g.active),
 -- The action defines the CTE outcomes (id, refused, details), and if it sends messages the CTE messages (id,
--- recipient_kind, recipient_id, address, channel, type, title, body, number).
+-- recipient_kind, recipient_id, address, channel, type, priority, title, body, number).
 {action},
 -- The refusals that an earlier run has recorded in this episode.
 repeated AS MATERIALIZED (
@@ -64,7 +64,7 @@ errors AS (
 {outbox},
 undeliverable AS MATERIALIZED (
     SELECT id, format('rule %s was carried out, but nobody was told: the team of the ticket has no active leader, and '
-                      'its facility no active MANAGER or HOSPITAL_ADMIN', $2) AS message
+                      'its facility no active MANAGER or HOSPITAL_ADMIN, who takes such notices', $2) AS message
     FROM news WHERE details ->> 'notified' = '0'
 ),
 {undeliverable_recorded}

@@ -83,15 +83,15 @@ staged AS (
     -- A person may mark a visit that has not begun, which the patient has not missed yet.
     CROSS JOIN LATERAL (
         SELECT CASE WHEN m.starts_at <= $1
-                    THEN format('You missed your %s appointment', to_char(m.start_time, 'HH24:MI'))
-                    ELSE format('You were marked as a no-show for your appointment of %s %s', m.day,
-                                to_char(m.start_time, 'HH24:MI')) END AS text
+                    THEN format('You missed your %s appointment', {start})
+                    ELSE format('You were marked as a no-show for your appointment of %s',
+                                {start_of_day}) END AS text
     ) AS beginning
     CROSS JOIN LATERAL (VALUES
         ('IN_APP', format('%s with Dr. %s. Please contact the clinic to book a new time.', beginning.text, m.doctor)),
         ('SMS', format('%s. Please call the clinic to book a new time.', beginning.text))
     ) AS notice (channel, body)
-    WHERE NOT m.late AND $8 <> 'PATIENT_CALLED' AND (notice.channel = 'IN_APP' OR p.phone IS NOT NULL)
+    WHERE NOT m.late AND $8 <> 'PATIENT_CALLED' AND (notice.channel = 'IN_APP' OR {has_phone})
 ),
 {outbox}
 SELECT (SELECT count(*) FROM marked) AS marked,

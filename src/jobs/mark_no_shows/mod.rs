@@ -24,10 +24,12 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::arg::whole;
+use crate::clinic::channels::has_one;
 use crate::clinic::local_time::{
     clock_time, day, minutes, no_slot_length, outer_dates, slot_length, unreadable_start, unreadable_zone,
     unreadable_zones,
 };
+use crate::clinic::words::{clock, moment};
 use crate::clinic::{local_time, outbox};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, Statement, statements};
@@ -115,7 +117,10 @@ fn mark(rule: &str) -> String {
             "visits.zone",
             "(visits.slot_starts_at AT TIME ZONE visits.zone)::date - 1"
         ),
-        outbox = outbox::NOTIFIED,
+        start = clock("m.start_time"),
+        start_of_day = moment("m.day + m.start_time"),
+        has_phone = has_one("p.phone"),
+        outbox = outbox::notified(),
         skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments")
     )
 }

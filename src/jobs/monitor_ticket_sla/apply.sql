@@ -11,7 +11,7 @@ locked AS MATERIALIZED (
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT t.id, t.number, t.facility_id, t.created_by, t.assignee_id, t.team_id, sla.due_at, risk.breached, risk.level,
-           risk.due_text, news.notify
+           risk.due_text, news.notify, CASE risk.level WHEN 'high' THEN 'HIGH' ELSE 'NORMAL' END AS urgency
     FROM locked t
     {risk}
     AND {due}
@@ -29,14 +29,14 @@ recorded AS (
 ),
 -- The people of each ticket: creator, assignee, leaders of its team if that is active, and followers, each once.
 people AS (
-    SELECT id, created_by AS user_id FROM due WHERE notify
-    UNION SELECT id, assignee_id FROM due WHERE notify
+    SELECT id, urgency, created_by AS user_id FROM due WHERE notify
+    UNION SELECT id, urgency, assignee_id FROM due WHERE notify
     UNION
-    SELECT due.id, m.user_id FROM due
+    SELECT due.id, due.urgency, m.user_id FROM due
     JOIN teams g ON g.id = due.team_id AND g.active
     JOIN team_members m ON m.team_id = g.id AND m.is_leader
     WHERE notify
-    UNION SELECT due.id, f.user_id FROM due JOIN ticket_followers f ON f.ticket_id = due.id WHERE notify
+    UNION SELECT due.id, urgency, f.user_id FROM due JOIN ticket_followers f ON f.ticket_id = due.id WHERE notify
 ),
 -- Those of them who can be told: who are active, on the channels that they want.
 told AS MATERIALIZED (
@@ -55,8 +55,7 @@ recipients AS (SELECT id, user_id, channel FROM told UNION ALL SELECT id, user_i
 staged AS (
     SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, r.channel,
            CASE WHEN d.breached THEN 'TICKET_SLA_BREACHED' ELSE 'TICKET_SLA_AT_RISK' END AS type,
-           CASE d.level WHEN 'high' THEN 'HIGH' ELSE 'NORMAL' END AS priority,
-           CASE WHEN d.breached THEN 'SLA breached' ELSE 'SLA at risk' END AS title,
+           d.urgency AS priority, CASE WHEN d.breached THEN 'SLA breached' ELSE 'SLA at risk' END AS title,
            format(CASE WHEN d.breached THEN 'Ticket #%s has breached its SLA'
                        ELSE 'Ticket #%s is at risk of breaching its SLA' END, d.number) AS body,
            jsonb_build_object('ticket_id', d.id::text, 'breach_risk', d.level, 'due_at', d.due_at) AS metadata,

@@ -5,9 +5,10 @@
 //! less than 25 % remain; else at low risk. Its people are notified if and only if the risk is medium or high and there
 //! is no record of it, it is worse than the last record (and a breach is worse than any risk of it), or the date has
 //! moved since. It is recorded if and only if they are notified, or it is better than the last record. Of a breached
-//! ticket of whose people nobody can be told (active, with a channel that they want), the MANAGERs of its facility are
-//! notified instead, or if none of them can be told its HOSPITAL_ADMINs, or else it is undeliverable. Who is attached
-//! to it later is notified of what is news from then on, not of what others were.
+//! ticket of whose people none is active the MANAGERs of its facility are notified instead, or if there is none its
+//! HOSPITAL_ADMINs, or else it is undeliverable. Each is told as they prefer; a notice of a high risk or a breach is HIGH,
+//! so it is in the application in any case. Who is attached to it later is notified of what is news from then on, not of
+//! what others were.
 //!
 //! Safe to run again: the next run compares with the record, which is written in the transaction of the notices.
 //!
@@ -20,6 +21,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
+use crate::clinic::channels::as_preferred;
 use crate::clinic::{outbox, stand_ins, tickets};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements};
@@ -39,9 +41,9 @@ statements! {
         include_str!("apply.sql"),
         risk = risk(),
         due = DUE,
-        channels = stand_ins::AS_PREFERRED.trim_end(),
-        stand_ins = stand_ins::as_preferred(),
-        outbox = outbox::NOTIFIED,
+        channels = as_preferred("p.urgency"),
+        stand_ins = stand_ins::high(),
+        outbox = outbox::notified(),
         undeliverable_recorded = undeliverable_recorded("$3", "ticket"),
         undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$2", "locked", "due", "tickets"),

@@ -10,7 +10,7 @@
 //! vitals; of whatever day.
 //! Told of NO_VITALS are the nurses of the facility, of NO_DOCTOR the doctor, of WAITING_TOO_LONG all its users; where
 //! none of them is active the HOSPITAL_ADMINs, not the MANAGERs: an alert names the patient, and only who deals with
-//! alerts may read that.
+//! alerts may read that. Each is told as they prefer, and always in the application, since an alert is HIGH.
 //!
 //! Safe to run again: a constraint allows one alert per visit, type and start; a RESOLVED alert is not open.
 //!
@@ -31,9 +31,11 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::arg::whole;
 use crate::clinic::alerts::AlertType;
+use crate::clinic::channels::as_preferred;
 use crate::clinic::local_time::{
     clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
 };
+use crate::clinic::words::clock;
 use crate::clinic::{local_time, outbox, visits};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements, unless_no_key};
@@ -64,7 +66,9 @@ statements! {
         include_str!("raise.sql"),
         waiting = waiting(),
         due = DUE,
-        outbox = outbox::NOTIFIED,
+        checked_in_at = clock("(visit.checked_in_at AT TIME ZONE tz.zone)"),
+        channels = as_preferred("'HIGH'"),
+        outbox = outbox::notified(),
         undeliverable_recorded = undeliverable_recorded("$11", "appointment"),
         undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$9", "locked", "due", "appointments"),

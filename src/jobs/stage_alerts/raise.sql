@@ -10,12 +10,12 @@ locked AS MATERIALIZED (
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT a.id, a.facility_id, own.start AS visit_start, d.user_id AS doctor_user_id,
+           format('Patient %s %s (%s)', p.first_name, p.last_name, p.mrn) AS patient,
            format(CASE alert.type
-                      WHEN 'NO_VITALS' THEN 'Patient %s %s (%s) checked in at %s but vitals not recorded.'
-                      WHEN 'NO_DOCTOR' THEN 'Patient %s %s (%s) vitals done but doctor not seen patient.'
-                      ELSE 'Patient %s %s (%s) has waited %5$s minutes.' END,
-                  p.first_name, p.last_name, p.mrn, to_char(visit.checked_in_at AT TIME ZONE tz.zone, 'HH24:MI'),
-                  floor(EXTRACT(epoch FROM $1 - visit.checked_in_at) / 60)) AS message
+                      WHEN 'NO_VITALS' THEN 'checked in at %s but vitals not recorded.'
+                      WHEN 'NO_DOCTOR' THEN 'vitals done but doctor not seen patient.'
+                      ELSE 'has waited %2$s minutes.' END,
+                  {checked_in_at}, floor(EXTRACT(epoch FROM $1 - visit.checked_in_at) / 60)) AS news
     FROM locked a
     JOIN patients p ON p.id = a.patient_id
     {waiting}
@@ -24,35 +24,39 @@ due AS MATERIALIZED (
 ),
 raised AS (
     INSERT INTO stage_alerts (appointment_id, alert_type, visit_start, message, triggered_at, run_id)
-    SELECT due.id::text, $10, due.visit_start, due.message, $1, $11 FROM due ORDER BY due.id
+    SELECT due.id::text, $10, due.visit_start, concat_ws(' ', due.patient, due.news), $1, $11 FROM due ORDER BY due.id
 ),
 -- The recipients: the facility's nurses for NO_VITALS, the doctor for NO_DOCTOR, all staff of the facility for
 -- WAITING_TOO_LONG; where there is none of them the HOSPITAL_ADMINs of the facility and of all facilities, who deal
--- with alerts too.
+-- with alerts too. Each is told as they prefer; an e-mail does not name the patient.
 concerned AS MATERIALIZED (
-    SELECT due.id AS visit, due.visit_start, due.message, u.id AS user_id
+    SELECT due.id AS visit, due.visit_start, due.patient, due.news, u.id AS user_id, notice.channel
     FROM due
     JOIN users u ON u.active AND (($10 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
                                   OR ($10 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
                                   OR ($10 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id))
+    {channels}
+    WHERE notice.wanted
 ),
 -- As text, because the application's type of the role need not have that name.
 admins AS MATERIALIZED (
-    SELECT u.id, u.facility_id FROM users u WHERE u.active AND u.role::text = 'HOSPITAL_ADMIN'
+    SELECT u.id, u.facility_id, notice.channel FROM users u
+    {channels}
+    WHERE u.active AND u.role::text = 'HOSPITAL_ADMIN' AND notice.wanted
 ),
 recipients AS MATERIALIZED (
-    SELECT visit, visit_start, message, user_id FROM concerned
+    SELECT visit, visit_start, patient, news, user_id, channel FROM concerned
     UNION ALL
-    SELECT due.id, due.visit_start, due.message, u.id
+    SELECT due.id, due.visit_start, due.patient, due.news, u.id, u.channel
     FROM due JOIN admins u ON u.facility_id IS NULL OR u.facility_id = due.facility_id
     WHERE due.id NOT IN (SELECT visit FROM concerned)
 ),
 staged AS (
-    SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, r.channel,
            'STAGE_ALERT_' || $10 AS type, 'HIGH' AS priority,
            CASE $10 WHEN 'NO_VITALS' THEN 'Vitals not recorded' WHEN 'NO_DOCTOR' THEN 'Patient waits for the doctor'
                    ELSE 'Patient waits too long' END AS title,
-           r.message AS body,
+           concat_ws(' ', CASE r.channel WHEN 'IN_APP' THEN r.patient ELSE 'A patient' END, r.news) AS body,
            jsonb_build_object('appointment_id', r.visit::text, 'alert_type', $10) AS metadata,
            'appointment' AS entity, r.visit::text AS entity_id,
            concat_ws(':', 'stage_alert', r.visit::text, $10, to_char(r.visit_start, 'YYYY-MM-DD"T"HH24:MI:SS'))

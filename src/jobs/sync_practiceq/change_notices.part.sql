@@ -1,29 +1,30 @@
 -- Stages the notices of changed appointments: the case managers of the patient's organizations are told of a visit that
--- is today or tomorrow, by the facility's clock, and not over.
+-- is today or tomorrow, by the facility's clock, and not over, each as they prefer; an e-mail does not name the patient.
 -- The caller provides a CTE changes (id text, patient_id, zone, kind, old_starts_at, starts_at, modified_at), $2 now
 -- timestamptz and $3 run id uuid. CTEs that end with a comma; the caller continues with the outbox.
 relevant AS MATERIALIZED (
     SELECT c.*, greatest(c.old_starts_at, c.starts_at) AS until,
-           to_char(c.old_starts_at AT TIME ZONE c.zone, 'Dy DD Mon HH24:MI') AS old_time,
-           to_char(c.starts_at AT TIME ZONE c.zone, 'Dy DD Mon HH24:MI') AS new_time
+           {old_time} AS old_time,
+           {new_time} AS new_time
     FROM changes c
     WHERE EXISTS (SELECT FROM unnest(ARRAY[c.old_starts_at, c.starts_at]) AS t (at)
                   WHERE t.at > $2
                     AND (t.at AT TIME ZONE c.zone)::date - ($2 AT TIME ZONE c.zone)::date BETWEEN 0 AND 1)
 ),
 staged AS (
-    SELECT DISTINCT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, 'IN_APP' AS channel,
+    SELECT DISTINCT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, notice.channel,
            'APPOINTMENT_CHANGED' AS type, 'HIGH' AS priority,
            CASE c.kind WHEN 'TIME' THEN 'Visit moved' WHEN 'PRACTITIONER' THEN 'Practitioner changed'
                        WHEN 'LINK' THEN 'Meeting link changed' WHEN 'CANCELLED' THEN 'Visit cancelled'
                        WHEN 'DELETED' THEN 'Visit deleted' ELSE 'Visit takes place after all' END AS title,
-           format(CASE c.kind WHEN 'TIME' THEN '%s %s: the visit of %s is now on %s.'
-                              WHEN 'PRACTITIONER' THEN '%s %s: the visit on %4$s is with another practitioner.'
-                              WHEN 'LINK' THEN '%s %s: the visit on %4$s has another meeting link.'
-                              WHEN 'CANCELLED' THEN '%s %s: the visit of %s is cancelled.'
-                              WHEN 'DELETED' THEN '%s %s: the visit of %s is no longer there.'
-                              ELSE '%s %s: the visit on %4$s takes place after all.' END,
-                  p.first_name, p.last_name, c.old_time, c.new_time) AS body,
+           format(CASE c.kind WHEN 'TIME' THEN '%s: the visit of %s is now on %s.'
+                              WHEN 'PRACTITIONER' THEN '%s: the visit on %3$s is with another practitioner.'
+                              WHEN 'LINK' THEN '%s: the visit on %3$s has another meeting link.'
+                              WHEN 'CANCELLED' THEN '%s: the visit of %s is cancelled.'
+                              WHEN 'DELETED' THEN '%s: the visit of %s is no longer there.'
+                              ELSE '%s: the visit on %3$s takes place after all.' END,
+                  CASE notice.channel WHEN 'IN_APP' THEN format('%s %s', p.first_name, p.last_name) ELSE 'A patient' END,
+                  c.old_time, c.new_time) AS body,
            jsonb_build_object('appointment_id', c.id, 'kind', c.kind, 'starts_at', c.starts_at) AS metadata,
            'appointment' AS entity, c.id AS entity_id,
            concat_ws(':', 'practiceq', c.id, c.kind, EXTRACT(epoch FROM c.starts_at),
@@ -34,4 +35,6 @@ staged AS (
     JOIN patient_organization_affiliations l ON l.patient_id = c.patient_id AND l.status = 'active'
     JOIN organization_users x ON x.organization_id = l.organization_id AND x.role = 'CASE_MANAGER'
     JOIN users u ON u.id = x.user_id AND u.active
+    {channels}
+    WHERE notice.wanted
 ),

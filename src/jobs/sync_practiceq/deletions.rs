@@ -10,7 +10,7 @@ use tokio_postgres::Transaction;
 
 use super::query::Period;
 use super::report::Report;
-use super::store::CHANGE_NOTICES;
+use super::store::change_notices;
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
@@ -25,8 +25,8 @@ statements! {
     DELETE(TEXT_ARRAY, TIMESTAMPTZ, UUID, TIMESTAMPTZ, KEYS) = format!(
         include_str!("delete.sql"),
         has_passed = has_passed("read_at"),
-        change_notices = CHANGE_NOTICES,
-        outbox = outbox::NOTIFIED,
+        change_notices = change_notices(),
+        outbox = outbox::notified(),
         skipped_columns = skipped_columns("$1", "locked", "due", "visits")
     );
     // $1 external id text

@@ -9,6 +9,7 @@ use super::lane::Lane;
 use super::outcome::Outcome;
 use super::report::Report;
 use crate::clients::practiceq::ACCOUNT_ZONE;
+use crate::clinic::channels::as_preferred;
 use crate::clinic::outbox;
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
@@ -20,7 +21,7 @@ statements! {
         INT8, TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, JSONB, KEYS, KEYS, TIMESTAMPTZ, TEXT, BOOL,
     ) = format!(include_str!("close.sql"), has_passed = has_passed("f.fresh_since"));
     NOTIFY_PATIENTS_FAILED(INT8, TIMESTAMPTZ, UUID, INT8) =
-        format!(include_str!("notify_patients_failed.sql"), zone = ACCOUNT_ZONE, outbox = outbox::NOTIFIED);
+        format!(include_str!("notify_patients_failed.sql"), zone = ACCOUNT_ZONE, channels = as_preferred("'HIGH'"), outbox = outbox::notified());
 }
 
 /// With more failed patients than these the admins are told.

@@ -5,12 +5,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tokio_postgres::Transaction;
 
 use crate::clients::practiceq::{ACCOUNT_ZONE, Filter};
+use crate::clinic::channels::has_one;
 use crate::db::{Key, statements};
 use crate::run::{Halt, Run};
 
 statements! {
-    SEARCH_TERM(KEY) = "SELECT coalesce(NULLIF(btrim(p.email::text), ''), concat_ws(' ', p.first_name, p.last_name))
-        FROM patients p WHERE p.id = $1";
+    SEARCH_TERM(KEY) = format!(
+        "SELECT CASE WHEN {} THEN btrim(p.email::text) ELSE concat_ws(' ', p.first_name, p.last_name) END
+         FROM patients p WHERE p.id = $1",
+        has_one("p.email")
+    );
 }
 
 /// The distance from the edges of a window at which an appointment belongs to it for certain, in whatever time zone its

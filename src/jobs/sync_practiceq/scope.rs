@@ -4,13 +4,14 @@ use tokio_postgres::Transaction;
 
 use super::lane::Lane;
 use crate::clinic::actor::refused;
+use crate::clinic::channels::has_one;
 use crate::clinic::local_time::unreadable_zones;
 use crate::db::{Key, no_such_key, statements};
 use crate::error::Error;
 
 statements! {
     ALLOWED(KEY, KEY, KEY) = include_str!("allowed.sql");
-    SCOPE(KEY, KEY) = include_str!("scope.sql");
+    SCOPE(KEY, KEY) = format!(include_str!("scope.sql"), has_email = has_one("p.email"));
 }
 
 pub struct Scope {

@@ -1,6 +1,6 @@
 -- The patients in scope, each once, and whether nothing is known by which the account could be searched for them.
 -- $1 only of this organization, a key · $2 only this patient, a key; NULL: all
-SELECT p.id::text AS id, (p.email IS NULL OR btrim(p.email) = '')
+SELECT p.id::text AS id, NOT {has_email}
                          AND NOT EXISTS (SELECT FROM practiceq_clients c WHERE c.patient_id = p.id::text) AS unknown
 FROM patients p
 WHERE EXISTS (SELECT FROM patient_organization_affiliations l

@@ -16,8 +16,10 @@ use super::report::{Problem, Report};
 use super::scope::Scope;
 use super::seen::{NewRows, Seen};
 use crate::clients::practiceq::Appointment;
+use crate::clinic::channels::as_preferred;
 use crate::clinic::local_time::{clock_time, day, unreadable_zone};
 use crate::clinic::outbox;
+use crate::clinic::words::moment;
 use crate::db::{Key, Keys, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Halt, Id, NotDone, Run, apply, count, has_passed};
@@ -37,13 +39,20 @@ statements! {
         updated_status = clinic_status("j.status", "a.status"),
         appointment_day = day("a.appointment_date"),
         start_time = clock_time("a.start_time"),
-        change_notices = CHANGE_NOTICES,
-        outbox = outbox::NOTIFIED
+        change_notices = change_notices(),
+        outbox = outbox::notified()
     );
 }
 
 /// The CTEs that stage the notices of changed appointments.
-pub const CHANGE_NOTICES: &str = include_str!("change_notices.part.sql");
+pub fn change_notices() -> String {
+    format!(
+        include_str!("change_notices.part.sql"),
+        old_time = moment("c.old_starts_at AT TIME ZONE c.zone"),
+        new_time = moment("c.starts_at AT TIME ZONE c.zone"),
+        channels = as_preferred("'HIGH'")
+    )
+}
 
 /// The CTEs that decide whose each appointment is.
 fn whose() -> String {

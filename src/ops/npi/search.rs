@@ -138,10 +138,10 @@ pub struct SearchArgs {
     #[arg(long, value_parser = state)]
     state: Option<String>,
     /// In this city
-    #[arg(long)]
+    #[arg(long, value_parser = city)]
     city: Option<String>,
     /// The beginning of a ZIP code
-    #[arg(long, value_parser = digits)]
+    #[arg(long, value_parser = zip)]
     zip: Option<String>,
     /// A primary taxonomy; a * at its end stands for anything
     #[arg(long, value_name = "CODE", value_parser = taxonomy)]
@@ -159,7 +159,7 @@ impl SearchArgs {
         let mut normalized = String::new();
         normalize_name(&self.name.join(" "), &mut normalized);
         if normalized.is_empty() {
-            return Err(refused("NO_NAME", "NAME is empty".into()));
+            return Err(refused("NO_NAME", "NAME is empty: say how the name begins, such as \"smith, j\"".into()));
         }
         let Found { approximate, rows } = context
             .read(async |tx, _| {
@@ -221,18 +221,36 @@ impl SearchArgs {
     }
 }
 
+/// Parses the two letters of a state.
 fn state(text: &str) -> Result<String, String> {
-    let good = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
-    if good { Ok(text.to_owned()) } else { Err("a state is two letters, such as CO".to_owned()) }
+    let state = text.trim();
+    let good = state.len() == 2 && state.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if good {
+        Ok(state.to_ascii_uppercase())
+    } else {
+        Err("a state is two letters, such as CO for Colorado".to_owned())
+    }
 }
 
-fn digits(text: &str) -> Result<String, String> {
-    let good = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if good { Ok(text.to_owned()) } else { Err("a ZIP code is up to nine digits".to_owned()) }
+fn city(text: &str) -> Result<String, String> {
+    let city = text.trim();
+    if city.is_empty() { Err("a city has a name, such as Denver".to_owned()) } else { Ok(city.to_owned()) }
+}
+
+/// Parses the beginning of a ZIP code to the digits of the registry, which has no hyphen in them.
+fn zip(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let digits = match text.split_once('-') {
+        Some((first, rest)) if first.len() == 5 => format!("{first}{rest}"),
+        _ => text.to_owned(),
+    };
+    let good = (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if good { Ok(digits) } else { Err("a ZIP code is up to nine digits, such as 80202 or 80202-1234".to_owned()) }
 }
 
 /// Parses a code, or the beginning of one, to a pattern of LIKE.
 fn taxonomy(text: &str) -> Result<String, String> {
+    let text = text.trim();
     let (code, any) = text.strip_suffix('*').map_or((text, ""), |code| (code, "%"));
     let good = code.len() <= 10 && !text.is_empty() && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if good {

@@ -90,9 +90,10 @@ async fn its_users_are_notified_in_the_application() {
     clinic.run(&["escalate-tickets", "--as-of", NOON]).await.expect(0);
     let at = "2026-03-02T12:00:00";
     let breached = "Ticket #1 has breached its SLA";
-    // User 2 wants e-mails only: one waits in the outbox.
+    // User 2 wants e-mails only: one waits in the outbox, and what is HIGH is in the application, too.
     let expected = json!([
         [1, "SLA_BREACH", "SLA breached", breached, 1, false, at],
+        [2, "SLA_BREACH", "SLA breached", breached, 1, false, at],
         [3, "ESCALATION", "Ticket #1 escalated", "look", 1, false, at],
     ]);
     assert_eq!(notices(&clinic).await, expected);

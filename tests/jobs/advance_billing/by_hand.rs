@@ -579,3 +579,86 @@ async fn a_stage_and_a_status_that_contradict_each_other_are_refused() {
     fixture.clinic.run(&[&base[..], &["15"]].concat()).await.expect(0);
     assert_eq!(fixture.statuses().await, [(15, 1)]);
 }
+
+#[tokio::test]
+async fn an_id_that_no_case_has_is_a_failed_item_beside_others_and_a_usage_error_alone() {
+    let fixture = BillingFixture::new().await;
+    fixture.cases_of(&[10, 15, 10]).await;
+    fixture.clinic.sql("UPDATE surgical_cases SET active = false WHERE id = 3").await;
+    let (file, both) = (File::new(b"998\n999\n"), File::new(b"1 999"));
+    let before = owed::state(&fixture.clinic).await;
+    // Nobody has any of them.
+    for (args, named) in [
+        (&["--case", "999"][..], "--case: there is no case 999; nothing was changed"),
+        (&["--case", "999", "998"], "no case has any of the ids that are asked for; nothing was changed"),
+        (&["--cases-file", file.path()], "no case has any of the ids that are asked for; nothing was changed"),
+    ] {
+        for dry in [&["--dry-run"][..], &[]] {
+            let outcome = fixture.clinic.run(&[PENDING, args, dry].concat()).await.expect(2);
+            let report = outcome.report();
+            assert_eq!(report["error_code"], "UNKNOWN_CASE", "{report}");
+            assert!(report["error_message"].as_str().is_some_and(|said| said.ends_with(named)), "{report}");
+        }
+    }
+    let unchanged = owed::state(&fixture.clinic).await;
+    assert_eq!(before["surgical_cases"], unchanged["surgical_cases"]);
+    // Beside a case that moves, one that does not, and one that is there but inactive.
+    for (args, updated, skipped, code) in [
+        (&["--case", "1", "999", "--dry-run"][..], vec![1], 0, 3),
+        (&["--cases-file", both.path(), "--dry-run"], vec![1], 0, 3),
+        (&["--case", "2", "999"], vec![], 1, 3),
+        (&["--case", "3"], vec![], 1, 0),
+        (&["--case", "1", "999", "2", "3"], vec![1], 2, 3),
+    ] {
+        let outcome = fixture.clinic.run(&[PENDING, args, &["--log-level", "warn"]].concat()).await.expect(code);
+        let report = outcome.report();
+        let unknown = u64::from(code == 3);
+        owed::balanced(&outcome, "advanced");
+        assert_eq!(named(&report, "updated"), updated, "{args:?}");
+        assert_eq!((outcome.count("skipped"), outcome.count("failed")), (skipped, unknown), "{args:?}");
+        if code == 3 {
+            assert_eq!(report["errors"], json!([{"entity": "surgical_case", "id": "999", "code": "UNKNOWN_CASE"}]));
+            let entry = exception(999, GONE, None, 15);
+            assert!(report["exceptions"].as_array().is_some_and(|all| all.contains(&entry)), "{report}");
+        }
+    }
+    let recorded = "SELECT count(*) FROM cron_job_run_errors WHERE error_code = 'UNKNOWN_CASE' AND entity_id = '999'";
+    assert_eq!(fixture.clinic.count(recorded).await, 2, "a dry run records nothing");
+    assert_eq!(fixture.clinic.count("SELECT count(*) FROM item_refusals").await, 0, "no later run tries it");
+}
+
+/// The lines of a log that warn of a case, and the line of how many more there are.
+fn warnings(outcome: &Outcome) -> (Vec<String>, Option<String>) {
+    let lines = outcome.stderr.lines().filter(|line| line.contains(" WARN ")).map(str::to_owned);
+    let (mut more, cases): (Vec<String>, Vec<String>) = lines.partition(|line| line.contains(" more cases "));
+    assert!(more.len() < 2, "{more:?}");
+    (cases, more.pop())
+}
+
+#[tokio::test]
+async fn each_case_that_stays_is_a_warning_with_its_id_and_of_many_the_first() {
+    let fixture = BillingFixture::new().await;
+    fixture.cases_of(&[10, 15, 20]).await;
+    let args = [PENDING, &["--case", "1", "2", "3", "999", "--log-level", "warn"]].concat();
+    let (cases, more) = warnings(&fixture.clinic.run(&args).await.expect(3));
+    let said = |id: i64, words: &str| {
+        let about = |line: &&String| line.contains(&format!("surgical_case {id}: ")) && line.contains(words);
+        cases.iter().filter(about).count()
+    };
+    assert_eq!((cases.len(), more), (3, None), "{cases:?}");
+    assert_eq!([said(2, ALREADY), said(3, LOWER), said(999, "no such case")], [1; 3], "{cases:?}");
+
+    // A stage that holds cases back, and one that has many of them.
+    for (cases, listed, more) in [(1, 1, None), (20, 20, None), (23, 20, Some("3 more cases"))] {
+        let fixture = BillingFixture::new().await;
+        fixture.cases(10, cases).await;
+        fixture.run(PENDING, &[]).await;
+        let outcome = fixture.run(PAID, &["--log-level", "warn"]).await;
+        assert_eq!(outcome.report()["skipped_by_reason"], json!({ "dwell": cases }));
+        let (lines, said) = warnings(&outcome);
+        assert_eq!(lines.len(), listed, "{lines:?}");
+        assert!(lines[0].contains("surgical_case 1: held back"), "{lines:?}");
+        assert_eq!(said.is_some(), more.is_some(), "{said:?}");
+        assert!(more.is_none_or(|more| said.is_some_and(|said| said.contains(more))));
+    }
+}

@@ -85,8 +85,8 @@ async fn a_word_of_a_file_that_names_no_case_is_not_repeated_where_keys_are_text
     let all = format!("{outcome:?} {}", owed::state(&fixture.clinic).await);
     assert!(!all.contains("CANARY") && !all.contains("1907-05-09"), "{all}");
     // On the command line it is an id, and nothing else.
-    let report = fixture.run(PENDING, &["--case", "no-such"]).await.report();
-    assert_eq!(named(&report, "exceptions"), ["no-such"]);
+    let report = fixture.run(PENDING, &["--case", "no-such", &kind.text(1)]).await.report();
+    assert_eq!(named(&report, "exceptions"), ["no-such".to_owned(), kind.text(1)]);
 }
 
 #[tokio::test]

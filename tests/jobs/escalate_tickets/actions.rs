@@ -54,7 +54,7 @@ async fn the_leaders_of_the_team_are_told() {
     let metadata = json!({"ticket_id": ticket.to_string(), "rule_id": rule.to_string()});
     assert_eq!(
         notice,
-        json!({"priority": "HIGH", "entity": "ticket", "entity_id": ticket.to_string(), "metadata": metadata})
+        json!({"priority": "NORMAL", "entity": "ticket", "entity_id": ticket.to_string(), "metadata": metadata})
     );
 }
 

@@ -37,8 +37,9 @@ async fn dates_people_and_records_are_the_same_on_keys_of_each_kind() {
         let args = ["monitor-ticket-sla", "--as-of", BREACHED, "--actor", &admin];
         let report = clinic.run(&args).await.expect(0).report();
         let counts = ["checked", "breached", "recorded", "notifications_sent"].map(|key| report[key].clone());
-        assert_eq!(counts, [3, 3, 3, 4], "{kind:?}");
-        let told = [(creator, "IN_APP"), (creator, "IN_APP"), (leader, "IN_APP"), (follower, "EMAIL")];
+        assert_eq!(counts, [3, 3, 3, 5], "{kind:?}");
+        let told =
+            [(creator, "IN_APP"), (creator, "IN_APP"), (leader, "IN_APP"), (follower, "IN_APP"), (follower, "EMAIL")];
         assert_eq!(fixture.told().await, told.map(|(id, channel)| format!("{} {channel}", kind.text(id))), "{kind:?}");
         let recorded = clinic.json("SELECT DISTINCT actor_id, actor FROM ticket_history").await;
         assert_eq!(recorded, json!({"actor_id": admin, "actor": "user"}), "{kind:?}");

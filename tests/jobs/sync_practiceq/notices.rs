@@ -109,6 +109,29 @@ async fn the_words_are_plain() {
 }
 
 #[tokio::test]
+async fn an_email_of_a_change_does_not_name_the_patient() {
+    for (in_app, channels) in [(true, vec!["EMAIL", "IN_APP"]), (false, vec!["EMAIL", "IN_APP"])] {
+        let sync = imported(TODAY).await;
+        sync.clinic
+            .sql(&format!(
+                "UPDATE users SET email = 'c@x.example' WHERE id = {id};
+                 INSERT INTO notification_preferences VALUES ({id}, {in_app}, true)",
+                id = sync.case_manager
+            ))
+            .await;
+        sync.change("a1", "TIME");
+        sync.sweep().await;
+        let query = "SELECT channel, body FROM notifications ORDER BY channel";
+        let told: Vec<(String, String)> =
+            sync.clinic.rows(query).await.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let times = "the visit of Monday 2026-03-02, 13:00 is now on Monday 2026-03-02, 13:01.";
+        assert_eq!(told[0].1, format!("A patient: {times}"));
+        assert_eq!(told[1].1, format!("Pat Doe: {times}"));
+        assert_eq!(told.into_iter().map(|(channel, _)| channel).collect::<Vec<_>>(), channels, "it is HIGH");
+    }
+}
+
+#[tokio::test]
 async fn other_changes_are_nobodys_business() {
     let sync = imported(TODAY).await;
     for (field, value) in [

@@ -7,7 +7,8 @@ recipients AS MATERIALIZED (
 ),
 messages AS (
     SELECT d.id, 'ADDRESS' AS recipient_kind, NULL::text AS recipient_id, r.address, 'EMAIL' AS channel,
-           'TICKET_ESCALATED' AS type, format('%s (ticket #%s)', $14 ->> 'subject', d.number) AS title,
+           'TICKET_ESCALATED' AS type, 'HIGH' AS priority,
+           format('%s (ticket #%s)', $14 ->> 'subject', d.number) AS title,
            $14 ->> 'message' AS body, r.number
     FROM due d CROSS JOIN recipients r
 ),

@@ -2,7 +2,7 @@
 -- The caller (apply.sql) provides the CTE messages, $1 now timestamptz, $2 id of the rule text and $11 run id uuid. It
 -- ends with a comma: continue with outbox.part.sql.
 staged AS (
-    SELECT recipient_kind, recipient_id, address, channel, type, 'HIGH' AS priority, title, body,
+    SELECT recipient_kind, recipient_id, address, channel, type, priority, title, body,
            jsonb_build_object('ticket_id', id::text, 'rule_id', $2) AS metadata, 'ticket' AS entity,
            id::text AS entity_id,
            concat_ws(':', 'ticket_escalation', $2, id::text, $11, number) AS episode, false AS suppressed,
