@@ -187,7 +187,7 @@ impl RunArgs {
     }
 }
 
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     DateTime::parse_from_rfc3339(text)
         .map(|instant| instant.to_utc())
         .map_err(|_| "an instant looks like 2026-03-02T09:15:00-05:00".to_owned())

@@ -26,7 +26,7 @@ mod runner;
 mod signals;
 mod undeliverable;
 
-pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, positive_duration};
+pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, instant, positive_duration};
 pub use batch::{
     Batch, Id, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
 };

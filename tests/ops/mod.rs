@@ -11,6 +11,7 @@ mod npi;
 mod npi_trigrams;
 mod practiceq;
 mod runs;
+mod schedule;
 
 use std::time::{Duration, Instant};
 

@@ -6,9 +6,11 @@
 mod judge;
 mod lane_report;
 mod stats;
+mod unscheduled;
 
 use std::time::Duration;
 
+use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::{Value, json};
@@ -28,8 +30,10 @@ use crate::schedule::{self, Row, ZoneArgs};
 use judge::{Lane, Running};
 use lane_report::LaneReport;
 use stats::{RunRecord, Window};
+use unscheduled::Unscheduled;
 
 statements! {
+    of unscheduled;
     LANES(TEXT_ARRAY, TEXT_ARRAY) = format!(
         include_str!("lanes.sql"),
         failures = run::failures("NULL"),
@@ -67,8 +71,16 @@ impl Operation for HealthArgs {
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let rows = self.rows()?;
-        let zone = self.zone.schedule_zone;
-        let (now, mut reports) = context.read(async |tx, now| Ok((now, self.reports(tx, &rows, now).await?))).await?;
+        let zone = self.zone.zone()?;
+        let read = context.read(async |tx, now| {
+            let reports = self.reports(tx, &rows, zone, now).await?;
+            let others = match self.jobs.is_empty() && !self.failing {
+                true => Unscheduled::since(tx, schedule::table(), before(now, self.since.unwrap_or(DAY))).await?,
+                false => vec![],
+            };
+            Ok((now, reports, others))
+        });
+        let (now, mut reports, others) = read.await?;
         let healthy = reports.iter().all(|report| report.verdict.healthy);
         if self.failing {
             reports.retain(|report| report.lane.is_failing());
@@ -79,11 +91,12 @@ impl Operation for HealthArgs {
             "checkedAt": stamp(now),
             "scheduleZone": zone.name(),
             "jobs": reports.iter().map(LaneReport::json).collect::<Vec<_>>(),
+            "notScheduled": others.iter().map(Unscheduled::json).collect::<Vec<_>>(),
         });
         let exit = if good { Exit::Done } else { Exit::Failed };
         let metrics =
             reports.iter().map(|report| Metrics { job: report.row.name(), healthy: report.verdict.healthy, run: None });
-        let output = Output::new(exit, json, self.text(&reports, now));
+        let output = Output::new(exit, json, self.text(&reports, &others, zone, now));
         Ok(Output { metrics: metrics.collect(), ..output })
     }
 
@@ -97,7 +110,7 @@ impl Operation for HealthArgs {
 impl HealthArgs {
     /// The requested rows of the schedule.
     fn rows(&self) -> Result<Vec<&'static Row>, Error> {
-        let table = schedule::TABLE;
+        let table = schedule::table();
         let named = |row: &&Row| self.jobs.is_empty() || self.jobs.iter().any(|name| row.is_called(name));
         if let Some(unknown) = self.jobs.iter().find(|name| !table.iter().any(|row| row.is_called(name))) {
             let known = table.iter().map(Row::name).collect::<Vec<_>>().join(", ");
@@ -118,6 +131,7 @@ impl HealthArgs {
         &self,
         tx: &Transaction<'_>,
         rows: &[&'static Row],
+        zone: Tz,
         now: DateTime<Utc>,
     ) -> Result<Vec<LaneReport>, Error> {
         let jobs: Vec<&str> = rows.iter().map(|row| row.job).collect();
@@ -127,7 +141,6 @@ impl HealthArgs {
         // A run that began before the window may reach into it.
         let from: Vec<_> = rows.iter().zip(&since).map(|(row, since)| *since - row.cadence.interval()).collect();
         let runs = RUNS.all(tx, &[&jobs, &lanes, &from]).await?;
-        let zone = self.zone.schedule_zone;
         Ok((rows.iter().zip(&facts).zip(&since).zip(1..))
             .map(|(((row, facts), since), number)| {
                 let of_lane = runs.iter().filter(|run| run.get::<_, i64>("number") == number);
@@ -137,12 +150,13 @@ impl HealthArgs {
             .collect())
     }
 
-    fn text(&self, reports: &[LaneReport], now: DateTime<Utc>) -> String {
+    fn text(&self, reports: &[LaneReport], others: &[Unscheduled], zone: Tz, now: DateTime<Utc>) -> String {
         let names = ["job", "health", "why", "last run", "in a row", "ok", "failed", "skipped", "ms"];
         let rows: Vec<_> = reports.iter().map(|report| report.cells(now)).collect();
         let empty = if self.failing { "No job is failing." } else { "No job is in the schedule." };
         let mut text = listing(&names, &rows, empty);
-        for note in reports.iter().flat_map(|report| report.notes(self.zone.schedule_zone)) {
+        let notes = reports.iter().flat_map(|report| report.notes(zone));
+        for note in notes.chain(others.iter().map(|other| other.note(now))) {
             text.push_str(&format!("  {note}\n"));
         }
         text

@@ -1,32 +1,65 @@
 //! `rounds schedule`: lists the commands that schedulers start, and their next starts. It uses no database.
 
+mod render;
+
 use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::command::listing;
+use crate::command::{listing, refuse};
 use crate::exit::Exit;
 use crate::output::{OutputArgs, stamp};
-use crate::run::CommonArgs;
+use crate::run::{CommonArgs, instant};
 use crate::schedule::{self, Cadence, ScheduledStart, ZoneArgs};
+use render::{RenderArgs, Rendered};
 
 /// The period that is searched at once. Every command is started at least once in it.
 const SEARCH: TimeDelta = TimeDelta::days(8);
 
 /// Tell what schedulers start, and when next
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ScheduleArgs {
+    #[command(subcommand)]
+    command: Option<ScheduleCommand>,
     /// How many of the next starts to tell of each
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=500))]
     next: u16,
+    /// The instant from which the starts are told (RFC 3339), like --as-of [default: now]
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    at: Option<DateTime<Utc>>,
     #[command(flatten)]
     zone: ZoneArgs,
 }
 
+#[derive(Subcommand, Debug)]
+enum ScheduleCommand {
+    Render(RenderArgs),
+}
+
 pub fn schedule(args: &ScheduleArgs, common: &CommonArgs, output: &OutputArgs) -> Exit {
-    let (zone, from) = (args.zone.schedule_zone, common.as_of.unwrap_or_else(process_clock));
-    let starts: Vec<(ScheduledStart, Vec<DateTime<Utc>>)> = schedule::starts()
+    let done = match &args.command {
+        Some(ScheduleCommand::Render(args)) => args.render().map(|rendered| told(&rendered, output)),
+        None => args.zone.zone().map(|zone| list(args, zone, common, output)),
+    };
+    done.unwrap_or_else(|error| refuse("schedule", &error, output))
+}
+
+/// Tells which files were written.
+fn told(rendered: &Rendered, output: &OutputArgs) -> Exit {
+    let Rendered { written, removed } = rendered;
+    let text = || {
+        let lines = written.iter().map(|name| format!("written  {name}\n"));
+        lines.chain(removed.iter().map(|name| format!("removed  {name}\n"))).collect()
+    };
+    output.print(Exit::Done, text, || json!({ "written": written, "removed": removed }))
+}
+
+fn list(args: &ScheduleArgs, zone: Tz, common: &CommonArgs, output: &OutputArgs) -> Exit {
+    let from = args.at.or(common.as_of).unwrap_or_else(process_clock);
+    let starts: Vec<(ScheduledStart, Vec<DateTime<Utc>>)> = schedule::starts(zone)
+        .into_iter()
         .map(|start| {
             let next = next(&start.cadences, zone, from, args.next.into());
             (start, next)
