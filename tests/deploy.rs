@@ -1,6 +1,7 @@
 //! Four schedulers, one truth: what `rounds schedule` says, and what is rendered from it in the words of each, read back.
 
 mod calendar;
+mod drift;
 mod folders;
 
 use std::collections::BTreeMap;

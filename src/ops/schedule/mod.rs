@@ -1,5 +1,6 @@
 //! `rounds schedule`: lists the commands that schedulers start, and their next starts. It uses no database.
 
+mod drift;
 mod render;
 
 use crate::time_zone::Tz;
@@ -12,6 +13,7 @@ use crate::exit::Exit;
 use crate::output::{OutputArgs, stamp};
 use crate::run::{CommonArgs, instant};
 use crate::schedule::{self, Cadence, ScheduledStart, ZoneArgs};
+use drift::{CheckArgs, Difference};
 use render::{RenderArgs, Rendered};
 
 /// The period that is searched at once. Every command is started at least once in it.
@@ -36,11 +38,13 @@ pub struct ScheduleArgs {
 #[derive(Subcommand, Debug)]
 enum ScheduleCommand {
     Render(RenderArgs),
+    Check(CheckArgs),
 }
 
 pub fn schedule(args: &ScheduleArgs, common: &CommonArgs, output: &OutputArgs) -> Exit {
     let done = match &args.command {
         Some(ScheduleCommand::Render(args)) => args.render().map(|rendered| told(&rendered, output)),
+        Some(ScheduleCommand::Check(args)) => args.differences().map(|found| drift(&found, output)),
         None => args.zone.zone().map(|zone| list(args, zone, common, output)),
     };
     done.unwrap_or_else(|error| refuse("schedule", &error, output))
@@ -54,6 +58,16 @@ fn told(rendered: &Rendered, output: &OutputArgs) -> Exit {
         lines.chain(removed.iter().map(|name| format!("removed  {name}\n"))).collect()
     };
     output.print(Exit::Done, text, || json!({ "written": written, "removed": removed }))
+}
+
+/// Tells how what is installed differs.
+fn drift(found: &[Difference], output: &OutputArgs) -> Exit {
+    let exit = if found.is_empty() { Exit::Done } else { Exit::Failed };
+    let text = || match found {
+        [] => "What is installed is what the schedule says.\n".to_owned(),
+        _ => found.iter().map(|one| format!("{}: {}\n", one.name, one.what)).collect(),
+    };
+    output.print(exit, text, || json!({ "differences": found.iter().map(Difference::json).collect::<Vec<_>>() }))
 }
 
 fn list(args: &ScheduleArgs, zone: Tz, common: &CommonArgs, output: &OutputArgs) -> Exit {

@@ -38,6 +38,11 @@ impl PlanArgs {
 }
 
 impl Plan {
+    /// The name of the start with this command.
+    pub fn name_of(&self, command: &str) -> Option<String> {
+        self.own_starts().find(|start| start.command.join(" ") == command).map(|start| start.name.clone())
+    }
+
     /// The starts without the backups of another scheduler.
     pub fn own_starts(&self) -> impl Iterator<Item = &ScheduledStart> {
         self.starts.iter().filter(|start| !start.is_backup)
