@@ -14,9 +14,17 @@ FROM generate_series(1, 20) n;
 INSERT INTO doctors (facility_id, first_name, last_name, slot_duration_minutes)
 SELECT 1 + n % 20, 'Ada', 'Stone ' || n, 15 FROM generate_series(0, 499) n;
 
-INSERT INTO doctor_absences (doctor_id, first_day, last_day)
-SELECT 1 + n * 10, (:'as_of'::timestamptz AT TIME ZONE 'UTC')::date, (:'as_of'::timestamptz AT TIME ZONE 'UTC')::date + 2
-FROM generate_series(0, 49) n;
+-- One doctor of ten leaves at :as_of: visits of before are due, and the slots that they release are blocked. The others
+-- have the leaves of some years behind them.
+INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time)
+SELECT d.id, local.now::date, local.now::date + 2, local.now::time
+FROM doctors d JOIN facilities f ON f.id = d.facility_id
+CROSS JOIN LATERAL (SELECT :'as_of'::timestamptz AT TIME ZONE f.time_zone AS now) local
+WHERE d.id % 10 = 1
+UNION ALL
+SELECT d.id, local.day - 30 - 45 * n, local.day - 25 - 45 * n, NULL
+FROM doctors d CROSS JOIN generate_series(0, 19) n
+CROSS JOIN LATERAL (SELECT (:'as_of'::timestamptz AT TIME ZONE 'UTC')::date AS day) local;
 
 INSERT INTO patients (mrn, first_name, last_name, date_of_birth, phone, sms_opt_out)
 SELECT 'M' || n, 'Pat', 'Doe ' || n, date '1940-01-01' + n % 25000, CASE WHEN n % 10 <> 3 THEN '+1555' || 1000000 + n END,

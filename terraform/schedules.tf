@@ -8,8 +8,8 @@ locals {
   schedules = {
     mark-no-shows = {
       command              = ["mark-no-shows"]
-      schedule_expressions = ["cron(0/5 7-22 * * ? *)"]
-      timezone             = var.schedule_zone
+      schedule_expressions = ["cron(0/5 * * * ? *)"]
+      timezone             = "UTC"
       deadline_seconds     = 240
       secrets              = ["database"]
       cpu                  = 256
@@ -18,8 +18,8 @@ locals {
 
     stage-alerts = {
       command              = ["stage-alerts"]
-      schedule_expressions = ["cron(0/5 7-22 * * ? *)"]
-      timezone             = var.schedule_zone
+      schedule_expressions = ["cron(0/5 * * * ? *)"]
+      timezone             = "UTC"
       deadline_seconds     = 240
       secrets              = ["database"]
       cpu                  = 256

@@ -36,7 +36,7 @@ variable "cpu_architecture" {
 }
 
 variable "schedule_zone" {
-  description = "The schedule zone: the IANA time zone by which the clinic's day begins and ends."
+  description = "The schedule zone: the IANA time zone of the jobs that run at an hour of the day."
   type        = string
   default     = "America/New_York"
 

@@ -8,8 +8,7 @@ SELECT l.appointment_id AS "visit",
               CASE WHEN f.no_show_after_minutes IS NULL THEN 'doctor''s slot' ELSE 'facility''s rule' END)
            AS "waits",
        to_char(w.start + make_interval(mins => l.timeout_minutes), 'HH24:MI') AS "due at",
-       CASE WHEN l.slot_released AND s.is_blocked THEN 'closed: the doctor is away'
-            WHEN l.slot_released THEN 'yes: runs until ' || to_char(w.slot_end, 'HH24:MI')
+       CASE WHEN l.slot_released THEN 'yes: runs until ' || to_char(w.slot_end, 'HH24:MI')
             ELSE 'no: over ' || CASE WHEN w.slot_end::date < w.triggered::date THEN 'long ago'
                                      WHEN w.slot_end = w.triggered THEN 'now'
                                      ELSE 'at ' || to_char(w.slot_end, 'HH24:MI') END END AS "slot free again?",

@@ -34,13 +34,14 @@ pub async fn run(page: &Page, clinic: &Clinic, summary: &Summary) -> anyhow::Res
     Ok(())
 }
 
+/// Whether the run had nothing to do; a visit whose doctor is away is looked at, and left alone, by each run.
 pub fn nothing_due(summary: &Summary) -> bool {
-    summary.report["scanned"] == 0
+    summary.report["scanned"] == summary.report["skipped"]
 }
 
 /// Puts the counts of a report that are not zero in words.
 fn counts(report: &Value) -> String {
-    const WORDS: [(&str, &str, &str); 9] = [
+    const WORDS: [(&str, &str, &str); 10] = [
         ("marked", "visit marked", "visits marked"),
         ("raised", "alert raised", "alerts raised"),
         ("resolved", "alert resolved", "alerts resolved"),
@@ -49,6 +50,7 @@ fn counts(report: &Value) -> String {
         ("notices_suppressed", "SMS suppressed", "SMS suppressed"),
         ("notices_expired", "too late to tell", "too late to tell"),
         ("undeliverable", "with nobody to tell", "with nobody to tell"),
+        ("skipped", "left alone: the doctor is away", "left alone: the doctor is away"),
         ("failed", "FAILED", "FAILED"),
     ];
     let count = |key: &str| report[key].as_u64().unwrap_or(0);

@@ -51,7 +51,7 @@ const STORY: [Beat; 32] = [
     beat("09:30", LATE_ALL_ALONG, "IN_PROGRESS, NO_VITALS RESOLVED, NO_DOCTOR RESOLVED", "the doctor came at 09:27: resolved"),
     beat("09:30", NO_SMS_WANTED, "NO_SHOW, slot not released", "wants no SMS: kept as SUPPRESSED, never sent"),
     beat("10:10", EXACTLY, "NO_SHOW, slot released", "exactly its threshold in Denver, and its slot of 45 minutes runs"),
-    beat("10:10", DOCTOR_AWAY, "NO_SHOW, slot released but closed", "the doctor is away until 09:00"),
+    beat("10:10", DOCTOR_AWAY, "SCHEDULED", "10 minutes late, but the doctor is away until 09:00: leave, and no no-show"),
     beat("10:10", REFUSED, "SCHEDULED", "a trigger refuses it, the others went through; its words hold a name: not shown"),
     beat("11:00", REFUSED, "NO_SHOW, slot not released", "the trigger is repaired, and the next run did what was left"),
     beat("11:00", NOBODY_TO_TELL, "CHECKED_IN, NO_DOCTOR ACTIVE", "the doctor has no login: the alert stands, nobody is told"),
@@ -72,7 +72,6 @@ const STATE: &str = "
         SELECT CASE WHEN NOT l.slot_released AND (s.id IS NULL OR s.appointment_id = a.id) THEN 'slot not released'
                     WHEN NOT l.slot_released OR s.appointment_id = a.id THEN 'slot and log differ'
                     WHEN s.is_booked THEN 'slot released and booked again'
-                    WHEN s.is_blocked THEN 'slot released but closed'
                     ELSE 'slot released' END AS state
         FROM no_show_logs l
         LEFT JOIN doctor_slots s

@@ -48,6 +48,7 @@ pub fn around(rng: &mut Rng, instant: DateTime<Utc>) -> DateTime<Utc> {
 /// A visit with all that the rules look at.
 pub struct Row {
     pub id: i64,
+    pub doctor: i64,
     pub zone: Tz,
     pub no_show_after: Option<i64>,
     pub waiting_after: Option<i64>,
@@ -62,7 +63,7 @@ pub struct Row {
 }
 
 /// A wall clock as PostgreSQL reads it: what comes twice is the second, what does not exist has the offset before.
-fn instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
+pub fn instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     match zone.from_local_datetime(&local) {
         chrono::LocalResult::Single(instant) => instant.to_utc(),
         chrono::LocalResult::Ambiguous(_, second) => second.to_utc(),
@@ -140,7 +141,7 @@ pub async fn rows(clinic: &Clinic) -> Vec<Row> {
     let query = "SELECT n(a.id), f.time_zone, f.no_show_after_minutes::bigint, f.waiting_alert_minutes::bigint,
                         d.slot_duration_minutes::bigint, s.end_time::text::time, a.source::text, a.status::text,
                         a.appointment_date, a.start_time::text::time, a.checked_in_at::timestamptz,
-                        a.vitals_recorded_at::timestamptz
+                        a.vitals_recorded_at::timestamptz, n(a.doctor_id)
                  FROM appointments a JOIN facilities f ON f.id = a.facility_id JOIN doctors d ON d.id = a.doctor_id
                  LEFT JOIN doctor_slots s ON s.appointment_id = a.id";
     let row = |row: &tokio_postgres::Row| Row {
@@ -156,8 +157,58 @@ pub async fn rows(clinic: &Clinic) -> Vec<Row> {
         time: row.get(9),
         checked_in: row.get(10),
         vitals: row.get(11),
+        doctor: row.get(12),
     };
     clinic.rows(query).await.iter().map(row).collect()
+}
+
+/// A time in which a doctor is away.
+pub struct Absence {
+    pub doctor: i64,
+    pub zone: Tz,
+    pub active: bool,
+    pub days: [NaiveDate; 2],
+    pub times: [Option<NaiveTime>; 2],
+}
+
+impl Absence {
+    pub fn holds_at(&self, now: DateTime<Utc>) -> bool {
+        let [first, last] = self.days;
+        let begins = first.and_time(self.times[0].unwrap_or(NaiveTime::MIN));
+        let ends =
+            self.times[1].map_or((last + Duration::days(1)).and_time(NaiveTime::MIN), |time| last.and_time(time));
+        self.active && instant(self.zone, begins) <= now && now < instant(self.zone, ends)
+    }
+}
+
+/// Writes absences of random doctors, each from or to the minute of a visit.
+pub async fn random_absences(rng: &mut Rng, clinic: &Clinic, rows: &[Row]) -> Vec<Absence> {
+    let mut absences = vec![];
+    for _ in 0..60 {
+        let row = &rows[rng.usize(..rows.len())];
+        let days = Duration::days(rng.i64(0..3));
+        let [mut first, mut last] = [row.date, row.date];
+        if rng.bool() {
+            last += days
+        } else {
+            first -= days
+        }
+        let time = |rng: &mut Rng| pick(rng, &[None, Some(row.time), Some(row.time + Duration::minutes(1))]);
+        let mut times = [time(rng), time(rng)];
+        if first == last && times[0].zip(times[1]).is_some_and(|(from, to)| from >= to) {
+            times[1] = None;
+        }
+        let active = rng.u8(..4) > 0;
+        let status = if active { "ACTIVE" } else { "CANCELLED" };
+        let insert = format!(
+            "INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, end_time, status)
+             VALUES (k($1), $2::date, $3::date, $4::time, $5::time, '{status}')"
+        );
+        let [start, end] = times;
+        clinic.client.execute(&insert, &[&row.doctor, &first, &last, &start, &end]).await.expect("can be inserted");
+        absences.push(Absence { doctor: row.doctor, zone: row.zone, active, days: [first, last], times });
+    }
+    absences
 }
 
 /// Instants in winter, in summer, and in the hours of both changes.

@@ -48,16 +48,12 @@ marked AS (
     WHERE a.id = due.id AND a.status = due.status
     RETURNING due.*
 ),
--- The slots that become free for other patients. A slot during an absence of the doctor is blocked. An absence whose
--- first or last day cannot be read has no beginning or no end.
+-- The slots that become free for other patients. A slot during an absence of the doctor is blocked.
 released AS (
     UPDATE doctor_slots s
     SET is_booked = false, appointment_id = NULL,
-        is_blocked = EXISTS (
-            SELECT FROM doctor_absences x
-            WHERE x.doctor_id = s.doctor_id AND x.status = 'ACTIVE'
-              AND COALESCE(({first_day} + COALESCE({first_time}, '00:00')) AT TIME ZONE m.zone < m.slot_ends_at, true)
-              AND COALESCE(({last_day} + COALESCE({last_time}, '24:00')) AT TIME ZONE m.zone > m.slot_starts_at, true))
+        is_blocked = EXISTS (SELECT {absences}
+                             AND absence.begins_at < m.slot_ends_at AND absence.ends_at > m.slot_starts_at)
     FROM marked m WHERE s.id = m.slot_id AND s.appointment_id = m.id AND m.release
 ),
 logged AS (

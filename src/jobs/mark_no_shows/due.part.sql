@@ -1,4 +1,3 @@
--- The rest of the job's rule: the patient has not come within the timeout. It follows awaited.part.sql.
--- It ends inside the WHERE: continue with AND.
--- $1 now timestamptz
-  AND $1 >= visit.starts_at + make_interval(mins => visit.timeout_minutes)
+-- The rest of the job's rule: nothing excuses the visit. It follows late.part.sql, and needs excuse.part.sql among the
+-- joins. It ends inside the WHERE: continue with AND.
+  AND excuse.reason IS NULL

@@ -2,20 +2,22 @@
 //!
 //! Rule: a visit is due if and only if it is LOCAL, SCHEDULED or CONFIRMED, its local day is today or at most
 //! `--lookback-days` ago, and now >= start + timeout, where start is date and time in the facility's zone and timeout
-//! is the facility's `no_show_after_minutes` if set, else the doctor's slot length. Its slot is released if and only if
-//! now < the slot's end.
+//! is the facility's `no_show_after_minutes` if set, else the doctor's slot length; and its start is not inside an
+//! active absence of its doctor. Its slot is released if and only if now < the slot's end.
 //!
 //! Safe to run again: a marked visit is no longer SCHEDULED or CONFIRMED, so it is not due; the change compares the
 //! status, so a patient who checks in at that moment is not marked.
 //!
-//! Leaves alone: visits from other systems, and visits or slots that are locked by another session, which are left to
-//! the next run. Patients of an earlier day are marked but not notified.
+//! Leaves alone: visits from other systems; visits that start while their doctor is away, which the clinic deals with as
+//! leave (`doctor_absent`; a person may mark them: that is a decision, and this is a guess); and visits or slots that are
+//! locked by another session, which are left to the next run. Patients of an earlier day are marked but not notified.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
+use tracing::debug;
 use uuid::Uuid;
 
 use crate::clinic::local_time::{
@@ -27,22 +29,22 @@ use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
 
-const DUE: &str = include_str!("due.part.sql");
+const LATE: &str = include_str!("late.part.sql");
+const DUE: &str = concat!(include_str!("late.part.sql"), include_str!("due.part.sql"));
 
 statements! {
     of local_time;
     NO_SLOT_LENGTH(DATE, DATE) =
         format!(include_str!("no_slot_length.sql"), slot_length = slot_length(), no_show_after = no_show_after());
     SCAN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, INT8) =
-        format!(include_str!("scan.sql"), awaited = visit() + include_str!("awaited.part.sql"), due = DUE);
+        format!(include_str!("scan.sql"), awaited = awaited(), late = LATE);
     OLDEST(TIMESTAMPTZ, DATE, DATE, INT4, KEYS) = format!(
         "SELECT min(visit.starts_at + make_interval(mins => visit.timeout_minutes)) AS due_since
-         FROM appointments a\n{}{}{DUE}",
-        visit(),
-        include_str!("awaited.part.sql")
+         FROM appointments a\n{}{DUE}",
+        awaited()
     );
     MARK(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
-        mark(&(visit() + include_str!("awaited.part.sql") + DUE));
+        mark(&(awaited() + DUE));
     MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
         mark(&(visit() + include_str!("by_hand.part.sql")));
 }
@@ -55,6 +57,26 @@ fn visit() -> String {
         start_time = clock_time("a.start_time"),
         slot_length = slot_length(),
         no_show_after = no_show_after()
+    )
+}
+
+/// The joins of a visit and of its excuse, and the WHERE clause for the visits that the job looks at.
+fn awaited() -> String {
+    let excuse = format!(include_str!("excuse.part.sql"), absences = absences("d.id", "tz.zone", "visit.day - 1"));
+    visit() + &excuse + include_str!("awaited.part.sql")
+}
+
+/// The FROM clause of the active absences of a doctor, at the clock of a zone, that are not over on the day before.
+fn absences(doctor: &str, zone: &str, day_before: &str) -> String {
+    format!(
+        include_str!("absence.part.sql"),
+        doctor = doctor,
+        zone = zone,
+        day_before = day_before,
+        first_day = day("x.first_day"),
+        first_time = clock_time("x.start_time"),
+        last_day = day("x.last_day"),
+        last_time = clock_time("x.end_time"),
     )
 }
 
@@ -71,10 +93,7 @@ fn mark(rule: &str) -> String {
         slot_day = day("s.slot_date"),
         slot_start = clock_time("s.start_time"),
         slot_end = clock_time("s.end_time"),
-        first_day = day("x.first_day"),
-        first_time = clock_time("x.start_time"),
-        last_day = day("x.last_day"),
-        last_time = clock_time("x.end_time"),
+        absences = absences("s.doctor_id", "m.zone", "(m.slot_starts_at AT TIME ZONE m.zone)::date - 1"),
         outbox = outbox::NOTIFIED,
         skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments")
     )
@@ -92,7 +111,8 @@ pub struct MarkNoShows {
 /// scanned = marked + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// The due visits, and the facilities and doctors whose visits could not be assessed.
+    /// The visits whose patient has not come within the timeout, and the facilities and doctors whose visits could not
+    /// be assessed.
     scanned: u64,
     marked: u64,
     slots_released: u64,
@@ -128,7 +148,11 @@ impl Job for MarkNoShows {
         let found = run.read("looking for missed visits", async |tx| window.scan(tx, run.scan_limit()).await).await?;
         run.brake(run.to_try("appointment", "", &found.due))?;
         let unjudged = found.zones.len() + found.doctors.len() + found.unreadable.len();
-        report.scanned = (unjudged + found.due.len()) as u64;
+        report.scanned = (unjudged + found.due.len() + found.excused.len()) as u64;
+        for Excused { id, reason } in &found.excused {
+            debug!(run_id = %run.id, entity = "appointment", %id, "skipped: {reason}");
+            report.not_done.skip(reason, 1);
+        }
         run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
         run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
         run.items_failed(&mut report.not_done, "appointment", &found.unreadable, &unreadable_start()).await?;
@@ -241,6 +265,22 @@ struct Found {
     unreadable: Vec<Key>,
     /// Visits that are due.
     due: Vec<Key>,
+    /// Visits that are left alone.
+    excused: Vec<Excused>,
+}
+
+/// A visit that is left alone, and the reason as in the report.
+struct Excused {
+    id: Key,
+    reason: &'static str,
+}
+
+/// The reasons of `excuse.part.sql`.
+fn excuse(reason: &str) -> &'static str {
+    match reason {
+        "doctor_absent" => "doctor_absent",
+        _ => "excused",
+    }
 }
 
 impl Window {
@@ -260,9 +300,15 @@ impl Window {
         let without_zone = Keys(&zones);
         let [now, first, last, lookback, without_zone] = self.parameters(&without_zone);
         let found = SCAN.all(tx, &[now, first, last, lookback, without_zone, &limit]).await?;
-        let (unreadable, due): (Vec<&Row>, Vec<&Row>) = found.iter().partition(|row| row.get("is_unreadable"));
+        let excused = found.iter().filter_map(|row| {
+            let reason: Option<&str> = row.get("excuse");
+            Some(Excused { id: row.get("id"), reason: excuse(reason?) })
+        });
+        let excused = excused.collect();
+        let judged = found.iter().filter(|row| row.get::<_, Option<&str>>("excuse").is_none());
+        let (unreadable, due): (Vec<&Row>, Vec<&Row>) = judged.partition(|row| row.get("is_unreadable"));
         let ids = |rows: Vec<&Row>| rows.iter().map(|row| row.get("id")).collect();
         let (doctors, unreadable, due) = (ids(doctors.iter().collect()), ids(unreadable), ids(due));
-        Ok(Found { zones, doctors, unreadable, due })
+        Ok(Found { zones, doctors, unreadable, due, excused })
     }
 }

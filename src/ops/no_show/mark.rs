@@ -2,7 +2,7 @@
 //!
 //! Rule: a visit is marked by hand if and only if it is LOCAL, and SCHEDULED, CONFIRMED or CHECKED_IN, and the actor
 //! may: for MANUAL_STAFF and PATIENT_CALLED a RECEPTIONIST, NURSE or admin of its facility, for MANUAL_DOCTOR its
-//! doctor. The change is made by the job's own statement.
+//! doctor. The change is made by the job's own statement. An absence of the doctor is no obstacle: a person decides.
 
 use clap::Args;
 use serde_json::json;

@@ -149,40 +149,45 @@ async fn a_slot_is_released_while_it_lasts_and_not_after() {
 
 #[tokio::test]
 async fn a_released_slot_stays_blocked_while_the_doctor_is_away() {
-    // (first day, last day, their times, status, blocked?): the slot is from 09:00 to 09:30 of March 2.
+    const ALONE: Option<bool> = None;
+    const BLOCKED: Option<bool> = Some(true);
+    const FREE: Option<bool> = Some(false);
+    // (first day, last day, their times, status, what becomes of the slot): it is from 09:00 to 09:30 of March 2.
     let cases = [
-        ("'2026-03-02', '2026-03-02', NULL, NULL", "ACTIVE", true),
-        ("'2026-03-02', '2026-03-02', NULL, NULL", "CANCELLED", false),
+        ("'2026-03-02', '2026-03-02', NULL, NULL", "ACTIVE", ALONE),
+        ("'2026-03-02', '2026-03-02', NULL, NULL", "CANCELLED", FREE),
         // The last day is included.
-        ("'2026-02-20', '2026-03-02', NULL, NULL", "ACTIVE", true),
-        ("'2026-02-20', '2026-03-01', NULL, NULL", "ACTIVE", false),
-        ("'2026-03-03', '2026-03-09', NULL, NULL", "ACTIVE", false),
-        // A part of the day.
-        ("'2026-03-02', '2026-03-02', '08:00', '12:00'", "ACTIVE", true),
-        ("'2026-03-02', '2026-03-02', '08:00', '12:00'", "CANCELLED", false),
-        ("'2026-03-02', '2026-03-02', '08:00', '09:00'", "ACTIVE", false),
-        ("'2026-03-02', '2026-03-02', '08:00', '09:01'", "ACTIVE", true),
-        ("'2026-03-02', '2026-03-02', '09:30', '12:00'", "ACTIVE", false),
-        ("'2026-03-02', '2026-03-02', '09:29', '12:00'", "ACTIVE", true),
+        ("'2026-02-20', '2026-03-02', NULL, NULL", "ACTIVE", ALONE),
+        ("'2026-02-20', '2026-03-01', NULL, NULL", "ACTIVE", FREE),
+        ("'2026-03-03', '2026-03-09', NULL, NULL", "ACTIVE", FREE),
+        // A part of the day; its beginning is inside, its end is not.
+        ("'2026-03-02', '2026-03-02', '09:00', '12:00'", "ACTIVE", ALONE),
+        ("'2026-03-02', '2026-03-02', '09:01', '12:00'", "ACTIVE", BLOCKED),
+        ("'2026-03-02', '2026-03-02', '08:00', '12:00'", "ACTIVE", ALONE),
+        ("'2026-03-02', '2026-03-02', '08:00', '12:00'", "CANCELLED", FREE),
+        ("'2026-03-02', '2026-03-02', '08:00', '09:00'", "ACTIVE", FREE),
+        ("'2026-03-02', '2026-03-02', '08:00', '09:01'", "ACTIVE", ALONE),
+        ("'2026-03-02', '2026-03-02', '09:30', '12:00'", "ACTIVE", FREE),
+        ("'2026-03-02', '2026-03-02', '09:29', '12:00'", "ACTIVE", BLOCKED),
         // The times are those of the first and of the last day, and do not bound the days between them.
-        ("'2026-03-01', '2026-03-03', '20:00', '06:00'", "ACTIVE", true),
+        ("'2026-03-01', '2026-03-03', '20:00', '06:00'", "ACTIVE", ALONE),
         // Over midnight.
-        ("'2026-03-01', '2026-03-02', '22:00', '09:00'", "ACTIVE", false),
-        ("'2026-03-01', '2026-03-02', '22:00', '09:01'", "ACTIVE", true),
-        ("'2026-03-02', '2026-03-03', '09:30', '06:00'", "ACTIVE", false),
-        ("'2026-03-02', '2026-03-03', '09:29', '06:00'", "ACTIVE", true),
-        ("'2026-03-02', '2026-03-03', '09:30', NULL", "ACTIVE", false),
-        ("'2026-03-01', '2026-03-02', NULL, '09:00'", "ACTIVE", false),
+        ("'2026-03-01', '2026-03-02', '22:00', '09:00'", "ACTIVE", FREE),
+        ("'2026-03-01', '2026-03-02', '22:00', '09:01'", "ACTIVE", ALONE),
+        ("'2026-03-02', '2026-03-03', '09:30', '06:00'", "ACTIVE", FREE),
+        ("'2026-03-02', '2026-03-03', '09:29', '06:00'", "ACTIVE", BLOCKED),
+        ("'2026-03-02', '2026-03-03', '09:30', NULL", "ACTIVE", FREE),
+        ("'2026-03-01', '2026-03-02', NULL, '09:00'", "ACTIVE", FREE),
         // A day beyond all calendars: nobody knows when the doctor comes back.
-        ("'2026-03-01', '5874897-12-31', NULL, NULL", "ACTIVE", true),
-        ("'2026-03-03', '5874897-12-31', NULL, NULL", "ACTIVE", false),
+        ("'2026-03-01', '5874897-12-31', NULL, NULL", "ACTIVE", ALONE),
+        ("'2026-03-03', '5874897-12-31', NULL, NULL", "ACTIVE", FREE),
     ];
     for kind in [Kind::Bigint, Kind::TextViews] {
         let clinic = Clinic::of(kind).await;
         let facility = clinic.facility("America/New_York", Some(10)).await;
         let doctor = clinic.doctor(facility, Some(30)).await;
         clinic.visit(at_nine(facility, doctor, "SCHEDULED", Some(30))).await;
-        for (absence, status, blocked) in cases {
+        for (absence, status, outcome) in cases {
             clinic
                 .sql(&format!(
                     "DELETE FROM doctor_absences;
@@ -192,26 +197,74 @@ async fn a_released_slot_stays_blocked_while_the_doctor_is_away() {
                      VALUES (k({doctor}), {absence}, '{status}')"
                 ))
                 .await;
-            assert_eq!(clinic.mark("2026-03-02T09:10:00-05:00").await.expect(0).count("slots_released"), 1);
-            let row = clinic.json("SELECT is_booked, is_blocked, appointment_id FROM doctor_slots").await;
-            let expected = json!({"is_booked": false, "is_blocked": blocked, "appointment_id": null});
-            assert_eq!(row, expected, "{kind:?} {absence} {status}");
+            let report = clinic.mark("2026-03-02T09:10:00-05:00").await.expect(0).report();
+            let slot = clinic.json("SELECT is_booked, is_blocked FROM doctor_slots").await;
+            let booked = json!({"is_booked": outcome == ALONE, "is_blocked": outcome != FREE});
+            assert_eq!(slot, booked, "{kind:?} {absence} {status}");
+            let counts = ["scanned", "marked", "slots_released", "skipped"].map(|key| report[key].as_u64());
+            let expected = if outcome == ALONE { [1, 0, 0, 1] } else { [1, 1, 1, 0] };
+            assert_eq!(counts, expected.map(Some), "{kind:?} {absence} {status}");
+            if outcome == ALONE {
+                assert_eq!(report["skipped_by_reason"], json!({"doctor_absent": 1}), "{absence}");
+            }
         }
     }
 }
 
 #[tokio::test]
+async fn a_leave_is_the_doctors_own_and_hides_nobody_who_is_due() {
+    let clinic = Clinic::new().await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    let colleague = clinic.doctor(facility, Some(15)).await;
+    let away = [
+        clinic.scheduled(facility, doctor, DAY, "08:00").await,
+        clinic.scheduled(facility, doctor, DAY, "08:30").await,
+    ];
+    let due = clinic.scheduled(facility, colleague, DAY, "08:00").await;
+    let leave = "INSERT INTO doctor_absences (doctor_id, first_day, last_day) VALUES";
+    clinic.sql(&format!("{leave} ({doctor}, '{DAY}', '{DAY}')")).await;
+    // The brake counts what would be marked only, and those that are left alone do not crowd it out.
+    let outcome = clinic.run(&["mark-no-shows", "--as-of", AT_0915, "--max-items", "1"]).await.expect(0);
+    assert_eq!((outcome.count("marked"), clinic.status(due).await.as_str()), (1, "NO_SHOW"));
+    for visit in away {
+        assert_eq!(clinic.status(visit).await, "SCHEDULED");
+    }
+    assert_eq!(clinic.effects().await, (1, 1, 2), "whose doctor is away is not told of a missed visit");
+    // The leave is called off: they were missed after all.
+    clinic.sql("UPDATE doctor_absences SET status = 'CANCELLED'").await;
+    assert_eq!(clinic.mark(AT_0915).await.expect(0).count("marked"), 2);
+}
+
+#[tokio::test]
+async fn an_absence_that_is_entered_at_the_same_moment_wins() {
+    use crate::support::{gate, program};
+    let clinic = Clinic::new().await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    clinic.many(facility, doctor, 2).await;
+    gate::build(&clinic).await;
+    gate::close(&clinic, 1).await;
+    let run = clinic.program.start(&["mark-no-shows", "--as-of", AT_0915, "--batch-rows", "1"]);
+    gate::reached(&clinic).await;
+    let leave = "INSERT INTO doctor_absences (doctor_id, first_day, last_day) VALUES";
+    clinic.sql(&format!("{leave} ({doctor}, '{DAY}', '{DAY}')")).await;
+    gate::open(&clinic).await;
+    let outcome = program::finish(run).await.expect(0);
+    assert_eq!(outcome.report()["skipped_by_reason"], json!({"changed": 1}));
+    assert_eq!(clinic.status(2).await, "SCHEDULED");
+}
+
+#[tokio::test]
 async fn an_absence_after_midnight_does_not_block_a_slot_that_ends_at_midnight() {
-    for (first_day, blocked) in [("2026-03-02", true), ("2026-03-03", false)] {
+    for (first_day, from, blocked) in [("2026-03-02", "23:31", true), ("2026-03-03", "00:00", false)] {
         let clinic = Clinic::new().await;
         let facility = clinic.facility("America/New_York", Some(10)).await;
         let doctor = clinic.doctor(facility, Some(30)).await;
         let visit = Visit { time: "23:30", ..at_nine(facility, doctor, "SCHEDULED", Some(29)) };
         clinic.visit(visit).await;
-        let absence = "INSERT INTO doctor_absences (doctor_id, first_day, last_day) SELECT id,";
+        let absence = "INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time) SELECT id,";
         clinic
             .sql(&format!(
-                "UPDATE doctor_slots SET end_time = '24:00'; {absence} '{first_day}', '2026-03-09' FROM doctors"
+                "UPDATE doctor_slots SET end_time = '24:00'; {absence} '{first_day}', '2026-03-09', '{from}' FROM doctors"
             ))
             .await;
         clinic.mark("2026-03-02T23:40:00-05:00").await.expect(0);

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use fastrand::Rng;
 
-use crate::jobs::properties::{Row, instants, random_clinic, rows, seed};
+use crate::jobs::properties::{Absence, Row, instants, random_absences, random_clinic, rows, seed};
 use crate::support::keys::Kind;
 
 impl Row {
-    fn is_no_show(&self, now: DateTime<Utc>, lookback_days: i64) -> bool {
+    fn is_late(&self, now: DateTime<Utc>, lookback_days: i64) -> bool {
         let today = now.with_timezone(&self.zone).date_naive();
         self.source == "LOCAL"
             && ["SCHEDULED", "CONFIRMED"].contains(&self.status.as_str())
@@ -18,6 +18,10 @@ impl Row {
                 .no_show_after
                 .or(self.slot_minutes)
                 .is_some_and(|timeout| now >= self.starts_at() + Duration::minutes(timeout))
+    }
+
+    fn is_on_leave(&self, absences: &[Absence]) -> bool {
+        absences.iter().any(|absence| absence.doctor == self.doctor && absence.holds_at(self.starts_at()))
     }
 }
 
@@ -29,7 +33,10 @@ async fn no_shows_are_what_the_oracle_says() {
         let clinic = random_clinic(&mut rng, now, kind).await;
         let rows = rows(&clinic).await;
         let lookback = rng.i64(0..10);
-        let due: BTreeSet<i64> = rows.iter().filter(|row| row.is_no_show(now, lookback)).map(|row| row.id).collect();
+        let absences = random_absences(&mut rng, &clinic, &rows).await;
+        let late = rows.iter().filter(|row| row.is_late(now, lookback));
+        let (left_alone, due): (Vec<&Row>, Vec<&Row>) = late.partition(|row| row.is_on_leave(&absences));
+        let due: BTreeSet<i64> = due.iter().map(|row| row.id).collect();
         let released: BTreeSet<i64> = rows
             .iter()
             .filter(|row| due.contains(&row.id) && row.slot_ends_at().is_some_and(|end| now < end))
@@ -40,7 +47,9 @@ async fn no_shows_are_what_the_oracle_says() {
         let outcome = clinic.run(&args).await;
         assert!([0, 3].contains(&outcome.code), "{outcome:?}");
         let ids = async |query: &str| clinic.rows(query).await.iter().map(|row| row.get(0)).collect::<BTreeSet<i64>>();
-        assert!(due.len() > 20, "the rows are no test: {}", due.len());
+        assert!(due.len() > 20 && left_alone.len() > 2, "the rows are no test: {} {}", due.len(), left_alone.len());
+        let skipped = outcome.report()["skipped_by_reason"]["doctor_absent"].as_u64();
+        assert_eq!(skipped, Some(left_alone.len() as u64), "seed {seed}, {now}, {kind:?}");
         assert_eq!(ids("SELECT n(appointment_id) FROM no_show_logs").await, due, "seed {seed}, {now}, {kind:?}");
         let log = "SELECT n(appointment_id) FROM no_show_logs WHERE slot_released";
         assert_eq!(ids(log).await, released, "seed {seed}, {now}, {kind:?}");
