@@ -6,6 +6,7 @@
 # Fields: minute, hour, day of month, month, day of week, year.
 locals {
   schedules = {
+    # At night too: one window in one zone would cut off the evening or the morning of clinics in other zones.
     mark-no-shows = {
       command              = ["mark-no-shows"]
       schedule_expressions = ["cron(0/5 * * * ? *)"]
@@ -16,6 +17,7 @@ locals {
       memory_mib           = 64
     }
 
+    # At night too: one window in one zone would cut off the evening or the morning of clinics in other zones.
     stage-alerts = {
       command              = ["stage-alerts"]
       schedule_expressions = ["cron(0/5 * * * ? *)"]
@@ -57,8 +59,8 @@ locals {
       memory_mib           = 64
     }
 
-    # Again each hour, 4 times: a run that was interrupted or failed is not lost until the next slot. After a
-    # success the job skips.
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     advance-billing-pending-payment = {
       command              = ["advance-billing", "--stage", "pending-payment", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(0 8-12 ? * MON *)"]
@@ -69,8 +71,8 @@ locals {
       memory_mib           = 64
     }
 
-    # Again each hour, 4 times: a run that was interrupted or failed is not lost until the next slot. After a
-    # success the job skips.
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     advance-billing-paid = {
       command              = ["advance-billing", "--stage", "paid", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(0 8-12 ? * THU *)"]
@@ -81,8 +83,8 @@ locals {
       memory_mib           = 64
     }
 
-    # Again each hour, 4 times: a run that was interrupted or failed is not lost until the next slot. After a
-    # success the job skips.
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     refresh-npi = {
       command              = ["refresh-npi", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(0 8-12 ? * TUE *)"]
@@ -94,8 +96,8 @@ locals {
     }
 
     # The zone is that of the account, wherever the clinic is.
-    # Again each hour, 4 times: a run that was interrupted or failed is not lost until the next slot. After a
-    # success the job skips.
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     sync-practiceq-full = {
       command              = ["sync-practiceq", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(0 3-7 * * ? *)"]
@@ -117,8 +119,8 @@ locals {
       memory_mib           = 64
     }
 
-    # Again each hour, 4 times: a run that was interrupted or failed is not lost until the next slot. After a
-    # success the job skips.
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     prune = {
       command              = ["prune", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(30 4-8 * * ? *)"]
@@ -143,8 +145,8 @@ locals {
     # Does something only where whoever should have started the job did not.
     mark-no-shows-backup = {
       command              = ["mark-no-shows", "--source", "external", "--unless-succeeded-within", "10m"]
-      schedule_expressions = ["cron(0/5 7-22 * * ? *)"]
-      timezone             = var.schedule_zone
+      schedule_expressions = ["cron(0/5 * * * ? *)"]
+      timezone             = "UTC"
       deadline_seconds     = 240
       secrets              = ["database"]
       cpu                  = 256
@@ -154,8 +156,8 @@ locals {
     # Does something only where whoever should have started the job did not.
     stage-alerts-backup = {
       command              = ["stage-alerts", "--source", "external", "--unless-succeeded-within", "10m"]
-      schedule_expressions = ["cron(0/5 7-22 * * ? *)"]
-      timezone             = var.schedule_zone
+      schedule_expressions = ["cron(0/5 * * * ? *)"]
+      timezone             = "UTC"
       deadline_seconds     = 240
       secrets              = ["database"]
       cpu                  = 256

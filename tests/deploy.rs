@@ -1,4 +1,5 @@
-//! Four schedulers, one truth: what `rounds schedule` says, and what is rendered from it in the words of each, read back.
+//! Four schedulers, one truth: what `rounds schedule` says, and what is rendered from it in the words of each, read
+//! back.
 
 mod calendar;
 mod drift;
@@ -169,8 +170,8 @@ fn rendered_in(dir: &Path) -> Vec<String> {
     rendered.map(|path| path.strip_prefix(dir).expect("below").to_str().expect("UTF-8").to_owned()).collect()
 }
 
-/// Odd hours in a zone of half an hour, a second zone of half an hour, days of the month. The clocks of the machine with
-/// cron change at other times.
+/// Odd hours in a zone of half an hour, a second zone of half an hour, days of the month. The clocks of the machine
+/// with cron change at other times.
 const OWN: &str = r#"zone = "Australia/Adelaide"
 
 [[job]]

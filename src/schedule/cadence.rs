@@ -105,8 +105,8 @@ impl Cadence {
         }
     }
 
-    /// The restarts of a cadence with one start a day: hourly, at most so many, on the same day, and none at a time that
-    /// the clocks may skip or repeat.
+    /// The restarts of a cadence with one start a day: hourly, at most so many, on the same day, and none at a time
+    /// that the clocks may skip or repeat.
     pub fn restarts(&self, schedule: Tz, most: u32) -> Vec<Self> {
         if self.is_more_than_daily() {
             return vec![];
@@ -121,12 +121,6 @@ impl Cadence {
             Self::Daily { .. } | Self::Weekly { .. } => false,
             Self::Cron { fields, .. } => fields.minutes.only().is_none() || fields.hours.only().is_none(),
         }
-    }
-
-    /// Weekly, by UTC.
-    #[cfg(test)]
-    pub const fn weekly(on: Weekday, at: NaiveTime) -> Self {
-        Self::Weekly { on, at, zone: Zone::Fixed(Tz::UTC) }
     }
 
     /// The least time from one slot to the next.
@@ -160,19 +154,19 @@ impl Cadence {
 
     /// The time zone of the cadence.
     pub fn tz(&self, schedule: Tz) -> Tz {
-        match self {
-            Self::Every { zone, .. }
-            | Self::Daily { zone, .. }
-            | Self::Weekly { zone, .. }
-            | Self::Cron { zone, .. } => zone.tz(schedule),
-        }
+        self.zone().tz(schedule)
     }
 
     /// Whether it follows the one zone that a deployment names.
     pub fn is_in_schedule_zone(&self) -> bool {
-        let (Self::Every { zone, .. } | Self::Daily { zone, .. } | Self::Weekly { zone, .. } | Self::Cron { zone, .. }) =
-            self;
-        *zone == Zone::Schedule
+        self.zone() == Zone::Schedule
+    }
+
+    fn zone(&self) -> Zone {
+        match *self {
+            Self::Every { zone, .. } | Self::Daily { zone, .. } | Self::Weekly { zone, .. } => zone,
+            Self::Cron { zone, .. } => zone,
+        }
     }
 
     /// A local time of a slot that the clocks of its zone skip or repeat: each scheduler does something else then.

@@ -212,7 +212,8 @@ fn told_apart(cadence: Cadence, zone: Option<Tz>) -> Result<Cadence, String> {
     let Some(zone) = zone else { return Ok(cadence) };
     let Some(time) = cadence.clock_change(zone) else { return Ok(cadence) };
     Err(format!(
-        "the clocks of {} skip or repeat {} (on {}), and each scheduler does something else then: take another time, or UTC",
+        "the clocks of {} skip or repeat {} (on {}), and each scheduler does something else then: take another time, \
+         or UTC",
         cadence.tz(zone),
         time.format("%H:%M"),
         time.date()

@@ -82,7 +82,8 @@ impl ZoneArgs {
     pub fn zone(&self) -> Result<Tz, Error> {
         match (current().zone, self.schedule_zone) {
             (Some(zone), Some(other)) if zone != other => Err(refused(format!(
-                "{}: its zone is {zone}, and --schedule-zone (ROUNDS_SCHEDULE_ZONE) is {other}: say it in the file alone",
+                "{}: its zone is {zone}, and --schedule-zone (ROUNDS_SCHEDULE_ZONE) is {other}: say it in the file \
+                 alone",
                 current().source
             ))),
             (zone, other) => Ok(zone.or(other).unwrap_or(Tz::UTC)),
@@ -120,8 +121,8 @@ pub struct ScheduledStart {
     pub is_backup: bool,
 }
 
-/// All commands that schedulers start: the jobs, the health check, and backups for jobs that another scheduler failed to
-/// start.
+/// All commands that schedulers start: the jobs, the health check, and backups for jobs that another scheduler failed
+/// to start.
 pub fn starts(zone: Tz) -> Vec<ScheduledStart> {
     let mut starts: Vec<ScheduledStart> = table().iter().map(|row| of_row(row, zone)).collect();
     starts.push(ScheduledStart {

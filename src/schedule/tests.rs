@@ -21,8 +21,18 @@ fn names_are_unique_and_a_frequent_deadline_is_shorter_than_its_interval() {
 
 #[test]
 fn what_a_file_does_not_say_is_as_in_the_default_schedule() {
-    let text = "zone = \"Asia/Kolkata\"\n[[job]]\nname = \"prune\"\ncadence = \"30 1 1 * *\"\n\n[[job]]\nname = \"sync-practiceq\"
-lane = \"incremental\"\ncadence = \"every 20 minutes\"\nhours = \"08:10-18:10\"\nnote = \"By day.\"\n";
+    let text = r#"zone = "Asia/Kolkata"
+[[job]]
+name = "prune"
+cadence = "30 1 1 * *"
+
+[[job]]
+name = "sync-practiceq"
+lane = "incremental"
+cadence = "every 20 minutes"
+hours = "08:10-18:10"
+note = "By day."
+"#;
     let schedule = read(text).expect("a schedule");
     assert_eq!(schedule.zone.map(Tz::name), Some("Asia/Kolkata"));
     let [prune, sync] = &schedule.rows[..] else { panic!("two") };

@@ -79,8 +79,8 @@ fn of_words(when: &str, hours: Option<&str>, zone: Option<Zone>) -> Result<Caden
 fn every(minutes: u32, offset: Option<u32>, hours: Option<&str>, zone: Option<Zone>) -> Result<Cadence, String> {
     if minutes == 0 || (60 % minutes != 0 && (minutes % 60 != 0 || DAY % minutes != 0)) || minutes == DAY {
         return Err(format!(
-            "every {minutes} minutes is at other times of each hour or day, which no cron line says: take a part of 60, \
-             or hours that are a part of 24"
+            "every {minutes} minutes is at other times of each hour or day, which no cron line says: take a part of \
+             60, or hours that are a part of 24"
         ));
     }
     if offset.is_some_and(|offset| offset >= minutes) {

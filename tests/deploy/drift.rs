@@ -55,6 +55,25 @@ async fn units_that_differ_are_told() {
         ]
     );
     case.program.run(&["schedule", "check", "--systemd", "/nowhere"]).await.expect(2);
+    // Where it is known which timers are enabled, the others of a package do not count.
+    let wants = over.path().join("rounds.target.wants");
+    fs::create_dir(&wants).and_then(|()| fs::remove_dir_all(&drop_in)).expect("directories");
+    fs::write(dir.path().join("rounds-escalate-sla.timer"), "[Timer]\nOnCalendar=hourly\n").expect("a file");
+    let own = "zone = \"America/New_York\"\n[[job]]\nname = \"prune\"\ncadence = \"daily 04:30\"\n[[job]]\nname = \
+               \"escalate-tickets\"\ncadence = \"every 30 minutes from minute 7\"\nnote = \"Beside others.\"\n";
+    let own = Case { program: default().program.env("ROUNDS_SCHEDULE", own), zone: &[], ..default() };
+    for name in ["prune", "health", "tidy"] {
+        std::os::unix::fs::symlink("/elsewhere", wants.join(format!("rounds-{name}.timer"))).expect("a link");
+    }
+    assert_eq!(
+        own.drift(&["--systemd", units, "--systemd", local], 1).await,
+        [
+            "escalate-tickets: the timer is `not enabled`, should be `enabled`",
+            "prune: TimeoutStartSec is `5min`, should be `31min`",
+            "rounds@: is not installed",
+            "tidy: is installed, and not in the schedule",
+        ]
+    );
     case.program.run(&["schedule", "check"]).await.expect(2);
 }
 
@@ -115,8 +134,14 @@ async fn schedules_of_terraform_that_differ_are_told() {
 /// The state has the schedules of the module by their whole names, and the tasks by the jobs.
 #[tokio::test]
 async fn the_state_of_terraform_is_read_too() {
-    let own = "zone = \"UTC\"\n[[job]]\nname = \"prune\"\ncadence = \"daily 04:30\"\n[[job]]\nname = \"escalate-sla\"\ncadence = \
-               \"every 15 minutes, 06:00-20:00\"\n";
+    let own = r#"zone = "UTC"
+[[job]]
+name = "prune"
+cadence = "daily 04:30"
+[[job]]
+name = "escalate-sla"
+cadence = "every 15 minutes, 06:00-20:00"
+"#;
     let case = Case { program: default().program.env("ROUNDS_SCHEDULE", own), zone: &[], ..default() };
     let task = |job: &str, command: &[&str]| {
         let containers = json!([{ "name": "rounds", "command": command }]).to_string();

@@ -1,5 +1,5 @@
-//! The schedule of a clinic: a file that is refused, and what goes by one that is not. What is wrong in a file is tested
-//! where it is read.
+//! The schedule of a clinic: a file that is refused, and what goes by one that is not. What is wrong in a file is
+//! tested where it is read.
 
 use std::fs;
 use std::path::PathBuf;
@@ -155,10 +155,11 @@ async fn ran(clinic: &Clinic, job: &str, source: &str, at: DateTime<Utc>) {
     let at = at.to_rfc3339();
     clinic
         .sql(&format!(
-            "INSERT INTO cron_job_runs (id, job_name, status, source, started_at, heartbeat_at, deadline_at, completed_at, \
-             host, version)
-             SELECT gen_random_uuid(), '{job}', 'COMPLETED', '{source}', at, at, at + interval '1 minute', at + interval '1 \
-             second', 'a', '1' FROM (SELECT timestamptz '{at}' AS at) a"
+            "INSERT INTO cron_job_runs (id, job_name, status, source, started_at, heartbeat_at, deadline_at,
+                                        completed_at, host, version)
+             SELECT gen_random_uuid(), '{job}', 'COMPLETED', '{source}', at, at, at + interval '1 minute',
+                    at + interval '1 second', 'a', '1'
+             FROM (SELECT timestamptz '{at}' AS at) a"
         ))
         .await;
 }

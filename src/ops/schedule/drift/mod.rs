@@ -74,7 +74,7 @@ impl CheckArgs {
                 for dir in dirs {
                     fs::read_dir(dir).map_err(|error| unreadable(dir, &error.to_string()))?;
                 }
-                (systemd::wanted(&plan), systemd::installed(dirs))
+                systemd::both(&plan, dirs)
             }
         };
         Ok(compare(&wanted, &installed))

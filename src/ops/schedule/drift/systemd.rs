@@ -7,15 +7,37 @@ use std::path::PathBuf;
 use super::said::Said;
 use crate::ops::schedule::render::{Plan, Target, files};
 
+const TIMER: &str = "the timer";
 /// The keys that are compared. Other ones are for the clinic to change.
 const KEYS: [&str; 6] = ["Unit", "OnCalendar", "ExecStart", "TimeoutStartSec", "LoadCredential", "Environment"];
 
-pub fn wanted(plan: &Plan) -> Said {
-    of_files(files(plan, Target::Systemd))
+/// What should be, and what is. Where the directories tell which timers are enabled, the others do not count: a package
+/// has one for each job.
+pub fn both(plan: &Plan, dirs: &[PathBuf]) -> (Said, Said) {
+    let (mut wanted, mut installed) = (of_files(files(plan, Target::Systemd)), installed(dirs));
+    let wants: Vec<PathBuf> =
+        dirs.iter().map(|dir| dir.join("rounds.target.wants")).filter(|dir| dir.is_dir()).collect();
+    if wants.is_empty() {
+        return (wanted, installed);
+    }
+    let is_enabled = |name: &str| {
+        let link = format!("rounds-{name}.timer");
+        // A link may lead nowhere from here, as into another root.
+        wants.iter().any(|dir| dir.join(&link).symlink_metadata().is_ok())
+    };
+    installed.retain(|name, _| wanted.contains_key(name) || is_enabled(name));
+    for (name, settings) in wanted.iter_mut().filter(|(_, settings)| settings.contains_key("OnCalendar")) {
+        settings.insert(TIMER.to_owned(), "enabled".to_owned());
+        if let Some(found) = installed.get_mut(name) {
+            let state = if is_enabled(name) { "enabled" } else { "not enabled" };
+            found.insert(TIMER.to_owned(), state.to_owned());
+        }
+    }
+    (wanted, installed)
 }
 
 /// The units of directories, the later ones over the earlier.
-pub fn installed(dirs: &[PathBuf]) -> Said {
+fn installed(dirs: &[PathBuf]) -> Said {
     let mut files = BTreeMap::new();
     for dir in dirs {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {

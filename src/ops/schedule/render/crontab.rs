@@ -1,8 +1,8 @@
 //! A crontab. Debian's cron ignores CRON_TZ: it goes by the clock of the machine alone.
 //!
 //! A line in the machine's own zone says its times as they are: none is skipped or repeated by its clocks. A line in
-//! another zone begins each hour, so that cron treats no clock change as special, and asks `date` whether it is the time
-//! there: it follows the clock changes of both zones.
+//! another zone begins each hour, so that cron treats no clock change as special, and asks `date` whether it is the
+//! time there: it follows the clock changes of both zones.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +19,8 @@ pub fn file(plan: &Plan) -> String {
         "{MARK}\n\
          # For a machine whose clock is in {machine}. Install it with `crontab -u rounds {FILE}`, for a user who\n\
          # may read the secrets below.\n\
-         # - CRON_TZ is not used: Debian's cron ignores it. A line in another zone begins each hour, and asks date for\n\
-         #   the time there. So it is right before and after the clocks change, there and here.\n\
+         # - CRON_TZ is not used: Debian's cron ignores it. A line in another zone begins each hour, and asks date\n\
+         #   for the time there. So it is right before and after the clocks change, there and here.\n\
          # - A line in {machine} is at no time that its clocks skip in spring or repeat in autumn.\n\
          # - A run that succeeds says nothing, and cron mails nothing. A run that fails is mailed in full.\n\
          # - health is mailed every five minutes while a job is not on time.\n\

@@ -51,7 +51,8 @@ fn cron_job(start: &ScheduledStart, line: Fields, name: &str, plan: &Plan) -> St
     comments(start).iter().for_each(|comment| text.push_str(&format!("# {comment}\n")));
     if name != start.name {
         text.push_str(&format!(
-            "# These starts do not fit into the line of cron in {}.yaml.\n# Should both run at once, the second is skipped.\n",
+            "# These starts do not fit into the line of cron in {}.yaml.\n\
+             # Should both run at once, the second is skipped.\n",
             start.name
         ));
     }
@@ -74,15 +75,18 @@ fn cron_job(start: &ScheduledStart, line: Fields, name: &str, plan: &Plan) -> St
         }
     };
     text.push_str(&format!(
-        "apiVersion: batch/v1\nkind: CronJob\nmetadata:\n  name: rounds-{name}\n  labels:\n    \
-         app.kubernetes.io/component: {}\n{zone_label}spec:\n  suspend: false\n  schedule: \"{line}\"\n  timeZone: {}\n  \
-         startingDeadlineSeconds: {late}\n  jobTemplate:\n    spec:\n{why_long}      activeDeadlineSeconds: {active}\n\
-         {backoff}      template:\n        metadata:\n          labels:\n            app.kubernetes.io/component: {}\n\
-         {egress}        spec:\n          containers:\n            - name: rounds\n              args: [{}]\n",
-        start.name,
-        cadence.tz(plan.zone),
-        start.name,
-        start.command.iter().map(|word| scalar(word)).collect::<Vec<_>>().join(", "),
+        include_str!("cronjob.yaml"),
+        name = name,
+        start = start.name,
+        zone_label = zone_label,
+        schedule = line,
+        late = late,
+        why_long = why_long,
+        active = active,
+        backoff = backoff,
+        egress = egress,
+        zone = cadence.tz(plan.zone),
+        args = start.command.iter().map(|word| scalar(word)).collect::<Vec<_>>().join(", "),
     ));
     text.push_str(&pod(start, &needs));
     text
@@ -100,88 +104,59 @@ fn scalar(word: &str) -> String {
 
 /// What the container needs beside what all need, and its volumes.
 fn pod(start: &ScheduledStart, needs: &Needs) -> String {
-    let (mut env, mut mounts, mut volumes) = (String::new(), String::new(), String::new());
+    let (mut env, mut mounts, mut volumes) = (vec![], vec![], vec![]);
     for secret in start.secrets {
         let variable = secret.to_uppercase().replace('-', "_");
         let (volume, key) = secret.rsplit_once('-').unwrap_or((secret, "value"));
-        env.push_str(&format!(
-            "                - name: ROUNDS_{variable}_FILE\n                  value: /etc/rounds/{volume}/{key}\n"
-        ));
-        mounts.push_str(&format!(
-            "                - name: {volume}\n                  mountPath: /etc/rounds/{volume}\n                  readOnly: \
-             true\n"
-        ));
-        volumes.push_str(&format!(
-            "            - name: {volume}\n              secret:\n                secretName: rounds-{volume}\n                \
-             defaultMode: 0440\n"
-        ));
+        env.extend([format!("- name: ROUNDS_{variable}_FILE"), format!("  value: /etc/rounds/{volume}/{key}")]);
+        let mount = format!("  mountPath: /etc/rounds/{volume}");
+        mounts.extend([format!("- name: {volume}"), mount, "  readOnly: true".to_owned()]);
+        volumes.extend([format!("- name: {volume}"), "  secret:".to_owned()]);
+        volumes.extend([format!("    secretName: rounds-{volume}"), "    defaultMode: 0440".to_owned()]);
     }
     let mut resources = String::new();
-    if let (true, Some(disk)) = (needs.computes, needs.disk_gib) {
-        resources = format!(
-            "              # Measured: one to two processors for a minute a week.\n              resources:\n                \
-             requests:\n                  cpu: 500m\n                  memory: 64Mi\n                  ephemeral-storage: \
-             {}Gi\n                limits:\n                  cpu: \"2\"\n                  memory: {}Mi\n                  \
-             ephemeral-storage: {disk}Gi\n",
-            disk / 2,
-            needs.memory_mib
-        );
-        mounts.push_str("                - name: download\n                  mountPath: /tmp\n");
-        volumes.push_str(&format!(
-            "            # The file at work, as a nameless temporary file, on disk and not in memory.\n            - name: \
-             download\n              emptyDir:\n                sizeLimit: {disk}Gi\n"
-        ));
+    if let Some(disk) = needs.disk_gib {
+        let (half, memory) = (disk / 2, needs.memory_mib);
+        resources = format!(include_str!("cronjob_resources.yaml"), half = half, memory = memory, disk = disk);
+        mounts.extend(["- name: download", "  mountPath: /tmp"].map(str::to_owned));
+        volumes.push("# The file at work, as a nameless temporary file, on disk and not in memory.".to_owned());
+        volumes.extend(["- name: download", "  emptyDir:"].map(str::to_owned));
+        volumes.push(format!("    sizeLimit: {disk}Gi"));
     }
-    let section = |head: &str, text: &str| if text.is_empty() { String::new() } else { format!("{head}{text}") };
-    format!(
-        "{resources}{}{}{}",
-        section("              env:\n", &env),
-        section("              volumeMounts:\n", &mounts),
-        section("          volumes:\n", &volumes)
-    )
+    let section = |head: &str, indent: usize, lines: &[String]| -> String {
+        let head = (!lines.is_empty()).then(|| format!("{:indent$}{head}:\n", ""));
+        let lines = lines.iter().map(|line| format!("{:indent$}  {line}\n", ""));
+        head.into_iter().chain(lines).collect()
+    };
+    let [env, mounts] = [section("env", 14, &env), section("volumeMounts", 14, &mounts)];
+    format!("{resources}{env}{mounts}{}", section("volumes", 10, &volumes))
 }
 
 fn kustomization(names: &[String], special: &[String]) -> String {
     let list = |names: &[String], before: &str| -> String {
         names.iter().map(|name| format!("  - {before}cronjobs/{name}.yaml\n")).collect()
     };
-    format!(
-        "{MARK}\n# The jobs, one CronJob each (and one more where a cadence needs two lines of cron). `rounds migrate` is \
-         apart, in\n# ../migrate, so that applying this does not run it.\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: \
-         Kustomization\n\nresources:\n  - configmap.yaml\n  - networkpolicy.yaml\n  - serviceaccount.yaml\n{}\npatches:\n  - \
-         path: common.yaml\n    target:\n      kind: CronJob\n  # These differ from the common patch: their own files are laid \
-         over it once more.\n{}\nlabels:\n  - pairs:\n      app.kubernetes.io/name: rounds\n    includeTemplates: true\n\n\
-         images:\n  - name: rounds\n    newTag: {}\n",
-        list(names, ""),
-        list(special, "path: "),
-        env!("CARGO_PKG_VERSION")
-    )
+    let [resources, patches] = [list(names, ""), list(special, "path: ")];
+    let version = env!("CARGO_PKG_VERSION");
+    let text = format!(include_str!("kustomization.yaml"), resources = resources, patches = patches, version = version);
+    format!("{MARK}\n{text}")
 }
 
 fn config_map(plan: &Plan) -> String {
-    let mut text = format!(
-        "{MARK}\n# Settings of every job, as environment variables; docs/cli.md lists what there is.\napiVersion: v1\nkind: \
-         ConfigMap\nmetadata:\n  name: rounds\ndata:\n"
-    );
+    let (mut about_zone, mut own) = (String::new(), String::new());
     if plan.schedule.is_default() {
-        text.push_str(
-            "  # The schedule zone. The CronJobs labelled rounds.example/zone=schedule have it as their timeZone, too: change \
-             it in an\n  # overlay, which copies it there.\n",
+        about_zone.push_str(
+            "  # The schedule zone. The CronJobs labelled rounds.example/zone=schedule have it as their timeZone,\n  \
+             # too: change it in an overlay, which copies it there.\n",
         );
-    }
-    text.push_str(&format!(
-        "  ROUNDS_SCHEDULE_ZONE: {}\n  ROUNDS_SOURCE: cron\n  ROUNDS_OUTPUT: json\n  ROUNDS_LOG_FORMAT: json\n  # Kubernetes \
-         knows only success and failure. Failed items are in cron_job_run_errors, and health tells of them.\n  \
-         ROUNDS_PARTIAL_OK: \"true\"\n",
-        plan.zone
-    ));
-    if !plan.schedule.is_default() {
-        text.push_str("  # The schedule itself: every job reads its deadline there, and health what is expected.\n");
-        text.push_str("  ROUNDS_SCHEDULE: |2\n");
+    } else {
+        own.push_str("  # The schedule itself: every job reads its deadline there, and health what is expected.\n");
+        own.push_str("  ROUNDS_SCHEDULE: |2\n");
         for line in plan.schedule.text.lines() {
-            text.push_str(format!("    {line}").trim_end());
-            text.push('\n');
+            own.push_str(format!("    {line}").trim_end());
+            own.push('\n');
         }
     }
-    text
+    let text = format!(include_str!("configmap.yaml"), about_zone = about_zone, zone = plan.zone, own = own);
+    format!("{MARK}\n{text}")
 }

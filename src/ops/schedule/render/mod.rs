@@ -83,8 +83,8 @@ impl RenderArgs {
             match (files.contains_key(&name), is_rendered) {
                 (true, false) => {
                     let message = format!(
-                        "{}: was not written by `rounds schedule render`, and is left as it is; nothing was written; move \
-                         it away first",
+                        "{}: was not written by `rounds schedule render`, and is left as it is; nothing was written; \
+                         move it away first",
                         self.dir.join(&name).display()
                     );
                     return Err(Error::new("NOT_RENDERED", ErrorKind::Refused, message));

@@ -58,7 +58,7 @@ pub fn comments(start: &ScheduledStart) -> Vec<String> {
     let restarts = start.cadences.len() - 1;
     if restarts > 0 {
         lines.push(format!(
-            "Again each hour, {restarts} times, so that a run that was interrupted or failed is not lost until the next slot."
+            "Again each hour, {restarts} times, so that a run that failed is not lost until the next slot."
         ));
         lines.push("After a success the job skips.".to_owned());
     }

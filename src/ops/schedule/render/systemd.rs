@@ -24,7 +24,8 @@ pub fn files(plan: &Plan) -> BTreeMap<String, String> {
     }
     if !plan.schedule.is_default() {
         let text = format!(
-            "{MARK}\n# Every job reads its deadline there, and health what is expected: install the schedule itself with\n\
+            "{MARK}\n\
+             # Every job reads its deadline there, and health what is expected: install the schedule itself with\n\
              # `install -m 644 schedule.toml {OWN}`.\n[Service]\nEnvironment=ROUNDS_SCHEDULE={OWN}\n"
         );
         files.insert("rounds@.service.d/10-schedule.conf".to_owned(), text);
@@ -89,11 +90,13 @@ fn drop_in(start: &ScheduledStart, plan: &Plan) -> Option<String> {
     let mut head = String::new();
     if start.job.is_none() {
         let zone = plan.zone;
-        head = "# Exits 1 as long as a job is not on time, so /etc/rounds/on-failure is called every five minutes until all \
-                are.\n"
-            .to_owned();
+        head =
+            "# Exits 1 as long as a job is not on time, so /etc/rounds/on-failure is called every five minutes until \
+                all are.\n"
+                .to_owned();
         lines.push(format!(
-            "# The zone of the timers: rounds-schedule-zone writes it with them.\nEnvironment=ROUNDS_SCHEDULE_ZONE={zone}"
+            "# The zone of the timers: rounds-schedule-zone writes it with them.\n\
+             Environment=ROUNDS_SCHEDULE_ZONE={zone}"
         ));
     }
     (!lines.is_empty()).then(|| format!("{MARK}\n{head}[Service]\n{}\n", lines.join("\n")))

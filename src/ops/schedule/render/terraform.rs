@@ -6,10 +6,13 @@ use crate::schedule::{Fields, ScheduledStart, Set};
 
 pub const FILE: &str = "schedules.tf";
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
-const HEAD: &str = "# What runs when. The module makes the task, the schedules, the permissions, the alarm and the place on \
-                    the dashboard of\n# each entry.\n#\n# The expressions are cron and never rate: a rate counts from the \
-                    moment of the last apply, not from the clock.\n# Fields: minute, hour, day of month, month, day of week, \
-                    year.\n";
+const HEAD: &str = "\
+# What runs when. The module makes the task, the schedules, the permissions, the alarm and the place on the dashboard of
+# each entry.
+#
+# The expressions are cron and never rate: a rate counts from the moment of the last apply, not from the clock.
+# Fields: minute, hour, day of month, month, day of week, year.
+";
 
 pub fn file(plan: &Plan) -> String {
     let entries: Vec<String> = plan.starts.iter().map(|start| entry(start, plan)).collect();
