@@ -68,7 +68,7 @@ docs:
 	env -i PATH="$$PATH" HOME="$$HOME" cargo run --locked --quiet -- man --markdown > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: \
-	 privileges::the_list
+	 privileges::the_list deploy::the_folders_are_rendered
 
 # The manifests of k8s/, without a cluster.
 .PHONY: check-k8s
@@ -91,6 +91,11 @@ install uninstall:
 deb:
 	cargo build --locked --release
 	@scripts/systemd-deb
+
+# A rendered crontab, with Debian's own cron, through both clock changes (root, three minutes).
+.PHONY: check-crontab
+check-crontab:
+	@scripts/check-crontab
 
 # terraform/, without AWS. TERRAFORM=off does without terraform, and says so; TF_PLUGIN_MIRROR names its AWS provider.
 .PHONY: check-terraform

@@ -5,9 +5,9 @@ mod environment;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::command::{GlobalArgs, run_operation};
+use crate::command::{GlobalArgs, refuse, run_operation};
 use crate::exit::Exit;
-use crate::jobs::JobCommand;
+use crate::jobs::{self, JobCommand};
 use crate::ops::adopt::AdoptArgs;
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::check::CheckArgs;
@@ -70,6 +70,9 @@ pub enum Command {
 
 impl Command {
     pub async fn execute(self, global: GlobalArgs) -> Exit {
+        if let Err(error) = jobs::install_schedule(&global.schedule) {
+            return refuse("rounds", &error, &global.output);
+        }
         match self {
             Self::Job(job) => job.start(&global).await,
             Self::NoShow(args) => run_operation(&args, &global).await,
@@ -167,7 +170,7 @@ fn built(command: ClapCommand) -> ClapCommand {
 /// Adds each job's cadence and deadline to its help.
 fn with_schedule(command: ClapCommand) -> ClapCommand {
     command.mut_subcommands(|job| {
-        let lines = schedule::rows(job.get_name()).map(|row| {
+        let lines = schedule::default_rows(job.get_name()).map(|row| {
             let lane = if row.lane.is_empty() { String::new() } else { format!(" ({})", row.lane) };
             let deadline = humantime::format_duration(row.deadline);
             format!("Schedule{lane}: {}. Deadline: {deadline}.", row.cadence)

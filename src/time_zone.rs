@@ -4,6 +4,7 @@
 //! relocated at each start.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -16,6 +17,9 @@ use jiff::tz::{AmbiguousOffset, TimeZoneDatabase};
 
 /// The name for a system whose zone nobody has set. It is no zone.
 const NOT_SET: &str = "Factory";
+
+/// The period of the clock changes, in seconds: the years 2026 to 2035.
+const CHANGES: Range<i64> = 1_767_225_600..2_082_758_400;
 
 static DATABASE: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
@@ -42,6 +46,26 @@ impl Tz {
     pub fn abbreviation(self, instant: DateTime<Utc>) -> String {
         let instant = Timestamp::from_second(instant.timestamp()).unwrap_or(Timestamp::MAX);
         self.rules().to_offset_info(instant).abbreviation().to_owned()
+    }
+
+    /// The local times that do not exist and those that exist twice, in ten years; each from the first to before the
+    /// last.
+    pub fn clock_changes(self) -> Vec<(NaiveDateTime, NaiveDateTime)> {
+        let rules = self.rules();
+        let changes = rules.following(Timestamp::from_second(CHANGES.start).unwrap_or(Timestamp::UNIX_EPOCH));
+        let changes = changes.take_while(|change| change.timestamp().as_second() < CHANGES.end);
+        changes
+            .filter_map(|change| {
+                let at = change.timestamp();
+                let before = rules.to_offset(at.checked_sub(jiff::SignedDuration::from_secs(1)).ok()?);
+                let local = |offset: jiff::tz::Offset| {
+                    let seconds = at.as_second() + i64::from(offset.seconds());
+                    Some(chrono::DateTime::from_timestamp(seconds, 0)?.naive_utc())
+                };
+                let (one, other) = (local(before)?, local(change.offset())?);
+                Some((one.min(other), one.max(other)))
+            })
+            .collect()
     }
 
     fn rules(self) -> jiff::tz::TimeZone {
@@ -167,6 +191,20 @@ mod tests {
         assert_eq!([Tz::NEW_YORK.abbreviation(winter), Tz::NEW_YORK.abbreviation(summer)], ["EST", "EDT"]);
         assert_eq!(Tz::UTC.abbreviation(summer), "UTC");
         assert_eq!("America/Sao_Paulo".parse::<Tz>().expect("a zone").abbreviation(summer), "-03");
+    }
+
+    #[test]
+    fn clock_changes_are_the_local_times_that_are_skipped_or_repeated() {
+        let texts = |zone: Tz| -> Vec<String> {
+            let changes = zone.clock_changes();
+            assert!(matches!(changes.len(), 0 | 20), "ten years");
+            let changes = changes.iter().take(2).map(|(from, until)| format!("{from} {}", until.time()));
+            changes.collect()
+        };
+        assert_eq!(texts(Tz::NEW_YORK), ["2026-03-08 02:00:00 03:00:00", "2026-11-01 01:00:00 02:00:00"]);
+        let half = "Australia/Lord_Howe".parse().expect("a zone");
+        assert_eq!(texts(half), ["2026-04-05 01:30:00 02:00:00", "2026-10-04 02:00:00 02:30:00"]);
+        assert!(texts(Tz::UTC).is_empty() && texts("Asia/Kolkata".parse().expect("a zone")).is_empty());
     }
 
     #[test]

@@ -1,11 +1,12 @@
-# What runs when. A test compares this map with `rounds schedule`, so it holds literals only; the one reference is the
-# schedule zone. A job that comes later adds its entry here and nothing else: its task, schedules, permissions, alarm and
-# place on the dashboard follow from it.
+# Rendered by `rounds schedule render`: change the schedule, not this file.
+# What runs when. The module makes the task, the schedules, the permissions, the alarm and the place on the dashboard of
+# each entry.
 #
 # The expressions are cron and never rate: a rate counts from the moment of the last apply, not from the clock.
 # Fields: minute, hour, day of month, month, day of week, year.
 locals {
   schedules = {
+    # At night too: one window in one zone would cut off the evening or the morning of clinics in other zones.
     mark-no-shows = {
       command              = ["mark-no-shows"]
       schedule_expressions = ["cron(0/5 * * * ? *)"]
@@ -16,6 +17,7 @@ locals {
       memory_mib           = 64
     }
 
+    # At night too: one window in one zone would cut off the evening or the morning of clinics in other zones.
     stage-alerts = {
       command              = ["stage-alerts"]
       schedule_expressions = ["cron(0/5 * * * ? *)"]
@@ -46,7 +48,7 @@ locals {
       memory_mib           = 64
     }
 
-    # Beside the quarter hours, at which the other two read the same tickets.
+    # Beside the quarters of an hour, at which two other jobs read the same tickets: each skips what another holds.
     escalate-tickets = {
       command              = ["escalate-tickets"]
       schedule_expressions = ["cron(7,37 * * * ? *)"]
@@ -57,8 +59,8 @@ locals {
       memory_mib           = 64
     }
 
-    # Weekly and daily jobs fire again hourly for four hours: an interrupted run is not lost until its next day, and after
-    # a success the rest is skipped.
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     advance-billing-pending-payment = {
       command              = ["advance-billing", "--stage", "pending-payment", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(0 8-12 ? * MON *)"]
@@ -69,6 +71,8 @@ locals {
       memory_mib           = 64
     }
 
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     advance-billing-paid = {
       command              = ["advance-billing", "--stage", "paid", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(0 8-12 ? * THU *)"]
@@ -79,7 +83,8 @@ locals {
       memory_mib           = 64
     }
 
-    # A first load gives itself up to four hours, and is the only job that needs a processor and a disk.
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     refresh-npi = {
       command              = ["refresh-npi", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(0 8-12 ? * TUE *)"]
@@ -90,6 +95,9 @@ locals {
       memory_mib           = 128
     }
 
+    # The zone is that of the account, wherever the clinic is.
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     sync-practiceq-full = {
       command              = ["sync-practiceq", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(0 3-7 * * ? *)"]
@@ -100,7 +108,7 @@ locals {
       memory_mib           = 64
     }
 
-    # 20:00 is the last slot, which one expression cannot say.
+    # The zone is that of the account, wherever the clinic is.
     sync-practiceq-incremental = {
       command              = ["sync-practiceq", "--incremental"]
       schedule_expressions = ["cron(0/15 6-19 * * ? *)", "cron(0 20 * * ? *)"]
@@ -111,6 +119,8 @@ locals {
       memory_mib           = 64
     }
 
+    # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
+    # After a success the job skips.
     prune = {
       command              = ["prune", "--unless-succeeded-within", "6h"]
       schedule_expressions = ["cron(30 4-8 * * ? *)"]
@@ -121,7 +131,7 @@ locals {
       memory_mib           = 64
     }
 
-    # Publishes the health of all jobs, so that one that never started shows too. Every alarm stands on it.
+    # Publishes the health of every job, also of one that never started.
     health = {
       command              = ["health", "--metrics", "emf"]
       schedule_expressions = ["cron(0/5 * * * ? *)"]
@@ -132,8 +142,7 @@ locals {
       memory_mib           = 64
     }
 
-    # The backup trigger: does something only where whoever should have started the job did not. So it is of use where the
-    # jobs themselves are started elsewhere (`disabled_jobs`), and costs a skipped run where they are not.
+    # Does something only where whoever should have started the job did not.
     mark-no-shows-backup = {
       command              = ["mark-no-shows", "--source", "external", "--unless-succeeded-within", "10m"]
       schedule_expressions = ["cron(0/5 * * * ? *)"]
@@ -144,6 +153,7 @@ locals {
       memory_mib           = 64
     }
 
+    # Does something only where whoever should have started the job did not.
     stage-alerts-backup = {
       command              = ["stage-alerts", "--source", "external", "--unless-succeeded-within", "10m"]
       schedule_expressions = ["cron(0/5 * * * ? *)"]
@@ -154,4 +164,7 @@ locals {
       memory_mib           = 64
     }
   }
+
+  # A schedule of one's own, which every task reads: there is none.
+  schedule_environment = {}
 }

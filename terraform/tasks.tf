@@ -84,6 +84,7 @@ resource "aws_ecs_task_definition" "job" {
           ROUNDS_OUTPUT        = "json"
           ROUNDS_SCHEDULE_ZONE = var.schedule_zone
         },
+        local.schedule_environment,
         each.value.environment,
         var.job_environment,
       ) : { name = variable, value = value }

@@ -24,6 +24,7 @@ use crate::output::table::{self, Column, Style};
 use crate::output::{self as out, OutputArgs, OutputFormat};
 use crate::panic;
 use crate::run::{CommonArgs, JobArgs};
+use crate::schedule::FileArgs;
 pub use context::{CommandContext, Moment, check_known, check_recorded, held, locked};
 pub use look::Look;
 
@@ -38,6 +39,8 @@ pub struct GlobalArgs {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub common: CommonArgs,
+    #[command(flatten)]
+    pub schedule: FileArgs,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
@@ -117,18 +120,23 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
             exit
         }
         Err(error) => {
-            if output.resolve() == OutputFormat::Text || !is_report_seen() {
-                error!(error_code = %error.code, "{}: {}", O::NAME, error.message);
-            }
-            let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
-            let json = json!({ "ok": false, "error_code": error.code, "error_message": error.message });
-            let exit = match output.resolve() {
-                OutputFormat::Text => exit,
-                OutputFormat::Json => output.print(exit, String::new, || json),
-            };
+            let exit = refuse(O::NAME, &error, output);
             metrics.write(&operation.metrics_of_failure());
             exit
         }
+    }
+}
+
+/// Tells the error of a command, once: where the report shows it, the log does not.
+pub fn refuse(command: &str, error: &Error, output: &OutputArgs) -> Exit {
+    if output.resolve() == OutputFormat::Text || !is_report_seen() {
+        error!(error_code = %error.code, "{command}: {}", error.message);
+    }
+    let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
+    let json = json!({ "ok": false, "error_code": error.code, "error_message": error.message });
+    match output.resolve() {
+        OutputFormat::Text => exit,
+        OutputFormat::Json => output.print(exit, String::new, || json),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
 use crate::run::{self, CommonArgs, Job, JobArgs, Summary};
-use crate::schedule::{self, Row};
+use crate::schedule::{self, FileArgs, Row};
 
 /// Registers jobs, each as `folder::Type;`, as `folder::Type, judges row;` if it can say why it does something with a
 /// row, and with `, mode file::Mode` if an option selects an operator command. One line declares the module, the
@@ -71,6 +71,17 @@ macro_rules! jobs {
             }
         }
 
+        /// The lane of the runs that a row of the schedule starts. The error says why its arguments are wrong.
+        fn lane_of(row: &Row) -> Result<String, String> {
+            match row.job {
+                $(<$module::$job as Job>::NAME => {
+                    let args = JobArgs::<$module::$job>::scheduled(row.args, CommonArgs::default())?;
+                    Ok(args.job.lane())
+                })*
+                _ => Err(format!("there is no job {}", row.job)),
+            }
+        }
+
         #[derive(Subcommand)]
         pub enum JobCommand {
             $($job(Box<JobArgs<$module::$job>>),)*
@@ -95,7 +106,7 @@ macro_rules! jobs {
 
         $(const _: () = assert!(
             schedule::has_job(<$module::$job as Job>::NAME),
-            concat!(stringify!($job), " has no row in src/schedule/mod.rs"),
+            concat!(stringify!($job), " has no table in src/schedule/default.toml"),
         );)*
     };
 }
@@ -114,6 +125,23 @@ jobs! {
 
 /// The time limit of a list, from the end of the dry run.
 const LISTING: Duration = Duration::from_secs(120);
+
+/// Makes the clinic's schedule that of this process, if there is one. The arguments of each row make its lane.
+pub fn install_schedule(args: &FileArgs) -> Result<(), Error> {
+    let Some(schedule) = args.install()? else { return Ok(()) };
+    for (number, row) in schedule.rows.iter().enumerate() {
+        let message = match lane_of(row) {
+            Ok(lane) if lane == row.lane => continue,
+            Ok(lane) if lane.is_empty() => {
+                format!("with these args a run of {} has no lane; it says {:?}", row.job, row.lane)
+            }
+            Ok(lane) => format!("with these args a run of {} has the lane {lane:?}; it says {:?}", row.job, row.lane),
+            Err(message) => format!("{} does not take these args: {message}", row.name()),
+        };
+        return Err(schedule.refuse(number, &message));
+    }
+    Ok(())
+}
 
 /// What a job would do now.
 pub struct Lookout {

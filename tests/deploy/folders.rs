@@ -1,4 +1,4 @@
-//! The three folders for schedulers, as people wrote them.
+//! The files for schedulers, read back.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::calendar::{Times, cron, event_bridge, on_calendar};
+use super::calendar::{Times, cron, crontab, event_bridge, on_calendar};
 
 /// A name of the table in a folder.
 #[derive(Default)]
@@ -30,8 +30,8 @@ fn read(path: impl AsRef<Path>) -> String {
 }
 
 /// The files of a directory whose names end so, without that end.
-fn names(dir: &str, end: &str) -> Vec<String> {
-    let files = fs::read_dir(dir).unwrap_or_else(|error| panic!("{dir}: {error}"));
+fn names(dir: &Path, end: &str) -> Vec<String> {
+    let files = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     let names = files.map(|file| file.expect("readable").file_name().into_string().expect("UTF-8"));
     names.filter_map(|name| name.strip_suffix(end).map(str::to_owned)).collect()
 }
@@ -48,13 +48,14 @@ fn settings<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
     found
 }
 
-pub fn systemd() -> BTreeMap<String, Entry> {
+/// Timers and drop-ins, beside the template unit.
+pub fn systemd(dir: &Path) -> BTreeMap<String, Entry> {
     let template = read("systemd/rounds@.service");
     let entry = |name: String| {
-        let timer = read(format!("systemd/rounds-{name}.timer"));
+        let timer = read(dir.join(format!("rounds-{name}.timer")));
         assert_eq!(settings(&timer, "Unit"), [format!("rounds@{name}.service")], "{name}");
         assert_eq!(settings(&timer, "Persistent"), ["true"], "{name}");
-        let own = format!("systemd/rounds@{name}.service.d/10-job.conf");
+        let own = dir.join(format!("rounds@{name}.service.d/10-job.conf"));
         let own = fs::read_to_string(own).unwrap_or_default();
         let unit = format!("{template}\n{own}").replace("%i", &name);
         let command = settings(&unit, "ExecStart");
@@ -68,7 +69,7 @@ pub fn systemd() -> BTreeMap<String, Entry> {
         let secrets = secret.into_iter().collect();
         (name, Entry { command, times, deadline, exact: false, outer: Some(deadline), secrets })
     };
-    let timers = names("systemd", ".timer").into_iter();
+    let timers = names(dir, ".timer").into_iter();
     timers.map(|timer| timer.strip_prefix("rounds-").expect("rounds-NAME.timer").to_owned()).map(entry).collect()
 }
 
@@ -80,13 +81,13 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }
 
-pub fn k8s() -> BTreeMap<String, Entry> {
-    let dir = "k8s/base/cronjobs";
-    let listed = read("k8s/base/kustomization.yaml");
+pub fn k8s(base: &Path) -> BTreeMap<String, Entry> {
+    let dir = base.join("cronjobs");
+    let listed = read(base.join("kustomization.yaml"));
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
-    for file in names(dir, ".yaml") {
-        assert!(listed.contains(&format!("cronjobs/{file}.yaml")), "{file} is no resource of k8s/base");
-        let job = yaml(&read(format!("{dir}/{file}.yaml")));
+    for file in names(&dir, ".yaml") {
+        assert!(listed.contains(&format!("cronjobs/{file}.yaml")), "{file} is no resource");
+        let job = yaml(&read(dir.join(format!("{file}.yaml"))));
         assert_eq!((text(&job["kind"]), text(&job["metadata"]["name"])), ("CronJob", &*format!("rounds-{file}")));
         let name = text(&job["metadata"]["labels"]["app.kubernetes.io/component"]).to_owned();
         let spec = &job["spec"];
@@ -120,8 +121,8 @@ pub fn k8s() -> BTreeMap<String, Entry> {
     entries
 }
 
-pub fn terraform() -> BTreeMap<String, Entry> {
-    let file: Value = hcl::from_str(&read("terraform/schedules.tf")).expect("HCL");
+pub fn terraform(dir: &Path) -> BTreeMap<String, Entry> {
+    let file: Value = hcl::from_str(&read(dir.join("schedules.tf"))).expect("HCL");
     let schedules = file["locals"]["schedules"].as_object().expect("a map of schedules");
     let entry = |(name, schedule): (&String, &Value)| {
         let words = |key: &str| -> Vec<String> {
@@ -138,4 +139,35 @@ pub fn terraform() -> BTreeMap<String, Entry> {
         (name.clone(), Entry { command: words("command"), times, deadline, exact: true, outer: None, secrets })
     };
     schedules.iter().map(entry).collect()
+}
+
+/// A crontab on a machine in a zone. cron ends no job, and passes no deadline on.
+pub fn machine(dir: &Path, zone: &str) -> BTreeMap<String, Entry> {
+    let file = read(dir.join("rounds.crontab"));
+    let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut name = String::new();
+    for line in file.lines() {
+        if line.is_empty() {
+            name.clear();
+        } else if let Some(comment) = line.strip_prefix("# ").filter(|_| name.is_empty()) {
+            name = comment.split_once(": ").map(|(name, _)| name.to_owned()).unwrap_or_default();
+        } else if line.starts_with(|first: char| first == '*' || first.is_ascii_digit()) {
+            let (times, command) = crontab(line, zone);
+            let entry = entries.entry(name.clone()).or_default();
+            entry.times.push(times);
+            let quiet = " 2>&1) || printf '\\%s\\n' \"$out\"";
+            let command = command.strip_prefix("out=$(").and_then(|rest| rest.strip_suffix(quiet));
+            let command = command.unwrap_or_else(|| panic!("a success is mailed: {line}"));
+            let mut words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            entry.secrets = vec![];
+            if words[0].starts_with("ROUNDS_PRACTICEQ_KEY_FILE=") {
+                entry.secrets.push(SECRET.to_owned());
+                words.remove(0);
+            }
+            assert_eq!(words.remove(0), "rounds", "{line}");
+            entry.command = words;
+            entry.deadline = u64::MAX;
+        }
+    }
+    entries
 }

@@ -79,16 +79,23 @@ async fn a_database_without_runs_is_well_until_a_run_is_overdue() {
 
 #[tokio::test]
 async fn one_success_makes_it_well_for_two_intervals_and_a_deadline() {
-    let (clinic, zone) = at_noon().await;
+    let (mut clinic, zone) = at_noon().await;
     clinic.run(&["mark-no-shows"]).await.expect(0);
     health_at(&clinic, &zone, LAST_START, 839, &["mark-no-shows"]).await.expect(0);
     let late = health_at(&clinic, &zone, LAST_START, 841, &["mark-no-shows"]).await.expect(1).report();
     assert_eq!(late["jobs"][0]["healthMessage"], "no success for 14 min of working hours (limit 14 min)");
-    // In a zone where it is night nobody expects a run.
+    // Where a clinic's own schedule has hours, nobody expects a run in a zone where it is night.
     let hour: i64 = zone.trim_start_matches("Etc/GMT").parse().expect("a number");
     let night = format!("Etc/GMT{:+}", if hour >= 3 { hour - 12 } else { hour + 10 });
+    let by_day = |zone: &str| {
+        let job = "[[job]]\nname = \"mark-no-shows\"\ncadence = \"every 5 minutes, 07:00-22:55\"\n";
+        format!("zone = \"{zone}\"\n{job}")
+    };
+    clinic.program = clinic.program.env("ROUNDS_SCHEDULE", &by_day(&night));
     let report = health_at(&clinic, &night, LAST_START, 841, &["mark-no-shows"]).await.expect(0).report();
     assert_eq!(report["jobs"][0]["isWorkingHours"], false, "{report}");
+    clinic.program = clinic.program.env("ROUNDS_SCHEDULE", &by_day(&zone));
+    health_at(&clinic, &zone, LAST_START, 841, &["mark-no-shows"]).await.expect(1);
 }
 
 /// A success, a run that met its brake, one that was interrupted, one that was skipped, one that was killed.

@@ -13,6 +13,7 @@ mod npi_trigrams;
 mod pauses;
 mod practiceq;
 mod runs;
+mod schedule;
 
 use std::time::{Duration, Instant};
 

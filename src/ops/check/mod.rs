@@ -79,8 +79,12 @@ impl Operation for CheckArgs {
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let rows = self.rows()?;
-        let mut jobs: Vec<&'static str> = rows.iter().map(|row| row.job).collect();
-        jobs.dedup();
+        let mut jobs: Vec<&'static str> = vec![];
+        for row in &rows {
+            if !jobs.contains(&row.job) {
+                jobs.push(row.job);
+            }
+        }
         let mut check = Check { rows, jobs, schema: context.db.schema(), findings: Findings::default(), stopped: None };
         let look = check.look(context, self.read_only);
         timeout(context.limit, look).await.unwrap_or_else(|_| Err(context.no_answer()))?;
@@ -91,7 +95,7 @@ impl Operation for CheckArgs {
 impl CheckArgs {
     /// The requested rows of the schedule.
     fn rows(&self) -> Result<Vec<&'static Row>, Error> {
-        let table = schedule::TABLE;
+        let table = schedule::table();
         if let Some(unknown) = self.jobs.iter().find(|name| !table.iter().any(|row| row.is_called(name))) {
             let known = table.iter().map(Row::name).collect::<Vec<_>>().join(", ");
             return Err(refused(

@@ -142,7 +142,7 @@ fn judge_frequent(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool
 
 fn judge_slow(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, String) {
     let late = now - row.time_limit() - HOUR;
-    let slots = row.cadence.slots(zone, late - row.cadence.interval() * 2, late + TimeDelta::nanoseconds(1));
+    let slots = row.cadence.slots(zone, late - row.cadence.longest_gap() * 2, late + TimeDelta::nanoseconds(1));
     let due = slots.last().filter(|slot| **slot >= lane.stop.expected_from(lane.expected_from));
     let success = lane.last_success.as_ref().map(|success| success.started_at);
     match (due, success) {

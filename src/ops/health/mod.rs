@@ -9,9 +9,11 @@ mod lane_report;
 mod shape;
 mod stats;
 mod stopped;
+mod unscheduled;
 
 use std::time::Duration;
 
+use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::{Value, json};
@@ -35,9 +37,10 @@ use lane_report::LaneReport;
 use shape::Shape;
 use stats::{RunRecord, Window};
 use stopped::{Stop, Stopped};
+use unscheduled::Unscheduled;
 
 statements! {
-    of stopped;
+    of stopped, unscheduled;
     LANES(TEXT_ARRAY, TEXT_ARRAY) = format!(
         include_str!("lanes.sql"),
         failures = run::failures("NULL"),
@@ -85,8 +88,16 @@ impl Operation for HealthArgs {
             let lanes = rows.iter().map(|row| row.name()).collect::<Vec<_>>().join(", ");
             return Err(refused("NOT_ONE_JOB", format!("--shape is of one job or lane, not of {lanes}")));
         }
-        let zone = self.zone.schedule_zone;
-        let (now, mut reports) = context.read(async |tx, now| Ok((now, self.reports(tx, &rows, now).await?))).await?;
+        let zone = self.zone.zone()?;
+        let read = context.read(async |tx, now| {
+            let reports = self.reports(tx, &rows, zone, now).await?;
+            let others = match self.jobs.is_empty() && !self.failing {
+                true => Unscheduled::since(tx, schedule::table(), before(now, self.since.unwrap_or(DAY))).await?,
+                false => vec![],
+            };
+            Ok((now, reports, others))
+        });
+        let (now, mut reports, others) = read.await?;
         let healthy = reports.iter().all(|report| report.verdict.healthy);
         if self.failing {
             reports.retain(|report| report.lane.is_failing());
@@ -105,8 +116,9 @@ impl Operation for HealthArgs {
             "checkedAt": stamp(now),
             "scheduleZone": zone.name(),
             "jobs": reports.iter().map(|report| report.json(self.called(report.row))).collect::<Vec<_>>(),
+            "notScheduled": others.iter().map(Unscheduled::json).collect::<Vec<_>>(),
         });
-        Ok(Output { metrics, ..Output::new(exit, json, self.text(&reports, now)) })
+        Ok(Output { metrics, ..Output::new(exit, json, self.text(&reports, &others, zone, now)) })
     }
 
     /// An alarm on the metric has to go off also where nobody knows how the jobs are.
@@ -119,7 +131,7 @@ impl Operation for HealthArgs {
 impl HealthArgs {
     /// The requested rows of the schedule.
     fn rows(&self) -> Result<Vec<&'static Row>, Error> {
-        let table = schedule::TABLE;
+        let table = schedule::table();
         check_names(&self.job_name)?;
         let is_called =
             |row: &Row, name: &str| row.is_called(name) || self.job_name.iter().any(|of| of.says(name, &row.name()));
@@ -147,6 +159,7 @@ impl HealthArgs {
         &self,
         tx: &Transaction<'_>,
         rows: &[&'static Row],
+        zone: Tz,
         now: DateTime<Utc>,
     ) -> Result<Vec<LaneReport>, Error> {
         let jobs: Vec<&str> = rows.iter().map(|row| row.job).collect();
@@ -157,7 +170,6 @@ impl HealthArgs {
         let from: Vec<_> = rows.iter().zip(&since).map(|(row, since)| *since - row.cadence.interval()).collect();
         let runs = RUNS.all(tx, &[&jobs, &lanes, &from]).await?;
         let stopped = Stopped::read(tx, from.iter().min().copied().unwrap_or(now)).await?;
-        let zone = self.zone.schedule_zone;
         Ok((rows.iter().zip(&facts).zip(&since).zip(1..))
             .map(|(((row, facts), since), number)| {
                 let of_lane = runs.iter().filter(|run| run.get::<_, i64>("number") == number);
@@ -168,7 +180,7 @@ impl HealthArgs {
             .collect())
     }
 
-    fn text(&self, reports: &[LaneReport], now: DateTime<Utc>) -> String {
+    fn text(&self, reports: &[LaneReport], others: &[Unscheduled], zone: Tz, now: DateTime<Utc>) -> String {
         let names = [
             kept("job"),
             kept("health"),
@@ -183,7 +195,8 @@ impl HealthArgs {
         let rows: Vec<_> = reports.iter().map(|report| report.cells(now)).collect();
         let empty = if self.failing { "No job is failing." } else { "No job is in the schedule." };
         let mut text = listing(&names, &rows, empty);
-        for note in reports.iter().flat_map(|report| report.notes(self.zone.schedule_zone)) {
+        let notes = reports.iter().flat_map(|report| report.notes(zone));
+        for note in notes.chain(others.iter().map(|other| other.note(now))) {
             text.push_str(&format!("  {note}\n"));
         }
         text

@@ -177,6 +177,8 @@ pub mod tests {
         lane: "",
         args: &[],
         secrets: &[],
+        note: "",
+        has_backup: false,
         cadence: Cadence::Every {
             minutes: 5,
             offset: 0,
@@ -190,6 +192,8 @@ pub mod tests {
         lane: "",
         args: &[],
         secrets: &[],
+        note: "",
+        has_backup: false,
         cadence: Cadence::Weekly { on: Weekday::Mon, at: clock(8, 0), zone: Zone::Fixed(Tz::UTC) },
         deadline: Duration::from_secs(1800),
     };

@@ -15,6 +15,7 @@ use tokio_postgres::{Row, Transaction};
 use crate::clinic::actor::refused;
 use crate::db::{CLOCK, statements};
 use crate::error::Error;
+use crate::jobs;
 use crate::output::stamp;
 use crate::schedule;
 
@@ -41,12 +42,15 @@ impl Scope {
 
     /// What the name of a job, or of a job and a lane, stands for.
     fn named(name: &str) -> Result<Self, Error> {
-        let Some(row) = schedule::TABLE.iter().find(|row| row.is_called(name)) else {
-            let known = schedule::TABLE.iter().map(schedule::Row::name).collect::<Vec<_>>().join(", ");
-            let message = format!("no job in the schedule is called {name}; there are {known}");
-            return Err(refused("UNKNOWN_JOB", message));
-        };
-        Ok(Self { job: Some(row.job), lane: (name != row.job).then_some(row.lane) })
+        if let Some(row) = schedule::table().iter().find(|row| row.is_called(name)) {
+            return Ok(Self { job: Some(row.job), lane: (name != row.job).then_some(row.lane) });
+        }
+        // A job that is not in the clinic's schedule may be started all the same.
+        if let Some(job) = jobs::NAMES.iter().find(|job| **job == name) {
+            return Ok(Self { job: Some(job), lane: None });
+        }
+        let message = format!("no job in the schedule is called {name}; there are {}", schedule::known());
+        Err(refused("UNKNOWN_JOB", message))
     }
 
     /// As a person names it.

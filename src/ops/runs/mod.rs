@@ -106,6 +106,7 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
         .await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
     let length = which::telling(&ids);
+    let zone = args.zone.zone()?;
     let names = [
         kept("id"),
         kept("job"),
@@ -123,7 +124,7 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
             row.get::<_, Uuid>("id").to_string()[..length].to_owned(),
             schedule::name(&job, &lane),
             row.get("status"),
-            local_stamp(row.get("started_at"), args.zone.schedule_zone),
+            local_stamp(row.get("started_at"), zone),
             match row.get::<_, Option<String>>("actor") {
                 Some(user) => format!("user {user}"),
                 None => row.get("source"),

@@ -1,34 +1,81 @@
 //! `rounds schedule`: lists the commands that schedulers start, and their next starts. It uses no database.
 
+mod drift;
+mod render;
+
 use crate::arg::whole;
 use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::command::listing;
+use crate::command::{listing, refuse};
 use crate::exit::Exit;
 use crate::output::table::{kept, minor};
 use crate::output::{OutputArgs, stamp};
-use crate::run::CommonArgs;
+use crate::run::{CommonArgs, instant};
 use crate::schedule::{self, Cadence, ScheduledStart, ZoneArgs};
+use drift::{CheckArgs, Difference};
+use render::{RenderArgs, Rendered};
 
 /// The period that is searched at once. Every command is started at least once in it.
 const SEARCH: TimeDelta = TimeDelta::days(8);
 
 /// Tell what schedulers start, and when next
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ScheduleArgs {
+    #[command(subcommand)]
+    command: Option<ScheduleCommand>,
     /// How many of the next starts to tell of each
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = whole::<u16>(1..=500))]
     next: u16,
+    /// The instant from which the starts are told (RFC 3339), like --as-of [default: now]
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    at: Option<DateTime<Utc>>,
     #[command(flatten)]
     zone: ZoneArgs,
 }
 
+#[derive(Subcommand, Debug)]
+enum ScheduleCommand {
+    Render(RenderArgs),
+    Check(CheckArgs),
+}
+
 pub fn schedule(args: &ScheduleArgs, common: &CommonArgs, output: &OutputArgs) -> Exit {
-    let (zone, from) = (args.zone.schedule_zone, common.as_of.unwrap_or_else(process_clock));
-    let starts: Vec<(ScheduledStart, Vec<DateTime<Utc>>)> = schedule::starts()
+    let done = match &args.command {
+        Some(ScheduleCommand::Render(args)) => args.render().map(|rendered| told(&rendered, output)),
+        Some(ScheduleCommand::Check(args)) => args.differences().map(|found| drift(&found, output)),
+        None => args.zone.zone().map(|zone| list(args, zone, common, output)),
+    };
+    done.unwrap_or_else(|error| refuse("schedule", &error, output))
+}
+
+/// Tells which files were written.
+fn told(rendered: &Rendered, output: &OutputArgs) -> Exit {
+    let Rendered { written, removed } = rendered;
+    let text = || {
+        let lines = written.iter().map(|name| format!("written  {name}\n"));
+        lines.chain(removed.iter().map(|name| format!("removed  {name}\n"))).collect()
+    };
+    output.print(Exit::Done, text, || json!({ "written": written, "removed": removed }))
+}
+
+/// Tells how what is installed differs.
+fn drift(found: &[Difference], output: &OutputArgs) -> Exit {
+    let exit = if found.is_empty() { Exit::Done } else { Exit::Failed };
+    let text = || match found {
+        [] => "What is installed is what the schedule says.\n".to_owned(),
+        _ => found.iter().map(|one| format!("{}: {}\n", one.name, one.what)).collect(),
+    };
+    output.print(exit, text, || json!({ "differences": found.iter().map(Difference::json).collect::<Vec<_>>() }))
+}
+
+fn list(args: &ScheduleArgs, zone: Tz, common: &CommonArgs, output: &OutputArgs) -> Exit {
+    let from = args.at.or(common.as_of).unwrap_or_else(process_clock);
+    let starts: Vec<(ScheduledStart, Vec<DateTime<Utc>>)> = schedule::starts(zone)
+        .into_iter()
         .map(|start| {
             let next = next(&start.cadences, zone, from, args.next.into());
             (start, next)
