@@ -25,16 +25,16 @@ ALTER TABLE no_show_logs
 CREATE INDEX no_show_logs_of_undone ON no_show_logs (appointment_id) WHERE undone_at IS NOT NULL;
 
 COMMENT ON TABLE no_show_logs IS
-    'Why, when and by whom a visit became a no-show, and who undid it. A visit that is booked again and missed again has '
-    'two rows. When the visit is gone, its rows are kept as evidence.';
+    'Why, when and by whom a visit became a no-show, and who undid it. A visit that is booked again and missed again '
+    'has two rows. When the visit is gone, its rows are kept as evidence.';
 COMMENT ON COLUMN no_show_logs.timeout_minutes IS
-    'How long after its start the patient was waited for, in minutes; NULL: neither the facility nor the doctor says so, '
-    'or a person marked it before this was kept.';
+    'How long after its start the patient was waited for, in minutes; NULL: neither the facility nor the doctor says '
+    'so, or a person marked it before this was kept.';
 COMMENT ON COLUMN no_show_logs.status_before IS
     'What the visit was: SCHEDULED, CONFIRMED or CHECKED_IN; NULL: marked before this was kept.';
 COMMENT ON COLUMN no_show_logs.slot_id IS
-    'The key of the slot that was made free; NULL: none was, or marked before this was kept. When the slot is gone, the '
-    'row is kept as evidence.';
+    'The key of the slot that was made free; NULL: none was, or marked before this was kept. When the slot is gone, '
+    'the row is kept as evidence.';
 COMMENT ON COLUMN no_show_logs.slot_blocked_before IS
     'Whether that slot was blocked while the visit had it; NULL: no slot was made free.';
 COMMENT ON COLUMN no_show_logs.slot_blocked_after IS

@@ -84,9 +84,12 @@ async fn one_success_makes_it_well_for_two_intervals_and_a_deadline() {
     health_at(&clinic, &zone, LAST_START, 839, &["mark-no-shows"]).await.expect(0);
     let late = health_at(&clinic, &zone, LAST_START, 841, &["mark-no-shows"]).await.expect(1).report();
     assert_eq!(late["jobs"][0]["healthMessage"], "no success for 14 min of working hours (limit 14 min)");
-    // Where a clinic's own schedule has hours, nobody expects a run in a zone where it is night.
+    // In a zone where it is night a run is expected, too: clinics in other zones have their evening then.
     let hour: i64 = zone.trim_start_matches("Etc/GMT").parse().expect("a number");
     let night = format!("Etc/GMT{:+}", if hour >= 3 { hour - 12 } else { hour + 10 });
+    let report = health_at(&clinic, &night, LAST_START, 841, &["mark-no-shows"]).await.expect(1).report();
+    assert_eq!(report["jobs"][0]["isWorkingHours"], true, "{report}");
+    // Where a clinic's own schedule has hours, nobody expects a run in a zone where it is night.
     let by_day = |zone: &str| {
         let job = "[[job]]\nname = \"mark-no-shows\"\ncadence = \"every 5 minutes, 07:00-22:55\"\n";
         format!("zone = \"{zone}\"\n{job}")

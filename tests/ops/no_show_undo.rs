@@ -139,7 +139,8 @@ async fn a_slot_that_is_not_free_any_more_stays_and_that_is_said() {
     }
     // A slot that was blocked by the mark itself, because the doctor was away, is as the mark has left it.
     let booked = BookedVisit::new().await;
-    let leave = "INSERT INTO doctor_absences (doctor_id, first_day, last_day) SELECT id, '2026-03-02', '2026-03-02' FROM doctors";
+    let leave = "INSERT INTO doctor_absences (doctor_id, first_day, last_day)
+                 SELECT id, '2026-03-02', '2026-03-02' FROM doctors";
     booked.clinic.sql(leave).await;
     let before = booked.clinic.json("SELECT * FROM doctor_slots").await;
     booked.mark(1, "MANUAL_STAFF", booked.nurse).await.expect(0);

@@ -19,8 +19,8 @@ async fn planted() -> Clinic {
              UPDATE patients SET mrn = 'CANARY-' || id, first_name = 'CANARY-P', last_name = 'CANARY-P',
                                  email = 'CANARY@example.org', phone = 'CANARY-555';
              UPDATE appointments SET notes = 'CANARY-N';
-             INSERT INTO doctor_absences (doctor_id, first_day, last_day, reason)
-             SELECT id, '2026-03-02', '2026-03-02', 'CANARY-A' FROM doctors;
+             INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, reason)
+             SELECT id, '2026-03-02', '2026-03-02', '09:01', 'CANARY-A' FROM doctors;
              UPDATE appointments SET status = 'CHECKED_IN', checked_in_at = '2026-03-02T08:05-05'
              WHERE start_time = '08:00'",
         )

@@ -2,16 +2,17 @@
 //!
 //! Rule: a visit is due if and only if it is LOCAL, SCHEDULED or CONFIRMED, its local day is today or at most
 //! `--lookback-days` ago, and now >= start + timeout, where start is date and time in the facility's zone and timeout
-//! is the facility's `no_show_after_minutes` if set, else the doctor's slot length; its start is not inside an
-//! active absence of its doctor; and nobody undid a mark of that start. Its slot is released if and only if now < the slot's end.
+//! is the facility's `no_show_after_minutes` if set, else the doctor's slot length; its start is not inside an active
+//! absence of its doctor; and nobody undid a mark of that start. Its slot is released if and only if now < the slot's
+//! end.
 //!
 //! Safe to run again: a marked visit is no longer SCHEDULED or CONFIRMED, so it is not due; the change compares the
 //! status, so a patient who checks in at that moment is not marked.
 //!
-//! Leaves alone: visits from other systems; visits that start while their doctor is away, which the clinic deals with as
-//! leave (`doctor_absent`; a person may mark them: that is a decision, and this is a guess); visits of which a person
-//! undid a mark, until they are moved to another start (`undone`); and visits or slots that are locked by another session,
-//! which are left to the next run. Patients of an earlier day are marked but not notified.
+//! Leaves alone: visits from other systems; visits that start while their doctor is away, which the clinic deals with
+//! as leave (`doctor_absent`; a person may mark them: that is a decision, and this is a guess); visits of which a
+//! person undid a mark, until they are moved to another start (`undone`); and visits or slots that are locked by
+//! another session, which are left to the next run. Patients of an earlier day are marked but not notified.
 
 mod explain;
 

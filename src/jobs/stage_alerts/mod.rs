@@ -15,8 +15,8 @@
 //! Safe to run again: a constraint allows one alert per visit, type and start; a RESOLVED alert is not open.
 //!
 //! Leaves alone: visits of earlier days, so that a clinic which never closes its visits is not flooded with alerts of
-//! patients who left long ago; visits and alerts that are locked by another session, which are left to the next run, and alerts that
-//! people resolved.
+//! patients who left long ago; visits and alerts that are locked by another session, which are left to the next run,
+//! and alerts that people resolved.
 
 mod explain;
 mod rule;

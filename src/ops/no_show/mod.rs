@@ -1,4 +1,4 @@
-//! `rounds no-show`: marks a visit by hand, undoes marks, lists the log of no-shows, and counts them; for charge nurses.
+//! `rounds no-show`: marks a visit by hand, undoes marks, lists the log of no-shows and counts them; for charge nurses.
 
 mod filter;
 mod logs;

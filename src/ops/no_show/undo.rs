@@ -1,9 +1,10 @@
 //! `rounds no-show undo`: takes back that visits are no-shows.
 //!
-//! Rule: a mark is undone if and only if the visit is a NO_SHOW still, at the start for which it was marked, the mark is
-//! its last one, and the actor may: for a visit a RECEPTIONIST, NURSE or admin of its facility, or its doctor; for a run a
-//! HOSPITAL_ADMIN, whose facility the visit must be of. The visit becomes what it was, its slot is booked again where
-//! that is free, and notices that were not sent expire. Later runs of the job leave it alone, until it is moved.
+//! Rule: a mark is undone if and only if the visit is a NO_SHOW still, at the start for which it was marked, the mark
+//! is its last one, and the actor may: for a visit a RECEPTIONIST, NURSE or admin of its facility, or its doctor; for
+//! a run a HOSPITAL_ADMIN, whose facility the visit must be of. The visit becomes what it was, its slot is booked
+//! again where that is free, and notices that were not sent expire. Later runs of the job leave it alone, until it is
+//! moved.
 
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};

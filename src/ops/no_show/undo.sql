@@ -59,8 +59,8 @@ fates AS MATERIALIZED (
     SELECT u.*, s.id AS slot,
            CASE WHEN NOT u.slot_released THEN 'kept'
                 WHEN u.slot_id IS NULL THEN 'none'
-                WHEN s.id IS NULL AND EXISTS (SELECT FROM doctor_slots o WHERE o.id = ANY ($4) AND o.id::text = u.slot_id)
-                    THEN 'locked'
+                WHEN s.id IS NULL AND EXISTS (SELECT FROM doctor_slots o
+                                              WHERE o.id = ANY ($4) AND o.id::text = u.slot_id) THEN 'locked'
                 WHEN s.id IS NULL THEN 'deleted'
                 WHEN s.is_booked OR s.appointment_id IS NOT NULL THEN 'taken'
                 WHEN s.is_blocked AND u.slot_blocked_after IS NOT TRUE THEN 'blocked'
@@ -75,8 +75,8 @@ booked AS (
     FROM fates f WHERE f.fate = 'booked' AND s.id = f.slot AND s.appointment_id IS NULL
     RETURNING f.mark
 ),
--- The notices of the marks, which were inserted with them, at their instants. All of these are looked up at once, because
--- the index of instants finds pages, and not rows.
+-- The notices of the marks, which were inserted with them, at their instants. All of these are looked up at once,
+-- because the index of instants finds pages, and not rows.
 of_instants AS MATERIALIZED (
     SELECT n.id, n.created_at, n.entity_id, n.status
     FROM notifications n

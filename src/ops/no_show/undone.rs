@@ -130,7 +130,8 @@ impl Undone {
         let Self { visit, status, slot, notices_expired, notices_told, .. } = self;
         match &self.refusal {
             Some(Refusal { code, reason }) => {
-                json!({ "appointment_id": visit, "status": status, "code": code, "message": format!("visit {visit} {reason}") })
+                let message = format!("visit {visit} {reason}");
+                json!({ "appointment_id": visit, "status": status, "code": code, "message": message })
             }
             None => json!({
                 "appointment_id": visit,

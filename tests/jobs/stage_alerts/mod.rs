@@ -285,7 +285,7 @@ async fn a_visit_that_was_moved_is_alerted_for_its_new_start() {
         let next = ["stage-alerts", "--as-of", "2026-03-09T09:20:00-04:00"];
         assert_eq!(clinic.run(&next).await.expect(0).count("raised"), 1, "{kind:?}");
         assert_eq!(clinic.run(&next).await.expect(0).count("scanned"), 0, "{kind:?}: once for that start");
-        // While the patient waits: the alert for the old start is resolved, and the one for the new start comes when due.
+        // While the patient waits: the old alert is resolved, and the one for the new start comes when due.
         clinic.sql("UPDATE appointments SET start_time = '10:00'").await;
         let moved = clinic.run(&["stage-alerts", "--as-of", "2026-03-09T09:25:00-04:00"]).await.expect(0);
         assert_eq!((moved.count("resolved"), moved.count("scanned")), (1, 1), "{kind:?}");
