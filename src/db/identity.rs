@@ -22,7 +22,7 @@ statements! {
     IDENTITY_BY_NAME() = format!(include_str!("identity.sql"), system = "NULL::text", timeline = "NULL::integer");
     RECORD_IDENTITY(TEXT, INT8, TEXT, INT4) =
         "INSERT INTO database_identity (database_name, database_oid, system_identifier, timeline, recorded_at)
-         VALUES ($1, $2, $3, $4, clock_timestamp()) ON CONFLICT DO NOTHING";
+         VALUES ($1, $2, $3, $4, clock_timestamp()) ON CONFLICT (only_row) DO NOTHING";
     // $5 the user who accepts it text or NULL
     ACCEPT_IDENTITY(TEXT, INT8, TEXT, INT4, TEXT) =
         "INSERT INTO database_identity (database_name, database_oid, system_identifier, timeline, recorded_by,

@@ -139,10 +139,6 @@ async fn claim_and_run<J: Job>(
     };
     let Claimed::Held(held) = claimed else { return Ok(row.without_lane(&claimed, J::NAME)) };
     let now = args.common.as_of.unwrap_or(held.now);
-    if !args.common.dry_run {
-        let deadline = humantime::format_duration(time_limit);
-        info!(job = J::NAME, lane, run_id = %id, source = claim.source, %deadline, "run started");
-    }
     let run = Run {
         id,
         job: J::NAME,
@@ -162,6 +158,7 @@ async fn claim_and_run<J: Job>(
         changed: Mutex::default(),
         would_brake: OnceLock::new(),
     };
+    log_start(&run);
     let mut report = J::Report::default();
     let beats = (!run.dry_run()).then(|| {
         let run = (id, args.lease, !args.even_if_paused);
@@ -319,6 +316,16 @@ fn check_counts<R: Report>(report: &R) -> Result<(), Halt> {
 fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
     name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+/// Logs the one line at the start of a run that is recorded.
+fn log_start(run: &Run) {
+    if run.dry_run() {
+        return;
+    }
+    let (job, lane, source) = (run.job, run.lane.as_str(), run.args.recorded_source().as_str());
+    let deadline = humantime::format_duration(run.time_limit);
+    info!(job, lane, run_id = %run.id, source, %deadline, "run started");
 }
 
 /// Logs the one final line, unless the report says the same on the same terminal.

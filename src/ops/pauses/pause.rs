@@ -23,7 +23,8 @@ statements! {
     // $6 until timestamptz or NULL
     PAUSE(TEXT, TEXT, TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ) =
         "INSERT INTO pauses (job_name, lane, reason, paused_by, paused_at, until)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (COALESCE(job_name, ''), COALESCE(lane, '')) WHERE resumed_at IS NULL DO NOTHING";
 }
 
 /// Stop a job, or all: its runs do nothing until somebody resumes it
