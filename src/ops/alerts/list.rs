@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tokio_postgres::{Row, Transaction};
 
+use super::listed::{Listed, Revealed};
 use super::shape::{self, Shape};
 use crate::arg::whole;
 use crate::clinic::actor::{Actor, refused};
@@ -15,7 +16,6 @@ use crate::clinic::alerts::{AlertType, STAFF};
 use crate::command::{CommandContext, Output, check_known, check_recorded, listing, shown, value_name};
 use crate::db::{Key, Keys, decodable, statements};
 use crate::error::Error;
-use crate::ops::places::Places;
 use crate::ops::visits::{Entry, VisitFilter, places};
 use crate::output::stamp;
 use crate::output::table::{Column, kept, minor};
@@ -64,36 +64,6 @@ enum Status {
     Active,
     Acknowledged,
     Resolved,
-}
-
-/// Alerts, what their places are called, and whom they are about.
-#[derive(Default)]
-pub struct Listed {
-    pub entries: Vec<Entry>,
-    pub places: Places,
-    revealed: HashMap<i64, Revealed>,
-}
-
-/// The identifying data of an alert; of a deleted visit only the message. It has neither Debug nor Display, because it
-/// is written to stdout only.
-pub struct Revealed {
-    pub message: String,
-    pub first_name: Option<String>,
-    pub last_name: Option<String>,
-    pub mrn: String,
-}
-
-impl Revealed {
-    fn patient(&self) -> String {
-        let words = [&self.first_name, &self.last_name].into_iter().flatten().map(String::as_str);
-        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl Listed {
-    pub fn revealed(&self, entry: &Entry) -> Option<&Revealed> {
-        self.revealed.get(&entry.row.get("id"))
-    }
 }
 
 impl ListArgs {

@@ -6,6 +6,7 @@
 
 mod change;
 mod list;
+mod listed;
 mod shape;
 
 use clap::{Args, Subcommand};

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::list::Listed;
+use super::listed::Listed;
 use crate::ops::visits::Entry;
 use crate::output::stamp;
 

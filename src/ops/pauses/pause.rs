@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 use tokio_postgres::Transaction;
 
-use super::{Lasting, Scope, reason};
+use super::lasting::{Lasting, Scope, reason};
 use crate::clinic::actor::{SUPERVISORS, refused};
 use crate::command::{CommandContext, Moment, Operation, Output, held};
 use crate::db::{dropped, statements};

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use tokio_postgres::Transaction;
 
-use super::{Lasting, Scope, reason, sentence};
+use super::lasting::{Lasting, Scope, reason, sentence};
 use crate::clinic::actor::SUPERVISORS;
 use crate::command::{CommandContext, Moment, Operation, Output, held};
 use crate::db::identity::Identities;

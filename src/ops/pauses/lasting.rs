@@ -1,0 +1,138 @@
+//! What is paused, and the pauses that last.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tokio_postgres::{Row, Transaction};
+
+use crate::clinic::actor::refused;
+use crate::db::{CLOCK, statements};
+use crate::error::Error;
+use crate::jobs;
+use crate::output::stamp;
+use crate::schedule;
+
+statements! {
+    // $1 now timestamptz
+    LASTING(TIMESTAMPTZ) =
+        "SELECT p.job_name, p.lane, p.paused_by, p.paused_at, p.until FROM pauses p
+         WHERE p.resumed_at IS NULL AND (p.until IS NULL OR p.until > $1) ORDER BY p.id";
+}
+
+/// What is paused: a lane, a job with all its lanes, or everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    pub job: Option<&'static str>,
+    pub lane: Option<&'static str>,
+}
+
+impl Scope {
+    pub const ALL: Self = Self { job: None, lane: None };
+
+    /// What the name of a job, or of a job and a lane, stands for.
+    pub fn named(name: &str) -> Result<Self, Error> {
+        if let Some(row) = schedule::table().iter().find(|row| row.is_called(name)) {
+            return Ok(Self { job: Some(row.job), lane: (name != row.job).then_some(row.lane) });
+        }
+        // A job that is not in the clinic's schedule may be started all the same.
+        if let Some(job) = jobs::NAMES.iter().find(|job| **job == name) {
+            return Ok(Self { job: Some(job), lane: None });
+        }
+        let message = format!("no job in the schedule is called {name}; there are {}", schedule::known());
+        Err(refused("UNKNOWN_JOB", message))
+    }
+
+    /// As a person names it.
+    pub fn name(self) -> String {
+        self.job.map_or("everything".to_owned(), |job| schedule::name(job, self.lane.unwrap_or_default()))
+    }
+
+    /// As the commands take it.
+    pub fn argument(self) -> String {
+        if self == Self::ALL { "--all".to_owned() } else { self.name() }
+    }
+}
+
+/// A pause that lasts.
+pub struct Lasting {
+    pub job: Option<String>,
+    pub lane: Option<String>,
+    pub by: String,
+    pub since: DateTime<Utc>,
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Lasting {
+    pub async fn all(tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Self>, Error> {
+        let of = |row: &Row| Self {
+            job: row.get("job_name"),
+            lane: row.get("lane"),
+            by: row.get("paused_by"),
+            since: row.get("paused_at"),
+            until: row.get("until"),
+        };
+        Ok(LASTING.all(tx, &[&now]).await?.iter().map(of).collect())
+    }
+
+    pub fn is_of(&self, scope: Scope) -> bool {
+        self.job.as_deref() == scope.job && self.lane.as_deref() == scope.lane
+    }
+
+    /// Who, since when and until when.
+    pub fn describe(&self) -> String {
+        let until = self.until.map_or(String::new(), |until| format!(" until {}", stamp(until)));
+        format!("by user {} since {}{until}", self.by, stamp(self.since))
+    }
+
+    pub fn name(&self) -> String {
+        match &self.job {
+            Some(job) => schedule::name(job, self.lane.as_deref().unwrap_or_default()),
+            None => "everything (--all)".to_owned(),
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        json!({
+            "job": self.job,
+            "lane": self.lane,
+            "paused_by": self.by,
+            "paused_at": stamp(self.since),
+            "until": self.until.map(stamp),
+        })
+    }
+}
+
+/// The pauses that last, as one sentence.
+pub async fn lasting(tx: &Transaction<'_>) -> Result<Option<String>, Error> {
+    let now = CLOCK.one(tx, &[]).await?.get(0);
+    let lasting = Lasting::all(tx, now).await?;
+    Ok((!lasting.is_empty()).then(|| sentence(&lasting.iter().collect::<Vec<_>>())))
+}
+
+/// A list of pauses, as one sentence.
+pub fn sentence(pauses: &[&Lasting]) -> String {
+    let each = pauses.iter().map(|pause| format!("{}, {}", pause.name(), pause.describe()));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// A reason that says something.
+pub fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("say why, in a few words".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_job_with_its_lanes_or_one_lane() {
+        let scope = |name| Scope::named(name).expect("in the schedule");
+        assert_eq!(scope("prune"), Scope { job: Some("prune"), lane: None });
+        assert_eq!(scope("advance-billing"), Scope { job: Some("advance-billing"), lane: None });
+        assert_eq!(scope("advance-billing-paid"), Scope { job: Some("advance-billing"), lane: Some("paid") });
+        assert_eq!([scope("advance-billing-paid"), Scope::ALL].map(Scope::argument), ["advance-billing-paid", "--all"]);
+        assert!(Scope::named("advance").is_err());
+    }
+}
