@@ -67,7 +67,7 @@ const WORK: [Work; 6] = [
         job: "advance-billing",
         args: &["--stage", "pending-payment"],
         done: "advanced",
-        beside: &[&["advance-billing", "--explain", "2"]],
+        beside: &[&["advance-billing", "--explain", "2", "--min-dwell", "1h"]],
     },
 ];
 

@@ -2,7 +2,8 @@
 -- $1 to $5 are the parameters of visit.part.sql and awaited.part.sql · $6 id of the visit, a key
 SELECT a.id::text AS id, a.facility_id::text AS facility_id, a.status::text AS status, a.source::text AS source,
        seen.known IS NOT NULL AS known, seen.zone IS NOT NULL AS zoned, seen.starts_at, seen.timeout_minutes,
-       seen.too_old, seen.day_is_over, seen.excuse, seen.starts_at + make_interval(mins => seen.timeout_minutes) AS timeout_at,
+       seen.too_old, seen.day_is_over, seen.excuse,
+       seen.starts_at + make_interval(mins => seen.timeout_minutes) AS timeout_at,
        EXISTS (SELECT FROM appointments a
                {due} AND a.id = $6) AS due
 FROM appointments a

@@ -86,8 +86,8 @@ statements! {
         waiting = waiting(),
         due = DUE,
     );
-    ALERTS(TEXT) = "SELECT x.id::text AS id, x.alert_type, x.status, x.triggered_at, x.resolved_at, x.resolved_by, x.run_id,
-                           x.status IN ('ACTIVE', 'ACKNOWLEDGED') AS open
+    ALERTS(TEXT) = "SELECT x.id::text AS id, x.alert_type, x.status, x.triggered_at, x.resolved_at, x.resolved_by,
+                           x.run_id, x.status IN ('ACTIVE', 'ACKNOWLEDGED') AS open
                     FROM stage_alerts x WHERE x.appointment_id = $1 ORDER BY x.id";
     VISIT_OF(INT8) = "SELECT x.appointment_id FROM stage_alerts x WHERE x.id = $1";
 }
