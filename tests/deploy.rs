@@ -170,28 +170,8 @@ fn rendered_in(dir: &Path) -> Vec<String> {
     rendered.map(|path| path.strip_prefix(dir).expect("below").to_str().expect("UTF-8").to_owned()).collect()
 }
 
-/// Odd hours in a zone of half an hour, a second zone of half an hour, days of the month. The clocks of the machine
-/// with cron change at other times.
-const OWN: &str = r#"zone = "Australia/Adelaide"
-
-[[job]]
-name = "mark-no-shows"
-cadence = "every 20 minutes"
-hours = "06:10-21:30"
-deadline = "3m"
-backup = true
-
-[[job]]
-name = "sync-practiceq"
-lane = "incremental"
-cadence = "40 5-23 * * 1-6"
-zone = "America/St_Johns"
-note = 'A note with ${HOME}, %{x} and "quotes".'
-
-[[job]]
-name = "prune"
-cadence = "15 4 1,15 * *"
-"#;
+/// A schedule of one's own.
+const OWN: &str = include_str!("data/schedule.toml");
 
 #[tokio::test]
 async fn the_next_500_starts_of_a_file_are_the_same_in_all_four_renderings() {

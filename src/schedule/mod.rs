@@ -33,10 +33,9 @@ static OWN: OnceLock<Schedule> = OnceLock::new();
 
 /// The schedule of the clinic.
 #[derive(Args)]
-#[command(next_help_heading = "Schedule")]
 pub struct FileArgs {
     /// The file that says which jobs are started here, and when [default: the table that `rounds schedule` prints]
-    #[arg(long, global = true, env = "ROUNDS_SCHEDULE", value_name = "PATH")]
+    #[arg(long, global = true, env = "ROUNDS_SCHEDULE", value_name = "PATH", help_heading = "Run")]
     schedule: Option<PathBuf>,
 }
 

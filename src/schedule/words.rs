@@ -77,7 +77,8 @@ fn of_words(when: &str, hours: Option<&str>, zone: Option<Zone>) -> Result<Caden
 }
 
 fn every(minutes: u32, offset: Option<u32>, hours: Option<&str>, zone: Option<Zone>) -> Result<Cadence, String> {
-    if minutes == 0 || (60 % minutes != 0 && (minutes % 60 != 0 || DAY % minutes != 0)) || minutes == DAY {
+    let is_part = |whole: u32| minutes > 0 && whole.is_multiple_of(minutes) && minutes < whole;
+    if !(is_part(60) || (minutes.is_multiple_of(60) && is_part(DAY))) {
         return Err(format!(
             "every {minutes} minutes is at other times of each hour or day, which no cron line says: take a part of \
              60, or hours that are a part of 24"

@@ -148,7 +148,7 @@ async fn a_closing_whose_reply_was_lost_is_found_again() {
 #[tokio::test]
 async fn a_connection_that_falls_silent_ends_at_the_deadline() {
     let clinic = Clinic::with_visits(20).await;
-    let mut proxy = Proxy::start(Trigger { text: "FROM found f ORDER BY", skip: 0, act: Act::Hold(0) }).await;
+    let mut proxy = Proxy::start(Trigger { text: "FROM found f\nORDER BY", skip: 0, act: Act::Hold(0) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&[&ARGS[..], &["--timeout", "2s"]].concat());
     proxy.fired().await;
     program::finish(run).await.expect(124);

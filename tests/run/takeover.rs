@@ -174,7 +174,7 @@ async fn a_sleeper_in_an_open_transaction_wakes_up_fenced() {
 async fn a_sleeper_in_the_middle_of_a_result_wakes_up_fenced() {
     // Too long an answer for the buffers between: the server is stuck sending it.
     let clinic = Clinic::with_visits(60_000).await;
-    let mut proxy = Proxy::start(Trigger { text: "FROM found f ORDER BY", skip: 0, act: Act::Hold(5000) }).await;
+    let mut proxy = Proxy::start(Trigger { text: "FROM found f\nORDER BY", skip: 0, act: Act::Hold(5000) }).await;
     let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
     proxy.fired().await;
     signal(&run, libc::SIGSTOP);

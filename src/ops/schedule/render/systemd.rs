@@ -106,7 +106,7 @@ fn seconds(seconds: u64) -> String {
     if seconds.is_multiple_of(60) { format!("{}min", seconds / 60) } else { format!("{seconds}s") }
 }
 
-/// [Weekdays] year-month-day hour:minute.
+/// The weekdays, if not all, then year-month-day hour:minute.
 fn on_calendar(line: Fields) -> String {
     let Fields { minutes, hours, days, months, weekdays } = line;
     let names: Vec<&str> = weekdays.values().map(|day| WEEKDAYS[day as usize]).collect();
