@@ -22,7 +22,7 @@ async fn of_each_kit(condition: &str) -> [Vec<String>; 3] {
 /// Whoever may execute one may put it on a table of his own, and has its rights then.
 #[tokio::test]
 async fn nobody_but_their_owner_may_execute_them() {
-    assert_eq!(of_each_kit("true").await.map(|all| all.len()), [6, 2, 5]);
+    assert_eq!(of_each_kit("true").await.map(|all| all.len()), [7, 2, 5]);
     let public = of_each_kit("has_function_privilege('public', p.oid, 'EXECUTE')").await;
     assert_eq!(public, [[""; 0]; 3]);
 }
