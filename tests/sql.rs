@@ -277,8 +277,8 @@ async fn escalation_looks_at_what_is_overdue_whatever_its_dates_and_keys_are() {
             .await;
         let now = "'2026-03-02 00:00:01Z'::timestamptz";
         for (after, due) in [("NULL::double precision", 100.0), ("3600::double precision", 130.0)] {
-            for statement in ["SCAN", "COUNT_AT_MAX"] {
-                let values = &[now, "NULL", after, "100001"][..if statement == "SCAN" { 4 } else { 3 }];
+            for statement in ["SCAN", "COUNT_LEFT_ALONE"] {
+                let values = &[now, "NULL", after, "NULL", "100001"][..if statement == "SCAN" { 5 } else { 4 }];
                 let name = format!("rounds::jobs::escalate_sla::{statement}");
                 let scan = with_values(&clinic, &name, values).await;
                 let read = rows_read(&clinic, "px_cases", &scan).await;
