@@ -14,6 +14,7 @@ COMMENT ON COLUMN stage_alerts.visit_start IS
 -- What a mark changed, and that a person undid it.
 ALTER TABLE no_show_logs
     ADD COLUMN status_before text CHECK (status_before IN ('SCHEDULED', 'CONFIRMED', 'CHECKED_IN')),
+    ADD COLUMN visit_start timestamp,
     ADD COLUMN slot_id text,
     ADD COLUMN slot_blocked_before boolean,
     ADD COLUMN slot_blocked_after boolean,
@@ -32,6 +33,8 @@ COMMENT ON COLUMN no_show_logs.timeout_minutes IS
     'so, or a person marked it before this was kept.';
 COMMENT ON COLUMN no_show_logs.status_before IS
     'What the visit was: SCHEDULED, CONFIRMED or CHECKED_IN; NULL: marked before this was kept.';
+COMMENT ON COLUMN no_show_logs.visit_start IS
+    'The day and time for which the visit was booked, by the facility''s clock; NULL: marked before this was kept.';
 COMMENT ON COLUMN no_show_logs.slot_id IS
     'The key of the slot that was made free; NULL: none was, or marked before this was kept. When the slot is gone, '
     'the row is kept as evidence.';

@@ -70,6 +70,7 @@ async fn without_a_privilege_a_run_changes_nothing_and_names_the_relation() {
         ("INSERT item_refusals", false),
         ("UPDATE item_refusals", false),
         ("DELETE item_refusals", false),
+        ("SELECT escalation_episodes", false),
         ("SELECT notification_preferences", false),
         ("SELECT users", true),
         ("INSERT database_identity", false),

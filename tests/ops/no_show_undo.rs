@@ -124,6 +124,8 @@ async fn a_slot_that_is_not_free_any_more_stays_and_that_is_said() {
             ("DELETE FROM doctor_slots", "deleted"),
             (colleague, "other_doctor"),
             (second, "other_slot"),
+            ("UPDATE doctor_slots SET slot_date = slot_date + 1", "moved"),
+            ("UPDATE doctor_slots SET start_time = '12:00', end_time = '12:15'", "moved"),
         ] {
             let booked = BookedVisit::of(kind).await;
             booked.job().await;
@@ -258,6 +260,50 @@ async fn a_row_that_the_application_keeps_is_said_to_be_locked() {
     booked.undo(1, booked.nurse).await.expect(0);
 }
 
+/// A visit that was undone without its slot could not get it by another undo.
+#[tokio::test]
+async fn a_slot_that_the_application_keeps_leaves_the_mark_as_it_is() {
+    let booked = BookedVisit::new().await;
+    booked.job().await;
+    let application = application(&booked.clinic, "SELECT FROM doctor_slots FOR UPDATE").await;
+    booked.refuse_undo(1, 1, "LOCKED").await;
+    application.batch_execute("COMMIT").await.expect("it lives");
+    assert_eq!(booked.undo(1, booked.nurse).await.expect(0).report()["visits"][0]["slot"], json!("booked"));
+}
+
+/// A zone that was wrong is a reason to undo what was marked by it.
+#[tokio::test]
+async fn a_zone_that_was_corrected_has_moved_no_visit() {
+    let booked = BookedVisit::new().await;
+    booked.job().await;
+    booked.clinic.sql("UPDATE facilities SET time_zone = 'America/Denver'").await;
+    let report = booked.undo(1, booked.nurse).await.expect(0).report();
+    assert_eq!((&report["undone"], &report["visits"][0]["slot"]), (&json!(1), &json!("booked")), "{report}");
+}
+
+#[tokio::test]
+async fn one_visit_that_the_database_refuses_stops_no_other_of_its_run() {
+    let booked = BookedVisit::new().await;
+    booked.clinic.many(booked.facility, booked.doctor, 20).await;
+    let run = booked.job().await;
+    let admin = group_user(&booked.clinic, "HOSPITAL_ADMIN").await;
+    booked
+        .clinic
+        .sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF n(NEW.id) = 3 THEN RAISE EXCEPTION 'not 3'; END IF;
+                 IF n(NEW.id) = 5 THEN RETURN NULL; END IF;
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER refuse BEFORE UPDATE ON appointments FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        .await;
+    let report = booked.undo_run(&run, admin, &[]).await.expect(3).report();
+    assert_eq!(not_undone(&report), ["3 REFUSED", "5 NOT_TAKEN"], "{report}");
+    assert_eq!(report["undone"], json!(19), "{report}");
+    assert_eq!(booked.clinic.count("SELECT count(*) FROM appointments WHERE status = 'NO_SHOW'").await, 2);
+}
+
 /// The visits of a report that were not undone, with the codes.
 fn not_undone(report: &Value) -> Vec<String> {
     let refused = report["not_undone"].as_array().expect("a list");
@@ -349,6 +395,9 @@ async fn a_run_that_is_none_or_at_work_or_of_another_job_is_refused() {
     booked.clinic.sql("ALTER TABLE cron_job_runs DISABLE TRIGGER USER").await;
     booked.clinic.sql(&status("RUNNING", "NULL")).await;
     refused(booked.undo_run(&run, admin, &[]).await, 1, "RUN_AT_WORK");
+    // The row of a run that died stays RUNNING while the job is paused.
+    booked.clinic.sql("UPDATE cron_job_runs SET heartbeat_at = heartbeat_at - interval '1 hour'").await;
+    booked.undo_run(&run, admin, &["--dry-run"]).await.expect(0);
     // Runs are pruned before their marks.
     booked.clinic.sql(&format!("DELETE FROM cron_job_runs WHERE id = '{run}'")).await;
     booked.undo_run(&run, admin, &[]).await.expect(0);

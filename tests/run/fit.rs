@@ -116,10 +116,10 @@ async fn a_row_without_a_key_stops_nobody() {
 #[tokio::test]
 async fn columns_that_refer_to_a_key_which_the_job_does_not_need_fit_each_other() {
     let clinic = Clinic::new().await;
-    view(&clinic, "team_members", "team_id::text AS team_id, user_id, is_leader").await;
+    view(&clinic, "users", "id, role, active, email, facility_id::text AS facility_id").await;
     let outcome = clinic.run(&["monitor-ticket-sla"]).await.expect(2);
     let message = outcome.report()["error_message"].as_str().expect("a text").to_owned();
-    assert!(message.contains("team_id is bigint and team_members.team_id is text"), "{message}");
+    assert!(message.contains("facility_id is bigint and users.facility_id is text"), "{message}");
 }
 
 #[tokio::test]

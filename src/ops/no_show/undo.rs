@@ -14,16 +14,16 @@ use uuid::Uuid;
 use super::mark::{LOCK_VISIT, STAFF};
 use super::undone::{Marks, Undone};
 use crate::clinic::actor::{ADMIN, Actor, refused};
-use crate::command::{CommandContext, Moment, Output, held, listing};
+use crate::command::{CommandContext, Moment, Output, held, listing, locked};
 use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 use crate::jobs::mark_no_shows::MarkNoShows;
 use crate::output::stamp;
-use crate::run::Job;
+use crate::run::{BATCH_LOCK, Job, loss_reason};
 
 statements! {
-    RUN(UUID) = include_str!("run.sql");
+    RUN(UUID) = format!(include_str!("run.sql"), loss_reason = loss_reason("r", "r.lease_ms"));
 }
 
 /// The longest reason, in characters.
@@ -106,8 +106,9 @@ async fn undo_visit(tx: &Transaction<'_>, moment: &Moment, visit: &Key, reason: 
         return Err(not_undoable(&visit, &format!("was not marked by rounds, and is {status}")));
     }
     let what = format!("visit {visit}, its slot or its notices");
-    let undone = marks.undo(tx, moment, reason, None).await.map_err(|error| held(error, &what))?;
-    match undone.into_iter().next() {
+    let undone = marks.undo_one(tx, moment, reason).await.map_err(|error| held(error, &what))?;
+    match undone {
+        Some(Undone { refusal: Some(refusal), .. }) if refusal.code == "LOCKED" => Err(locked(&what)),
         Some(Undone { refusal: Some(refusal), .. }) => Err(not_undoable(&visit, &refusal.reason)),
         Some(done) => Ok(done),
         None => Err(not_undoable(&visit, "has no mark any more")),
@@ -135,7 +136,8 @@ async fn undo_run(tx: &Transaction<'_>, moment: &Moment, run: Uuid, reason: &str
     if let Some(job) = job.filter(|job| *job != MarkNoShows::NAME) {
         return Err(refused("UNKNOWN_RUN", format!("--run: {run} is a run of {job}, which marks no visits")));
     }
-    if row.as_ref().is_some_and(|row| row.get::<_, &str>("status") == "RUNNING") {
+    // The row of a run that died may stay RUNNING as long as the job is paused.
+    if row.as_ref().is_some_and(|row| row.get("is_at_work")) {
         let message = format!("run {run} is at work still; stop it first, or wait; nothing was changed");
         return Err(Error::new("RUN_AT_WORK", ErrorKind::Other, message));
     }
@@ -144,7 +146,9 @@ async fn undo_run(tx: &Transaction<'_>, moment: &Moment, run: Uuid, reason: &str
         return Err(refused("UNKNOWN_RUN", format!("--run: there is no run {run}, and no mark of it")));
     }
     let facility = moment.actor.facility.as_ref().filter(|_| !moment.actor.is_of_the_group());
-    marks.undo(tx, moment, reason, facility).await.map_err(|error| held(error, format_args!("a visit of run {run}")))
+    // What the application holds is left to the next try, and holds nobody up meanwhile.
+    tx.batch_execute(&format!("SET LOCAL lock_timeout = {}", BATCH_LOCK.as_millis())).await?;
+    marks.undo_each(tx, moment, reason, facility).await
 }
 
 /// What became of the marks of a run: the counts, then the visits of which not all could be taken back.

@@ -2,12 +2,10 @@
 -- not sent yet expire, and the log says who did it. Returns a row for each mark: what was done, or why nothing was.
 -- $1 now timestamptz · $2 marks bigint[], ids of no_show_logs · $3 their visits, keys · $4 their slots, keys
 -- $5 reason text · $6 actor text, the id of a user · $7 facility or NULL for all, a key
--- $8 facilities whose time zone cannot be read, keys
 WITH
 marks AS MATERIALIZED (
-    SELECT l.id, l.appointment_id, l.slot_time, l.status_before, l.slot_released, l.slot_id, l.slot_blocked_before,
-           l.slot_blocked_after,
-           l.triggered_at, l.undone_at, l.undone_by,
+    SELECT l.id, l.appointment_id, l.visit_start, l.status_before, l.slot_released, l.slot_id,
+           l.slot_blocked_before, l.slot_blocked_after, l.triggered_at, l.undone_at, l.undone_by,
            EXISTS (SELECT FROM no_show_logs o WHERE o.appointment_id = l.appointment_id AND o.id > l.id) AS is_followed
     FROM no_show_logs l WHERE l.id = ANY ($2)
 ),
@@ -24,24 +22,28 @@ judged AS MATERIALIZED (
                 WHEN v.id IS NULL THEN 'DELETED'
                 WHEN NOT COALESCE(v.facility_id = $7 OR $7 IS NULL, false) THEN 'ELSEWHERE'
                 WHEN m.undone_at IS NOT NULL THEN 'UNDONE'
-                WHEN v.status <> 'NO_SHOW' THEN 'CHANGED'
+                WHEN v.status IS NULL OR v.status <> 'NO_SHOW' THEN 'CHANGED'
                 WHEN m.is_followed THEN 'MARKED_AGAIN'
                 WHEN m.status_before IS NULL THEN 'NOT_KEPT'
-                WHEN start.at <> m.slot_time THEN 'MOVED' END AS refusal
+                -- By the facility's clock: a zone that is corrected moves no visit.
+                WHEN {day} + {start_time} IS DISTINCT FROM m.visit_start THEN 'MOVED' END AS refusal
     FROM marks m
     LEFT JOIN locked v ON v.id::text = m.appointment_id
-    LEFT JOIN facilities f ON f.id = v.facility_id
-    -- CASE guarantees that AT TIME ZONE is never evaluated with a name that the server refuses.
-    LEFT JOIN LATERAL (
-        SELECT ({day} + {start_time}) AT TIME ZONE CASE WHEN f.id <> ALL ($8) THEN f.time_zone::text END AS at
-    ) start ON true
 ),
 -- The slots that were made free; FOR UPDATE, because appointment_id is unique.
 slots AS MATERIALIZED (
-    SELECT s.id, s.doctor_id, s.is_booked, s.is_blocked, s.appointment_id
+    SELECT s.id, s.doctor_id, s.is_booked, s.is_blocked, s.appointment_id, {slot_day} AS day,
+           {slot_start} AS start_time, {slot_end} AS end_time
     FROM doctor_slots s
     WHERE s.id = ANY ($4) AND s.id::text IN (SELECT j.slot_id FROM judged j WHERE j.refusal IS NULL)
     ORDER BY s.id FOR UPDATE SKIP LOCKED
+),
+-- The marks whose slot no other session has locked. A visit without its slot could be undone but once.
+allowed AS MATERIALIZED (
+    SELECT j.* FROM judged j
+    WHERE j.refusal IS NULL
+      AND NOT EXISTS (SELECT FROM doctor_slots o
+                      WHERE o.id = ANY ($4) AND o.id::text = j.slot_id AND o.id NOT IN (SELECT id FROM slots))
 ),
 -- The rows that were really changed; the following CTEs use only these.
 undone AS (
@@ -49,9 +51,9 @@ undone AS (
     SET status = CASE j.status_before WHEN 'SCHEDULED' THEN 'SCHEDULED' WHEN 'CONFIRMED' THEN 'CONFIRMED'
                                       WHEN 'CHECKED_IN' THEN 'CHECKED_IN' ELSE a.status END,
         updated_at = $1
-    FROM judged j
-    WHERE j.refusal IS NULL AND a.id = j.visit AND a.status = 'NO_SHOW'
-    RETURNING a.id, j.id AS mark, j.doctor_id, j.slot_id, j.slot_released, j.slot_blocked_before,
+    FROM allowed j
+    WHERE a.id = j.visit AND a.status = 'NO_SHOW'
+    RETURNING a.id, j.id AS mark, j.doctor_id, j.visit_start, j.slot_id, j.slot_released, j.slot_blocked_before,
               j.slot_blocked_after, j.triggered_at
 ),
 -- What becomes of the slot of each.
@@ -59,12 +61,13 @@ fates AS MATERIALIZED (
     SELECT u.*, s.id AS slot,
            CASE WHEN NOT u.slot_released THEN 'kept'
                 WHEN u.slot_id IS NULL THEN 'none'
-                WHEN s.id IS NULL AND EXISTS (SELECT FROM doctor_slots o
-                                              WHERE o.id = ANY ($4) AND o.id::text = u.slot_id) THEN 'locked'
                 WHEN s.id IS NULL THEN 'deleted'
                 WHEN s.is_booked OR s.appointment_id IS NOT NULL THEN 'taken'
                 WHEN s.is_blocked AND u.slot_blocked_after IS NOT TRUE THEN 'blocked'
                 WHEN s.doctor_id IS DISTINCT FROM u.doctor_id THEN 'other_doctor'
+                -- A visit may begin within its slot.
+                WHEN (u.visit_start >= s.day + s.start_time
+                      AND (u.visit_start < s.day + s.end_time OR s.end_time <= s.start_time)) IS NOT TRUE THEN 'moved'
                 WHEN EXISTS (SELECT FROM doctor_slots o WHERE o.appointment_id = u.id) THEN 'other_slot'
                 ELSE 'booked' END AS fate
     FROM undone u LEFT JOIN slots s ON s.id::text = u.slot_id
@@ -103,9 +106,11 @@ logged AS (
     RETURNING l.id
 )
 SELECT j.appointment_id,
-       CASE WHEN j.refusal IS NULL AND f.mark IS NULL THEN 'LOCKED' ELSE j.refusal END AS refusal,
+       CASE WHEN j.refusal IS NOT NULL THEN j.refusal
+            WHEN j.id NOT IN (SELECT id FROM allowed) THEN 'LOCKED'
+            WHEN f.mark IS NULL THEN 'NOT_TAKEN' END AS refusal,
        j.status AS status_now, j.status_before, j.triggered_at, j.undone_at, j.undone_by,
-       CASE WHEN f.fate = 'booked' AND j.id NOT IN (SELECT mark FROM booked) THEN 'locked' ELSE f.fate END AS slot,
+       CASE WHEN f.fate = 'booked' AND j.id NOT IN (SELECT mark FROM booked) THEN 'not_taken' ELSE f.fate END AS slot,
        COALESCE(told.expired, 0) AS notices_expired, COALESCE(told.told, 0) AS notices_told,
        (SELECT count(*) FROM undone) AS undone, (SELECT count(*) FROM logged) AS logged
 FROM judged j

@@ -5,24 +5,30 @@ use serde_json::{Value, json};
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
-use crate::clinic::local_time::{clock_time, day, unreadable_zones};
+use crate::clinic::local_time::{clock_time, day};
 use crate::command::Moment;
-use crate::db::{Key, Keys, dropped, statements, unless_no_key};
+use crate::db::{Key, Keys, dropped, statements, tried, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::output::stamp;
 use crate::run::count;
 
 statements! {
     MARKS(UUID, TEXT) = include_str!("marks.sql");
-    UNDO(TIMESTAMPTZ, INT8_ARRAY, KEYS, KEYS, TEXT, TEXT, KEY, KEYS) = format!(
+    UNDO(TIMESTAMPTZ, INT8_ARRAY, KEYS, KEYS, TEXT, TEXT, KEY) = format!(
         include_str!("undo.sql"),
         day = day("v.appointment_date"),
         start_time = clock_time("v.start_time"),
+        slot_day = day("s.slot_date"),
+        slot_start = clock_time("s.start_time"),
+        slot_end = clock_time("s.end_time"),
     );
 }
 
 /// The marks that a statement undoes; one transaction undoes all.
 const MARKS_AT_ONCE: usize = 1000;
+
+/// What a visit is whose row, or the row of whose slot, another session holds.
+const LOCKED: &str = "or its slot is being changed by somebody else; try again";
 
 /// Marks, with the keys of their visits and slots.
 pub struct Marks(Vec<Mark>);
@@ -48,7 +54,7 @@ pub struct Undone {
 
 /// Why a mark was not undone.
 pub struct Refusal {
-    code: &'static str,
+    pub code: &'static str,
     /// Continues "visit 7 ...".
     pub reason: String,
 }
@@ -72,36 +78,58 @@ impl Marks {
         self.0.is_empty()
     }
 
-    /// Undoes those that can be undone; with a facility, only those of its visits.
-    pub async fn undo(
+    /// Undoes the mark of one visit, or says why it cannot be.
+    pub async fn undo_one(&self, tx: &Transaction<'_>, moment: &Moment, reason: &str) -> Result<Option<Undone>, Error> {
+        Ok(undo_at_once(tx, moment, reason, None, &self.0).await?.into_iter().next())
+    }
+
+    /// Undoes those that can be undone; with a facility, only those of its visits. One that the database refuses does
+    /// not stop the others: what fails is halved until that one is alone.
+    pub async fn undo_each(
         &self,
         tx: &Transaction<'_>,
         moment: &Moment,
         reason: &str,
         facility: Option<&Key>,
     ) -> Result<Vec<Undone>, Error> {
-        let zones = unreadable_zones(tx).await?;
         let mut undone = Vec::with_capacity(self.0.len());
-        for marks in self.0.chunks(MARKS_AT_ONCE) {
-            let ids: Vec<i64> = marks.iter().map(|mark| mark.id).collect();
-            let visits: Vec<Key> = marks.iter().map(|mark| mark.visit.clone()).collect();
-            let slots: Vec<Key> = marks.iter().filter_map(|mark| mark.slot.clone()).collect();
-            let (visits, slots, zones) = (Keys(&visits), Keys(&slots), Keys(&zones));
-            let Moment { now, actor } = moment;
-            let statement = async || {
-                UNDO.all(tx, &[now, &ids, &visits, &slots, &reason, &actor.id.as_str(), &facility, &zones]).await
-            };
-            let rows = unless_no_key(tx, statement).await?.ok_or_else(other_keys)?;
-            if let Some(row) = rows.first() {
-                let (meant, stored) = (count(row, "undone"), count(row, "logged"));
-                if meant != stored {
-                    return Err(dropped("no_show_logs", stored, meant).context("nothing was changed"));
+        let mut to_do: Vec<&[Mark]> = self.0.chunks(MARKS_AT_ONCE).rev().collect();
+        while let Some(marks) = to_do.pop() {
+            let attempt = async || undo_at_once(tx, moment, reason, facility, marks).await;
+            match (tried(tx, attempt).await?, marks) {
+                (Ok(done), _) => undone.extend(done),
+                (Err(error), _) if !matches!(error.kind, ErrorKind::Data | ErrorKind::Locked) => return Err(error),
+                (Err(error), [mark]) => undone.push(Undone::failed(mark, &error)),
+                (Err(_), _) => {
+                    let (first, second) = marks.split_at(marks.len() / 2);
+                    to_do.extend([second, first]);
                 }
             }
-            undone.extend(rows.iter().map(Undone::of));
         }
         Ok(undone)
     }
+}
+
+async fn undo_at_once(
+    tx: &Transaction<'_>,
+    Moment { now, actor }: &Moment,
+    reason: &str,
+    facility: Option<&Key>,
+    marks: &[Mark],
+) -> Result<Vec<Undone>, Error> {
+    let ids: Vec<i64> = marks.iter().map(|mark| mark.id).collect();
+    let visits: Vec<Key> = marks.iter().map(|mark| mark.visit.clone()).collect();
+    let slots: Vec<Key> = marks.iter().filter_map(|mark| mark.slot.clone()).collect();
+    let (visits, slots) = (Keys(&visits), Keys(&slots));
+    let statement = async || UNDO.all(tx, &[now, &ids, &visits, &slots, &reason, &actor.id.as_str(), &facility]).await;
+    let rows = unless_no_key(tx, statement).await?.ok_or_else(other_keys)?;
+    if let Some(row) = rows.first() {
+        let (meant, stored) = (count(row, "undone"), count(row, "logged"));
+        if meant != stored {
+            return Err(dropped("no_show_logs", stored, meant).context("nothing was changed"));
+        }
+    }
+    Ok(rows.iter().map(Undone::of).collect())
 }
 
 /// The error of marks whose visits have keys of another type now.
@@ -124,6 +152,16 @@ impl Undone {
             notices_told: count(row, "notices_told"),
             refusal,
         }
+    }
+
+    /// A mark that the database refused to undo.
+    fn failed(mark: &Mark, error: &Error) -> Self {
+        let refusal = match error.kind {
+            ErrorKind::Locked => Refusal { code: "LOCKED", reason: LOCKED.to_owned() },
+            _ => Refusal { code: "REFUSED", reason: format!("is as it was: {error}") },
+        };
+        let (visit, refusal) = (mark.visit.clone(), Some(refusal));
+        Self { visit, status: None, slot: "", notices_expired: 0, notices_told: 0, refusal }
     }
 
     pub fn json(&self) -> Value {
@@ -174,16 +212,17 @@ impl Undone {
             "blocked" => "its slot is not booked again: somebody blocked it since",
             "other_doctor" => "its slot is not booked again: it is of another doctor than the visit now",
             "other_slot" => "its slot is not booked again: the visit has another one",
+            "moved" => "its slot is not booked again: it is at another time than the visit now",
             "deleted" => "its slot is not booked again: it is deleted",
-            _ => "its slot is not booked again: somebody else is changing it",
+            _ => "its slot is not booked again: a trigger or a rule of the database kept it free",
         }
     }
 }
 
 /// The fates of a slot, as `undo.sql` has them.
 fn slot(fate: &str) -> &'static str {
-    let fates = ["booked", "kept", "none", "taken", "blocked", "other_doctor", "other_slot", "deleted"];
-    fates.into_iter().find(|known| *known == fate).unwrap_or("locked")
+    let fates = ["booked", "kept", "none", "taken", "blocked", "other_doctor", "moved", "other_slot", "deleted"];
+    fates.into_iter().find(|known| *known == fate).unwrap_or("not_taken")
 }
 
 impl Refusal {
@@ -207,7 +246,10 @@ impl Refusal {
                 ("NOT_KEPT", reason.to_owned())
             }
             "MOVED" => ("MOVED", format!("was moved to another time since it was marked at {marked}")),
-            _ => ("LOCKED", "is being changed by somebody else; try again".to_owned()),
+            "NOT_TAKEN" => {
+                ("NOT_TAKEN", format!("is {status}: a trigger or a rule of the database did not take the change"))
+            }
+            _ => ("LOCKED", LOCKED.to_owned()),
         };
         Self { code, reason }
     }
