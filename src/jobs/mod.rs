@@ -191,7 +191,9 @@ async fn start<J: Job + Args>(
     let is_scheduled = schedule::rows(J::NAME).any(|row| row.lane == summary.lane);
     let job = schedule::name(J::NAME, if is_scheduled { &summary.lane } else { "" });
     let (processed, failed) = summary.items;
-    let healthy = matches!(summary.exit, Exit::Done | Exit::Partial | Exit::Busy);
+    // As `health` says it: who waits for a word does not work.
+    let is_restored = summary.error.as_ref().is_some_and(|(code, _)| code == run::RESTORED);
+    let healthy = !is_restored && matches!(summary.exit, Exit::Done | Exit::Partial | Exit::Busy);
     let run = Some([summary.duration_ms, processed, failed]);
     global.metrics.write(&[Metrics { job, healthy, run }]);
     exit

@@ -2,7 +2,8 @@
 -- something, or NULL. What lies in the future counts for nothing.
 -- $1 job_name text · $2 lane text
 SELECT EXISTS (SELECT FROM cron_job_runs r
-               WHERE r.job_name = $1 AND r.lane = $2 AND r.status = 'COMPLETED') AS has_completed,
+               WHERE r.job_name = $1 AND r.lane = $2 AND r.status = 'COMPLETED'
+                 AND {has_passed}) AS has_completed,
        (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x.items_processed)
         FROM (SELECT r.items_processed FROM cron_job_runs r
               WHERE r.job_name = $1 AND r.lane = $2 AND r.status = 'COMPLETED' AND r.items_processed > 0

@@ -292,8 +292,13 @@ async fn no_other_text_has_a_date_where_settings_are_odd() {
 /// The form of dates and times is written in one file. What is no message says why it may have another.
 #[test]
 fn statements_write_dates_by_the_words_of_messages() {
-    // The records of monitor-ticket-sla are JSON for programs, and the key of an alert's notice is read by nobody.
-    let records = [r#"'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#, r#"'YYYY-MM-DD"T"HH24:MI:SS')"#];
+    // The records of monitor-ticket-sla are JSON for programs, the key of an alert's notice is read by nobody, and what
+    // has paused a run is in the run's record.
+    let records = [
+        r#"'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#,
+        r#"'YYYY-MM-DD"T"HH24:MI:SS')"#,
+        r#"'YYYY-MM-DD"T"HH24:MI:SS"Z"')"#,
+    ];
     let mut found: Vec<PathBuf> = vec![];
     for extension in ["sql", "rs"] {
         for floor in ["src/jobs", "src/run", "src/clinic"] {

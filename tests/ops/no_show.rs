@@ -238,6 +238,7 @@ async fn a_mark_leaves_a_log_a_free_slot_and_a_report() {
         "timeout_minutes": 15,
         "triggered_at": "2026-03-02T15:10:00+00:00",
         "status_before": "SCHEDULED",
+        "visit_start": "2026-03-02T10:00:00",
         "slot_released": true,
         "slot_released_at": "2026-03-02T15:10:00+00:00",
         "slot_id": "1",
