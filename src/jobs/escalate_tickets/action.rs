@@ -119,7 +119,7 @@ impl Action {
             ActionKind::SendEmail => {
                 keys.only(&["recipients", "subject", "message"])?;
                 keys.list("recipients", |value| value.as_str().filter(|text| is_address(text)), "e-mail addresses")?;
-                keys.text("subject")?;
+                keys.line("subject")?;
                 keys.text("message")?;
             }
         }
