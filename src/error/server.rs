@@ -68,8 +68,8 @@ pub fn server_error(db: &DbError) -> Error {
     };
     let mut message = meaning.to_owned();
     let mut is_any_left_out = false;
-    let fields: [(_, _, fn(&str) -> bool, _); 3] = [
-        ("table", db.table(), names::is_relation, said_relation),
+    let fields = [
+        ("table", db.table(), names::is_relation as fn(&str) -> bool, said_relation),
         ("column", db.column(), names::is_column, said_column),
         ("constraint", db.constraint(), names::is_constraint, None),
     ];
@@ -155,6 +155,7 @@ fn meaning(code: &str) -> &'static str {
         "42P01" => "a table is missing",
         "42P07" => "a table of that name exists already",
         "53300" => "the server has no free connection",
+        "55000" => "the server cannot do this to the object, such as write to a view that is no plain one",
         "55P03" => "a lock could not be had in time",
         "57014" => "the statement was cancelled or took too long",
         "57P01" => "the server ended the connection",

@@ -17,6 +17,7 @@ use crate::db::{CLOCK, statements};
 use crate::error::Error;
 use crate::jobs;
 use crate::output::stamp;
+use crate::output::visible::is_active;
 use crate::schedule;
 
 pub use pause::PauseArgs;
@@ -130,6 +131,7 @@ fn sentence(pauses: &[&Lasting]) -> String {
 fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("say why, in a few words".to_owned()),
+        text if text.contains(is_active) => Err("a reason is one line, without control characters".to_owned()),
         text => Ok(text.to_owned()),
     }
 }
