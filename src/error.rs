@@ -1,16 +1,25 @@
 //! Errors, and the only code that turns them into text.
 //!
-//! PostgreSQL's errors carry row values in their message, DETAIL, HINT and CONTEXT, and a driver's errors may carry
-//! anything. Only these parts are rendered: the SQLSTATE, its meaning in our words, the names of table, column and
-//! constraint, the message of the server's own check of privileges, the kind of an I/O error, and the context that our
-//! own code gives. None of them can hold a patient's data.
+//! PostgreSQL's errors carry row values in their message, DETAIL, HINT and CONTEXT, a trigger's RAISE may put any text
+//! into every field, also into the SQLSTATE, and a driver's errors may carry anything. Only these parts are rendered, and
+//! none of them can hold a patient's data:
+//!
+//! - the SQLSTATE, if PostgreSQL or a kit defines it; of another only that it is one (`server.rs`);
+//! - its meaning in our words;
+//! - the names of table, column and constraint that are known when the program is built (`names.rs`), and all such names
+//!   if the server's own check of a constraint reports them, since they are then names in the catalog;
+//! - of the server's own check of names and privileges: the known names in its message;
+//! - the kind of an I/O error, and the context that our own code gives.
+
+mod names;
+mod server;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::{fmt, io};
 
 use deadpool_postgres::PoolError;
-use tokio_postgres::error::{DbError, SqlState};
+use server::server_error;
 
 /// The kind of an error, by the action that it permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,28 +218,6 @@ fn describe_tls(error: &rustls::Error) -> String {
     format!("the server's certificate {why}")
 }
 
-fn server_error(db: &DbError) -> Error {
-    let code = db.code().code();
-    let (name, meaning) = of_kit(code).unwrap_or((code, meaning(code)));
-    let mut message = meaning.to_owned();
-    let names = [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())];
-    for (object, name) in names {
-        if let Some(name) = name {
-            message.push_str(&format!(", {object} {name}"));
-        }
-    }
-    if is_refusal_of_privilege(db.routine()) {
-        message = format!("{}; {message}", db.message());
-    }
-    Error { code: name.to_owned().into(), message, kind: classify(db.code()) }
-}
-
-/// Whether an error comes from the server's own check of privileges. Its message has the kind and the name of the object
-/// and nothing else; that of a trigger's function, which may raise the same SQLSTATE, may hold anything.
-fn is_refusal_of_privilege(routine: Option<&str>) -> bool {
-    matches!(routine, Some("aclcheck_error" | "aclcheck_error_col"))
-}
-
 /// An error of a statement of ours that was planned and not executed, so that no row was read. Where it is about names,
 /// types, privileges or a view that cannot be written, the server's own words say more than ours.
 pub fn of_plan(error: tokio_postgres::Error) -> Error {
@@ -246,107 +233,9 @@ pub fn of_plan(error: tokio_postgres::Error) -> Error {
     Error { message: words.unwrap_or(error.message), ..error }
 }
 
-/// The kind of an SQLSTATE.
-fn classify(state: &SqlState) -> ErrorKind {
-    match state.code() {
-        "40001" | "57P01" | "57P02" | "57P03" | "53300" | "25006" | "25P03" | "25P04" => ErrorKind::Transient,
-        "40P01" | "55P03" => ErrorKind::Locked,
-        "42P01" => ErrorKind::MissingTable,
-        code => match &code[..2] {
-            "08" => ErrorKind::Transient,
-            "28" | "3D" | "3F" | "42" => ErrorKind::Configuration,
-            "0A" | "25" | "26" | "34" | "40" | "53" | "55" | "57" | "58" | "F0" | "HV" | "XX" => ErrorKind::Other,
-            // All other states concern a row, including states that the clinic's own triggers raise.
-            _ => ErrorKind::Data,
-        },
-    }
-}
-
-/// The name and the meaning of an SQLSTATE that the triggers of the kits (`adopt/`) raise for a row.
-fn of_kit(code: &str) -> Option<(&'static str, &'static str)> {
-    match code {
-        "RK001" => Some((
-            "UNMAPPED_SERVICE",
-            "the account's service is none of the application's: map it; the server's log names it in DETAIL",
-        )),
-        "RK002" => Some((
-            "NO_PROVIDER",
-            "neither the practitioner nor the patient's own provider is known, and the application needs one",
-        )),
-        _ => None,
-    }
-}
-
-/// The meaning of an SQLSTATE in words.
-fn meaning(code: &str) -> &'static str {
-    match code {
-        "0A000" => "the server does not do this here; a rule on a table that is written can be the reason",
-        "22021" | "22P05" => "a text cannot be sent as UTF-8, such as a key of bytes that are no text",
-        "22023" => "the database refused a value, such as a time zone that it does not know",
-        "23502" => "a required value is missing",
-        "23503" => "a row that is referred to does not exist",
-        "23505" => "the row exists already",
-        "23514" => "a check constraint forbids it",
-        "25006" => "the database is read-only: a standby, or default_transaction_read_only is on",
-        "25P03" => "the server ended an idle transaction",
-        "28P01" | "28000" => "the server refused the user or the password",
-        "3D000" => "there is no such database",
-        "40001" => "serialization failure",
-        "40P01" => "deadlock with another session, which went on",
-        "42501" => "a privilege is missing (`rounds grants` prints those that are needed)",
-        "42P01" => "a table is missing",
-        "42P07" => "a table of that name exists already",
-        "53300" => "the server has no free connection",
-        "55P03" => "a lock could not be had in time",
-        "57014" => "the statement was cancelled or took too long",
-        "57P01" => "the server ended the connection",
-        "57P02" => "the server crashed",
-        "57P03" => "the server is starting up or shutting down",
-        "P0001" => "a trigger or function of the database refused the row",
-        _ => match &code[..2] {
-            "08" => "the connection failed",
-            "22" => "the database refused a value",
-            "23" => "a constraint forbids it",
-            "42" => "the schema is not as expected",
-            "53" => "the server is out of resources",
-            "57" => "the server's operator intervened",
-            "P0" => "a function of the database failed",
-            _ => "database error",
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn states_are_classified_by_what_can_be_done() {
-        let cases = [
-            ("40001", ErrorKind::Transient),
-            ("40P01", ErrorKind::Locked),
-            ("57P01", ErrorKind::Transient),
-            ("08006", ErrorKind::Transient),
-            // After a failover the next connection may reach the server that is written to.
-            ("25006", ErrorKind::Transient),
-            ("55P03", ErrorKind::Locked),
-            ("22003", ErrorKind::Data),
-            ("23514", ErrorKind::Data),
-            ("P0001", ErrorKind::Data),
-            ("CL001", ErrorKind::Data),
-            ("RK001", ErrorKind::Data),
-            ("54000", ErrorKind::Data),
-            ("42P01", ErrorKind::MissingTable),
-            ("42501", ErrorKind::Configuration),
-            ("28P01", ErrorKind::Configuration),
-            ("57014", ErrorKind::Other),
-            ("XX000", ErrorKind::Other),
-            ("53100", ErrorKind::Other),
-        ];
-        for (code, kind) in cases {
-            assert_eq!(classify(&SqlState::from_code(code)), kind, "{code}");
-        }
-    }
 
     #[test]
     fn context_reads_from_the_outside_in() {

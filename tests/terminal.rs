@@ -1,6 +1,8 @@
 //! What a person sees on a terminal: tables that fit, one summary of a run, one error; and nothing with --quiet.
 
+use crate::support::terminal::ATTACK;
 use crate::support::{Clinic, Program};
+use serde_json::json;
 
 const JOB: [&str; 3] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"];
 
@@ -95,4 +97,46 @@ async fn an_unknown_option_is_no_word_that_is_left_over() {
             nowhere().run(&[&["no-show", "mark", "1", "--reason", "MANUAL_STAFF"], words].concat()).await.expect(2);
         assert!(!outcome.stderr.contains("CANARY") && !outcome.stderr.contains("called"), "{words:?}: {outcome:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_terminal_acts_upon_is_shown_as_text() {
+    let clinic = Clinic::with_visits(2).await;
+    let nurse = clinic.user(1, "NURSE").await.to_string();
+    let attack = |text: &str| text.replace("ATTACK", &format!("U&'{}'", escaped(ATTACK)));
+    clinic
+        .sql(&attack("UPDATE facilities SET name = ATTACK; UPDATE doctors SET first_name = ATTACK, last_name = ''"))
+        .await;
+    clinic.run(&JOB).await.expect(0);
+    clinic.program.shows_attack(4, &["no-show", "logs"]).await;
+    clinic.sql(&attack("UPDATE no_show_logs SET created_by = ATTACK")).await;
+    clinic.program.shows_attack(6, &["no-show", "logs"]).await;
+    // An alert, with whom it is about.
+    let alert = "INSERT INTO stage_alerts (appointment_id, alert_type, message, status, triggered_at)
+                 VALUES ('1', 'NO_VITALS', ATTACK, 'ACTIVE', '2026-03-02T14:00Z');
+                 UPDATE patients SET mrn = ATTACK || id, first_name = ATTACK, last_name = ATTACK || id";
+    clinic.sql(&attack(alert)).await;
+    clinic.program.shows_attack(2, &["alerts", "list"]).await;
+    clinic.program.shows_attack(6, &["alerts", "list", "--reveal", "--actor", &nurse]).await;
+    let shape = ["alerts", "list", "--reveal", "--actor", &nurse, "--shape", "no-show-alerts", "--output", "text"];
+    let screen = clinic.program.on_terminal(80, &shape).await.text;
+    let read: serde_json::Value = serde_json::from_str(&screen).expect("JSON");
+    assert!(screen.is_ascii() && read["data"][0]["message"] == ATTACK, "{screen:?}");
+    // Runs and pauses.
+    clinic
+        .sql(&attack(
+            "UPDATE cron_job_runs SET actor = ATTACK, error_code = ATTACK, error_message = ATTACK, host = ATTACK",
+        ))
+        .await;
+    clinic.program.shows_attack(2, &["runs", "list"]).await;
+    clinic.program.shows_attack(4, &["runs", "show", "latest"]).await;
+    // Rules.
+    clinic.rule(("no_response", json!({"hours": 1})), ("notify_manager", json!({"message": "m"}))).await;
+    clinic.sql(&attack("UPDATE escalation_rules SET name = ATTACK")).await;
+    clinic.program.shows_attack(1, &["escalation-rules", "check"]).await;
+}
+
+/// A text as the server reads it between `U&'` and `'`.
+fn escaped(text: &str) -> String {
+    text.chars().map(|c| format!("\\{:04x}", u32::from(c))).collect()
 }

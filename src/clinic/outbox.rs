@@ -6,10 +6,12 @@
 
 /// The CTE that inserts the staged notifications.
 pub fn notified() -> String {
-    format!(include_str!("outbox.part.sql"), title = one_line("title"))
+    let (title, body) = (passive("title", "\\u0001-\\u001f"), passive("body", "\\u0001-\\u0009\\u000b-\\u001f"));
+    format!(include_str!("outbox.part.sql"), title = title, body = body)
 }
 
-/// A text in one line, in SQL.
-fn one_line(text: &str) -> String {
-    format!(include_str!("one_line.part.sql"), text = text).trim_end().to_owned()
+/// A text without what would be acted upon where it is shown, in SQL. `controls` are the control characters of ASCII
+/// that it may not have: of a title all, so that it is one line.
+fn passive(text: &str, controls: &str) -> String {
+    format!(include_str!("passive.part.sql"), text = text, controls = controls).trim_end().to_owned()
 }

@@ -81,7 +81,7 @@ pub struct Output {
     pub exit: Exit,
     pub json: Value,
     pub text: String,
-    /// Bytes that are written unchanged instead of text or JSON.
+    /// Bytes that are written instead of text or JSON, unchanged where stdout is no terminal.
     pub bytes: Option<Vec<u8>>,
     /// The metrics that are written with --metrics.
     pub metrics: Vec<Metrics>,
@@ -113,7 +113,7 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
         Err(error) => Err(error),
     };
     match result.map_err(|error| operation.describe_error(error)) {
-        Ok(Output { exit, bytes: Some(bytes), .. }) => out::print(exit, &bytes),
+        Ok(Output { exit, bytes: Some(bytes), .. }) => out::print_bytes(exit, &bytes),
         Ok(Output { exit, json, text, metrics: values, .. }) => {
             let exit = output.print(exit, || text, || json);
             metrics.write(&values);

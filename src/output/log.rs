@@ -10,6 +10,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use super::OutputArgs;
+use super::visible::LogLines;
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Logs")]
@@ -67,11 +68,15 @@ pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     let is_seen = is_terminal && std::io::stdout().is_terminal();
     IS_REPORT_SEEN.store(is_seen && args.log_level.or(own).is_none(), Ordering::Relaxed);
     IS_WATCHED.store(is_terminal && !output.quiet, Ordering::Relaxed);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let as_json = matches!(args.log_format, LogFormat::Json);
+    let coloured = is_terminal && !super::is_colourless() && !as_json;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(move || LogLines { to: std::io::stderr(), as_json, coloured })
+        .with_target(false);
     let only_ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
     let registry = tracing_subscriber::registry().with(only_ours);
     match args.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(is_terminal && !super::is_colourless())).init(),
+        LogFormat::Text => registry.with(lines.with_ansi(coloured)).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
 }

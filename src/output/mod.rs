@@ -4,6 +4,7 @@ mod job_name;
 pub mod log;
 pub mod metrics;
 pub mod table;
+pub mod visible;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -79,10 +80,18 @@ impl OutputArgs {
             return exit;
         }
         let report = match self.resolve() {
-            OutputFormat::Text => text(),
-            OutputFormat::Json => json().to_string(),
+            OutputFormat::Text => visible::report(text().trim_end(), colour()).into_owned(),
+            OutputFormat::Json => visible::json(&json().to_string()).into_owned(),
         };
-        print(exit, format!("{}\n", report.trim_end()).as_bytes())
+        print(exit, format!("{report}\n").as_bytes())
+    }
+}
+
+/// Writes bytes unchanged for a program, and so that they can be looked at on a terminal. Returns the exit code.
+pub fn print_bytes(exit: Exit, bytes: &[u8]) -> Exit {
+    match io::stdout().is_terminal() {
+        true => print(exit, visible::report(&String::from_utf8_lossy(bytes), false).as_bytes()),
+        false => print(exit, bytes),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Rule: a table that is wider than the terminal leaves out columns, the least important first, and says which; a word
 //! is never broken. Text of several words is wrapped, but not into a column narrower than [`TEXT_MIN`].
 
+use super::visible;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
 
@@ -89,9 +90,11 @@ pub fn painted(word: &str, colour: bool) -> String {
     format!("\u{1b}[{code}m{word}\u{1b}[0m")
 }
 
-/// The lines of a table.
+/// The lines of a table. What a terminal would act upon in a cell is written as text.
 pub fn lines<'a, C: Into<Column<'a>> + Copy>(columns: &[C], rows: &[Vec<String>], style: Style) -> Lines {
     let columns: Vec<Column<'_>> = columns.iter().map(|column| (*column).into()).collect();
+    let rows: &[Vec<String>] =
+        &rows.iter().map(|row| row.iter().map(|cell| visible::value(cell).into_owned()).collect()).collect::<Vec<_>>();
     let sizes: Vec<Size> = (0..columns.len()).map(|index| Size::of(columns[index].name, rows, index)).collect();
     let widths = match style.width {
         Some(width) => fit(&columns, &sizes, width),

@@ -225,15 +225,40 @@ async fn a_title_is_one_line_whatever_a_ticket_or_a_rule_says() {
     clinic.user(1, "MANAGER").await;
     let rule = ("priority_level", json!({"priorities": ["MEDIUM"]}));
     clinic.rule(rule.clone(), ("notify_manager", json!({"message": "two\nlines"}))).await;
-    let email = json!({"recipients": ["a@x.example"], "subject": "S\r\nBcc: all@x.example\u{85}é", "message": "m"});
-    clinic.rule(rule, ("send_email", email)).await;
+    let email = |subject| json!({"recipients": ["a@x.example"], "subject": subject, "message": "m\r\n\tn"});
+    for subject in ["S\r\nBcc: all@x.example", "S\u{85}", "S\u{1b}]52;c;x\u{7}", "S\u{202e}", "S\u{200f}"] {
+        clinic.rule(rule.clone(), ("send_email", email(subject))).await;
+    }
+    let outcome = clinic.run(&["escalation-rules", "check"]).await.expect(3);
+    assert_eq!(outcome.report()["wrong"], 5, "{outcome:?}");
+    clinic.sql("DELETE FROM escalation_rules WHERE action_type = 'send_email'").await;
+    clinic.rule(rule, ("send_email", email("S é"))).await;
     clinic.ticket(TICKET).await;
-    let number = "U&'7\\000A\\000D\\0009X\\2028\\007F\\0001Ä'";
+    let number = "U&'7\\000A\\000D\\0009X\\2028\\007F\\0001\\202E\\2066\\200FÄ'";
     clinic.sql(&format!("UPDATE tickets SET number = {number}")).await;
     run(&clinic, "escalate-tickets").await;
     let titles = clinic.json("SELECT jsonb_agg(jsonb_build_array(title, body) ORDER BY id) AS n FROM notifications");
-    let expected = json!([["Ticket #7 X Ä escalated", "two\nlines"], ["S Bcc: all@x.example é (ticket #7 X Ä)", "m"]]);
+    let expected = json!([["Ticket #7 X Ä escalated", "two\nlines"], ["S é (ticket #7 X Ä)", "m\n n"]]);
     assert_eq!(titles.await["n"], expected);
+}
+
+/// The messages of the jobs name people and places.
+#[tokio::test]
+async fn a_body_has_no_character_that_is_acted_upon_where_it_is_shown() {
+    let clinic = Clinic::new().await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    clinic.user(facility, "NURSE").await;
+    let visit = clinic.scheduled(facility, doctor, "2026-03-02", "08:00").await;
+    let name = "U&'P\\001B]52;c;x\\0007\\000D\\009B\\202E\\2066\\200FQ'";
+    let arrive = format!(
+        "UPDATE appointments SET status = 'CHECKED_IN', checked_in_at = '2026-03-02T08:05-05' WHERE id = k({visit});
+         UPDATE patients SET first_name = {name}, last_name = {name}, mrn = {name}; UPDATE facilities SET name = {name}"
+    );
+    clinic.sql(&arrive).await;
+    clinic.run(&["stage-alerts", "--as-of", "2026-03-02T12:00:00-05:00"]).await.expect(0);
+    let texts = clinic.json("SELECT string_agg(title || body, ' ') AS t FROM notifications").await["t"].to_string();
+    assert!(texts.contains("P ]52;c;x Q"), "the name is in a body: {texts}");
+    assert!(texts.is_ascii() && !texts.contains("\\u00"), "{texts}");
 }
 
 /// Settings of the database and of the role by which dates would be written in other ways.
@@ -294,11 +319,8 @@ async fn no_other_text_has_a_date_where_settings_are_odd() {
 fn statements_write_dates_by_the_words_of_messages() {
     // The records of monitor-ticket-sla are JSON for programs, the key of an alert's notice is read by nobody, and what
     // has paused a run is in the run's record.
-    let records = [
-        r#"'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#,
-        r#"'YYYY-MM-DD"T"HH24:MI:SS')"#,
-        r#"'YYYY-MM-DD"T"HH24:MI:SS"Z"')"#,
-    ];
+    let records =
+        [r#"'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"#, r#"'YYYY-MM-DD"T"HH24:MI:SS')"#, r#"'YYYY-MM-DD"T"HH24:MI:SS"Z"')"#];
     let mut found: Vec<PathBuf> = vec![];
     for extension in ["sql", "rs"] {
         for floor in ["src/jobs", "src/run", "src/clinic"] {

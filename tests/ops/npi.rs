@@ -8,6 +8,7 @@ use crate::support::nppes::{
     CITY, DEACTIVATED, FIRST, LAST, Provider, REACTIVATED, Registry, SAMPLE, STATE, UPDATED, ZIP, npi, week,
 };
 use crate::support::program::Outcome;
+use crate::support::terminal::ATTACK;
 
 const SURGERY: &str = "208600000X";
 
@@ -461,4 +462,17 @@ async fn a_registry_that_was_never_loaded_is_said_and_not_taken_for_an_answer() 
         assert!(outcome.stderr.contains("REGISTRY_EMPTY"), "{outcome:?}");
         assert!(outcome.stderr.contains("rounds refresh-npi"), "{outcome:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_terminal_acts_upon_in_the_registry_is_shown_as_text() {
+    let person = Provider::individual(1, "SMITH", ATTACK).with(CITY, "FLINT").with(STATE, "MI");
+    let registry = Registry::with(&week(0).of(&[person])).await;
+    registry.clinic.program.shows_attack(1, &["npi", "search", "smith"]).await;
+    registry.clinic.program.shows_attack(1, &["npi", "get", &npi(100_000_001).to_string()]).await;
+    let csv = ["npi", "get", &npi(100_000_001).to_string(), "--format", "csv"].map(str::to_owned);
+    let csv: Vec<&str> = csv.iter().map(String::as_str).collect();
+    let screen = registry.clinic.program.on_terminal(80, &csv).await.text;
+    assert!(screen.contains("SMITH") && !screen.contains('\u{1b}'), "{screen:?}");
+    assert!(registry.npi(&csv[1..]).await.stdout.contains(ATTACK), "a program gets it byte for byte");
 }

@@ -6,6 +6,7 @@ use super::{ROLES, application, at_once, everything, group_user, plant, refused,
 use crate::support::practiceq::{Client, Sync, appointment};
 use crate::support::program::Outcome;
 use crate::support::proxy::Act;
+use crate::support::terminal::ATTACK;
 
 const MAY: [&str; 3] = ["HOSPITAL_ADMIN", "SUPERVISOR", "CASE_MANAGER"];
 const NEW: Client = Client { id: 900, name: "Newt Unknown", email: "newt@home.example", date_of_birth: "1990-09-09" };
@@ -208,6 +209,16 @@ async fn whom_it_is_about_is_shown_to_those_who_may_and_that_is_recorded() {
     assert_eq!(unmatched.looks().await, json!([look(id)]), "only those who are shown are recorded");
     let text = unmatched.reveal(manager, &["--output", "text"]).await.expect(0).stdout;
     assert!(text.contains("Newt Unknown"), "{text}");
+}
+
+#[tokio::test]
+async fn a_name_with_what_a_terminal_acts_upon_is_shown_as_text() {
+    let unmatched = Unmatched::new().await;
+    let attack = "UPDATE practiceq_unmatched SET content = replace(content::text, 'Newt Unknown', $1)::jsonb";
+    let escaped = json!(ATTACK).to_string();
+    unmatched.sync.clinic.client.execute(attack, &[&escaped.trim_matches('"')]).await.expect("can be changed");
+    let actor = unmatched.sync.case_manager.to_string();
+    unmatched.sync.clinic.program.shows_attack(3, &[&LIST[..], &["--reveal", "--actor", &actor]].concat()).await;
 }
 
 #[tokio::test]

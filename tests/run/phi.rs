@@ -104,6 +104,74 @@ async fn not_when_the_run_itself_fails() {
     assert!(!out.contains(CANARY), "{out}");
 }
 
+/// A trigger that raises with the given options when a visit of `planted` is marked.
+fn raising(options: &str) -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {options}; END $$;
+         CREATE OR REPLACE TRIGGER tell BEFORE UPDATE ON appointments FOR EACH ROW EXECUTE FUNCTION tell()"
+    )
+}
+
+#[tokio::test]
+async fn not_when_a_trigger_puts_a_name_into_a_field_of_its_error() {
+    let clinic = planted().await;
+    let known = ", table appointments, column status";
+    let attacks = [
+        ("RAISE 'x' USING ERRCODE = '23514', TABLE = 'CANARY', COLUMN = 'CANARY', CONSTRAINT = 'CANARY'", "left out"),
+        ("RAISE 'x' USING SCHEMA = 'CANARY', DATATYPE = 'CANARY', ERRCODE = '22012'", "22012"),
+        ("RAISE 'x' USING ERRCODE = '22000', TABLE = 'appointments', COLUMN = 'status'", known),
+        // A name of five characters is an SQLSTATE.
+        ("RAISE 'x' USING ERRCODE = 'CANAR'", "OWN_SQLSTATE"),
+        ("RAISE SQLSTATE '22CAN'", "OWN_SQLSTATE"),
+        ("RAISE 'relation \"CANARY\" does not exist' USING ERRCODE = '42P01', TABLE = 'CANARY'", "42P01"),
+        ("RAISE 'permission denied for table users' USING ERRCODE = '42501', COLUMN = 'CANARY'", "42501"),
+        // The server's own message, about a name that a trigger made of a row.
+        ("EXECUTE format('SELECT FROM %I', 'CANARY users ' || NEW.id)", "42P01"),
+        ("EXECUTE format('SELECT %I FROM users', 'CANARY ' || NEW.id)", "42703"),
+        ("EXECUTE format('SELECT 1 FROM users WHERE %I.id = 1', 'CANARY')", "42P01"),
+    ];
+    for (options, expected) in attacks {
+        clinic.sql("DELETE FROM item_refusals; DELETE FROM notifications; DELETE FROM cron_job_run_errors").await;
+        clinic.sql(&raising(options)).await;
+        let outcome = clinic.mark("2026-03-02T12:00:00-05:00").await;
+        let recorded = clinic
+            .json(
+                "SELECT (SELECT jsonb_agg(r) FROM cron_job_runs r) AS runs,
+                        (SELECT jsonb_agg(e) FROM cron_job_run_errors e) AS errors,
+                        (SELECT jsonb_agg(i) FROM item_refusals i) AS refusals",
+            )
+            .await;
+        let out = format!("{outcome:?}{recorded}");
+        assert!(out.contains(expected), "{options}: {expected}: {out}");
+        assert!(!out.contains("CANA") && !out.contains("22CAN"), "{options}: {out}");
+        assert!(!out.contains("for table users"), "a RAISE is not the server's own check: {out}");
+    }
+}
+
+#[tokio::test]
+async fn but_what_is_missing_is_named() {
+    let faults = [
+        ("ALTER TABLE no_show_logs RENAME TO other", "42P01", "a table is missing, table no_show_logs"),
+        ("ALTER TABLE no_show_logs RENAME COLUMN reason TO other", "42703", ", table no_show_logs, column reason"),
+        (
+            "ALTER TABLE no_show_logs RENAME TO other; CREATE VIEW no_show_logs AS SELECT DISTINCT * FROM other",
+            "55000",
+            "write to a view that is no plain one, table no_show_logs",
+        ),
+        ("ALTER TABLE no_show_logs ADD CONSTRAINT of_the_clinic CHECK (id < 0)", "23514", ", constraint of_the_clinic"),
+        ("ALTER TABLE no_show_logs ADD theirs text NOT NULL", "23502", ", table no_show_logs, column theirs"),
+    ];
+    for (fault, code, expected) in faults {
+        let clinic = planted().await;
+        clinic.sql(fault).await;
+        let outcome = clinic.mark("2026-03-02T12:00:00-05:00").await;
+        let recorded = clinic.json("SELECT jsonb_agg(e.message) AS errors FROM cron_job_run_errors e").await;
+        let out = format!("{outcome:?}{recorded}");
+        assert!(out.contains(code) && out.contains(expected), "{fault}: {out}");
+        assert!(!out.contains(CANARY), "{out}");
+    }
+}
+
 #[tokio::test]
 async fn not_the_password() {
     let url = "postgresql://rounds:CANARY@127.0.0.1:1/CLINIC";

@@ -8,6 +8,12 @@ use std::ptr::null_mut;
 
 use super::Program;
 
+/// A text with what a terminal acts upon: it writes the clipboard, goes to the begin of the line, clears the screen, and
+/// turns the direction of what follows.
+pub const ATTACK: &str = "x\u{1b}]52;c;eA==\u{7}\r\u{9b}2J\u{202e}\u{2066}\u{200f}";
+/// How it is shown.
+const SHOWN: &str = "x\\u{1b}]52;c;eA==\\u{7}\\u{d}\\u{9b}2J\\u{202e}\\u{2066}\\u{200f}";
+
 /// What a person sees, of reports and logs in the order in which they come, and the exit code.
 #[derive(Debug)]
 pub struct Screen {
@@ -15,7 +21,30 @@ pub struct Screen {
     pub text: String,
 }
 
+/// Whether a text has nothing but line breaks that a terminal acts upon.
+fn is_passive(text: &str) -> bool {
+    let is_mark = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !text.contains(|c: char| (c.is_control() && c != '\n') || is_mark(c))
+}
+
 impl Program {
+    /// Runs a command that shows [`ATTACK`] at least so many times, on a terminal and for a program. It is shown as text.
+    pub async fn shows_attack(&self, times: usize, args: &[&str]) {
+        let screen = self.on_terminal(2000, &[args, &["--output", "text"]].concat()).await.text;
+        let piped = self.run(&[args, &["--output", "text"]].concat()).await;
+        let json = self.run(&[args, &["--output", "json", "--log-level", "debug"]].concat()).await;
+        for text in [&screen, &piped.stdout, &piped.stderr, &json.stdout, &json.stderr] {
+            assert!(is_passive(text), "{args:?}: {text:?}");
+        }
+        for text in [&screen, &piped.stdout] {
+            assert!(text.matches(SHOWN).count() >= times, "{args:?}: {text}");
+        }
+        // The JSON has the same text, escaped in its own way.
+        let value = json.report().to_string();
+        let same = serde_json::json!(ATTACK).to_string();
+        assert!(value.contains(same.trim_matches('"')), "{args:?}: {value}");
+    }
+
     /// Runs it to its end on a terminal with so many columns, without colours.
     pub async fn on_terminal(&self, columns: u16, args: &[&str]) -> Screen {
         let (program, args) = (self.clone().env("NO_COLOR", "1"), args.iter().map(|arg| (*arg).to_owned()).collect());

@@ -6,6 +6,7 @@ use super::keys::{Keys, RuleFault, id};
 use crate::clinic::channels::as_preferred;
 use crate::clinic::{outbox, tickets};
 use crate::db::Key;
+use crate::output::visible::is_active;
 
 /// The kind of an action. Each kind has a file in `actions/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +120,7 @@ impl Action {
             ActionKind::SendEmail => {
                 keys.only(&["recipients", "subject", "message"])?;
                 keys.list("recipients", |value| value.as_str().filter(|text| is_address(text)), "e-mail addresses")?;
-                keys.text("subject")?;
+                keys.line("subject")?;
                 keys.text("message")?;
             }
         }
@@ -130,7 +131,7 @@ impl Action {
 fn is_address(text: &str) -> bool {
     let mut parts = text.split('@');
     let both = [parts.next(), parts.next()].iter().all(|part| part.is_some_and(|part| !part.is_empty()));
-    both && parts.next().is_none() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+    both && parts.next().is_none() && !text.contains(|letter: char| letter.is_whitespace() || is_active(letter))
 }
 
 #[cfg(test)]
@@ -142,7 +143,7 @@ mod tests {
     #[test]
     fn actions_are_read_or_refused_without_their_values() {
         let good = [
-            ("notify_manager", json!({"message": "look"})),
+            ("notify_manager", json!({"message": "look\r\n\there"})),
             ("reassign_ticket", json!({"userId": 1})),
             ("reassign_ticket", json!({"userId": "3f2c8e0a-0000-4000-8000-000000000001"})),
             ("reassign_ticket", json!({"userId": null, "teamId": 2})),
@@ -157,6 +158,11 @@ mod tests {
             ("notify_manager", json!({"message": " "})),
             ("reassign_ticket", json!({})),
             ("notify_manager", json!({"message": "CANARY\0"})),
+            ("notify_manager", json!({"message": "CANARY\u{1b}]52;c;x\u{7}"})),
+            ("notify_manager", json!({"message": "CANARY\u{202e}"})),
+            ("notify_manager", json!({"message": "CANARY\r"})),
+            ("send_email", json!({"recipients": ["a@b"], "subject": "CANARY\nBcc: c", "message": "m"})),
+            ("send_email", json!({"recipients": ["a@\u{2066}CANARY"], "subject": "s", "message": "m"})),
             ("reassign_ticket", json!({"userId": ["CANARY"]})),
             ("reassign_ticket", json!({"userId": "CANARY\n"})),
             ("reassign_ticket", json!({"userId": " "})),

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::db::Key;
+use crate::output::visible::is_active;
 
 /// The fault of a rule: names of keys and what they must be, but no values.
 pub type RuleFault = String;
@@ -61,11 +62,26 @@ impl<'a> Keys<'a> {
         id(value).map(Some).ok_or_else(|| format!("{}: {key} must be an id", self.of))
     }
 
-    /// A text. The database can keep none with a NUL.
+    /// A text of one line.
+    pub fn line(&self, key: &str) -> Result<&'a str, RuleFault> {
+        let text = self.text(key)?;
+        match text.contains('\n') {
+            true => Err(format!("{}: {key} must be one line", self.of)),
+            false => Ok(text),
+        }
+    }
+
+    /// A text. It has no characters that would be acted upon where it is shown, but line breaks. The database can keep
+    /// none with a NUL.
     pub fn text(&self, key: &str) -> Result<&'a str, RuleFault> {
         let text = self.get(key).and_then(Value::as_str);
         let text = text.filter(|text| !text.trim().is_empty() && !text.contains('\0'));
-        text.ok_or_else(|| format!("{}: {key} must be a text that is not empty", self.of))
+        let text = text.ok_or_else(|| format!("{}: {key} must be a text that is not empty", self.of))?;
+        // A form in a browser ends its lines with CR LF.
+        match text.replace("\r\n", "\n").contains(|c| is_active(c) && !matches!(c, '\n' | '\t')) {
+            true => Err(format!("{}: {key} holds control characters or marks of direction", self.of)),
+            false => Ok(text),
+        }
     }
 
     pub fn one_of(&self, key: &str, known: &[&str]) -> Result<String, RuleFault> {
@@ -95,7 +111,7 @@ impl<'a> Keys<'a> {
 pub fn id(value: &Value) -> Option<Key> {
     match value {
         Value::Number(number) => number.as_u64().filter(|id| *id > 0).map(|id| Key::from(id.to_string())),
-        Value::String(text) if !text.contains(char::is_control) => text.parse().ok(),
+        Value::String(text) if !text.contains(is_active) => text.parse().ok(),
         _ => None,
     }
 }

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::ops::visits::{Entry, VisitFilter, places};
 use crate::output::stamp;
 use crate::output::table::{Column, kept, minor};
+use crate::output::visible;
 
 statements! {
     LIST(INT8, TEXT, TEXT_ARRAY, INT8) = include_str!("list.sql");
@@ -75,7 +76,7 @@ impl ListArgs {
         };
         if let Some(Shape::NoShowAlerts) = self.shape {
             let json = shape::no_show_alerts(&listed);
-            return Ok(Output::done(json.clone(), json.to_string()));
+            return Ok(Output::done(json.clone(), visible::json(&json.to_string()).into_owned()));
         }
         let alerts: Vec<Value> = listed.entries.iter().map(|entry| alert(entry, &listed)).collect();
         let plain = ["alert", "type", "status", "triggered", "facility"].map(Column::from);

@@ -9,6 +9,7 @@ use crate::db::{CLOCK, statements};
 use crate::error::Error;
 use crate::jobs;
 use crate::output::stamp;
+use crate::output::visible::is_active;
 use crate::schedule;
 
 statements! {
@@ -118,6 +119,7 @@ pub fn sentence(pauses: &[&Lasting]) -> String {
 pub fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("say why, in a few words".to_owned()),
+        text if text.contains(is_active) => Err("a reason is one line, without control characters".to_owned()),
         text => Ok(text.to_owned()),
     }
 }
