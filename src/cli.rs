@@ -117,6 +117,9 @@ impl Cli {
         let is_clear = |matches: &ArgMatches| !environment::is_in_the_way(matches);
         let matches = matches.ok().filter(is_clear).map_or_else(|| environment::matches(tree), Ok);
         let mut matches = matches.unwrap_or_else(|error| exit(error));
+        if let Some(message) = environment::secret_argument(&matches) {
+            tree().error(ErrorKind::ValueValidation, message).exit();
+        }
         let cli = Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit());
         let named = cli.global.metrics.metrics_job_name.iter().filter_map(JobName::job);
         if let Some(job) = named.into_iter().find(|job| !schedule::is_known(job)) {

@@ -108,8 +108,8 @@ async fn bad_configuration_is_a_clear_sentence_and_exit_2() {
     };
     let (empty, junk) = (file("empty", "\n"), file("junk", "CANARY\n"));
     let missing = dir.join("missing").display().to_string();
-    let url = "postgresql://u:CANARY@h/d";
-    let verify = "postgresql://u:CANARY@h/d?sslmode=verify-full";
+    let url = "postgresql://u@h/d";
+    let verify = "postgresql://u@h/d?sslmode=verify-full";
     let cases: &[(&[&str], &str)] = &[
         (&["mark-no-shows"], "no database: set DATABASE_URL"),
         (&["mark-no-shows", "--database-url", ""], "empty"),
@@ -122,7 +122,7 @@ async fn bad_configuration_is_a_clear_sentence_and_exit_2() {
         (&["sync-practiceq", "--database-url", url], "no key: set ROUNDS_PRACTICEQ_KEY"),
         (&["sync-practiceq", "--database-url", url, "--api-key-file", &empty], "the key of the account is empty"),
         (&["sync-practiceq", "--database-url", url, "--api-key-file", &missing], "there is no such file"),
-        (&["sync-practiceq", "--api-key", "CANARY", "--api-key-file", &junk], "keep one of them"),
+        (&["sync-practiceq", "--api-key", "CANARY", "--api-key-file", &junk], "--api-key is no place for the key"),
         (&["mark-no-shows", "--database-url", url, "--as-of", "2026-03-02T09:15:00Z"], "ROUNDS_ALLOW_AS_OF=1"),
     ];
     for (args, sentence) in cases {

@@ -11,6 +11,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error, Id};
 
+use crate::db::has_password;
+
 /// Options of which only one can be given, each with a variable.
 const EITHER: [[&str; 2]; 2] = [["database_url", "database_url_file"], ["api_key", "api_key_file"]];
 
@@ -34,6 +36,31 @@ pub fn is_in_the_way(matches: &ArgMatches) -> bool {
         })
     };
     EITHER.iter().any(excluded) || matches.subcommand().is_some_and(|(_, matches)| is_in_the_way(matches))
+}
+
+/// What a secret on the command line is told. Arguments can be read by every user of the machine, and stay in the
+/// history of the shell, so that a secret which was given there is known already. None where there is none, at any
+/// level.
+pub fn secret_argument(matches: &ArgMatches) -> Option<&'static str> {
+    let given = |id: &str| {
+        let is_given =
+            matches.try_contains_id(id).unwrap_or(false) && matches.value_source(id) == Some(ValueSource::CommandLine);
+        if is_given { matches.get_one::<String>(id) } else { None }
+    };
+    if given("database_url").is_some_and(|url| has_password(url)) {
+        return Some(
+            "--database-url holds a password, and other users of the machine see arguments (ps): set DATABASE_URL, or \
+             put the URL into a file and say --database-url-file PATH; a password that was given here should be changed",
+        );
+    }
+    if given("api_key").is_some() {
+        return Some(
+            "--api-key is no place for the key, since other users of the machine see arguments (ps): set \
+             ROUNDS_PRACTICEQ_KEY, or put the key into a file and say --api-key-file PATH; a key that was given here \
+             should be changed",
+        );
+    }
+    matches.subcommand().and_then(|(_, matches)| secret_argument(matches))
 }
 
 /// The command line, read again without the variables that it overrides. `tree` makes the whole of it.

@@ -35,6 +35,7 @@ pub use savepoint::{tried, unless};
 pub(crate) use statement::statements;
 pub use statement::{Listed, Statement};
 pub use text::{decodable, is_undecodable};
+pub use url::has_password;
 
 use crate::error::{Error, ErrorKind};
 
@@ -54,7 +55,8 @@ const CONNECTIONS: usize = 3;
 #[derive(Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
-    /// PostgreSQL connection URL; its sslmode is disable, prefer, require, verify-ca or verify-full
+    /// PostgreSQL connection URL; its sslmode is disable, prefer, require, verify-ca or verify-full. On the command
+    /// line it may hold no password, since other users of the machine see arguments (ps)
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
     /// File that holds the connection URL, such as a mounted secret; instead of --database-url

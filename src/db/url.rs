@@ -229,6 +229,12 @@ fn check_hosts(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether an address holds a password, in any place. One that cannot be read is refused for that.
+pub fn has_password(address: &str) -> bool {
+    let read = Address::parse(address.trim());
+    read.is_ok_and(|read| read.config.get_password().is_some_and(|password| !password.is_empty()))
+}
+
 /// Host, port and database, for messages; neither user nor password.
 pub fn describe(config: &Config) -> String {
     let host = match config.get_hosts().first() {
@@ -301,6 +307,25 @@ mod tests {
         assert_eq!(read.mode, Some(TlsMode::Require));
         let read = Address::parse("postgresql://h/d?password=a%26b%3Dc%25%20%C3%A9").expect("readable");
         assert_eq!(read.config.get_password(), Some("a&b=c% é".as_bytes()));
+    }
+
+    #[test]
+    fn a_password_is_found_wherever_it_stands() {
+        for address in [
+            "postgresql://u:p@h/d",
+            " postgres://u:p@h/d\n",
+            "postgresql://u@h/d?password=p",
+            "postgresql://u@h/d?sslmode=disable&pass%77ord=p",
+            "host=h password = 'p' user=u",
+            "postgresql://u:%20@/d?host=/run/postgresql",
+        ] {
+            assert!(has_password(address), "{address}");
+        }
+        for address in
+            ["postgresql://u@h/d", "postgresql://u:@h/d", "postgresql:///password?host=/s", "host=h user=password"]
+        {
+            assert!(!has_password(address), "{address}");
+        }
     }
 
     #[test]

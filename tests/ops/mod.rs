@@ -2,6 +2,7 @@
 
 mod adopt;
 mod alerts;
+mod arguments;
 mod check;
 mod grants;
 mod health;

@@ -56,7 +56,7 @@ impl BookedVisit {
     }
 
     /// The arguments with which a person marks the visit at 10:10.
-    fn args<'a>(&self, visit: &'a str, actor: &'a str) -> Vec<&'a str> {
+    pub fn args<'a>(&self, visit: &'a str, actor: &'a str) -> Vec<&'a str> {
         vec!["no-show", "mark", visit, "--reason", STAFF, "--actor", actor, "--as-of", AT_1010]
     }
 

@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 /// How the program is to be started.
@@ -56,9 +57,25 @@ impl Program {
         self.spawn(command, args)
     }
 
-    fn spawn(&self, mut command: Command, args: &[&str]) -> Child {
+    /// Runs it to its end, with that on its standard input. It may end before it has read all.
+    pub async fn run_with_input(&self, args: &[&str], input: &[u8]) -> Outcome {
+        let command = Command::new(env!("CARGO_BIN_EXE_rounds"));
+        let mut child = self.spawn_on(command, args, Stdio::piped());
+        let mut pipe = child.stdin.take().expect("a pipe");
+        let written = async {
+            let _ = pipe.write_all(input).await;
+            drop(pipe);
+        };
+        tokio::join!(finish(child), written).0
+    }
+
+    fn spawn(&self, command: Command, args: &[&str]) -> Child {
+        self.spawn_on(command, args, Stdio::null())
+    }
+
+    fn spawn_on(&self, mut command: Command, args: &[&str], stdin: Stdio) -> Child {
         command.args(args).env_clear().envs(&self.env);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command.spawn().expect("the binary can be started")
     }
 

@@ -84,7 +84,7 @@ pub struct SyncPracticeq {
     #[arg(long, env = "ROUNDS_PRACTICEQ_URL", hide_env_values = true, value_name = "URL", default_value = "https://intakeq.com/api/v1/", value_parser = base)]
     #[serde(skip)]
     pub base_url: Url,
-    /// The key of the account's API; better in the environment, or in a file
+    /// The key of the account's API, only as the variable: on the command line it is refused
     #[arg(long, env = "ROUNDS_PRACTICEQ_KEY", hide_env_values = true, value_name = "KEY", hide = true)]
     #[serde(skip)]
     pub api_key: Option<String>,

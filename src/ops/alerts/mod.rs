@@ -12,6 +12,7 @@ mod shape;
 use clap::{Args, Subcommand};
 
 use crate::arg::row_number;
+use crate::command::notes::NotesArgs;
 use crate::command::{CommandContext, Operation, Output};
 use crate::db::statements;
 use crate::error::Error;
@@ -42,9 +43,8 @@ enum AlertsCommand {
         /// As `rounds alerts list` shows it
         #[arg(value_name = "ALERT_ID", value_parser = row_number)]
         id: i64,
-        /// Kept with the alert, and shown by no command
-        #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-        notes: Option<String>,
+        #[command(flatten)]
+        notes: NotesArgs,
     },
 }
 
@@ -56,9 +56,8 @@ impl Operation for AlertsArgs {
             AlertsCommand::List(args) => args.execute(context).await,
             AlertsCommand::Acknowledge { id } => Change::Acknowledge.execute(context, *id).await,
             AlertsCommand::Resolve { id, notes } => {
-                Change::Resolve { notes: notes.as_deref().filter(|notes| !notes.trim().is_empty()) }
-                    .execute(context, *id)
-                    .await
+                let notes = notes.read(context).await?;
+                Change::Resolve { notes: notes.as_deref() }.execute(context, *id).await
             }
         }
     }

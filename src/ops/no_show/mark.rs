@@ -10,6 +10,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::clinic::actor::{ADMIN, Actor, refused};
 use crate::clinic::local_time::{unreadable_start, unreadable_zone, unreadable_zones};
+use crate::command::notes::NotesArgs;
 use crate::command::{CommandContext, Moment, Output, held, locked};
 use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
@@ -34,9 +35,8 @@ pub struct MarkArgs {
     /// MANUAL_STAFF, MANUAL_DOCTOR (the visit's own doctor), or PATIENT_CALLED (who is not told then)
     #[arg(long, value_enum, ignore_case = true, value_parser = by_hand)]
     reason: Reason,
-    /// Kept with the log row, and shown by no command
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    notes: Option<String>,
+    #[command(flatten)]
+    notes: NotesArgs,
 }
 
 /// The visit that is marked.
@@ -48,10 +48,11 @@ struct Visit {
 
 impl MarkArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        let notes = self.notes.read(context).await?;
         let (moment, (visit, row)) = context
             .act(async |tx, moment| {
                 let visit = self.check(tx, &moment.actor).await?;
-                let row = self.mark(tx, &visit, moment).await?;
+                let row = self.mark(tx, &visit, moment, notes.as_deref()).await?;
                 Ok((visit.id, row))
             })
             .await?;
@@ -107,10 +108,15 @@ impl MarkArgs {
         Ok(visit)
     }
 
-    async fn mark(&self, tx: &Transaction<'_>, visit: &Visit, moment: &Moment) -> Result<Row, Error> {
+    async fn mark(
+        &self,
+        tx: &Transaction<'_>,
+        visit: &Visit,
+        moment: &Moment,
+        notes: Option<&str>,
+    ) -> Result<Row, Error> {
         let Moment { now, actor } = moment;
         let what = format!("visit {} or its slot", visit.id);
-        let notes = self.notes.as_deref().filter(|notes| !notes.trim().is_empty());
         let act = ByHand { visit: &visit.id, now: *now, reason: self.reason, author: &actor.id, notes };
         let row = act.mark(tx).await.map_err(|error| held(error, &what))?;
         match (count(&row, "marked"), row.get::<_, Vec<String>>("locked").is_empty()) {

@@ -6,6 +6,8 @@
 //! again where that is free, and notices that were not sent expire. Later runs of the job leave it alone, until it is
 //! moved.
 
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 use tokio_postgres::{Row, Transaction};
@@ -14,6 +16,7 @@ use uuid::Uuid;
 use super::mark::{LOCK_VISIT, STAFF};
 use super::undone::{Marks, Undone};
 use crate::clinic::actor::{ADMIN, Actor, refused};
+use crate::command::notes::of_file;
 use crate::command::{CommandContext, Moment, Output, held, listing, locked};
 use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
@@ -39,14 +42,23 @@ pub struct UndoArgs {
     /// Every visit that this run marked; those that cannot be undone are listed, and the exit code is 3
     #[arg(long, value_name = "RUN_ID", value_parser = run_id)]
     run: Option<Uuid>,
-    /// Why; kept with the log row, and shown by no command
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    reason: String,
+    /// Why; kept with the log row, and shown by no command. Other users of the machine see arguments (ps):
+    /// --reason-file is better
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "reason_file")]
+    #[arg(required_unless_present = "reason_file")]
+    reason: Option<String>,
+    /// File that says why; - is the standard input
+    #[arg(long, value_name = "PATH")]
+    reason_file: Option<PathBuf>,
 }
 
 impl UndoArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let reason = self.reason.trim();
+        let reason = match &self.reason_file {
+            Some(path) => of_file("--reason-file", path, context).await?,
+            None => self.reason.clone().unwrap_or_default(),
+        };
+        let reason = reason.trim();
         if reason.is_empty() || reason.chars().count() > REASON_MAX {
             return Err(refused("REASON_REQUIRED", format!("--reason: say why, in 1 to {REASON_MAX} characters")));
         }
