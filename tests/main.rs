@@ -8,6 +8,7 @@ mod deploy;
 mod docs;
 mod jobs;
 mod needs;
+mod npm;
 mod ops;
 mod ours;
 mod privileges;
