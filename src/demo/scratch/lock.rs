@@ -2,10 +2,10 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use super::user::User;
+use super::user::{User, own_uid};
 
 pub struct Lock {
     pub path: PathBuf,
@@ -18,8 +18,8 @@ impl Lock {
     /// user of the server, since the guard, which is not root, removes it.
     pub fn try_take(path: &Path, user: Option<User>) -> io::Result<Option<Self>> {
         loop {
-            let file = match create(path, user) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => open(path),
+            let file = match Self::create(path, user) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => open(path, user),
                 created => created,
             };
             let file = match file {
@@ -39,23 +39,32 @@ impl Lock {
             }
         }
     }
+
+    /// Makes the file, where there is nothing of that name.
+    pub fn create(path: &Path, user: Option<User>) -> io::Result<File> {
+        let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        if let Some(User { uid, gid }) = user {
+            fchown(&file, Some(uid), Some(gid))?;
+        }
+        Ok(file)
+    }
 }
 
-fn create(path: &Path, user: Option<User>) -> io::Result<File> {
-    let file = File::options().write(true).create_new(true).open(path)?;
-    if let Some(User { uid, gid }) = user {
-        fchown(&file, Some(uid), Some(gid))?;
+/// In a directory that all may write to, a link of that name could lead anywhere: what is opened is looked at, and it is
+/// the file of the server's user alone, under this name alone.
+fn open(path: &Path, user: Option<User>) -> io::Result<File> {
+    let uid = user.map_or_else(own_uid, |user| user.uid);
+    let is_ours = |meta: &fs::Metadata| meta.is_file() && meta.uid() == uid && meta.nlink() <= 1;
+    let before = fs::symlink_metadata(path)?;
+    if is_ours(&before) {
+        // Neither made nor cut: what is opened instead, after a change in between, is closed unharmed.
+        let file = File::options().write(true).open(path)?;
+        let opened = file.metadata()?;
+        if is_ours(&opened) && (opened.dev(), opened.ino()) == (before.dev(), before.ino()) {
+            return Ok(file);
+        }
     }
-    Ok(file)
-}
-
-/// In a directory that all may write to, a link of that name could lead anywhere.
-fn open(path: &Path) -> io::Result<File> {
-    if fs::symlink_metadata(path)?.is_file() {
-        File::options().write(true).open(path)
-    } else {
-        Err(io::Error::other("is no file; remove it"))
-    }
+    Err(io::Error::other("is no file of ours; remove it"))
 }
 
 fn parent_exists(path: &Path) -> bool {

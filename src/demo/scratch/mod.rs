@@ -4,15 +4,21 @@
 //! started before anything else: when the starter is gone, however it died, the guard stops the server and removes the
 //! directory.
 //!
-//! This folder uses the standard library alone: the tests and the benchmarks start their servers with it, too.
+//! Rule of names: a directory that all may write to may hold anything under any name. A new cluster gets a name that
+//! nobody can foretell, and whatever is made is made new; one that was left behind is used only if it belongs to the
+//! user of the server, and to nobody else. As root, nothing is written under a name inside of it, because there another
+//! user decides what the names mean.
+//!
+//! This folder uses the standard library and tempfile alone: the tests and the benchmarks start their servers with it,
+//! too.
 
 mod guard;
 mod lock;
 mod user;
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -56,26 +62,23 @@ impl Scratch {
     pub fn start(parent: &Path, durability: Durability) -> Result<Self, String> {
         let bin = find_binaries()?;
         remove_abandoned(parent, &bin);
-        loop {
-            let dir = parent.join(format!("{UNNAMED}{}-{}", std::process::id(), unique()));
-            if let (false, Some(lock)) = (dir.exists(), take_lock(&dir)?) {
-                return Self::open(dir, bin, durability, lock);
-            }
-        }
+        let (dir, lock) = new_place(parent, &format!("{UNNAMED}{}-", std::process::id()))?;
+        Self::open(dir, bin, durability, lock)
     }
 
     /// Starts the cluster `name` of this user, or takes the one that was left behind. A second process that asks for it
     /// at the same time gets another.
     pub fn named(name: &str, durability: Durability) -> Result<Self, String> {
         let bin = find_binaries()?;
-        for number in 1..100 {
-            let dir = std::env::temp_dir().join(format!("{name}-{}-{number}", own_uid()));
-            refuse_foreign(&dir)?;
-            if let Some(lock) = take_lock(&dir)? {
+        let (parent, prefix) = (std::env::temp_dir(), format!("{name}-{}-", own_uid()));
+        for dir in left_behind(&parent, &prefix) {
+            // A lock that cannot be had is another process's, or not ours.
+            if let Ok(Some(lock)) = take_lock(&dir) {
                 return Self::open(dir, bin, durability, lock);
             }
         }
-        Err(format!("a hundred clusters named {name} are in use"))
+        let (dir, lock) = new_place(&parent, &prefix)?;
+        Self::open(dir, bin, durability, lock)
     }
 
     /// The guard comes first: from here on whatever fails or dies leaves nothing behind.
@@ -101,7 +104,7 @@ impl Scratch {
         }
         DirBuilder::new().mode(0o700).create(&self.dir).map_err(show)?;
         if let Some(User { uid, gid }) = self.user {
-            chown(&self.dir, Some(uid), Some(gid)).map_err(show)?;
+            lchown(&self.dir, Some(uid), Some(gid)).map_err(show)?;
         }
         self.run("initdb", |initdb| {
             initdb.args(["--username", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
@@ -189,14 +192,13 @@ impl Scratch {
     }
 
     /// Runs one of the server's programs on the cluster to its end; its output is the error when it fails. The output
-    /// goes to a file, not to a pipe: a server that it starts keeps open what it inherits.
+    /// goes to a file, not to a pipe: a server that it starts keeps open what it inherits. The file has no name.
     fn run(&self, name: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Result<(), String> {
         let show = |error: io::Error| format!("{name}: {error}");
-        let path = self.dir.join(format!("{name}.out"));
-        let output = File::create(&path).map_err(show)?;
+        let mut output = tempfile::tempfile().map_err(show)?;
         let mut command = Command::new(self.bin.join(name));
         arguments(&mut command).arg("-D").arg(self.data()).current_dir("/").env("LC_ALL", "C");
-        command.stdout(output.try_clone().map_err(show)?).stderr(output);
+        command.stdout(output.try_clone().map_err(show)?).stderr(output.try_clone().map_err(show)?);
         if let Some(guard) = &self.guard {
             command.stdin(guard.input().map_err(show)?);
         }
@@ -207,8 +209,9 @@ impl Scratch {
         if status.success() {
             return Ok(());
         }
-        let output = fs::read_to_string(&path).unwrap_or_default();
-        Err(format!("{name} failed ({status}): {}", output.trim()))
+        let mut said = String::new();
+        let _ = output.rewind().and_then(|()| output.read_to_string(&mut said));
+        Err(format!("{name} failed ({status}): {}", said.trim()))
     }
 }
 
@@ -220,14 +223,38 @@ impl Drop for Scratch {
     }
 }
 
-/// A directory that somebody else put there is neither used nor removed.
-fn refuse_foreign(dir: &Path) -> Result<(), String> {
-    let uid = User::for_server().map_or_else(own_uid, |user| user.uid);
-    let is_ours = |meta: &fs::Metadata| meta.is_dir() && meta.uid() == uid && meta.mode() & 0o077 == 0;
-    match fs::symlink_metadata(dir) {
-        Ok(meta) if !is_ours(&meta) => Err(format!("{} belongs to somebody else; remove it", dir.display())),
-        _ => Ok(()),
+/// The place of a new cluster, whose name begins so: its lock file, which nobody had made before, and its directory,
+/// which is not there yet.
+fn new_place(parent: &Path, prefix: &str) -> Result<(PathBuf, Lock), String> {
+    let show = |error: io::Error| format!("{}: {error}", parent.display());
+    let mut name = tempfile::Builder::new();
+    name.prefix(prefix).suffix(".lock").rand_bytes(10);
+    loop {
+        let made = name.make_in(parent, |path| Lock::create(path, User::for_server())).map_err(show)?;
+        let (_, path) = made.keep().map_err(|error| show(error.error))?;
+        let dir = path.with_extension("");
+        if let (false, Some(lock)) = (dir.exists(), take_lock(&dir)?) {
+            return Ok((dir, lock));
+        }
     }
+}
+
+/// The directories whose names begin so, and that belong to the user of the server alone.
+fn left_behind(parent: &Path, prefix: &str) -> Vec<PathBuf> {
+    let begins =
+        |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix));
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<_> = entries.filter(|path| begins(path) && is_ours(path)).collect();
+    found.sort();
+    found
+}
+
+/// Whether it is a directory of the server's user that nobody else can enter. One that somebody else put there is neither
+/// used nor removed.
+fn is_ours(dir: &Path) -> bool {
+    let uid = User::for_server().map_or_else(own_uid, |user| user.uid);
+    let is_ours = |meta: fs::Metadata| meta.is_dir() && meta.uid() == uid && meta.mode() & 0o077 == 0;
+    fs::symlink_metadata(dir).is_ok_and(is_ours)
 }
 
 fn take_lock(dir: &Path) -> Result<Option<Lock>, String> {
@@ -240,7 +267,8 @@ fn remove_abandoned(parent: &Path, bin: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()).filter(|path| is_lock_of_unnamed(path)) {
         let dir = path.with_extension("");
-        if let (Ok(()), Ok(Some(lock))) = (refuse_foreign(&dir), take_lock(&dir)) {
+        let is_free = is_ours(&dir) || fs::symlink_metadata(&dir).is_err();
+        if let (true, Ok(Some(lock))) = (is_free, take_lock(&dir)) {
             let _ = Guard::start(&bin.join("pg_ctl"), &dir, lock, User::for_server()).and_then(Guard::remove);
         }
     }
@@ -262,9 +290,4 @@ fn find_binaries() -> Result<PathBuf, String> {
     let output = child.wait_with_output().map_err(|error| format!("sh: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() { Ok(text(&output.stdout).into()) } else { Err(text(&output.stderr)) }
-}
-
-fn unique() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
