@@ -61,9 +61,9 @@ async fn without_a_privilege_a_run_changes_nothing_and_names_the_relation() {
         );
         clinic.sql(&again).await;
     }
-    // No item failed or was refused, and nobody looks at those of a run. Users are looked for when a run has failed before, and the run
-    // is done without them; where their preferences cannot be read they are told in the application. The first run has
-    // recorded the database, and nobody was promoted.
+    // No item failed or was refused, and nobody looks at those of a run. Users are looked for when a run has failed
+    // before, and the run is done without them; where their preferences cannot be read they are told in the
+    // application. The first run has recorded the database, and nobody was promoted.
     let expected = [
         ("INSERT cron_job_run_errors", false),
         ("SELECT cron_job_run_errors", false),

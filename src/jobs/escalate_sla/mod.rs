@@ -11,9 +11,9 @@
 //!
 //! Safe to run again: an escalated case is no longer OPEN or IN_PROGRESS, and the change compares status and level.
 //!
-//! Leaves alone: overdue cases at level 3 (`skipped: max_level`), those within the grace (`skipped: taken_up`), open ones whose level is NULL or negative, which are
-//! reported as failed, and cases that are locked by another session, which are left to the next run. The audits of a
-//! case that the application deletes stay.
+//! Leaves alone: overdue cases at level 3 (`skipped: max_level`), those within the grace (`skipped: taken_up`), open
+//! ones whose level is NULL or negative, which are reported as failed, and cases that are locked by another session,
+//! which are left to the next run. The audits of a case that the application deletes stay.
 
 mod explain;
 

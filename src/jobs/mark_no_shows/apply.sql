@@ -61,10 +61,9 @@ released AS (
 ),
 logged AS (
     INSERT INTO no_show_logs (appointment_id, reason, status_before, visit_start, slot_time, timeout_minutes,
-                              triggered_at, slot_released, slot_released_at, slot_id, slot_blocked_before, slot_blocked_after,
-                              created_by, notes, run_id)
-    SELECT m.id::text, $8, m.status::text, m.day + m.start_time, m.starts_at, m.timeout_minutes, $1,
-           m.release,
+                              triggered_at, slot_released, slot_released_at, slot_id, slot_blocked_before,
+                              slot_blocked_after, created_by, notes, run_id)
+    SELECT m.id::text, $8, m.status::text, m.day + m.start_time, m.starts_at, m.timeout_minutes, $1, m.release,
            CASE WHEN m.release THEN $1 END, CASE WHEN m.release THEN m.slot_id::text END,
            CASE WHEN m.release THEN m.slot_blocked END,
            CASE WHEN m.release AND m.slot_id IS NOT NULL THEN m.block END, $9, $10,

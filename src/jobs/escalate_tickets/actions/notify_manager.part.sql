@@ -19,8 +19,8 @@ managers AS MATERIALIZED (
 ),
 messages AS MATERIALIZED (
     SELECT p.id, 'USER' AS recipient_kind, p.user_id::text AS recipient_id, NULL::text AS address, p.channel,
-           'TICKET_ESCALATED' AS type, 'NORMAL' AS priority, format('Ticket #%s escalated', p.number) AS title, $14 ->> 'message' AS body,
-           NULL::bigint AS number
+           'TICKET_ESCALATED' AS type, 'NORMAL' AS priority, format('Ticket #%s escalated', p.number) AS title,
+           $14 ->> 'message' AS body, NULL::bigint AS number
     FROM (
         SELECT id, number, user_id, channel FROM leaders
         UNION
