@@ -4,6 +4,7 @@ mod environment;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tracing::warn;
 
 use crate::command::{GlobalArgs, refuse, run_operation};
 use crate::exit::Exit;
@@ -70,8 +71,12 @@ pub enum Command {
 
 impl Command {
     pub async fn execute(self, global: GlobalArgs) -> Exit {
-        if let Err(error) = jobs::install_schedule(&global.schedule) {
-            return refuse("rounds", &error, &global.output);
+        match jobs::install_schedule(&global.schedule) {
+            Err(error) if self.goes_on_without_schedule() => {
+                warn!(error_code = %error.code, "{}; this command goes on without it", error.message);
+            }
+            Err(error) => return refuse("rounds", &error, &global.output),
+            Ok(()) => {}
         }
         match self {
             Self::Job(job) => job.start(&global).await,
@@ -94,6 +99,17 @@ impl Command {
             Self::Statements(args) => statements::command(&args),
             #[cfg(feature = "demo")]
             Self::Demo(args) => crate::demo::command(&args, global.common).await,
+        }
+    }
+
+    /// Whether a schedule that cannot be read stops it. A broken file must not keep anybody from stopping everything,
+    /// nor from finding out what happened.
+    fn goes_on_without_schedule(&self) -> bool {
+        match self {
+            Self::Pause(args) => !args.names_a_job(),
+            Self::Resume(args) => !args.names_a_job(),
+            Self::Migrate(_) | Self::Runs(_) => true,
+            _ => false,
         }
     }
 

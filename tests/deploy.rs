@@ -238,3 +238,17 @@ async fn the_plan_is_told_without_a_database() {
     insta::assert_snapshot!("schedule", nowhere.run(&args).await.expect(0).stdout);
     nowhere.run(&["schedule", "--next", "0"]).await.expect(2);
 }
+
+#[tokio::test]
+async fn a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let names = default().render("crontab", dir.path(), &["--machine-zone", "UTC"]).await["written"].clone();
+    let path = dir.path().join(names[0].as_str().expect("a name"));
+    // Whoever has the old file open reads the old one to its end.
+    let kept = dir.path().join("kept");
+    fs::hard_link(&path, &kept).expect("a link");
+    default().render("crontab", dir.path(), &["--machine-zone", "America/Denver"]).await;
+    let [old, new] = [&kept, &path].map(|path| fs::read_to_string(path).expect("a file"));
+    assert!(old.contains("UTC") && new != old, "{old}");
+    assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 2);
+}

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::clinic::actor::{Actor, refused};
-use crate::db::{CLOCK, Db, Key, Limits, Statement, dropped, no_such_key, schema, statements};
+use crate::db::{CLOCK, Connection, Db, Key, Limits, Statement, dropped, no_such_key, schema, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::CommonArgs;
 
@@ -52,8 +52,9 @@ impl CommandContext<'_> {
         &self,
         body: impl AsyncFnOnce(&Transaction<'_>, DateTime<Utc>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let began = Instant::now();
+        let mut client = self.connect().await?;
         let read = async {
-            let mut client = self.db.client().await?;
             let tx = LIMITS.begin_reading(&mut client).await?;
             schema::check_served(&tx).await?;
             let now = self.now(&tx).await?;
@@ -62,7 +63,7 @@ impl CommandContext<'_> {
             tx.rollback().await?;
             Ok(value)
         };
-        timeout(self.limit, read).await.unwrap_or_else(|_| Err(self.no_answer()))
+        timeout_at(began + self.limit, read).await.unwrap_or_else(|_| Err(self.no_answer()))
     }
 
     /// Changes something in one transaction, as `--actor`. With `--dry-run` it is rolled back. After a lost reply to
@@ -75,8 +76,7 @@ impl CommandContext<'_> {
         let Some(actor) = &self.args.actor else {
             return Err(refused("NO_ACTOR", "say who you are: --actor USER_ID".into()));
         };
-        let client = timeout(self.limit, self.db.client()).await.unwrap_or_else(|_| Err(self.no_answer()));
-        let mut client = client?;
+        let mut client = self.connect().await?;
         let change = async {
             let tx = LIMITS.begin(&mut client).await?;
             schema::check_served(&tx).await?;
@@ -96,7 +96,7 @@ impl CommandContext<'_> {
         let error = match timeout(COMMIT, tx.commit()).await {
             Ok(Ok(())) => return Ok(done),
             Ok(Err(error)) => Error::from(error),
-            Err(_) => self.no_answer(),
+            Err(_) => self.no_answer_within(COMMIT),
         };
         if error.kind != ErrorKind::Transient {
             return Err(error);
@@ -104,8 +104,8 @@ impl CommandContext<'_> {
         // The connection is closed and does not return to the pool, because its answer may still come.
         drop(client.alone());
         warn!(error_code = %error.code, "the reply to COMMIT was lost ({}); asking the server", error.message);
-        let committed =
-            timeout(COMMIT_OUTCOME, self.committed(id, &done.0)).await.unwrap_or_else(|_| Err(self.no_answer()));
+        let committed = timeout(COMMIT_OUTCOME, self.committed(id, &done.0)).await;
+        let committed = committed.unwrap_or_else(|_| Err(self.no_answer_within(COMMIT_OUTCOME)));
         match committed.map_err(|error| error.context("it is not known whether the change was made; look first"))? {
             true => Ok(done),
             false => Err(error.context("nothing was changed")),
@@ -152,8 +152,23 @@ impl CommandContext<'_> {
         }
     }
 
+    async fn connect(&self) -> Result<Connection, Error> {
+        let unreachable = |_| {
+            let (database, limit) = (self.db.target(), humantime::format_duration(self.limit));
+            let message = format!("cannot reach the database ({database}): no answer within {limit}");
+            Err(Error::new("CONNECTION", ErrorKind::Transient, message))
+        };
+        timeout(self.limit, self.db.client()).await.unwrap_or_else(unreachable)
+    }
+
+    /// The limit has passed. It does not say that the database cannot be reached: it may be at work still.
     pub fn no_answer(&self) -> Error {
-        let message = format!("cannot reach the database ({}): no answer in time", self.db.target());
+        self.no_answer_within(self.limit)
+    }
+
+    fn no_answer_within(&self, limit: Duration) -> Error {
+        let (database, limit) = (self.db.target(), humantime::format_duration(limit));
+        let message = format!("the database ({database}) gave no answer within {limit}");
         Error::new("CONNECTION", ErrorKind::Transient, message)
     }
 }

@@ -7,7 +7,6 @@
 mod history;
 mod judgement;
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::json;
 use tokio_postgres::Transaction;
@@ -68,6 +67,24 @@ pub trait Judge: Job {
 
     /// What it finds of a row at `look.now`; None if no row has the id.
     async fn judge(&self, look: &Look<'_>, scope: &Self::Scope, id: &Key) -> Result<Option<Judgement>, Error>;
+
+    /// What it finds of an item of a run: of the verdicts on its row at least the one that is about it.
+    async fn judge_item(
+        &self,
+        look: &Look<'_>,
+        scope: &Self::Scope,
+        id: &Key,
+        _item: &Item,
+    ) -> Result<Option<Judgement>, Error> {
+        self.judge(look, scope, id).await
+    }
+
+    /// Whether the verdict would be that it is due at `look.now`. A job whose rows have many verdicts asks for this one
+    /// alone.
+    async fn is_due(&self, look: &Look<'_>, scope: &Self::Scope, id: &Key, verdict: &Verdict) -> Result<bool, Error> {
+        let then = self.judge(look, scope, id).await?;
+        Ok(then.is_some_and(|then| then.verdict(&verdict.item, &verdict.name).is_some_and(|then| then.due)))
+    }
 
     /// What it did with the row, in the order of time.
     async fn history(&self, look: &Look<'_>, judged: &Judgement) -> Result<Vec<Event>, Error>;
@@ -140,20 +157,17 @@ impl<J: Judge> Explain<J> {
 
     /// Finds the instant at which each verdict would become true, if nothing else changes.
     async fn find_when(&self, look: &Look<'_>, scope: &J::Scope, judged: &mut Judgement) -> Result<(), Error> {
-        let mut instants: Vec<DateTime<Utc>> = judged
-            .verdicts
-            .iter()
-            .filter(|verdict| !verdict.due)
-            .flat_map(|verdict| verdict.candidates.clone())
-            .collect();
-        instants.retain(|instant| *instant > look.now);
-        instants.sort_unstable();
-        instants.dedup();
-        for instant in instants {
-            let Some(then) = self.job.judge(&look.at(instant), scope, &judged.id).await? else { return Ok(()) };
-            for verdict in judged.verdicts.iter_mut().filter(|verdict| !verdict.due && verdict.due_at.is_none()) {
-                let is_due = then.verdict(&verdict.item, &verdict.name).is_some_and(|then| then.due);
-                verdict.due_at = (is_due && verdict.candidates.contains(&instant)).then_some(instant);
+        let Judgement { id, verdicts, .. } = judged;
+        for verdict in verdicts.iter_mut().filter(|verdict| !verdict.due) {
+            let mut instants = verdict.candidates.clone();
+            instants.retain(|instant| *instant > look.now);
+            instants.sort_unstable();
+            instants.dedup();
+            for instant in instants {
+                if self.job.is_due(&look.at(instant), scope, id, verdict).await? {
+                    verdict.due_at = Some(instant);
+                    break;
+                }
             }
         }
         Ok(())

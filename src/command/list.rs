@@ -34,7 +34,7 @@ impl List {
         now: DateTime<Utc>,
     ) -> Result<Self, Error> {
         let zones = Zones::default();
-        // Several items may be of one row.
+        // Several items may be of one row, each with a verdict of its own.
         let (rows, judged) = context
             .read(async |tx, _| {
                 let look = Look::new(tx, now, &zones);
@@ -42,17 +42,18 @@ impl List {
                 let (mut rows, mut judged) = (vec![], BTreeMap::new());
                 for item in items {
                     let row = job.row_of(&look, item).await?;
-                    if let Some(row) = row.as_ref().filter(|row| !judged.contains_key(*row)) {
-                        judged.insert(row.clone(), job.judge(&look, &scope, row).await?);
+                    let about = row.map(|row| (row, item.part.clone()));
+                    if let Some(about) = about.as_ref().filter(|about| !judged.contains_key(*about)) {
+                        judged.insert(about.clone(), job.judge_item(&look, &scope, &about.0, item).await?);
                     }
-                    rows.push((item, row));
+                    rows.push((item, about));
                 }
                 Ok((rows, judged))
             })
             .await?;
-        let judged = |row: &Option<Key>| judged.get(row.as_ref()?)?.as_ref();
-        let json = rows.iter().map(|(item, row)| shape(item, judged(row))).collect();
-        let rows: Vec<Vec<String>> = rows.iter().map(|(item, row)| line(item, judged(row))).collect();
+        let judged = |about: &Option<(Key, String)>| judged.get(about.as_ref()?)?.as_ref();
+        let json = rows.iter().map(|(item, about)| shape(item, judged(about))).collect();
+        let rows: Vec<Vec<String>> = rows.iter().map(|(item, about)| line(item, judged(about))).collect();
         let mut text = listing(&COLUMNS, &rows, "The run would change nothing.");
         if job.asked().list.is_some_and(|most| most as usize == items.len()) {
             text += &format!("At most {} are listed.\n", items.len());

@@ -14,11 +14,12 @@ statements! {
         "SELECT r.lane, r.entity, r.part, r.entity_id, r.error_code, r.message, r.refusals, r.last_refused_at,
                 CASE WHEN r.next_try_at > $3 AND r.last_refused_at <= $3 THEN r.next_try_at END AS next_try_at
          FROM item_refusals r WHERE r.job_name = $1 AND r.entity_id = ANY ($2)";
-    // The newest ones. $1 job_name text · $2 ids of items text[]
-    FAILURES(TEXT, TEXT_ARRAY) =
-        "SELECT e.run_id, e.entity, e.entity_id, e.error_code, e.message, e.created_at
+    // The newest ones. $1 job_name text · $2 ids of items text[] · $3 their entities text[]
+    FAILURES(TEXT, TEXT_ARRAY, TEXT_ARRAY) =
+        "SELECT e.run_id, e.error_code, e.message, e.created_at
          FROM cron_job_run_errors e
          WHERE e.entity_id = ANY ($2)
+           AND (e.entity_id, e.entity) IN (SELECT * FROM unnest($2, $3))
            AND EXISTS (SELECT FROM cron_job_runs r WHERE r.id = e.run_id AND r.job_name = $1)
          ORDER BY e.id DESC LIMIT 20";
 }
@@ -84,12 +85,9 @@ impl Records {
             code: row.get("error_code"),
             message: row.get("message"),
         };
-        let is_about = |row: &&Row| {
-            let (entity, id) = (row.get::<_, &str>("entity"), row.get::<_, &str>("entity_id"));
-            items.iter().any(|item| item.entity == entity && item.id == id)
-        };
         let refusals = REFUSALS.all(tx, &[&job, &ids, &now]).await?.iter().map(refusal).collect();
-        let failures = FAILURES.all(tx, &[&job, &ids]).await?.iter().filter(is_about).map(failure).collect();
+        let entities: Vec<&str> = items.iter().map(|item| item.entity).collect();
+        let failures = FAILURES.all(tx, &[&job, &ids, &entities]).await?.iter().map(failure).collect();
         Ok(Self { refusals, failures })
     }
 

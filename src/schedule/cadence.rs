@@ -8,6 +8,8 @@ use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike,
 use super::fields::Fields;
 
 pub const HOUR: TimeDelta = TimeDelta::hours(1);
+/// The least number of slots of a day that make a job a frequent one.
+const FREQUENT: usize = 4;
 
 /// The cadence of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,9 +149,10 @@ impl Cadence {
         }
     }
 
-    /// Whether the job runs less often than hourly, so that one missed slot matters.
+    /// Whether the job runs less often than hourly, or a few times a day only, so that one missed slot matters. The
+    /// working hours of so few slots are so short that silence in them would never last.
     pub fn is_slow(&self) -> bool {
-        self.interval() > HOUR
+        self.interval() > HOUR || self.day_times().len() < FREQUENT
     }
 
     /// The time zone of the cadence.

@@ -82,8 +82,108 @@ async fn a_file_that_cannot_be_a_schedule_is_refused_at_the_start_of_any_command
         assert!(message.contains(why) && report["error_code"] == "SCHEDULE", "{path}: {message}");
         assert!(refused.stderr.contains(path), "{}", refused.stderr);
     }
-    for command in [&["health"][..], &["mark-no-shows"], &["check"], &["runs", "list"]] {
+    for command in [&["health"][..], &["mark-no-shows"], &["check"], &["pause", "prune", "--reason", "r"]] {
         nowhere().env("ROUNDS_SCHEDULE", empty.path()).run(command).await.expect(2);
+    }
+}
+
+/// A clinic, and a SUPERVISOR.
+async fn supervised() -> (Clinic, String) {
+    let clinic = Clinic::new().await;
+    let facility = clinic.facility("UTC", None).await;
+    let user = clinic.user(facility, "SUPERVISOR").await.to_string();
+    (clinic, user)
+}
+
+#[tokio::test]
+async fn a_broken_file_keeps_nobody_from_stopping_everything() {
+    let broken = File::new("");
+    let (clinic, user) = supervised().await;
+    let program = clinic.program.clone().env("ROUNDS_SCHEDULE", broken.path());
+    let stop = ["pause", "--all", "--reason", "r", "--actor", &user];
+    let go_on = ["resume", "--all", "--actor", &user];
+    for command in [&stop[..], &go_on, &["runs"], &["migrate", "--check"]] {
+        let outcome = program.run(command).await.expect(0);
+        assert!(outcome.stderr.contains("it has no job; this command goes on without it"), "{}", outcome.stderr);
+    }
+    let restored = program.run(&["resume", "--restored", "--actor", &user]).await.expect(1).report();
+    assert_eq!(restored["error_code"], "NOT_RESTORED", "{restored}");
+    for command in [&["pause", "prune", "--reason", "r", "--actor", &user][..], &["resume", "prune", "--actor", &user]]
+    {
+        let refused = program.run(command).await.expect(2).report();
+        assert_eq!(refused["error_code"], "SCHEDULE", "a name is one of the schedule: {refused}");
+    }
+    assert_eq!(clinic.count("SELECT count(*) FROM pauses WHERE resumed_at IS NOT NULL").await, 1);
+}
+
+#[tokio::test]
+async fn a_pause_outlasts_its_lane_in_the_schedule_and_can_be_resumed() {
+    let two = File::new(TWO);
+    let (clinic, user) = supervised().await;
+    let with = |file: &File| clinic.program.clone().env("ROUNDS_SCHEDULE", file.path());
+    let lanes = ["advance-billing-paid", "prune"];
+    for lane in lanes {
+        clinic.run(&["pause", lane, "--reason", "r", "--actor", &user]).await.expect(0);
+    }
+    // A lane that neither schedule has.
+    clinic
+        .sql(&format!(
+            "INSERT INTO pauses (job_name, lane, reason, paused_by, paused_at)
+             VALUES ('advance-billing', 'of old', 'r', '{user}', clock_timestamp())"
+        ))
+        .await;
+    let report = with(&two).run(&["health"]).await.report();
+    let told: Vec<_> = report["notScheduledPauses"].as_array().expect("a list").iter().map(|one| &one["of"]).collect();
+    assert_eq!(told, ["advance-billing-paid", "advance-billing-of old"], "prune has a row: {report}");
+    let text = with(&two).run(&["health", "--output", "text"]).await.stdout;
+    let sentence = format!("advance-billing-paid: not scheduled, and paused by user {user} since ");
+    assert!(text.contains(&sentence), "{text}");
+    for lane in ["advance-billing-paid", "advance-billing-of old", "prune"] {
+        let report = with(&two).run(&["resume", lane, "--actor", &user]).await.expect(0).report();
+        assert_eq!(report["lane"].is_null(), lane == "prune", "{report}");
+    }
+    assert_eq!(clinic.count("SELECT count(*) FROM pauses WHERE resumed_at IS NULL").await, 0);
+    let report = with(&two).run(&["health"]).await.report();
+    assert_eq!(report["notScheduledPauses"], json!([]), "{report}");
+    // A lane of the default schedule may be paused by the name that it has there.
+    with(&two).run(&["pause", "advance-billing-paid", "--reason", "r", "--actor", &user]).await.expect(0);
+    let unknown = with(&two).run(&["resume", "advance-billing-of old", "--actor", &user]).await.expect(2).report();
+    assert_eq!(unknown["error_code"], "UNKNOWN_JOB", "{unknown}");
+}
+
+#[tokio::test]
+async fn a_pause_excuses_the_slots_in_it_however_far_back_the_numbers_go() {
+    let cadence = "cadence = \"0 8 24,25 * *\"";
+    let month_end = File::new(&TWO.replace("cadence = \"25 5 * * 1,4\"", cadence));
+    let clinic = Clinic::new().await;
+    let program = clinic.program.clone().env("ROUNDS_SCHEDULE", month_end.path());
+    let at = |text: &str| text.parse::<DateTime<Utc>>().expect("an instant");
+    ran(&clinic, "prune", "cron", at("2025-10-24T21:30:03Z")).await;
+    let health = async |more: &[&str], code| {
+        let args = [&["health", "prune", "--as-of", "2025-11-29T12:00:00Z"], more].concat();
+        program.run(&args).await.expect(code);
+    };
+    health(&[], 1).await;
+    clinic
+        .sql(
+            "INSERT INTO pauses (job_name, reason, paused_by, paused_at, resumed_at, resumed_by)
+             VALUES ('prune', 'r', '1', '2025-11-23T00:00:00Z', '2025-11-26T00:00:00Z', '1')",
+        )
+        .await;
+    for more in [&[][..], &["--since", "1h"], &["--since", "24h"], &["--since", "60d"]] {
+        health(more, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_of_two_slots_a_day_that_is_silent_for_days_is_unhealthy() {
+    let morning = File::new(&TWO.replace("cadence = \"25 5 * * 1,4\"", "cadence = \"0,30 8 * * *\""));
+    let clinic = Clinic::new().await;
+    let program = clinic.program.clone().env("ROUNDS_SCHEDULE", morning.path());
+    // 08:30 of November 24 in Adelaide.
+    ran(&clinic, "prune", "cron", "2025-11-23T22:00:03Z".parse().expect("an instant")).await;
+    for (now, code) in [("2025-11-24T12:00:00Z", 0), ("2025-11-24T23:30:00Z", 1), ("2025-11-29T12:00:00Z", 1)] {
+        program.run(&["health", "prune", "--as-of", now]).await.expect(code);
     }
 }
 

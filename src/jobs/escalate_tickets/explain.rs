@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
-use super::facts::{EXPLAIN, FIRINGS, TICKET};
+use super::facts::{EXPLAIN, FIRINGS, IS_DUE, TICKET};
 use super::rule::{Malformed, Rule, RuleBook};
 use super::EscalateTickets;
 use crate::command::Look;
@@ -29,11 +29,45 @@ impl Judge for EscalateTickets {
     }
 
     async fn judge(&self, look: &Look<'_>, rules: &RuleBook, id: &Key) -> Result<Option<Judgement>, Error> {
-        let Some(ticket) = no_such_key(TICKET.opt(look.tx, &[id]).await)? else { return Ok(None) };
+        judged(look, rules, id, |_| true).await
+    }
+
+    async fn judge_item(
+        &self,
+        look: &Look<'_>,
+        rules: &RuleBook,
+        id: &Key,
+        item: &Item,
+    ) -> Result<Option<Judgement>, Error> {
+        judged(look, rules, id, |rule| item.part == rule.part() || item.part == rule.end_part()).await
+    }
+
+    /// A rule is asked by one statement, however many others there are.
+    async fn is_due(&self, look: &Look<'_>, rules: &RuleBook, id: &Key, verdict: &Verdict) -> Result<bool, Error> {
+        let Some(rule) = rules.rules.iter().find(|rule| rule.part() == verdict.item.part) else { return Ok(false) };
+        let kind = rule.condition.kind.as_str();
+        let parameters = [rule.parameters(&look.now, &kind), vec![id]].concat();
+        Ok(IS_DUE.with(&rule.condition.kind).one(look.tx, &parameters).await?.get("due"))
+    }
+
+    async fn history(&self, look: &Look<'_>, judged: &Judgement) -> Result<Vec<Event>, Error> {
+        let firings = FIRINGS.all(look.tx, &[&judged.id]).await?;
+        Ok(firings.iter().map(|firing| event(firing, judged.zone)).collect())
+    }
+}
+
+/// What is found of a ticket and some of the rules.
+async fn judged(
+    look: &Look<'_>,
+    rules: &RuleBook,
+    id: &Key,
+    is_asked: impl Fn(&Rule) -> bool,
+) -> Result<Option<Judgement>, Error> {
+    let Some(ticket) = no_such_key(TICKET.opt(look.tx, &[id]).await)? else { return Ok(None) };
         let (id, facility): (Key, Option<Key>) = (ticket.get("id"), ticket.get("facility_id"));
         let zone = look.zone(facility.as_ref()).await?;
         let mut verdicts = vec![];
-        for rule in &rules.rules {
+        for rule in rules.rules.iter().filter(|rule| is_asked(rule)) {
             verdicts.extend(verdicts_of(look, rule, &ticket, &id, zone).await?);
         }
         verdicts.extend(rules.malformed.iter().map(|rule| malformed(rule, &id)));
@@ -47,12 +81,6 @@ impl Judge for EscalateTickets {
             verdicts,
             id,
         }))
-    }
-
-    async fn history(&self, look: &Look<'_>, judged: &Judgement) -> Result<Vec<Event>, Error> {
-        let firings = FIRINGS.all(look.tx, &[&judged.id]).await?;
-        Ok(firings.iter().map(|firing| event(firing, judged.zone)).collect())
-    }
 }
 
 /// Whether a rule fires, and whether an episode of it ends.

@@ -22,6 +22,10 @@ statements! {
         joins = condition.joins(),
         begins = begins(*condition),
     );
+    // $1 to $9 are the parameters of due.part.sql · $10 id of the ticket, a key
+    pub IS_DUE[condition: ConditionKind = ConditionKind::ALL.into()]
+        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEY) =
+        format!("SELECT EXISTS (SELECT FROM tickets t\n{} AND t.id = $10) AS due", due(*condition, "").trim_end());
     // The newest ones, in the order of time.
     pub FIRINGS(TEXT) = "SELECT h.rule, h.carried_out, h.created_at, h.run_id
                      FROM (SELECT h.id, h.details ->> 'ruleId' AS rule, h.created_at, h.run_id,

@@ -1,12 +1,13 @@
 //! The verdict on a lane, from its rows in the run table. It reads neither the database nor the clock.
 //!
 //! Rule: a lane that is started at least hourly is healthy if and only if its last success began less than two of its
-//! intervals plus its deadline ago, where only working hours count, or now is outside of them. A slower one is healthy
-//! if and only if it succeeded at or after its last slot that is a deadline and an hour old. Before its first success a
-//! lane is judged as if it had succeeded at the instant from which it is expected to run. A lane that its brake has
-//! stopped since its last success is not healthy, whatever the time is; nor is one that tells people in a restored
-//! backup. One that a person has paused is healthy, whatever it did, and is judged after the pause as if it had succeeded
-//! at its end. What lies in the future counts for nothing, and degrades the lane, so that a person looks at the clock.
+//! intervals plus its deadline ago, where only working hours count, or now is outside of them. A slower one, or one with
+//! fewer than four slots a day, is healthy if and only if it succeeded at or after its last slot that is a deadline and
+//! an hour old. Before its first success a lane is judged as if it had succeeded at the instant from which it is expected
+//! to run. A lane that its brake has stopped since its last success is not healthy, whatever the time is; nor is one that
+//! tells people in a restored backup. One that a person has paused is healthy, whatever it did, and is judged after the
+//! pause as if it had succeeded at its end. What lies in the future counts for nothing, and degrades the lane, so that a
+//! person looks at the clock.
 
 use std::collections::BTreeMap;
 

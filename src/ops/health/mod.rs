@@ -1,8 +1,7 @@
 //! `rounds health`: checks whether every job is on time, and reports the reason if one is not.
 //!
 //! `judge` gives the verdict, `stats` the counts, `lane_report` the text, `stopped` what a person has paused; this file
-//! reads the facts. The command only
-//! reads, and it gives up before the timeout of a probe.
+//! reads the facts. The command only reads, and it gives up before the timeout of a probe.
 
 mod judge;
 mod lane_report;
@@ -36,7 +35,7 @@ use judge::{Lane, Running};
 use lane_report::LaneReport;
 use shape::Shape;
 use stats::{RunRecord, Window};
-use stopped::{Stop, Stopped};
+use stopped::{Pause, Stop, Stopped};
 use unscheduled::Unscheduled;
 
 statements! {
@@ -77,6 +76,21 @@ pub struct HealthArgs {
     zone: ZoneArgs,
 }
 
+/// What is in no row of the schedule.
+#[derive(Default)]
+struct Others {
+    started: Vec<Unscheduled>,
+    paused: Vec<Pause>,
+}
+
+impl Others {
+    /// Sentences below the table.
+    fn notes(&self, now: DateTime<Utc>) -> impl Iterator<Item = String> {
+        let started = self.started.iter().map(move |other| other.note(now));
+        started.chain(self.paused.iter().map(Pause::note))
+    }
+}
+
 impl Operation for HealthArgs {
     const NAME: &'static str = "health";
     /// A DNS lookup without an answer may add two seconds; a probe waits ten.
@@ -90,10 +104,14 @@ impl Operation for HealthArgs {
         }
         let zone = self.zone.zone()?;
         let read = context.read(async |tx, now| {
-            let reports = self.reports(tx, &rows, zone, now).await?;
+            let stopped = Stopped::read(tx, self.pauses_from(&rows, now)).await?;
+            let reports = self.reports(tx, &rows, &stopped, zone, now).await?;
             let others = match self.jobs.is_empty() && !self.failing {
-                true => Unscheduled::since(tx, schedule::table(), before(now, self.since.unwrap_or(DAY))).await?,
-                false => vec![],
+                true => Others {
+                    started: Unscheduled::since(tx, schedule::table(), before(now, self.since.unwrap_or(DAY))).await?,
+                    paused: stopped.of_none(schedule::table(), now),
+                },
+                false => Others::default(),
             };
             Ok((now, reports, others))
         });
@@ -116,7 +134,8 @@ impl Operation for HealthArgs {
             "checkedAt": stamp(now),
             "scheduleZone": zone.name(),
             "jobs": reports.iter().map(|report| report.json(self.called(report.row))).collect::<Vec<_>>(),
-            "notScheduled": others.iter().map(Unscheduled::json).collect::<Vec<_>>(),
+            "notScheduled": others.started.iter().map(Unscheduled::json).collect::<Vec<_>>(),
+            "notScheduledPauses": others.paused.iter().map(Pause::json).collect::<Vec<_>>(),
         });
         Ok(Output { metrics, ..Output::new(exit, json, self.text(&reports, &others, zone, now)) })
     }
@@ -155,10 +174,19 @@ impl HealthArgs {
         before(now, self.since.unwrap_or(if weekly { 60 * DAY } else { DAY }))
     }
 
+    /// How far back the pauses matter: to the missed slots that are counted, and, whatever --since is, to those by
+    /// which a lane is judged.
+    fn pauses_from(&self, rows: &[&Row], now: DateTime<Utc>) -> DateTime<Utc> {
+        let of_row =
+            |row: &&Row| (self.since(row, now) - row.cadence.interval()).min(now - row.cadence.longest_gap() * 3);
+        rows.iter().map(of_row).min().unwrap_or(now)
+    }
+
     async fn reports(
         &self,
         tx: &Transaction<'_>,
         rows: &[&'static Row],
+        stopped: &Stopped,
         zone: Tz,
         now: DateTime<Utc>,
     ) -> Result<Vec<LaneReport>, Error> {
@@ -169,7 +197,6 @@ impl HealthArgs {
         // A run that began before the window may reach into it.
         let from: Vec<_> = rows.iter().zip(&since).map(|(row, since)| *since - row.cadence.interval()).collect();
         let runs = RUNS.all(tx, &[&jobs, &lanes, &from]).await?;
-        let stopped = Stopped::read(tx, from.iter().min().copied().unwrap_or(now)).await?;
         Ok((rows.iter().zip(&facts).zip(&since).zip(1..))
             .map(|(((row, facts), since), number)| {
                 let of_lane = runs.iter().filter(|run| run.get::<_, i64>("number") == number);
@@ -180,7 +207,7 @@ impl HealthArgs {
             .collect())
     }
 
-    fn text(&self, reports: &[LaneReport], others: &[Unscheduled], zone: Tz, now: DateTime<Utc>) -> String {
+    fn text(&self, reports: &[LaneReport], others: &Others, zone: Tz, now: DateTime<Utc>) -> String {
         let names = [
             kept("job"),
             kept("health"),
@@ -196,7 +223,7 @@ impl HealthArgs {
         let empty = if self.failing { "No job is failing." } else { "No job is in the schedule." };
         let mut text = listing(&names, &rows, empty);
         let notes = reports.iter().flat_map(|report| report.notes(zone));
-        for note in notes.chain(others.iter().map(|other| other.note(now))) {
+        for note in notes.chain(others.notes(now)) {
             text.push_str(&format!("  {note}\n"));
         }
         text

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::jobs;
 use crate::output::stamp;
 use crate::run::restored_message;
-use crate::schedule::Row;
+use crate::schedule::{self, Row};
 
 statements! {
     // The pauses that reach beyond an instant. $1 the instant timestamptz
@@ -64,9 +64,20 @@ impl Pause {
         format!("paused by user {} since {}{until}: {}", self.by, stamp(self.from), self.reason)
     }
 
+    /// The name of what is paused; None if it is everything.
+    fn of_what(&self) -> Option<String> {
+        self.job.as_ref().map(|job| schedule::name(job, self.lane.as_deref().unwrap_or_default()))
+    }
+
+    /// A sentence below the table.
+    pub fn note(&self) -> String {
+        let name = self.of_what().unwrap_or("everything".to_owned());
+        format!("{name}: not scheduled, and {}", self.describe())
+    }
+
     pub fn json(&self) -> Value {
         json!({
-            "of": self.job.as_ref().map(|job| crate::schedule::name(job, self.lane.as_deref().unwrap_or_default())),
+            "of": self.of_what(),
             "pausedBy": self.by,
             "pausedAt": stamp(self.from),
             "until": self.until.map(stamp),
@@ -110,6 +121,12 @@ impl Stopped {
         let pauses = PAUSES.all(tx, &[&from]).await?.iter().map(Pause::of).collect();
         let difference = Identities::read_anyhow(tx).await?.difference();
         Ok(Self { pauses, restored: difference.as_deref().map(restored_message) })
+    }
+
+    /// The pauses in progress that are of no row. Nothing else would tell that they last.
+    pub fn of_none(&self, table: &[Row], now: DateTime<Utc>) -> Vec<Pause> {
+        let is_of_none = |pause: &&Pause| pause.covers(now) && !table.iter().any(|row| pause.is_of(row));
+        self.pauses.iter().filter(is_of_none).cloned().collect()
     }
 
     pub fn of(&self, row: &Row, now: DateTime<Utc>) -> Stop {

@@ -20,10 +20,10 @@ statements! {
 }
 
 /// What is paused: a lane, a job with all its lanes, or everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
-    pub job: Option<&'static str>,
-    pub lane: Option<&'static str>,
+    pub job: Option<String>,
+    pub lane: Option<String>,
 }
 
 impl Scope {
@@ -31,32 +31,32 @@ impl Scope {
 
     /// What the name of a job, or of a job and a lane, stands for.
     pub fn named(name: &str) -> Result<Self, Error> {
-        if let Some(row) = schedule::table().iter().find(|row| row.is_called(name)) {
-            return Ok(Self { job: Some(row.job), lane: (name != row.job).then_some(row.lane) });
-        }
-        // A job that is not in the clinic's schedule may be started all the same.
-        if let Some(job) = jobs::NAMES.iter().find(|job| **job == name) {
-            return Ok(Self { job: Some(job), lane: None });
+        // A job or a lane that is not in the clinic's schedule may be started all the same. The default schedule has
+        // every job.
+        let default = jobs::NAMES.iter().flat_map(|job| schedule::default_rows(job));
+        if let Some(row) = schedule::table().iter().chain(default).find(|row| row.is_called(name)) {
+            let lane = (name != row.job).then(|| row.lane.to_owned());
+            return Ok(Self { job: Some(row.job.to_owned()), lane });
         }
         let message = format!("no job in the schedule is called {name}; there are {}", schedule::known());
         Err(refused("UNKNOWN_JOB", message))
     }
 
     /// As a person names it.
-    pub fn name(self) -> String {
-        self.job.map_or("everything".to_owned(), |job| schedule::name(job, self.lane.unwrap_or_default()))
+    pub fn name(&self) -> String {
+        let lane = self.lane.as_deref().unwrap_or_default();
+        self.job.as_ref().map_or("everything".to_owned(), |job| schedule::name(job, lane))
     }
 
     /// As the commands take it.
-    pub fn argument(self) -> String {
-        if self == Self::ALL { "--all".to_owned() } else { self.name() }
+    pub fn argument(&self) -> String {
+        if *self == Self::ALL { "--all".to_owned() } else { self.name() }
     }
 }
 
 /// A pause that lasts.
 pub struct Lasting {
-    pub job: Option<String>,
-    pub lane: Option<String>,
+    pub scope: Scope,
     pub by: String,
     pub since: DateTime<Utc>,
     pub until: Option<DateTime<Utc>>,
@@ -65,17 +65,12 @@ pub struct Lasting {
 impl Lasting {
     pub async fn all(tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Self>, Error> {
         let of = |row: &Row| Self {
-            job: row.get("job_name"),
-            lane: row.get("lane"),
+            scope: Scope { job: row.get("job_name"), lane: row.get("lane") },
             by: row.get("paused_by"),
             since: row.get("paused_at"),
             until: row.get("until"),
         };
         Ok(LASTING.all(tx, &[&now]).await?.iter().map(of).collect())
-    }
-
-    pub fn is_of(&self, scope: Scope) -> bool {
-        self.job.as_deref() == scope.job && self.lane.as_deref() == scope.lane
     }
 
     /// Who, since when and until when.
@@ -85,16 +80,13 @@ impl Lasting {
     }
 
     pub fn name(&self) -> String {
-        match &self.job {
-            Some(job) => schedule::name(job, self.lane.as_deref().unwrap_or_default()),
-            None => "everything (--all)".to_owned(),
-        }
+        if self.scope == Scope::ALL { "everything (--all)".to_owned() } else { self.scope.name() }
     }
 
     pub fn json(&self) -> Value {
         json!({
-            "job": self.job,
-            "lane": self.lane,
+            "job": self.scope.job,
+            "lane": self.scope.lane,
             "paused_by": self.by,
             "paused_at": stamp(self.since),
             "until": self.until.map(stamp),
@@ -131,10 +123,12 @@ mod tests {
     #[test]
     fn a_name_is_a_job_with_its_lanes_or_one_lane() {
         let scope = |name| Scope::named(name).expect("in the schedule");
-        assert_eq!(scope("prune"), Scope { job: Some("prune"), lane: None });
-        assert_eq!(scope("advance-billing"), Scope { job: Some("advance-billing"), lane: None });
-        assert_eq!(scope("advance-billing-paid"), Scope { job: Some("advance-billing"), lane: Some("paid") });
-        assert_eq!([scope("advance-billing-paid"), Scope::ALL].map(Scope::argument), ["advance-billing-paid", "--all"]);
+        let of = |job: &str, lane: Option<&str>| Scope { job: Some(job.to_owned()), lane: lane.map(str::to_owned) };
+        assert_eq!(scope("prune"), of("prune", None));
+        assert_eq!(scope("advance-billing"), of("advance-billing", None));
+        assert_eq!(scope("advance-billing-paid"), of("advance-billing", Some("paid")));
+        let arguments = [scope("advance-billing-paid"), Scope::ALL].map(|scope| scope.argument());
+        assert_eq!(arguments, ["advance-billing-paid", "--all"]);
         assert!(Scope::named("advance").is_err());
     }
 }

@@ -53,13 +53,18 @@ impl Operation for PauseArgs {
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let scope = self.job.as_deref().map_or(Ok(Scope::ALL), Scope::named)?;
-        let (moment, ()) = context.act(async |tx, moment| self.begin(tx, scope, moment).await).await?;
-        Ok(self.output(context, scope, &moment))
+        let (moment, ()) = context.act(async |tx, moment| self.begin(tx, &scope, moment).await).await?;
+        Ok(self.output(context, &scope, &moment))
     }
 }
 
 impl PauseArgs {
-    async fn begin(&self, tx: &Transaction<'_>, scope: Scope, Moment { now, actor }: &Moment) -> Result<(), Error> {
+    /// Whether it has to know the names of the schedule.
+    pub fn names_a_job(&self) -> bool {
+        self.job.is_some()
+    }
+
+    async fn begin(&self, tx: &Transaction<'_>, scope: &Scope, Moment { now, actor }: &Moment) -> Result<(), Error> {
         actor.require(SUPERVISORS, "pausing a job")?;
         if self.until.is_some_and(|until| until <= *now) {
             return Err(refused("UNTIL_PASSED", "--until has passed already; nothing was changed".to_owned()));
@@ -67,14 +72,14 @@ impl PauseArgs {
         let Scope { job, lane } = scope;
         let what = format!("the pause of {}", scope.name());
         let begin = async || {
-            END_THE_EXPIRED.execute(tx, &[&job, &lane, now]).await?;
-            PAUSE.execute(tx, &[&job, &lane, &self.reason, &actor.id.as_str(), now, &self.until]).await
+            END_THE_EXPIRED.execute(tx, &[job, lane, now]).await?;
+            PAUSE.execute(tx, &[job, lane, &self.reason, &actor.id.as_str(), now, &self.until]).await
         };
         if begin().await.map_err(|error| held(error, what))? == 1 {
             return Ok(());
         }
         let lasting = Lasting::all(tx, *now).await?;
-        let Some(pause) = lasting.iter().find(|pause| pause.is_of(scope)) else {
+        let Some(pause) = lasting.iter().find(|pause| pause.scope == *scope) else {
             return Err(dropped("pauses", 0, 1).context("nothing was changed"));
         };
         let message = format!(
@@ -86,7 +91,7 @@ impl PauseArgs {
         Err(Error::new("ALREADY_PAUSED", ErrorKind::Other, message))
     }
 
-    fn output(&self, context: &CommandContext<'_>, scope: Scope, Moment { now, actor }: &Moment) -> Output {
+    fn output(&self, context: &CommandContext<'_>, scope: &Scope, Moment { now, actor }: &Moment) -> Output {
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
         let until = self.until.map(stamp);
         let text = format!(

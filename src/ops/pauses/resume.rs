@@ -54,9 +54,8 @@ impl Operation for ResumeArgs {
             let text = format!("This is the clinic's database now{dry} ({difference}), says user {user} at {at}.\n");
             return Ok(Output::done(json, text));
         }
-        let scope = self.job.as_deref().map_or(Ok(Scope::ALL), Scope::named)?;
-        let (Moment { now, actor }, lasting) =
-            context.act(async |tx, moment| self.end(tx, scope, moment).await).await?;
+        let (Moment { now, actor }, (scope, lasting)) =
+            context.act(async |tx, moment| self.end(tx, moment).await).await?;
         let mut text = format!("Resumed{dry}: {}, by user {} at {}.\n", scope.name(), actor.id, stamp(now));
         if !lasting.is_empty() {
             text += &format!("Still paused: {}.\n", sentence(&lasting.iter().collect::<Vec<_>>()));
@@ -71,21 +70,30 @@ impl Operation for ResumeArgs {
 }
 
 impl ResumeArgs {
-    /// Ends the pause, and returns those that last.
-    async fn end(
-        &self,
-        tx: &Transaction<'_>,
-        scope: Scope,
-        Moment { now, actor }: &Moment,
-    ) -> Result<Vec<Lasting>, Error> {
+    /// Whether it has to know the names of the schedule.
+    pub fn names_a_job(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// What the name stands for. The name of a pause that lasts is one, too: its lane may have left the schedule since.
+    fn scope(&self, lasting: &[Lasting]) -> Result<Scope, Error> {
+        let Some(name) = &self.job else { return Ok(Scope::ALL) };
+        let is_its = |scope: &&Scope| **scope != Scope::ALL && scope.name() == *name;
+        let paused = lasting.iter().map(|pause| &pause.scope).find(is_its);
+        paused.map_or_else(|| Scope::named(name), |scope| Ok(scope.clone()))
+    }
+
+    /// Ends the pause, and returns what it was of, and those that last.
+    async fn end(&self, tx: &Transaction<'_>, Moment { now, actor }: &Moment) -> Result<(Scope, Vec<Lasting>), Error> {
         actor.require(SUPERVISORS, "resuming a job")?;
-        let Scope { job, lane } = scope;
         let before = Lasting::all(tx, *now).await?;
-        let ended = RESUME.execute(tx, &[&job, &lane, now, &actor.id.as_str(), &self.reason]).await;
+        let scope = self.scope(&before)?;
+        let Scope { job, lane } = &scope;
+        let ended = RESUME.execute(tx, &[job, lane, now, &actor.id.as_str(), &self.reason]).await;
         let ended = ended.map_err(|error| held(error, format_args!("the pause of {}", scope.name())))?;
-        let (own, lasting): (Vec<_>, Vec<_>) = before.into_iter().partition(|pause| pause.is_of(scope));
+        let (own, lasting): (Vec<_>, Vec<_>) = before.into_iter().partition(|pause| pause.scope == scope);
         match (ended, own.is_empty()) {
-            (1.., _) => Ok(lasting),
+            (1.., _) => Ok((scope, lasting)),
             (_, false) => Err(dropped("pauses", 0, 1).context("nothing was changed")),
             (_, true) => {
                 let others = match lasting.is_empty() {

@@ -18,7 +18,8 @@ use crate::schedule::{self, Cadence, ScheduledStart, ZoneArgs};
 use drift::{CheckArgs, Difference};
 use render::{RenderArgs, Rendered};
 
-/// The period that is searched at once. Every command is started at least once in it.
+/// The period that is searched at once. Most commands are started in it; for those of a month or a year there are
+/// several.
 const SEARCH: TimeDelta = TimeDelta::days(8);
 
 /// Tell what schedulers start, and when next

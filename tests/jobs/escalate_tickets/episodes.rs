@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{NOON, escalate, fired, follow};
-use crate::support::Clinic;
+use crate::support::program::finish;
 use crate::support::tickets::{TICKET, Ticket};
+use crate::support::{Clinic, gate};
 
 /// How often a run recorded that an action was refused: in the history, and as a failed item.
 async fn refusals(clinic: &Clinic) -> (i64, i64) {
@@ -159,4 +160,50 @@ async fn what_a_rule_was_refused_is_forgotten_with_it() {
         escalate(&clinic, NOON).await.expect(exit);
     }
     assert_eq!(refusals(&clinic).await, (2, 2));
+}
+
+#[tokio::test]
+async fn a_rule_that_is_switched_on_while_a_run_looks_keeps_its_episodes() {
+    let clinic = Clinic::new().await;
+    let action = follow(&clinic).await;
+    let urgent = || ("priority_level", json!({"priorities": ["URGENT"]}));
+    let rule = clinic.rule(urgent(), action.clone()).await;
+    clinic.ticket(Ticket { priority: "URGENT", ..TICKET }).await;
+    assert_eq!(escalate(&clinic, NOON).await.expect(0).count("executed"), 1);
+    // A malformed rule is recorded between the look for what is gone and its end: the run waits there.
+    let malformed = clinic.rule(urgent(), ("add_follower", json!({}))).await;
+    gate::build_for(&clinic, "cron_job_run_errors", "entity_id").await;
+    gate::close(&clinic, malformed).await;
+    clinic.sql(&format!("UPDATE escalation_rules SET active = false WHERE n(id) = {rule}")).await;
+    let run = clinic.program.start(&["escalate-tickets", "--as-of", NOON]);
+    gate::reached(&clinic).await;
+    clinic.sql(&format!("UPDATE escalation_rules SET active = true WHERE n(id) = {rule}")).await;
+    gate::open(&clinic).await;
+    assert_eq!(finish(run).await.expect(3).count("episodes_ended"), 0);
+    assert_eq!(escalate(&clinic, NOON).await.expect(3).count("executed"), 0, "it knows what it did before");
+    assert_eq!(fired(&clinic).await, 1);
+}
+
+#[tokio::test]
+async fn what_failed_of_a_ticket_is_told_though_more_failed_of_a_rule_with_its_id() {
+    let clinic = Clinic::new().await;
+    let ticket = clinic.ticket(TICKET).await;
+    let id = clinic.kind.text(ticket);
+    let action = follow(&clinic).await;
+    clinic.rule(("priority_level", json!({"priorities": ["URGENT"]})), action).await;
+    escalate(&clinic, NOON).await.expect(0);
+    let failed = async |entity: &str, times: i64| {
+        clinic
+            .sql(&format!(
+                "INSERT INTO cron_job_run_errors (run_id, entity, entity_id, error_code, message)
+                 SELECT r.id, '{entity}', '{id}', 'SAMPLE_' || n, 'of a {entity}'
+                 FROM cron_job_runs r, generate_series(1, {times}) n"
+            ))
+            .await;
+    };
+    failed("ticket", 1).await;
+    failed("escalation_rule", 25).await;
+    let report = clinic.run(&["escalate-tickets", "--as-of", NOON, "--explain", &id]).await.expect(0).report();
+    let told = report["explanation"].as_str().expect("a text");
+    assert!(told.contains("it failed: of a ticket [SAMPLE_1]") && !told.contains("of a escalation_rule"), "{told}");
 }

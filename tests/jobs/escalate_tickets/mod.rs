@@ -4,6 +4,7 @@ mod actions;
 mod awkward;
 mod episodes;
 mod keys;
+mod looks;
 mod properties;
 mod responses;
 

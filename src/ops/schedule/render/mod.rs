@@ -11,8 +11,8 @@ mod systemd;
 mod terraform;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -61,7 +61,7 @@ impl RenderArgs {
         let stale = self.stale(&files)?;
         for (name, text) in &files {
             let path = self.dir.join(name);
-            let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
+            let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| replace(&path, text));
             made.map_err(|error| failed(&path, &error))?;
         }
         for name in &stale {
@@ -95,6 +95,22 @@ impl RenderArgs {
         }
         Ok(stale)
     }
+}
+
+/// Writes a file beside its place and renames it, so that a scheduler never reads a part of it.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let write = || {
+        let mut file = File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(&beside);
+    })
 }
 
 /// The files below a directory that may be of a target, two levels deep at most.
