@@ -1,7 +1,7 @@
 //! Logs on stderr, one line for each event. Only this crate's own `tracing` events are logged. There is no bridge from
 //! the `log` crate, because through it database drivers would print bound parameters, and with them patients' data.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
@@ -9,7 +9,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-use super::OutputArgs;
+use super::words::wrapped;
+use super::{OutputArgs, table};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Logs")]
@@ -67,11 +68,36 @@ pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     let is_seen = is_terminal && std::io::stdout().is_terminal();
     IS_REPORT_SEEN.store(is_seen && args.log_level.or(own).is_none(), Ordering::Relaxed);
     IS_WATCHED.store(is_terminal && !output.quiet, Ordering::Relaxed);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let width = table::stderr_width();
+    let lines = tracing_subscriber::fmt::layer().with_target(false);
     let only_ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
     let registry = tracing_subscriber::registry().with(only_ours);
     match args.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(is_terminal && !super::is_colourless())).init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
+        LogFormat::Text => {
+            let lines = lines.with_ansi(is_terminal && !super::is_colourless());
+            registry.with(lines.with_writer(move || Folding { width })).init();
+        }
+        LogFormat::Json => registry.with(lines.with_writer(std::io::stderr).json().flatten_event(true)).init(),
+    }
+}
+
+/// Writes each event to stderr, in lines that end at a word before the width of the terminal.
+struct Folding {
+    /// None where stderr is no terminal: an event is one line.
+    width: Option<usize>,
+}
+
+impl Write for Folding {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // An event is written at once, and is text.
+        match (self.width, std::str::from_utf8(event)) {
+            (Some(_), Ok(text)) => io::stderr().write_all(wrapped(text, self.width, "  ").as_bytes())?,
+            _ => io::stderr().write_all(event)?,
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
