@@ -62,7 +62,7 @@ async fn one_run_is_shown_with_its_report_and_its_failed_items() {
     }
     insta::assert_snapshot!("run", serde_json::to_string_pretty(&shown).expect("JSON"));
     let text = clinic.run(&["runs", "show", &id, "--output", "text"]).await.expect(0).stdout;
-    for words in ["job                mark-no-shows\n", "\nreport\n", "1 failed item(s)", "appointment   2  P0001"] {
+    for words in ["job                mark-no-shows\n", "\nreport\n", "1 failed item\n", "appointment   2  P0001"] {
         assert!(text.contains(words), "{words:?} is missing in\n{text}");
     }
 }
