@@ -59,9 +59,9 @@ impl Pause {
     }
 
     /// Who has paused it, since when, until when and why.
-    pub fn describe(&self) -> String {
-        let until = self.until.map_or(String::new(), |until| format!(" until {}", stamp(until)));
-        format!("paused by user {} since {}{until}: {}", self.by, stamp(self.from), self.reason)
+    pub fn describe(&self, at: impl Fn(DateTime<Utc>) -> String) -> String {
+        let until = self.until.map_or(String::new(), |until| format!(" until {}", at(until)));
+        format!("paused by user {} since {}{until}: {}", self.by, at(self.from), self.reason)
     }
 
     pub fn json(&self) -> Value {
