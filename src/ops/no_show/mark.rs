@@ -14,7 +14,7 @@ use crate::command::{CommandContext, Moment, Output, held, locked};
 use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::mark_no_shows::{ByHand, Reason};
-use crate::output::stamp;
+use crate::output::{counted, stamp};
 use crate::run::count;
 
 statements! {
@@ -76,7 +76,7 @@ impl MarkArgs {
         let notified = match (self.reason, notices, late) {
             (Reason::PatientCalled, ..) => "the patient knows".to_owned(),
             (_, _, 1..) => "too late to tell the patient".to_owned(),
-            _ => format!("{notices} notice(s) staged for the patient"),
+            _ => format!("{} staged for the patient", counted(notices, "notice")),
         };
         Ok(Output::done(json, format!("Visit {visit} is a no-show{dry}; {slot}; {notified}.\n")))
     }

@@ -9,7 +9,7 @@ use crate::clinic::local_time::{clock_time, day, unreadable_zones};
 use crate::command::Moment;
 use crate::db::{Key, Keys, dropped, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
-use crate::output::stamp;
+use crate::output::{counted, stamp};
 use crate::run::count;
 
 statements! {
@@ -149,10 +149,10 @@ impl Undone {
         let (visit, status) = (&self.visit, self.status.as_deref().unwrap_or_default());
         let told = match self.notices_told {
             0 => String::new(),
-            told => format!("; {told} notice(s) had been sent: tell the patient"),
+            told => format!("; {} had been sent: tell the patient", counted(told, "notice")),
         };
-        let (slot, expired) = (self.slot_sentence(), self.notices_expired);
-        format!("Visit {visit} is {status} again{dry}; {slot}; {expired} unsent notice(s) withdrawn{told}.\n")
+        let (slot, expired) = (self.slot_sentence(), counted(self.notices_expired, "unsent notice"));
+        format!("Visit {visit} is {status} again{dry}; {slot}; {expired} withdrawn{told}.\n")
     }
 
     /// A row of the list of visits of which not all could be taken back.
