@@ -102,3 +102,14 @@ fn shape(item: &Item, judged: Option<&Judgement>) -> Value {
         "why": why,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_called_as_people_call_it() {
+        let said = ["appointment", "surgical_case", "alert", "ticket"].map(called);
+        assert_eq!(said, ["visit", "case", "alert", "ticket"]);
+    }
+}

@@ -81,7 +81,7 @@ async fn a_run_is_found_by_the_beginning_of_its_id_and_the_latest_without_one() 
     let text =
         clinic.run(&["runs", "list", "--output", "text", "--schedule-zone", "America/Denver"]).await.expect(0).stdout;
     assert!(text.contains(&ids[1][..8]) && !text.contains(ids[1]), "{text}");
-    assert!(text.contains(" MST ") || text.contains(" MDT "), "{text}");
+    assert!(text.contains("began (MST)") || text.contains("began (MDT)"), "{text}");
     clinic
         .sql(
             "SET session_replication_role = replica;

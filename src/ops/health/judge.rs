@@ -82,6 +82,18 @@ pub struct Verdict {
     pub rest: String,
 }
 
+impl Verdict {
+    /// The reason in a table; only the code of what stops the lane, where that is told below.
+    pub fn why(&self, is_told_below: bool) -> String {
+        let stopped = self.stopped.as_ref().map(|(code, why)| match is_told_below {
+            true => format!("[{code}]"),
+            false => format!("{why} [{code}]"),
+        });
+        let rest = (!self.rest.is_empty()).then(|| self.rest.clone());
+        stopped.into_iter().chain(rest).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// The verdict on a lane, with its reason.
 pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdict {
     let working_hours = row.cadence.is_working(zone, now);
@@ -276,6 +288,22 @@ mod tests {
         assert_eq!(degraded.message, "last success 60 s ago; 4 refused items wait (22000: 1, 23514: 3)");
         let sick = verdict(&BY_DAY, &lane, "2026-03-02T14:30:00Z");
         assert!(!sick.healthy && !sick.degraded && sick.message.contains("4 refused"), "{}", sick.message);
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_told_whole_or_by_its_code() {
+        let mut lane = lane(Some("2026-03-02T14:00:00Z"));
+        lane.stop.restored = Some("another database".into());
+        let restored = verdict(&BY_DAY, &lane, "2026-03-02T14:01:00Z");
+        assert!(!restored.healthy);
+        assert_eq!(restored.message, "another database [RESTORED]; last success 60 s ago");
+        assert_eq!(
+            [false, true].map(|below| restored.why(below)),
+            ["another database [RESTORED]; last success 60 s ago", "[RESTORED]; last success 60 s ago"]
+        );
+        lane.stop.restored = None;
+        let plain = verdict(&BY_DAY, &lane, "2026-03-02T14:01:00Z");
+        assert_eq!((plain.stopped.as_ref(), plain.why(false)), (None, plain.message.clone()));
     }
 
     #[test]

@@ -145,17 +145,6 @@ impl LaneReport {
     }
 }
 
-impl Verdict {
-    fn why(&self, is_told_below: bool) -> String {
-        let stopped = self.stopped.as_ref().map(|(code, why)| match is_told_below {
-            true => format!("[{code}]"),
-            false => format!("{why} [{code}]"),
-        });
-        let rest = (!self.rest.is_empty()).then(|| self.rest.clone());
-        stopped.into_iter().chain(rest).collect::<Vec<_>>().join("; ")
-    }
-}
-
 fn run_json(run: &RunRecord) -> Value {
     json!({
         "id": run.id,

@@ -14,8 +14,9 @@ use crate::command::{CommandContext, Moment, Output, held, locked};
 use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::mark_no_shows::{ByHand, Reason};
-use crate::output::{counted, stamp};
+use crate::output::{counted, local_stamp, stamp};
 use crate::run::count;
+use crate::time_zone::Tz;
 
 statements! {
     pub LOCK_VISIT(KEY) = include_str!("visit.sql");
@@ -154,7 +155,7 @@ async fn refuse_state(tx: &Transaction<'_>, visit: &Key, row: &Row) -> Result<()
                     Some(user) => format!("user {user} ({})", log.get::<_, &str>("reason")),
                     None => "the job".to_owned(),
                 };
-                format!(", marked by {by} at {}", stamp(log.get("triggered_at")))
+                format!(", marked by {by} at {}", local_stamp(log.get("triggered_at"), Tz::UTC))
             });
             format!("is a no-show already{by}")
         }

@@ -9,8 +9,9 @@ use crate::clinic::local_time::{clock_time, day, unreadable_zones};
 use crate::command::Moment;
 use crate::db::{Key, Keys, dropped, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
-use crate::output::{counted, stamp};
+use crate::output::{counted, local_stamp};
 use crate::run::count;
+use crate::time_zone::Tz;
 
 statements! {
     MARKS(UUID, TEXT) = include_str!("marks.sql");
@@ -188,7 +189,8 @@ fn slot(fate: &str) -> &'static str {
 
 impl Refusal {
     fn of(code: &str, row: &Row) -> Self {
-        let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map_or(String::new(), stamp);
+        let text = |at| local_stamp(at, Tz::UTC);
+        let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map_or(String::new(), text);
         let status = row.get::<_, Option<&str>>("status_now").unwrap_or("of no known state");
         let marked = instant("triggered_at");
         let (code, reason) = match code {
