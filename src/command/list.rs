@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::explain::{Judge, Judgement};
+use super::explain::{Judge, Judgement, Kind};
 use super::look::{Look, Zones};
 use super::{CommandContext, listing, shown};
 use crate::db::Key;
@@ -17,7 +17,7 @@ use crate::output::{local_stamp, stamp};
 use crate::run::Item;
 
 /// The columns of the table.
-const COLUMNS: [&str; 4] = ["id", "facility", "local time", "why"];
+const COLUMNS: [&str; 4] = ["item", "facility", "local time", "why"];
 
 /// The items, as text and as JSON.
 pub struct List {
@@ -73,12 +73,21 @@ fn why<'a>(item: &Item, judged: Option<&'a Judgement>) -> (&'a str, &'a str) {
     }
 }
 
+/// What people call an item of this kind: a run may list those of several kinds.
+fn called(entity: &str) -> String {
+    match entity {
+        "appointment" => Kind::VISIT.name.to_owned(),
+        "surgical_case" => Kind::CASE.name.to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
 fn line(item: &Item, judged: Option<&Judgement>) -> Vec<String> {
     let at = judged.and_then(|judged| Some(local_stamp(judged.at?, judged.zone)));
     let facility = judged.and_then(|judged| judged.facility.clone());
     let (name, why) = why(item, judged);
     let separator = if name.is_empty() { "" } else { ": " };
-    vec![item.id.clone(), shown(facility), shown(at), format!("{name}{separator}{why}")]
+    vec![format!("{} {}", called(item.entity), item.id), shown(facility), shown(at), format!("{name}{separator}{why}")]
 }
 
 fn shape(item: &Item, judged: Option<&Judgement>) -> Value {
@@ -93,4 +102,15 @@ fn shape(item: &Item, judged: Option<&Judgement>) -> Value {
         "name": (!name.is_empty()).then_some(name),
         "why": why,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_called_as_people_call_it() {
+        let said = ["appointment", "surgical_case", "alert", "ticket"].map(called);
+        assert_eq!(said, ["visit", "case", "alert", "ticket"]);
+    }
 }

@@ -152,7 +152,7 @@ pub fn listing<'a, C: Into<Column<'a>> + Copy>(names: &[C], rows: &[Vec<String>]
     let mut text = table.lines.join("\n");
     text.push('\n');
     if let Some(note) = table.note("wider terminal or --output json") {
-        text.push_str(&format!("{note}\n"));
+        text.push_str(&out::folded(&format!("{note}\n")));
     }
     text
 }

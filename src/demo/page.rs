@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use tokio_postgres::Row;
 
 use crate::output;
+use crate::output::folded;
 use crate::output::table::{self, Style};
 
 /// What stands before each line of a table.
@@ -44,7 +45,7 @@ impl Page {
     }
 
     pub fn line(&self, text: impl AsRef<str>) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{}", wrapped(text.as_ref().trim_end(), table::width()))
+        writeln!(io::stdout().lock(), "{}", folded(text.as_ref().trim_end()))
     }
 
     pub fn heading(&self, text: &str) -> io::Result<()> {
@@ -73,53 +74,5 @@ impl Page {
             self.line(format!("  ... and {} more", rows.len() - shown))?;
         }
         Ok(())
-    }
-}
-
-/// The text in lines of whole words that fit the terminal, each below the first word of its line.
-fn wrapped(text: &str, width: Option<usize>) -> String {
-    let Some(width) = width.filter(|width| text.lines().any(|line| visible(line) > *width)) else {
-        return text.to_owned();
-    };
-    let mut out: Vec<String> = vec![];
-    for line in text.lines() {
-        let indent = " ".repeat(line.chars().take_while(|letter| *letter == ' ').count());
-        let mut current = indent.clone();
-        for word in line.split_whitespace() {
-            let is_begun = current.len() > indent.len();
-            if is_begun && visible(&current) + 1 + visible(word) > width {
-                out.push(std::mem::replace(&mut current, indent.clone()));
-            } else if is_begun {
-                current.push(' ');
-            }
-            current.push_str(word);
-        }
-        out.push(current);
-    }
-    out.join("\n")
-}
-
-/// The number of letters that are seen: those of a colour's code are not.
-fn visible(text: &str) -> usize {
-    let mut is_code = false;
-    let seen = text.chars().filter(|letter| {
-        let is_seen = !is_code && *letter != '\x1b';
-        is_code = *letter == '\x1b' || is_code && *letter != 'm';
-        is_seen
-    });
-    seen.count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_line_goes_on_below_its_first_word() {
-        let text = "  one two \x1b[1mthree\x1b[0m four";
-        assert_eq!(wrapped(text, None), text);
-        assert_eq!(wrapped(text, Some(20)), text);
-        assert_eq!(wrapped(text, Some(19)), "  one two \x1b[1mthree\x1b[0m\n  four");
-        assert_eq!(wrapped("a\n\n  bb cc", Some(4)), "a\n\n  bb\n  cc");
     }
 }

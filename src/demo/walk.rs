@@ -11,6 +11,7 @@ use super::{show, staff, story};
 use crate::command::explain::ExplainArgs;
 use crate::jobs::mark_no_shows::MarkNoShows;
 use crate::jobs::stage_alerts::{Basis, StageAlerts};
+use crate::output::counted;
 use crate::run::{self, Job, RunArgs, Summary};
 
 /// The New York times at which there is something to see. A scheduler would run both jobs every five minutes.
@@ -85,6 +86,6 @@ async fn execute<J: Job>(clinic: &Clinic, job: &J, options: &RunArgs, to_fail: u
         return Err(anyhow!("{name} ended {}: {message} [{code}]", summary.status));
     }
     let failed = summary.report["failed"].as_u64().unwrap_or(0);
-    ensure!(failed == to_fail, "{name} was to fail on {to_fail} visit(s), and failed on {failed}");
+    ensure!(failed == to_fail, "{name} was to fail on {}, and failed on {failed}", counted(to_fail, "visit"));
     Ok(summary)
 }

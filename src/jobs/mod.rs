@@ -14,6 +14,7 @@ use crate::command::{CommandContext, GlobalArgs, Mode as _, run_operation};
 use crate::db::{Db, Listed};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::output::folded;
 use crate::output::metrics::Metrics;
 use crate::run::{self, CommonArgs, Job, JobArgs, Summary};
 use crate::schedule::{self, FileArgs, Row};
@@ -202,7 +203,7 @@ async fn start<J: Job + Args>(
 /// Prints the report of a run, and the list of what it would do. A list that was asked for and cannot be read is a
 /// failure, but the report is there.
 fn print(summary: &Summary, list: Option<Result<List, Error>>, global: &GlobalArgs) -> Exit {
-    let (mut text, mut json, mut exit) = (summary.text(), summary.json(), summary.exit);
+    let (mut text, mut json, mut exit) = (folded(&summary.text()), summary.json(), summary.exit);
     match list {
         None => {}
         Some(Ok(list)) => {

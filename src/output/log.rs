@@ -1,7 +1,7 @@
 //! Logs on stderr, one line for each event. Only this crate's own `tracing` events are logged. There is no bridge from
 //! the `log` crate, because through it database drivers would print bound parameters, and with them patients' data.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
@@ -9,8 +9,9 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-use super::OutputArgs;
 use super::visible::LogLines;
+use super::words::wrapped;
+use super::{OutputArgs, table};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Logs")]
@@ -70,13 +71,35 @@ pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     IS_WATCHED.store(is_terminal && !output.quiet, Ordering::Relaxed);
     let as_json = matches!(args.log_format, LogFormat::Json);
     let coloured = is_terminal && !super::is_colourless() && !as_json;
+    let width = table::stderr_width().filter(|_| !as_json);
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(move || LogLines { to: std::io::stderr(), as_json, coloured })
+        .with_writer(move || LogLines { to: Folding { width }, as_json, coloured })
         .with_target(false);
     let only_ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
     let registry = tracing_subscriber::registry().with(only_ours);
     match args.log_format {
         LogFormat::Text => registry.with(lines.with_ansi(coloured)).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
+    }
+}
+
+/// Writes each event to stderr, in lines that end at a word before the width of the terminal.
+struct Folding {
+    /// None where stderr is no terminal, or the event is JSON: it is one line.
+    width: Option<usize>,
+}
+
+impl Write for Folding {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // An event is written at once, and is text.
+        match (self.width, std::str::from_utf8(event)) {
+            (Some(_), Ok(text)) => io::stderr().write_all(wrapped(text, self.width, "  ").as_bytes())?,
+            _ => io::stderr().write_all(event)?,
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }

@@ -5,8 +5,10 @@ pub mod log;
 pub mod metrics;
 pub mod table;
 pub mod visible;
+pub mod words;
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
@@ -14,6 +16,8 @@ use serde_json::Value;
 use tracing::error;
 
 pub use job_name::JobName;
+pub use table::folded;
+pub use words::counted;
 
 use crate::arg::truth;
 use crate::error::file_error;
@@ -54,7 +58,12 @@ pub fn stamp(instant: DateTime<Utc>) -> String {
 
 /// An instant in a table: the time of a zone's clocks, and the zone's abbreviation then.
 pub fn local_stamp(instant: DateTime<Utc>, zone: Tz) -> String {
-    format!("{} {}", instant.with_timezone(&zone).format("%F %H:%M"), zone.abbreviation(instant))
+    format!("{} {}", local_minute(instant, zone), zone.abbreviation(instant))
+}
+
+/// The same without the abbreviation, where that is said beside.
+pub fn local_minute(instant: DateTime<Utc>, zone: Tz) -> String {
+    instant.with_timezone(&zone).format("%F %H:%M").to_string()
 }
 
 /// The text of a duration: seconds below two minutes, else minutes, hours or days.
@@ -65,6 +74,16 @@ pub fn span(time: TimeDelta) -> String {
         seconds @ 120..7_200 => format!("{} min", seconds / 60),
         seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
         seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// The text of a length of time as a person gives it to an option: whole days from two on, hours, minutes or seconds.
+pub fn setting(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds % 86_400 == 0 && seconds > 86_400 => format!("{}d", seconds / 86_400),
+        seconds if seconds % 3_600 == 0 && seconds > 0 => format!("{}h", seconds / 3_600),
+        seconds if seconds % 60 == 0 && seconds > 0 => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
     }
 }
 

@@ -3,9 +3,13 @@
 //! Rule: a table that is wider than the terminal leaves out columns, the least important first, and says which; a word
 //! is never broken. Text of several words is wrapped, but not into a column narrower than [`TEXT_MIN`].
 
+use std::io::IsTerminal;
+
 use super::visible;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+
+use super::words::{self, counted};
 
 /// The width down to which a text of several words is wrapped.
 const TEXT_MIN: usize = 20;
@@ -60,23 +64,34 @@ pub struct Lines {
 impl Lines {
     /// What is said of the columns that are left out, with the way to see them.
     pub fn note(&self, way: &str) -> Option<String> {
-        let columns = match self.left_out.len() {
-            0 => return None,
-            1 => "1 column".to_owned(),
-            many => format!("{many} columns"),
-        };
-        Some(format!("{columns} left out: {}; {way}", self.left_out.join(", ")))
+        // A column without a name repeats another one as a picture.
+        let named: Vec<&str> = self.left_out.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        let columns = counted(named.len(), "column");
+        (!named.is_empty()).then(|| format!("{columns} left out: {}; {way}", named.join(", ")))
     }
 }
 
 /// The width of the terminal, if stdout is one; a terminal that does not know its own has that of COLUMNS.
 pub fn width() -> Option<usize> {
+    width_of(std::io::stdout().is_terminal(), &Table::new())
+}
+
+/// The same of stderr.
+pub fn stderr_width() -> Option<usize> {
+    let mut table = Table::new();
+    table.use_stderr();
+    width_of(std::io::stderr().is_terminal(), &table)
+}
+
+fn width_of(is_terminal: bool, table: &Table) -> Option<usize> {
     let told = || std::env::var("COLUMNS").ok()?.parse().ok();
-    std::io::IsTerminal::is_terminal(&std::io::stdout())
-        .then(|| {
-            Table::new().width().map(usize::from).filter(|width| *width > 0).or_else(told).filter(|width| *width > 0)
-        })
-        .flatten()
+    let own = || table.width().map(usize::from).filter(|width| *width > 0);
+    is_terminal.then(|| own().or_else(told).filter(|width| *width > 0)).flatten()
+}
+
+/// The sentence in lines that fit the terminal on stdout; unchanged where stdout is none.
+pub fn folded(text: &str) -> String {
+    words::wrapped(text, width(), "")
 }
 
 /// A word in its colour.
@@ -241,5 +256,7 @@ mod tests {
         assert_eq!(narrow.left_out, ["why", "ms", "by"], "what is kept goes last");
         assert_eq!(narrow.note("w").as_deref(), Some("3 columns left out: why, ms, by; w"));
         assert_eq!(table(&columns, &row, Some(5)).left_out.len(), 4, "one column stays, whatever the width");
+        let bar = table(&["day".into(), "".into()], &["Mon", "████████"], Some(8));
+        assert_eq!((bar.left_out.len(), bar.note("w")), (1, None), "nobody misses a column without a name");
     }
 }

@@ -22,6 +22,7 @@ use super::report::NotDone;
 use super::undeliverable;
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
+use crate::output::counted;
 
 /// The number of locked batches in a row, with no applied batch between them, from which more than a single row must be
 /// locked. Halving the largest batch down to one row takes 13.
@@ -209,7 +210,7 @@ async fn for_each_batch<I: Id>(
     let mut locked_in_a_row = 0;
     let mut pending: Vec<&[I]> = ids.chunks(run.batch_rows()).rev().collect();
     while let Some(ids) = pending.pop() {
-        let what = format!("changing {} {entity}(s) from id {}", ids.len(), ids[0]);
+        let what = format!("changing {} from id {}", counted(ids.len(), entity), ids[0]);
         match execute(&what, ids).await {
             Ok(row) => {
                 locked_in_a_row = 0;

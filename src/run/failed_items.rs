@@ -14,6 +14,7 @@ use super::refusals::{Coverage, FAULT_MIN, Fault, Known, KnownItems};
 use super::report::NotDone;
 use crate::db::statements;
 use crate::error::{Error, ErrorKind};
+use crate::output::counted;
 
 statements! {
     REFUSED_ITEMS(TEXT, TEXT, TIMESTAMPTZ) = include_str!("refused_items.sql");
@@ -125,10 +126,11 @@ impl Run {
         let (unsaid, unisolated) = (self.refusals.unsaid(), self.refusals.unisolated());
         if unsaid > 0 {
             let which = "failed, or were done and nobody could be told";
-            warn!(run_id = %self.id, "{unsaid} further item(s) {which}: rounds runs show names them");
+            warn!(run_id = %self.id, "{} {which}: rounds runs show names them", counted(unsaid, "further item"));
         }
         if unisolated > 0 {
-            warn!(run_id = %self.id, "{unisolated} item(s) in refused batches were not tried alone; the next run does");
+            let items = counted(unisolated, "item");
+            warn!(run_id = %self.id, "not tried alone: {items} in refused batches; the next run does");
         }
         let nothing_to_write = settled.is_empty() && faults.is_empty();
         if !nothing_to_write && !self.dry_run() {
@@ -157,8 +159,9 @@ impl Run {
     fn told(&self, fault: &Fault) -> String {
         let Fault { entity, code, message, items, .. } = fault;
         format!(
-            "{items} {entity}(s) in a row were refused with {code}, which is one fault: {message}. They wait in \
+            "{} in a row were refused with {code}, which is one fault: {message}. They wait in \
              item_refusals, and stop nobody. Mend the cause, then run {} with --retry-refused",
+            counted(*items, entity),
             self.job
         )
     }

@@ -409,12 +409,12 @@ async fn a_second_acknowledge_says_who_did_it_first_and_when() {
     let before = state(&ward.clinic).await;
     for who in [second, nurse] {
         let message = refused(ward.act("acknowledge", 1, who, &[]).await, 1, "ALREADY_ACKNOWLEDGED");
-        assert!(message.contains(&format!("user {nurse} ")) && message.contains("2026-03-02T14:30:00"), "{message}");
+        assert!(message.contains(&format!("user {nurse} ")) && message.contains("2026-03-02 14:30 UTC"), "{message}");
     }
     assert_eq!(state(&ward.clinic).await, before);
     ward.act("resolve", 1, second, &[]).await.expect(0);
     let message = ward.refuse(1, nurse, 1, "ALREADY_RESOLVED").await;
-    assert!(message.contains(&format!("user {second} ")) && message.contains("2026-03-02T14:30:00"), "{message}");
+    assert!(message.contains(&format!("user {second} ")) && message.contains("2026-03-02 14:30 UTC"), "{message}");
 }
 
 #[tokio::test]
@@ -423,7 +423,7 @@ async fn the_job_that_resolved_it_first_is_named() {
     ward.clinic.sql("UPDATE appointments SET vitals_recorded_at = '2026-03-02 09:21-05' WHERE id = 1").await;
     assert_eq!(ward.job("09:25").await.expect(0).count("resolved"), 1);
     let message = ward.refuse(1, ward.nurses[0], 1, "ALREADY_RESOLVED").await;
-    assert!(message.contains("the job") && message.contains("2026-03-02T14:25:00"), "{message}");
+    assert!(message.contains("the job") && message.contains("2026-03-02 14:25 UTC"), "{message}");
 }
 
 #[tokio::test]

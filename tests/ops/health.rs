@@ -140,7 +140,7 @@ async fn a_history_with_every_kind_of_run_is_told_in_full() {
     let text =
         health_at(&clinic, &zone, LAST_START, 300, &["mark-no-shows", "--output", "text"]).await.expect(1).stdout;
     for words in
-        ["mark-no-shows", "UNHEALTHY", "BRAKED", "is RUNNING past its deadline", "1 run(s) skipped: ALREADY_RUNNING"]
+        ["mark-no-shows", "UNHEALTHY", "BRAKED", "is RUNNING past its deadline", "1 run skipped: ALREADY_RUNNING"]
     {
         assert!(text.contains(words), "{words} is missing in\n{text}");
     }

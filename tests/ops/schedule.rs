@@ -314,7 +314,7 @@ async fn a_job_that_runs_although_it_is_not_in_the_file_is_shown_as_not_schedule
     let told: Vec<_> = others.iter().map(|other| (&other["jobName"], &other["lane"], &other["runs"])).collect();
     assert_eq!(told, [(&json!("escalate-sla"), &json!(""), &json!(2))], "by schedulers, in a day: {report}");
     let text = program.run(&["health", "--output", "text"]).await.expect(0).stdout;
-    assert!(text.contains("escalate-sla: not scheduled, but 2 run(s) by a scheduler, the last 4 min ago"), "{text}");
+    assert!(text.contains("escalate-sla: not scheduled, but 2 runs by a scheduler, the last 4 min ago"), "{text}");
     let all = clinic.run(&["health"]).await.report();
     assert_eq!(all["notScheduled"], json!([]), "the default schedule has every job");
 }

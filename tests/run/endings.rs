@@ -140,7 +140,7 @@ async fn a_poison_row_is_alone_in_its_failure() {
     assert!(!format!("{outcome:?}").contains("CANARY"), "{outcome:?}");
     let error = clinic.json("SELECT entity, entity_id, error_code, message FROM cron_job_run_errors").await;
     let message = "a trigger or function of the database refused the row";
-    assert_eq!(error["message"], format!("changing 1 appointment(s) from id 613: {message}"));
+    assert_eq!(error["message"], format!("changing 1 appointment from id 613: {message}"));
     assert_eq!((&error["entity"], &error["entity_id"]), (&json!("appointment"), &json!("613")));
     let expected = json!({"status": "COMPLETED", "error_code": null, "items_processed": 999, "items_failed": 1});
     assert_eq!(row(&clinic).await, expected);

@@ -116,7 +116,7 @@ impl Outcome {
 
     /// The same without the planted names of facilities and doctors where a list prints them: not in its log.
     pub fn without_places(mut self, command: &[&str]) -> Self {
-        if command.iter().any(|word| ["list", "logs"].contains(word)) {
+        if command.iter().any(|word| ["list", "logs", "stats"].contains(word)) {
             self.stdout = self.stdout.replace("CANARY-F", "").replace("CANARY-D CANARY-D", "");
         }
         self

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::history::Event;
 use crate::db::Key;
-use crate::output::local_stamp;
+use crate::output::{counted, local_stamp};
 use crate::run::{Item, Records};
 use crate::time_zone::Tz;
 
@@ -94,9 +94,9 @@ impl Judgement {
             text += &format!(" If nothing else changes, a run from {} on would do it.", self.local(due_at));
         }
         if let Some(refusal) = records.refusal(&verdict.item) {
-            let (code, times) = (&refusal.code, refusal.times);
+            let (code, times) = (&refusal.code, counted(refusal.times, "time"));
             let last = self.local(refusal.last);
-            text += &format!(" The database refused it {times} time(s), last at {last}: {} [{code}]", refusal.message);
+            text += &format!(" The database refused it {times}, last at {last}: {} [{code}]", refusal.message);
             text += &match refusal.next_try {
                 Some(next) => {
                     format!("; until {} no run tries it, but one with --retry-refused.", self.local(next))

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use humantime::format_duration;
 use serde_json::json;
 use tokio_postgres::{Row, Transaction};
 
@@ -17,7 +16,7 @@ use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, no_such_key};
 use crate::error::Error;
-use crate::output::{local_stamp, span};
+use crate::output::{local_stamp, setting, span};
 use crate::run::Item;
 use crate::time_zone::Tz;
 
@@ -99,7 +98,7 @@ fn reasons(step: &Step, case: &Row, now: DateTime<Utc>) -> Vec<String> {
         Some(status) if status == step.from => {
             let dwelt_at: Option<DateTime<Utc>> = case.get("dwelt_at");
             if dwelt_at.is_some_and(|at| at > now) {
-                let dwell = format_duration(Duration::try_from_secs_f64(step.dwell).unwrap_or_default());
+                let dwell = setting(Duration::try_from_secs_f64(step.dwell).unwrap_or_default());
                 reasons.push(format!("this job brought it to {status} less than {dwell} ago (--min-dwell)"));
             }
         }

@@ -111,7 +111,8 @@ fn action(case: &Row) -> String {
         None => {
             let told = match &case.get::<_, Vec<Key>>("stand_ins")[..] {
                 [] => "nobody is told".to_owned(),
-                users => format!("no department is told, but user(s) {}", listed(users)),
+                [user] => format!("no department is told, but user {user}"),
+                users => format!("no department is told, but users {}", listed(users)),
             };
             format!(
                 "{told}, since neither the case nor its visit has a department of its facility (--fallback-department \

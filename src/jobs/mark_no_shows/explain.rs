@@ -10,7 +10,7 @@ use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, Keys, no_such_key};
 use crate::error::Error;
-use crate::output::{local_stamp, span, stamp};
+use crate::output::{counted, local_stamp, span, stamp};
 use crate::run::Item;
 use crate::time_zone::Tz;
 
@@ -85,8 +85,8 @@ impl MarkNoShows {
             None => reasons.push("it has no source".to_owned()),
         }
         if visit.get::<_, Option<bool>>("too_old") == Some(true) {
-            let days = self.lookback_days;
-            reasons.push(format!("its day is more than {days} day(s) before today (--lookback-days)"));
+            let days = counted(self.lookback_days, "day");
+            reasons.push(format!("its day is more than {days} before today (--lookback-days)"));
         }
         reasons.extend(match visit.get::<_, Option<&str>>("excuse") {
             Some("doctor_absent") => Some("its doctor is on leave when it begins (doctor_absent)".to_owned()),

@@ -12,7 +12,7 @@ use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, Keys, no_such_key};
 use crate::error::Error;
-use crate::output::{local_stamp, span};
+use crate::output::{counted, local_stamp, span};
 use crate::run::Item;
 use crate::time_zone::Tz;
 
@@ -135,8 +135,8 @@ impl StageAlerts {
         } else if alert.get("dayless") {
             reasons.push("its day cannot be read".to_owned());
         } else if alert.get::<_, Option<bool>>("too_old") == Some(true) {
-            let days = self.lookback_days;
-            reasons.push(format!("its day is more than {days} day(s) before today (--lookback-days)"));
+            let days = counted(self.lookback_days, "day");
+            reasons.push(format!("its day is more than {days} before today (--lookback-days)"));
         }
         if name == "WAITING_TOO_LONG" && alert.get("never") {
             reasons.push("neither its facility nor --waiting-minutes says how long is too long".to_owned());

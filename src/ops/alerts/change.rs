@@ -10,7 +10,8 @@ use crate::clinic::alerts::STAFF;
 use crate::command::{CommandContext, Moment, Output, held};
 use crate::db::{Key, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
-use crate::output::stamp;
+use crate::output::{local_stamp, stamp};
+use crate::time_zone::Tz;
 
 statements! {
     LOCK_ALERT(INT8) = include_str!("alert.sql");
@@ -42,17 +43,17 @@ impl Change<'_> {
         }
     }
 
-    pub async fn execute(self, context: &CommandContext<'_>, id: i64) -> Result<Output, Error> {
+    pub async fn execute(self, context: &CommandContext<'_>, id: i64, zone: Tz) -> Result<Output, Error> {
         let (moment, ()) = context
             .act(async |tx, moment| {
                 let alert = lock_alert(tx, id, &moment.actor).await?;
                 if !self.is_possible_from(alert.get("status")) {
-                    return Err(already_changed(id, &alert));
+                    return Err(already_changed(id, &alert, zone));
                 }
                 self.write(tx, id, moment).await
             })
             .await?;
-        Ok(self.output(context, id, &moment))
+        Ok(self.output(context, id, zone, &moment))
     }
 
     async fn write(self, tx: &Transaction<'_>, id: i64, Moment { now, actor }: &Moment) -> Result<(), Error> {
@@ -64,13 +65,13 @@ impl Change<'_> {
         if rows == 1 { Ok(()) } else { Err(Error::new("CHANGED", ErrorKind::Other, message)) }
     }
 
-    fn output(self, context: &CommandContext<'_>, id: i64, Moment { now, actor }: &Moment) -> Output {
+    fn output(self, context: &CommandContext<'_>, id: i64, zone: Tz, Moment { now, actor }: &Moment) -> Output {
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
-        let (by, at, stem) = (&actor.id, stamp(*now), self.to().to_lowercase());
+        let (by, at, stem) = (&actor.id, local_stamp(*now, zone), self.to().to_lowercase());
         let text = format!("Alert {id} is {stem}{dry}, by user {by} at {at}.\n");
         let mut json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": self.to() });
         json[format!("{stem}_by")] = json!(by);
-        json[format!("{stem}_at")] = at.into();
+        json[format!("{stem}_at")] = stamp(*now).into();
         Output::done(json, text)
     }
 }
@@ -104,13 +105,14 @@ fn without_facility(id: i64, actor: &Actor) -> Error {
 }
 
 /// The error that names the user who was first.
-fn already_changed(id: i64, row: &Row) -> Error {
+fn already_changed(id: i64, row: &Row, zone: Tz) -> Error {
     let (code, stem) = match row.get("status") {
         "ACKNOWLEDGED" => ("ALREADY_ACKNOWLEDGED", "acknowledged"),
         _ => ("ALREADY_RESOLVED", "resolved"),
     };
     let by = row.get::<_, Option<&str>>(format!("{stem}_by").as_str());
     let by = by.map_or("the job".to_owned(), |user| format!("user {user}"));
-    let at = row.get::<_, Option<DateTime<Utc>>>(format!("{stem}_at").as_str()).map(stamp).unwrap_or_default();
+    let at: Option<DateTime<Utc>> = row.get(format!("{stem}_at").as_str());
+    let at = at.map_or(String::new(), |at| local_stamp(at, zone));
     Error::new(code, ErrorKind::Other, format!("alert {id} was {stem} by {by} at {at}; nothing was changed"))
 }

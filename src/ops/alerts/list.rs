@@ -79,11 +79,12 @@ impl ListArgs {
             return Ok(Output::done(json.clone(), visible::json(&json.to_string()).into_owned()));
         }
         let alerts: Vec<Value> = listed.entries.iter().map(|entry| alert(entry, &listed)).collect();
-        let plain = ["alert", "type", "status", "triggered", "facility"].map(Column::from);
-        let mut names = plain.to_vec();
-        names.extend([minor("visit"), "doctor".into(), minor("patient"), minor("by")]);
+        let plain = ["type", "status", "triggered"].map(Column::from);
+        let mut names = vec![kept("alert")];
+        names.extend(plain);
+        names.extend([kept("visit"), "facility".into(), "doctor".into(), minor("patient id"), minor("by")]);
         if self.reveal {
-            names.extend([kept("who"), "MRN".into(), "message".into()]);
+            names.extend([kept("patient"), "MRN".into(), "message".into()]);
         }
         let cells: Vec<_> = listed.entries.iter().map(|entry| cells(entry, &listed)).collect();
         let empty = if self.all || self.status.is_some() { "No alert fits." } else { "No open alert fits." };
@@ -187,8 +188,8 @@ fn cells(entry: &Entry, listed: &Listed) -> Vec<String> {
         row.get("alert_type"),
         row.get("status"),
         listed.places.time_cell(visit.facility.as_ref(), row.get("triggered_at")),
-        listed.places.facility_cell(visit.facility.as_ref()),
         row.get("appointment_id"),
+        listed.places.facility_cell(visit.facility.as_ref()),
         listed.places.doctor_cell(visit.doctor.as_ref()),
         shown(visit.patient.as_ref()),
         by,

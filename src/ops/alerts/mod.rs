@@ -16,6 +16,7 @@ use crate::command::notes::NotesArgs;
 use crate::command::{CommandContext, Operation, Output};
 use crate::db::statements;
 use crate::error::Error;
+use crate::schedule::ZoneArgs;
 use change::Change;
 
 statements! {
@@ -37,6 +38,8 @@ enum AlertsCommand {
         /// As `rounds alerts list` shows it
         #[arg(value_name = "ALERT_ID", value_parser = row_number)]
         id: i64,
+        #[command(flatten)]
+        zone: ZoneArgs,
     },
     /// Say that it is dealt with: ACTIVE or ACKNOWLEDGED becomes RESOLVED
     Resolve {
@@ -45,6 +48,8 @@ enum AlertsCommand {
         id: i64,
         #[command(flatten)]
         notes: NotesArgs,
+        #[command(flatten)]
+        zone: ZoneArgs,
     },
 }
 
@@ -54,10 +59,10 @@ impl Operation for AlertsArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
             AlertsCommand::List(args) => args.execute(context).await,
-            AlertsCommand::Acknowledge { id } => Change::Acknowledge.execute(context, *id).await,
-            AlertsCommand::Resolve { id, notes } => {
+            AlertsCommand::Acknowledge { id, zone } => Change::Acknowledge.execute(context, *id, zone.zone()?).await,
+            AlertsCommand::Resolve { id, notes, zone } => {
                 let notes = notes.read(context).await?;
-                Change::Resolve { notes: notes.as_deref() }.execute(context, *id).await
+                Change::Resolve { notes: notes.as_deref() }.execute(context, *id, zone.zone()?).await
             }
         }
     }

@@ -35,7 +35,7 @@ use crate::command::{CommandContext, Operation, Output};
 use crate::db::{self, Connection, Limits, SchemaName};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::output::{self, table};
+use crate::output::{self, counted, table};
 use crate::schedule::{self, Row};
 use catalog::Catalog;
 use finding::{Findings, Level, Topic};
@@ -173,7 +173,6 @@ impl Check<'_> {
     fn output(&self) -> Output {
         let [oks, skipped, warnings, failures] =
             [Level::Ok, Level::Skipped, Level::Warning, Level::Failure].map(|level| self.findings.count(level));
-        let counted = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let [warned, failed] = [counted(warnings, "warning"), counted(failures, "failure")];
         let jobs = counted(self.jobs.len(), "job");
         let last = match failures {

@@ -8,6 +8,7 @@ use crate::db::tried;
 use crate::error::Error;
 use crate::ops::pauses;
 use crate::run::restored_message;
+use crate::time_zone::Tz;
 
 /// Looks at both. A privilege that is missing is found elsewhere.
 pub async fn look(tx: &Transaction<'_>, findings: &mut Findings) -> Result<(), Error> {
@@ -18,7 +19,7 @@ pub async fn look(tx: &Transaction<'_>, findings: &mut Findings) -> Result<(), E
         let remedy = Remedy::advice("if it is the clinic's: rounds resume --restored --actor USER");
         section.warn(restored_message(&difference), remedy);
     }
-    if let Ok(Some(lasting)) = tried(tx, async || pauses::lasting(tx).await).await? {
+    if let Ok(Some(lasting)) = tried(tx, async || pauses::lasting(tx, Tz::UTC).await).await? {
         section.warn(format!("paused: {lasting}"), Remedy::advice("rounds health says why, rounds resume ends it"));
     }
     Ok(())

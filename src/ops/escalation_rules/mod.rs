@@ -11,6 +11,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::jobs::escalate_tickets::{Rule, RuleBook, Targets};
 use crate::ops::places::told;
+use crate::output::counted;
+use crate::output::table::{kept, minor};
 
 /// The maximum number of tickets that are counted for a rule.
 const COUNTED: i64 = 1_000_000;
@@ -79,9 +81,17 @@ impl Operation for EscalationRulesArgs {
             })
             .await?;
         let wrong = rules.iter().filter(|rule| rule.wrong.is_some()).count();
-        let names = ["rule", "name", "active", "condition", "action", "would fire for", "wrong"];
+        let names = [
+            "rule".into(),
+            "name".into(),
+            "active".into(),
+            minor("condition"),
+            minor("action"),
+            "would fire for".into(),
+            kept("wrong"),
+        ];
         let mut text = listing(&names, &rules.iter().map(Checked::cells).collect::<Vec<_>>(), "There is no rule.");
-        text.push_str(&format!("{} rule(s), {wrong} wrong; {open} open tickets.\n", rules.len()));
+        text.push_str(&format!("{}, {wrong} wrong; {}.\n", counted(rules.len(), "rule"), counted(open, "open ticket")));
         let json = json!({
             "tickets_open": open,
             "wrong": wrong,

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::stats::{EARLY, RunRecord, Window};
 use super::stopped::Stop;
-use crate::output::span;
+use crate::output::{counted, local_stamp, span, stamp};
 use crate::run::{PAUSED, RESTORED};
 use crate::schedule::{HOUR, Row};
 
@@ -75,15 +75,34 @@ pub struct Verdict {
     /// The findings beside the time of the last success.
     pub codes: Vec<&'static str>,
     pub working_hours: bool,
+    /// All of it, as JSON has it.
     pub message: String,
+    /// What stops the lane until a person's word, by its code, for a person to read.
+    pub stopped: Option<(&'static str, String)>,
+    /// The rest of the message.
+    pub rest: String,
+}
+
+impl Verdict {
+    /// The reason in a table; only the code of what stops the lane, where that is told below.
+    pub fn why(&self, is_told_below: bool) -> String {
+        let stopped = self.stopped.as_ref().map(|(code, why)| match is_told_below {
+            true => format!("[{code}]"),
+            false => format!("{why} [{code}]"),
+        });
+        let rest = (!self.rest.is_empty()).then(|| self.rest.clone());
+        stopped.into_iter().chain(rest).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// The verdict on a lane, with its reason.
 pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdict {
     let working_hours = row.cadence.is_working(zone, now);
     if let Some(pause) = &lane.stop.paused {
-        let message = format!("{} [{PAUSED}]", pause.describe());
-        return Verdict { healthy: true, degraded: false, codes: vec![PAUSED], working_hours, message };
+        let message = format!("{} [{PAUSED}]", pause.describe(stamp));
+        let stopped = Some((PAUSED, pause.describe(|at| local_stamp(at, zone))));
+        let (codes, rest) = (vec![PAUSED], String::new());
+        return Verdict { healthy: true, degraded: false, codes, working_hours, message, stopped, rest };
     }
     let (on_time, message) = match row.cadence.is_slow() {
         true => judge_slow(row, lane, zone, now),
@@ -97,18 +116,18 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
         codes.push(BRAKED);
         message = format!("stopped by its brake, and waits for a person's word [{BRAKED}]; {message}");
     }
-    if let Some(restored) = &lane.stop.restored {
-        codes.push(RESTORED);
-        message = format!("{restored} [{RESTORED}]; {message}");
-    }
+    let stopped = lane.stop.restored.clone().map(|restored| (RESTORED, restored));
+    codes.extend(stopped.as_ref().map(|(code, _)| *code));
     let items_failed = lane.last_success.as_ref().map_or(0, |success| success.items_failed);
     let degraded = healthy && (items_failed > 0 || !lane.refused.is_empty() || lane.in_future.is_some());
     if healthy && items_failed > 0 {
-        message.push_str(&format!("; {items_failed} item(s) failed in it"));
+        message.push_str(&format!("; {} failed in it", counted(items_failed, "item")));
     }
     if !lane.refused.is_empty() {
         let codes: Vec<String> = lane.refused.iter().map(|(code, items)| format!("{code}: {items}")).collect();
-        message.push_str(&format!("; {} refused item(s) wait ({})", lane.items_refused(), codes.join(", ")));
+        let verb = if lane.items_refused() == 1 { "waits" } else { "wait" };
+        let items = counted(lane.items_refused(), "refused item");
+        message.push_str(&format!("; {items} {verb} ({})", codes.join(", ")));
     }
     if let (false, Some((code, error))) = (healthy, &lane.last_error)
         && lane.is_failing()
@@ -122,7 +141,12 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
              nor as recent [{CLOCK}]"
         ));
     }
-    Verdict { healthy, degraded, codes, working_hours, message }
+    let rest = message;
+    let message = match &stopped {
+        Some((code, why)) => format!("{why} [{code}]; {rest}"),
+        None => rest.clone(),
+    };
+    Verdict { healthy, degraded, codes, working_hours, message, stopped, rest }
 }
 
 fn judge_frequent(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, String) {
@@ -246,7 +270,7 @@ mod tests {
         lane.last_success.as_mut().expect("one").items_failed = 2;
         let degraded = verdict(&BY_DAY, &lane, "2026-03-02T14:01:00Z");
         assert!(degraded.healthy && degraded.degraded);
-        assert_eq!(degraded.message, "last success 60 s ago; 2 item(s) failed in it");
+        assert_eq!(degraded.message, "last success 60 s ago; 2 items failed in it");
         lane.failed_at = Some(at("2026-03-02T14:20:00Z"));
         lane.last_error = Some(("BRAKE".into(), "too many".into()));
         assert!(lane.is_failing());
@@ -262,9 +286,25 @@ mod tests {
         let lane = Lane { refused, ..lane(Some("2026-03-02T14:00:00Z")) };
         let degraded = verdict(&BY_DAY, &lane, "2026-03-02T14:01:00Z");
         assert!(degraded.healthy && degraded.degraded);
-        assert_eq!(degraded.message, "last success 60 s ago; 4 refused item(s) wait (22000: 1, 23514: 3)");
+        assert_eq!(degraded.message, "last success 60 s ago; 4 refused items wait (22000: 1, 23514: 3)");
         let sick = verdict(&BY_DAY, &lane, "2026-03-02T14:30:00Z");
         assert!(!sick.healthy && !sick.degraded && sick.message.contains("4 refused"), "{}", sick.message);
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_told_whole_or_by_its_code() {
+        let mut lane = lane(Some("2026-03-02T14:00:00Z"));
+        lane.stop.restored = Some("another database".into());
+        let restored = verdict(&BY_DAY, &lane, "2026-03-02T14:01:00Z");
+        assert!(!restored.healthy);
+        assert_eq!(restored.message, "another database [RESTORED]; last success 60 s ago");
+        assert_eq!(
+            [false, true].map(|below| restored.why(below)),
+            ["another database [RESTORED]; last success 60 s ago", "[RESTORED]; last success 60 s ago"]
+        );
+        lane.stop.restored = None;
+        let plain = verdict(&BY_DAY, &lane, "2026-03-02T14:01:00Z");
+        assert_eq!((plain.stopped.as_ref(), plain.why(false)), (None, plain.message.clone()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::judge::{Lane, Running, Verdict, judge};
 use super::stats::{RunRecord, Slots, Stats, Window};
 use super::stopped::Pause;
 use crate::command::shown;
-use crate::output::{span, stamp};
+use crate::output::{counted, local_stamp, span, stamp};
 use crate::schedule::Row;
 
 /// The number of a lane's last runs, and of its missed slots, that are listed.
@@ -96,7 +96,8 @@ impl LaneReport {
         })
     }
 
-    pub fn cells(&self, now: DateTime<Utc>) -> Vec<String> {
+    /// The row of the table. Where several lanes are stopped alike, it names the code, and the reason is below.
+    pub fn cells(&self, is_told_below: bool, now: DateTime<Utc>) -> Vec<String> {
         let health = match &self.verdict {
             _ if self.lane.stop.paused.is_some() => "paused",
             Verdict { healthy: false, .. } => "UNHEALTHY",
@@ -107,7 +108,7 @@ impl LaneReport {
         vec![
             self.row.name(),
             health.to_owned(),
-            self.verdict.message.clone(),
+            self.verdict.why(is_told_below),
             shown(latest.map(|run| format!("{} {} ago", run.outcome(), span(now - run.started_at)))),
             self.lane.failures.to_string(),
             self.stats.successful.to_string(),
@@ -124,13 +125,16 @@ impl LaneReport {
         let missed = &self.slots.missed;
         if let Some(last) = missed.last() {
             let local = last.with_timezone(&zone).format("%F %H:%M");
-            notes.push(format!("{name}: {} slot(s) MISSED: no run at all, the last at {local} ({zone})", missed.len()));
+            notes.push(format!(
+                "{name}: {} MISSED: no run at all, the last at {local} ({zone})",
+                counted(missed.len(), "slot")
+            ));
         }
         for (reason, count) in &self.stats.skipped {
-            notes.push(format!("{name}: {count} run(s) skipped: {reason}"));
+            notes.push(format!("{name}: {} skipped: {reason}", counted(*count, "run")));
         }
         if let Some(Running { id, deadline_at, host, .. }) = self.lane.running.as_ref().filter(|_| self.past_deadline) {
-            let deadline = stamp(*deadline_at);
+            let deadline = local_stamp(*deadline_at, zone);
             notes.push(format!("{name}: run {id} on {host} is RUNNING past its deadline, {deadline}"));
         }
         if self.slots.seem_doubled() {

@@ -10,6 +10,7 @@ mod stats;
 mod stopped;
 mod unscheduled;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::time_zone::Tz;
@@ -28,7 +29,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;
 use crate::output::table::{kept, minor};
-use crate::output::{JobName, stamp};
+use crate::output::{JobName, folded, stamp};
 use crate::run::{self, has_passed};
 use crate::schedule::{self, Row, ZoneArgs};
 use judge::{Lane, Running};
@@ -85,9 +86,9 @@ struct Others {
 
 impl Others {
     /// Sentences below the table.
-    fn notes(&self, now: DateTime<Utc>) -> impl Iterator<Item = String> {
+    fn notes(&self, zone: Tz, now: DateTime<Utc>) -> impl Iterator<Item = String> {
         let started = self.started.iter().map(move |other| other.note(now));
-        started.chain(self.paused.iter().map(Pause::note))
+        started.chain(self.paused.iter().map(move |pause| pause.note(zone)))
     }
 }
 
@@ -213,21 +214,31 @@ impl HealthArgs {
             kept("health"),
             kept("why"),
             "last run".into(),
-            "in a row".into(),
+            "failures in a row".into(),
             minor("ok"),
             "failed".into(),
             minor("skipped"),
             minor("ms"),
         ];
-        let rows: Vec<_> = reports.iter().map(|report| report.cells(now)).collect();
+        let mut lanes_stopped = BTreeMap::<_, usize>::new();
+        reports.iter().filter_map(stopped).for_each(|why| *lanes_stopped.entry(why).or_default() += 1);
+        lanes_stopped.retain(|_, lanes| *lanes > 1);
+        let is_told_below = |report| stopped(report).is_some_and(|why| lanes_stopped.contains_key(why));
+        let rows: Vec<_> = reports.iter().map(|report| report.cells(is_told_below(report), now)).collect();
         let empty = if self.failing { "No job is failing." } else { "No job is in the schedule." };
         let mut text = listing(&names, &rows, empty);
+        let told = lanes_stopped.keys().map(|(code, why)| format!("[{code}] {why}"));
         let notes = reports.iter().flat_map(|report| report.notes(zone));
-        for note in notes.chain(others.notes(now)) {
-            text.push_str(&format!("  {note}\n"));
+        for note in told.chain(notes).chain(others.notes(zone, now)) {
+            text.push_str(&folded(&format!("  {note}\n")));
         }
         text
     }
+}
+
+/// What stops the lane until a person's word.
+fn stopped(report: &LaneReport) -> Option<&(&'static str, String)> {
+    report.verdict.stopped.as_ref()
 }
 
 /// Refuses names of jobs that are not in the schedule.

@@ -8,9 +8,10 @@ use crate::db::identity::Identities;
 use crate::db::statements;
 use crate::error::Error;
 use crate::jobs;
-use crate::output::stamp;
+use crate::output::{local_stamp, stamp};
 use crate::run::restored_message;
 use crate::schedule::{self, Row};
+use crate::time_zone::Tz;
 
 statements! {
     // The pauses that reach beyond an instant. $1 the instant timestamptz
@@ -59,9 +60,9 @@ impl Pause {
     }
 
     /// Who has paused it, since when, until when and why.
-    pub fn describe(&self) -> String {
-        let until = self.until.map_or(String::new(), |until| format!(" until {}", stamp(until)));
-        format!("paused by user {} since {}{until}: {}", self.by, stamp(self.from), self.reason)
+    pub fn describe(&self, at: impl Fn(DateTime<Utc>) -> String) -> String {
+        let until = self.until.map_or(String::new(), |until| format!(" until {}", at(until)));
+        format!("paused by user {} since {}{until}: {}", self.by, at(self.from), self.reason)
     }
 
     /// The name of what is paused; None if it is everything.
@@ -70,9 +71,9 @@ impl Pause {
     }
 
     /// A sentence below the table.
-    pub fn note(&self) -> String {
+    pub fn note(&self, zone: Tz) -> String {
         let name = self.of_what().unwrap_or("everything".to_owned());
-        format!("{name}: not scheduled, and {}", self.describe())
+        format!("{name}: not scheduled, and {}", self.describe(|at| local_stamp(at, zone)))
     }
 
     pub fn json(&self) -> Value {

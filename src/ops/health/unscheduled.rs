@@ -6,7 +6,7 @@ use tokio_postgres::Transaction;
 
 use crate::db::statements;
 use crate::error::Error;
-use crate::output::{span, stamp};
+use crate::output::{counted, span, stamp};
 use crate::run::has_passed;
 use crate::schedule::{self, Row};
 
@@ -45,6 +45,6 @@ impl Unscheduled {
     /// A sentence below the table.
     pub fn note(&self, now: DateTime<Utc>) -> String {
         let (name, age) = (schedule::name(&self.job, &self.lane), span(now - self.latest));
-        format!("{name}: not scheduled, but {} run(s) by a scheduler, the last {age} ago", self.runs)
+        format!("{name}: not scheduled, but {} by a scheduler, the last {age} ago", counted(self.runs, "run"))
     }
 }

@@ -82,18 +82,19 @@ fn log(Entry { row, visit }: &Entry, places: &Places) -> Value {
 
 fn cells(Entry { row, visit }: &Entry, places: &Places) -> Vec<String> {
     let instant = |column| places.time_cell(visit.facility.as_ref(), row.get(column));
+    let undone_by: Option<&str> = row.get("undone_by");
     let yes = |column| if row.get(column) { "yes" } else { "" }.to_owned();
     vec![
         row.get::<_, i64>("id").to_string(),
         row.get("appointment_id"),
         places.facility_cell(visit.facility.as_ref()),
         places.doctor_cell(visit.doctor.as_ref()),
-        row.get("reason"),
+        format!("{}{}", row.get::<_, &str>("reason"), if undone_by.is_some() { ", undone" } else { "" }),
         instant("slot_time"),
         instant("triggered_at"),
         row.get::<_, Option<&str>>("created_by").map_or("job".to_owned(), |user| format!("user {user}")),
         yes("slot_released"),
         yes("has_notes"),
-        row.get::<_, Option<&str>>("undone_by").map_or(String::new(), |user| format!("by user {user}")),
+        undone_by.map_or(String::new(), |user| format!("by user {user}")),
     ]
 }

@@ -15,8 +15,9 @@ use crate::command::{CommandContext, Moment, Output, held, locked};
 use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::mark_no_shows::{ByHand, Reason};
-use crate::output::stamp;
+use crate::output::{counted, local_stamp, stamp};
 use crate::run::count;
+use crate::time_zone::Tz;
 
 statements! {
     pub LOCK_VISIT(KEY) = include_str!("visit.sql");
@@ -77,7 +78,7 @@ impl MarkArgs {
         let notified = match (self.reason, notices, late) {
             (Reason::PatientCalled, ..) => "the patient knows".to_owned(),
             (_, _, 1..) => "too late to tell the patient".to_owned(),
-            _ => format!("{notices} notice(s) staged for the patient"),
+            _ => format!("{} staged for the patient", counted(notices, "notice")),
         };
         Ok(Output::done(json, format!("Visit {visit} is a no-show{dry}; {slot}; {notified}.\n")))
     }
@@ -160,7 +161,7 @@ async fn refuse_state(tx: &Transaction<'_>, visit: &Key, row: &Row) -> Result<()
                     Some(user) => format!("user {user} ({})", log.get::<_, &str>("reason")),
                     None => "the job".to_owned(),
                 };
-                format!(", marked by {by} at {}", stamp(log.get("triggered_at")))
+                format!(", marked by {by} at {}", local_stamp(log.get("triggered_at"), Tz::UTC))
             });
             format!("is a no-show already{by}")
         }

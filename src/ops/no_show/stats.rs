@@ -10,6 +10,8 @@ use crate::clinic::local_time::day;
 use crate::command::{CommandContext, Output, listing, shown};
 use crate::db::{Key, statements};
 use crate::error::Error;
+use crate::ops::places::Places;
+use crate::output::counted;
 use crate::run::count;
 
 statements! {
@@ -51,16 +53,18 @@ enum Of {
 
 impl StatsArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let (filter, rows) = context
+        let (filter, groups, places) = context
             .read(async |tx, now| {
                 let filter = self.period(now);
                 filter.check(tx).await?;
                 let Filter { facility, doctor, from, to } = &filter;
                 let rows = STATS.all(tx, &[facility, doctor, from, to]).await?;
-                Ok((filter, rows))
+                let groups: Vec<Group> = rows.iter().map(group).collect();
+                let facilities = groups.iter().filter_map(Group::facility);
+                let places = Places::read(tx, facilities, groups.iter().filter_map(Group::doctor)).await?;
+                Ok((filter, groups, places))
             })
             .await?;
-        let groups: Vec<Group> = rows.iter().map(group).collect();
         let of = |kind: fn(&Of) -> bool| groups.iter().filter(move |group| kind(&group.of)).collect::<Vec<_>>();
         let (total, facilities, doctors, weekdays) = (
             of(|group| matches!(group, Of::Total)),
@@ -68,18 +72,18 @@ impl StatsArgs {
             of(|group| matches!(group, Of::Doctor(_))),
             of(|group| matches!(group, Of::Weekday(_))),
         );
-        let list = |groups: &[&Group]| groups.iter().map(|group| group.json()).collect::<Value>();
+        let list = |groups: &[&Group]| groups.iter().map(|group| group.json(&places)).collect::<Value>();
         let json = json!({
             "from": filter.from,
             "to": filter.to,
-            "total": total.first().map(|group| group.json()),
+            "total": total.first().map(|group| group.json(&places)),
             "by_facility": list(&facilities),
             "by_doctor": list(&doctors),
             "by_weekday": list(&weekdays),
         });
         let mut text = total.first().map_or(String::new(), |group| group.sentence(&filter));
         for (what, groups) in [("facility", facilities), ("doctor", doctors), ("weekday", weekdays)] {
-            text.push_str(&chart(what, &groups));
+            text.push_str(&chart(what, &groups, &places));
         }
         Ok(Output::done(json, text))
     }
@@ -111,11 +115,21 @@ impl Group {
         (self.visits > 0).then(|| self.no_shows as f64 / self.visits as f64)
     }
 
-    fn json(&self) -> Value {
+    fn facility(&self) -> Option<&Key> {
+        if let Of::Facility(id) = &self.of { id.as_ref() } else { None }
+    }
+
+    fn doctor(&self) -> Option<&Key> {
+        if let Of::Doctor(id) = &self.of { id.as_ref() } else { None }
+    }
+
+    fn json(&self, places: &Places) -> Value {
         let mut out = match &self.of {
             Of::Total => json!({}),
-            Of::Facility(id) => json!({ "facility_id": id }),
-            Of::Doctor(id) => json!({ "doctor_id": id }),
+            Of::Facility(id) => {
+                json!({ "facility_id": id, "facility_name": places.facility_name(id.as_ref()) })
+            }
+            Of::Doctor(id) => json!({ "doctor_id": id, "doctor_name": places.doctor_name(id.as_ref()) }),
             Of::Weekday(day) => json!({ "weekday": day }),
         };
         out["visits"] = self.visits.into();
@@ -134,27 +148,28 @@ impl Group {
         let day =
             |name: &str, day: Option<chrono::NaiveDate>| day.map_or(String::new(), |day| format!(" {name} {day}"));
         format!(
-            "{} no-shows of {} visits ({:.1} %){}{}: {} automatic, {} manual; {} slots released{undone}.\n",
-            self.no_shows,
-            self.visits,
+            "{} of {} ({:.1} %){}{}: {} automatic, {} manual; {} released{undone}.\n",
+            counted(self.no_shows, "no-show"),
+            counted(self.visits, "visit"),
             rate * 100.0,
             day("from", filter.from),
             day("to", filter.to),
             self.automatic,
             self.manual,
-            self.slots_released
+            counted(self.slots_released, "slot")
         )
     }
 }
 
 /// A table of groups, with a bar for each rate in proportion to the highest rate.
-fn chart(what: &str, groups: &[&Group]) -> String {
+fn chart(what: &str, groups: &[&Group], places: &Places) -> String {
     let highest = groups.iter().filter_map(|group| group.rate()).fold(f64::MIN_POSITIVE, f64::max);
     let cells = |group: &&Group| {
         let rate = group.rate().unwrap_or(0.0);
         let name = match &group.of {
             Of::Total => String::new(),
-            Of::Facility(id) | Of::Doctor(id) => shown(id.as_ref()),
+            Of::Facility(id) => places.facility_cell(id.as_ref()),
+            Of::Doctor(id) => places.doctor_cell(id.as_ref()),
             Of::Weekday(day) => shown(*day),
         };
         let counts = [group.visits, group.no_shows, group.automatic, group.manual, group.slots_released];

@@ -22,7 +22,7 @@ use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 use crate::jobs::mark_no_shows::MarkNoShows;
-use crate::output::stamp;
+use crate::output::{counted, stamp};
 use crate::run::{BATCH_LOCK, Job, loss_reason};
 
 statements! {
@@ -169,11 +169,11 @@ fn summary(undone: &[Undone], dry_run: bool) -> String {
     let count = |count: fn(&Undone) -> u64| done.iter().map(|one| count(one)).sum::<u64>();
     let dry = if dry_run { " (dry run: nothing was changed)" } else { "" };
     let mut text = format!(
-        "{} of {} no-shows undone{dry}; {} slots booked again; {} unsent notices withdrawn, {} had been sent.\n",
+        "{} of {} undone{dry}; {} booked again; {} withdrawn, {} had been sent.\n",
         done.len(),
-        undone.len(),
-        count(|one| u64::from(one.slot == "booked")),
-        count(|one| one.notices_expired),
+        counted(undone.len(), "no-show"),
+        counted(count(|one| u64::from(one.slot == "booked")), "slot"),
+        counted(count(|one| one.notices_expired), "unsent notice"),
         count(|one| one.notices_told),
     );
     let rows: Vec<Vec<String>> = undone.iter().filter_map(Undone::exception).collect();

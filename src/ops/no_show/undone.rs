@@ -9,8 +9,9 @@ use crate::clinic::local_time::{clock_time, day};
 use crate::command::Moment;
 use crate::db::{Key, Keys, dropped, statements, tried, unless_no_key};
 use crate::error::{Error, ErrorKind};
-use crate::output::stamp;
+use crate::output::{counted, local_stamp};
 use crate::run::count;
+use crate::time_zone::Tz;
 
 statements! {
     MARKS(UUID, TEXT) = include_str!("marks.sql");
@@ -187,10 +188,10 @@ impl Undone {
         let (visit, status) = (&self.visit, self.status.as_deref().unwrap_or_default());
         let told = match self.notices_told {
             0 => String::new(),
-            told => format!("; {told} notice(s) had been sent: tell the patient"),
+            told => format!("; {} had been sent: tell the patient", counted(told, "notice")),
         };
-        let (slot, expired) = (self.slot_sentence(), self.notices_expired);
-        format!("Visit {visit} is {status} again{dry}; {slot}; {expired} unsent notice(s) withdrawn{told}.\n")
+        let (slot, expired) = (self.slot_sentence(), counted(self.notices_expired, "unsent notice"));
+        format!("Visit {visit} is {status} again{dry}; {slot}; {expired} withdrawn{told}.\n")
     }
 
     /// A row of the list of visits of which not all could be taken back.
@@ -227,7 +228,8 @@ fn slot(fate: &str) -> &'static str {
 
 impl Refusal {
     fn of(code: &str, row: &Row) -> Self {
-        let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map_or(String::new(), stamp);
+        let text = |at| local_stamp(at, Tz::UTC);
+        let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map_or(String::new(), text);
         let status = row.get::<_, Option<&str>>("status_now").unwrap_or("of no known state");
         let marked = instant("triggered_at");
         let (code, reason) = match code {

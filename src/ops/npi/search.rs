@@ -169,7 +169,7 @@ impl SearchArgs {
             .await?;
         let results: Vec<Value> = rows.iter().map(|row| self.shape(row)).collect();
         let mut text =
-            listing(&self.names(), &rows.iter().map(|row| self.cells(row)).collect::<Vec<_>>(), "Nobody is called so.");
+            listing(&self.names(), &rows.iter().map(|row| self.cells(row)).collect::<Vec<_>>(), "No provider fits.");
         if approximate {
             text.insert_str(0, "No name begins so; these are similar:\n");
         }

@@ -8,9 +8,10 @@ use crate::clinic::actor::refused;
 use crate::db::{CLOCK, statements};
 use crate::error::Error;
 use crate::jobs;
-use crate::output::stamp;
 use crate::output::visible::is_active;
+use crate::output::{local_stamp, stamp};
 use crate::schedule;
+use crate::time_zone::Tz;
 
 statements! {
     // $1 now timestamptz
@@ -74,9 +75,9 @@ impl Lasting {
     }
 
     /// Who, since when and until when.
-    pub fn describe(&self) -> String {
-        let until = self.until.map_or(String::new(), |until| format!(" until {}", stamp(until)));
-        format!("by user {} since {}{until}", self.by, stamp(self.since))
+    pub fn describe(&self, zone: Tz) -> String {
+        let until = self.until.map_or(String::new(), |until| format!(" until {}", local_stamp(until, zone)));
+        format!("by user {} since {}{until}", self.by, local_stamp(self.since, zone))
     }
 
     pub fn name(&self) -> String {
@@ -95,15 +96,15 @@ impl Lasting {
 }
 
 /// The pauses that last, as one sentence.
-pub async fn lasting(tx: &Transaction<'_>) -> Result<Option<String>, Error> {
+pub async fn lasting(tx: &Transaction<'_>, zone: Tz) -> Result<Option<String>, Error> {
     let now = CLOCK.one(tx, &[]).await?.get(0);
     let lasting = Lasting::all(tx, now).await?;
-    Ok((!lasting.is_empty()).then(|| sentence(&lasting.iter().collect::<Vec<_>>())))
+    Ok((!lasting.is_empty()).then(|| sentence(&lasting, zone)))
 }
 
 /// A list of pauses, as one sentence.
-pub fn sentence(pauses: &[&Lasting]) -> String {
-    let each = pauses.iter().map(|pause| format!("{}, {}", pause.name(), pause.describe()));
+pub fn sentence(pauses: &[Lasting], zone: Tz) -> String {
+    let each = pauses.iter().map(|pause| format!("{}, {}", pause.name(), pause.describe(zone)));
     each.collect::<Vec<_>>().join("; ")
 }
 

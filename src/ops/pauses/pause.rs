@@ -1,7 +1,7 @@
 //! `rounds pause`: stops a job, a lane or everything, until a person resumes it or an instant has come.
 
 use chrono::{DateTime, Utc};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::json;
 use tokio_postgres::Transaction;
 
@@ -10,8 +10,10 @@ use crate::clinic::actor::{SUPERVISORS, refused};
 use crate::command::{CommandContext, Moment, Operation, Output, held};
 use crate::db::{dropped, statements};
 use crate::error::{Error, ErrorKind};
-use crate::output::stamp;
+use crate::output::{folded, local_stamp, stamp};
 use crate::run::instant;
+use crate::schedule::ZoneArgs;
+use crate::time_zone::Tz;
 
 statements! {
     // $1 job_name text or NULL · $2 lane text or NULL · $3 now timestamptz
@@ -33,9 +35,10 @@ statements! {
 /// at work stops at its next batch. `rounds health` says who has paused it and why, and raises no alarm meanwhile.
 /// Needs an --actor who is SUPERVISOR or HOSPITAL_ADMIN.
 #[derive(Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["job", "all"]))]
 pub struct PauseArgs {
     /// A job with all its lanes, or job-lane
-    #[arg(value_name = "JOB", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "JOB")]
     job: Option<String>,
     /// Everything
     #[arg(long)]
@@ -46,6 +49,8 @@ pub struct PauseArgs {
     /// When it ends by itself (RFC 3339) [default: when somebody resumes it]
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     until: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    zone: ZoneArgs,
 }
 
 impl Operation for PauseArgs {
@@ -53,8 +58,9 @@ impl Operation for PauseArgs {
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let scope = self.job.as_deref().map_or(Ok(Scope::ALL), Scope::named)?;
-        let (moment, ()) = context.act(async |tx, moment| self.begin(tx, &scope, moment).await).await?;
-        Ok(self.output(context, &scope, &moment))
+        let zone = self.zone.zone()?;
+        let (moment, ()) = context.act(async |tx, moment| self.begin(tx, &scope, zone, moment).await).await?;
+        Ok(self.output(context, &scope, zone, &moment))
     }
 }
 
@@ -64,7 +70,13 @@ impl PauseArgs {
         self.job.is_some()
     }
 
-    async fn begin(&self, tx: &Transaction<'_>, scope: &Scope, Moment { now, actor }: &Moment) -> Result<(), Error> {
+    async fn begin(
+        &self,
+        tx: &Transaction<'_>,
+        scope: &Scope,
+        zone: Tz,
+        Moment { now, actor }: &Moment,
+    ) -> Result<(), Error> {
         actor.require(SUPERVISORS, "pausing a job")?;
         if self.until.is_some_and(|until| until <= *now) {
             return Err(refused("UNTIL_PASSED", "--until has passed already; nothing was changed".to_owned()));
@@ -85,22 +97,24 @@ impl PauseArgs {
         let message = format!(
             "{} is paused already, {}; nothing was changed. To change it: `rounds resume {}` first",
             scope.name(),
-            pause.describe(),
+            pause.describe(zone),
             scope.argument()
         );
         Err(Error::new("ALREADY_PAUSED", ErrorKind::Other, message))
     }
 
-    fn output(&self, context: &CommandContext<'_>, scope: &Scope, Moment { now, actor }: &Moment) -> Output {
+    fn output(&self, context: &CommandContext<'_>, scope: &Scope, zone: Tz, Moment { now, actor }: &Moment) -> Output {
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
-        let until = self.until.map(stamp);
         let text = format!(
             "Paused{dry}: {}, by user {} at {}, {}.\nA run that is at work stops at its next batch, within seconds of \
              its next heartbeat. To go on: rounds resume {} --actor USER\n",
             scope.name(),
             actor.id,
-            stamp(*now),
-            until.as_ref().map_or("until somebody resumes it".to_owned(), |until| format!("until {until}")),
+            local_stamp(*now, zone),
+            match self.until {
+                Some(until) => format!("until {}", local_stamp(until, zone)),
+                None => "until somebody resumes it".to_owned(),
+            },
             scope.argument()
         );
         let json = json!({
@@ -110,8 +124,8 @@ impl PauseArgs {
             "lane": scope.lane,
             "paused_by": actor.id,
             "paused_at": stamp(*now),
-            "until": until,
+            "until": self.until.map(stamp),
         });
-        Output::done(json, text)
+        Output::done(json, folded(&text))
     }
 }

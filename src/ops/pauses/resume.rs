@@ -1,6 +1,6 @@
 //! `rounds resume`: ends a pause, or accepts that this is another database than the recorded one.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::json;
 use tokio_postgres::Transaction;
 
@@ -10,7 +10,9 @@ use crate::command::{CommandContext, Moment, Operation, Output, held};
 use crate::db::identity::Identities;
 use crate::db::{dropped, statements};
 use crate::error::{Error, ErrorKind};
-use crate::output::stamp;
+use crate::output::{folded, local_stamp, stamp};
+use crate::schedule::ZoneArgs;
+use crate::time_zone::Tz;
 
 statements! {
     // $1 job_name text or NULL · $2 lane text or NULL · $3 now timestamptz · $4 actor text · $5 reason text or NULL
@@ -25,13 +27,13 @@ statements! {
 /// It ends what `rounds pause` was called with: --all leaves the pauses of single jobs, and says which last. Needs an
 /// --actor who is SUPERVISOR or HOSPITAL_ADMIN.
 #[derive(Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["job", "all", "restored"]))]
 pub struct ResumeArgs {
     /// A job with all its lanes, or job-lane, as it was paused
-    #[arg(value_name = "JOB", required_unless_present_any = ["all", "restored"])]
-    #[arg(conflicts_with_all = ["all", "restored"])]
+    #[arg(value_name = "JOB")]
     job: Option<String>,
     /// Everything that `rounds pause --all` stopped
-    #[arg(long, conflicts_with = "restored")]
+    #[arg(long)]
     all: bool,
     /// The jobs that tell people: this database, which is another one than that in which they ran, is the clinic's
     #[arg(long)]
@@ -39,33 +41,36 @@ pub struct ResumeArgs {
     /// Why, in a few words without a patient's data: kept with the pause
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = reason)]
     reason: Option<String>,
+    #[command(flatten)]
+    zone: ZoneArgs,
 }
 
 impl Operation for ResumeArgs {
     const NAME: &'static str = "resume";
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
+        let zone = self.zone.zone()?;
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
         let mut json = json!({ "ok": true, "dry_run": context.args.dry_run });
         if self.restored {
             let (Moment { now, actor }, difference) = context.act(async |tx, moment| accept(tx, moment).await).await?;
             json["accepted"] = difference.as_str().into();
-            let (user, at) = (&actor.id, stamp(now));
+            let (user, at) = (&actor.id, local_stamp(now, zone));
             let text = format!("This is the clinic's database now{dry} ({difference}), says user {user} at {at}.\n");
-            return Ok(Output::done(json, text));
+            return Ok(Output::done(json, folded(&text)));
         }
         let (Moment { now, actor }, (scope, lasting)) =
-            context.act(async |tx, moment| self.end(tx, moment).await).await?;
-        let mut text = format!("Resumed{dry}: {}, by user {} at {}.\n", scope.name(), actor.id, stamp(now));
+            context.act(async |tx, moment| self.end(tx, zone, moment).await).await?;
+        let mut text = format!("Resumed{dry}: {}, by user {} at {}.\n", scope.name(), actor.id, local_stamp(now, zone));
         if !lasting.is_empty() {
-            text += &format!("Still paused: {}.\n", sentence(&lasting.iter().collect::<Vec<_>>()));
+            text += &format!("Still paused: {}.\n", sentence(&lasting, zone));
         }
         json["job"] = json!(scope.job);
         json["lane"] = json!(scope.lane);
         json["resumed_by"] = json!(actor.id);
         json["resumed_at"] = stamp(now).into();
         json["still_paused"] = lasting.iter().map(Lasting::json).collect();
-        Ok(Output::done(json, text))
+        Ok(Output::done(json, folded(&text)))
     }
 }
 
@@ -84,7 +89,12 @@ impl ResumeArgs {
     }
 
     /// Ends the pause, and returns what it was of, and those that last.
-    async fn end(&self, tx: &Transaction<'_>, Moment { now, actor }: &Moment) -> Result<(Scope, Vec<Lasting>), Error> {
+    async fn end(
+        &self,
+        tx: &Transaction<'_>,
+        zone: Tz,
+        Moment { now, actor }: &Moment,
+    ) -> Result<(Scope, Vec<Lasting>), Error> {
         actor.require(SUPERVISORS, "resuming a job")?;
         let before = Lasting::all(tx, *now).await?;
         let scope = self.scope(&before)?;
@@ -98,7 +108,7 @@ impl ResumeArgs {
             (_, true) => {
                 let others = match lasting.is_empty() {
                     true => "nothing is".to_owned(),
-                    false => format!("paused are {}", sentence(&lasting.iter().collect::<Vec<_>>())),
+                    false => format!("paused are {}", sentence(&lasting, zone)),
                 };
                 let message = format!("{} is not paused; {others}; nothing was changed", scope.name());
                 Err(Error::new("NOT_PAUSED", ErrorKind::Other, message))

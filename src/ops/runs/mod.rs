@@ -2,6 +2,7 @@
 
 mod which;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,8 +18,9 @@ use crate::db::statements;
 use crate::error::Error;
 use crate::jobs;
 use crate::output::table::{kept, minor};
-use crate::output::{local_stamp, stamp};
+use crate::output::{counted, local_minute, local_stamp, stamp};
 use crate::schedule::{self, ZoneArgs};
+use crate::time_zone::Tz;
 use which::{Which, which};
 
 statements! {
@@ -56,6 +58,8 @@ struct ShowArgs {
     /// Only a run of this job: all its lanes, or job-lane
     #[arg(long, value_parser = job)]
     job: Option<String>,
+    #[command(flatten)]
+    zone: ZoneArgs,
 }
 
 #[derive(Args, Debug)]
@@ -107,16 +111,23 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
     let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
     let length = which::telling(&ids);
     let zone = args.zone.zone()?;
+    let at = |row: &Row| row.get::<_, DateTime<Utc>>("started_at");
+    // Where all rows have one abbreviation, the header says it for them.
+    let abbreviations: BTreeSet<String> = rows.iter().map(|row| zone.abbreviation(at(row)).to_string()).collect();
+    let began = match abbreviations.first() {
+        Some(zone) if abbreviations.len() == 1 => format!("began ({zone})"),
+        _ => "began".to_owned(),
+    };
     let names = [
         kept("id"),
         kept("job"),
         kept("status"),
-        "began".into(),
+        kept(&began),
         minor("by"),
         minor("ms"),
         "items".into(),
         "failed".into(),
-        kept("code"),
+        minor("code"),
     ];
     let cells = |row: &Row| {
         let (job, lane): (String, String) = (row.get("job_name"), row.get("lane"));
@@ -124,7 +135,10 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
             row.get::<_, Uuid>("id").to_string()[..length].to_owned(),
             schedule::name(&job, &lane),
             row.get("status"),
-            local_stamp(row.get("started_at"), zone),
+            match abbreviations.len() {
+                1 => local_minute(at(row), zone),
+                _ => local_stamp(at(row), zone),
+            },
             match row.get::<_, Option<String>>("actor") {
                 Some(user) => format!("user {user}"),
                 None => row.get("source"),
@@ -160,7 +174,8 @@ async fn show(context: &CommandContext<'_>, args: &ShowArgs) -> Result<Output, E
     };
     let errors: Vec<Value> = errors.iter().map(item).collect();
     let refused: Vec<Value> = waits.iter().map(waiting).collect();
-    let text = page(&out, &errors) + &refused_text(&refused);
+    let zone = args.zone.zone()?;
+    let text = page(&out, &errors, zone) + &refused_text(&refused, zone);
     out.insert("errors".into(), Value::Array(errors));
     out.insert("refused".into(), Value::Array(refused));
     Ok(Output::done(Value::Object(out), text))
@@ -179,14 +194,14 @@ fn waiting(row: &Row) -> Value {
 }
 
 /// The items that wait since the run, as text.
-fn refused_text(refused: &[Value]) -> String {
+fn refused_text(refused: &[Value], zone: Tz) -> String {
     if refused.is_empty() {
         return String::new();
     }
     let names = ["entity", "part", "error_code", "items", "next_try_at"];
-    let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let rows: Vec<_> = refused.iter().map(|row| names.map(|name| cell(&row[name])).to_vec()).collect();
-    format!("refused, until the next try\n{}", listing(&["entity", "part", "code", "items", "next try"], &rows, ""))
+    let rows: Vec<_> = refused.iter().map(|row| names.map(|name| people(name, &row[name], zone)).to_vec()).collect();
+    let columns = ["entity".into(), "part".into(), "code".into(), "items".into(), kept("next try")];
+    format!("refused, until the next try\n{}", listing(&columns, &rows, ""))
 }
 
 /// A run's row as JSON.
@@ -217,9 +232,19 @@ fn run(row: &Row) -> Map<String, Value> {
     map
 }
 
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A value for a person: an instant is the time of the zone's clocks.
+fn people(name: &str, value: &Value, zone: Tz) -> String {
+    let is_instant = name.ends_with("_at") || name == "scheduled_for";
+    let instant = value.as_str().filter(|_| is_instant).and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    instant.map_or_else(|| plain(value), |at| local_stamp(at, zone))
+}
+
 /// A run as text.
-fn page(run: &Map<String, Value>, errors: &[Value]) -> String {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+fn page(run: &Map<String, Value>, errors: &[Value], zone: Tz) -> String {
     let is_there = |value: &Value| !value.is_null() && value.as_str() != Some("");
     let mut text = String::new();
     for (key, value) in run.iter().filter(|(_, value)| is_there(value)) {
@@ -230,14 +255,14 @@ fn page(run: &Map<String, Value>, errors: &[Value]) -> String {
                     text.push_str(&format!("  {:<18} {}\n", key.replace('_', " "), plain(value)));
                 }
             }
-            value => text.push_str(&format!("{:<18} {}\n", key.replace('_', " "), plain(value))),
+            value => text.push_str(&format!("{:<18} {}\n", key.replace('_', " "), people(key, value, zone))),
         }
     }
     if !errors.is_empty() {
         let cells = |error: &Value| ["entity", "id", "error_code", "message"].map(|key| plain(&error[key])).to_vec();
         let rows: Vec<_> = errors.iter().map(cells).collect();
         let first = if rows.len() as i64 == ERRORS_SHOWN { "the first " } else { "" };
-        text.push_str(&format!("{first}{} failed item(s)\n", rows.len()));
+        text.push_str(&format!("{first}{}\n", counted(rows.len(), "failed item")));
         text.push_str(&listing(&["entity", "id", "code", "message"], &rows, ""));
     }
     text

@@ -158,7 +158,7 @@ async fn without_a_department_the_managers_are_told_and_without_those_the_admins
             let explain = ["escalate-sla", "--as-of", NOW, "--explain", &kind.text(case)];
             let said = clinic.run(&explain).await.expect(0).report()["explanation"].to_string();
             match told {
-                Some(user) => assert!(said.contains(&format!("but user(s) {},", kind.text(user))), "{said}"),
+                Some(user) => assert!(said.contains(&format!("but user {},", kind.text(user))), "{said}"),
                 None => assert!(said.contains("nobody is told"), "{said}"),
             }
             undeliverable += fixture.run(&[]).await.count("undeliverable");

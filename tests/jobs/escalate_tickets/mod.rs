@@ -398,5 +398,5 @@ async fn the_check_says_what_is_wrong_and_what_each_would_touch() {
     let report = clinic.run(&["escalation-rules", "check", "--as-of", NOON]).await.expect(0).report();
     assert_eq!(report["rules"][1]["would_fire"], 3);
     let text = clinic.run(&["escalation-rules", "check", "--output", "text"]).await.expect(0).stdout;
-    assert!(text.ends_with("2 rule(s), 0 wrong; 3 open tickets.\n"), "{text}");
+    assert!(text.ends_with("2 rules, 0 wrong; 3 open tickets.\n"), "{text}");
 }
