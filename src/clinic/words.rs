@@ -6,6 +6,8 @@
 //!
 //! A message has no other dates: a test looks at the statements.
 
+use chrono::{DateTime, Utc};
+
 /// A local date and time as people read it, in SQL, from an expression of type timestamp.
 pub fn moment(expression: &str) -> String {
     format!("to_char({expression}, 'FMDay YYYY-MM-DD, HH24:MI')")
@@ -14,4 +16,9 @@ pub fn moment(expression: &str) -> String {
 /// A local time of day as people read it, in SQL, from an expression of type time or timestamp.
 pub fn clock(expression: &str) -> String {
     format!("to_char({expression}, 'HH24:MI')")
+}
+
+/// An instant as people read it, where no local time is known.
+pub fn moment_utc(instant: DateTime<Utc>) -> String {
+    instant.format("%A %Y-%m-%d, %H:%M UTC").to_string()
 }

@@ -152,7 +152,18 @@ fn meaning(code: &str) -> &'static str {
         "40001" => "serialization failure",
         "40P01" => "deadlock with another session, which went on",
         "42501" => "a privilege is missing (`rounds grants` prints those that are needed)",
-        "42P01" => "a table is missing",
+        "42703" => {
+            "a column is missing (`rounds check JOB` says what the job needs, `rounds migrate --check` what is wrong \
+             with the tables of rounds)"
+        }
+        "42804" => {
+            "a column has another type than expected (`rounds check JOB` says what the job needs, `rounds migrate \
+             --check` what is wrong with the tables of rounds)"
+        }
+        "42P01" => {
+            "a table is missing (`rounds check JOB` says what the job needs, `rounds migrate --check` what is wrong \
+             with the tables of rounds)"
+        }
         "42P07" => "a table of that name exists already",
         "53300" => "the server has no free connection",
         "55000" => "the server cannot do this to the object, such as write to a view that is no plain one",

@@ -19,7 +19,9 @@ use crate::db::schema::Set;
 use crate::db::{SchemaName, quoted};
 use crate::exit::Exit;
 use crate::jobs;
+use crate::jobs::advance_billing::AdvanceBilling;
 use crate::output::{self, OutputFormat};
+use crate::run::Job as _;
 
 /// The longest line of the output.
 const WIDTH: usize = 80;
@@ -56,6 +58,8 @@ pub fn command(args: &GrantsArgs, global: &GlobalArgs) -> Exit {
 struct Plan {
     /// Whether a job creates tables.
     creates: bool,
+    /// Whether a job writes columns that a row of the database names.
+    moves_cases: bool,
     clinics: Vec<Grant>,
     ours: Vec<Grant>,
     /// Whether UPDATE on a key of the clinic's is only for row locks.
@@ -83,7 +87,8 @@ impl Plan {
         let grants = privileges::of_jobs(jobs).into_iter().map(grant);
         let (clinics, ours): (Vec<Grant>, Vec<Grant>) = grants.partition(|grant| is_clinics(grant.relation));
         let locks = clinics.iter().any(|grant| grant.is_lock);
-        Self { creates: jobs.iter().any(|job| privileges::creates_tables(job)), clinics, ours, locks }
+        let creates = jobs.iter().any(|job| privileges::creates_tables(job));
+        Self { creates, moves_cases: jobs.contains(&AdvanceBilling::NAME), clinics, ours, locks }
     }
 
     /// The privileges on the database and on the schema.
@@ -160,6 +165,13 @@ impl Plan {
                 "After a large load refresh-npi also runs ANALYZE on npi_key, npi_data, search_surgeon and \
                  search_facility. It needs MAINTAIN on them (PostgreSQL 17 and later), or their owner; without it the \
                  server warns and autovacuum does it later.",
+            );
+        }
+        if self.moves_cases {
+            notes += &comment(
+                "advance-billing writes the column of surgical_cases that surgical_case_statuses.timestamp_field names \
+                 for the new status. Where the stages have other columns than those above, and for --to with another \
+                 status, the role needs UPDATE on that column, too: GRANT UPDATE (COLUMN) ON surgical_cases.",
             );
         }
         if notes.is_empty() { notes } else { format!("\n{notes}") }

@@ -12,7 +12,7 @@ use clap::Args;
 use refinery::Migration;
 use serde_json::json;
 use tokio_postgres::Transaction;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::arg::{duration_within, truth};
 use crate::command::GlobalArgs;
@@ -85,9 +85,14 @@ pub async fn command(args: &MigrateArgs, global: &GlobalArgs) -> Exit {
                 json!({ "pending": done.pending, "applied": done.applied, "broken": broken.collect::<Vec<_>>(), "notes": done.compared.notes,
                         "schema": schema::newest(), "schema_name": schema.as_str(), "search_path": done.search_path })
             };
-            let is_good = done.pending.is_empty() && done.compared.faults.is_empty();
+            let faults = done.compared.faults.len();
+            // What is wrong with the schema is no failure of a migration, which mends none of it.
+            let is_good = done.pending.is_empty() && (!args.check || faults == 0);
+            if !args.check && faults > 0 {
+                warn!(error_code = "SCHEMA_DIFFERS", "{}", differing(faults));
+            }
             let exit = if is_good { Exit::Done } else { Exit::Failed };
-            global.output.print(exit, || done.describe(), json)
+            global.output.print(exit, || if args.check { done.describe() } else { done.describe_migrated() }, json)
         }
         Err(error) => {
             error!(error_code = %error.code, "migrate: {}", error.message);
@@ -143,7 +148,8 @@ async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, args: 
     let search_path =
         format!("ALTER ROLE dashboard IN DATABASE {database} SET search_path = {}, public;", schema.quoted());
     if pending.0.is_empty() {
-        return Ok(Done { search_path, ..Done::default() });
+        let compared = ours::compare(&tx, schema).await?.unwrap_or_default();
+        return Ok(Done { compared, search_path, ..Done::default() });
     }
     if !SCHEMA_EXISTS.one(&tx, &[&schema.as_str()]).await?.get::<_, bool>("known") {
         tx.batch_execute(&format!("CREATE SCHEMA {}", schema.quoted())).await.map_err(Error::from)?;
@@ -261,7 +267,21 @@ fn differs(set: Set, migration: &Migration) -> Error {
     Error::new("MIGRATION_DIFFERS", ErrorKind::Refused, message)
 }
 
+/// That so many things are not as they should be, and what lists them.
+fn differing(faults: usize) -> String {
+    let things = if faults == 1 { "thing differs from what it" } else { "things differ from what they" };
+    format!("{faults} {things} should be: rounds migrate --check")
+}
+
 impl Done {
+    /// What was done; what is wrong beside it is a warning.
+    fn describe_migrated(&self) -> String {
+        match (self.applied.is_empty(), self.compared.faults.len()) {
+            (true, 1..) => format!("All migrations are applied (version {}).\n", schema::newest()),
+            _ => self.describe(),
+        }
+    }
+
     fn describe(&self) -> String {
         let list = |title: &str, names: &[String]| {
             format!("{title}\n{}", names.iter().map(|n| format!("  {n}\n")).collect::<String>())

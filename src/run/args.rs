@@ -15,7 +15,7 @@ use crate::retry::Retry;
 
 /// The variable that allows effects at an instant other than the database's: for tests, the demo and a replay.
 const ALLOW_AS_OF: &str = "ROUNDS_ALLOW_AS_OF";
-const MAX_ITEMS: u32 = 100_000;
+pub const MAX_ITEMS: u32 = 100_000;
 const LEASE: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
 /// The longest time of a run, a week. The server's `statement_timeout` ends at 24 days.
 const TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);

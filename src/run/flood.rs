@@ -78,7 +78,7 @@ impl Flood {
         // A few more may have become due until then.
         let enough = self.due + self.due / 10 + 1;
         format!(
-            "{}: people are told only after somebody has looked, and nothing was changed. Look at them with --dry-run; \
+            "{}: people are told only after somebody has looked, and nothing was changed. Look at them with --dry-run --list; \
              if they are right, run once with --max-items: `rounds {job} --max-items {enough}`",
             self.what(since)
         )

@@ -13,9 +13,8 @@ use tokio_postgres::Transaction;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::args::RunArgs;
+use super::args::{MAX_ITEMS, RunArgs};
 use super::fence;
-use super::flood::{self, Flood, Habits};
 use super::halt::{Halt, halted};
 use super::limits::BATCH_LOCK;
 use super::records::Item;
@@ -124,8 +123,8 @@ pub struct Run {
     pub(super) refusals: Refusals,
     /// The first items that it changed, as many as are to be listed.
     pub(super) changed: Mutex<Vec<Item>>,
-    /// What a run would be asked about, if this one is dry.
-    pub(super) would_brake: OnceLock<Flood>,
+    /// Why a run would be stopped by its brake, if this one is dry.
+    pub(super) would_brake: OnceLock<String>,
 }
 
 impl Run {
@@ -153,9 +152,10 @@ impl Run {
     }
 
     /// The number of ids that a scan may return: one more than the brake allows, so that the brake can be exceeded, and
-    /// those that wait after a refusal, which do not count for the brake.
+    /// those that wait after a refusal, which do not count for the brake. A dry run shows what is due beyond its brake.
     pub fn scan_limit(&self) -> i64 {
-        i64::from(self.args.brake()) + 1 + self.waiting() as i64
+        let allowed = if self.dry_run() { self.args.brake().max(MAX_ITEMS) } else { self.args.brake() };
+        i64::from(allowed) + 1 + self.waiting() as i64
     }
 
     /// The number of items that wait after a refusal: a scan finds at most so many of them.
@@ -167,49 +167,6 @@ impl Run {
     /// batch.
     pub fn to_try<I: Display>(&self, entity: &str, part: &str, ids: &[I]) -> usize {
         self.refusals.tried(entity, part, ids)
-    }
-
-    /// The brake: with more than `--max-items` to try, or with more than people may be told of without a person's word,
-    /// nothing is changed. A dry run tells nobody: it goes on, and reports that a run would not.
-    pub async fn brake(&self, due: usize) -> Result<(), Halt> {
-        self.brake_at_the_limit(due)?;
-        let first_run_max = self.args.first_run_max as usize;
-        let is_asked = self.tells && self.args.max_items.is_none() && self.coverage != Coverage::Named;
-        if !is_asked || !flood::is_worth_a_look(due, first_run_max) {
-            return Ok(());
-        }
-        let habits =
-            self.read("looking at what the lane has done", async |tx| Habits::read(tx, self.job, &self.lane).await);
-        match habits.await?.flood(due, first_run_max) {
-            Some(flood) if self.dry_run() => {
-                self.would_brake.set(flood).ok();
-                Ok(())
-            }
-            Some(flood) => Err(Halt::Flood(flood)),
-            None => Ok(()),
-        }
-    }
-
-    fn brake_at_the_limit(&self, due: usize) -> Result<(), Halt> {
-        let max = self.args.brake();
-        let halt = || {
-            Halt::brake(format!(
-                "more than {max} items are due; nothing was changed. Look at them with --dry-run --max-items N; if \
-                 they are right, run once with --max-items N"
-            ))
-        };
-        if due > max as usize { Err(halt()) } else { Ok(()) }
-    }
-
-    /// The brake of a later step, when something has been changed already.
-    pub fn brake_after(&self, due: usize) -> Result<(), Halt> {
-        let halt = |max| {
-            Halt::brake(format!(
-                "more than {max} items became due by what this run changed; what was committed stays, the rest was not \
-                 done. Look at it with --dry-run --max-items N; if it is right, run once with --max-items N"
-            ))
-        };
-        self.brake_at_the_limit(due).map_err(|_| halt(self.args.brake()))
     }
 
     /// Returns the halt if the run has to stop. Called between transactions.

@@ -8,6 +8,7 @@
 
 mod args;
 mod batch;
+mod brake;
 mod claim;
 mod clock;
 mod close;

@@ -6,15 +6,19 @@ this AS MATERIALIZED (
     SELECT job_name, lane, concat_ws('-', job_name, NULLIF(lane, '')) AS name FROM cron_job_runs WHERE id = $1
 ),
 streak AS MATERIALIZED (
-    SELECT count(*) AS failures, (array_agg(f.id::text ORDER BY f.completed_at, f.id))[1] AS first_run
+    SELECT count(*) AS failures, bool_and(f.error_code = 'BRAKE') AS is_braked,
+           (array_agg(f.id::text ORDER BY f.completed_at, f.id))[1] AS first_run
     FROM this l
     {failures}
 ),
 staged AS (
     SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, notice.channel,
-           'JOB_RECOVERED' AS type, 'NORMAL' AS priority, this.name || ' works again' AS title,
-           format('%s works again after %s consecutive failure%s.', this.name, streak.failures,
-                  CASE WHEN streak.failures > 1 THEN 's' END) AS body,
+           'JOB_RECOVERED' AS type, 'NORMAL' AS priority, this.name || CASE WHEN streak.is_braked THEN ' runs again' ELSE ' works again' END AS title,
+           -- What only its brake has stopped was never broken.
+           CASE WHEN streak.is_braked THEN format('%s runs again; it had been stopped by its brake.', this.name)
+                ELSE format('%s works again after %s consecutive failure%s.', this.name, streak.failures,
+                            CASE WHEN streak.failures > 1 THEN 's' END)
+           END AS body,
            jsonb_build_object('job', this.job_name, 'lane', this.lane, 'after_failures', streak.failures) AS metadata,
            'cron_job_run' AS entity, streak.first_run AS entity_id,
            concat_ws(':', 'job_recovered', streak.first_run) AS episode,

@@ -65,6 +65,9 @@ pub struct ItemError {
     pub entity: &'static str,
     pub id: Value,
     pub code: String,
+    /// Why, where the code does not say it; ids and counts only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl NotDone {
@@ -93,7 +96,15 @@ impl NotDone {
     /// Lists an item among the failed ones, without counting it.
     pub fn list(&mut self, entity: &'static str, id: impl Serialize, code: &str) {
         if self.errors.len() < ERRORS_LISTED {
-            self.errors.push(ItemError { entity, id: json!(id), code: code.to_owned() });
+            self.errors.push(ItemError { entity, id: json!(id), code: code.to_owned(), message: None });
+        }
+    }
+
+    /// An item that failed for a reason that its code does not say.
+    pub fn fail_because(&mut self, entity: &'static str, id: impl Serialize, code: &str, reason: String) {
+        self.failed += 1;
+        if self.errors.len() < ERRORS_LISTED {
+            self.errors.push(ItemError { entity, id: json!(id), code: code.to_owned(), message: Some(reason) });
         }
     }
 }

@@ -28,11 +28,11 @@ use super::report::{Report, Summary};
 use super::signals::stop_at_signal;
 use crate::clinic::actor::Actor;
 use crate::clinic::fit;
+use crate::clinic::words::moment_utc;
 use crate::db::{CLOCK, Db, Key, schema};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 use crate::output::log::is_report_seen;
-use crate::output::stamp;
 use crate::panic;
 use crate::schedule;
 
@@ -181,7 +181,7 @@ fn work_of<R: Report>(run: Run, report: &R, is_done: bool) -> ReportedWork {
         failed: counts.not_done.failed + report.undeliverable(),
         sentence: is_done.then(|| report.sentence()).flatten(),
         report: serde_json::to_value(report).unwrap_or_default(),
-        would_brake: run.would_brake.get().map(|flood| flood.message(run.job, None)),
+        would_brake: run.would_brake.get().cloned(),
         changed: run.changed.into_inner().unwrap_or_else(PoisonError::into_inner),
     }
 }
@@ -276,7 +276,7 @@ async fn run_until_halted<J: Job>(job: &J, run: &Run, has_refusals: bool, report
 /// The halt of a run; a flood becomes a brake whose message says since when the oldest item is due.
 async fn asked<J: Job>(job: &J, run: &Run, halt: Halt) -> Halt {
     let Halt::Flood(flood) = halt else { return halt };
-    let oldest = oldest_due(job, run.now, &run.db).await.ok().flatten().map(stamp);
+    let oldest = oldest_due(job, run.now, &run.db).await.ok().flatten().map(moment_utc);
     Halt::Brake { message: flood.message(J::NAME, oldest.as_deref()), notify_at_once: true }
 }
 

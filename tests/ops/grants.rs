@@ -30,6 +30,30 @@ async fn sql_and_json_say_the_same() {
 }
 
 #[tokio::test]
+async fn both_stages_of_billing_run_with_what_is_printed_and_the_rest_is_named() {
+    let clinic = Clinic::new().await;
+    let (facility, patient) = (clinic.facility("America/New_York", None).await, clinic.patient().await);
+    let insert = format!(
+        "INSERT INTO surgical_cases (facility_id, patient_id, case_status, pay_amount)
+         VALUES ({facility}, {patient}, 10, 10.01), ({facility}, {patient}, 15, 10.01)"
+    );
+    clinic.sql(&insert).await;
+    let role = JobRole::new(&clinic, "advance-billing").await;
+    let at = ["--as-of", "2026-03-02T08:00:00Z"];
+    for stage in ["paid", "pending-payment"] {
+        let outcome = role.program.run(&[&["advance-billing", "--stage", stage][..], &at].concat()).await.expect(0);
+        assert_eq!(outcome.count("advanced"), 1, "{stage}: {outcome:?}");
+    }
+    let cases = clinic.json("SELECT array_agg(case_status ORDER BY id) AS s FROM surgical_cases").await;
+    assert_eq!(cases["s"], json!([15, 20]));
+    // The column of another status is a person's to grant, as a comment says.
+    let printed = nowhere().run(&["grants", "advance-billing"]).await.expect(0).stdout;
+    assert!(printed.contains("-- advance-billing writes the column") && !printed.contains("billable_ts"), "{printed}");
+    assert!(!nowhere().run(&["grants", "prune"]).await.expect(0).stdout.contains("surgical_cases"));
+    role.drop(&clinic).await;
+}
+
+#[tokio::test]
 async fn without_a_privilege_a_run_changes_nothing_and_names_the_relation() {
     let clinic = Clinic::new().await;
     let (facility, doctor) = clinic.new_york(15).await;

@@ -324,6 +324,25 @@ async fn a_slot_is_released_until_it_ends_on_any_earlier_day_and_never_later() {
 }
 
 #[tokio::test]
+async fn of_a_visit_without_a_slot_the_time_is_free_again_in_the_same_words_everywhere() {
+    let booked = BookedVisit::new().await;
+    booked.clinic.sql("DELETE FROM doctor_slots").await;
+    let (visit, nurse) = (booked.visit.to_string(), booked.nurse.to_string());
+    let text = ["--as-of", AT_1010, "--output", "text"];
+    let marked = booked.mark_with(booked.visit, STAFF, booked.nurse, &text).await.expect(0).stdout;
+    assert!(marked.contains("; its time is free again: it had no slot;"), "{marked}");
+    let log = booked.clinic.json("SELECT slot_released, slot_id FROM no_show_logs").await;
+    assert_eq!(log, json!({"slot_released": true, "slot_id": null}));
+    let explain = ["mark-no-shows", "--explain", &visit, "--as-of", AT_1010, "--output", "text"];
+    let explained = booked.clinic.run(&explain).await.expect(0).stdout;
+    assert!(explained.contains(", and its time was free again") && !explained.contains("slot was"), "{explained}");
+    let undo =
+        ["no-show", "undo", &visit, "--reason", "came", "--actor", &nurse, "--as-of", AT_1010, "--output", "text"];
+    let undone = booked.clinic.run(&undo).await.expect(0).stdout;
+    assert!(undone.contains("; its time is taken again: it had no slot;"), "{undone}");
+}
+
+#[tokio::test]
 async fn the_slots_own_end_counts_where_the_doctor_has_no_slot_length_or_another() {
     for length in ["NULL", "5", "60"] {
         for (now, released) in [("2026-03-02T10:14:59-05:00", true), ("2026-03-02T10:15:00-05:00", false)] {

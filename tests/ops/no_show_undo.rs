@@ -378,6 +378,34 @@ async fn a_large_run_is_undone_in_one_act() {
 }
 
 #[tokio::test]
+async fn a_run_is_named_as_runs_show_names_it() {
+    let booked = BookedVisit::new().await;
+    let run = booked.job().await;
+    let admin = group_user(&booked.clinic, "HOSPITAL_ADMIN").await;
+    // The latest run of all is of another job.
+    booked.clinic.run(&["stage-alerts", "--as-of", AT_1020]).await.expect(0);
+    let upper = run.to_uppercase();
+    for named in [&run[..8], upper.as_str(), "latest"] {
+        let report = booked.undo_run(named, admin, &["--dry-run"]).await.expect(0).report();
+        assert_eq!((&report["run_id"], &report["undone"]), (&json!(run), &json!(1)), "{named}: {report}");
+    }
+    booked.clinic.sql("DELETE FROM no_show_logs").await;
+    let second = booked.clinic.mark("2026-03-02T10:13:00-05:00").await.expect(0).report();
+    let copies = format!(
+        "INSERT INTO cron_job_runs (id, job_name, status, started_at, heartbeat_at, deadline_at, completed_at, host, version)
+         SELECT overlay('{run}' placing n::text from 36)::uuid, 'mark-no-shows', 'COMPLETED', t, t, t, t, 'h', 'v'
+         FROM (SELECT clock_timestamp() - interval '1 day' AS t) c, generate_series(0, 9) n
+         WHERE overlay('{run}' placing n::text from 36) <> '{run}'"
+    );
+    booked.clinic.sql(&copies).await;
+    let message = refused(booked.undo_run(&run[..8], admin, &[]).await, 2, "AMBIGUOUS_RUN");
+    assert!(message.contains(&run), "{message}");
+    let latest = booked.undo_run("latest", admin, &["--dry-run"]).await.report();
+    assert_eq!(latest["run_id"], second["run_id"]);
+    booked.undo_with(&["--run", "newest"], admin, &[]).await.expect(2);
+}
+
+#[tokio::test]
 async fn a_run_that_is_none_or_at_work_or_of_another_job_is_refused() {
     let booked = BookedVisit::new().await;
     let run = booked.job().await;

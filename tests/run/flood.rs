@@ -41,7 +41,7 @@ async fn the_first_run_of_a_lane_asks_above_a_hundred() {
     let admin = clinic.user(1, "HOSPITAL_ADMIN").await;
     let message = braked(program.run(&AT).await);
     let words = [
-        "101 items are due (the oldest since 2026-03-02T14:15:00.000Z)",
+        "101 items are due (the oldest since Monday 2026-03-02, 14:15 UTC)",
         "never completed a run",
         "`rounds mark-no-shows --max-items 112`",
     ];
@@ -50,6 +50,8 @@ async fn the_first_run_of_a_lane_asks_above_a_hundred() {
     }
     assert_eq!(clinic.effects().await, (0, 0, 1), "nothing was changed, and the admin is told");
     assert_eq!(clinic.json("SELECT recipient_id AS r FROM notifications").await["r"], json!(admin.to_string()));
+    let body = clinic.json("SELECT body FROM notifications").await;
+    assert!(body["body"].as_str().is_some_and(|body| body.contains("since Monday 2026-03-02, 14:15 UTC")), "{body}");
     assert!(braked(program.run(&AT).await).contains("never completed"), "nobody has answered");
     let health = program.run(&["health", "mark-no-shows"]).await.expect(1).report();
     assert_eq!(health["jobs"][0]["healthCodes"], json!(["BRAKED"]));

@@ -79,8 +79,20 @@ async fn a_copy_of_the_database_tells_nobody_until_a_person_accepts_it() {
     assert_eq!((&tells["isHealthy"], &tells["healthCodes"]), (&json!(false), &json!(["RESTORED"])), "{health}");
     assert_eq!(prune["isHealthy"], true, "it tells nobody: {health}");
 
-    let check = copy.run(&["check", "mark-no-shows"]).await.stdout;
-    assert!(check.contains("another database than the one") && check.contains("rounds resume --restored"), "{check}");
+    let check = copy.run(&["check", "mark-no-shows", "prune", "--as-of", AT[2]]).await.expect(1).report();
+    let findings: Vec<_> = check["findings"].as_array().expect("a list").iter().collect();
+    let failures: Vec<_> = findings.iter().filter(|finding| finding["level"] == "failure").collect();
+    let [failure] = failures[..] else { panic!("of the job that tells people alone: {check}") };
+    assert_eq!(failure["job"], "mark-no-shows");
+    assert!(
+        failure["what"].as_str().is_some_and(|what| what.contains("[RESTORED]") && what.contains(&name)),
+        "{check}"
+    );
+    let remedy = json!({"kind": "command", "text": "rounds resume --restored --actor USER"});
+    assert_eq!(failure["remedy"], remedy);
+    let outlook = |finding: &&Value| finding["job"] == "mark-no-shows" && finding["topic"] == "outlook";
+    let outlook = findings.iter().copied().find(outlook).expect("it is tried all the same");
+    assert!(outlook["what"].as_str().is_some_and(|what| what.contains("would change 2 items")), "{check}");
 
     let report = copy.run(&["resume", "--restored", "--actor", &user]).await.expect(0).report();
     assert!(report["accepted"].as_str().is_some_and(|what| what.contains(&name)), "{report}");

@@ -114,6 +114,28 @@ async fn the_words_name_job_count_and_error_and_no_row() {
 }
 
 #[tokio::test]
+async fn what_was_broken_works_again_and_what_its_brake_stopped_runs_again() {
+    let clinic = clinic().await;
+    let recovered = "SELECT DISTINCT title, body FROM notifications WHERE type = 'JOB_RECOVERED'";
+    for _ in 0..3 {
+        fail(&clinic).await;
+    }
+    succeed(&clinic).await;
+    let braked = clinic.json(recovered).await;
+    let body = "mark-no-shows runs again; it had been stopped by its brake.";
+    assert_eq!(braked, json!({"title": "mark-no-shows runs again", "body": body}));
+    clinic.sql("DELETE FROM notifications").await;
+    fail(&clinic).await;
+    for _ in 0..2 {
+        fail_otherwise(&clinic).await;
+    }
+    succeed(&clinic).await;
+    let broken = clinic.json(recovered).await;
+    let body = "mark-no-shows works again after 3 consecutive failures.";
+    assert_eq!(broken, json!({"title": "mark-no-shows works again", "body": body}));
+}
+
+#[tokio::test]
 async fn interrupted_and_skipped_runs_neither_count_nor_end_a_streak() {
     let clinic = clinic().await;
     fail(&clinic).await;
@@ -180,7 +202,10 @@ async fn a_notice_that_cannot_be_staged_does_not_keep_a_run_from_ending() {
 async fn a_dry_run_is_no_part_of_a_streak() {
     let clinic = clinic().await;
     for _ in 0..4 {
-        clinic.run(&[&AT[..], &["--max-items", "1", "--dry-run"]].concat()).await.expect(5);
+        let dry = clinic.run(&[&AT[..], &["--max-items", "1", "--dry-run"]].concat()).await.expect(0).report();
+        assert_eq!(dry["marked"], 3, "it shows what is due beyond the brake: {dry}");
+        let why = dry["would_brake"].as_str().unwrap_or_default();
+        assert!(why.starts_with("more than 1 items are due") && why.contains("--dry-run --list"), "{dry}");
     }
     assert_eq!(clinic.json("SELECT count(*) AS n FROM cron_job_runs").await["n"], Value::from(0));
     assert_eq!(told(&clinic).await, [(0, 0); 2]);

@@ -230,7 +230,7 @@ pub async fn advance(request: &Request, run: &Run, report: &mut Report) -> Resul
     let due = verdicts.iter().filter(|(_, verdict)| verdict.is_ok()).count();
     report.scanned = cases.len() as u64;
     if due > limit as usize {
-        return Err(brake(due as u64, limit, ""));
+        run.stop_at(brake(due as u64, limit, ""))?;
     }
     let mut outcome = Outcomes::default();
     for (case, verdict) in &verdicts {

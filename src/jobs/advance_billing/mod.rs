@@ -145,10 +145,13 @@ impl AdvanceBilling {
             // Cases that wait after a refusal do not count for the brake. Far above the limit they are not looked at
             // closely.
             let waiting = run.waiting() as u64;
-            if outlook.exceeds_limit(waiting) {
+            let exceeds = outlook.exceeds_limit(waiting);
+            if exceeds && !run.dry_run() {
                 return Ok((outlook, vec![], vec![], waiting));
             }
-            let ids = outlook.ids(tx, run.now, waiting).await?;
+            // A dry run shows what is due beyond the brake.
+            let beyond = if exceeds { run.scan_limit().unsigned_abs() } else { 0 };
+            let ids = outlook.ids(tx, run.now, waiting.max(beyond)).await?;
             let waiting = ids.len() - run.to_try(CASE, "", &ids);
             let held_back = outlook.held_back_ids(tx, run.now).await?;
             Ok((outlook, ids, held_back, waiting as u64))
@@ -157,7 +160,7 @@ impl AdvanceBilling {
         if outlook.exceeds_limit(waiting) {
             report.scanned = outlook.held_back + outlook.due;
             let due = outlook.due - waiting;
-            return Err(brake(due, outlook.limit, &format!(", worth {} in all", outlook.worth)));
+            run.stop_at(brake(due, outlook.limit, &format!(", worth {} in all", outlook.worth)))?;
         }
         report.scanned = outlook.held_back + ids.len() as u64;
         report.not_done.skip("dwell", outlook.held_back);

@@ -94,7 +94,7 @@ pub async fn limit(tx: &Transaction<'_>, lane: &str, confirmed: Option<u32>) -> 
 pub fn brake(due: u64, limit: u32, worth: &str) -> Halt {
     let message = format!(
         "{due} cases are due{worth}, and at most {limit} may move unasked; nothing was changed. Look at them with \
-         --dry-run --confirm-items {due}; if they are right, run once with --confirm-items {due}"
+         --dry-run --list; if they are right, run once with --confirm-items {due}"
     );
     Halt::Brake { message, notify_at_once: true }
 }

@@ -26,4 +26,13 @@ impl Stage {
             Self::Paid => "paid",
         }
     }
+
+    /// The column with the instant at which a case got the status of this stage, by the reference tables: `rounds
+    /// grants` names it. A run writes the column that surgical_case_statuses names.
+    pub fn usual_timestamp(self) -> &'static str {
+        match self {
+            Self::PendingPayment => "pending_payment_ts",
+            Self::Paid => "paid_to_provider_ts",
+        }
+    }
 }

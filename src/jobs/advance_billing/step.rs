@@ -68,7 +68,7 @@ statements! {
                                                      FOR KEY SHARE SKIP LOCKED)
                           SELECT EXISTS (SELECT FROM held) AS all_held";
     /// The choice is the column with the instant at which a case got its status.
-    ADVANCE[timestamp: String = vec!["paid_to_provider_ts".to_owned()]]
+    ADVANCE[timestamp: String = Stage::ALL.map(|stage| stage.usual_timestamp().to_owned()).into()]
         (TIMESTAMPTZ, INT4, FLOAT8, KEYS, INT4, BOOL, UUID, TEXT, BOOL) = format!(
         include_str!("advance.sql"),
         due = due(),

@@ -1,6 +1,6 @@
 -- Fires one rule for a batch of tickets: the action, its history and the episode in one statement. Returns one row:
--- counts, the ids of the tickets for which the action was refused, for the first time in this episode and again,
--- and the skipped ids.
+-- counts, the ids of the tickets for which the action was refused, for the first time in this episode, with the
+-- reasons, and again, and the skipped ids.
 -- $1 to $9 are the parameters of due.part.sql · $10 ids of tickets, keys · $11 run id uuid
 -- $12 actor text or NULL, the id of a user · $13 action_type text · $14 action jsonb
 -- $15 users that the action names, keys · $16 team that it names, a key or NULL · $17 id of the rule, a key
@@ -70,6 +70,7 @@ undeliverable AS MATERIALIZED (
 {undeliverable_recorded}
 SELECT (SELECT count(*) FROM outcomes WHERE refused IS NULL) AS executed,
        ARRAY(SELECT n.id::text FROM news n WHERE n.refused IS NOT NULL ORDER BY n.id) AS refused,
+       ARRAY(SELECT n.refused FROM news n WHERE n.refused IS NOT NULL ORDER BY n.id) AS reasons,
        (SELECT count(*) FROM repeated) AS refused_again,
        ARRAY(SELECT r.id::text FROM repeated r ORDER BY r.id) AS still_refused,
        (SELECT count(*) FROM notified) AS notifications,

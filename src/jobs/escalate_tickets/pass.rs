@@ -226,22 +226,22 @@ impl<'a> Pass<'a> {
             statement.one(tx, &[&parameters[..], &more].concat()).await
         };
         let part = rule.part();
-        let (mut refused, mut refused_again): (Vec<Key>, u64) = (vec![], 0);
+        let (mut refused, mut refused_again): (Vec<(Key, String)>, u64) = (vec![], 0);
         let applied = self.apply(rule, &part, fire, due, &mut report.not_done, |row| {
             report.executed += count(row, "executed");
             *report.executed_by_action.entry(action).or_default() += count(row, "executed");
             report.notifications += count(row, "notifications");
             report.undeliverable += undeliverable(row);
-            refused.extend(row.get::<_, Vec<Key>>("refused"));
+            refused.extend(row.get::<_, Vec<Key>>("refused").into_iter().zip(row.get::<_, Vec<String>>("reasons")));
             refused_again += count(row, "refused_again");
         });
         let applied = applied.await;
         report.not_done.skip(REFUSED, refused_again);
         // The statement has recorded the refusals. They are counted here, even if the run was stopped.
         let code = format!("RULE_{}_REFUSED", rule.id);
-        for id in refused {
-            warn!(run_id = %self.run.id, entity = "ticket", %id, error_code = code, "ticket_history says why");
-            report.not_done.fail("ticket", id, &code);
+        for (id, reason) in refused {
+            warn!(run_id = %self.run.id, entity = "ticket", %id, error_code = code, "{reason}");
+            report.not_done.fail_because("ticket", id, &code, reason);
         }
         applied
     }

@@ -96,6 +96,7 @@ staged AS (
 {outbox}
 SELECT (SELECT count(*) FROM marked) AS marked,
        (SELECT count(*) FROM marked WHERE release) AS slots_released,
+       (SELECT count(*) FROM marked WHERE release AND slot_id IS NOT NULL) AS slot_rows_released,
        (SELECT count(*) FROM notified WHERE status <> 'SUPPRESSED') AS notifications,
        (SELECT count(*) FROM notified WHERE status = 'SUPPRESSED') AS notices_suppressed,
        (SELECT count(*) FROM marked WHERE late AND $8 <> 'PATIENT_CALLED') AS notices_expired,

@@ -127,7 +127,12 @@ fn event(log: &Row, zone: Tz) -> Event {
     let user: Option<&str> = log.get("created_by");
     let who = user.map_or("the job".to_owned(), |user| format!("user {user}"));
     let released: bool = log.get("slot_released");
-    let slot = if released { ", and its slot was released" } else { "" };
+    let slot = match (released, log.get("has_slot")) {
+        (true, true) => ", and its slot was released",
+        // It has no row in doctor_slots, or was marked by a version that did not keep which one it had.
+        (true, false) => ", and its time was free again",
+        (false, _) => "",
+    };
     let undone_at: Option<DateTime<Utc>> = log.get("undone_at");
     let undone_by = log.get::<_, Option<&str>>("undone_by").unwrap_or("(unknown)");
     let undone = undone_at.map_or(String::new(), |undone| {

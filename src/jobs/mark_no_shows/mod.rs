@@ -60,7 +60,7 @@ statements! {
         due = awaited() + DUE,
         visit = visit() + &excuse_of_visit(),
     );
-    LOGS(TEXT) = "SELECT l.reason, l.triggered_at, l.slot_released, l.created_by, l.run_id,
+    LOGS(TEXT) = "SELECT l.reason, l.triggered_at, l.slot_released, l.slot_id IS NOT NULL AS has_slot, l.created_by, l.run_id,
                          l.undone_at, l.undone_by
                   FROM no_show_logs l WHERE l.appointment_id = $1 ORDER BY l.id";
 }

@@ -179,7 +179,7 @@ impl<'a> Deletions<'a> {
              and at most {max} may go unasked; none was marked, what was read of the others stays. Look at the \
              account; if they are right, run once with --max-items {due}"
         );
-        Err(Halt::Brake { message, notify_at_once: true })
+        self.run.stop_at(Halt::Brake { message, notify_at_once: true })
     }
 
     /// Notes that a complete sweep missed them.

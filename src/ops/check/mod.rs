@@ -119,9 +119,10 @@ impl Check<'_> {
             let mut section = self.findings.section(None, Topic::Statements);
             section.skip("statements, indexes, rows and dry runs are not looked at: no table can be named yet");
         }
-        if state.is_usable {
-            stopped::look(&tx, &mut self.findings).await?;
-        }
+        let restored = match state.is_usable {
+            true => stopped::look(&tx, &mut self.findings).await?,
+            false => None,
+        };
         if state.is_ours {
             self.look_at_the_jobs(&tx, &role, state.is_usable).await?;
         }
@@ -137,6 +138,9 @@ impl Check<'_> {
             if self.stopped.is_some() {
                 break;
             }
+        }
+        if let Some(difference) = restored {
+            stopped::tell_restored(&difference, &self.jobs, &mut self.findings);
         }
         Ok(())
     }

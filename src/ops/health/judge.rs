@@ -129,6 +129,7 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
         let items = counted(lane.items_refused(), "refused item");
         message.push_str(&format!("; {items} {verb} ({})", codes.join(", ")));
     }
+    message.push_str(&failures_in_a_row(lane));
     if let (false, Some((code, error))) = (healthy, &lane.last_error)
         && lane.is_failing()
     {
@@ -147,6 +148,16 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
         None => rest.clone(),
     };
     Verdict { healthy, degraded, codes, working_hours, message, stopped, rest }
+}
+
+/// What a lane that is healthy still may hide: how often it has failed since its last success. It changes no verdict.
+fn failures_in_a_row(lane: &Lane) -> String {
+    let code = lane.last_error.as_ref().map(|(code, _)| format!(": {code}")).unwrap_or_default();
+    match lane.failures {
+        ..1 => String::new(),
+        1 => format!("; the last run failed{code}"),
+        failures => format!("; the last {failures} runs failed{code}"),
+    }
 }
 
 fn judge_frequent(row: &Row, lane: &Lane, zone: Tz, now: DateTime<Utc>) -> (bool, String) {
@@ -278,6 +289,17 @@ mod tests {
         assert!(!sick.degraded && sick.message.ends_with("; last error: too many [BRAKE]"), "{}", sick.message);
         lane.failed_at = Some(at("2026-03-02T13:55:00Z"));
         assert!(!lane.is_failing());
+    }
+
+    #[test]
+    fn failures_in_a_row_are_told_also_of_a_healthy_lane() {
+        let last_error = Some(("BRAKE".to_owned(), "too many".to_owned()));
+        let lane = Lane { failures: 3, last_error, ..lane(None) };
+        let healthy = verdict(&MONDAYS, &lane, "2026-03-01T10:00:00Z");
+        assert!(healthy.healthy && !healthy.degraded);
+        assert_eq!(healthy.message, "no success yet; no slot has been missed; the last 3 runs failed: BRAKE");
+        let once = verdict(&MONDAYS, &Lane { failures: 1, ..lane }, "2026-03-01T10:00:00Z");
+        assert!(once.message.ends_with("; the last run failed: BRAKE"), "{}", once.message);
     }
 
     #[test]

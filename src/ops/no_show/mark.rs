@@ -74,7 +74,12 @@ impl MarkArgs {
             "notices_expired": late,
         });
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
-        let slot = if released { "its slot is free again" } else { "its slot is not released: it is over" };
+        // A visit without a row in doctor_slots takes its time all the same.
+        let slot = match (released, count(&row, "slot_rows_released")) {
+            (true, 1..) => "its slot is free again",
+            (true, 0) => "its time is free again: it had no slot",
+            (false, _) => "its slot is not released: it is over",
+        };
         let notified = match (self.reason, notices, late) {
             (Reason::PatientCalled, ..) => "the patient knows".to_owned(),
             (_, _, 1..) => "too late to tell the patient".to_owned(),

@@ -22,6 +22,7 @@ use crate::db::{Key, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 use crate::jobs::mark_no_shows::MarkNoShows;
+use crate::ops::runs::which::{Which, which};
 use crate::output::{counted, stamp};
 use crate::run::{BATCH_LOCK, Job, loss_reason};
 
@@ -39,9 +40,10 @@ pub struct UndoArgs {
     /// The visit
     #[arg(value_name = "APPOINTMENT_ID")]
     visit: Option<Key>,
-    /// Every visit that this run marked; those that cannot be undone are listed, and the exit code is 3
-    #[arg(long, value_name = "RUN_ID", value_parser = run_id)]
-    run: Option<Uuid>,
+    /// Every visit that this run marked: its id, its beginning, or latest; those that cannot be undone are listed, and the
+    /// exit code is 3
+    #[arg(long, value_name = "RUN_ID", value_parser = which)]
+    run: Option<Which>,
     /// Why; kept with the log row, and shown by no command. Other users of the machine see arguments (ps):
     /// --reason-file is better
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, conflicts_with = "reason_file")]
@@ -62,10 +64,15 @@ impl UndoArgs {
         if reason.is_empty() || reason.chars().count() > REASON_MAX {
             return Err(refused("REASON_REQUIRED", format!("--reason: say why, in 1 to {REASON_MAX} characters")));
         }
-        let (moment, undone) = context
-            .act(async |tx, moment| match &self.visit {
-                Some(visit) => Ok(vec![undo_visit(tx, moment, visit, reason).await?]),
-                None => undo_run(tx, moment, self.run.unwrap_or_default(), reason).await,
+        let (moment, (run, undone)) = context
+            .act(async |tx, moment| match (&self.visit, &self.run) {
+                (Some(visit), _) => Ok((None, vec![undo_visit(tx, moment, visit, reason).await?])),
+                (None, Some(run)) => {
+                    let (run, undone) = undo_run(tx, moment, run, reason).await?;
+                    Ok((Some(run), undone))
+                }
+                // The arguments require one of them.
+                (None, None) => Ok((None, vec![])),
             })
             .await?;
         let dry_run = context.args.dry_run;
@@ -75,31 +82,27 @@ impl UndoArgs {
         };
         let all_done = undone.iter().all(|one| one.refusal.is_none());
         let exit = if all_done { Exit::Done } else { Exit::Partial };
-        Ok(Output::new(exit, self.json(&moment, dry_run, &undone), text))
-    }
-
-    fn json(&self, moment: &Moment, dry_run: bool, undone: &[Undone]) -> Value {
-        let (done, refused): (Vec<&Undone>, Vec<&Undone>) = undone.iter().partition(|one| one.refusal.is_none());
-        let sum = |count: fn(&Undone) -> u64| done.iter().map(|one| count(one)).sum::<u64>();
-        json!({
-            "ok": true,
-            "partial": !refused.is_empty(),
-            "dry_run": dry_run,
-            "run_id": self.run,
-            "undone_by": moment.actor.id,
-            "undone_at": stamp(moment.now),
-            "undone": done.len(),
-            "slots_booked": done.iter().filter(|one| one.slot == "booked").count(),
-            "notices_expired": sum(|one| one.notices_expired),
-            "notices_told": sum(|one| one.notices_told),
-            "visits": done.iter().map(|one| one.json()).collect::<Value>(),
-            "not_undone": refused.iter().map(|one| one.json()).collect::<Value>(),
-        })
+        Ok(Output::new(exit, json(&moment, dry_run, run, &undone), text))
     }
 }
 
-fn run_id(text: &str) -> Result<Uuid, String> {
-    text.trim().parse().map_err(|_| "is no id of a run, as `rounds runs list` shows them".to_owned())
+fn json(moment: &Moment, dry_run: bool, run: Option<Uuid>, undone: &[Undone]) -> Value {
+    let (done, refused): (Vec<&Undone>, Vec<&Undone>) = undone.iter().partition(|one| one.refusal.is_none());
+    let sum = |count: fn(&Undone) -> u64| done.iter().map(|one| count(one)).sum::<u64>();
+    json!({
+        "ok": true,
+        "partial": !refused.is_empty(),
+        "dry_run": dry_run,
+        "run_id": run,
+        "undone_by": moment.actor.id,
+        "undone_at": stamp(moment.now),
+        "undone": done.len(),
+        "slots_booked": done.iter().filter(|one| one.slot == "booked").count(),
+        "notices_expired": sum(|one| one.notices_expired),
+        "notices_told": sum(|one| one.notices_told),
+        "visits": done.iter().map(|one| one.json()).collect::<Value>(),
+        "not_undone": refused.iter().map(|one| one.json()).collect::<Value>(),
+    })
 }
 
 /// Undoes the last mark of a visit. The visit is waited for, as where a person marks it.
@@ -140,9 +143,18 @@ fn may_undo(actor: &Actor, visit: &Key, row: &Row) -> Result<(), Error> {
 }
 
 /// Undoes every mark of a run.
-async fn undo_run(tx: &Transaction<'_>, moment: &Moment, run: Uuid, reason: &str) -> Result<Vec<Undone>, Error> {
+async fn undo_run(
+    tx: &Transaction<'_>,
+    moment: &Moment,
+    run: &Which,
+    reason: &str,
+) -> Result<(Uuid, Vec<Undone>), Error> {
     moment.actor.require(&[ADMIN], "no-show undo --run")?;
-    // The marks may be older than the run's row, which is pruned.
+    // The marks may be older than the run's row, which is pruned: then only the whole id leads to them.
+    let run = match run.whole() {
+        Some(id) => id,
+        None => run.find(tx, Some(MarkNoShows::NAME)).await?,
+    };
     let row = RUN.opt(tx, &[&run]).await?;
     let job = row.as_ref().map(|row| row.get::<_, &str>("job_name"));
     if let Some(job) = job.filter(|job| *job != MarkNoShows::NAME) {
@@ -160,7 +172,7 @@ async fn undo_run(tx: &Transaction<'_>, moment: &Moment, run: Uuid, reason: &str
     let facility = moment.actor.facility.as_ref().filter(|_| !moment.actor.is_of_the_group());
     // What the application holds is left to the next try, and holds nobody up meanwhile.
     tx.batch_execute(&format!("SET LOCAL lock_timeout = {}", BATCH_LOCK.as_millis())).await?;
-    marks.undo_each(tx, moment, reason, facility).await
+    Ok((run, marks.undo_each(tx, moment, reason, facility).await?))
 }
 
 /// What became of the marks of a run: the counts, then the visits of which not all could be taken back.

@@ -208,7 +208,7 @@ impl Undone {
         match self.slot {
             "booked" => "its slot is booked again",
             "kept" => "it has kept its slot",
-            "none" => "it had no slot",
+            "none" => "its time is taken again: it had no slot",
             "taken" => "its slot is not booked again: another visit has it",
             "blocked" => "its slot is not booked again: somebody blocked it since",
             "other_doctor" => "its slot is not booked again: it is of another doctor than the visit now",

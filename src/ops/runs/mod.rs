@@ -1,6 +1,6 @@
 //! `rounds runs`: lists runs with their outcome, and shows one run with its arguments, its report and its failed items.
 
-mod which;
+pub mod which;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

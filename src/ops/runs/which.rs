@@ -51,6 +51,14 @@ pub fn which(text: &str) -> Result<Which, String> {
 }
 
 impl Which {
+    /// The id, if all of it was given.
+    pub fn whole(&self) -> Option<Uuid> {
+        match self {
+            Self::Begins(_, first, last) if first == last => Some(*first),
+            _ => None,
+        }
+    }
+
     /// The id of the one run that is meant.
     pub async fn find(&self, tx: &Transaction<'_>, job: Option<&str>) -> Result<Uuid, Error> {
         let of_job = job.map_or(String::new(), |job| format!(" of {job}"));

@@ -30,11 +30,14 @@ async fn fifty_move_unasked_and_fifty_one_wait_for_a_word() {
     fixture.cases(10, 51).await;
     fixture.clinic.user(fixture.facility, "HOSPITAL_ADMIN").await;
     fixture.clinic.user(fixture.facility, "BILLING").await;
-    fixture.clinic.run(&[PENDING, &["--dry-run"]].concat()).await.expect(5);
+    let dry = fixture.run(PENDING, &["--dry-run"]).await;
+    assert_eq!(dry.count("advanced"), 51, "a dry run shows what is due beyond the brake");
+    assert!(dry.report()["would_brake"].as_str().is_some_and(|why| why.starts_with("51 cases are due")), "{dry:?}");
+    assert_eq!(fixture.statuses().await, [(10, 51)]);
     assert_eq!(told(&fixture).await.len(), 0, "of a dry run nobody is told");
     let outcome = fixture.clinic.run(PENDING).await.expect(5);
     let message = "51 cases are due, worth 510.51 in all, and at most 50 may move unasked; nothing was changed. Look at them \
-                   with --dry-run --confirm-items 51; if they are right, run once with --confirm-items 51";
+                   with --dry-run --list; if they are right, run once with --confirm-items 51";
     assert_eq!(outcome.report()["error_message"], message);
     assert_eq!((outcome.count("scanned"), outcome.count("advanced")), (51, 0));
     assert_eq!(fixture.statuses().await, [(10, 51)]);
@@ -46,8 +49,8 @@ async fn fifty_move_unasked_and_fifty_one_wait_for_a_word() {
     fixture.clinic.run(&[PENDING, &["--confirm-items", "50"]].concat()).await.expect(5);
     fixture.run(PENDING, &["--confirm-items", "51"]).await;
     assert_eq!(fixture.statuses().await, [(15, 51)]);
-    let works = "advance-billing-pending-payment works again";
-    assert_eq!(told(&fixture).await, [waits, format!("{works} | {works} after 3 consecutive failures.")]);
+    let runs = "advance-billing-pending-payment runs again";
+    assert_eq!(told(&fixture).await, [waits, format!("{runs} | {runs}; it had been stopped by its brake.")]);
     fixture.cases(10, 50).await;
     assert_eq!(fixture.run(PENDING, &[]).await.count("advanced"), 50);
 }

@@ -107,6 +107,12 @@ async fn a_ticket_is_given_to_a_user_or_a_team() {
         clinic.sql("TRUNCATE ticket_history, escalation_episodes, tickets, escalation_rules CASCADE").await;
         let rule = clinic.rule(always(), ("reassign_ticket", action.clone())).await;
         let ticket = clinic.ticket(Ticket { team, assignee, ..TICKET }).await;
+        // A dry run says why, too: the row of the history that says it is rolled back.
+        let dry = clinic.run(&["escalate-tickets", "--as-of", NOON, "--dry-run"]).await;
+        if let Err(reason) = &expected {
+            assert_eq!(dry.report()["errors"][0]["message"], json!(reason));
+            assert!(dry.stderr.contains(reason.as_str()) && !dry.stderr.contains("ticket_history"), "{dry:?}");
+        }
         let outcome = escalate(&clinic, NOON).await.expect(if expected.is_ok() { 0 } else { 3 });
         let now = clinic.row("SELECT team_id, assignee_id FROM tickets", &[]).await;
         let (history, after) = (history(&clinic).await, (now.get(0), now.get(1)));
@@ -127,8 +133,10 @@ async fn a_ticket_is_given_to_a_user_or_a_team() {
                 );
                 assert_eq!(
                     outcome.report()["errors"],
-                    json!([{"entity": "ticket", "id": ticket.to_string(), "code": format!("RULE_{rule}_REFUSED")}])
+                    json!([{"entity": "ticket", "id": ticket.to_string(), "code": format!("RULE_{rule}_REFUSED"),
+                            "message": reason}])
                 );
+                assert!(outcome.stderr.contains(reason.as_str()), "the warning says why: {outcome:?}");
                 let again = escalate(&clinic, NOON).await.expect(0).report();
                 assert_eq!(again["skipped_by_reason"], json!({"refused": 1}), "told once an episode, too");
                 let recorded = clinic.json("SELECT message FROM cron_job_run_errors ORDER BY id DESC LIMIT 1").await;

@@ -229,7 +229,9 @@ async fn an_account_that_is_suddenly_empty_empties_no_chart_and_the_admins_hear_
         assert_eq!(sync.one(told).await, json!([sync.admin, second]), "at once, and once a day");
     }
     sync.clinic.sql("DELETE FROM notifications").await;
-    sync.braked(&["--dry-run"]).await;
+    let dry = sync.run(&["--dry-run"]).await.report();
+    assert!(dry["would_brake"].as_str().is_some_and(|why| why.contains("30 of 30 visits")), "{dry}");
+    assert_eq!((sync.missed().await, sync.deleted().await), (0, 0), "it changes nothing");
     assert_eq!(sync.one(told).await, Value::Null, "of a dry run nobody is told");
     let run = sync.clinic.json("SELECT status, error_code FROM cron_job_runs ORDER BY started_at DESC LIMIT 1").await;
     assert_eq!(run, json!({"status": "FAILED", "error_code": "BRAKE"}));

@@ -64,6 +64,16 @@ async fn our_tables_are_compared_with_those_that_migrate_makes() {
         text.starts_with("Broken:\n  trigger of a foreign key of cron_job_run_errors is disabled\n    ALTER"),
         "{text}"
     );
+    // It mends nothing of it, and says so; nothing is pending, so it has not failed.
+    let migrated = clinic.run(&["migrate", "--output", "text"]).await.expect(0);
+    let differs = format!("{} things differ from what they should be: rounds migrate --check", words.len());
+    assert!(
+        migrated.stderr.contains(&differs) && migrated.stdout.starts_with("All migrations are applied"),
+        "{migrated:?}"
+    );
+    let run = clinic.run(&["escalate-sla"]).await;
+    let why = run.report()["error_message"].as_str().unwrap_or_default().to_owned();
+    assert!(why.contains("`rounds check JOB`") && why.contains("`rounds migrate --check`"), "{run:?}");
     let checked = Checked::of(&clinic, &["prune"]).await;
     for word in words {
         checked.fault(None, "schema", "failure", &[word]);

@@ -1,0 +1,72 @@
+//! The brakes of a run: more is due than it may change, or tell people of, without a person's word.
+//!
+//! Rule: a run stops at its brake before it changes what is beyond it. A dry run changes nothing, so it goes on, and
+//! reports the first brake that a run would meet.
+
+use super::flood::{self, Habits};
+use super::halt::Halt;
+use super::job::Run;
+use super::refusals::Coverage;
+
+impl Run {
+    /// The brake: with more than `--max-items` to try, or with more than people may be told of without a person's word,
+    /// nothing is changed. A dry run tells nobody: it goes on, and reports that a run would not.
+    pub async fn brake(&self, due: usize) -> Result<(), Halt> {
+        self.brake_at_the_limit(due)?;
+        let first_run_max = self.args.first_run_max as usize;
+        let is_asked = self.tells && self.args.max_items.is_none() && self.coverage != Coverage::Named;
+        if !is_asked || !flood::is_worth_a_look(due, first_run_max) {
+            return Ok(());
+        }
+        let habits =
+            self.read("looking at what the lane has done", async |tx| Habits::read(tx, self.job, &self.lane).await);
+        match habits.await?.flood(due, first_run_max) {
+            Some(flood) => self.stop_at(Halt::Flood(flood)),
+            None => Ok(()),
+        }
+    }
+
+    fn brake_at_the_limit(&self, due: usize) -> Result<(), Halt> {
+        let max = self.args.brake();
+        if due <= max as usize {
+            return Ok(());
+        }
+        self.stop_at(Halt::brake(format!(
+            "more than {max} items are due; nothing was changed. Look at them with {}; if they are right, run once with \
+             --max-items N",
+            self.look()
+        )))
+    }
+
+    /// The options that show what is due. Every job that tells people can list it.
+    fn look(&self) -> &'static str {
+        if self.tells { "--dry-run --list" } else { "--dry-run" }
+    }
+
+    /// Stops the run by a brake. A dry run changes nothing, so it goes on, and reports the first brake that a run would
+    /// meet.
+    pub fn stop_at(&self, brake: Halt) -> Result<(), Halt> {
+        if !self.dry_run() {
+            return Err(brake);
+        }
+        let why = match brake {
+            Halt::Flood(flood) => flood.message(self.job, None),
+            other => other.message(),
+        };
+        self.would_brake.set(why).ok();
+        Ok(())
+    }
+
+    /// The brake of a later step, when something has been changed already.
+    pub fn brake_after(&self, due: usize) -> Result<(), Halt> {
+        let max = self.args.brake();
+        if due <= max as usize {
+            return Ok(());
+        }
+        self.stop_at(Halt::brake(format!(
+            "more than {max} items became due by what this run changed; what was committed stays, the rest was not done. \
+             Look at it with {}; if it is right, run once with --max-items N",
+            self.look()
+        )))
+    }
+}
