@@ -102,7 +102,7 @@ async fn a_broken_file_keeps_nobody_from_stopping_everything() {
     let program = clinic.program.clone().env("ROUNDS_SCHEDULE", broken.path());
     let stop = ["pause", "--all", "--reason", "r", "--actor", &user];
     let go_on = ["resume", "--all", "--actor", &user];
-    for command in [&stop[..], &go_on, &["runs"], &["migrate", "--check"]] {
+    for command in [&stop[..], &go_on, &["runs", "list"], &["migrate", "--check"]] {
         let outcome = program.run(command).await.expect(0);
         assert!(outcome.stderr.contains("; this command goes on without it"), "{}", outcome.stderr);
     }
