@@ -55,7 +55,7 @@ async fn bad_usage_is_a_clear_sentence_and_exit_2() {
         &["no-show", "undo", "--reason", "r", "--actor", "7"],
         &["no-show", "undo", "1", "--run", "00000000-0000-4000-8000-000000000000", "--reason", "r"],
         &["no-show", "undo", "1", "--actor", "7"],
-        &["no-show", "undo", "--run", "latest", "--reason", "r"],
+        &["no-show", "undo", "--run", "gar bage", "--reason", "r"],
         &["no-show", "logs", "--from", "yesterday"],
         &["alerts", "list", "--type", "NO_NURSE"],
         &["runs", "show", "newest"],
