@@ -13,7 +13,7 @@ for name in initdb pg_ctl postgres; do
     printf '#!/bin/sh\n: >"$ATTACKED"\necho "postgres (PostgreSQL) $PG.1"\n' >"package/native/bin/$name"
     chmod +x "package/native/bin/$name"
 done
-tar -czf package.tgz package
+tar -czf fetched.tgz package
 rm -r package
 "#;
 

@@ -235,7 +235,7 @@ async fn health_is_degraded_while_something_waits_and_the_run_shows_it() {
         (&json!(4), &json!("23514"), &json!("appointment"))
     );
     let text = clinic.run(&["runs", "show", id, "--output", "text"]).await.expect(0).stdout;
-    assert!(text.contains("refused, until the next try") && text.contains("2026-03-02T14:30:00"), "{text}");
+    assert!(text.contains("refused, until the next try") && text.contains("2026-03-02 14:30 UTC"), "{text}");
     mend(&clinic).await;
     run(&clinic, &["--retry-refused"]).await.expect(0);
     let well = health(&clinic).await;

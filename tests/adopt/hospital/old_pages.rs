@@ -152,7 +152,7 @@ async fn runs_are_listed_in_its_table_and_its_admins_are_told_of_failures() {
     assert_eq!(hospital.clinic.count("SELECT count(*) FROM cron_job_runs WHERE status = 'SKIPPED'").await, 1);
     let told = "SELECT string_agg(concat_ws(' ', n(\"userId\"), type, title), ', ' ORDER BY title)
                 FROM public.notifications WHERE type = 'SYSTEM'";
-    assert_eq!(hospital.text(told).await, "6 SYSTEM mark-no-shows keeps failing, 6 SYSTEM mark-no-shows works again");
+    assert_eq!(hospital.text(told).await, "6 SYSTEM mark-no-shows keeps failing, 6 SYSTEM mark-no-shows runs again");
 }
 
 /// Labels that it does not have, users and visits that are gone: the row is left out, and the run goes on.
