@@ -27,7 +27,8 @@ through_pooler = ROUNDS_TEST_POOLER=1 cargo test --locked --test it --
 
 run-tests:
 	@scripts/test-tools
-	@$(with_server) && cargo test --locked && $(through_pooler) $(POOLED) --skip uuid_keys --skip text_keys --skip adopt:: --skip ops::check
+	@$(with_server) && cargo test --locked && $(through_pooler) $(POOLED) --skip uuid_keys --skip text_keys --skip adopt:: --skip ops::check \
+	 --skip ops::schedule --skip ops::arguments
 
 # All tests through PgBouncer. Takes as long as all tests do.
 test-pooler:
