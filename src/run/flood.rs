@@ -2,8 +2,9 @@
 //!
 //! Rule: a run is asked about if and only if its job tells people, `--max-items` is not given, and either its lane has
 //! never completed a run and more than `--first-run-max` items are due; or more than five times the median of the last
-//! eight completed runs of the lane that did something (0 if none did) are due, and more than 500. Every completed run of the lane
-//! counts, also one by hand, of a part, or that found nothing due.
+//! eight completed runs of the lane that did something (0 if none did) are due, and more than 500. Every completed run
+//! of the lane counts, also one by hand, of a part, or that found nothing due. A run that was asked for by name is not
+//! asked about, and neither is the sync: it knows what changed only as it stores it, and has a brake for deletions.
 //!
 //! The history is read only where so much is due that it matters, so an idle run does not pay for it.
 
