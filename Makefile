@@ -58,6 +58,8 @@ bench-npi:
 
 check:
 	cargo fmt --check
+# The table of jobs declares their modules in a macro, behind which cargo fmt does not look.
+	rustfmt --edition 2024 --check src/jobs/*/mod.rs
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items

@@ -57,7 +57,15 @@ impl Judge for AdvanceBilling {
             verdicts.push(by_hand_verdict(&case));
         }
         let state = state(&case);
-        Ok(Some(Judgement { id: case.get("id"), facility, zone, at, state, no_history: "It was never moved.", verdicts }))
+        Ok(Some(Judgement {
+            id: case.get("id"),
+            facility,
+            zone,
+            at,
+            state,
+            no_history: "It was never moved.",
+            verdicts,
+        }))
     }
 
     async fn history(&self, look: &Look<'_>, judged: &Judgement) -> Result<Vec<Event>, Error> {
@@ -74,7 +82,9 @@ fn verdict(stage: Stage, step: &Step, case: &Row, now: DateTime<Utc>) -> Verdict
     let moved_at: Option<DateTime<Utc>> = case.get("moved_at");
     let due = case.get("due");
     let why = match moved_at {
-        Some(at) => format!("{} -> {}: this job brought it to {} {} ago", step.from, step.to, step.from, span(now - at)),
+        Some(at) => {
+            format!("{} -> {}: this job brought it to {} {} ago", step.from, step.to, step.from, span(now - at))
+        }
         None => format!("{} -> {}", step.from, step.to),
     };
     Verdict {

@@ -54,10 +54,9 @@ impl ConditionKind {
             Self::SlaBreach => include_str!("conditions/sla_breach.part.sql").to_owned(),
             Self::TimeInStatus => include_str!("conditions/time_in_status.part.sql").to_owned(),
             Self::PriorityLevel => include_str!("conditions/priority_level.part.sql").to_owned(),
-            Self::NoResponse => format!(
-                include_str!("conditions/no_response.part.sql"),
-                by_staff = Self::BY_STAFF.trim_end(),
-            ),
+            Self::NoResponse => {
+                format!(include_str!("conditions/no_response.part.sql"), by_staff = Self::BY_STAFF.trim_end(),)
+            }
             Self::CustomerRating => include_str!("conditions/customer_rating.part.sql").to_owned(),
         }
     }

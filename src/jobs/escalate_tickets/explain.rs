@@ -5,9 +5,9 @@ use serde_json::json;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
+use super::EscalateTickets;
 use super::facts::{EXPLAIN, FIRINGS, IS_DUE, TICKET};
 use super::rule::{Malformed, Rule, RuleBook};
-use super::EscalateTickets;
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, no_such_key};
@@ -64,23 +64,23 @@ async fn judged(
     is_asked: impl Fn(&Rule) -> bool,
 ) -> Result<Option<Judgement>, Error> {
     let Some(ticket) = no_such_key(TICKET.opt(look.tx, &[id]).await)? else { return Ok(None) };
-        let (id, facility): (Key, Option<Key>) = (ticket.get("id"), ticket.get("facility_id"));
-        let zone = look.zone(facility.as_ref()).await?;
-        let mut verdicts = vec![];
-        for rule in rules.rules.iter().filter(|rule| is_asked(rule)) {
-            verdicts.extend(verdicts_of(look, rule, &ticket, &id, zone).await?);
-        }
-        verdicts.extend(rules.malformed.iter().map(|rule| malformed(rule, &id)));
-        let no_rule = if verdicts.is_empty() { " There is no active rule." } else { "" };
-        Ok(Some(Judgement {
-            facility,
-            zone,
-            at: ticket.get("due_at"),
-            state: state(&ticket, look.now, zone) + no_rule,
-            no_history: "No rule was ever carried out for it.",
-            verdicts,
-            id,
-        }))
+    let (id, facility): (Key, Option<Key>) = (ticket.get("id"), ticket.get("facility_id"));
+    let zone = look.zone(facility.as_ref()).await?;
+    let mut verdicts = vec![];
+    for rule in rules.rules.iter().filter(|rule| is_asked(rule)) {
+        verdicts.extend(verdicts_of(look, rule, &ticket, &id, zone).await?);
+    }
+    verdicts.extend(rules.malformed.iter().map(|rule| malformed(rule, &id)));
+    let no_rule = if verdicts.is_empty() { " There is no active rule." } else { "" };
+    Ok(Some(Judgement {
+        facility,
+        zone,
+        at: ticket.get("due_at"),
+        state: state(&ticket, look.now, zone) + no_rule,
+        no_history: "No rule was ever carried out for it.",
+        verdicts,
+        id,
+    }))
 }
 
 /// Whether a rule fires, and whether an episode of it ends.

@@ -15,8 +15,8 @@ use crate::clinic::parents::Parents;
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
 use crate::run::{
-    Batch, Halt, NotDone, Rehearsal, Run, UNDELIVERABLE_COLUMN, apply, apply_in_savepoints, count,
-    skipped_columns, undeliverable, undeliverable_recorded,
+    Batch, Halt, NotDone, Rehearsal, Run, UNDELIVERABLE_COLUMN, apply, apply_in_savepoints, count, skipped_columns,
+    undeliverable, undeliverable_recorded,
 };
 
 // $1 to $9 are the parameters of a rule: see `Rule::parameters`.
@@ -216,8 +216,7 @@ impl<'a> Pass<'a> {
     async fn fire(&self, rule: &Rule, due: &[Key], report: &mut Report) -> Result<(), Halt> {
         let (actor, action) = (self.run.actor(), rule.action.kind.as_str());
         let (users, team) = (Keys(&rule.action.users), rule.action.team.as_ref());
-        let (statement, kind) =
-            (FIRE.with(&(rule.condition.kind, rule.action.kind)), rule.condition.kind.as_str());
+        let (statement, kind) = (FIRE.with(&(rule.condition.kind, rule.action.kind)), rule.condition.kind.as_str());
         let parameters = rule.parameters(&self.run.now, &kind);
         let fire = async |tx: &Transaction<'_>, ids: &[Key]| {
             let held = !rule.action.kind.refers() || self.parents.hold(tx, &[&users, &team]).await?;

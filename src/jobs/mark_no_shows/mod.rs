@@ -113,11 +113,8 @@ fn mark(rule: &str) -> String {
         slot_day = day("s.slot_date"),
         slot_start = clock_time("s.start_time"),
         slot_end = clock_time("s.end_time"),
-        absences = absences(
-            "visits.slot_doctor",
-            "visits.zone",
-            "(visits.slot_starts_at AT TIME ZONE visits.zone)::date - 1"
-        ),
+        absences =
+            absences("visits.slot_doctor", "visits.zone", "(visits.slot_starts_at AT TIME ZONE visits.zone)::date - 1"),
         start = clock("m.start_time"),
         start_of_day = moment("m.day + m.start_time"),
         has_phone = has_one("p.phone"),

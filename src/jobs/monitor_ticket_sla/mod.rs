@@ -27,8 +27,8 @@ use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
 use crate::run::{
-    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
-    undeliverable, undeliverable_recorded,
+    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns, undeliverable,
+    undeliverable_recorded,
 };
 
 /// The condition on a ticket with its risk.

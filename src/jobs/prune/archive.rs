@@ -57,6 +57,7 @@ pub fn undecodable(bytes: &[u8], encoding: &str) -> String {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    let message = format!("--archive: {} cannot be written ({}); nothing was deleted", path.display(), file_error(error));
+    let message =
+        format!("--archive: {} cannot be written ({}); nothing was deleted", path.display(), file_error(error));
     Error::new("ARCHIVE", ErrorKind::Other, message)
 }

@@ -187,12 +187,28 @@ impl Prune {
 impl Table {
     fn errors() -> Self {
         let (scan, rows, bytes) = (&SCAN_ERRORS, &ROWS_OF_ERRORS, &BYTES_OF_ERRORS);
-        Self { entity: "run_error", name: "cron_job_run_errors", scan, rows, bytes, delete: &DELETE_ERRORS, ids: vec![] }
+        Self {
+            entity: "run_error",
+            name: "cron_job_run_errors",
+            scan,
+            rows,
+            bytes,
+            delete: &DELETE_ERRORS,
+            ids: vec![],
+        }
     }
 
     fn notifications() -> Self {
         let (scan, rows, bytes) = (&SCAN_NOTIFICATIONS, &ROWS_OF_NOTIFICATIONS, &BYTES_OF_NOTIFICATIONS);
-        Self { entity: "notification", name: "notifications", scan, rows, bytes, delete: &DELETE_NOTIFICATIONS, ids: vec![] }
+        Self {
+            entity: "notification",
+            name: "notifications",
+            scan,
+            rows,
+            bytes,
+            delete: &DELETE_NOTIFICATIONS,
+            ids: vec![],
+        }
     }
 
     fn refusals() -> Self {

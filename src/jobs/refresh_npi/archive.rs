@@ -11,8 +11,8 @@ use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, WriteMultipart};
 use reqwest::Url;
 
-use crate::error::file_error;
 use crate::clients;
+use crate::error::file_error;
 use crate::error::{Error, ErrorKind};
 
 const PIECE: usize = 256 << 10;
@@ -75,7 +75,8 @@ impl Archive {
             Error::new("NPPES_ARCHIVE", ErrorKind::Other, format!("{name} was loaded, but not archived: {why}"))
         };
         let unreadable = |error: std::io::Error| {
-            let message = format!("{name} was loaded, but not archived: it cannot be read again ({})", file_error(&error));
+            let message =
+                format!("{name} was loaded, but not archived: it cannot be read again ({})", file_error(&error));
             Error::new("NPPES_ARCHIVE", ErrorKind::Other, message)
         };
         file.rewind().map_err(unreadable)?;

@@ -37,15 +37,15 @@ use std::time::Duration;
 
 use tokio_postgres::Transaction;
 
+use crate::db::statements;
+use crate::error::Error;
+use crate::run::{Halt, Job, Run};
 use archive::Archive;
 pub use args::RefreshNpi;
 use fetch::Source;
 use ledger::Ledger;
 use loader::Loader;
 use report::Report;
-use crate::db::statements;
-use crate::error::Error;
-use crate::run::{Halt, Job, Run};
 
 statements! {
     of ledger, loader, merge, stage;

@@ -6,9 +6,9 @@ use std::io::{self, BufReader, Read, Seek};
 use chrono::NaiveDate;
 use zip::ZipArchive;
 
-use crate::error::file_error;
 use super::names::{self, Kind, Name};
 use super::read_ahead::read_ahead;
+use crate::error::file_error;
 use crate::error::{Error, ErrorKind};
 
 /// No main file compresses better than this; a zip that claims so is a bomb.

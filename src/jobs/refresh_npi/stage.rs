@@ -78,11 +78,8 @@ impl StagingTable {
     /// The staging tables of all runs.
     pub async fn all(tx: &Transaction<'_>) -> Result<Vec<Leftover>, Error> {
         let rows = STAGING_TABLES.all(tx, &[]).await?;
-        let leftover = |row: &Row| Leftover {
-            table: Self(row.get("name")),
-            owner: row.get("owner"),
-            is_ours: row.get("is_ours"),
-        };
+        let leftover =
+            |row: &Row| Leftover { table: Self(row.get("name")), owner: row.get("owner"), is_ours: row.get("is_ours") };
         Ok(rows.iter().map(leftover).collect())
     }
 

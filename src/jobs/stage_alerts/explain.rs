@@ -73,7 +73,8 @@ async fn ends(look: &Look<'_>, visit: &Key) -> Result<Vec<Verdict>, Error> {
     let ended = ENDED.all(look.tx, &[&Keys(&open), &Keys(&visits)]).await?;
     let end = |row: &Row| {
         let id: Key = row.get("id");
-        let alert_type = alerts.iter().find(|alert| alert.get::<_, Key>("id") == id).map(|alert| alert.get("alert_type"));
+        let alert_type =
+            alerts.iter().find(|alert| alert.get::<_, Key>("id") == id).map(|alert| alert.get("alert_type"));
         Verdict {
             item: Item { entity: ALERT, id: id.to_string(), ..Item::default() },
             name: format!("end of {}", alert_type.unwrap_or("alert")),

@@ -41,8 +41,8 @@ use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
-    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
-    undeliverable, undeliverable_recorded,
+    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns, undeliverable,
+    undeliverable_recorded,
 };
 use rule::Rule;
 

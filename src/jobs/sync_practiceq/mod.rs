@@ -47,11 +47,11 @@ use self::rate_limit::RateLimits;
 use self::report::Report;
 use self::session::{Session, Task};
 use crate::arg::whole;
-use crate::error::file_error;
 use crate::clients::address;
 use crate::clients::practiceq::PracticeQ;
 use crate::clinic::actor::{ADMIN, SUPERVISORS};
 use crate::db::{Key, statements};
+use crate::error::file_error;
 use crate::error::{Error, ErrorKind};
 use crate::run::{Coverage, Halt, Job, Run, RunArgs};
 

@@ -25,14 +25,19 @@ const MARGIN: Days = Days::new(2);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "list", rename_all = "snake_case")]
 pub enum Query {
-    Window { from: NaiveDate, to: NaiveDate },
+    Window {
+        from: NaiveDate,
+        to: NaiveDate,
+    },
     Client {
         #[serde(deserialize_with = "saved_key")]
         patient: Key,
         from: NaiveDate,
         to: NaiveDate,
     },
-    Since { date: NaiveDate },
+    Since {
+        date: NaiveDate,
+    },
     Deleted,
 }
 

@@ -11,9 +11,9 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
-use crate::arg::whole;
 use super::end::{End, StopReason};
 use super::progress::Progress;
+use crate::arg::whole;
 use crate::clients::RetryAfter;
 use crate::db::statements;
 use crate::error::Error;

@@ -32,9 +32,8 @@ impl Scope {
         let is_so = |column: &str| allowed.as_ref().is_some_and(|row| row.get(column));
         match lane {
             Lane::Organization(id) => {
-                let unknown = || {
-                    refused("UNKNOWN_ORGANIZATION", format!("--organization: there is no organization {id}"))
-                };
+                let unknown =
+                    || refused("UNKNOWN_ORGANIZATION", format!("--organization: there is no organization {id}"));
                 *id = known("organization").ok_or_else(unknown)?;
             }
             Lane::Patient(id) => {

@@ -105,8 +105,7 @@ impl StoreContext<'_> {
         let inserter = Inserter::find(tx, rows).await?;
         let Self { now, run, log, .. } = self;
         let only_patients = self.only_patients.map(Keys);
-        let parameters: [&(dyn ToSql + Sync); 8] =
-            [rows, now, run, log, &only_patients, &linked, &linked, &zoneless];
+        let parameters: [&(dyn ToSql + Sync); 8] = [rows, now, run, log, &only_patients, &linked, &linked, &zoneless];
         STORE.with(&inserter).one(tx, &parameters).await
     }
 
@@ -217,13 +216,18 @@ impl<'a> Store<'a> {
         report.scanned += ids.len() as u64;
         let (mut not_done, mut skipped, mut unowned) = (NotDone::default(), NotDone::default(), vec![]);
         let mut zoneless = BTreeSet::<Key>::new();
-        let outcome =
-            apply(self.run, Batch { entity: "appointment", part: "", ids: &ids }, &mut not_done, statement, |row: &Row| {
+        let outcome = apply(
+            self.run,
+            Batch { entity: "appointment", part: "", ids: &ids },
+            &mut not_done,
+            statement,
+            |row: &Row| {
                 add_counts(report, row, &mut skipped);
                 unowned.extend(row.get::<_, Vec<Key>>("unowned"));
                 zoneless.extend(row.get::<_, Vec<Key>>("zoneless_facilities"));
-            })
-            .await;
+            },
+        )
+        .await;
         report.total_appointments.errors += not_done.failed;
         report.add_not_stored(not_done);
         report.not_done.merge(skipped);
