@@ -25,11 +25,14 @@ fn other(id: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether an option has its value from there. A command need not know the option.
+fn is_from(matches: &ArgMatches, id: &str, source: ValueSource) -> bool {
+    matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(source)
+}
+
 /// Whether a variable excludes what the command line gives, at any level.
 pub fn is_in_the_way(matches: &ArgMatches) -> bool {
-    let is_from = |id: &str, source: ValueSource| {
-        matches.try_contains_id(id).unwrap_or(false) && matches.value_source(id) == Some(source)
-    };
+    let is_from = |id: &str, source| is_from(matches, id, source);
     let excluded = |[one, two]: &[&str; 2]| {
         [(one, two), (two, one)].into_iter().any(|(given, variable)| {
             is_from(given, ValueSource::CommandLine) && is_from(variable, ValueSource::EnvVariable)
@@ -42,11 +45,8 @@ pub fn is_in_the_way(matches: &ArgMatches) -> bool {
 /// history of the shell, so that a secret which was given there is known already. None where there is none, at any
 /// level.
 pub fn secret_argument(matches: &ArgMatches) -> Option<&'static str> {
-    let given = |id: &str| {
-        let is_given =
-            matches.try_contains_id(id).unwrap_or(false) && matches.value_source(id) == Some(ValueSource::CommandLine);
-        if is_given { matches.get_one::<String>(id) } else { None }
-    };
+    let given =
+        |id: &str| is_from(matches, id, ValueSource::CommandLine).then(|| matches.get_one::<String>(id)).flatten();
     if given("database_url").is_some_and(|url| has_password(url)) {
         return Some(
             "--database-url holds a password, and other users of the machine see arguments (ps): set DATABASE_URL, or \
@@ -85,10 +85,7 @@ pub fn matches(tree: fn() -> Command) -> Result<ArgMatches, Error> {
 
 /// The options that the command line gives, and those that they exclude.
 fn collect_given(command: &Command, matches: &ArgMatches, given: &mut HashSet<Id>) {
-    let is_given = |id: &Id| {
-        matches.try_contains_id(id.as_str()).is_ok()
-            && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
-    };
+    let is_given = |id: &Id| is_from(matches, id.as_str(), ValueSource::CommandLine);
     for arg in command.get_arguments().filter(|arg| is_given(arg.get_id())) {
         given.insert(arg.get_id().clone());
         given.extend(other(arg.get_id().as_str()).map(Id::from));

@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 
-use crate::db::{Key, decodable, statements, unless};
+use crate::db::{Key, Keys, UNREADABLE, decodable, statements, unless};
 use crate::error::Error;
 use crate::time_zone::Tz;
 
 statements! {
-    ZONE(KEY) = format!("SELECT {} AS time_zone FROM facilities f WHERE f.id = $1", decodable("f.time_zone"));
+    pub ZONES(KEYS) = format!(
+        "SELECT f.id::text AS id, {} AS time_zone FROM facilities f WHERE f.id = ANY ($1)",
+        decodable("f.time_zone")
+    );
 }
-
-/// The SQLSTATEs of a clinic without facilities or their zones, and of a role that may not read them.
-const NO_ZONES: [&str; 3] = ["42P01", "42703", "42501"];
 
 /// A look at rows at an instant.
 pub struct Look<'a> {
@@ -44,7 +44,10 @@ impl<'a> Look<'a> {
         if let Some(zone) = known {
             return Ok(zone);
         }
-        let row = unless(self.tx, &NO_ZONES, async || ZONE.opt(self.tx, &[facility]).await).await?.flatten();
+        let row =
+            unless(self.tx, &UNREADABLE, async || ZONES.opt(self.tx, &[&Keys(std::slice::from_ref(facility))]).await)
+                .await?;
+        let row = row.flatten();
         let zone = row.and_then(|row| row.get::<_, Option<&str>>("time_zone")?.parse().ok()).unwrap_or(Tz::UTC);
         self.zones.0.lock().unwrap_or_else(PoisonError::into_inner).insert(facility.clone(), zone);
         Ok(zone)

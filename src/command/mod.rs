@@ -7,7 +7,7 @@
 mod context;
 pub mod explain;
 pub mod list;
-mod look;
+pub mod look;
 pub mod notes;
 
 use std::time::Duration;

@@ -22,7 +22,7 @@ use crate::error::Error;
 const LENGTH_MAX: usize = 200;
 
 /// The SQLSTATEs of a text that is no value of the key's type, such as `x` of a bigint, or that exceeds it.
-const NOT_A_KEY: [&str; 2] = ["22P02", "22003"];
+pub const NOT_A_KEY: [&str; 2] = ["22P02", "22003"];
 
 type Encoded = Result<IsNull, Box<dyn StdError + Sync + Send>>;
 

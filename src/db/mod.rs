@@ -28,10 +28,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use connection::Connection;
 pub use dropped::dropped;
-pub use key::{Example, Key, Keys, no_such_key, unless_no_key};
+pub use key::{Example, Key, Keys, NOT_A_KEY, no_such_key, unless_no_key};
 pub use limits::Limits;
 pub use name::{SchemaName, identifier, quoted};
-pub use savepoint::{tried, unless};
+pub use savepoint::{UNREADABLE, tried, unless};
 pub(crate) use statement::statements;
 pub use statement::{Listed, Statement};
 pub use text::{decodable, is_undecodable};

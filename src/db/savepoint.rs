@@ -4,6 +4,9 @@ use tokio_postgres::Transaction;
 
 use crate::error::Error;
 
+/// The SQLSTATEs of a relation or a column that is not there, and of a privilege that the role has not got.
+pub const UNREADABLE: [&str; 3] = ["42P01", "42703", "42501"];
+
 /// Tries something behind a savepoint, so that an error of the server does not end the transaction.
 pub async fn tried<T, E>(
     tx: &Transaction<'_>,

@@ -6,7 +6,7 @@
 use refinery::{Migration, Runner};
 use tokio_postgres::Transaction;
 
-use super::{SchemaName, statements};
+use super::{SchemaName, statements, tried};
 use crate::error::{Error, ErrorKind};
 
 statements! {
@@ -121,10 +121,7 @@ pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
 
 /// Whether the schema has migrations that this binary does not know. False where the role may not see it.
 pub async fn is_newer(tx: &Transaction<'_>) -> Result<bool, Error> {
-    tx.batch_execute("SAVEPOINT version").await?;
-    let versions = VERSIONS.one(tx, &[]).await;
-    let undo = if versions.is_err() { "ROLLBACK TO SAVEPOINT version; " } else { "" };
-    tx.batch_execute(&format!("{undo}RELEASE SAVEPOINT version")).await?;
+    let versions = tried(tx, async || VERSIONS.one(tx, &[]).await).await?;
     Ok(versions.is_ok_and(|row| row.get::<_, Option<i32>>(0).is_some_and(|version| version > newest())))
 }
 

@@ -9,16 +9,13 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::{Row, Transaction};
 use tracing::info;
 
-use crate::db::{Key, Keys, Statement, decodable, statements, unless};
+use crate::command::look::ZONES;
+use crate::db::{Key, Keys, NOT_A_KEY, Statement, UNREADABLE, decodable, statements, unless};
 use crate::error::Error;
 use crate::output::local_stamp;
 use crate::time_zone::Tz;
 
 statements! {
-    ZONES(KEYS) = format!(
-        "SELECT f.id::text AS id, {} AS time_zone FROM facilities f WHERE f.id = ANY ($1)",
-        decodable("f.time_zone")
-    );
     FACILITY_NAMES(KEYS) =
         format!("SELECT f.id::text AS id, {} AS name FROM facilities f WHERE f.id = ANY ($1)", decodable("f.name"));
     DOCTOR_NAMES(KEYS) = format!(
@@ -26,9 +23,6 @@ statements! {
         decodable("d.first_name"), decodable("d.last_name")
     );
 }
-
-/// The SQLSTATEs of a relation, a column or a privilege that is not there, and of a text that is no key.
-const NOT_TOLD: [&str; 5] = ["42P01", "42703", "42501", "22P02", "22003"];
 
 /// The first and the last name of a doctor, either of which may be missing.
 #[derive(Clone, Default)]
@@ -109,7 +103,9 @@ pub async fn told(tx: &Transaction<'_>, statement: &Statement, what: &str, ids: 
     if ids.is_empty() {
         return Ok(vec![]);
     }
-    match unless(tx, &NOT_TOLD, async || statement.all(tx, &[&Keys(ids)]).await).await? {
+    // A text in our tables may be no key of the clinic's any more.
+    let not_told = [&UNREADABLE[..], &NOT_A_KEY].concat();
+    match unless(tx, &not_told, async || statement.all(tx, &[&Keys(ids)]).await).await? {
         Some(rows) => Ok(rows),
         None => {
             info!("{what} cannot be read: the list does without (the role needs SELECT on the columns)");

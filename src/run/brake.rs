@@ -27,15 +27,12 @@ impl Run {
     }
 
     fn brake_at_the_limit(&self, due: usize) -> Result<(), Halt> {
-        let max = self.args.brake();
-        if due <= max as usize {
-            return Ok(());
-        }
-        self.stop_at(Halt::brake(format!(
-            "more than {max} items are due; nothing was changed. Look at them with {}; if they are right, run once with \
-             --max-items N",
-            self.look()
-        )))
+        self.stop_beyond_the_limit(due, |max, look| {
+            format!(
+                "more than {max} items are due; nothing was changed. Look at them with {look}; if they are right, run \
+                 once with --max-items N"
+            )
+        })
     }
 
     /// The options that show what is due. Every job that tells people can list it.
@@ -59,14 +56,17 @@ impl Run {
 
     /// The brake of a later step, when something has been changed already.
     pub fn brake_after(&self, due: usize) -> Result<(), Halt> {
+        self.stop_beyond_the_limit(due, |max, look| {
+            format!(
+                "more than {max} items became due by what this run changed; what was committed stays, the rest was not \
+                 done. Look at it with {look}; if it is right, run once with --max-items N"
+            )
+        })
+    }
+
+    /// Stops where more than `--max-items` are due. The message gets the limit, and the options that show what is due.
+    fn stop_beyond_the_limit(&self, due: usize, message: impl FnOnce(u32, &str) -> String) -> Result<(), Halt> {
         let max = self.args.brake();
-        if due <= max as usize {
-            return Ok(());
-        }
-        self.stop_at(Halt::brake(format!(
-            "more than {max} items became due by what this run changed; what was committed stays, the rest was not done. \
-             Look at it with {}; if it is right, run once with --max-items N",
-            self.look()
-        )))
+        if due <= max as usize { Ok(()) } else { self.stop_at(Halt::brake(message(max, self.look()))) }
     }
 }

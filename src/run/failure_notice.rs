@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::clock::has_passed;
 use crate::clinic::{channels, outbox};
-use crate::db::statements;
+use crate::db::{UNREADABLE, statements};
 use crate::error::{Error, ErrorKind};
 
 /// The least number of failures in a row of which the admins are notified.
@@ -42,9 +42,6 @@ statements! {
             outbox = outbox::notified()
         );
 }
-
-/// The SQLSTATEs of a table or a column that is not there, or that the role may not read.
-const UNREADABLE: [&str; 3] = ["42P01", "42703", "42501"];
 
 /// Whether the preferences of users are read.
 #[derive(Clone, Copy)]

@@ -14,7 +14,7 @@ use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
 use super::mark::{LOCK_VISIT, STAFF};
-use super::undone::{Marks, Undone};
+use super::undone::{Cause, Fate, Marks, Undone};
 use crate::clinic::actor::{ADMIN, Actor, refused};
 use crate::command::notes::of_file;
 use crate::command::{CommandContext, Moment, Output, held, listing, locked};
@@ -97,7 +97,7 @@ fn json(moment: &Moment, dry_run: bool, run: Option<Uuid>, undone: &[Undone]) ->
         "undone_by": moment.actor.id,
         "undone_at": stamp(moment.now),
         "undone": done.len(),
-        "slots_booked": done.iter().filter(|one| one.slot == "booked").count(),
+        "slots_booked": done.iter().filter(|one| one.slot == Some(Fate::Booked)).count(),
         "notices_expired": sum(|one| one.notices_expired),
         "notices_told": sum(|one| one.notices_told),
         "visits": done.iter().map(|one| one.json()).collect::<Value>(),
@@ -123,7 +123,7 @@ async fn undo_visit(tx: &Transaction<'_>, moment: &Moment, visit: &Key, reason: 
     let what = format!("visit {visit}, its slot or its notices");
     let undone = marks.undo_one(tx, moment, reason).await.map_err(|error| held(error, &what))?;
     match undone {
-        Some(Undone { refusal: Some(refusal), .. }) if refusal.code == "LOCKED" => Err(locked(&what)),
+        Some(Undone { refusal: Some(refusal), .. }) if refusal.cause == Cause::Locked => Err(locked(&what)),
         Some(Undone { refusal: Some(refusal), .. }) => Err(not_undoable(&visit, &refusal.reason)),
         Some(done) => Ok(done),
         None => Err(not_undoable(&visit, "has no mark any more")),
@@ -184,7 +184,7 @@ fn summary(undone: &[Undone], dry_run: bool) -> String {
         "{} of {} undone{dry}; {} booked again; {} withdrawn, {} had been sent.\n",
         done.len(),
         counted(undone.len(), "no-show"),
-        counted(count(|one| u64::from(one.slot == "booked")), "slot"),
+        counted(count(|one| u64::from(one.slot == Some(Fate::Booked))), "slot"),
         counted(count(|one| one.notices_expired), "unsent notice"),
         count(|one| one.notices_told),
     );

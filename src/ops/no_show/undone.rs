@@ -47,32 +47,110 @@ pub struct Undone {
     pub refusal: Option<Refusal>,
     /// What the visit is now, unless the actor may not know.
     status: Option<String>,
-    /// What became of the slot.
-    pub slot: &'static str,
+    /// What became of the slot; None: the mark was not undone.
+    pub slot: Option<Fate>,
     pub notices_expired: u64,
     pub notices_told: u64,
 }
 
+/// What can become of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Booked,
+    Kept,
+    NoSlot,
+    Taken,
+    Blocked,
+    OtherDoctor,
+    OtherSlot,
+    Moved,
+    Deleted,
+    NotTaken,
+}
+
+/// Each fate, its name in `undo.sql` and in JSON, and its words for a person.
+const FATES: [(Fate, &str, &str); 10] = [
+    (Fate::Booked, "booked", "its slot is booked again"),
+    (Fate::Kept, "kept", "it has kept its slot"),
+    (Fate::NoSlot, "none", "its time is taken again: it had no slot"),
+    (Fate::Taken, "taken", "its slot is not booked again: another visit has it"),
+    (Fate::Blocked, "blocked", "its slot is not booked again: somebody blocked it since"),
+    (Fate::OtherDoctor, "other_doctor", "its slot is not booked again: it is of another doctor than the visit now"),
+    (Fate::OtherSlot, "other_slot", "its slot is not booked again: the visit has another one"),
+    (Fate::Moved, "moved", "its slot is not booked again: it is at another time than the visit now"),
+    (Fate::Deleted, "deleted", "its slot is not booked again: it is deleted"),
+    (Fate::NotTaken, "not_taken", "its slot is not booked again: a trigger or a rule of the database kept it free"),
+];
+
+impl Fate {
+    fn of(name: &str) -> Self {
+        FATES.iter().find(|fate| fate.1 == name).map_or(Self::NotTaken, |fate| fate.0)
+    }
+
+    fn row(self) -> (&'static str, &'static str) {
+        FATES.iter().find(|fate| fate.0 == self).map_or(("", ""), |fate| (fate.1, fate.2))
+    }
+}
+
+/// The causes for which a mark is not undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    Deleted,
+    Elsewhere,
+    Undone,
+    Changed,
+    MarkedAgain,
+    NotKept,
+    Moved,
+    NotTaken,
+    Refused,
+    Locked,
+}
+
+/// Each cause, and its name in `undo.sql` and in JSON.
+const CAUSES: [(Cause, &str); 10] = [
+    (Cause::Deleted, "DELETED"),
+    (Cause::Elsewhere, "ELSEWHERE"),
+    (Cause::Undone, "UNDONE"),
+    (Cause::Changed, "CHANGED"),
+    (Cause::MarkedAgain, "MARKED_AGAIN"),
+    (Cause::NotKept, "NOT_KEPT"),
+    (Cause::Moved, "MOVED"),
+    (Cause::NotTaken, "NOT_TAKEN"),
+    (Cause::Refused, "REFUSED"),
+    (Cause::Locked, "LOCKED"),
+];
+
+impl Cause {
+    fn of(name: &str) -> Self {
+        CAUSES.iter().find(|cause| cause.1 == name).map_or(Self::Locked, |cause| cause.0)
+    }
+
+    fn name(self) -> &'static str {
+        CAUSES.iter().find(|cause| cause.0 == self).map_or("", |cause| cause.1)
+    }
+}
+
 /// Why a mark was not undone.
 pub struct Refusal {
-    pub code: &'static str,
+    pub cause: Cause,
     /// Continues "visit 7 ...".
     pub reason: String,
 }
 
 impl Marks {
     pub async fn of_run(tx: &Transaction<'_>, run: Uuid) -> Result<Self, Error> {
-        Self::read(MARKS.all(tx, &[&Some(run), &None::<&str>]).await?)
+        Ok(Self::read(&MARKS.all(tx, &[&Some(run), &None::<&str>]).await?))
     }
 
     /// The last mark of a visit.
     pub async fn of_visit(tx: &Transaction<'_>, visit: &Key) -> Result<Self, Error> {
-        Self::read(MARKS.all(tx, &[&None::<Uuid>, &visit.as_str()]).await?)
+        Ok(Self::read(&MARKS.all(tx, &[&None::<Uuid>, &visit.as_str()]).await?))
     }
 
-    fn read(rows: Vec<Row>) -> Result<Self, Error> {
+    fn read(rows: &[Row]) -> Self {
         let mark = |row: &Row| Mark { id: row.get("id"), visit: row.get("appointment_id"), slot: row.get("slot_id") };
-        Ok(Self(rows.iter().map(mark).collect()))
+        Self(rows.iter().map(mark).collect())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -141,14 +219,14 @@ fn other_keys() -> Error {
 
 impl Undone {
     fn of(row: &Row) -> Self {
-        let refusal = row.get::<_, Option<&str>>("refusal").map(|code| Refusal::of(code, row));
+        let refusal = row.get::<_, Option<&str>>("refusal").map(|name| Refusal::of(Cause::of(name), row));
         // Who may not see the visit does not learn its state.
-        let is_hidden = refusal.as_ref().is_some_and(|refusal| refusal.code == "ELSEWHERE");
+        let is_hidden = refusal.as_ref().is_some_and(|refusal| refusal.cause == Cause::Elsewhere);
         let column = if refusal.is_none() { "status_before" } else { "status_now" };
         Self {
             visit: row.get("appointment_id"),
             status: row.get::<_, Option<String>>(column).filter(|_| !is_hidden),
-            slot: row.get::<_, Option<&str>>("slot").map_or("", slot),
+            slot: row.get::<_, Option<&str>>("slot").map(Fate::of),
             notices_expired: count(row, "notices_expired"),
             notices_told: count(row, "notices_told"),
             refusal,
@@ -158,24 +236,24 @@ impl Undone {
     /// A mark that the database refused to undo.
     fn failed(mark: &Mark, error: &Error) -> Self {
         let refusal = match error.kind {
-            ErrorKind::Locked => Refusal { code: "LOCKED", reason: LOCKED.to_owned() },
-            _ => Refusal { code: "REFUSED", reason: format!("is as it was: {error}") },
+            ErrorKind::Locked => Refusal { cause: Cause::Locked, reason: LOCKED.to_owned() },
+            _ => Refusal { cause: Cause::Refused, reason: format!("is as it was: {error}") },
         };
         let (visit, refusal) = (mark.visit.clone(), Some(refusal));
-        Self { visit, status: None, slot: "", notices_expired: 0, notices_told: 0, refusal }
+        Self { visit, status: None, slot: None, notices_expired: 0, notices_told: 0, refusal }
     }
 
     pub fn json(&self) -> Value {
         let Self { visit, status, slot, notices_expired, notices_told, .. } = self;
         match &self.refusal {
-            Some(Refusal { code, reason }) => {
+            Some(Refusal { cause, reason }) => {
                 let message = format!("visit {visit} {reason}");
-                json!({ "appointment_id": visit, "status": status, "code": code, "message": message })
+                json!({ "appointment_id": visit, "status": status, "code": cause.name(), "message": message })
             }
             None => json!({
                 "appointment_id": visit,
                 "status": status,
-                "slot": slot,
+                "slot": slot.map_or("", |fate| fate.row().0),
                 "notices_expired": notices_expired,
                 "notices_told": notices_told,
             }),
@@ -198,61 +276,40 @@ impl Undone {
     pub fn exception(&self) -> Option<Vec<String>> {
         let what = match &self.refusal {
             Some(refusal) => format!("not undone: it {}", refusal.reason),
-            None if ["booked", "kept", "none"].contains(&self.slot) => return None,
+            None if matches!(self.slot, Some(Fate::Booked | Fate::Kept | Fate::NoSlot)) => return None,
             None => self.slot_sentence().to_owned(),
         };
         Some(vec![self.visit.to_string(), self.status.clone().unwrap_or_default(), what])
     }
 
     fn slot_sentence(&self) -> &'static str {
-        match self.slot {
-            "booked" => "its slot is booked again",
-            "kept" => "it has kept its slot",
-            "none" => "its time is taken again: it had no slot",
-            "taken" => "its slot is not booked again: another visit has it",
-            "blocked" => "its slot is not booked again: somebody blocked it since",
-            "other_doctor" => "its slot is not booked again: it is of another doctor than the visit now",
-            "other_slot" => "its slot is not booked again: the visit has another one",
-            "moved" => "its slot is not booked again: it is at another time than the visit now",
-            "deleted" => "its slot is not booked again: it is deleted",
-            _ => "its slot is not booked again: a trigger or a rule of the database kept it free",
-        }
+        self.slot.map_or("", |fate| fate.row().1)
     }
 }
 
-/// The fates of a slot, as `undo.sql` has them.
-fn slot(fate: &str) -> &'static str {
-    let fates = ["booked", "kept", "none", "taken", "blocked", "other_doctor", "moved", "other_slot", "deleted"];
-    fates.into_iter().find(|known| *known == fate).unwrap_or("not_taken")
-}
-
 impl Refusal {
-    fn of(code: &str, row: &Row) -> Self {
+    fn of(cause: Cause, row: &Row) -> Self {
         let text = |at| local_stamp(at, Tz::UTC);
         let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map_or(String::new(), text);
         let status = row.get::<_, Option<&str>>("status_now").unwrap_or("of no known state");
         let marked = instant("triggered_at");
-        let (code, reason) = match code {
-            "DELETED" => ("DELETED", "is deleted".to_owned()),
-            "ELSEWHERE" => ("ELSEWHERE", "is not of the actor's facility".to_owned()),
-            "UNDONE" => {
+        let reason = match cause {
+            Cause::Deleted => "is deleted".to_owned(),
+            Cause::Elsewhere => "is not of the actor's facility".to_owned(),
+            Cause::Undone => {
                 let by = row.get::<_, Option<&str>>("undone_by").unwrap_or_default();
                 let at = instant("undone_at");
-                ("UNDONE", format!("has no mark to undo: user {by} undid it at {at}; it is {status} now"))
+                format!("has no mark to undo: user {by} undid it at {at}; it is {status} now")
             }
-            "CHANGED" => ("CHANGED", format!("is {status} now: somebody changed it since it was marked at {marked}")),
-            "MARKED_AGAIN" => ("MARKED_AGAIN", format!("was marked again since {marked}; undo that mark")),
-            "NOT_KEPT" => {
-                let reason =
-                    "was marked by a version that did not keep what it was before; change it in the application";
-                ("NOT_KEPT", reason.to_owned())
+            Cause::Changed => format!("is {status} now: somebody changed it since it was marked at {marked}"),
+            Cause::MarkedAgain => format!("was marked again since {marked}; undo that mark"),
+            Cause::NotKept => {
+                "was marked by a version that did not keep what it was before; change it in the application".to_owned()
             }
-            "MOVED" => ("MOVED", format!("was moved to another time since it was marked at {marked}")),
-            "NOT_TAKEN" => {
-                ("NOT_TAKEN", format!("is {status}: a trigger or a rule of the database did not take the change"))
-            }
-            _ => ("LOCKED", LOCKED.to_owned()),
+            Cause::Moved => format!("was moved to another time since it was marked at {marked}"),
+            Cause::NotTaken => format!("is {status}: a trigger or a rule of the database did not take the change"),
+            Cause::Refused | Cause::Locked => LOCKED.to_owned(),
         };
-        Self { code, reason }
+        Self { cause, reason }
     }
 }
