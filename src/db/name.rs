@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The longest name in bytes; the server would cut a longer one.
-const LENGTH_MAX: usize = 63;
+/// What the name of the schema for staging tables ends with.
+const STAGING: &str = "_staging";
+/// The longest name in bytes. The server cuts names of more than 63, and that of the staging schema is longer.
+const LENGTH_MAX: usize = 63 - STAGING.len();
 
 /// The name of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,11 @@ impl SchemaName {
     /// The name as a person writes it: in quotation marks only where it needs them.
     pub fn shown(&self) -> String {
         identifier(&self.0)
+    }
+
+    /// The schema in which `refresh-npi` creates tables. It is in the path of no statement.
+    pub fn staging(&self) -> Self {
+        Self(format!("{}{STAGING}", self.0).into())
     }
 
     pub fn as_str(&self) -> &str {
@@ -70,7 +77,7 @@ mod tests {
     fn a_name_is_quoted_and_never_the_servers_own() {
         let name = |text: &str| text.parse::<SchemaName>();
         assert_eq!(name("Clinic \"A\"").unwrap().quoted(), "\"Clinic \"\"A\"\"\"");
-        let long = "x".repeat(64);
+        let long = "x".repeat(56);
         assert!(
             ["", "$user", "pg_catalog", "pg_temp", "information_schema", "a\0", &long]
                 .iter()

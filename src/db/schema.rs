@@ -1,7 +1,7 @@
 //! The two sets of tables of this binary, and the check whether a database has them.
 //!
-//! Rule: a database is served if and only if our schema in it has every migration of this binary, and, where it is
-//! ahead, does not ask for a newer binary (`rounds_schema.min_binary_schema`).
+//! Rule: a database is served if and only if our schema in it has every migration of this binary, does not ask for a
+//! newer binary (`rounds_schema.min_binary_schema`) where it is ahead, and nobody but its owner can put code there.
 
 use refinery::{Migration, Runner};
 use tokio_postgres::Transaction;
@@ -16,6 +16,9 @@ statements! {
                 AND to_regclass('sla_policies_in_force') IS NULL AS ours";
     VERSIONS() =
         "SELECT (SELECT max(version)::int FROM rounds_migrations), (SELECT min_binary_schema FROM rounds_schema)";
+    // PostgreSQL prefers a function whose parameters have exactly the types of a call, in whatever schema of the path.
+    // So who may create one in our schema can run code as whoever calls one of the server's.
+    INTRUSIONS() = include_str!("intrusions.sql");
     RELATION_EXISTS(TEXT, TEXT) =
         "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                         WHERE n.nspname = $1 AND c.relname = $2) AS known";
@@ -98,7 +101,9 @@ pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
                 .into(),
         ));
     }
-    let row = VERSIONS.one(tx, &[]).await.map_err(unreadable)?;
+    let (row, private) = tokio::join!(VERSIONS.one(tx, &[]), check_private(tx));
+    let row = row.map_err(unreadable)?;
+    private?;
     let (ours, theirs) = (newest(), row.get::<_, Option<i32>>(0).unwrap_or(0));
     let oldest_served = row.get::<_, Option<i32>>(1).unwrap_or(0);
     if theirs < ours {
@@ -117,6 +122,23 @@ pub async fn check_served(tx: &Transaction<'_>) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Refuses a schema in which others than its owner may create something, or in which something of theirs has a name of
+/// the server's.
+pub async fn check_private(tx: &Transaction<'_>) -> Result<(), Error> {
+    let rows = INTRUSIONS.all(tx, &[]).await?;
+    let Some(first) = rows.first() else { return Ok(()) };
+    let schema: &str = first.get("schema");
+    let remedies: Vec<&str> = rows.iter().map(|row| row.get("remedy")).collect();
+    Err(refuse(
+        "SCHEMA_NOT_PRIVATE",
+        format!(
+            "others than the owner of schema {schema} can run code as the role of the jobs: they may create functions \
+             there, or have; nothing was done. As the owner: {}",
+            remedies.join("; ")
+        ),
+    ))
 }
 
 /// Whether the schema has migrations that this binary does not know. False where the role may not see it.

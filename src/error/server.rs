@@ -164,6 +164,7 @@ fn meaning(code: &str) -> &'static str {
             "a table is missing (`rounds check JOB` says what the job needs, `rounds migrate --check` what is wrong \
              with the tables of rounds)"
         }
+        "42P06" => "a schema of that name exists already, and belongs to another role",
         "42P07" => "a table of that name exists already",
         "53300" => "the server has no free connection",
         "55000" => "the server cannot do this to the object, such as write to a view that is no plain one",

@@ -91,13 +91,18 @@ impl Plan {
         Self { creates, moves_cases: jobs.contains(&AdvanceBilling::NAME), clinics, ours, locks }
     }
 
-    /// The privileges on the database and on the schema.
-    fn around(&self) -> [&'static [&'static str]; 2] {
-        if self.creates { [&["CONNECT", "TEMPORARY"], &["USAGE", "CREATE"]] } else { [&["CONNECT"], &["USAGE"]] }
+    /// The privileges on the database, on the schema and on the schema for staging tables.
+    fn around(&self) -> [&'static [&'static str]; 3] {
+        if self.creates {
+            [&["CONNECT", "TEMPORARY"], &["USAGE"], &["USAGE", "CREATE"]]
+        } else {
+            [&["CONNECT"], &["USAGE"], &[]]
+        }
     }
 
     fn json(&self) -> Value {
-        let around = ["database", "schema"].into_iter().zip(self.around()).flat_map(|(object, privileges)| {
+        let objects = ["database", "schema", "staging schema"];
+        let around = objects.into_iter().zip(self.around()).flat_map(|(object, privileges)| {
             privileges.iter().map(
                 move |privilege| json!({ "object": object, "relation": null, "privilege": privilege, "columns": null }),
             )
@@ -130,12 +135,16 @@ impl Plan {
     }
 
     fn sql(&self, schema: &SchemaName, role: &str) -> String {
+        let staging = schema.staging().quoted();
         let (schema, literal, role) = (schema.quoted(), role.replace('\'', "''"), quoted(role));
-        let [database, in_schema] = self.around().map(|privileges| privileges.join(", "));
+        let [database, in_schema, in_staging] = self.around().map(|privileges| privileges.join(", "));
         let mut sql = format!(
-            "DO $$ BEGIN\n    EXECUTE format('GRANT {database} ON DATABASE %I TO %I',\n        current_database(), \
+            "DO $$ BEGIN\n    EXECUTE pg_catalog.format('GRANT {database} ON DATABASE %I TO %I',\n        current_database(), \
              '{literal}');\nEND $$;\nGRANT {in_schema} ON SCHEMA {schema} TO {role};\n"
         );
+        if !in_staging.is_empty() {
+            let _ = writeln!(sql, "GRANT {in_staging} ON SCHEMA {staging} TO {role};");
+        }
         for (title, grants) in [("The clinic's tables and views", &self.clinics), ("The tables of rounds", &self.ours)]
         {
             if !grants.is_empty() {

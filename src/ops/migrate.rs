@@ -43,6 +43,14 @@ statements! {
                SELECT t.typnamespace, t.typname, t.typowner, 'type' FROM pg_type t WHERE t.typrelid = 0) x
          JOIN pg_namespace n ON n.oid = x.namespace
          WHERE n.nspname = $1 AND x.name = ANY ($2) ORDER BY x.kind <> 'table', x.name";
+    OF_OTHERS(TEXT, TEXT_ARRAY, BOOL) =
+        // Whoever only reads need not be the owner.
+        "SELECT c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         JOIN pg_database d ON d.datname = current_database()
+         WHERE n.nspname = $1 AND c.relname = ANY ($2) AND pg_get_userbyid(c.relowner) <> current_user
+           AND NOT ($3 AND c.relowner IN (n.nspowner, d.datdba))
+         ORDER BY 1";
     IN_SCHEMA() = "SELECT current_schema()::text AS schema";
     NOW() = "SELECT clock_timestamp() AS now, quote_ident(current_database()) AS database";
 }
@@ -125,6 +133,7 @@ async fn migrate(args: &MigrateArgs, database: &DatabaseArgs) -> Result<Done, Er
     if args.check {
         let tx = LIMITS.begin_reading(&mut connection).await?;
         schema::check_not_of_0_1(&tx).await?;
+        check_own(&tx, &database.schema, &histories(), true).await?;
         let pending = Pending::find(&tx, &database.schema, args.with_clinic_tables).await?;
         let is_whole = pending.0.iter().all(|(set, _)| *set != Set::Ours);
         let compared = if is_whole { ours::compare(&tx, &database.schema).await? } else { None };
@@ -140,8 +149,13 @@ async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, args: 
     let locked = LOCK_SCHEMA.execute(&tx, &[&LOCK]).await;
     locked.map_err(|error| error.context("another migration is at work"))?;
     schema::check_not_of_0_1(&tx).await?;
+    schema::check_private(&tx).await?;
+    check_own(&tx, schema, &histories(), false).await?;
     let pending = Pending::find(&tx, schema, args.with_clinic_tables).await?;
     pending.check_nothing_in_the_way(&tx, schema).await?;
+    let migrations = Set::Ours.migrations();
+    let created = migrations.iter().flat_map(|migration| created(migration.sql().unwrap_or_default()));
+    check_own(&tx, schema, &created.collect::<Vec<_>>(), false).await?;
     let row = NOW.one(&tx, &[]).await?;
     let database: &str = row.get("database");
     // The role is left to a person: the application's own would find our tables instead of its own.
@@ -193,6 +207,29 @@ fn history(set: Set) -> String {
          COMMENT ON COLUMN {table}.applied_on IS 'When it was applied, as text (RFC 3339).';
          COMMENT ON COLUMN {table}.checksum IS 'A digest of its text; migrate refuses another text of the same number.'"
     )
+}
+
+/// The tables that are read before anything is made.
+fn histories() -> Vec<String> {
+    [Set::Ours, Set::Clinic].map(|set| set.history().to_owned()).into()
+}
+
+/// Refuses relations of our names that the role does not own: a trigger of theirs would run as this role. What is only
+/// read may be the schema's owner's.
+async fn check_own(tx: &Transaction<'_>, schema: &SchemaName, names: &[String], reads: bool) -> Result<(), Error> {
+    let rows = OF_OTHERS.all(tx, &[&schema.as_str(), &names, &reads]).await?;
+    let found =
+        rows.iter().map(|row| format!("{} of role {}", row.get::<_, &str>("name"), row.get::<_, &str>("owner")));
+    let found: Vec<String> = found.collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "in schema {schema} there are relations with names of ours that this role does not own: {}. Run migrate as the \
+         role that owns the tables of rounds; what another made, look at and DROP",
+        found.join(", ")
+    );
+    Err(Error::new("NOT_THE_OWNER", ErrorKind::Refused, message))
 }
 
 /// The migrations that are not applied yet: ours, and those of the clinic's set where it is wanted or is there.

@@ -18,6 +18,7 @@ async fn sql_and_json_say_the_same() {
             let revoke = match grant.object.as_str() {
                 "database" => format!("{} ON DATABASE {}", grant.verb, clinic.database),
                 "schema" => format!("{} ON SCHEMA rounds", grant.verb),
+                "staging schema" => format!("{} ON SCHEMA rounds_staging", grant.verb),
                 _ => grant.of(&grant.columns),
             };
             let left = format!("SELECT count(*) FROM pg_shdepend WHERE refobjid = '{}'::regrole", role.name);

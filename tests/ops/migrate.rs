@@ -130,7 +130,7 @@ async fn what_is_in_the_way_is_named_before_anything_is_made() {
              CREATE TYPE {schema}.stage_alerts AS ENUM ('A');
              CREATE TABLE {schema}.other (id int); CREATE INDEX npi_data_npi ON {schema}.other (id);
              CREATE TABLE {schema}.patients (id int);
-             RESET ROLE;"
+             RESET ROLE; REVOKE CREATE ON SCHEMA {schema} FROM {role};"
         )
     };
     clinic.sql(&format!("CREATE ROLE {role}")).await;

@@ -6,6 +6,7 @@ mod arguments;
 mod check;
 mod grants;
 mod health;
+mod intruders;
 mod migrate;
 mod no_show;
 mod no_show_undo;

@@ -144,7 +144,7 @@ async fn read_ledger(run: &Run) -> Result<Ledger, Halt> {
 
 /// Drops the staging tables of runs that died. They are of no use to anybody, since this run has the lane.
 async fn drop_leftovers(run: &Run) -> Result<(), Halt> {
-    let find = async |tx: &Transaction<'_>| StagingTable::all(tx).await;
+    let find = async |tx: &Transaction<'_>| StagingTable::all(tx, run.schema()).await;
     for Leftover { table, owner, is_ours } in run.read("looking for what dead runs have left", find).await? {
         if !is_ours {
             warn!(

@@ -23,12 +23,12 @@ use crate::db::{SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
-    STAGING_TABLES() =
-        "SELECT c.oid::regclass::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
+    STAGING_TABLES(TEXT) =
+        "SELECT format('%I.%I', n.nspname, c.relname) AS name, pg_get_userbyid(c.relowner)::text AS owner,
                 -- The owner of the schema may drop it, too.
                 pg_has_role(c.relowner, 'USAGE') OR pg_has_role(n.nspowner, 'USAGE') AS is_ours
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind = 'r' AND c.relname ~ '^npi_stage_[0-9a-f]{32}$' AND pg_table_is_visible(c.oid)
+         WHERE c.relkind = 'r' AND n.nspname = $1 AND c.relname ~ '^npi_stage_[0-9a-f]{32}$'
          ORDER BY c.relname";
 }
 
@@ -52,8 +52,8 @@ pub struct Staged {
     pub unknown: Vec<String>,
 }
 
-/// The table that a run copies a file into. It is named after the run, so that no other run uses it. The name has the
-/// schema, since what is created without one is created in the first schema of the path, which is the server's own.
+/// The table that a run copies a file into. It is named after the run, so that no other run uses it. It is in a schema of
+/// its own, because whoever may create something in ours could run code as the role of every job.
 #[derive(Clone)]
 pub struct StagingTable(String);
 
@@ -67,7 +67,7 @@ pub struct Leftover {
 
 impl StagingTable {
     pub fn of(schema: &SchemaName, run: Uuid) -> Self {
-        Self(format!("{}.npi_stage_{}", schema.quoted(), run.simple()))
+        Self(format!("{}.npi_stage_{}", schema.staging().quoted(), run.simple()))
     }
 
     /// The choices of the templates that name it.
@@ -76,8 +76,8 @@ impl StagingTable {
     }
 
     /// The staging tables of all runs.
-    pub async fn all(tx: &Transaction<'_>) -> Result<Vec<Leftover>, Error> {
-        let rows = STAGING_TABLES.all(tx, &[]).await?;
+    pub async fn all(tx: &Transaction<'_>, schema: &SchemaName) -> Result<Vec<Leftover>, Error> {
+        let rows = STAGING_TABLES.all(tx, &[&schema.staging().as_str()]).await?;
         let leftover =
             |row: &Row| Leftover { table: Self(row.get("name")), owner: row.get("owner"), is_ours: row.get("is_ours") };
         Ok(rows.iter().map(leftover).collect())

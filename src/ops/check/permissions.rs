@@ -22,7 +22,8 @@ statements! {
          FROM pg_roles r WHERE r.oid = $1::oid";
     /// What a run of refresh-npi makes for itself.
     MAY_STAGE(TEXT) =
-        "SELECT quote_ident(n.nspname) AS schema, has_schema_privilege(n.oid, 'CREATE') AS may_create,
+        "SELECT quote_ident(n.nspname) AS schema, has_schema_privilege(n.oid, 'USAGE') AS may_use,
+                has_schema_privilege(n.oid, 'CREATE') AS may_create,
                 quote_ident(current_database()) AS database,
                 has_database_privilege(current_database(), 'TEMPORARY') AS may_make_temporary
          FROM pg_namespace n WHERE n.nspname = $1";
@@ -66,10 +67,11 @@ pub async fn look(
     lacking.iter().for_each(|one| section.fail(one.told(role), one.grant(role)));
     let mut is_whole = lacking.is_empty();
     if job == RefreshNpi::NAME
-        && let Some(row) = MAY_STAGE.opt(tx, &[&schema.as_str()]).await?
+        && let Some(row) = MAY_STAGE.opt(tx, &[&schema.staging().as_str()]).await?
     {
         let (schema, database): (&str, &str) = (row.get("schema"), row.get("database"));
         let needed = [
+            (row.get("may_use"), format!("USAGE ON SCHEMA {schema}")),
             (row.get("may_create"), format!("CREATE ON SCHEMA {schema}")),
             (row.get("may_make_temporary"), format!("TEMPORARY ON DATABASE {database}")),
         ];

@@ -281,7 +281,7 @@ async fn asked_to_stop_it_stops_and_tidies_up() {
 async fn what_dead_runs_have_staged_is_dropped_by_the_next() {
     let registry = offered(60).await;
     for name in ["npi_stage_00000000000000000000000000000000", "npi_stage_0123456789abcdef0123456789abcdef"] {
-        registry.clinic.sql(&format!("CREATE UNLOGGED TABLE {name} (npi bigint)")).await;
+        registry.clinic.sql(&format!("CREATE UNLOGGED TABLE rounds_staging.{name} (npi bigint)")).await;
     }
     registry.clinic.run(&ARGS).await.expect(3);
     registry.sound().await;
@@ -298,8 +298,10 @@ async fn what_another_role_has_left_holds_nothing_up_and_is_named() {
         .clinic
         .sql(&format!(
             "CREATE ROLE {stranger};
-             CREATE UNLOGGED TABLE {own} (npi bigint); ALTER TABLE {own} OWNER TO {};
-             CREATE UNLOGGED TABLE {other} (npi bigint); ALTER TABLE {other} OWNER TO {stranger}",
+             CREATE UNLOGGED TABLE rounds_staging.{own} (npi bigint);
+             ALTER TABLE rounds_staging.{own} OWNER TO {};
+             CREATE UNLOGGED TABLE rounds_staging.{other} (npi bigint);
+             ALTER TABLE rounds_staging.{other} OWNER TO {stranger}",
             role.name
         ))
         .await;
@@ -309,7 +311,7 @@ async fn what_another_role_has_left_holds_nothing_up_and_is_named() {
     let left =
         registry.clinic.json("SELECT jsonb_agg(relname) AS t FROM pg_class WHERE relname LIKE 'npi_stage_%'").await;
     assert_eq!(left["t"], serde_json::json!([other]));
-    registry.clinic.sql(&format!("DROP TABLE {other}")).await;
+    registry.clinic.sql(&format!("DROP TABLE rounds_staging.{other}")).await;
     registry.sound().await;
 }
 
@@ -345,7 +347,7 @@ async fn what_the_server_has_lost_of_the_staging_is_staged_again() {
     // A holder of the run's row holds up the merge, and nothing of the staging but its first step.
     let holder = connect(&server().url(&registry.clinic.database)).await;
     holder.batch_execute("BEGIN; SELECT FROM cron_job_runs WHERE status = 'RUNNING' FOR UPDATE").await.expect("locked");
-    let staging = "SELECT relname::text FROM pg_class WHERE relname LIKE 'npi\\_stage\\_%' AND relkind = 'r'";
+    let staging = "SELECT oid::regclass::text FROM pg_class WHERE relname LIKE 'npi\\_stage\\_%' AND relkind = 'r'";
     let table: String = registry.clinic.row(staging, &[]).await.get(0);
     gate::open(&registry.clinic).await;
     let staged = format!("SELECT count(*) FROM {table}");
