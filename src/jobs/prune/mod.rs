@@ -6,7 +6,7 @@
 //! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more.
 //!
 //! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
-//! written and flushed to the disk; after a run that died, rows that it wrote but did not delete are written again. A
+//! written and flushed to the disk (a file has no name before it is complete); after a run that died, rows that it wrote but did not delete are written again. A
 //! row with a text that cannot be decoded is written with its bytes, so that it holds up no other.
 //!
 //! Leaves alone: RUNNING runs, so also its own row; notifications that are not sent; and the evidence: no-show logs,
@@ -27,8 +27,9 @@ use tracing::warn;
 use crate::arg::positive_duration;
 use crate::clinic::local_time::before;
 use crate::db::{Key, Keys, Statement, is_undecodable, statements};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, skipped_columns};
-use archive::Archive;
+use crate::error::Error;
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, RunArgs, apply, as_text, count, skipped_columns};
+use archive::{Archive, Recipient};
 
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
@@ -102,9 +103,15 @@ pub struct Prune {
     #[serde(serialize_with = "as_text")]
     pub keep_notifications: Option<Duration>,
     /// A directory: what goes is written there first, as gzip-compressed JSON lines, a file a table. The files hold
-    /// what patients were told; only their owner may read them
+    /// what patients were told; only their owner may read them, and each has a name only when it is complete
     #[arg(long, env = "ROUNDS_ARCHIVE", value_name = "DIR", value_parser = directory)]
     pub archive: Option<PathBuf>,
+    /// Encrypt the archive for the holder of this age key (age1...; age-keygen prints it): only `age --decrypt` with
+    /// the secret key can read it. May be given several times; in the variable, separated by commas
+    #[arg(long, env = "ROUNDS_ARCHIVE_RECIPIENTS", value_name = "AGE_RECIPIENT", value_delimiter = ',')]
+    #[arg(requires = "archive", hide_env_values = true)]
+    #[serde(skip)]
+    pub archive_recipient: Vec<String>,
 }
 
 /// scanned = runs + run_errors + notifications + refusals + skipped + failed.
@@ -149,6 +156,10 @@ impl Job for Prune {
     const TELLS: bool = false;
     type Report = Report;
 
+    fn check(&self, _run: &RunArgs) -> Result<(), Error> {
+        self.recipients().map(drop)
+    }
+
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let before = self.before(run.now);
         let errors = Table::errors().scan(run, &before).await?;
@@ -159,8 +170,10 @@ impl Job for Prune {
         run.brake(tables.map(|table| run.to_try(table.entity, "", &table.ids)).iter().sum()).await?;
         report.scanned = tables.map(|table| table.ids.len() as u64).iter().sum();
         if let (Some(dir), false) = (&self.archive, run.dry_run()) {
+            archive::remove_dead(dir);
+            let recipients = self.recipients()?;
             for table in tables {
-                report.archived.extend(table.archive(run, dir).await?);
+                report.archived.extend(table.archive(run, dir, &recipients).await?);
             }
         }
         // Failed items are deleted first, because with their run they would be deleted without being counted.
@@ -172,6 +185,10 @@ impl Job for Prune {
 }
 
 impl Prune {
+    fn recipients(&self) -> Result<Vec<Recipient>, Error> {
+        self.archive_recipient.iter().map(|text| Recipient::parse(text)).collect()
+    }
+
     /// The instants before which rows are deleted: runs, skipped runs, failed items, notifications.
     fn before(&self, now: DateTime<Utc>) -> [DateTime<Utc>; 4] {
         let kept = [
@@ -231,11 +248,11 @@ impl Table {
     }
 
     /// Writes the rows to a file of their own, and returns its path, or None if there are no rows.
-    async fn archive(&self, run: &Run, dir: &Path) -> Result<Option<PathBuf>, Halt> {
+    async fn archive(&self, run: &Run, dir: &Path, recipients: &[Recipient]) -> Result<Option<PathBuf>, Halt> {
         if self.ids.is_empty() {
             return Ok(None);
         }
-        let mut file = Archive::create(dir, &format!("rounds-prune-{}-{}", run.id, self.name))?;
+        let mut file = Archive::create(dir, &format!("{}{}-{}", archive::PREFIX, run.id, self.name), recipients)?;
         for ids in self.ids.chunks(run.batch_rows()) {
             if !self.write(run, ids, &mut file).await? {
                 for id in ids {

@@ -1,5 +1,7 @@
 //! `rounds prune`: what goes, what stays, and that nothing is deleted before it is archived.
 
+mod archive;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
