@@ -6,8 +6,9 @@
 //! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more.
 //!
 //! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
-//! written and flushed to the disk (a file has no name before it is complete); after a run that died, rows that it wrote but did not delete are written again. A
-//! row with a text that cannot be decoded is written with its bytes, so that it holds up no other.
+//! written and flushed to the disk (a file has no name before it is complete); after a run that died, rows that it wrote
+//! but did not delete are written again. A row with a text that cannot be decoded is written with its bytes, so that it
+//! holds up no other.
 //!
 //! Leaves alone: RUNNING runs, so also its own row; notifications that are not sent; and the evidence: no-show logs,
 //! alerts, phi_access_log.

@@ -48,7 +48,8 @@ async fn a_run_that_is_killed_while_it_archives_leaves_no_file() {
     #[cfg(target_os = "linux")]
     {
         let open = open_files(killed.id().expect("it lives"), place.0.path());
-        assert!(open.len() == 1 && open[0].ends_with("(deleted)"), "it is being written, without a name: {open:?}");
+        let nameless = open.iter().all(|file| file.ends_with("(deleted)"));
+        assert!(!open.is_empty() && nameless, "it is being written, without a name: {open:?}");
     }
     killed.kill().await.expect("it lives");
     assert_eq!(place.files(), [""; 0].map(PathBuf::from), "nothing of it is left");

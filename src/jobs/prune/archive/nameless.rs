@@ -32,8 +32,11 @@ impl Nameless {
         match without_name(dir)? {
             Some(file) => Ok(Self { path: path.to_owned(), file, named: None }),
             None => {
-                warn!("--archive: the file system of {} has no files without a name; an unfinished one is readable \
-                       for its owner until the run ends, or after a kill until the next", dir.display());
+                warn!(
+                    "--archive: the file system of {} has no files without a name; an unfinished one is readable \
+                       for its owner until the run ends, or after a kill until the next",
+                    dir.display()
+                );
                 Self::create_named(path)
             }
         }
@@ -121,7 +124,8 @@ fn link(_file: &File, _path: &Path) -> io::Result<()> {
 
 /// Removes the unfinished files of runs that were killed: those of our names that nobody holds.
 pub fn remove_dead(dir: &Path) {
-    for path in fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| is_ours(path)) {
+    for path in fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| is_ours(path))
+    {
         match remove_if_dead(&path) {
             Ok(true) => warn!("--archive: removed {}, which a run that was killed left", path.display()),
             Ok(false) => {}

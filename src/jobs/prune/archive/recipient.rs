@@ -11,8 +11,8 @@ impl Recipient {
     /// the secret key.
     pub fn parse(text: &str) -> Result<Self, Error> {
         text.trim().parse().map(Self).map_err(|_| {
-            let message = "--archive-recipient: expected the public key that age-keygen prints (age1...); the secret key \
-                           belongs to those alone who read the archive; nothing was deleted";
+            let message = "--archive-recipient: expected the public key that age-keygen prints (age1...); the secret \
+                           key belongs to those alone who read the archive; nothing was deleted";
             Error::new("CONFIGURATION", ErrorKind::Refused, message)
         })
     }
