@@ -27,7 +27,8 @@ use tracing::warn;
 use crate::arg::positive_duration;
 use crate::clinic::local_time::before;
 use crate::db::{Key, Keys, Statement, is_undecodable, statements};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, as_text, count, skipped_columns};
+use crate::error::{Error, ErrorKind};
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, RunArgs, apply, as_text, count, skipped_columns};
 use archive::Archive;
 
 const RUNS: &str = include_str!("runs.part.sql");
@@ -148,6 +149,15 @@ impl Job for Prune {
     const NAME: &'static str = "prune";
     const TELLS: bool = false;
     type Report = Report;
+
+    /// What is deleted is gone, so no other instant than now decides on it, whatever the environment allows.
+    fn check(&self, run: &RunArgs) -> Result<(), Error> {
+        if run.common.as_of.is_none() || run.common.dry_run {
+            return Ok(());
+        }
+        let message = "--as-of would delete what is no history yet: add --dry-run; nothing was deleted";
+        Err(Error::new("AS_OF_NOT_ALLOWED", ErrorKind::Refused, message))
+    }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let before = self.before(run.now);
