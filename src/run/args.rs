@@ -34,7 +34,8 @@ pub struct CommonArgs {
     #[arg(long, global = true, env = "ROUNDS_DRY_RUN", value_parser = truth)]
     #[serde(skip)]
     pub dry_run: bool,
-    /// Decide as if it were this instant (RFC 3339); with effects only where ROUNDS_ALLOW_AS_OF=1 is set
+    /// Decide as if it were this instant (RFC 3339); with effects only where ROUNDS_ALLOW_AS_OF=1 is set,
+    /// and never of prune
     #[arg(long, global = true, env = "ROUNDS_AS_OF", value_name = "INSTANT", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
     /// The user who starts it by hand: recorded with the run, which is manual then, and in what it writes. A claim that

@@ -6,6 +6,7 @@
 //! refused, `failed_items` its record, `undeliverable` is what nobody could be told of. `records` is all that was recorded of
 //! one item.
 
+mod actor;
 mod args;
 mod batch;
 mod brake;

@@ -12,10 +12,10 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_postgres::Transaction;
 use tracing::{error, info};
 use uuid::Uuid;
 
+use super::actor::actor_of;
 use super::args::{RunArgs, Source};
 use super::claim::{Claim, Claimed, Held};
 use super::halt::{Halt, halted};
@@ -27,7 +27,6 @@ use super::outcome::{Outcome, ReportedWork, RunRow};
 use super::refusals::Refusals;
 use super::report::{Report, Summary};
 use super::signals::stop_at_signal;
-use crate::clinic::actor::{Actor, refused};
 use crate::clinic::fit;
 use crate::clinic::words::moment_utc;
 use crate::db::{CLOCK, Db, Key, schema};
@@ -238,19 +237,6 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
     let claimed = claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))?;
     let time_limit = claim.timeout;
     Ok(Begun { claimed, time_limit, actor })
-}
-
-/// The user who starts the run by hand, if anybody: the session's login may be bound to one, without a word.
-async fn actor_of<J: Job>(job: &J, tx: &Transaction<'_>, args: &RunArgs) -> Result<Option<Key>, Error> {
-    let Some(actor) = Actor::of_session(tx, args.common.actor.as_ref()).await? else {
-        let word = args.even_if_paused.then_some("--even-if-paused").or(job.word_of_a_person());
-        return word.map_or(Ok(None), |option| {
-            let message = format!("{option} is a person's word: say who you are, --actor USER_ID");
-            Err(refused("NO_ACTOR", message))
-        });
-    };
-    actor.require(job.roles(), J::NAME)?;
-    Ok(Some(actor.id))
 }
 
 /// Runs the job until it ends, its deadline passes, or it has not stopped by itself within the grace after a halt.
