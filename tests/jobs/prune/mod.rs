@@ -197,10 +197,14 @@ async fn only_notifications_that_were_sent_go() {
     notice(&clinic, "SENT", "29 days 23:50").await;
     notice(&clinic, "SENT", "30 days 1 second").await;
     // Staged long ago, and sent lately.
-    clinic.sql(&format!("INSERT INTO notifications (recipient_kind, recipient_id, channel, type, title, body, entity, entity_id,
-                                                     dedupe_key, status, sent_at, created_at)
-                         VALUES ('PATIENT', 1, 'SMS', 'T', 't', 'b', 'x', '1', 'k', 'SENT', clock_timestamp() - interval '1 day',
-                                 clock_timestamp() - interval '401 days')")).await;
+    clinic
+        .sql(
+            "INSERT INTO notifications (recipient_kind, recipient_id, channel, type, title, body, entity, entity_id,
+                                        dedupe_key, status, sent_at, created_at)
+             VALUES ('PATIENT', 1, 'SMS', 'T', 't', 'b', 'x', '1', 'k', 'SENT', clock_timestamp() - interval '1 day',
+                     clock_timestamp() - interval '401 days')",
+        )
+        .await;
     assert_eq!(clinic.run(&PRUNE).await.expect(0).count("notifications"), 1);
     let report = clinic.run(&[&PRUNE[..], &["--keep-notifications", "30d"]].concat()).await.expect(0).report();
     assert_eq!(report["notifications"], 1);
