@@ -68,8 +68,8 @@ impl CommandContext<'_> {
         timeout_at(began + self.limit, read).await.unwrap_or_else(|_| Err(self.no_answer()))
     }
 
-    /// Changes something in one transaction, as the user of a bound login or `--actor`. With `--dry-run` it is rolled back. After a lost reply to
-    /// COMMIT the server is asked for the outcome.
+    /// Changes something in one transaction, as the user of a bound login or `--actor`. With `--dry-run` it is rolled
+    /// back. After a lost reply to COMMIT the server is asked for the outcome.
     pub async fn act<T>(
         &self,
         body: impl AsyncFnOnce(&Transaction<'_>, &Moment) -> Result<T, Error>,
