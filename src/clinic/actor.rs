@@ -18,7 +18,8 @@ statements! {
          FROM users u WHERE u.id = $1";
     // Without its row the rule is the strict one.
     LOGIN() =
-        "SELECT session_user::text AS login, b.user_id, COALESCE((SELECT r.required FROM actor_rule r), true) AS required
+        "SELECT session_user::text AS login, b.user_id,
+                COALESCE((SELECT r.required FROM actor_rule r), true) AS required
          FROM (SELECT) session LEFT JOIN actor_logins b ON b.login = session_user::text";
 }
 

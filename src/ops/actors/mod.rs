@@ -1,8 +1,8 @@
 //! `rounds actors`: binds logins of the database to users of the clinic, so that an actor is proved and no claim.
 //!
-//! Rule: the owner of the schema alone, by the server's catalog, says whose a login is and whether one is needed. What a
-//! binding means for who acts is said in `clinic/actor.rs`. Each word of the owner is a row of `actor_changes`, in the
-//! transaction of the change.
+//! Rule: the owner of the schema alone, by the server's catalog, says whose a login is and whether one is needed. What
+//! a binding means for who acts is said in `clinic/actor.rs`. Each word of the owner is a row of `actor_changes`, in
+//! the transaction of the change.
 
 mod bind;
 
