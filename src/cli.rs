@@ -9,6 +9,7 @@ use tracing::warn;
 use crate::command::{GlobalArgs, refuse, run_operation};
 use crate::exit::Exit;
 use crate::jobs::{self, JobCommand};
+use crate::ops::actors::ActorsArgs;
 use crate::ops::adopt::AdoptArgs;
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::check::CheckArgs;
@@ -59,6 +60,7 @@ pub enum Command {
     Npi(NpiArgs),
     Practiceq(PracticeqArgs),
     Migrate(MigrateArgs),
+    Actors(ActorsArgs),
     Adopt(AdoptArgs),
     Grants(GrantsArgs),
     Completions(CompletionsArgs),
@@ -92,6 +94,7 @@ impl Command {
             Self::Npi(args) => run_operation(&args, &global).await,
             Self::Practiceq(args) => run_operation(&args, &global).await,
             Self::Migrate(args) => migrate::command(&args, &global).await,
+            Self::Actors(args) => run_operation(&args, &global).await,
             Self::Adopt(args) => run_operation(&args, &global).await,
             Self::Grants(args) => grants::command(&args, &global),
             Self::Completions(args) => manual::completions(&args, pages()),
@@ -108,7 +111,7 @@ impl Command {
         match self {
             Self::Pause(args) => !args.names_a_job(),
             Self::Resume(args) => !args.names_a_job(),
-            Self::Migrate(_) | Self::Runs(_) => true,
+            Self::Actors(_) | Self::Migrate(_) | Self::Runs(_) => true,
             _ => false,
         }
     }

@@ -14,6 +14,7 @@ mod demo;
 mod error;
 mod exit;
 mod jobs;
+mod machine;
 mod ops;
 mod output;
 mod panic;

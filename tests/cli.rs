@@ -286,6 +286,7 @@ async fn every_job_is_where_its_name_says() {
         "npi",
         "practiceq",
         "migrate",
+        "actors",
         "adopt",
         "grants",
         "completions",

@@ -1,7 +1,10 @@
 //! The actor: the user who acts by hand, and the check whether that user may.
 //!
 //! Rule: a user may act if and only if active, with a role that the act allows, and, where the act is about a
-//! facility's patients, of that facility; a HOSPITAL_ADMIN without a facility belongs to all facilities.
+//! facility's patients, of that facility; a HOSPITAL_ADMIN without a facility belongs to all facilities. The user of a
+//! session whose login is bound is the one to whom it is bound; of another session whom `--actor` names, unless the
+//! owner requires a binding (`rounds actors`). The server says whose the session is, in the transaction that acts, and
+//! what cannot be read refuses.
 
 use tokio_postgres::Transaction;
 
@@ -13,6 +16,11 @@ statements! {
         "SELECT u.id::text, COALESCE(u.role::text, '') AS role, u.facility_id::text,
                 COALESCE(u.active, false) AS active
          FROM users u WHERE u.id = $1";
+    // Without its row the rule is the strict one.
+    LOGIN() =
+        "SELECT session_user::text AS login, b.user_id,
+                COALESCE((SELECT r.required FROM actor_rule r), true) AS required
+         FROM (SELECT) session LEFT JOIN actor_logins b ON b.login = session_user::text";
 }
 
 pub const ADMIN: &str = "HOSPITAL_ADMIN";
@@ -27,7 +35,30 @@ pub struct Actor {
     pub facility: Option<Key>,
 }
 
+/// The login of a session, and what the owner of the schema said of it.
+struct Login {
+    name: String,
+    user: Option<Key>,
+    /// Whether a login that is bound to nobody is refused as an actor.
+    is_required: bool,
+}
+
 impl Actor {
+    /// Who acts by hand, if anybody: the user of the session's login, or whom `--actor` names.
+    pub async fn of_session(tx: &Transaction<'_>, given: Option<&Key>) -> Result<Option<Self>, Error> {
+        Login::read(tx).await?.actor(tx, given).await
+    }
+
+    /// As [`Actor::of_session`], where nothing can be done without an actor.
+    pub async fn acting(tx: &Transaction<'_>, given: Option<&Key>) -> Result<Self, Error> {
+        let login = Login::read(tx).await?;
+        match login.actor(tx, given).await? {
+            Some(actor) => Ok(actor),
+            None if login.is_required => Err(login.not_bound()),
+            None => Err(refused("NO_ACTOR", "say who you are: --actor USER_ID".into())),
+        }
+    }
+
     /// Finds the user; refuses an unknown or inactive one.
     pub async fn find(tx: &Transaction<'_>, id: &Key) -> Result<Self, Error> {
         let row = no_such_key(USER.opt(tx, &[id]).await)?;
@@ -60,6 +91,51 @@ impl Actor {
     /// Whether the user belongs to all facilities.
     pub fn is_of_the_group(&self) -> bool {
         self.role == ADMIN && self.facility.is_none()
+    }
+}
+
+impl Login {
+    async fn read(tx: &Transaction<'_>) -> Result<Self, Error> {
+        let unreadable = |error: Error| error.context("cannot read whose the login is; nothing was done");
+        let row = LOGIN.one(tx, &[]).await.map_err(unreadable)?;
+        Ok(Self { name: row.get("login"), user: row.get("user_id"), is_required: row.get("required") })
+    }
+
+    async fn actor(&self, tx: &Transaction<'_>, given: Option<&Key>) -> Result<Option<Actor>, Error> {
+        match (&self.user, given) {
+            (Some(user), given) => self.bound(tx, user, given).await.map(Some),
+            (None, Some(_)) if self.is_required => Err(self.not_bound()),
+            (None, Some(given)) => Actor::find(tx, given).await.map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The user of a bound login, which can name nobody else.
+    async fn bound(&self, tx: &Transaction<'_>, user: &Key, given: Option<&Key>) -> Result<Actor, Error> {
+        let name = &self.name;
+        let whose = |error: Error| error.context(format!("login {name} is bound to user {user}"));
+        let actor = Actor::find(tx, user).await.map_err(whose)?;
+        let Some(given) = given.filter(|given| **given != actor.id) else { return Ok(actor) };
+        // A key can be written in several ways, such as a UUID in capitals.
+        let row = no_such_key(USER.opt(tx, &[given]).await)?;
+        if row.is_some_and(|row| row.get::<_, Key>("id") == actor.id) {
+            return Ok(actor);
+        }
+        let message = format!(
+            "--actor: login {name} is bound to user {user} and can name nobody else; nothing was done. Leave --actor \
+             (ROUNDS_ACTOR) out, or use the login of user {given}"
+        );
+        Err(refused("ACTOR_NOT_YOU", message))
+    }
+
+    fn not_bound(&self) -> Error {
+        let name = &self.name;
+        let message = format!(
+            "this database takes the word of a person from a bound login alone, and login {name} is bound to nobody; \
+             nothing was done. Use a login of your own, which the owner of the schema binds: rounds actors bind LOGIN \
+             --user ID"
+        );
+        refused("ACTOR_NOT_BOUND", message)
     }
 }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::clinic::actor::{Actor, refused};
 use crate::db::{CLOCK, Connection, Db, Key, Limits, Statement, dropped, no_such_key, schema, statements};
 use crate::error::{Error, ErrorKind};
+use crate::machine;
 use crate::run::CommonArgs;
 
 /// The limits of a command's transactions. They are shorter than in a run, because a person waits.
@@ -24,9 +25,10 @@ const COMMIT_OUTCOME: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(250);
 
 statements! {
-    // $1 id uuid · $2 actor text · $3 command text · $4 now timestamptz
-    RECORD(UUID, TEXT, TEXT, TIMESTAMPTZ) =
-        "INSERT INTO operator_actions (id, actor, command, acted_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING";
+    // $1 id uuid · $2 actor text · $3 command text · $4 now timestamptz · $5 os_user text · $6 host text
+    RECORD(UUID, TEXT, TEXT, TIMESTAMPTZ, TEXT, TEXT) =
+        "INSERT INTO operator_actions (id, actor, command, acted_at, os_user, host, db_login)
+         VALUES ($1, $2, $3, $4, $5, $6, session_user::text) ON CONFLICT (id) DO NOTHING";
     FACILITY(KEY) = "SELECT f.id::text FROM facilities f WHERE f.id = $1";
     DOCTOR(KEY) = "SELECT d.id::text FROM doctors d WHERE d.id = $1";
 }
@@ -66,21 +68,19 @@ impl CommandContext<'_> {
         timeout_at(began + self.limit, read).await.unwrap_or_else(|_| Err(self.no_answer()))
     }
 
-    /// Changes something in one transaction, as `--actor`. With `--dry-run` it is rolled back. After a lost reply to
-    /// COMMIT the server is asked for the outcome.
+    /// Changes something in one transaction, as the user of a bound login or `--actor`. With `--dry-run` it is rolled
+    /// back. After a lost reply to COMMIT the server is asked for the outcome.
     pub async fn act<T>(
         &self,
         body: impl AsyncFnOnce(&Transaction<'_>, &Moment) -> Result<T, Error>,
     ) -> Result<(Moment, T), Error> {
         self.args.check()?;
-        let Some(actor) = &self.args.actor else {
-            return Err(refused("NO_ACTOR", "say who you are: --actor USER_ID".into()));
-        };
         let mut client = self.connect().await?;
         let change = async {
             let tx = LIMITS.begin(&mut client).await?;
             schema::check_served(&tx).await?;
-            let moment = Moment { now: self.now(&tx).await?, actor: Actor::find(&tx, actor).await? };
+            let actor = Actor::acting(&tx, self.args.actor.as_ref()).await?;
+            let moment = Moment { now: self.now(&tx).await?, actor };
             let value = body(&tx, &moment).await?;
             let id = Uuid::new_v4();
             match self.record(&tx, id, &moment).await? {
@@ -112,6 +112,35 @@ impl CommandContext<'_> {
         }
     }
 
+    /// Changes what is the owner's of the schema, in one transaction without an actor. With `--dry-run` it is rolled
+    /// back. `look` says how to find out about a COMMIT whose reply was lost.
+    pub async fn administer<T>(
+        &self,
+        look: &str,
+        body: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.args.check()?;
+        let mut client = self.connect().await?;
+        let change = async {
+            let tx = LIMITS.begin(&mut client).await?;
+            schema::check_served(&tx).await?;
+            let value = body(&tx).await?;
+            Ok::<_, Error>((tx, value))
+        };
+        let (tx, value) = timeout(self.limit, change).await.unwrap_or_else(|_| Err(self.no_answer()))?;
+        if self.args.dry_run {
+            tx.rollback().await?;
+            return Ok(value);
+        }
+        let committed = timeout(COMMIT, tx.commit()).await;
+        let committed = committed.map_or_else(|_| Err(self.no_answer_within(COMMIT)), |done| Ok(done?));
+        let unknown = format!("it is not known whether the change was made; look first: {look}");
+        committed.map(|()| value).map_err(|error| match error.kind {
+            ErrorKind::Transient => error.context(unknown),
+            _ => error,
+        })
+    }
+
     /// Reads identifying data in one transaction with the record that it was revealed.
     pub async fn reveal<T>(
         &self,
@@ -132,7 +161,8 @@ impl CommandContext<'_> {
     /// Inserts the record of an action. Returns false if it is there already.
     async fn record(&self, tx: &Transaction<'_>, id: Uuid, moment: &Moment) -> Result<bool, Error> {
         let Moment { now, actor } = moment;
-        Ok(RECORD.execute(tx, &[&id, &actor.id.as_str(), &self.command, now]).await? == 1)
+        let (os_user, host) = (machine::os_user(), machine::host());
+        Ok(RECORD.execute(tx, &[&id, &actor.id.as_str(), &self.command, now, &os_user, &host]).await? == 1)
     }
 
     /// Whether the action with this id was committed. To insert its record again waits until the old transaction has

@@ -1,5 +1,6 @@
 //! The operator commands. Each answers one question, or makes one change that a person has decided.
 
+pub mod actors;
 pub mod adopt;
 pub mod alerts;
 pub mod check;
@@ -24,5 +25,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of adopt, alerts, check, escalation_rules, health, migrate, no_show, npi, ours, pauses, places, practiceq, runs, visits;
+    of actors, adopt, alerts, check, escalation_rules, health, migrate, no_show, npi, ours, pauses, places, practiceq, runs, visits;
 }

@@ -34,10 +34,12 @@ pub struct CommonArgs {
     #[arg(long, global = true, env = "ROUNDS_DRY_RUN", value_parser = truth)]
     #[serde(skip)]
     pub dry_run: bool,
-    /// Decide as if it were this instant (RFC 3339); with effects only where ROUNDS_ALLOW_AS_OF=1 is set
+    /// Decide as if it were this instant (RFC 3339); with effects only where ROUNDS_ALLOW_AS_OF=1 is set,
+    /// and never of prune
     #[arg(long, global = true, env = "ROUNDS_AS_OF", value_name = "INSTANT", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
-    /// The user who starts it by hand: recorded with the run, which is manual then, and in what it writes
+    /// The user who starts it by hand: recorded with the run, which is manual then, and in what it writes. A claim that
+    /// anybody with the database URL can make, but where the login is bound to a user (rounds actors)
     #[arg(long, global = true, env = "ROUNDS_ACTOR", value_name = "USER_ID")]
     #[serde(skip)]
     pub actor: Option<Key>,
@@ -180,12 +182,8 @@ impl CommonArgs {
 }
 
 impl RunArgs {
-    /// Refuses options that are wrong in combination, and what only a person may say where nobody does.
+    /// Refuses options that are wrong in combination.
     pub fn check(&self) -> Result<(), Error> {
-        if self.even_if_paused && self.common.actor.is_none() {
-            let message = "--even-if-paused is a person's word: say who you are, --actor USER_ID".to_owned();
-            return Err(Error::new("NO_ACTOR", ErrorKind::BadRequest, message));
-        }
         if self.list.is_some() && !self.common.dry_run {
             let message = "--list says what a run would do: add --dry-run".to_owned();
             return Err(Error::new("USAGE", ErrorKind::BadRequest, message));
@@ -206,6 +204,12 @@ impl RunArgs {
     pub fn replay(&self, instant: DateTime<Utc>) -> Self {
         let common = CommonArgs { as_of: Some(instant), replay: true, ..self.common.clone() };
         Self { common, scheduled_for: Some(instant), source: Source::Cron, ..self.clone() }
+    }
+
+    /// These options with the actor that was found: a login may be bound to a user.
+    pub fn of(&self, actor: Option<&Key>) -> Self {
+        let common = CommonArgs { actor: actor.cloned(), ..self.common.clone() };
+        Self { common, ..self.clone() }
     }
 
     /// The source to be recorded. A run with an actor is manual.

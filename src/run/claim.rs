@@ -23,9 +23,11 @@ use super::pause::{PAUSED, RESTORED, paused};
 use crate::db::identity::Identity;
 use crate::db::{Db, Key, statements};
 use crate::error::{Error, ErrorKind};
+use crate::machine;
 
 statements! {
-    INSERT_RUN(UUID, TEXT, TEXT, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT, TEXT, JSONB, TEXT, TEXT, INT8, TEXT, BOOL) =
+    INSERT_RUN(UUID, TEXT, TEXT, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT, TEXT, JSONB, TEXT, TEXT, INT8, TEXT, BOOL,
+               TEXT) =
         format!(include_str!("insert_run.sql"), paused = paused("$2", "$3"));
     HOLDER(TEXT, TEXT, INT8, UUID) =
         format!(include_str!("holder.sql"), loss_reason = loss_reason("r", "GREATEST($3, r.lease_ms)"));
@@ -50,7 +52,6 @@ pub struct Claim<'a> {
     pub scheduled_for: Option<DateTime<Utc>>,
     pub timeout: Duration,
     pub lease: Duration,
-    pub host: &'a str,
     pub metadata: &'a Value,
     /// The lane is not taken if a run of it succeeded at most this long ago.
     pub unless_succeeded_within: Option<Duration>,
@@ -245,7 +246,7 @@ impl Claim<'_> {
     ) -> Result<Option<Row>, Error> {
         let (code, message) = error.map(|(code, message)| (*code, message.as_str())).unzip();
         let (deadline, lease) = (millis(self.timeout), millis(self.lease));
-        let parameters: [&(dyn ToSql + Sync); 15] = [
+        let parameters: [&(dyn ToSql + Sync); 16] = [
             &self.id,
             &self.job,
             &self.lane,
@@ -253,7 +254,7 @@ impl Claim<'_> {
             &self.source,
             &self.scheduled_for,
             &deadline,
-            &self.host,
+            &machine::host(),
             &env!("ROUNDS_VERSION"),
             self.metadata,
             &code,
@@ -261,6 +262,7 @@ impl Claim<'_> {
             &lease,
             &self.actor,
             &self.heeds_pauses,
+            &machine::os_user(),
         ];
         INSERT_RUN.opt(tx, &parameters).await
     }

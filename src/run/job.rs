@@ -49,6 +49,11 @@ pub trait Job: Serialize {
         actor::SUPERVISORS
     }
 
+    /// The option that only a person may give, if it is given: the run then needs an actor.
+    fn word_of_a_person(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Refuses arguments that are wrong in combination.
     fn check(&self, _run: &RunArgs) -> Result<(), Error> {
         Ok(())

@@ -4,8 +4,9 @@
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
 //! result on stdout, `failure_notice` notifies the admins when a job keeps failing. `refusals` is what the database
 //! refused, `failed_items` its record, `undeliverable` is what nobody could be told of. `records` is all that was recorded of
-//! one item.
+//! one item, `actor` is who started the run by hand.
 
+mod actor;
 mod args;
 mod batch;
 mod brake;

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use tracing::{error, info};
 use uuid::Uuid;
 
-use super::args::RunArgs;
+use super::actor::actor_of;
+use super::args::{RunArgs, Source};
 use super::claim::{Claim, Claimed, Held};
 use super::halt::{Halt, halted};
 use super::heartbeat::heartbeat;
@@ -26,7 +27,6 @@ use super::outcome::{Outcome, ReportedWork, RunRow};
 use super::refusals::Refusals;
 use super::report::{Report, Summary};
 use super::signals::stop_at_signal;
-use crate::clinic::actor::Actor;
 use crate::clinic::fit;
 use crate::clinic::words::moment_utc;
 use crate::db::{CLOCK, Db, Key, schema};
@@ -114,7 +114,6 @@ async fn claim_and_run<J: Job>(
         scheduled_for: args.scheduled_for,
         timeout,
         lease: args.lease,
-        host: &host(),
         metadata: &metadata,
         unless_succeeded_within: args.unless_succeeded_within,
         heeds_pauses: !args.even_if_paused,
@@ -148,8 +147,8 @@ async fn claim_and_run<J: Job>(
         now,
         time_limit,
         ends: Instant::now() + time_limit,
+        args: args.of(actor.as_ref()),
         actor,
-        args: args.clone(),
         db: db.clone(),
         limits: limits(args.lease),
         stop: stop.receiver,
@@ -211,13 +210,11 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
         schema::check_served(&tx).await?;
     }
     fit::check(&tx, db.schema(), J::NAME).await?;
-    let mut actor = None;
-    if let Some(given) = claim.actor {
-        let found = Actor::find(&tx, given).await?;
-        found.require(job.roles(), J::NAME)?;
-        actor = Some(found.id);
-    }
+    let actor = actor_of(job, &tx, args).await?;
     claim.actor = actor.as_ref();
+    if actor.is_some() {
+        claim.source = Source::Manual.as_str();
+    }
     if args.common.timeout.is_none() {
         claim.timeout = job.time_limit(&tx).await?.unwrap_or(claim.timeout);
     }
@@ -311,11 +308,6 @@ fn check_counts<R: Report>(report: &R) -> Result<(), Halt> {
     }
     let message = "the report does not add up (scanned is not done + skipped + failed): a defect of rounds";
     Err(Error::new("REPORT_MISMATCH", ErrorKind::Other, message).into())
-}
-
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
-    name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Logs the one line at the start of a run that is recorded.

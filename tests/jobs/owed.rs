@@ -319,7 +319,13 @@ impl Owed {
         assert_eq!(state(&self.clinic).await, before);
         let wet = self.run(&["--batch-rows", "10"]).await.expect(0);
         assert_eq!((dry.report()["dry_run"].clone(), self.done(&wet)), (json!(true), self.things));
-        assert_eq!(stripped(dry.report()), stripped(wet.report()));
+        let [mut dry, mut wet] = [&dry, &wet].map(|outcome| stripped(outcome.report()));
+        if !self.subject.job.contains(&"--as-of") {
+            for report in [&mut dry, &mut wet] {
+                report.as_object_mut().expect("a report").remove("now").expect("an instant");
+            }
+        }
+        assert_eq!(dry, wet);
         self.expect(self.things).await;
     }
 

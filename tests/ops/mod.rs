@@ -1,5 +1,6 @@
 //! A file a command.
 
+mod actors;
 mod adopt;
 mod alerts;
 mod arguments;

@@ -162,7 +162,7 @@ static PAID: Work = Work {
 /// It leaves no record of its own, so a trigger makes one, for the run at work.
 static PRUNE: Work = Work {
     name: "prune",
-    args: &["prune", "--as-of", "2026-03-02T12:00:00Z"],
+    args: &["prune"],
     record: Record { table: "gone", thing: "notice", rows: 1 },
     effects: &[("(SELECT * FROM gone WHERE notice NOT IN (SELECT id FROM notifications))", "notice", 1)],
     done: "notifications",

@@ -12,7 +12,7 @@ mod database;
 pub mod gate;
 pub mod keys;
 pub mod nppes;
-mod pooler;
+pub mod pooler;
 pub mod practiceq;
 pub mod program;
 pub mod proxy;

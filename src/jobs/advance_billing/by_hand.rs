@@ -153,7 +153,7 @@ impl Request {
             (None, None) => return Err(refused("USAGE", "neither --stage nor --to".into())),
         };
         let facility = match run.actor() {
-            Some(actor) if self.force => Actor::find(tx, actor).await?.facility,
+            Some(actor) if self.force => Actor::acting(tx, Some(actor)).await?.facility,
             _ => None,
         };
         Ok(Target { to, timestamp_field: step::timestamp_field(tx, to).await?, force: self.force, facility })

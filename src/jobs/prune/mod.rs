@@ -28,7 +28,7 @@ use tracing::warn;
 use crate::arg::positive_duration;
 use crate::clinic::local_time::before;
 use crate::db::{Key, Keys, Statement, is_undecodable, statements};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, RunArgs, apply, as_text, count, skipped_columns};
 use archive::{Archive, Recipient};
 
@@ -157,8 +157,14 @@ impl Job for Prune {
     const TELLS: bool = false;
     type Report = Report;
 
-    fn check(&self, _run: &RunArgs) -> Result<(), Error> {
-        self.recipients().map(drop)
+    /// What is deleted is gone, so no other instant than now decides on it, whatever the environment allows.
+    fn check(&self, run: &RunArgs) -> Result<(), Error> {
+        self.recipients()?;
+        if run.common.as_of.is_none() || run.common.dry_run {
+            return Ok(());
+        }
+        let message = "--as-of would delete what is no history yet: add --dry-run; nothing was deleted";
+        Err(Error::new("AS_OF_NOT_ALLOWED", ErrorKind::Refused, message))
     }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {

@@ -16,6 +16,7 @@ use crate::clinic::alerts::{AlertType, STAFF};
 use crate::command::{CommandContext, Output, check_known, check_recorded, listing, shown, value_name};
 use crate::db::{Key, Keys, decodable, statements};
 use crate::error::Error;
+use crate::machine;
 use crate::ops::visits::{Entry, VisitFilter, places};
 use crate::output::stamp;
 use crate::output::table::{Column, kept, minor};
@@ -23,7 +24,7 @@ use crate::output::visible;
 
 statements! {
     LIST(INT8, TEXT, TEXT_ARRAY, INT8) = include_str!("list.sql");
-    REVEAL(INT8_ARRAY, KEYS, TEXT) = format!(
+    REVEAL(INT8_ARRAY, KEYS, TEXT, TEXT, TEXT) = format!(
         include_str!("reveal.sql"),
         message = decodable("message"),
         patient_first_name = decodable("patient_first_name"),
@@ -135,7 +136,8 @@ impl ListArgs {
         let places = places(tx, &entries).await?;
         let ids: Vec<i64> = entries.iter().map(|entry| entry.row.get("id")).collect();
         let visits: Vec<Key> = entries.iter().map(|entry| entry.row.get("appointment_id")).collect();
-        let names = REVEAL.all(tx, &[&ids, &Keys(&visits), &actor.id]).await?;
+        let by = [machine::os_user(), machine::host()];
+        let names = REVEAL.all(tx, &[&ids, &Keys(&visits), &actor.id, &by[0], &by[1]]).await?;
         check_recorded(&names)?;
         let revealed = |row: &Row| {
             let [first_name, last_name] = ["patient_first_name", "patient_last_name"].map(|column| row.get(column));

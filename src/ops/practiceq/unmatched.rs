@@ -15,13 +15,14 @@ use crate::command::{CommandContext, Moment, Output, check_recorded, held, listi
 use crate::db::{Key, decodable, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::sync_practiceq::StoreContext;
+use crate::machine;
 use crate::ops::places::Places;
 use crate::output::table::{Column, kept, minor};
 use crate::output::{local_stamp, stamp};
 
 statements! {
     LIST(BOOL, INT8, TIMESTAMPTZ) = include_str!("unmatched.sql");
-    REVEAL(INT8_ARRAY, TEXT) = format!(
+    REVEAL(INT8_ARRAY, TEXT, TEXT, TEXT) = format!(
         include_str!("reveal.sql"),
         name = decodable("client_name"),
         email = decodable("client_email"),
@@ -105,7 +106,8 @@ impl ListArgs {
                 moment.actor.require(STAFF, "--reveal")?;
                 let waiting = self.waiting(tx, moment.now).await?;
                 let ids: Vec<i64> = waiting.rows.iter().map(|row| row.get("id")).collect();
-                let people = REVEAL.all(tx, &[&ids, &moment.actor.id]).await?;
+                let by = [machine::os_user(), machine::host()];
+                let people = REVEAL.all(tx, &[&ids, &moment.actor.id, &by[0], &by[1]]).await?;
                 check_recorded(&people)?;
                 Ok((waiting, people.into_iter().map(|row| (row.get::<_, i64>("id"), row)).collect()))
             };

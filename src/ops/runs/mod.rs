@@ -225,6 +225,8 @@ fn run(row: &Row) -> Map<String, Value> {
         "error_code": text("error_code"),
         "error_message": text("error_message"),
         "host": text("host"),
+        "os_user": text("os_user"),
+        "db_login": text("db_login"),
         "version": text("version"),
     }) else {
         unreachable!("an object is written as one")

@@ -15,19 +15,19 @@ use super::owed::{self, Owed, Subject};
 use crate::support::keys::Kind;
 use crate::support::{Clinic, gate, program};
 
-const NOW: &str = "2027-03-02T12:00:00Z";
-/// Before the runs of these tests, none of which is old then.
-const EARLIER: &str = "2026-03-02T12:00:00Z";
-const PRUNE: [&str; 3] = ["prune", "--as-of", NOW];
+/// What is deleted is gone: nothing lets another instant than now decide on it.
+const PRUNE: [&str; 1] = ["prune"];
+/// An instant of a dry run.
+const NOW: &str = "2026-03-02T12:00:00Z";
 
-/// A run that ended so long before NOW; returns its id.
+/// A run that ended so long ago; returns its id.
 async fn run(clinic: &Clinic, job: &str, lane: &str, status: &str, age: &str) -> String {
     let insert = format!(
         "INSERT INTO cron_job_runs (id, job_name, lane, status, started_at, heartbeat_at, deadline_at, completed_at, host,
                                     version, error_code)
          SELECT gen_random_uuid(), $1, $2, $3, t, t, t, CASE WHEN $3 <> 'RUNNING' THEN t END, 'h', 'v',
                 CASE WHEN $3 = 'FAILED' THEN 'X' END
-         FROM (SELECT timestamptz '{NOW}' - interval '{age}' AS t) c RETURNING id::text"
+         FROM (SELECT clock_timestamp() - interval '{age}' AS t) c RETURNING id::text"
     );
     clinic.row(&insert, &[&job, &lane, &status]).await.get(0)
 }
@@ -36,7 +36,7 @@ async fn error(clinic: &Clinic, run: &str, age: &str) {
     clinic
         .sql(&format!(
             "INSERT INTO cron_job_run_errors (run_id, entity, entity_id, error_code, message, created_at)
-             VALUES ('{run}', 'appointment', gen_random_uuid()::text, 'X', 'm', timestamptz '{NOW}' - interval '{age}')"
+             VALUES ('{run}', 'appointment', gen_random_uuid()::text, 'X', 'm', clock_timestamp() - interval '{age}')"
         ))
         .await;
 }
@@ -47,7 +47,7 @@ async fn notice(clinic: &Clinic, status: &str, age: &str) {
                                     status, sent_at, created_at)
          SELECT 'PATIENT', 1, 'SMS', 'T', 't', 'b', 'appointment', '1', gen_random_uuid()::text, $1,
                 CASE WHEN $1 = 'SENT' THEN t END, t
-         FROM (SELECT timestamptz '{NOW}' - interval '{age}' AS t) c"
+         FROM (SELECT clock_timestamp() - interval '{age}' AS t) c"
     );
     clinic.client.execute(&insert, &[&status]).await.expect("can be inserted");
 }
@@ -64,7 +64,7 @@ impl NoticeFixture {
                 "INSERT INTO notifications (recipient_kind, recipient_id, channel, type, title, body, entity, entity_id,
                                             dedupe_key, status, sent_at, created_at)
                  SELECT 'PATIENT', 1, 'SMS', 'T', 't', 'b', 'appointment', n, n, 'SENT', long_ago, long_ago
-                 FROM generate_series(1, {things}) n, (SELECT timestamptz '{EARLIER}' - interval '401 days' AS long_ago) c;
+                 FROM generate_series(1, {things}) n, (SELECT clock_timestamp() - interval '401 days' AS long_ago) c;
                  CREATE TABLE gone (notice bigint);
                  CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
                  $$ BEGIN INSERT INTO gone VALUES (OLD.id); RETURN NULL; END $$;
@@ -76,7 +76,7 @@ impl NoticeFixture {
 }
 
 const SUBJECT: Subject = Subject {
-    job: &["prune", "--as-of", EARLIER],
+    job: &PRUNE,
     table: "notifications",
     written: ("gone", "notice"),
     evidence: &[
@@ -118,11 +118,11 @@ fn sorted(ids: &[&String]) -> Vec<String> {
 async fn runs_go_once_they_are_older_than_they_are_kept() {
     let clinic = Clinic::new().await;
     let newest = run(&clinic, "a", "", "COMPLETED", "1 day").await;
-    let kept = run(&clinic, "a", "", "COMPLETED", "400 days").await;
+    let kept = run(&clinic, "a", "", "COMPLETED", "399 days 23:50").await;
     run(&clinic, "a", "", "COMPLETED", "400 days 1 second").await;
-    let failed = run(&clinic, "a", "", "FAILED", "400 days").await;
+    let failed = run(&clinic, "a", "", "FAILED", "399 days 23:50").await;
     run(&clinic, "a", "", "FAILED", "400 days 1 second").await;
-    let skipped = run(&clinic, "a", "", "SKIPPED", "14 days").await;
+    let skipped = run(&clinic, "a", "", "SKIPPED", "13 days 23:50").await;
     run(&clinic, "a", "", "SKIPPED", "14 days 1 second").await;
     let at_work = run(&clinic, "b", "", "RUNNING", "900 days").await;
     let report = clinic.run(&PRUNE).await.expect(0).report();
@@ -131,6 +131,35 @@ async fn runs_go_once_they_are_older_than_they_are_kept() {
     let own = clinic.json("SELECT status, items_processed FROM cron_job_runs WHERE job_name = 'prune'").await;
     assert_eq!(own, json!({"status": "COMPLETED", "items_processed": 3}), "it is a run itself");
     assert_eq!(clinic.run(&PRUNE).await.expect(0).count("scanned"), 0);
+}
+
+#[tokio::test]
+async fn no_other_instant_than_now_decides_on_what_is_deleted() {
+    let clinic = Clinic::new().await;
+    for age in ["0 seconds", "400 days", "400 days 1 second"] {
+        let id = run(&clinic, "a", "", "FAILED", age).await;
+        clinic
+            .sql(&format!(
+                "UPDATE cron_job_runs SET completed_at = timestamptz '{NOW}' - interval '{age}' WHERE id = '{id}'"
+            ))
+            .await;
+    }
+    let before = owed::state(&clinic).await;
+    for instant in [NOW, "2999-01-01T00:00:00Z"] {
+        for program in [clinic.program.clone(), clinic.program.clone().env("ROUNDS_ALLOW_AS_OF", "1")] {
+            let outcome = program.run(&["prune", "--as-of", instant]).await.expect(2);
+            assert_eq!(outcome.report()["error_code"], "AS_OF_NOT_ALLOWED", "{outcome:?}");
+            let set = program.env("ROUNDS_AS_OF", instant).run(&PRUNE).await.expect(2);
+            assert_eq!(set.report()["error_code"], "AS_OF_NOT_ALLOWED", "{set:?}");
+        }
+    }
+    assert_eq!(owed::state(&clinic).await, before);
+    // What it would do then can be asked, to the second.
+    for (instant, runs) in [(NOW, 1), ("2026-03-02T12:00:01Z", 2), ("2999-01-01T00:00:00Z", 3)] {
+        let dry = clinic.run(&["prune", "--as-of", instant, "--dry-run"]).await.expect(0);
+        assert_eq!(dry.count("runs"), runs, "{instant}");
+    }
+    assert_eq!(owed::state(&clinic).await, before);
 }
 
 #[tokio::test]
@@ -152,7 +181,7 @@ async fn failed_items_go_with_their_run_or_before_it() {
     let (old, young) =
         (run(&clinic, "a", "", "FAILED", "401 days").await, run(&clinic, "a", "", "FAILED", "50 days").await);
     error(&clinic, &old, "401 days").await;
-    error(&clinic, &young, "30 days").await;
+    error(&clinic, &young, "29 days 23:50").await;
     error(&clinic, &young, "30 days 1 second").await;
     let report = clinic.run(&[&PRUNE[..], &["--keep-errors", "30d"]].concat()).await.expect(0).report();
     assert_eq!([&report["runs"], &report["run_errors"], &report["scanned"]], [1, 2, 3]);
@@ -167,13 +196,17 @@ async fn only_notifications_that_were_sent_go() {
     for status in ["PENDING", "SENDING", "UNCERTAIN", "FAILED", "EXPIRED", "SUPPRESSED", "SENT"] {
         notice(&clinic, status, "401 days").await;
     }
-    notice(&clinic, "SENT", "30 days").await;
+    notice(&clinic, "SENT", "29 days 23:50").await;
     notice(&clinic, "SENT", "30 days 1 second").await;
     // Staged long ago, and sent lately.
-    clinic.sql(&format!("INSERT INTO notifications (recipient_kind, recipient_id, channel, type, title, body, entity, entity_id,
-                                                     dedupe_key, status, sent_at, created_at)
-                         VALUES ('PATIENT', 1, 'SMS', 'T', 't', 'b', 'x', '1', 'k', 'SENT', timestamptz '{NOW}' - interval '1 day',
-                                 timestamptz '{NOW}' - interval '401 days')")).await;
+    clinic
+        .sql(
+            "INSERT INTO notifications (recipient_kind, recipient_id, channel, type, title, body, entity, entity_id,
+                                        dedupe_key, status, sent_at, created_at)
+             VALUES ('PATIENT', 1, 'SMS', 'T', 't', 'b', 'x', '1', 'k', 'SENT', clock_timestamp() - interval '1 day',
+                     clock_timestamp() - interval '401 days')",
+        )
+        .await;
     assert_eq!(clinic.run(&PRUNE).await.expect(0).count("notifications"), 1);
     let report = clinic.run(&[&PRUNE[..], &["--keep-notifications", "30d"]].concat()).await.expect(0).report();
     assert_eq!(report["notifications"], 1);
@@ -224,7 +257,8 @@ async fn what_goes_is_archived_first_row_by_row() {
     let place = Place::new();
     let before = clinic
         .json(
-            "SELECT (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM cron_job_runs r WHERE completed_at < '2027-01-01') AS runs,
+            "SELECT (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM cron_job_runs r WHERE completed_at < clock_timestamp() - interval '400 days')
+                        AS runs,
                     (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.id) FROM cron_job_run_errors e) AS errors,
                     (SELECT jsonb_agg(to_jsonb(n) ORDER BY n.id) FROM notifications n) AS notices",
         )
@@ -346,8 +380,7 @@ async fn two_at_once_delete_each_row_once_and_the_brake_holds() {
     let clinic = old_history().await;
     let outcome = clinic.run(&[&PRUNE[..], &["--max-items", "20"]].concat()).await.expect(5);
     assert_eq!((outcome.count("scanned"), left(&clinic).await.len()), (0, 8));
-    // The note of the one that stands aside is old, too, at an instant so far ahead.
-    let args = [&PRUNE[..], &["--batch-rows", "1", "--keep-skipped", "400d"]].concat();
+    let args = [&PRUNE[..], &["--batch-rows", "1"]].concat();
     let runs: Vec<_> = (0..2).map(|_| clinic.program.start(&args)).collect();
     let mut pruned = 0;
     for run in runs {
