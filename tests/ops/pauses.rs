@@ -138,7 +138,7 @@ async fn only_an_admin_of_the_group_may_and_nothing_is_changed_in_a_dry_run() {
     ] {
         clinic.run(bad).await.expect(2);
     }
-    clinic.run(&["pause", "prune", "--reason", " ", "--actor", &supervisor]).await.expect(2);
+    clinic.run(&["pause", "prune", "--reason", " ", "--actor", &admin]).await.expect(2);
 }
 
 #[tokio::test]
@@ -248,8 +248,7 @@ async fn health_says_who_and_why_and_nothing_is_late_missed_or_failing_meanwhile
 async fn the_user_may_have_a_key_of_any_kind() {
     for kind in Kind::ALL {
         let clinic = Clinic::of(kind).await;
-        let facility = clinic.facility("UTC", None).await;
-        let user = kind.text(clinic.user(facility, "HOSPITAL_ADMIN").await);
+        let user = kind.text(clinic.of_the_group().await);
         pause(&clinic, "prune", &user, &[]).await.expect(0);
         assert_eq!(ended(&clinic.run(&["prune"]).await.expect(0)), skipped());
         resume(&clinic, "prune", &user).await.expect(0);

@@ -65,7 +65,8 @@ async fn a_supervisor_starts_a_job_for_the_own_facility_and_it_counts_for_no_oth
     assert_eq!(two.clinic.run(&[&MARK[..], &["--source", "cron"]].concat()).await.expect(0).count("marked"), 2);
     assert_eq!(two.missed().await, json!([two.first, two.second]));
     // And the success of the scheduled lane is none of the facility's.
-    let again = [&MARK[..], &["--actor", &two.user(two.first, "HOSPITAL_ADMIN").await]].concat();
+    let admin = two.user(two.first, "HOSPITAL_ADMIN").await;
+    let again = [&MARK[..], &["--actor", &admin]].concat();
     let again = two.clinic.run(&[&again[..], &["--unless-succeeded-within", "10m"]].concat()).await.expect(0);
     assert_eq!((&again.report()["status"], again.count("marked")), (&json!("COMPLETED"), 0));
 }
@@ -116,7 +117,7 @@ async fn nobody_starts_a_job_for_another_facility() {
     let outcome = two.clinic.run(&[&MARK[..], &["--actor", &group, "--facility", &second]].concat()).await.expect(0);
     assert_eq!(outcome.report()["lane"], format!("facility:{second}"));
     let outcome = two.clinic.run(&[&MARK[..], &["--actor", &group]].concat()).await.expect(0);
-    assert_eq!((outcome.count("marked"), &outcome.report()["lane"]), (2, &json!("")));
+    assert_eq!((outcome.count("marked"), &outcome.report()["lane"]), (2, &Value::Null));
 }
 
 #[tokio::test]
@@ -213,6 +214,21 @@ async fn a_job_that_knows_no_facility_is_for_the_group() {
 }
 
 #[tokio::test]
+async fn a_pause_of_a_lane_stops_the_runs_of_a_facility_too() {
+    let two = Two::new().await;
+    let (group, supervisor) = (two.clinic.of_the_group().await.to_string(), two.user(two.second, "SUPERVISOR").await);
+    for (what, job) in
+        [("advance-billing-paid", &["advance-billing", "--stage", "paid"][..]), ("mark-no-shows", &["mark-no-shows"])]
+    {
+        two.clinic.run(&["pause", what, "--reason", "r", "--actor", &group]).await.expect(0);
+        let outcome = two.clinic.run(&[job, &["--actor", &supervisor]].concat()).await.expect(0);
+        assert_eq!(outcome.report()["error_code"], "PAUSED", "{outcome:?}");
+    }
+    let other = ["advance-billing", "--stage", "pending-payment", "--actor", &supervisor];
+    assert_eq!(two.clinic.run(&other).await.expect(0).report()["status"], "COMPLETED");
+}
+
+#[tokio::test]
 async fn why_says_that_a_row_is_of_another_facility() {
     let two = Two::new().await;
     let explain = [&MARK[..], &["--explain", "1", "--facility"]].concat();
@@ -229,7 +245,8 @@ async fn a_facilitys_run_beside_the_schedulers_changes_each_row_once() {
     two.clinic.many(two.second, two.doctors[1], 200).await;
     let supervisor = two.user(two.second, "SUPERVISOR").await;
     let own = [&MARK[..], &["--actor", &supervisor, "--batch-rows", "20"]].concat();
-    let (own, all) = tokio::join!(two.clinic.run(&own), two.clinic.run(&[&MARK[..], &["--batch-rows", "20"]].concat()));
+    let all = [&MARK[..], &["--batch-rows", "20"]].concat();
+    let (own, all) = tokio::join!(two.clinic.run(&own), two.clinic.run(&all));
     assert_eq!((own.code, all.code), (0, 0), "{own:?} {all:?}");
     two.clinic.run(&MARK).await.expect(0);
     let (marked, logs, _) = two.clinic.effects().await;

@@ -234,6 +234,13 @@ async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment)
         let message = format!("there is no unmatched appointment {id}; nothing was changed");
         return Err(refused("UNKNOWN_UNMATCHED", message));
     };
+    let status: &str = first.get("status");
+    if status != "open" {
+        let by = first.get::<_, Option<&str>>("decided_by").unwrap_or_default();
+        let message = format!("appointment {id} was {status} by user {by}; nothing was changed");
+        return Err(Error::new("NOT_OPEN", ErrorKind::Other, message));
+    }
+    // Of a decision nothing is left that says whom it concerns.
     let actor = &moment.actor;
     let concerns = CONCERNS.opt(tx, &[&id, &actor.id, &actor.is_of_the_group()]).await?;
     if !concerns.is_some_and(|row| row.get("concerns")) {
@@ -243,12 +250,6 @@ async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment)
             actor.id
         );
         return Err(refused("ACTOR_NOT_ALLOWED", message));
-    }
-    let status: &str = first.get("status");
-    if status != "open" {
-        let by = first.get::<_, Option<&str>>("decided_by").unwrap_or_default();
-        let message = format!("appointment {id} was {status} by user {by}; nothing was changed");
-        return Err(Error::new("NOT_OPEN", ErrorKind::Other, message));
     }
     Ok(rows)
 }
