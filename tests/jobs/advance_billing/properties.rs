@@ -14,7 +14,7 @@ use crate::jobs::properties::worlds;
 use crate::support::Clinic;
 
 const CASES: i64 = 40;
-const RUNS: usize = 7;
+const RUNS: usize = 9;
 const FIELDS: [&str; 13] = [
     "billable_ts",
     "docs_needed_ts",
@@ -328,7 +328,7 @@ impl Game {
         let to = if orders.force {
             pick(&mut self.rng, &STATUSES)
         } else {
-            pick(&mut self.rng, &[15, 15, 20, 20, 20, 7, 500])
+            pick(&mut self.rng, &[15, 20, 20, 20, 20, 7, 500])
         };
         let asked: Vec<i64> = (0..30).map(|_| self.rng.i64(1..=CASES + 3)).collect();
         let ids = asked.iter().map(i64::to_string);
@@ -373,9 +373,9 @@ async fn stages_hands_and_force_do_what_the_oracle_says() {
             println!("run {run} as of {now}");
             let dwell = game.rng.bool().then(|| pick(&mut game.rng, &DWELLS).1);
             let force = game.rng.u8(..5) == 0;
-            let actor = (force || game.rng.bool()).then(|| game.rng.usize(..if force { 2 } else { 3 }));
+            let actor = (force || game.rng.u8(..4) == 0).then(|| game.rng.usize(..if force { 2 } else { 3 }));
             let orders = Orders { now, dwell, actor, force };
-            if force || game.rng.u8(..3) == 0 {
+            if force || game.rng.bool() {
                 game.by_hand(&orders).await
             } else {
                 game.stage(&orders).await
