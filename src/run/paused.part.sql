@@ -7,5 +7,6 @@
                COALESCE(NULLIF(concat_ws('-', p.job_name, p.lane), ''), '--all'))
  FROM pauses p
  WHERE p.resumed_at IS NULL AND (p.until IS NULL OR p.until > clock_timestamp())
-   AND (p.job_name IS NULL OR p.job_name = {job}) AND (p.lane IS NULL OR p.lane = {lane} OR starts_with({lane}, p.lane || ':facility:'))
+   AND (p.job_name IS NULL OR p.job_name = {job})
+   AND (p.lane IS NULL OR p.lane = {lane} OR starts_with({lane}, p.lane || ':facility:'))
  ORDER BY p.id LIMIT 1)

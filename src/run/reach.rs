@@ -1,8 +1,8 @@
 //! How far a run reaches that a person starts: no act of a person is outside the person's facility.
 //!
 //! Rule: a run is kept to one facility if and only if `--facility` names it, or its actor belongs to it. Such a run has
-//! a lane of its own, so that it counts in nothing of the scheduled lane. A HOSPITAL_ADMIN without a facility belongs to
-//! the group, and is kept to none. A run without an actor is the scheduler's, or that of an operator who has its
+//! a lane of its own, so that it counts in nothing of the scheduled lane. A HOSPITAL_ADMIN without a facility belongs
+//! to the group, and is kept to none. A run without an actor is the scheduler's, or that of an operator who has its
 //! database role: it is not kept to one either.
 
 use clap::Args;

@@ -35,7 +35,7 @@ concerned AS MATERIALIZED (
     JOIN users u ON u.active AND (($10 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
                                   OR ($10 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
                                   OR ($10 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id
-                                      AND u.role IN ('NURSE', 'RECEPTIONIST', 'DOCTOR', 'HOSPITAL_ADMIN')))
+                                      AND u.role::text IN ('NURSE', 'RECEPTIONIST', 'DOCTOR', 'HOSPITAL_ADMIN')))
     {channels}
     WHERE notice.wanted
 ),
