@@ -16,8 +16,8 @@ use tracing::{error, info};
 use uuid::Uuid;
 
 use super::args::RunArgs;
-use super::claim::{Claim, Claimed, Held};
-use super::halt::{Halt, halted};
+use super::claim::{Claim, Claimed, Held, host};
+use super::halt::{Halt, halted_or_late};
 use super::heartbeat::heartbeat;
 use super::identity;
 use super::job::{Job, Run};
@@ -129,12 +129,7 @@ async fn claim_and_run<J: Job>(
     let (retry, interrupted) = (args.retry(Some(Instant::now() + timeout)), stop.receiver.clone());
     let Begun { claimed, time_limit, actor, lane, facility } = tokio::select! {
         begun = retry.run("starting the run", async || db.renew_after(check_and_claim(job, db, claim, args).await)) => begun?,
-        halt = async {
-            tokio::select! {
-                halt = halted(interrupted) => halt,
-                () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
-            }
-        } => {
+        halt = halted_or_late(interrupted, timeout) => {
             // The claim may have been committed although its reply has not arrived.
             db.abandon();
             let closed = row.close(Err(&halt), ReportedWork::default()).await;
@@ -321,11 +316,6 @@ fn check_counts<R: Report>(report: &R) -> Result<(), Halt> {
     }
     let message = "the report does not add up (scanned is not done + skipped + failed): a defect of rounds";
     Err(Error::new("REPORT_MISMATCH", ErrorKind::Other, message).into())
-}
-
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
-    name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Logs the one line at the start of a run that is recorded.
