@@ -1,4 +1,5 @@
-//! A facility that a person names.
+//! A facility that a person names. Jobs whose rule reads no facility do not list its statement: a help desk need not have
+//! that table, and who names a facility there needs SELECT on it.
 
 use tokio_postgres::Transaction;
 

@@ -30,7 +30,6 @@ use tokio_postgres::Transaction;
 
 use crate::arg::{duration, whole};
 use crate::clinic::actor::{ADMIN, refused};
-use crate::clinic::facility;
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
@@ -44,7 +43,7 @@ use stage::{CASE, Stage};
 const BILLING: &str = "BILLING";
 
 statements! {
-    of facility, by_hand, outlook, step;
+    of by_hand, outlook, step;
 }
 
 /// Move surgical cases one step towards being paid; without --stage, say what each stage would do now

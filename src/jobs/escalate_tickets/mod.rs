@@ -29,7 +29,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
 
-use crate::clinic::{facility, tickets};
+use crate::clinic::tickets;
 use crate::command::explain::ExplainArgs;
 use crate::db::statements;
 use crate::run::{FacilityArgs, Halt, Job, Reach, Run, WriteOptions};
@@ -40,7 +40,7 @@ pub use rule::{Malformed, Rule, RuleBook};
 pub use targets::Targets;
 
 statements! {
-    of facility, facts, gone, pass, rule, targets, tickets;
+    of facts, gone, pass, rule, targets, tickets;
 }
 
 /// Carry out the escalation rules on open tickets

@@ -22,7 +22,7 @@ use serde::Serialize;
 use tokio_postgres::Transaction;
 
 use crate::clinic::channels::as_preferred;
-use crate::clinic::{facility, outbox, stand_ins, tickets};
+use crate::clinic::{outbox, stand_ins, tickets};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
@@ -35,7 +35,7 @@ use crate::run::{
 const DUE: &str = include_str!("due.part.sql");
 
 statements! {
-    of facility, tickets;
+    of tickets;
     SCAN(TIMESTAMPTZ, INT8, KEY) = format!(include_str!("scan.sql"), risk = risk(), due = DUE);
     RECORD(TIMESTAMPTZ, KEYS, UUID, TEXT) = format!(
         include_str!("apply.sql"),
