@@ -187,11 +187,12 @@ async fn rows_read(clinic: &Clinic, table: &str, sql: &str) -> f64 {
 async fn the_scans_touch_only_candidates() {
     let clinic = long_history().await;
     let now = "'2026-03-02 12:00-05'::timestamptz";
-    let values = [now, "date '2026-02-23'", "date '2026-03-03'", "7", "'{}'::bigint[]", "100001"];
+    let values = [now, "date '2026-02-23'", "date '2026-03-03'", "7", "'{}'::bigint[]", "100001", "NULL"];
     let scan = with_values(&clinic, "rounds::jobs::mark_no_shows::SCAN", &values).await;
     let read = rows_read(&clinic, "appointments", &scan).await;
     assert!((200.0..500.0).contains(&read), "read {read} rows for 200 visits of today and 42 of last week");
-    let values = [now, "'{}'::bigint[]", "'slot-end'", "5", "10", "NULL::int", "date '2026-03-01'", "1", "100001"];
+    let values =
+        [now, "'{}'::bigint[]", "'slot-end'", "5", "10", "NULL::int", "date '2026-03-01'", "1", "100001", "NULL"];
     let scan = with_values(&clinic, "rounds::jobs::stage_alerts::SCAN", &values).await;
     let read = rows_read(&clinic, "appointments", &scan).await;
     assert!(read < 1.0, "read {read} rows where nobody is checked in");
@@ -206,7 +207,7 @@ async fn the_visits_of_a_ledger_are_found_by_their_keys() {
     let keys = |last: i64| format!("'{{{}}}'", (1..=last).map(|id| id.to_string()).collect::<Vec<_>>().join(","));
     for page in [10, 1000, 10_000] {
         let keys = keys(page);
-        let ended = with_values(&clinic, "rounds::jobs::stage_alerts::ENDED", &[&keys, &keys]).await;
+        let ended = with_values(&clinic, "rounds::jobs::stage_alerts::ENDED", &[&keys, &keys, "NULL"]).await;
         let read = rows_read(&clinic, "appointments", &ended).await;
         assert!(read <= page as f64, "read {read} visits of {page} alerts");
         let values = [&*keys, "NULL", "NULL", "NULL::date", "NULL::date"];
@@ -231,7 +232,7 @@ async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
                  ANALYZE"
             ))
             .await;
-        let values = ["'2026-03-05 08:00Z'::timestamptz", "15", "86400::double precision", "50"];
+        let values = ["'2026-03-05 08:00Z'::timestamptz", "15", "86400::double precision", "NULL", "50"];
         let scan = with_values(&clinic, "rounds::jobs::advance_billing::outlook::SCAN", &values).await;
         let read = rows_read(&clinic, "surgical_cases", &scan).await;
         assert!((50.0..=100.0).contains(&read), "{kind:?}: read {read} rows for 100 cases that wait");
@@ -305,16 +306,16 @@ pub async fn only_open_tickets_are_read(clinic: &Clinic, times: f64) {
     let none = "NULL::text";
     let keys = format!("'{{{},{}}}'", kind.text(7), kind.text(50_007));
     let rule = [now, "'1'", none, "1::float8", "'{OPEN}'::text[]", "3", "'<'", "NULL::float8", "'d'"];
-    let scans = each_with_values(clinic, "rounds::jobs::monitor_ticket_sla::SCAN", &[now, "100001"]).await;
+    let scans = each_with_values(clinic, "rounds::jobs::monitor_ticket_sla::SCAN", &[now, "100001", "NULL"]).await;
     let open = "rounds::jobs::escalate_tickets::rule::COUNT_OPEN";
-    let scans = [scans, each_with_values(clinic, open, &[]).await].concat();
+    let scans = [scans, each_with_values(clinic, open, &["NULL"]).await].concat();
     let scan = "rounds::jobs::escalate_tickets::pass::SCAN";
-    for scan in [scans, each_with_values(clinic, scan, &[&rule[..], &["100001"]].concat()).await].concat() {
+    for scan in [scans, each_with_values(clinic, scan, &[&rule[..], &["100001", "NULL"]].concat()).await].concat() {
         let read = rows_read(clinic, "tickets", &scan).await;
         assert!((200.0..=201.0 * times).contains(&read), "{kind:?}: read {read} rows for 200 open tickets: {scan}");
     }
     let named = "rounds::jobs::escalate_tickets::pass::SCAN_ENDED";
-    let named = each_with_values(clinic, named, &[&rule[..], &[keys.as_str()]].concat()).await;
+    let named = each_with_values(clinic, named, &[&rule[..], &[keys.as_str(), "NULL"]].concat()).await;
     let present = each_with_values(clinic, "rounds::jobs::escalate_tickets::gone::PRESENT", &[keys.as_str()]).await;
     for scan in [named, present].concat() {
         let read = rows_read(clinic, "tickets", &scan).await;

@@ -1,8 +1,8 @@
 //! The actor: the user who acts by hand, and the check whether that user may.
 //!
-//! Rule: a user may act if and only if active, with a role that the act allows, and, where the act is about a
-//! facility's patients, of that facility; a HOSPITAL_ADMIN without a facility belongs to all facilities. The user of a
-//! session whose login is bound is the one to whom it is bound; of another session whom `--actor` names, unless the
+//! Rule: a user may act if and only if active, with a role that the act allows, and of the facility, or the organization,
+//! that the act is about; a HOSPITAL_ADMIN without a facility belongs to the group: to all facilities, and to what is of
+//! none of them. The user of a session whose login is bound is the one to whom it is bound; of another session whom `--actor` names, unless the
 //! owner requires a binding (`rounds actors`). The server says whose the session is, in the transaction that acts, and
 //! what cannot be read refuses.
 
@@ -85,6 +85,29 @@ impl Actor {
         }
         let id = &self.id;
         let message = format!("--actor: user {id} does not belong to facility {facility}, whose {what} this is");
+        Err(refused("ACTOR_NOT_ALLOWED", message))
+    }
+
+    /// The facility to which the user's acts are kept. Refuses a user of none, who is not of the group.
+    pub fn own_facility(&self, what: &str) -> Result<&Key, Error> {
+        self.facility.as_ref().ok_or_else(|| {
+            let (id, role) = (&self.id, &self.role);
+            let message =
+                format!("--actor: user {id} is {role} of no facility, so there is none for which {what} may be");
+            refused("ACTOR_NOT_ALLOWED", message)
+        })
+    }
+
+    /// Refuses a user who does not belong to the group.
+    pub fn require_group(&self, what: &str) -> Result<(), Error> {
+        if self.is_of_the_group() {
+            return Ok(());
+        }
+        let id = &self.id;
+        let message = format!(
+            "--actor: user {id} does not belong to the group; {what} is for all facilities, so it needs a {ADMIN} \
+             without a facility"
+        );
         Err(refused("ACTOR_NOT_ALLOWED", message))
     }
 

@@ -4,9 +4,11 @@
 pub mod actor;
 pub mod alerts;
 pub mod channels;
+pub mod facility;
 pub mod fit;
 pub mod local_time;
 pub mod npi;
+pub mod organizations;
 pub mod outbox;
 pub mod parents;
 pub mod stand_ins;
@@ -16,7 +18,7 @@ pub mod words;
 
 use crate::db::statements;
 
-// Who uses `local_time`, `tickets` or `visits` lists their statements.
+// Who uses `facility`, `local_time`, `tickets` or `visits` lists their statements.
 statements! {
     of actor, fit;
 }

@@ -13,11 +13,12 @@ use tokio_postgres::Transaction;
 
 use crate::arg::whole;
 use crate::clinic::actor::refused;
+use crate::clinic::facility;
 use crate::command::look::{Look, Zones};
 use crate::command::{CommandContext, Mode, Operation, Output};
 use crate::db::Key;
 use crate::error::Error;
-use crate::run::{Item, Job, JobArgs, Records};
+use crate::run::{Item, Job, JobArgs, Reach, Records};
 
 pub use history::Event;
 pub use judgement::{Judgement, Verdict};
@@ -147,6 +148,9 @@ impl<J: Judge> Explain<J> {
         let scope = self.job.scope(look.tx).await?;
         // After a text that is no key the transaction is over.
         let Some(mut judged) = self.job.judge(look, &scope, &self.id).await? else { return Ok(None) };
+        if let Reach::Facility(Some(asked)) = self.job.reach() {
+            judged.keep_to(&facility::known(look.tx, asked).await?);
+        }
         self.find_when(look, &scope, &mut judged).await?;
         let mut items: Vec<&Item> = judged.verdicts.iter().map(|verdict| &verdict.item).collect();
         items.dedup();

@@ -12,7 +12,7 @@ use crate::command::explain::ExplainArgs;
 use crate::jobs::mark_no_shows::MarkNoShows;
 use crate::jobs::stage_alerts::{Basis, StageAlerts};
 use crate::output::counted;
-use crate::run::{self, Job, RunArgs, Summary};
+use crate::run::{self, FacilityArgs, Job, RunArgs, Summary};
 
 /// The New York times at which there is something to see. A scheduler would run both jobs every five minutes.
 const STOPS: [&str; 14] = [
@@ -59,13 +59,14 @@ fn clocks(now: DateTime<Utc>) -> String {
 /// Runs both jobs, each with a pool of its own as in a process of its own, and shows what they did. `refused` visits
 /// must fail.
 async fn run_jobs(page: &Page, clinic: &Clinic, options: &RunArgs, refused: u64) -> anyhow::Result<()> {
-    let mark = MarkNoShows { lookback_days: 7, asked: ExplainArgs::default() };
+    let mark = MarkNoShows { lookback_days: 7, only: FacilityArgs::default(), asked: ExplainArgs::default() };
     let alert = StageAlerts {
         basis: Basis::Arrival,
         no_vitals_minutes: 5,
         no_doctor_minutes: 10,
         waiting_minutes: None,
         lookback_days: 1,
+        only: FacilityArgs::default(),
         asked: ExplainArgs::default(),
     };
     let marked = execute(clinic, &mark, options, refused).await?;

@@ -11,12 +11,12 @@ use tracing::error;
 use crate::command::explain::{Explain, Judge};
 use crate::command::list::List;
 use crate::command::{CommandContext, GlobalArgs, Mode as _, run_operation};
-use crate::db::{Db, Listed};
+use crate::db::{Db, Key, Listed};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::folded;
 use crate::output::metrics::Metrics;
-use crate::run::{self, CommonArgs, Job, JobArgs, Summary};
+use crate::run::{self, CommonArgs, Job, JobArgs, Reach, Summary};
 use crate::schedule::{self, FileArgs, Row};
 
 /// Registers jobs, each as `folder::Type;`, as `folder::Type, judges row;` if it can say why it does something with a
@@ -77,7 +77,7 @@ macro_rules! jobs {
             match row.job {
                 $(<$module::$job as Job>::NAME => {
                     let args = JobArgs::<$module::$job>::scheduled(row.args, CommonArgs::default())?;
-                    Ok(args.job.lane())
+                    Ok(lane_asked(&args.job))
                 })*
                 _ => Err(format!("there is no job {}", row.job)),
             }
@@ -144,6 +144,16 @@ pub fn install_schedule(args: &FileArgs) -> Result<(), Error> {
     Ok(())
 }
 
+/// The facility that the arguments name.
+fn facility_asked<J: Job>(job: &J) -> Option<&Key> {
+    if let Reach::Facility(facility) = job.reach() { facility } else { None }
+}
+
+/// The lane of a run with these arguments, if nobody of one facility starts it.
+fn lane_asked<J: Job>(job: &J) -> String {
+    run::lane_within(job.lane(), facility_asked(job))
+}
+
 /// What a job would do now.
 pub struct Lookout {
     pub summary: Summary,
@@ -154,7 +164,9 @@ pub struct Lookout {
 async fn lookout<J: Job + Args>(args: &JobArgs<J>, db: Db) -> Lookout {
     let summary = run::execute(&args.job, &args.run, Ok(db.clone())).await;
     let oldest = match summary.now {
-        Some(now) => run::oldest_due(&args.job, now, &db).await.ok().flatten().map(|due| (now, due)),
+        Some(now) => {
+            run::oldest_due(&args.job, now, facility_asked(&args.job), &db).await.ok().flatten().map(|due| (now, due))
+        }
         None => None,
     };
     Lookout { summary, oldest }
@@ -190,6 +202,10 @@ async fn start<J: Job + Args>(
     };
     let exit = print(&summary, list, global);
     let is_scheduled = schedule::rows(J::NAME).any(|row| row.lane == summary.lane);
+    if !is_scheduled && schedule::rows(J::NAME).any(|row| row.lane.is_empty()) {
+        // A run of one facility says nothing of the scheduled lane, which has the name of the job alone.
+        return exit;
+    }
     let job = schedule::name(J::NAME, if is_scheduled { &summary.lane } else { "" });
     let (processed, failed) = summary.items;
     // As `health` says it: who waits for a word does not work.

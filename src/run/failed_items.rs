@@ -92,7 +92,7 @@ impl Run {
         if to_write.line {
             warn!(run_id = %self.id, entity, %id, error_code = %error.code, "{entity} {id}: {}", error.message);
         }
-        let to_keep = matches!(self.coverage, Coverage::All | Coverage::Part);
+        let to_keep = self.coverage == Coverage::All;
         self.record(Record { entity, part, ids, error, as_errors: to_write.error, to_keep }).await
     }
 

@@ -143,3 +143,11 @@ pub async fn halted(mut stop: watch::Receiver<Option<Halt>>) -> Halt {
         _ => std::future::pending().await,
     }
 }
+
+/// Waits until the run has to stop, or its time is over before it has begun.
+pub async fn halted_or_late(stop: watch::Receiver<Option<Halt>>, timeout: Duration) -> Halt {
+    tokio::select! {
+        halt = halted(stop) => halt,
+        () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
+    }
+}

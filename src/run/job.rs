@@ -17,6 +17,7 @@ use super::args::{MAX_ITEMS, RunArgs};
 use super::fence;
 use super::halt::{Halt, halted};
 use super::limits::BATCH_LOCK;
+use super::reach::Reach;
 use super::records::Item;
 use super::refusals::{Coverage, Refusals};
 use super::report::Report;
@@ -44,6 +45,11 @@ pub trait Job: Serialize {
         Coverage::All
     }
 
+    /// How far a run reaches that a person starts.
+    fn reach(&self) -> Reach<'_> {
+        Reach::Group
+    }
+
     /// The roles that may start it by hand.
     fn roles(&self) -> &'static [&'static str] {
         actor::SUPERVISORS
@@ -64,11 +70,12 @@ pub trait Job: Serialize {
         async { Ok(None) }
     }
 
-    /// The instant since which the oldest item is due, where one cheap query says it.
+    /// The instant since which the oldest item is due, of that facility if there is one, where one cheap query says it.
     fn oldest_due(
         &self,
         _tx: &Transaction<'_>,
         _now: DateTime<Utc>,
+        _facility: Option<&Key>,
     ) -> impl Future<Output = Result<Option<DateTime<Utc>>, Error>> {
         async { Ok(None) }
     }
@@ -109,6 +116,10 @@ pub struct Run {
     pub id: Uuid,
     pub(super) job: &'static str,
     pub(super) lane: String,
+    /// The lane without the facility: that of the rule.
+    pub(super) lane_of_rule: String,
+    /// The facility to which it is kept, in the server's own form.
+    pub(super) facility: Option<Key>,
     pub(super) coverage: Coverage,
     pub(super) tells: bool,
     /// The database's clock after the claim, or `--as-of`: the only time that decides what is due.
@@ -136,6 +147,22 @@ impl Run {
     /// The user who started the run by hand.
     pub fn actor(&self) -> Option<&Key> {
         self.actor.as_ref()
+    }
+
+    /// The facility to which the run is kept; None: all.
+    pub fn facility(&self) -> Option<&Key> {
+        self.facility.as_ref()
+    }
+
+    /// Those of these facilities that the run looks at.
+    pub fn of_its_facility(&self, mut facilities: Vec<Key>) -> Vec<Key> {
+        facilities.retain(|facility| self.facility.as_ref().is_none_or(|own| own == facility));
+        facilities
+    }
+
+    /// The lane: that of the job's arguments, and of the facility.
+    pub fn lane(&self) -> &str {
+        &self.lane
     }
 
     /// The schema of the tables.
@@ -189,7 +216,7 @@ impl Run {
         let Some(listed) = self.args.list else { return };
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         for id in ids {
-            let (lane, part) = (self.lane.clone(), part.to_owned());
+            let (lane, part) = (self.lane_of_rule.clone(), part.to_owned());
             let item = Item { lane, entity, part, id: id.to_string() };
             if changed.len() < listed as usize && !changed.contains(&item) {
                 changed.push(item);

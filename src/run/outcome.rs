@@ -28,6 +28,8 @@ const CLOSING_PAUSE: Duration = Duration::from_millis(400);
 /// The end of a run, or the reason for which there was none.
 pub struct Outcome {
     pub run_id: Option<Uuid>,
+    /// The lane, once it is known who starts the run.
+    pub lane: Option<String>,
     pub now: Option<DateTime<Utc>>,
     pub status: &'static str,
     pub exit: Exit,
@@ -65,6 +67,7 @@ impl RunRow<'_> {
         let run_id = (!self.args.common.dry_run).then_some(self.id);
         Outcome {
             run_id,
+            lane: None,
             now: None,
             status: "FAILED",
             exit: Exit::Failed,
@@ -170,7 +173,17 @@ impl Outcome {
         let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
         let error = Some((error.code.into_owned(), format!("{}; nothing was done", error.message)));
         let work = ReportedWork::default();
-        Self { run_id: None, now: None, status: "FAILED", exit, error, duration_ms: None, left_open: None, work }
+        Self {
+            run_id: None,
+            lane: None,
+            now: None,
+            status: "FAILED",
+            exit,
+            error,
+            duration_ms: None,
+            left_open: None,
+            work,
+        }
     }
 
     /// The outcome with an error that says more than that of its close.

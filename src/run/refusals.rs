@@ -28,8 +28,6 @@ const LINES_MAX: u64 = 20;
 pub enum Coverage {
     /// All: a refused item that it does not find is no longer due.
     All,
-    /// A part: only what it finds and does is known to be done.
-    Part,
     /// What another system brings: it is tried whenever it is brought, since it may differ from what was refused. Only
     /// what cannot be judged is remembered.
     Brought,
@@ -228,7 +226,7 @@ impl Refusals {
         let state = self.state();
         let is_gone = |known: &Known| match coverage {
             Coverage::All => !state.found.contains(&known.row),
-            Coverage::Part | Coverage::Brought => known.is_overdue && !state.found.contains(&known.row),
+            Coverage::Brought => known.is_overdue && !state.found.contains(&known.row),
             Coverage::Named => false,
         };
         let known = self.all().map(|(_, known)| known);
@@ -311,8 +309,8 @@ mod tests {
             rows
         };
         assert_eq!(settled(Coverage::All, &[1, 2, 4], &[2, 4]), [2, 3, 9]);
-        assert_eq!(settled(Coverage::Part, &[1, 2, 4], &[2]), [2, 3], "3 is overdue");
-        assert_eq!(settled(Coverage::Part, &[3], &[]), [0_i64; 0]);
+        assert_eq!(settled(Coverage::Brought, &[1, 2, 4], &[2]), [2, 3], "3 is overdue");
+        assert_eq!(settled(Coverage::Brought, &[3], &[]), [0_i64; 0]);
     }
 
     #[test]

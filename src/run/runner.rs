@@ -18,12 +18,13 @@ use uuid::Uuid;
 use super::actor::actor_of;
 use super::args::{RunArgs, Source};
 use super::claim::{Claim, Claimed, Held};
-use super::halt::{Halt, halted};
+use super::halt::{Halt, halted_or_late};
 use super::heartbeat::heartbeat;
 use super::identity;
 use super::job::{Job, Run};
 use super::limits::limits;
 use super::outcome::{Outcome, ReportedWork, RunRow};
+use super::reach::lane as lane_within;
 use super::refusals::Refusals;
 use super::report::{Report, Summary};
 use super::signals::stop_at_signal;
@@ -61,7 +62,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
     let outcome = outcome.unwrap_or_else(Outcome::not_begun);
     let summary = Summary {
         job: J::NAME,
-        lane: job.lane(),
+        lane: outcome.lane.unwrap_or_else(|| job.lane()),
         run_id: outcome.run_id,
         status: outcome.status,
         dry_run: args.common.dry_run,
@@ -80,10 +81,15 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
 }
 
 /// The instant since which the oldest item of a job is due, if the job can say it.
-pub async fn oldest_due<J: Job>(job: &J, now: DateTime<Utc>, db: &Db) -> Result<Option<DateTime<Utc>>, Error> {
+pub async fn oldest_due<J: Job>(
+    job: &J,
+    now: DateTime<Utc>,
+    facility: Option<&Key>,
+    db: &Db,
+) -> Result<Option<DateTime<Utc>>, Error> {
     let mut client = db.client().await?;
     let tx = limits(OUTLOOK).begin_reading(&mut client).await?;
-    let oldest = job.oldest_due(&tx, now).await?;
+    let oldest = job.oldest_due(&tx, now, facility).await?;
     tx.rollback().await?;
     Ok(oldest)
 }
@@ -121,14 +127,9 @@ async fn claim_and_run<J: Job>(
     };
     let row = RunRow { db, args, id };
     let (retry, interrupted) = (args.retry(Some(Instant::now() + timeout)), stop.receiver.clone());
-    let Begun { claimed, time_limit, actor } = tokio::select! {
+    let Begun { claimed, time_limit, actor, lane, facility } = tokio::select! {
         begun = retry.run("starting the run", async || db.renew_after(check_and_claim(job, db, claim, args).await)) => begun?,
-        halt = async {
-            tokio::select! {
-                halt = halted(interrupted) => halt,
-                () = tokio::time::sleep(timeout) => Halt::Deadline(timeout),
-            }
-        } => {
+        halt = halted_or_late(interrupted, timeout) => {
             // The claim may have been committed although its reply has not arrived.
             db.abandon();
             let closed = row.close(Err(&halt), ReportedWork::default()).await;
@@ -136,14 +137,18 @@ async fn claim_and_run<J: Job>(
             return Ok(Outcome { exit: halt.exit(), ..closed }.with_error(halt.code(), message));
         }
     };
-    let Claimed::Held(held) = claimed else { return Ok(row.without_lane(&claimed, J::NAME)) };
+    let Claimed::Held(held) = claimed else {
+        return Ok(Outcome { lane: Some(lane), ..row.without_lane(&claimed, J::NAME) });
+    };
     let now = args.common.as_of.unwrap_or(held.now);
     let run = Run {
         id,
         job: J::NAME,
         coverage: job.coverage(),
         tells: J::TELLS,
-        lane,
+        lane: lane.clone(),
+        lane_of_rule: job.lane(),
+        facility,
         now,
         time_limit,
         ends: Instant::now() + time_limit,
@@ -169,7 +174,7 @@ async fn claim_and_run<J: Job>(
     }
     let work = work_of(run, &report, halted.is_ok());
     let closed = row.close(halted.as_ref().copied(), work).await;
-    Ok(Outcome { now: Some(now), ..closed })
+    Ok(Outcome { now: Some(now), lane: Some(lane), ..closed })
 }
 
 /// The work of a job, according to its report.
@@ -191,6 +196,9 @@ struct Begun {
     time_limit: Duration,
     /// The actor in the server's own form.
     actor: Option<Key>,
+    lane: String,
+    /// The facility to which the run is kept.
+    facility: Option<Key>,
 }
 
 /// Checks the schema, the clinic's tables and the actor, then claims the lane. A dry run only checks for a
@@ -211,7 +219,10 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
     }
     fit::check(&tx, db.schema(), J::NAME).await?;
     let actor = actor_of(job, &tx, args).await?;
-    claim.actor = actor.as_ref();
+    let facility = job.reach().facility(&tx, actor.as_ref(), J::NAME).await?;
+    let lane = lane_within(job.lane(), facility.as_ref());
+    let actor = actor.map(|actor| actor.id);
+    (claim.actor, claim.lane) = (actor.as_ref(), &lane);
     if actor.is_some() {
         claim.source = Source::Manual.as_str();
     }
@@ -223,7 +234,7 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
             Some(done) => Claimed::RecentlyDone(done),
             None => Claimed::Held(Held { now: CLOCK.one(&tx, &[]).await?.get(0), has_refusals: true }),
         };
-        return Ok(Begun { claimed, time_limit: claim.timeout, actor });
+        return Ok(Begun { claimed, time_limit: claim.timeout, actor, lane, facility });
     }
     // Dropping the transaction rolls it back without a wait for the answer.
     drop(tx);
@@ -231,12 +242,14 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
     if let Some(identities) = &identities
         && let Some(message) = identity::strange(identities, args.trust_promotions, db, claim.lease).await?
     {
-        return Ok(Begun { claimed: claim.skip_restored(db, message).await?, time_limit: claim.timeout, actor });
+        let claimed = claim.skip_restored(db, message).await?;
+        let time_limit = claim.timeout;
+        return Ok(Begun { claimed, time_limit, actor, lane, facility });
     }
     claim.identity = identities.as_ref().filter(|found| found.recorded.is_none()).map(|found| &found.now);
     let claimed = claim.take(db).await.map_err(|failure| failure.context("claiming the run in cron_job_runs"))?;
     let time_limit = claim.timeout;
-    Ok(Begun { claimed, time_limit, actor })
+    Ok(Begun { claimed, time_limit, actor, lane, facility })
 }
 
 /// Runs the job until it ends, its deadline passes, or it has not stopped by itself within the grace after a halt.
@@ -273,7 +286,7 @@ async fn run_until_halted<J: Job>(job: &J, run: &Run, has_refusals: bool, report
 /// The halt of a run; a flood becomes a brake whose message says since when the oldest item is due.
 async fn asked<J: Job>(job: &J, run: &Run, halt: Halt) -> Halt {
     let Halt::Flood(flood) = halt else { return halt };
-    let oldest = oldest_due(job, run.now, &run.db).await.ok().flatten().map(moment_utc);
+    let oldest = oldest_due(job, run.now, run.facility(), &run.db).await.ok().flatten().map(moment_utc);
     Halt::Brake { message: flood.message(J::NAME, oldest.as_deref()), notify_at_once: true }
 }
 

@@ -238,9 +238,9 @@ async fn admins_supervisors_and_case_managers_decide_and_nobody_else() {
     for role in ROLES {
         let user = unmatched.sync.clinic.user(unmatched.sync.facility, role).await;
         if MAY.contains(&role) {
-            unmatched.reveal(user, &[]).await.expect(0);
             if role == "CASE_MANAGER" {
-                refused(unmatched.link(unmatched.id("n1").await, user, &[]).await, 2, "ACTOR_NOT_ALLOWED");
+                // Of no organization: not even the list is shown.
+                unmatched.refuse(user, "ACTOR_NOT_ALLOWED").await;
                 let theirs = "INSERT INTO organization_users (organization_id, user_id) VALUES ($1, $2)";
                 unmatched
                     .sync
@@ -250,6 +250,10 @@ async fn admins_supervisors_and_case_managers_decide_and_nobody_else() {
                     .await
                     .expect("can be said");
             }
+            assert_eq!(
+                unmatched.reveal(user, &[]).await.expect(0).report()["unmatched"].as_array().map(Vec::len),
+                Some(3)
+            );
             unmatched.link(unmatched.id("n1").await, user, &["--dry-run"]).await.expect(0);
             unmatched.ignore(unmatched.id("n1").await, user, &["--dry-run"]).await.expect(0);
         } else {
@@ -262,6 +266,66 @@ async fn admins_supervisors_and_case_managers_decide_and_nobody_else() {
     let group = group_user(&unmatched.sync.clinic, "HOSPITAL_ADMIN").await;
     unmatched.link(unmatched.id("n1").await, group, &[]).await.expect(0);
     unmatched.ignore(unmatched.id("g1").await, group, &[]).await.expect(0);
+}
+
+#[tokio::test]
+async fn nobody_sees_or_decides_what_is_of_another_facility_or_organization() {
+    let unmatched = Unmatched::new().await;
+    let clinic = &unmatched.sync.clinic;
+    let elsewhere = clinic.facility("America/Denver", None).await;
+    let organization: i64 = clinic
+        .row("INSERT INTO organizations (name, facility_id) VALUES ('Elsewhere', $1) RETURNING id", &[&elsewhere])
+        .await
+        .get(0);
+    let manager = clinic.user(elsewhere, "CASE_MANAGER").await;
+    clinic
+        .sql(&format!("INSERT INTO organization_users (organization_id, user_id) VALUES ({organization}, {manager})"))
+        .await;
+    let supervisor = clinic.user(elsewhere, "SUPERVISOR").await;
+    let id = unmatched.id("n1").await;
+    for user in [manager, supervisor] {
+        let shown = unmatched.reveal(user, &["--all"]).await.expect(0);
+        assert_eq!(shown.report()["unmatched"], json!([]), "the doctor is of the other facility");
+        for outcome in [unmatched.link(id, user, &[]).await, unmatched.ignore(id, user, &["--client"]).await] {
+            refused(outcome, 2, "ACTOR_NOT_ALLOWED");
+        }
+    }
+    assert_eq!(unmatched.looks().await, json!([]));
+    // A client who may be a patient of theirs is theirs to decide, and no more ours.
+    let patient = unmatched.sync.patient("Newt", "Other", Some("newt@home.example"), None).await;
+    clinic
+        .sql(&format!(
+            "UPDATE patient_organization_affiliations SET organization_id = {organization} WHERE patient_id = {patient}"
+        ))
+        .await;
+    let seen =
+        async |user: i64| unmatched.reveal(user, &[]).await.expect(0).report()["unmatched"].as_array().map(Vec::len);
+    let ours = unmatched.sync.case_manager;
+    for (user, rows) in [(manager, 3), (supervisor, 3), (ours, 0), (unmatched.sync.admin, 0)] {
+        assert_eq!(seen(user).await, Some(rows), "user {user}");
+    }
+    refused(unmatched.ignore(id, ours, &[]).await, 2, "ACTOR_NOT_ALLOWED");
+    let message = refused(unmatched.link(id, manager, &[]).await, 2, "ACTOR_NOT_ALLOWED");
+    assert!(message.contains("of no organization"), "the patient is of ours: {message}");
+    // What nothing places is for the group.
+    clinic.sql("DELETE FROM provider_intakeq_settings; UPDATE patients SET email = NULL").await;
+    let group = group_user(clinic, "HOSPITAL_ADMIN").await;
+    for (user, rows) in [(manager, 0), (ours, 0), (unmatched.sync.admin, 0), (group, 3)] {
+        assert_eq!(seen(user).await, Some(rows), "user {user}");
+    }
+    let nowhere = group_user(clinic, "SUPERVISOR").await;
+    unmatched.refuse(nowhere, "ACTOR_NOT_ALLOWED").await;
+}
+
+#[tokio::test]
+async fn of_what_is_ignored_nothing_is_kept_but_the_decision() {
+    let unmatched = Unmatched::new().await;
+    unmatched.ignore(unmatched.id("n1").await, unmatched.sync.admin, &["--client"]).await.expect(0);
+    let kept = "SELECT content::text FROM practiceq_unmatched WHERE status = 'ignored'";
+    for row in unmatched.sync.clinic.rows(kept).await {
+        assert_eq!(row.get::<_, &str>(0), "{}");
+    }
+    assert_eq!(unmatched.sync.run(&[]).await.expect(0).count("unmatched"), 1, "the decision holds: the group is left");
 }
 
 #[tokio::test]

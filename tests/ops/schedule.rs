@@ -87,11 +87,10 @@ async fn a_file_that_cannot_be_a_schedule_is_refused_at_the_start_of_any_command
     }
 }
 
-/// A clinic, and a SUPERVISOR.
+/// A clinic, and an admin of the group.
 async fn supervised() -> (Clinic, String) {
     let clinic = Clinic::new().await;
-    let facility = clinic.facility("UTC", None).await;
-    let user = clinic.user(facility, "SUPERVISOR").await.to_string();
+    let user = clinic.of_the_group().await.to_string();
     (clinic, user)
 }
 

@@ -80,8 +80,7 @@ async fn the_rule_the_actor_and_those_who_are_told_are_not_locked() {
         (|_: &str| ("increase_priority", json!({})), "SELECT FROM users FOR UPDATE"),
     ] {
         let clinic = with_rule(Kind::Bigint, action).await;
-        let facility = clinic.facility("America/New_York", None).await;
-        let actor = clinic.user(facility, "SUPERVISOR").await.to_string();
+        let actor = clinic.of_the_group().await.to_string();
         clinic.sql(&format!("BEGIN; {held}")).await;
         let args = ["escalate-tickets", "--as-of", NOON, "--actor", &actor];
         assert_eq!(clinic.run(&args).await.expect(0).count("executed"), 1, "{held}");

@@ -17,6 +17,7 @@ mod metrics;
 mod network;
 mod panics;
 mod phi;
+mod reach;
 mod refusals;
 mod restored;
 mod settings;

@@ -12,7 +12,7 @@ const TELL: [&str; 5] = ["mark-no-shows", "stage-alerts", "escalate-sla", "monit
 /// A clinic whose first run has recorded its database, and an admin.
 async fn clinic() -> (Clinic, String) {
     let clinic = Clinic::with_visits(2).await;
-    let user = clinic.user(1, "HOSPITAL_ADMIN").await.to_string();
+    let user = clinic.of_the_group().await.to_string();
     assert_eq!(identity(&clinic).await, Value::Null, "a copy of the tests' template has none");
     clinic.run(&["mark-no-shows", "--as-of", "2026-03-01T09:15:00-05:00"]).await.expect(0);
     (clinic, user)

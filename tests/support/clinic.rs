@@ -111,6 +111,11 @@ impl Clinic {
         self.row(&insert, &[&facility]).await.get(0)
     }
 
+    /// A HOSPITAL_ADMIN without a facility, who belongs to the group.
+    pub async fn of_the_group(&self) -> i64 {
+        self.row("INSERT INTO users (name, role) VALUES ('G', 'HOSPITAL_ADMIN') RETURNING n(id)", &[]).await.get(0)
+    }
+
     pub async fn doctor(&self, facility: i64, slot_minutes: Option<i32>) -> i64 {
         let user = self.user(facility, "DOCTOR").await;
         let insert = "INSERT INTO doctors (facility_id, user_id, first_name, last_name, slot_duration_minutes)

@@ -56,6 +56,18 @@ impl Judgement {
         local_stamp(instant, self.zone)
     }
 
+    /// As a run that is kept to a facility judges it.
+    pub fn keep_to(&mut self, facility: &Key) {
+        if self.facility.as_ref() == Some(facility) {
+            return;
+        }
+        for verdict in &mut self.verdicts {
+            verdict.due = false;
+            verdict.candidates.clear();
+            verdict.reasons.push("it belongs to another facility than --facility".to_owned());
+        }
+    }
+
     pub fn verdict(&self, item: &Item, name: &str) -> Option<&Verdict> {
         self.verdicts.iter().find(|verdict| verdict.item == *item && verdict.name == name)
     }

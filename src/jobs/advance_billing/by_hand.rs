@@ -1,8 +1,9 @@
 //! Cases that a person requests by id: each is updated, or is an exception with one reason.
 //!
-//! Rule: a case is updated if and only if it is active, its status can be read and is not the target yet, and either a
-//! transition leads there and it is not held back, or it is forced and of the actor's facility (an actor without one
-//! belongs to all). An id that no case has is a failed item, and where no case has any of the ids the request is refused.
+//! Rule: a case is updated if and only if it is active, of the actor's facility, its status can be read and is not the
+//! target yet, and either a transition leads there and it is not held back, or it is forced. A HOSPITAL_ADMIN without a
+//! facility may move the cases of all; any other actor without one is refused, and without an actor it is an operator's
+//! act, which has no facility. Of a case of another facility no more is said than that it is one. An id that no case has is a failed item, and where no case has any of the ids the request is refused.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -98,20 +99,21 @@ struct Target {
     to: i32,
     timestamp_field: String,
     force: bool,
-    /// The actor's facility; None if the actor belongs to all facilities, or if nothing is forced.
+    /// The actor's facility; None if the actor belongs to all facilities, or if there is none.
     facility: Option<Key>,
 }
 
 impl Target {
     /// The status from which the case is updated, or the reason for which it is not.
     fn verdict(&self, case: &RequestedCase) -> Result<i32, Reason> {
+        // Before anything is said of what the case is.
+        if case.known && self.facility.is_some() && self.facility != case.facility {
+            return Err(Reason::OtherFacility);
+        }
         if !case.active {
             return Err(Reason::NotFound);
         }
         let Some(status) = case.status else { return Err(Reason::Unreadable) };
-        if self.force && self.facility.is_some() && self.facility != case.facility {
-            return Err(Reason::OtherFacility);
-        }
         match status.cmp(&self.to) {
             std::cmp::Ordering::Equal => Err(Reason::Already),
             _ if self.force => Ok(status),
@@ -123,8 +125,9 @@ impl Target {
     }
 
     fn exception(&self, case: &RequestedCase, reason: Reason) -> Exception {
+        let current_status = case.status.filter(|_| reason != Reason::OtherFacility);
         let (case_id, reason, failed) = (case.name.clone(), reason.text(), !case.known);
-        Exception { case_id, reason, current_status: case.status, attempted_status: self.to, failed }
+        Exception { case_id, reason, current_status, attempted_status: self.to, failed }
     }
 }
 
@@ -153,8 +156,11 @@ impl Request {
             (None, None) => return Err(refused("USAGE", "neither --stage nor --to".into())),
         };
         let facility = match run.actor() {
-            Some(actor) if self.force => Actor::acting(tx, Some(actor)).await?.facility,
-            _ => None,
+            Some(actor) => {
+                let actor = Actor::acting(tx, Some(actor)).await?;
+                if actor.is_of_the_group() { None } else { Some(actor.own_facility("moving cases")?.clone()) }
+            }
+            None => None,
         };
         Ok(Target { to, timestamp_field: step::timestamp_field(tx, to).await?, force: self.force, facility })
     }
@@ -349,8 +355,15 @@ mod tests {
         assert_eq!(forced(30).verdict(&RequestedCase { transition: false, ..case.clone() }), Ok(15));
         assert_eq!(unforced(20).verdict(&RequestedCase { held_back: true, ..case.clone() }), Err(Reason::Dwell));
         assert_eq!(forced(20).verdict(&RequestedCase { held_back: true, ..case.clone() }), Ok(15));
-        let of_another = Target { facility: Some(key("f2")), ..forced(20) };
-        assert_eq!(of_another.verdict(&case), Err(Reason::OtherFacility));
-        assert_eq!(Target { facility: Some(key("f1")), ..forced(20) }.verdict(&case), Ok(15));
+        for target in [unforced(20), forced(20)] {
+            let of_another = Target { facility: Some(key("f2")), ..target };
+            for case in [case.clone(), RequestedCase { active: false, status: None, ..case.clone() }] {
+                assert_eq!(of_another.verdict(&case), Err(Reason::OtherFacility));
+                assert_eq!(of_another.exception(&case, Reason::OtherFacility).current_status, None);
+            }
+            let of_nobody = RequestedCase { facility: None, ..case.clone() };
+            assert_eq!(of_another.verdict(&of_nobody), Err(Reason::OtherFacility));
+            assert_eq!(Target { facility: Some(key("f1")), ..of_another }.verdict(&case), Ok(15));
+        }
     }
 }

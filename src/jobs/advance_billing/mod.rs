@@ -33,7 +33,7 @@ use crate::clinic::actor::{ADMIN, refused};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Coverage, Halt, Job, Run, RunArgs, Source, as_text};
+use crate::run::{Coverage, FacilityArgs, Halt, Job, Reach, Run, RunArgs, Source, as_text};
 use by_hand::Request;
 use case_list::{CaseFile, Requested, case_list};
 use outlook::{Outlook, brake};
@@ -78,6 +78,9 @@ pub struct AdvanceBilling {
     #[arg(long, requires = "to")]
     pub force: bool,
     #[command(flatten)]
+    #[serde(flatten)]
+    pub only: FacilityArgs,
+    #[command(flatten)]
     #[serde(skip)]
     pub asked: ExplainArgs,
 }
@@ -99,6 +102,10 @@ impl Job for AdvanceBilling {
         if self.is_by_hand() { Coverage::Named } else { Coverage::All }
     }
 
+    fn reach(&self) -> Reach<'_> {
+        if self.is_by_hand() { Reach::Named } else { self.only.reach() }
+    }
+
     fn roles(&self) -> &'static [&'static str] {
         if self.force { &[BILLING] } else { &[ADMIN, "SUPERVISOR", BILLING] }
     }
@@ -112,6 +119,9 @@ impl Job for AdvanceBilling {
         if self.is_by_hand() && self.stage.is_none() && self.to.is_none() {
             return usage("--case and --cases-file need --stage, or --to STATUS");
         }
+        if self.is_by_hand() && self.only.facility.is_some() {
+            return usage("--facility is of the stages: --case and --cases-file name the cases");
+        }
         if self.force && run.source != Source::Manual {
             return usage("--force is a person's word: no scheduled source (--source, ROUNDS_SOURCE) can give it");
         }
@@ -124,7 +134,7 @@ impl Job for AdvanceBilling {
             Some(stage) if !self.is_by_hand() => self.advance(run, stage, report).await,
             _ => self.advance_by_hand(run, report).await,
         };
-        report.log(&self.lane());
+        report.log(run.lane());
         outcome
     }
 }
@@ -142,7 +152,7 @@ impl AdvanceBilling {
     async fn advance(&self, run: &Run, stage: Stage, report: &mut Report) -> Result<(), Halt> {
         let confirmed = self.confirm_items.or(run.max_items());
         let scan = async |tx: &Transaction<'_>| {
-            let outlook = Outlook::of(tx, run.now, stage, self.min_dwell, confirmed).await?;
+            let outlook = Outlook::of(tx, run.now, stage, self.min_dwell, confirmed, run.facility()).await?;
             // Cases that wait after a refusal do not count for the brake. Far above the limit they are not looked at
             // closely.
             let waiting = run.waiting() as u64;

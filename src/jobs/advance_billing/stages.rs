@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::AdvanceBilling;
 use super::outlook::Outlook;
 use super::stage::{JOB, Stage};
+use crate::clinic::facility;
 use crate::command::{CommandContext, Mode, Operation, Output, listing};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
@@ -39,9 +40,16 @@ impl Operation for Stages {
         let confirmed = self.job.confirm_items.or(self.max_items);
         let stages = context
             .read(async |tx, now| {
+                let facility = match &self.job.only.facility {
+                    Some(id) => Some(facility::known(tx, id).await?),
+                    None => None,
+                };
                 let mut stages = vec![];
                 for stage in Stage::ALL {
-                    stages.push((stage, Outlook::of(tx, now, stage, self.job.min_dwell, confirmed).await?));
+                    stages.push((
+                        stage,
+                        Outlook::of(tx, now, stage, self.job.min_dwell, confirmed, facility.as_ref()).await?,
+                    ));
                 }
                 Ok(stages)
             })

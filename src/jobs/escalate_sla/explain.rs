@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
-use super::{AUDITS, EXPLAIN, EscalateSla, Scope};
+use super::{AUDITS, EXPLAIN, EscalateSla};
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, Keys, no_such_key};
@@ -16,20 +16,22 @@ use crate::time_zone::Tz;
 
 impl Judge for EscalateSla {
     const KIND: Kind = Kind::CASE;
-    type Scope = Scope;
+    /// The fallback departments.
+    type Scope = Vec<Key>;
 
     fn asked(&self) -> &ExplainArgs {
         &self.asked
     }
 
-    async fn scope(&self, tx: &Transaction<'_>) -> Result<Scope, Error> {
-        Self::scope(self, tx).await
+    async fn scope(&self, tx: &Transaction<'_>) -> Result<Vec<Key>, Error> {
+        self.fallbacks(tx).await
     }
 
-    async fn judge(&self, look: &Look<'_>, scope: &Scope, id: &Key) -> Result<Option<Judgement>, Error> {
-        let Scope { facility, fallbacks } = scope;
+    async fn judge(&self, look: &Look<'_>, fallbacks: &Vec<Key>, id: &Key) -> Result<Option<Judgement>, Error> {
+        // Whether it is of the facility of --facility is judged for all jobs alike.
+        let facility: Option<&Key> = None;
         let parameters: [&(dyn ToSql + Sync); 6] =
-            [&look.now, facility, &self.after(), &self.grace(), id, &Keys(fallbacks)];
+            [&look.now, &facility, &self.after(), &self.grace(), id, &Keys(fallbacks)];
         let Some(case) = no_such_key(EXPLAIN.opt(look.tx, &parameters).await)? else { return Ok(None) };
         let facility: Option<Key> = case.get("facility_id");
         let zone = look.zone(facility.as_ref()).await?;
@@ -40,7 +42,7 @@ impl Judge for EscalateSla {
             at: case.get("due_at"),
             state: state(&case, look.now, zone),
             no_history: "It was never escalated by a run.",
-            verdicts: vec![self.verdict(scope, &case, look.now)],
+            verdicts: vec![self.verdict(&case, look.now)],
         }))
     }
 
@@ -52,7 +54,7 @@ impl Judge for EscalateSla {
 
 impl EscalateSla {
     /// The action of a run now, or all reasons against one.
-    fn verdict(&self, scope: &Scope, case: &Row, now: DateTime<Utc>) -> Verdict {
+    fn verdict(&self, case: &Row, now: DateTime<Utc>) -> Verdict {
         let due_at: Option<DateTime<Utc>> = case.get("due_at");
         // The date itself is not yet too late.
         let overdue_from = due_at.map(|due| due + TimeDelta::microseconds(1));
@@ -61,13 +63,13 @@ impl EscalateSla {
             due: case.get("due"),
             action: action(case),
             why: due_at.map_or(String::new(), |due| format!("overdue for {}", span(now - due))),
-            reasons: self.reasons(scope, case),
+            reasons: self.reasons(case),
             candidates: overdue_from.into_iter().chain(case.get::<_, Vec<DateTime<Utc>>>("ends")).collect(),
             ..Verdict::default()
         }
     }
 
-    fn reasons(&self, scope: &Scope, case: &Row) -> Vec<String> {
+    fn reasons(&self, case: &Row) -> Vec<String> {
         let mut reasons = vec![];
         match case.get::<_, Option<&str>>("status") {
             Some("ESCALATED") if self.re_escalate_after.is_none() => {
@@ -95,9 +97,6 @@ impl EscalateSla {
         }
         if case.get::<_, Option<bool>>("taken_up") == Some(true) {
             reasons.push("it is taken up again, and was escalated less than --take-up-grace ago".to_owned());
-        }
-        if scope.facility.is_some() && scope.facility != case.get::<_, Option<Key>>("facility_id") {
-            reasons.push("it belongs to another facility than --facility".to_owned());
         }
         reasons
     }

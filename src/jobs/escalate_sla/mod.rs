@@ -29,20 +29,20 @@ use tokio_postgres::{Row, Transaction};
 use crate::arg::{duration, positive_duration};
 use crate::clinic::actor::refused;
 use crate::clinic::local_time::instant;
-use crate::clinic::{outbox, stand_ins};
+use crate::clinic::{facility, outbox, stand_ins};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
-    Batch, Counts, Coverage, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, as_text, count, skipped_columns,
-    undeliverable, undeliverable_recorded,
+    Batch, Counts, FacilityArgs, Halt, Job, NotDone, Reach, Run, UNDELIVERABLE_COLUMN, apply, as_text, count,
+    skipped_columns, undeliverable, undeliverable_recorded,
 };
 
 const OVERDUE: &str = include_str!("overdue.part.sql");
 const DEPARTMENT_OF_CASE: &str = include_str!("department.part.sql");
 
 statements! {
-    FACILITY(KEY) = "SELECT f.id::text AS id FROM facilities f WHERE f.id = $1";
+    of facility;
     DEPARTMENT(KEY) = "SELECT d.id::text AS id, d.facility_id::text AS facility_id FROM departments d WHERE d.id = $1";
     COUNT_LEFT_ALONE(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8) = format!(
         include_str!("left_alone.sql"),
@@ -89,9 +89,6 @@ fn taken_up() -> String {
 /// Escalate overdue patient-experience cases and tell their departments
 #[derive(Args, Debug, Serialize)]
 pub struct EscalateSla {
-    /// Only cases of this facility
-    #[arg(long, env = "ROUNDS_FACILITY", value_name = "FACILITY_ID")]
-    pub facility: Option<Key>,
     /// Who is told of a case that has no department, nor its visit: a department for each facility. Without it the
     /// managers of the facility are told, or where there is none its admins
     #[arg(long, env = "ROUNDS_FALLBACK_DEPARTMENT", value_name = "DEPARTMENT_ID", value_delimiter = ',')]
@@ -105,6 +102,9 @@ pub struct EscalateSla {
     #[arg(long, env = "ROUNDS_TAKE_UP_GRACE", value_name = "DURATION", default_value = "0s", value_parser = duration)]
     #[serde(serialize_with = "as_text")]
     pub take_up_grace: Duration,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub only: FacilityArgs,
     #[command(flatten)]
     #[serde(skip)]
     pub asked: ExplainArgs,
@@ -138,12 +138,17 @@ impl Job for EscalateSla {
     const TELLS: bool = true;
     type Report = Report;
 
-    fn coverage(&self) -> Coverage {
-        if self.facility.is_some() { Coverage::Part } else { Coverage::All }
+    fn reach(&self) -> Reach<'_> {
+        self.only.reach()
     }
 
-    async fn oldest_due(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
-        let row = OLDEST.one(tx, &[&now, &self.facility, &self.after(), &self.grace()]).await?;
+    async fn oldest_due(
+        &self,
+        tx: &Transaction<'_>,
+        now: DateTime<Utc>,
+        facility: Option<&Key>,
+    ) -> Result<Option<DateTime<Utc>>, Error> {
+        let row = OLDEST.one(tx, &[&now, &facility, &self.after(), &self.grace()]).await?;
         // An infinite date is no instant of ours.
         Ok(row.try_get("due_since").unwrap_or(None))
     }
@@ -156,10 +161,10 @@ impl Job for EscalateSla {
         report.not_done.skip("max_level", found.at_max);
         report.not_done.skip("taken_up", found.taken_up);
         run.items_failed(&mut report.not_done, "px_case", &found.unreadable, &unreadable_level()).await?;
-        let Scope { facility, fallbacks } = &found.scope;
+        let (facility, fallbacks) = (run.facility(), &found.fallbacks);
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
             let parameters: [&(dyn ToSql + Sync); 8] =
-                [&run.now, facility, &after, &grace, &Keys(ids), &run.id, &run.actor(), &Keys(fallbacks)];
+                [&run.now, &facility, &after, &grace, &Keys(ids), &run.id, &run.actor(), &Keys(fallbacks)];
             ESCALATE.one(tx, &parameters).await
         };
         let batch = Batch { entity: "px_case", part: "", ids: &found.due };
@@ -172,15 +177,10 @@ impl Job for EscalateSla {
     }
 }
 
-/// The facility and the fallback departments of the arguments, in the server's own form.
-pub struct Scope {
-    pub facility: Option<Key>,
-    pub fallbacks: Vec<Key>,
-}
-
 /// The findings of the scan.
 struct Found {
-    scope: Scope,
+    /// The fallback departments, in the server's own form.
+    fallbacks: Vec<Key>,
     /// The number of overdue cases at the highest level.
     at_max: u64,
     /// The number of those that a person took up again within the grace.
@@ -202,25 +202,19 @@ impl EscalateSla {
     }
 
     async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
-        let scope = self.scope(tx).await?;
+        let (fallbacks, facility) = (self.fallbacks(tx).await?, run.facility());
         let (after, grace) = (self.after(), self.grace());
-        let left_alone = COUNT_LEFT_ALONE.one(tx, &[&run.now, &scope.facility, &after, &grace]).await?;
+        let left_alone = COUNT_LEFT_ALONE.one(tx, &[&run.now, &facility, &after, &grace]).await?;
         let (at_max, taken_up) = (count(&left_alone, "at_max"), count(&left_alone, "taken_up"));
-        let found = SCAN.all(tx, &[&run.now, &scope.facility, &after, &grace, &run.scan_limit()]).await?;
+        let found = SCAN.all(tx, &[&run.now, &facility, &after, &grace, &run.scan_limit()]).await?;
         let (unreadable, due): (Vec<&Row>, Vec<&Row>) = found.iter().partition(|row| row.get("is_unreadable"));
         let ids = |rows: Vec<&Row>| rows.iter().map(|row| row.get("id")).collect();
-        Ok(Found { scope, at_max, taken_up, unreadable: ids(unreadable), due: ids(due) })
+        Ok(Found { fallbacks, at_max, taken_up, unreadable: ids(unreadable), due: ids(due) })
     }
 
-    /// Reads the facility and the departments. Refuses those that do not exist, and two departments of one facility.
-    pub async fn scope(&self, tx: &Transaction<'_>) -> Result<Scope, Error> {
-        let mut scope = Scope { facility: None, fallbacks: vec![] };
-        if let Some(id) = &self.facility {
-            let Some(row) = no_such_key(FACILITY.opt(tx, &[id]).await)? else {
-                return Err(unknown(format!("--facility: there is no facility {id}")));
-            };
-            scope.facility = Some(row.get("id"));
-        }
+    /// Reads the fallback departments. Refuses those that do not exist, and two of one facility.
+    pub async fn fallbacks(&self, tx: &Transaction<'_>) -> Result<Vec<Key>, Error> {
+        let mut fallbacks = vec![];
         let mut facilities: HashSet<Key> = HashSet::new();
         for id in &self.fallback_department {
             let Some(row) = no_such_key(DEPARTMENT.opt(tx, &[id]).await)? else {
@@ -230,9 +224,9 @@ impl EscalateSla {
             if !facility.is_some_and(|facility| facilities.insert(facility)) {
                 return Err(unknown("--fallback-department: each must be of another facility".to_owned()));
             }
-            scope.fallbacks.push(row.get("id"));
+            fallbacks.push(row.get("id"));
         }
-        Ok(scope)
+        Ok(fallbacks)
     }
 }
 

@@ -25,7 +25,7 @@ impl Judge for EscalateTickets {
     }
 
     async fn scope(&self, tx: &Transaction<'_>) -> Result<RuleBook, Error> {
-        RuleBook::read(tx, false).await
+        RuleBook::read(tx, false, None).await
     }
 
     async fn judge(&self, look: &Look<'_>, rules: &RuleBook, id: &Key) -> Result<Option<Judgement>, Error> {

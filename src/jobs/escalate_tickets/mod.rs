@@ -32,7 +32,7 @@ use tokio_postgres::Transaction;
 use crate::clinic::tickets;
 use crate::command::explain::ExplainArgs;
 use crate::db::statements;
-use crate::run::{Halt, Job, Run, WriteOptions};
+use crate::run::{FacilityArgs, Halt, Job, Reach, Run, WriteOptions};
 use gone::Gone;
 use pass::{Pass, find};
 use report::Report;
@@ -47,6 +47,9 @@ statements! {
 #[derive(Args, Debug, Serialize)]
 pub struct EscalateTickets {
     #[command(flatten)]
+    #[serde(flatten)]
+    pub only: FacilityArgs,
+    #[command(flatten)]
     #[serde(skip)]
     pub asked: ExplainArgs,
 }
@@ -56,9 +59,13 @@ impl Job for EscalateTickets {
     const TELLS: bool = true;
     type Report = Report;
 
+    fn reach(&self) -> Reach<'_> {
+        self.only.reach()
+    }
+
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let RuleBook { mut rules, malformed, open } =
-            run.read("reading the rules", async |tx| RuleBook::read(tx, false).await).await?;
+            run.read("reading the rules", async |tx| RuleBook::read(tx, false, run.facility()).await).await?;
         let look = async |tx: &Transaction<'_>| Targets::read(tx, &rules).await;
         let targets = run.read("looking for those whom the rules name", look).await?;
         rules.iter_mut().for_each(|rule| targets.resolve(&mut rule.action));
@@ -78,7 +85,8 @@ impl Job for EscalateTickets {
             run.items_failed(&mut report.not_done, "escalation_rule", std::slice::from_ref(id), error).await?;
         }
         run.items_failed(&mut report.not_done, "sla_policy", &policies, &tickets::unreadable_policy()).await?;
-        if !gone.is_empty() {
+        // What is gone is of no facility any more: the runs that are kept to none end it.
+        if !gone.is_empty() && run.facility().is_none() {
             let end = async |tx: &Transaction<'_>| gone.end(tx).await;
             let ended = run.write("ending episodes of what is gone", WriteOptions::default(), end).await?;
             report.scanned += ended;

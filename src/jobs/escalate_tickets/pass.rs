@@ -24,11 +24,15 @@ statements! {
     HOLD_PARENTS(KEYS, KEY) = include_str!("hold_parents.sql");
     EPISODES(TEXT) = "SELECT e.ticket_id FROM escalation_episodes e WHERE e.rule_id = $1";
     SCAN[condition: ConditionKind = ConditionKind::ALL.into()]
-        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8) =
+        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, INT8, KEY) =
         format!(include_str!("scan.sql"), due = due(*condition, ""));
     SCAN_ENDED[condition: ConditionKind = ConditionKind::ALL.into()]
-        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS) =
-        format!("SELECT t.id::text FROM tickets t\n{}AND t.id = ANY ($10) ORDER BY t.id", ended(*condition));
+        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS, KEY) =
+        format!(
+            "SELECT t.id::text FROM tickets t\n{}AND t.id = ANY ($10) AND (t.facility_id = $11 OR $11 IS NULL)
+             ORDER BY t.id",
+            ended(*condition)
+        );
     END_EPISODES[condition: ConditionKind = ConditionKind::ALL.into()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS) = format!(
         include_str!("end_episodes.sql"),
@@ -122,9 +126,15 @@ impl Rule {
         format!("end of {}", self.part())
     }
 
-    /// The tickets for which the rule would fire now.
-    pub async fn due(&self, tx: &Transaction<'_>, now: &DateTime<Utc>, limit: i64) -> Result<Due, Error> {
-        let rows = self.scan(tx, &SCAN.with(&self.condition.kind), now, &[&limit]).await?;
+    /// The tickets for which the rule would fire now, of that facility if there is one.
+    pub async fn due(
+        &self,
+        tx: &Transaction<'_>,
+        now: &DateTime<Utc>,
+        limit: i64,
+        facility: Option<&Key>,
+    ) -> Result<Due, Error> {
+        let rows = self.scan(tx, &SCAN.with(&self.condition.kind), now, &[&limit, &facility]).await?;
         let fresh = rows.iter().filter(|row| !row.get::<_, bool>("is_refused")).count();
         Ok(Due { ids: ids(&rows), fresh })
     }
@@ -148,9 +158,12 @@ impl Rule {
         fired.retain(|ticket| !gone.contains(ticket));
         let ended = match fired.is_empty() {
             true => vec![],
-            false => ids(&self.scan(tx, &SCAN_ENDED.with(&self.condition.kind), &run.now, &[&Keys(&fired)]).await?),
+            false => {
+                let ended = SCAN_ENDED.with(&self.condition.kind);
+                ids(&self.scan(tx, &ended, &run.now, &[&Keys(&fired), &run.facility()]).await?)
+            }
         };
-        Ok(Found { ended, due: self.due(tx, &run.now, run.scan_limit()).await? })
+        Ok(Found { ended, due: self.due(tx, &run.now, run.scan_limit(), run.facility()).await? })
     }
 }
 

@@ -22,7 +22,8 @@ statements! {
         action = decodable("r.action"),
         definition = DEFINITION.trim_end(),
     );
-    COUNT_OPEN() = "SELECT count(*) AS open FROM tickets t WHERE t.status NOT IN ('RESOLVED', 'CLOSED')";
+    COUNT_OPEN(KEY) = "SELECT count(*) AS open FROM tickets t
+                       WHERE t.status NOT IN ('RESOLVED', 'CLOSED') AND (t.facility_id = $1 OR $1 IS NULL)";
 }
 
 /// A rule that can be carried out.
@@ -90,8 +91,8 @@ pub struct RuleBook {
 }
 
 impl RuleBook {
-    /// Reads the active rules, or all.
-    pub async fn read(tx: &Transaction<'_>, all: bool) -> Result<Self, Error> {
+    /// Reads the active rules, or all, and counts the open tickets, of that facility if there is one.
+    pub async fn read(tx: &Transaction<'_>, all: bool, facility: Option<&Key>) -> Result<Self, Error> {
         let mut book = Self { rules: vec![], malformed: vec![], open: 0 };
         for row in &RULES.all(tx, &[&all]).await? {
             match Rule::read(row) {
@@ -99,7 +100,7 @@ impl RuleBook {
                 Err(malformed) => book.malformed.push(malformed),
             }
         }
-        book.open = count(&COUNT_OPEN.one(tx, &[]).await?, "open");
+        book.open = count(&COUNT_OPEN.one(tx, &[&facility]).await?, "open");
         Ok(book)
     }
 }

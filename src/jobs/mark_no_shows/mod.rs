@@ -31,24 +31,24 @@ use crate::clinic::local_time::{
     unreadable_zones,
 };
 use crate::clinic::words::{clock, moment};
-use crate::clinic::{local_time, outbox};
+use crate::clinic::{facility, local_time, outbox};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, Statement, statements};
 use crate::error::Error;
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, apply, count, skipped_columns};
+use crate::run::{Batch, Counts, FacilityArgs, Halt, Job, NotDone, Reach, Run, apply, count, skipped_columns};
 
 const LATE: &str = include_str!("late.part.sql");
 const DUE: &str = concat!(include_str!("late.part.sql"), include_str!("due.part.sql"));
 
 statements! {
-    of local_time;
-    NO_SLOT_LENGTH(DATE, DATE) =
+    of facility, local_time;
+    NO_SLOT_LENGTH(DATE, DATE, KEY) =
         format!(include_str!("no_slot_length.sql"), slot_length = slot_length(), no_show_after = no_show_after());
-    SCAN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, INT8) =
+    SCAN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, INT8, KEY) =
         format!(include_str!("scan.sql"), awaited = awaited(), late = LATE);
-    OLDEST(TIMESTAMPTZ, DATE, DATE, INT4, KEYS) = format!(
+    OLDEST(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEY) = format!(
         "SELECT min(visit.starts_at + make_interval(mins => visit.timeout_minutes)) AS due_since
-         FROM appointments a\n{}{DUE}",
+         FROM appointments a\n{}{DUE}AND (a.facility_id = $6 OR $6 IS NULL)",
         awaited()
     );
     MARK(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
@@ -131,6 +131,9 @@ pub struct MarkNoShows {
     #[arg(value_parser = whole::<u32>(0..=3650))]
     pub lookback_days: u32,
     #[command(flatten)]
+    #[serde(flatten)]
+    pub only: FacilityArgs,
+    #[command(flatten)]
     #[serde(skip)]
     pub asked: ExplainArgs,
 }
@@ -164,24 +167,35 @@ impl Job for MarkNoShows {
     const TELLS: bool = true;
     type Report = Report;
 
-    async fn oldest_due(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
+    fn reach(&self) -> Reach<'_> {
+        self.only.reach()
+    }
+
+    async fn oldest_due(
+        &self,
+        tx: &Transaction<'_>,
+        now: DateTime<Utc>,
+        facility: Option<&Key>,
+    ) -> Result<Option<DateTime<Utc>>, Error> {
         let zones = unreadable_zones(tx).await?;
         let zones = Keys(&zones);
         let window = Window::new(now, self.lookback_days);
-        Ok(OLDEST.one(tx, &window.parameters(&zones)).await?.get("due_since"))
+        let [now, first, last, lookback, zones] = window.parameters(&zones);
+        Ok(OLDEST.one(tx, &[now, first, last, lookback, zones, &facility]).await?.get("due_since"))
     }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let window = Window::new(run.now, self.lookback_days);
-        let found = run.read("looking for missed visits", async |tx| window.scan(tx, run.scan_limit()).await).await?;
+        let found = run.read("looking for missed visits", async |tx| window.scan(run, tx).await).await?;
         run.brake(run.to_try("appointment", "", &found.due)).await?;
-        let unjudged = found.zones.len() + found.doctors.len() + found.unreadable.len();
+        let zones = run.of_its_facility(found.zones.clone());
+        let unjudged = zones.len() + found.doctors.len() + found.unreadable.len();
         report.scanned = (unjudged + found.due.len() + found.excused.len()) as u64;
         for Excused { id, reason } in &found.excused {
             debug!(run_id = %run.id, entity = "appointment", %id, "skipped: {reason}");
             report.not_done.skip(reason, 1);
         }
-        run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
+        run.items_failed(&mut report.not_done, "facility", &zones, &unreadable_zone()).await?;
         run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
         run.items_failed(&mut report.not_done, "appointment", &found.unreadable, &unreadable_start()).await?;
         let marking = Marking {
@@ -323,12 +337,13 @@ impl Window {
         [&self.now, &self.first, &self.last, &self.lookback_days, zones]
     }
 
-    async fn scan(&self, tx: &Transaction<'_>, limit: i64) -> Result<Found, Error> {
+    async fn scan(&self, run: &Run, tx: &Transaction<'_>) -> Result<Found, Error> {
+        let (limit, facility) = (run.scan_limit(), run.facility());
         let zones = unreadable_zones(tx).await?;
-        let doctors = NO_SLOT_LENGTH.all(tx, &[&self.first, &self.last]).await?;
+        let doctors = NO_SLOT_LENGTH.all(tx, &[&self.first, &self.last, &facility]).await?;
         let without_zone = Keys(&zones);
         let [now, first, last, lookback, without_zone] = self.parameters(&without_zone);
-        let found = SCAN.all(tx, &[now, first, last, lookback, without_zone, &limit]).await?;
+        let found = SCAN.all(tx, &[now, first, last, lookback, without_zone, &limit, &facility]).await?;
         let excused = found.iter().filter_map(|row| {
             let reason: Option<&str> = row.get("excuse");
             Some(Excused { id: row.get("id"), reason: excuse(reason?) })

@@ -27,8 +27,8 @@ use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements};
 use crate::error::Error;
 use crate::run::{
-    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns, undeliverable,
-    undeliverable_recorded,
+    Batch, Counts, FacilityArgs, Halt, Job, NotDone, Reach, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
+    undeliverable, undeliverable_recorded,
 };
 
 /// The condition on a ticket with its risk.
@@ -36,7 +36,7 @@ const DUE: &str = include_str!("due.part.sql");
 
 statements! {
     of tickets;
-    SCAN(TIMESTAMPTZ, INT8) = format!(include_str!("scan.sql"), risk = risk(), due = DUE);
+    SCAN(TIMESTAMPTZ, INT8, KEY) = format!(include_str!("scan.sql"), risk = risk(), due = DUE);
     RECORD(TIMESTAMPTZ, KEYS, UUID, TEXT) = format!(
         include_str!("apply.sql"),
         risk = risk(),
@@ -66,6 +66,9 @@ fn risk() -> String {
 /// Tell those who have to do with a ticket that its SLA is at risk or breached
 #[derive(Args, Debug, Serialize)]
 pub struct MonitorTicketSla {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub only: FacilityArgs,
     #[command(flatten)]
     #[serde(skip)]
     pub asked: ExplainArgs,
@@ -104,10 +107,14 @@ impl Job for MonitorTicketSla {
     const TELLS: bool = true;
     type Report = Report;
 
+    fn reach(&self) -> Reach<'_> {
+        self.only.reach()
+    }
+
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let look = async |tx: &Transaction<'_>| {
             let policies = tickets::unreadable_policies(tx).await?;
-            Ok::<_, Error>((policies, SCAN.one(tx, &[&run.now, &run.scan_limit()]).await?))
+            Ok::<_, Error>((policies, SCAN.one(tx, &[&run.now, &run.scan_limit(), &run.facility()]).await?))
         };
         let (policies, found) = run.read("looking at the open tickets", look).await?;
         let due: Vec<Key> = found.get("due");

@@ -3,7 +3,9 @@
 //! Rule: a run is deleted if and only if it ended longer ago than `--keep` (a SKIPPED one, `--keep-skipped`), and it is
 //! not the last success of its lane; a failed item if and only if it is older than `--keep-errors` or its run is
 //! deleted; a notification if and only if it was SENT longer ago than `--keep-notifications`; a refused item if and only
-//! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more.
+//! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more. Of a client of the PracticeQ
+//! account whose patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after a person
+//! has decided whose it is; it is archived nowhere.
 //!
 //! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
 //! written and flushed to the disk (a file has no name before it is complete); after a run that died, rows that it wrote
@@ -26,12 +28,14 @@ use tokio_postgres::types::ToSql;
 use tracing::warn;
 
 use crate::arg::positive_duration;
-use crate::clinic::local_time::before;
+use crate::clinic::local_time::{self, before};
 use crate::db::{Key, Keys, Statement, is_undecodable, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, RunArgs, apply, as_text, count, skipped_columns};
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, RunArgs, WriteOptions, apply, as_text, count, skipped_columns};
 use archive::{Archive, Recipient};
 
+/// The appointments that a run forgets at most: the next run does the rest.
+const MAX_FORGOTTEN: u32 = 10_000;
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
 const REFUSALS: &str = include_str!("refusals.part.sql");
@@ -53,6 +57,7 @@ statements! {
     DELETE_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_run_errors", &errors());
     DELETE_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) =
         delete("notifications", NOTIFICATIONS);
+    FORGET(TIMESTAMPTZ, INT8) = include_str!("forget.sql");
     DELETE_REFUSALS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("item_refusals", REFUSALS);
 }
 
@@ -103,6 +108,12 @@ pub struct Prune {
     #[arg(long, env = "ROUNDS_KEEP_NOTIFICATIONS", value_name = "DURATION", value_parser = keep)]
     #[serde(serialize_with = "as_text")]
     pub keep_notifications: Option<Duration>,
+    /// How long clients of the PracticeQ account who matched no patient are kept after their visit, and what was read of
+    /// them after a person's decision
+    #[arg(long, env = "ROUNDS_KEEP_UNMATCHED", value_name = "DURATION", default_value = "30d")]
+    #[arg(value_parser = positive_duration)]
+    #[serde(serialize_with = "as_text")]
+    pub keep_unmatched: Duration,
     /// A directory: what goes is written there first, as gzip-compressed JSON lines, a file a table. The files hold
     /// what patients were told; only their owner may read them, and each has a name only when it is complete
     #[arg(long, env = "ROUNDS_ARCHIVE", value_name = "DIR", value_parser = directory)]
@@ -115,7 +126,7 @@ pub struct Prune {
     pub archive_recipient: Vec<String>,
 }
 
-/// scanned = runs + run_errors + notifications + refusals + skipped + failed.
+/// scanned = runs + run_errors + notifications + refusals + unmatched + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     scanned: u64,
@@ -124,6 +135,8 @@ pub struct Report {
     notifications: u64,
     /// The refused items that no run tries any more.
     refusals: u64,
+    /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
+    unmatched: u64,
     /// The written files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     archived: Vec<PathBuf>,
@@ -135,7 +148,7 @@ impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts {
             scanned: self.scanned,
-            processed: self.runs + self.run_errors + self.notifications + self.refusals,
+            processed: self.runs + self.run_errors + self.notifications + self.refusals + self.unmatched,
             not_done: &self.not_done,
         }
     }
@@ -187,7 +200,14 @@ impl Job for Prune {
         errors.delete(run, &before, &mut report.run_errors, &mut report.not_done).await?;
         runs.delete(run, &before, &mut report.runs, &mut report.not_done).await?;
         notices.delete(run, &before, &mut report.notifications, &mut report.not_done).await?;
-        refusals.delete(run, &before, &mut report.refusals, &mut report.not_done).await
+        refusals.delete(run, &before, &mut report.refusals, &mut report.not_done).await?;
+        // It is not archived, and not subject to the brake: people of whom the clinic knows nothing are to be forgotten.
+        let (old, limit) = (local_time::before(run.now, self.keep_unmatched), i64::from(MAX_FORGOTTEN));
+        let forget = async |tx: &Transaction<'_>| Ok(count(&FORGET.one(tx, &[&old, &limit]).await?, "forgotten"));
+        let forgotten = run.write("forgetting unmatched appointments", WriteOptions::default(), forget).await?;
+        report.scanned += forgotten;
+        report.unmatched += forgotten;
+        Ok(())
     }
 }
 

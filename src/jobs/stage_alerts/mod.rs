@@ -8,9 +8,9 @@
 //! With `--basis arrival` the first two count from max(slot start, check-in) and from the vitals. An open alert is
 //! resolved if and only if the visit is no longer CHECKED_IN, or is deleted or moved, or it is NO_VITALS and there are
 //! vitals; of whatever day.
-//! Told of NO_VITALS are the nurses of the facility, of NO_DOCTOR the doctor, of WAITING_TOO_LONG all its users; where
-//! none of them is active the HOSPITAL_ADMINs, not the MANAGERs: an alert names the patient, and only who deals with
-//! alerts may read that. Each is told as they prefer, and always in the application, since an alert is HIGH.
+//! Told of NO_VITALS are the nurses of the facility, of NO_DOCTOR the doctor, of WAITING_TOO_LONG its NURSEs,
+//! RECEPTIONISTs, DOCTORs and HOSPITAL_ADMINs; where none of them is active the HOSPITAL_ADMINs of the group. An alert
+//! names the patient, and only who deals with alerts may read that: no MANAGER, no BILLING, no AGENT. Each is told as they prefer, and always in the application, since an alert is HIGH.
 //!
 //! Safe to run again: a constraint allows one alert per visit, type and start; a RESOLVED alert is not open.
 //!
@@ -36,13 +36,13 @@ use crate::clinic::local_time::{
     clock_time, day, instant, minutes, no_slot_length, outer_dates, slot_length, unreadable_zone, unreadable_zones,
 };
 use crate::clinic::words::clock;
-use crate::clinic::{local_time, outbox, visits};
+use crate::clinic::{facility, local_time, outbox, visits};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, Keys, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
-    Batch, Counts, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns, undeliverable,
-    undeliverable_recorded,
+    Batch, Counts, FacilityArgs, Halt, Job, NotDone, Reach, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
+    undeliverable, undeliverable_recorded,
 };
 use rule::Rule;
 
@@ -51,17 +51,17 @@ const DUE: &str = include_str!("due.part.sql");
 const PAGE: i64 = 10_000;
 
 statements! {
-    of local_time, visits;
-    NO_SLOT_LENGTH(DATE) = format!(
+    of facility, local_time, visits;
+    NO_SLOT_LENGTH(DATE, KEY) = format!(
         include_str!("no_slot_length.sql"),
         slot_length = slot_length(),
         slot_day = day("s.slot_date"),
         slot_end = clock_time("s.end_time"),
     );
-    SCAN(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, INT8) =
+    SCAN(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, INT8, KEY) =
         format!(include_str!("scan.sql"), waiting = waiting(), due = DUE);
     OPEN(INT8, INT8) = include_str!("open.sql");
-    ENDED(KEYS, KEYS) = format!(include_str!("ended.sql"), ended = ended_rule());
+    ENDED(KEYS, KEYS, KEY) = format!(include_str!("ended.sql"), ended = ended_rule());
     RAISE(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, KEYS, TEXT, UUID) = format!(
         include_str!("raise.sql"),
         waiting = waiting(),
@@ -131,7 +131,7 @@ pub struct StageAlerts {
     #[arg(long, env = "ROUNDS_NO_DOCTOR_MINUTES", value_name = "MINUTES", default_value_t = 10)]
     #[arg(allow_negative_numbers = true, value_parser = whole::<i32>(0..=1440))]
     pub no_doctor_minutes: i32,
-    /// Minutes since check-in until all staff are alerted, where the facility has no number of its own [default: never]
+    /// Minutes since check-in until nurses, reception, doctors and admins are alerted, where the facility has no number of its own [default: never]
     #[arg(long, env = "ROUNDS_WAITING_MINUTES", value_name = "MINUTES")]
     #[arg(allow_negative_numbers = true, value_parser = whole::<i32>(1..=1440))]
     pub waiting_minutes: Option<i32>,
@@ -139,6 +139,9 @@ pub struct StageAlerts {
     #[arg(long, env = "ROUNDS_ALERT_LOOKBACK_DAYS", value_name = "DAYS", default_value_t = 1)]
     #[arg(allow_negative_numbers = true, value_parser = whole::<u32>(0..=3650))]
     pub lookback_days: u32,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub only: FacilityArgs,
     #[command(flatten)]
     #[serde(skip)]
     pub asked: ExplainArgs,
@@ -218,15 +221,20 @@ impl Job for StageAlerts {
     const TELLS: bool = true;
     type Report = Report;
 
+    fn reach(&self) -> Reach<'_> {
+        self.only.reach()
+    }
+
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let found = run.read("looking for waiting patients", async |tx| self.scan(run, tx).await).await?;
         let items = found.due.iter().map(|(_, ids)| ids.len()).sum::<usize>() + found.ended.len();
         let to_raise = found.due.iter().map(|(alert, ids)| run.to_try("appointment", alert.as_str(), ids));
         let ended: Vec<&Key> = found.ended.iter().map(|alert| &alert.id).collect();
         run.brake(to_raise.sum::<usize>() + run.to_try("stage_alert", "", &ended)).await?;
-        let unjudged = found.zones.len() + found.doctors.len() + found.unreadable.len();
+        let zones = run.of_its_facility(found.zones.clone());
+        let unjudged = zones.len() + found.doctors.len() + found.unreadable.len();
         report.scanned = (items + unjudged) as u64;
-        run.items_failed(&mut report.not_done, "facility", &found.zones, &unreadable_zone()).await?;
+        run.items_failed(&mut report.not_done, "facility", &zones, &unreadable_zone()).await?;
         run.items_failed(&mut report.not_done, "doctor", &found.doctors, &no_slot_length()).await?;
         run.items_failed(&mut report.not_done, "appointment", &found.unreadable, &unreadable_time()).await?;
         // First, so that an alert for the new start of a visit is never open beside the one for the old start.
@@ -256,13 +264,14 @@ impl StageAlerts {
         let rule = self.rule(run.now);
         let zones = unreadable_zones(tx).await?;
         let doctors = match self.basis {
-            Basis::SlotEnd => NO_SLOT_LENGTH.all(tx, &[&rule.first]).await?,
+            Basis::SlotEnd => NO_SLOT_LENGTH.all(tx, &[&rule.first, &run.facility()]).await?,
             Basis::Arrival => vec![],
         };
         let doctors = doctors.iter().map(|row| row.get("id")).collect();
         let [basis, vitals, doctor, waiting, first, lookback] = rule.parameters();
-        let parameters: [&(dyn ToSql + Sync); 9] =
-            [&run.now, &Keys(&zones), basis, vitals, doctor, waiting, first, lookback, &limit];
+        let facility = run.facility();
+        let parameters: [&(dyn ToSql + Sync); 10] =
+            [&run.now, &Keys(&zones), basis, vitals, doctor, waiting, first, lookback, &limit, &facility];
         let rows = SCAN.all(tx, &parameters).await?;
         let (unreadable, due): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.get("is_unreadable"));
         let mut unreadable: Vec<Key> = unreadable.iter().map(|row| row.get("id")).collect();
@@ -272,7 +281,8 @@ impl StageAlerts {
             let of_this_type = due.iter().filter(|row| row.get::<_, &str>("type") == alert.as_str());
             (alert, of_this_type.map(|row| row.get("id")).collect())
         });
-        Ok(Found { zones, doctors, unreadable, due: due.into(), ended: ended(tx, limit).await? })
+        let ended = ended(run, tx, limit).await?;
+        Ok(Found { zones, doctors, unreadable, due: due.into(), ended })
     }
 
     async fn raise(
@@ -308,7 +318,8 @@ impl StageAlerts {
 }
 
 /// The open alerts whose cause has ended. The search ends with the page that reaches `limit`.
-async fn ended(tx: &Transaction<'_>, limit: i64) -> Result<Vec<OpenAlert>, Error> {
+async fn ended(run: &Run, tx: &Transaction<'_>, limit: i64) -> Result<Vec<OpenAlert>, Error> {
+    let facility = run.facility();
     let mut ended = vec![];
     let mut last = 0_i64;
     while (ended.len() as i64) < limit {
@@ -317,11 +328,13 @@ async fn ended(tx: &Transaction<'_>, limit: i64) -> Result<Vec<OpenAlert>, Error
         last = row.get("id");
         let alerts: Vec<Key> = page.iter().map(|row| Key::from(row.get::<_, i64>("id").to_string())).collect();
         let visits: Vec<Key> = page.iter().map(|row| row.get("appointment_id")).collect();
-        let found = match unless_no_key(tx, async || ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits)]).await).await? {
+        let found = match unless_no_key(tx, async || ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits), &facility]).await)
+            .await?
+        {
             Some(found) => found,
             None => {
                 let visits = visits::existing(tx, &visits).await?;
-                ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits)]).await?
+                ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits), &facility]).await?
             }
         };
         ended.extend(found.iter().map(|row| OpenAlert { id: row.get("id"), visit: row.get("visit") }));

@@ -26,15 +26,16 @@ raised AS (
     INSERT INTO stage_alerts (appointment_id, alert_type, visit_start, message, triggered_at, run_id)
     SELECT due.id::text, $10, due.visit_start, concat_ws(' ', due.patient, due.news), $1, $11 FROM due ORDER BY due.id
 ),
--- The recipients: the facility's nurses for NO_VITALS, the doctor for NO_DOCTOR, all staff of the facility for
--- WAITING_TOO_LONG; where there is none of them the HOSPITAL_ADMINs of the facility and of all facilities, who deal
--- with alerts too. Each is told as they prefer; an e-mail does not name the patient.
+-- The recipients: the facility's nurses for NO_VITALS, the doctor for NO_DOCTOR, those staff of the facility who deal
+-- with alerts for WAITING_TOO_LONG; where there is none of them the HOSPITAL_ADMINs of the facility and of all
+-- facilities, who deal with alerts too. Each is told as they prefer; an e-mail does not name the patient.
 concerned AS MATERIALIZED (
     SELECT due.id AS visit, due.visit_start, due.patient, due.news, u.id AS user_id, notice.channel
     FROM due
     JOIN users u ON u.active AND (($10 = 'NO_DOCTOR' AND u.id = due.doctor_user_id)
                                   OR ($10 = 'NO_VITALS' AND u.facility_id = due.facility_id AND u.role = 'NURSE')
-                                  OR ($10 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id))
+                                  OR ($10 = 'WAITING_TOO_LONG' AND u.facility_id = due.facility_id
+                                      AND u.role::text IN ('NURSE', 'RECEPTIONIST', 'DOCTOR', 'HOSPITAL_ADMIN')))
     {channels}
     WHERE notice.wanted
 ),
@@ -69,7 +70,7 @@ undeliverable AS MATERIALIZED (
     SELECT due.id, format('the alert %s was raised, but nobody was told: %s', $10,
                           CASE $10 WHEN 'NO_VITALS' THEN 'the facility has no active NURSE'
                                   WHEN 'NO_DOCTOR' THEN 'the doctor has no active user'
-                                  ELSE 'the facility has no active user' END
+                                  ELSE 'the facility has no active NURSE, RECEPTIONIST or DOCTOR' END
                           || ', and there is no active HOSPITAL_ADMIN of it') AS message
     FROM due WHERE due.id NOT IN (SELECT visit FROM recipients)
 ),

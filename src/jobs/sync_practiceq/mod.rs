@@ -46,14 +46,15 @@ use self::query::WindowDays;
 use self::rate_limit::RateLimits;
 use self::report::Report;
 use self::session::{Session, Task};
-use crate::arg::whole;
+use crate::arg::{positive_duration, whole};
 use crate::clients::address;
 use crate::clients::practiceq::PracticeQ;
 use crate::clinic::actor::{ADMIN, SUPERVISORS};
+use crate::clinic::local_time::before;
 use crate::db::{Key, statements};
 use crate::error::file_error;
 use crate::error::{Error, ErrorKind};
-use crate::run::{Coverage, Halt, Job, Run, RunArgs};
+use crate::run::{Coverage, Halt, Job, Reach, Run, RunArgs, as_text};
 
 pub use self::store::StoreContext;
 
@@ -98,6 +99,11 @@ pub struct SyncPracticeq {
     /// How many days after today the window ends
     #[arg(long, env = "ROUNDS_PRACTICEQ_AHEAD_DAYS", value_name = "DAYS", default_value_t = 90, value_parser = whole::<u32>(0..=3650))]
     pub ahead_days: u32,
+    /// Queue nothing for a person whose visit began longer ago: `rounds prune` forgets it then
+    #[arg(long, env = "ROUNDS_KEEP_UNMATCHED", value_name = "DURATION", default_value = "30d")]
+    #[arg(value_parser = positive_duration)]
+    #[serde(serialize_with = "as_text")]
+    pub keep_unmatched: Duration,
     #[command(flatten)]
     pub limits: RateLimits,
 }
@@ -114,6 +120,14 @@ impl Job for SyncPracticeq {
 
     fn coverage(&self) -> Coverage {
         if self.requested_lane().is_by_hand() { Coverage::Named } else { Coverage::Brought }
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        match self.requested_lane() {
+            Lane::Patient(_) | Lane::Organization(_) => Reach::Named,
+            // Whose one appointment is shows only when it is read.
+            Lane::Full | Lane::Incremental | Lane::Appointment(_) => Reach::Group,
+        }
     }
 
     fn roles(&self) -> &'static [&'static str] {
@@ -137,6 +151,7 @@ impl Job for SyncPracticeq {
             window_days: WindowDays { back: self.back_days, ahead: self.ahead_days },
             api: PracticeQ::new(&self.base_url, &self.key()?)?,
             limits: &self.limits,
+            queued_from: before(run.now, self.keep_unmatched),
         };
         Session::open(run, task, report).await?.run().await
     }

@@ -6,11 +6,12 @@ use super::lane::Lane;
 use crate::clinic::actor::refused;
 use crate::clinic::channels::has_one;
 use crate::clinic::local_time::unreadable_zones;
+use crate::clinic::organizations::organizations_of;
 use crate::db::{Key, no_such_key, statements};
 use crate::error::Error;
 
 statements! {
-    ALLOWED(KEY, KEY, KEY) = include_str!("allowed.sql");
+    ALLOWED(KEY, KEY, KEY) = format!(include_str!("allowed.sql"), organizations = organizations_of("$3"));
     SCOPE(KEY, KEY) = format!(include_str!("scope.sql"), has_email = has_one("p.email"));
 }
 
@@ -24,7 +25,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Refuses a patient or an organization that does not exist, and a case manager who asks for those of others. The
+    /// Refuses a patient or an organization that does not exist, and an actor who asks for those of others. The
     /// lane gets the server's form of its id.
     pub async fn find(tx: &Transaction<'_>, lane: &mut Lane, actor: Option<&Key>) -> Result<Self, Error> {
         let allowed = no_such_key(ALLOWED.opt(tx, &[&lane.organization(), &lane.patient(), &actor]).await)?;
@@ -45,9 +46,11 @@ impl Scope {
             }
             Lane::Full | Lane::Incremental | Lane::Appointment(_) => {}
         }
-        if lane.is_by_hand() && !is_so("allowed") {
-            let actor = actor.map_or("", Key::as_str);
-            return Err(refused("ACTOR_NOT_ALLOWED", format!("--actor: user {actor} is no case manager there")));
+        if let (Lane::Patient(_) | Lane::Organization(_), Some(actor), false) = (&*lane, actor, is_so("allowed")) {
+            let message = format!(
+                "--actor: user {actor} is neither a case manager there, nor a HOSPITAL_ADMIN or SUPERVISOR of its facility"
+            );
+            return Err(refused("ACTOR_NOT_ALLOWED", message));
         }
         let zoneless = unreadable_zones(tx).await?;
         // Whose the one appointment is shows when it is read.

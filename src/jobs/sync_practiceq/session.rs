@@ -37,6 +37,8 @@ pub struct Task<'a> {
     pub window_days: WindowDays,
     pub api: PracticeQ,
     pub limits: &'a RateLimits,
+    /// What starts before it is queued for nobody.
+    pub queued_from: DateTime<Utc>,
 }
 
 pub struct Session<'a> {
@@ -65,7 +67,7 @@ struct Done {
 impl<'a> Session<'a> {
     /// Refuses a task that is not allowed, and opens the log.
     pub async fn open(run: &'a Run, task: Task<'a>, report: &'a mut Report) -> Result<Self, Halt> {
-        let Task { lane, window_days, api, limits } = task;
+        let Task { lane, window_days, api, limits, queued_from } = task;
         let look = async |tx: &Transaction<'_>| {
             let mut lane = lane.clone();
             let scope = Scope::find(tx, &mut lane, run.actor()).await?;
@@ -81,7 +83,7 @@ impl<'a> Session<'a> {
             run,
             report,
             fetcher: Fetcher::new(run, api, limits, lane.is_by_hand(), progress),
-            store: Store::new(run, log.id, &plan.lane, &scope),
+            store: Store::new(run, log.id, &plan.lane, &scope, queued_from),
             deletions: Deletions::new(run, log.id, plan.window.interior(), scope.zoneless.clone()),
             scope,
             plan,

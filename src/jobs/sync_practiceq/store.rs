@@ -29,7 +29,7 @@ statements! {
     INSERTER() = include_str!("inserter.sql");
     HAND_OVER(JSONB) = include_str!("hand_over.sql");
     STORE[inserter: Inserter = vec![Inserter::Table, Inserter::Trigger]](
-        JSONB, TIMESTAMPTZ, UUID, INT8, KEYS, KEYS, TEXT_ARRAY, KEYS,
+        JSONB, TIMESTAMPTZ, UUID, INT8, KEYS, KEYS, TEXT_ARRAY, KEYS, TIMESTAMPTZ,
     ) = format!(
         include_str!("store.sql"),
         whose = whose(),
@@ -96,6 +96,8 @@ pub struct StoreContext<'a> {
     pub only_patients: Option<&'a [Key]>,
     /// Facilities whose time zone cannot be read. Their appointments are skipped.
     pub zoneless: &'a [Key],
+    /// What starts before it is queued for nobody: it would only be forgotten.
+    pub queued_from: DateTime<Utc>,
 }
 
 impl StoreContext<'_> {
@@ -103,9 +105,10 @@ impl StoreContext<'_> {
         let linked = linked_patients(tx, rows).await?;
         let (zoneless, linked) = (Keys(self.zoneless), Keys(&linked));
         let inserter = Inserter::find(tx, rows).await?;
-        let Self { now, run, log, .. } = self;
+        let Self { now, run, log, queued_from, .. } = self;
         let only_patients = self.only_patients.map(Keys);
-        let parameters: [&(dyn ToSql + Sync); 8] = [rows, now, run, log, &only_patients, &linked, &linked, &zoneless];
+        let parameters: [&(dyn ToSql + Sync); 9] =
+            [rows, now, run, log, &only_patients, &linked, &linked, &zoneless, queued_from];
         STORE.with(&inserter).one(tx, &parameters).await
     }
 
@@ -166,17 +169,19 @@ pub struct Store<'a> {
     log: Option<i64>,
     only_patients: Option<Vec<Key>>,
     zoneless: Vec<Key>,
+    /// What starts before it is queued for nobody.
+    queued_from: DateTime<Utc>,
     /// Those of them that had an appointment, and were reported.
     reported: BTreeSet<Key>,
     pub seen: Seen,
 }
 
 impl<'a> Store<'a> {
-    pub fn new(run: &'a Run, log: Option<i64>, lane: &Lane, scope: &Scope) -> Self {
+    pub fn new(run: &'a Run, log: Option<i64>, lane: &Lane, scope: &Scope, queued_from: DateTime<Utc>) -> Self {
         let is_limited = matches!(lane, Lane::Patient(_) | Lane::Organization(_));
         let only_patients = is_limited.then(|| scope.patients.clone());
         let zoneless = scope.zoneless.clone();
-        Self { run, log, only_patients, zoneless, reported: BTreeSet::new(), seen: Seen::default() }
+        Self { run, log, only_patients, zoneless, queued_from, reported: BTreeSet::new(), seen: Seen::default() }
     }
 
     /// Stores the rows of a page, each of which the account has once.
@@ -207,6 +212,7 @@ impl<'a> Store<'a> {
             log: self.log,
             only_patients: self.only_patients.as_deref(),
             zoneless: &self.zoneless,
+            queued_from: self.queued_from,
         };
         let statement = async |tx: &Transaction<'_>, batch: &[ByExternalId<'_>]| {
             let rows: Vec<&Appointment> = batch.iter().map(|row| row.0).collect();

@@ -7,6 +7,7 @@
 -- $4 the sweep, an id of sync_logs, bigint · $5 only these patients, keys; NULL: all that are in scope
 -- $6 patients whom links and decisions name, as links.sql returned them, keys · $7 the same patients text[]
 -- $8 facilities whose time zone cannot be read, keys
+-- $9 the instant before whose start none is queued for a person, because it would only be forgotten timestamptz
 WITH
 {whose}
 {classified}
@@ -87,7 +88,7 @@ queued AS (
     FROM classified j
     JOIN LATERAL (SELECT x.item FROM jsonb_array_elements($1) AS x (item)
                   WHERE x.item ->> 'external_id' = j.external_id) content ON true
-    WHERE j.outcome = 'unmatched' ORDER BY j.external_id
+    WHERE j.outcome = 'unmatched' AND j.starts_at >= $9 ORDER BY j.external_id
     ON CONFLICT (external_id) DO UPDATE
     SET client_id = excluded.client_id, reason = excluded.reason, starts_at = excluded.starts_at,
         content = excluded.content, status = 'open', patient_id = NULL, decided_by = NULL, decided_at = NULL,

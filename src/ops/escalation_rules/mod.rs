@@ -52,11 +52,11 @@ impl Operation for EscalationRulesArgs {
         let EscalationRulesCommand::Check = self.command;
         let (open, rules) = context
             .read(async |tx, now| {
-                let book = RuleBook::read(tx, true).await?;
+                let book = RuleBook::read(tx, true, None).await?;
                 let targets = Targets::read(tx, &book.rules).await?;
                 let mut rules = vec![];
                 for rule in &book.rules {
-                    let due = rule.due(tx, &now, COUNTED).await?.ids.len();
+                    let due = rule.due(tx, &now, COUNTED, None).await?.ids.len();
                     let kinds = Some((rule.condition.kind.as_str(), rule.action.kind.as_str()));
                     let wrong = missing(&targets, rule);
                     rules.push(Checked { id: rule.id.clone(), name: None, active: rule.active, kinds, due, wrong });

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio_postgres::Transaction;
 
 use super::lasting::{Lasting, Scope, reason};
-use crate::clinic::actor::{SUPERVISORS, refused};
+use crate::clinic::actor::refused;
 use crate::command::{CommandContext, Moment, Operation, Output, held};
 use crate::db::{dropped, statements};
 use crate::error::{Error, ErrorKind};
@@ -33,7 +33,7 @@ statements! {
 ///
 /// A scheduled run is then SKIPPED as PAUSED, and exits 0; so is one by hand, but with --even-if-paused. A run that is
 /// at work stops at its next batch. `rounds health` says who has paused it and why, and raises no alarm meanwhile.
-/// Needs an --actor who is SUPERVISOR or HOSPITAL_ADMIN.
+/// Needs an --actor who is HOSPITAL_ADMIN of the group, without a facility: a pause stops the job for all.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["job", "all"]))]
 pub struct PauseArgs {
@@ -77,7 +77,7 @@ impl PauseArgs {
         zone: Tz,
         Moment { now, actor }: &Moment,
     ) -> Result<(), Error> {
-        actor.require(SUPERVISORS, "pausing a job")?;
+        actor.require_group("pausing a job")?;
         if self.until.is_some_and(|until| until <= *now) {
             return Err(refused("UNTIL_PASSED", "--until has passed already; nothing was changed".to_owned()));
         }

@@ -5,7 +5,6 @@ use serde_json::json;
 use tokio_postgres::Transaction;
 
 use super::lasting::{Lasting, Scope, reason, sentence};
-use crate::clinic::actor::SUPERVISORS;
 use crate::command::{CommandContext, Moment, Operation, Output, held};
 use crate::db::identity::Identities;
 use crate::db::{dropped, statements};
@@ -25,7 +24,7 @@ statements! {
 /// End a pause; or say that a restored backup is the clinic's database
 ///
 /// It ends what `rounds pause` was called with: --all leaves the pauses of single jobs, and says which last. Needs an
-/// --actor who is SUPERVISOR or HOSPITAL_ADMIN.
+/// --actor who is HOSPITAL_ADMIN of the group, without a facility.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["job", "all", "restored"]))]
 pub struct ResumeArgs {
@@ -95,7 +94,7 @@ impl ResumeArgs {
         zone: Tz,
         Moment { now, actor }: &Moment,
     ) -> Result<(Scope, Vec<Lasting>), Error> {
-        actor.require(SUPERVISORS, "resuming a job")?;
+        actor.require_group("resuming a job")?;
         let before = Lasting::all(tx, *now).await?;
         let scope = self.scope(&before)?;
         let Scope { job, lane } = &scope;
@@ -119,7 +118,7 @@ impl ResumeArgs {
 
 /// Records this database as the one in which people are told. Returns what differed.
 async fn accept(tx: &Transaction<'_>, Moment { actor, .. }: &Moment) -> Result<String, Error> {
-    actor.require(SUPERVISORS, "resuming a restored database")?;
+    actor.require_group("resuming a restored database")?;
     let identities = Identities::read_anyhow(tx).await?;
     let Some(difference) = identities.difference() else {
         let message = "this is the database in which the jobs ran; nothing waits for a word, and nothing was changed";

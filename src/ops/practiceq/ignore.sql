@@ -1,13 +1,12 @@
--- Ignores appointments as no patient's of the clinic; and, where it is asked for, their client. The names are removed:
--- nobody needs them after the decision.
+-- Ignores appointments as no patient's of the clinic; and, where it is asked for, their client. What was read of them
+-- is removed: nobody needs it after the decision.
 -- $1 ids bigint[] · $2 who decides text, the id of a user · $3 now timestamptz
 -- $4 whether to ignore the client boolean · $5 the appointment that the user named bigint
 -- $6 the patient to whom the client was linked, and who is gone, text or NULL
 WITH
 ignored AS (
     UPDATE practiceq_unmatched
-    SET status = 'ignored', decided_by = $2, decided_at = $3,
-        content = content - '{client_name, client_email, date_of_birth}'::text[]
+    SET status = 'ignored', decided_by = $2, decided_at = $3, content = '{}'
     WHERE id = ANY ($1)
 )
 INSERT INTO practiceq_clients AS c (client_id, linked_by, created_at)

@@ -9,8 +9,9 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::arg::{row_number, whole};
 use crate::clients::practiceq::ACCOUNT_ZONE;
-use crate::clinic::actor::{ADMIN, refused};
+use crate::clinic::actor::{ADMIN, Actor, refused};
 use crate::clinic::local_time::unreadable_zones;
+use crate::clinic::organizations::organizations_of;
 use crate::command::{CommandContext, Moment, Output, check_recorded, held, listing, shown};
 use crate::db::{Key, decodable, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
@@ -21,7 +22,20 @@ use crate::output::table::{Column, kept, minor};
 use crate::output::{local_stamp, stamp};
 
 statements! {
-    LIST(BOOL, INT8, TIMESTAMPTZ) = include_str!("unmatched.sql");
+    LIST(BOOL, INT8, TIMESTAMPTZ) = format!(include_str!("unmatched.sql"), own = "", concerns = "true");
+    // $4 the user who looks, a key · $5 whether the user belongs to the group boolean
+    LIST_OF(BOOL, INT8, TIMESTAMPTZ, KEY, BOOL) = format!(
+        include_str!("unmatched.sql"),
+        own = own("$4"),
+        concerns = concerns("$4", "$5"),
+    );
+    // $1 id bigint · $2 the user who decides, a key · $3 whether the user belongs to the group boolean
+    CONCERNS(INT8, KEY, BOOL) = format!(
+        "{}SELECT {} AS concerns FROM practiceq_unmatched u WHERE u.id = $1",
+        own("$2"),
+        concerns("$2", "$3"),
+    );
+    OF_NONE(KEY) = format!("SELECT NOT EXISTS ({}) AS of_none", organizations_of("$1"));
     REVEAL(INT8_ARRAY, TEXT, TEXT, TEXT) = format!(
         include_str!("reveal.sql"),
         name = decodable("client_name"),
@@ -29,15 +43,26 @@ statements! {
         birth = decodable("client_date_of_birth"),
     );
     LOCK(INT8, BOOL) = include_str!("lock.sql");
-    LINKABLE(KEY, KEY) = include_str!("linkable.sql");
+    LINKABLE(KEY, KEY) = format!(include_str!("linkable.sql"), organizations = organizations_of("$2"));
     LINK(INT8_ARRAY, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT) = include_str!("link.sql");
     IGNORE(INT8_ARRAY, TEXT, TIMESTAMPTZ, BOOL, INT8, TEXT) = include_str!("ignore.sql");
     KNOWN_CLIENT(TEXT) = "SELECT patient_id FROM practiceq_clients WHERE client_id = $1";
     PATIENT(KEY) = "SELECT p.id::text FROM patients p WHERE p.id = $1";
 }
 
+/// The organizations of a user as the relation `own`, in SQL.
+fn own(user: &str) -> String {
+    format!("WITH own AS (\n{})\n", organizations_of(user))
+}
+
+/// The condition that an unmatched appointment `u` concerns a user, in SQL.
+fn concerns(user: &str, group: &str) -> String {
+    format!(include_str!("concerns.part.sql"), user = user, group = group)
+}
+
 /// The roles that may decide, and may see the names.
-const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", "CASE_MANAGER"];
+const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", CASE_MANAGER];
+const CASE_MANAGER: &str = "CASE_MANAGER";
 
 /// Appointments that matched nobody or several
 #[derive(Args)]
@@ -78,7 +103,7 @@ struct LinkArgs {
     patient: Key,
 }
 
-/// Say that an appointment is nobody's of ours
+/// Say that an appointment is nobody's of ours: what was kept of it goes at once
 #[derive(Args)]
 struct IgnoreArgs {
     /// The id of the appointment in `rounds practiceq unmatched list`
@@ -103,8 +128,8 @@ impl ListArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let (Waiting { rows, places }, people) = if self.reveal {
             let reveal = async |tx: &Transaction<'_>, moment: &Moment| {
-                moment.actor.require(STAFF, "--reveal")?;
-                let waiting = self.waiting(tx, moment.now).await?;
+                may_decide(tx, &moment.actor, "--reveal").await?;
+                let waiting = self.waiting(tx, moment.now, Some(&moment.actor)).await?;
                 let ids: Vec<i64> = waiting.rows.iter().map(|row| row.get("id")).collect();
                 let by = [machine::os_user(), machine::host()];
                 let people = REVEAL.all(tx, &[&ids, &moment.actor.id, &by[0], &by[1]]).await?;
@@ -113,7 +138,7 @@ impl ListArgs {
             };
             context.reveal(reveal).await?
         } else {
-            (context.read(async |tx, now| self.waiting(tx, now).await).await?, HashMap::new())
+            (context.read(async |tx, now| self.waiting(tx, now, None).await).await?, HashMap::new())
         };
         let found: Vec<Value> = rows.iter().map(|row| object(row, &places, people.get(&row.get("id")))).collect();
         let mut names = ["id", "visit", "starts", "doctor"].map(Column::from).to_vec();
@@ -125,8 +150,15 @@ impl ListArgs {
         Ok(Output::done(json!({ "unmatched": found }), listing(&names, &cells, "Nothing waits for a decision.")))
     }
 
-    async fn waiting(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Waiting, Error> {
-        let rows = LIST.all(tx, &[&self.all, &self.limit, &now]).await?;
+    /// What waits; for a person who is shown names, what concerns that person.
+    async fn waiting(&self, tx: &Transaction<'_>, now: DateTime<Utc>, actor: Option<&Actor>) -> Result<Waiting, Error> {
+        let rows = match actor {
+            None => LIST.all(tx, &[&self.all, &self.limit, &now]).await?,
+            Some(actor) => {
+                let is_of_the_group = actor.is_of_the_group();
+                LIST_OF.all(tx, &[&self.all, &self.limit, &now, &actor.id, &is_of_the_group]).await?
+            }
+        };
         let doctors: Vec<Key> = rows.iter().filter_map(|row| row.get("doctor_id")).collect();
         Ok(Waiting { places: Places::read(tx, std::iter::empty(), doctors.iter()).await?, rows })
     }
@@ -180,9 +212,24 @@ fn cells(row: &Row, places: &Places, person: Option<&Row>) -> Vec<String> {
     cells
 }
 
+/// Refuses a user who may decide nothing: of another role, or of no facility and no organization.
+async fn may_decide(tx: &Transaction<'_>, actor: &Actor, what: &str) -> Result<(), Error> {
+    actor.require(STAFF, what)?;
+    if actor.is_of_the_group() || (actor.role != CASE_MANAGER && actor.own_facility(what).is_ok()) {
+        return Ok(());
+    }
+    if OF_NONE.one(tx, &[&actor.id]).await?.get("of_none") {
+        let (id, role) = (&actor.id, &actor.role);
+        let message =
+            format!("--actor: user {id} is {role} of no organization and no facility, so {what} is not allowed");
+        return Err(refused("ACTOR_NOT_ALLOWED", message));
+    }
+    Ok(())
+}
+
 /// Locks the open rows that a decision is about; the one that the user named is the first.
 async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment) -> Result<Vec<Row>, Error> {
-    moment.actor.require(STAFF, "deciding whose an appointment is")?;
+    may_decide(tx, &moment.actor, "deciding whose an appointment is").await?;
     let rows = LOCK.all(tx, &[&id, &with_client]).await;
     let rows = rows.map_err(|error| held(error, format_args!("unmatched appointment {id}")))?;
     let Some(first) = rows.first() else {
@@ -194,6 +241,17 @@ async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment)
         let by = first.get::<_, Option<&str>>("decided_by").unwrap_or_default();
         let message = format!("appointment {id} was {status} by user {by}; nothing was changed");
         return Err(Error::new("NOT_OPEN", ErrorKind::Other, message));
+    }
+    // Of a decision nothing is left that says whom it concerns.
+    let actor = &moment.actor;
+    let concerns = CONCERNS.opt(tx, &[&id, &actor.id, &actor.is_of_the_group()]).await?;
+    if !concerns.is_some_and(|row| row.get("concerns")) {
+        let message = format!(
+            "--actor: appointment {id} concerns neither the organizations nor the facility of user {}; nothing was \
+             changed",
+            actor.id
+        );
+        return Err(refused("ACTOR_NOT_ALLOWED", message));
     }
     Ok(rows)
 }
@@ -225,7 +283,14 @@ impl LinkArgs {
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
         LINK.execute(tx, &[&ids, &patient, &moment.actor.id, &moment.now, &self.id, &client.gone()]).await?;
         let zoneless = &unreadable_zones(tx).await?;
-        let context = StoreContext { now: moment.now, run: None, log: None, only_patients: None, zoneless };
+        let context = StoreContext {
+            now: moment.now,
+            run: None,
+            log: None,
+            only_patients: None,
+            zoneless,
+            queued_from: moment.now,
+        };
         let mut appointments = 0;
         for row in &rows {
             appointments += context.store_kept(tx, &row.get("content")).await?;
@@ -250,7 +315,7 @@ impl LinkArgs {
             return Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation")));
         }
         if !row.get::<_, bool>("allowed") {
-            let message = format!("--actor: user {actor} is no case manager of patient {id}");
+            let message = format!("--actor: patient {id} is of no organization of user {actor}");
             return Err(refused("ACTOR_NOT_ALLOWED", message));
         }
         if client.is_elsewhere(&patient) {

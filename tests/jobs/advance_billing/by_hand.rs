@@ -299,24 +299,40 @@ async fn a_biller_forces_backwards_and_past_everything_and_it_is_on_record() {
 }
 
 #[tokio::test]
-async fn a_biller_forces_only_cases_of_the_own_facility_and_one_of_none_any() {
+async fn nobody_moves_a_case_of_another_facility_by_hand() {
     let fixture = BillingFixture::new().await;
     let other = fixture.clinic.facility("Asia/Kathmandu", None).await;
     let ours = &fixture.clinic.user(fixture.facility, "BILLING").await.to_string();
-    let all = &fixture.clinic.user(other, "BILLING").await.to_string();
+    let nowhere = &fixture.clinic.user(other, "BILLING").await.to_string();
+    let group = &fixture.clinic.of_the_group().await.to_string();
     fixture.cases_of(&[20, 20, 10, 10]).await;
     fixture.clinic.sql(&format!("UPDATE surgical_cases SET facility_id = {other} WHERE id % 2 = 0")).await;
-    fixture.clinic.sql(&format!("UPDATE users SET facility_id = NULL WHERE id = {all}")).await;
+    fixture.clinic.sql(&format!("UPDATE users SET facility_id = NULL WHERE id = {nowhere}")).await;
     let back = ["--case", "1", "2", "--to", "7", "--force", "--actor"];
     let report = fixture.run(HAND, &[&back[..], &[ours]].concat()).await.report();
     assert_eq!(report["updated"], json!([updated(1, 20, 7, true, "billable_ts")]));
-    assert_eq!(report["exceptions"], json!([exception(2, THEIRS, Some(20), 7)]));
-    // A step that needs no force is nobody's privilege.
-    let report = fixture.run(PENDING, &["--case", "3", "4", "--actor", ours]).await.report();
-    assert_eq!(named(&report, "updated"), [3, 4]);
-    let report = fixture.run(HAND, &[&back[..], &[all]].concat()).await.report();
-    assert_eq!(report["updated"], json!([updated(2, 20, 7, true, "billable_ts")]));
-    assert_eq!(report["exceptions"], json!([exception(1, ALREADY, Some(7), 7)]));
+    assert_eq!(report["exceptions"], json!([exception(2, THEIRS, None, 7)]), "not even its status is said");
+    let list = std::env::temp_dir().join(format!("rounds-cases-{}", std::process::id()));
+    std::fs::write(&list, "3\n4\n").expect("can be written");
+    let file = format!("--cases-file={}", list.display());
+    for user in [ours.clone(), fixture.clinic.user(fixture.facility, "SUPERVISOR").await.to_string()] {
+        for cases in [&["--case", "4"][..], &[&file]] {
+            let report = fixture.run(PENDING, &[cases, &["--actor", &user]].concat()).await.report();
+            assert_eq!(
+                report["exceptions"].as_array().and_then(|all| all.last()),
+                Some(&exception(4, THEIRS, None, 15))
+            );
+        }
+    }
+    std::fs::remove_file(&list).expect("it is there");
+    assert_eq!(fixture.in_order().await, [7, 20, 15, 10]);
+    // Who is of no facility and not of the group may move none.
+    for args in [&back[..], &["--case", "4", "--stage", "pending-payment", "--actor"]] {
+        let outcome = fixture.clinic.run(&[&["advance-billing"], args, &[nowhere]].concat()).await.expect(2);
+        assert_eq!(outcome.report()["error_code"], "ACTOR_NOT_ALLOWED", "{outcome:?}");
+    }
+    let report = fixture.run(PENDING, &["--case", "4", "--actor", group]).await.report();
+    assert_eq!(named(&report, "updated"), [4]);
 }
 
 #[tokio::test]

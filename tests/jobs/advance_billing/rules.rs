@@ -196,10 +196,12 @@ async fn billing_and_those_who_may_start_any_job_start_it_and_are_recorded() {
     let fixture = BillingFixture::new().await;
     let other = fixture.clinic.facility("Asia/Kathmandu", None).await;
     for facility in [fixture.facility, other] {
+        let theirs = format!("UPDATE surgical_cases SET facility_id = {facility}");
         for (stage, from, to, _) in STAGES {
             for role in ["BILLING", "SUPERVISOR", "HOSPITAL_ADMIN"] {
                 fixture.clinic.sql("DELETE FROM surgical_case_status_history; DELETE FROM surgical_cases").await;
                 fixture.cases_of(&[from]).await;
+                fixture.clinic.sql(&theirs).await;
                 let user = fixture.clinic.user(facility, role).await.to_string();
                 let run = fixture.run(stage, &["--actor", &user]).await.report()["run_id"].take();
                 assert_eq!(fixture.in_order().await, [to], "{role}");

@@ -366,11 +366,10 @@ async fn a_rule_that_is_deleted_while_it_runs_is_no_error() {
 async fn who_ran_it_by_hand_is_the_actor() {
     let clinic = many(3).await;
     let args = ["escalate-tickets", "--as-of", NOON];
-    let supervisor: i64 =
-        clinic.row("INSERT INTO users (name, role) VALUES ('S', 'SUPERVISOR') RETURNING id", &[]).await.get(0);
-    clinic.run(&[&args[..], &["--actor", &supervisor.to_string()]].concat()).await.expect(0);
+    let admin = clinic.of_the_group().await;
+    clinic.run(&[&args[..], &["--actor", &admin.to_string()]].concat()).await.expect(0);
     let actor = "SELECT DISTINCT actor_id, actor FROM ticket_history";
-    assert_eq!(clinic.json(actor).await, json!({"actor_id": supervisor.to_string(), "actor": "user"}));
+    assert_eq!(clinic.json(actor).await, json!({"actor_id": admin.to_string(), "actor": "user"}));
 }
 
 #[tokio::test]

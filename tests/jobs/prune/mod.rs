@@ -163,6 +163,54 @@ async fn no_other_instant_than_now_decides_on_what_is_deleted() {
 }
 
 #[tokio::test]
+async fn of_clients_who_are_nobodys_nothing_is_kept_that_nobody_needs() {
+    let clinic = Clinic::new().await;
+    let unmatched = async |id: &str, status: &str, visit: &str, decided: &str| {
+        let (by, patient) =
+            (if status == "open" { "NULL" } else { "'1'" }, if status == "linked" { "'7'" } else { "NULL" });
+        let decided = if status == "open" { "NULL".to_owned() } else { format!("t - interval '{decided}'") };
+        clinic
+            .sql(&format!(
+                r#"INSERT INTO practiceq_unmatched (external_id, client_id, reason, status, patient_id, starts_at, content,
+                                                    first_seen, decided_by, decided_at)
+                   SELECT '{id}', '900', 'NOBODY', '{status}', {patient}, t - interval '{visit}',
+                          '{{"client_name": "Newt", "service_name": "s"}}', t, {by}, {decided}
+                   FROM (SELECT clock_timestamp() AS t) now"#
+            ))
+            .await;
+    };
+    unmatched("open to come", "open", "-5 days", "").await;
+    unmatched("open at the limit", "open", "29 days 23:59", "").await;
+    unmatched("open over", "open", "30 days 1 second", "").await;
+    unmatched("ignored lately", "ignored", "90 days", "29 days 23:59").await;
+    unmatched("ignored before", "ignored", "-5 days", "30 days 1 second").await;
+    unmatched("ignored and over", "ignored", "31 days", "30 days 1 second").await;
+    unmatched("linked lately", "linked", "90 days", "29 days 23:59").await;
+    unmatched("linked before", "linked", "90 days", "30 days 1 second").await;
+    let left = async || {
+        let rows = "SELECT external_id || CASE WHEN content = '{}' THEN ': the decision' ELSE '' END
+                    FROM practiceq_unmatched ORDER BY id";
+        clinic.rows(rows).await.iter().map(|row| row.get(0)).collect::<Vec<String>>()
+    };
+    let all = left().await;
+    assert_eq!(clinic.run(&[&PRUNE[..], &["--dry-run"]].concat()).await.expect(0).count("unmatched"), 4);
+    assert_eq!((all.len(), left().await), (8, all), "a dry run changes nothing");
+    assert_eq!(clinic.run(&[&PRUNE[..], &["--keep-unmatched", "100d"]].concat()).await.expect(0).count("scanned"), 0);
+    let report = clinic.run(&PRUNE).await.expect(0).report();
+    assert_eq!([&report["scanned"], &report["unmatched"]], [4, 4]);
+    let expected = [
+        "open to come",
+        "open at the limit",
+        "ignored lately",
+        "ignored before: the decision",
+        "linked lately",
+        "linked before: the decision",
+    ];
+    assert_eq!(left().await, expected);
+    assert_eq!(clinic.run(&PRUNE).await.expect(0).count("scanned"), 0);
+}
+
+#[tokio::test]
 async fn the_last_success_of_a_lane_stays_however_old_it_is() {
     let clinic = Clinic::new().await;
     let mut last = vec![];

@@ -236,6 +236,36 @@ async fn where_those_whom_it_concerns_are_missing_the_admins_are_alerted_and_no_
 }
 
 #[tokio::test]
+async fn of_a_patient_who_waits_too_long_only_those_who_deal_with_alerts_are_told() {
+    let fixture = FloorFixture::new().await;
+    let clinic = &fixture.clinic;
+    let elsewhere = clinic.facility("America/Denver", None).await;
+    for role in ["HOSPITAL_ADMIN", "SUPERVISOR", "BILLING", "CASE_MANAGER", "AGENT", "MANAGER"] {
+        clinic.user(fixture.facility, role).await;
+        clinic.user(elsewhere, role).await;
+    }
+    clinic.of_the_group().await;
+    let roles = async |time: &str| -> Vec<String> {
+        fixture.run(time, &["--waiting-minutes", "10"]).await;
+        let rows = clinic
+            .rows(
+                "SELECT DISTINCT concat_ws(' ', u.role, u.facility_id) FROM notifications x
+                 JOIN users u ON u.id::text = x.recipient_id WHERE x.type = 'STAGE_ALERT_WAITING_TOO_LONG' ORDER BY 1",
+            )
+            .await;
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    let told = ["DOCTOR", "HOSPITAL_ADMIN", "NURSE", "RECEPTIONIST"].map(|role| format!("{role} {}", fixture.facility));
+    assert_eq!(roles("09:16:00").await, told);
+    // Where none of them is there, it is for the admins of the group, and for nobody else.
+    clinic.sql("DELETE FROM stage_alerts; DELETE FROM notifications").await;
+    let mute = "UPDATE users SET active = false WHERE facility_id IS NOT NULL
+                AND role IN ('DOCTOR', 'HOSPITAL_ADMIN', 'NURSE', 'RECEPTIONIST')";
+    clinic.sql(mute).await;
+    assert_eq!(roles("09:17:00").await, ["HOSPITAL_ADMIN"]);
+}
+
+#[tokio::test]
 async fn other_visits_are_left_alone() {
     let fixture = FloorFixture::new().await;
     for status in ["SCHEDULED", "CONFIRMED", "IN_PROGRESS", "COMPLETED", "NO_SHOW"] {

@@ -196,11 +196,25 @@ async fn who_may_start_which_lane() {
             sync.refused(&args, "ACTOR_NOT_ALLOWED").await;
         }
     };
+    let elsewhere = sync.clinic.facility("America/Denver", None).await;
+    let group = sync.clinic.of_the_group().await;
+    let of_the_account = [&[][..], &["--incremental"], &["--appointment", "a1"]];
+    let of_somebody = [&["--patient", &*pat][..], &["--organization", &other]];
+    for lane in of_the_account.iter().chain(&of_somebody) {
+        may(group, lane, true).await;
+    }
+    for role in ["HOSPITAL_ADMIN", "SUPERVISOR"] {
+        let stranger = sync.clinic.user(elsewhere, role).await;
+        for lane in of_the_account.iter().chain(&of_somebody) {
+            may(stranger, lane, false).await;
+        }
+    }
     for user in [sync.admin, supervisor] {
-        for lane in
-            [&[][..], &["--incremental"], &["--patient", &pat], &["--organization", &other], &["--appointment", "a1"]]
-        {
+        for lane in of_somebody {
             may(user, lane, true).await;
+        }
+        for lane in of_the_account {
+            may(user, lane, false).await;
         }
     }
     for (user, lane, allowed) in [

@@ -340,3 +340,20 @@ async fn a_row_that_names_no_client_is_whose_it_was() {
     sync.sweep().await;
     assert_eq!(sync.whose().await, json!({ "a1": pat }));
 }
+
+#[tokio::test]
+async fn what_is_long_over_is_queued_for_nobody() {
+    let sync = Sync::new().await;
+    let newt = Client { id: 900, name: "Newt Unknown", email: "newt@home.example", date_of_birth: "1990-09-09" };
+    // 30 days before the run, and a second more.
+    sync.upstream.put(appointment("kept", &newt, "2026-01-31T15:00:00Z"));
+    sync.upstream.put(appointment("over", &newt, "2026-01-31T14:59:59Z"));
+    let queued = async || {
+        let rows = sync.clinic.rows("SELECT external_id FROM practiceq_unmatched ORDER BY 1").await;
+        rows.iter().map(|row| row.get(0)).collect::<Vec<String>>()
+    };
+    assert_eq!(sync.run(&[]).await.expect(0).count("unmatched"), 2, "it is counted all the same");
+    assert_eq!(queued().await, ["kept"]);
+    sync.run(&["--keep-unmatched", "31d"]).await.expect(0);
+    assert_eq!(queued().await, ["kept", "over"]);
+}
