@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use tracing::{info, warn};
 
+use crate::db::Row;
 use super::args::RefreshNpi;
 use super::fetch::{DataFile, joined};
 use super::merge::{Merge, Merged};

@@ -2,8 +2,8 @@
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use tokio_postgres::Row;
 
+use crate::db::Row;
 use super::pfile::Pfile;
 use crate::run::{self, Counts, NotDone};
 

@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
-use crate::arg::{row_number, whole};
+use crate::arg::row_number;
 use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::clinic::actor::{ADMIN, refused};
 use crate::clinic::local_time::unreadable_zones;
+use crate::command::limit::{self, LimitArgs};
 use crate::command::{CommandContext, Moment, Output, check_recorded, held, listing, shown};
-use crate::db::{Key, decodable, no_such_key, statements};
+use crate::db::{Key, Row, decodable_name, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::sync_practiceq::StoreContext;
 use crate::ops::places::Places;
@@ -23,9 +24,9 @@ statements! {
     LIST(BOOL, INT8, TIMESTAMPTZ) = include_str!("unmatched.sql");
     REVEAL(INT8_ARRAY, TEXT) = format!(
         include_str!("reveal.sql"),
-        name = decodable("client_name"),
-        email = decodable("client_email"),
-        birth = decodable("client_date_of_birth"),
+        name = decodable_name("client_name"),
+        email = decodable_name("client_email"),
+        birth = decodable_name("client_date_of_birth"),
     );
     LOCK(INT8, BOOL) = include_str!("lock.sql");
     LINKABLE(KEY, KEY) = include_str!("linkable.sql");
@@ -61,9 +62,8 @@ struct ListArgs {
     /// Show whom they are about; needs --actor, and is recorded
     #[arg(long)]
     reveal: bool,
-    /// How many to list
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<i64>(1..=1000))]
-    limit: i64,
+    #[command(flatten)]
+    limit: LimitArgs,
 }
 
 /// Say whose an appointment is: it is in that patient's chart at once, and so is what else waits of the same client
@@ -100,7 +100,7 @@ impl UnmatchedArgs {
 
 impl ListArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let (Waiting { rows, places }, people) = if self.reveal {
+        let (Waiting { rows, places, more }, people) = if self.reveal {
             let reveal = async |tx: &Transaction<'_>, moment: &Moment| {
                 moment.actor.require(STAFF, "--reveal")?;
                 let waiting = self.waiting(tx, moment.now).await?;
@@ -120,13 +120,15 @@ impl ListArgs {
             names.extend([kept("name"), "e-mail".into(), "born".into()]);
         }
         let cells: Vec<_> = rows.iter().map(|row| cells(row, &places, people.get(&row.get("id")))).collect();
-        Ok(Output::done(json!({ "unmatched": found }), listing(&names, &cells, "Nothing waits for a decision.")))
+        let text = listing(&names, &cells, "Nothing waits for a decision.") + &limit::note(more, cells.len());
+        Ok(Output::done(json!({ "unmatched": found, "more": more }), text))
     }
 
     async fn waiting(&self, tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Waiting, Error> {
-        let rows = LIST.all(tx, &[&self.all, &self.limit, &now]).await?;
+        let mut rows = LIST.all(tx, &[&self.all, &self.limit.asked(), &now]).await?;
+        let more = self.limit.take_more(&mut rows);
         let doctors: Vec<Key> = rows.iter().filter_map(|row| row.get("doctor_id")).collect();
-        Ok(Waiting { places: Places::read(tx, std::iter::empty(), doctors.iter()).await?, rows })
+        Ok(Waiting { places: Places::read(tx, std::iter::empty(), doctors.iter()).await?, rows, more })
     }
 }
 
@@ -134,6 +136,7 @@ impl ListArgs {
 struct Waiting {
     rows: Vec<Row>,
     places: Places,
+    more: bool,
 }
 
 const PERSON: [&str; 3] = ["client_name", "client_email", "client_date_of_birth"];
