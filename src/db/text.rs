@@ -20,7 +20,10 @@ pub fn decodable(column: &str) -> String {
 
 /// A text of at most so many characters, in SQL: a longer one is cut at a word.
 pub fn cut(text: &str, most: usize) -> String {
-    format!(include_str!("cut.part.sql"), text = text, most = most).trim_end().to_owned()
+    let sql = format!(include_str!("cut.part.sql"), text = text, most = most);
+    // One line without a comment, so that it may stand in another expression and in the comment about that.
+    let lines = sql.lines().filter(|line| !line.starts_with("--")).map(str::trim);
+    format!("({})", lines.collect::<Vec<_>>().join(" "))
 }
 
 /// A name of a person or a thing, in SQL, of at most [`NAME_MAX`] characters.
@@ -30,7 +33,7 @@ pub fn name(column: &str) -> String {
 
 /// A name that a list shows, in SQL.
 pub fn decodable_name(column: &str) -> String {
-    decodable(&format!("({})", name(column)))
+    decodable(&name(column))
 }
 
 pub fn is_undecodable(error: &Error) -> bool {

@@ -15,7 +15,7 @@ use super::report::{Exception, Outcomes, Report, warn_of};
 use super::stage::{CASE, Stage};
 use super::step::{self, MIN_DWELL, Step, code, held_back};
 use crate::clinic::actor::{Actor, refused};
-use crate::db::{Row, Key, Keys, no_such_key, statements};
+use crate::db::{Key, Keys, Row, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Run};
 

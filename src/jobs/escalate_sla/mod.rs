@@ -23,15 +23,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 
 use crate::arg::{duration, positive_duration};
 use crate::clinic::actor::refused;
 use crate::clinic::local_time::instant;
 use crate::clinic::{local_time, outbox, stand_ins};
 use crate::command::explain::ExplainArgs;
-use crate::db::{Row, Key, Keys, no_such_key, statements};
+use crate::db::{Key, Keys, Row, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
     Batch, Counts, Coverage, Halt, Job, NotDone, Run, UNDELIVERABLE_COLUMN, apply, as_text, count, skipped_columns,

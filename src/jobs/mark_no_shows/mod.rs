@@ -19,8 +19,8 @@ mod explain;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 use tracing::debug;
 use uuid::Uuid;
 

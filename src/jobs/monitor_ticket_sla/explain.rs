@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 use super::{CHECKS, EXPLAIN, MonitorTicketSla};
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
-use crate::db::{Row, Key, no_such_key};
+use crate::db::{Key, Row, no_such_key};
 use crate::error::Error;
 use crate::output::{local_stamp, span};
 use crate::run::Item;

@@ -7,7 +7,6 @@ use futures_util::future::try_join_all;
 use tokio_postgres::Transaction;
 use tracing::{info, warn};
 
-use crate::db::Row;
 use super::args::RefreshNpi;
 use super::fetch::{DataFile, joined};
 use super::merge::{Merge, Merged};
@@ -15,6 +14,7 @@ use super::pfile::Pfile;
 use super::progress::{Progress, watch, with_spinner};
 use super::stage::{self, Staged, StagingTable};
 use crate::clients::nppes::disk;
+use crate::db::Row;
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Run, WriteOptions, count};
 

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use chrono::NaiveDate;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 use tracing::debug;
 
 use super::fetch::DataFile;

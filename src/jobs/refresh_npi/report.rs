@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::db::Row;
 use super::pfile::Pfile;
+use crate::db::Row;
 use crate::run::{self, Counts, NotDone};
 
 /// scanned = loaded + skipped + failed.

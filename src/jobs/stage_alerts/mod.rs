@@ -26,8 +26,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 
 use crate::arg::whole;
 use crate::clinic::alerts::AlertType;

@@ -6,8 +6,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use tokio_postgres::types::ToSql;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 use tracing::warn;
 use uuid::Uuid;
 

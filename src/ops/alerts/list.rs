@@ -12,9 +12,10 @@ use super::listed::{Listed, Revealed};
 use super::shape::{self, Shape};
 use crate::clinic::actor::{Actor, refused};
 use crate::clinic::alerts::{AlertType, STAFF};
+use crate::clinic::visits;
 use crate::command::limit::{self, LimitArgs};
 use crate::command::{CommandContext, Output, check_known, check_recorded, listing, shown, value_name};
-use crate::db::{Key, Keys, Row, cut, decodable, decodable_name, statements};
+use crate::db::{Key, Keys, Row, cut, decodable, decodable_name, statements, unless_no_key};
 use crate::error::Error;
 use crate::ops::visits::{Entry, VisitFilter, places};
 use crate::output::stamp;
@@ -25,7 +26,7 @@ statements! {
     LIST(INT8, TEXT, TEXT_ARRAY, INT8) = include_str!("list.sql");
     REVEAL(INT8_ARRAY, KEYS, TEXT) = format!(
         include_str!("reveal.sql"),
-        message = decodable(&format!("({})", cut("message", MESSAGE_MAX))),
+        message = decodable(&cut("message", MESSAGE_MAX)),
         patient_first_name = decodable_name("patient_first_name"),
         patient_last_name = decodable_name("patient_last_name"),
         mrn = decodable_name("mrn"),
@@ -139,8 +140,13 @@ impl ListArgs {
         let (entries, more) = self.entries(tx, facility.as_ref()).await?;
         let places = places(tx, &entries).await?;
         let ids: Vec<i64> = entries.iter().map(|entry| entry.row.get("id")).collect();
-        let visits: Vec<Key> = entries.iter().map(|entry| entry.row.get("appointment_id")).collect();
-        let names = REVEAL.all(tx, &[&ids, &Keys(&visits), &actor.id]).await?;
+        let named: Vec<Key> = entries.iter().map(|entry| entry.row.get("appointment_id")).collect();
+        let read = async |visits: &[Key]| REVEAL.all(tx, &[&ids, &Keys(visits), &actor.id]).await;
+        // An alert may be older than the type of the keys.
+        let names = match unless_no_key(tx, async || read(&named).await).await? {
+            Some(names) => names,
+            None => read(&visits::existing(tx, &named).await?).await?,
+        };
         check_recorded(&names)?;
         let revealed = |row: &Row| {
             let [first_name, last_name] = ["patient_first_name", "patient_last_name"].map(|column| row.get(column));
