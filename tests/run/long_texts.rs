@@ -26,7 +26,9 @@ async fn clinic() -> Clinic {
     clinic.visit(Visit { status: "CHECKED_IN", checked_in: Some("2026-03-02T14:00Z"), ..VISIT }).await;
     clinic
         .sql(&format!(
-            "INSERT INTO users (facility_id, name, role) SELECT 1, 'N', 'NURSE' FROM generate_series(1, 10);
+            "ALTER TABLE patients DROP CONSTRAINT patients_mrn_key;
+             ALTER TABLE tickets DROP CONSTRAINT tickets_number_key;
+             INSERT INTO users (facility_id, name, role) SELECT 1, 'N', 'NURSE' FROM generate_series(1, 10);
              INSERT INTO users (name, role) VALUES ('A', 'HOSPITAL_ADMIN');
              UPDATE patients SET first_name = {LONG}, last_name = {LONG}, mrn = {LONG} || id;
              UPDATE doctors SET last_name = {LONG};
@@ -109,11 +111,9 @@ async fn a_file_without_an_end_is_refused() {
         &["sync-practiceq", "--api-key-file", zero],
         &["advance-billing", "--stage", "paid", "--cases-file", zero],
         &["schedule", "check", "--crontab", zero],
-        &["runs", "list", "--schedule", zero],
     ] {
         let outcome = nowhere().run(args).await.expect(2);
-        let says = ["larger than", "no plain file"].iter().any(|word| format!("{outcome:?}").contains(word));
-        assert!(says, "{args:?}: {outcome:?}");
+        assert!(format!("{outcome:?}").contains("larger than"), "{args:?}: {outcome:?}");
     }
     let program = nowhere().without("DATABASE_URL");
     let outcome = program.run(&["mark-no-shows", "--database-url-file", zero]).await.expect(2);
