@@ -72,7 +72,9 @@ fn fault(outcome: &Outcome) -> Option<&'static str> {
     }
     match outcome.code {
         0 | 3 => None,
-        1 | 2 if says("error") || says("ERROR") => Some("one value stopped all"),
+        1 | 2 if outcome.stderr.contains("ERROR") || outcome.stderr.contains("error:") => Some("one value stopped all"),
+        // An answer that is no error: unhealthy, or a provider who is not active.
+        1 | 2 if !outcome.stdout.is_empty() => None,
         1 | 2 => Some("no message"),
         _ => Some("an exit code that says nothing of it"),
     }
