@@ -8,10 +8,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
-use crate::db::{SchemaName, statements};
+use crate::db::{Row, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
-use crate::db::{Key, decodable, statements, unless};
+use crate::db::{Key, Row, decodable, statements, unless};
 use crate::error::{Error, ErrorKind};
 use crate::time_zone::Tz;
 

@@ -1,7 +1,7 @@
 -- The CTE `notified` (status), which inserts the staged notifications into the outbox. In-app notices are SENT at once,
 -- other channels are PENDING until they are delivered, and notices that the recipient does not want are SUPPRESSED:
 -- they are kept as evidence that they were not sent. A title is one line; title and body have no other
--- control characters. A notice whose key exists already is not inserted again.
+-- control characters, and both are cut at a limit. A notice whose key exists already is not inserted again.
 -- The caller provides the CTE staged (recipient_kind, recipient_id, address, channel, type, priority, title, body,
 -- metadata, entity, entity_id, episode, suppressed, expires_at, staged_at, run_id) and the comma before this part. The
 -- caller continues with a comma and another CTE, or with the final SELECT. recipient_id and entity_id are text.

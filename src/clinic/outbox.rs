@@ -2,11 +2,19 @@
 //! the other.
 //!
 //! A job's SQL defines the CTE `staged` and then says `{outbox}`, which defines the CTE `notified` from it: see the
-//! part. The column `episode` names the event (a log row, an alert), so that each event is notified once.
+//! part. Title and body are cut at a limit: a text of the clinic may be of any length, and a notice is repeated for each
+//! recipient. A name in them is cut by `db::cut_name` before it is, so that it does not push out what follows. The column `episode` names the event (a log row, an alert), so that each event is notified once.
+
+use crate::db::cut;
+
+/// The longest title and the longest body, in characters.
+const TITLE_MAX: usize = 200;
+pub const BODY_MAX: usize = 2_000;
 
 /// The CTE that inserts the staged notifications.
 pub fn notified() -> String {
-    let (title, body) = (passive("title", "\\u0001-\\u001f"), passive("body", "\\u0001-\\u0009\\u000b-\\u001f"));
+    let title = passive(&cut("title", TITLE_MAX), "\\u0001-\\u001f");
+    let body = passive(&cut("body", BODY_MAX), "\\u0001-\\u0009\\u000b-\\u001f");
     format!(include_str!("outbox.part.sql"), title = title, body = body)
 }
 

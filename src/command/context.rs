@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::clinic::actor::{Actor, refused};
-use crate::db::{CLOCK, Connection, Db, Key, Limits, Statement, dropped, no_such_key, schema, statements};
+use crate::db::{CLOCK, Connection, Db, Key, Limits, Row, Statement, dropped, no_such_key, schema, statements};
 use crate::error::{Error, ErrorKind};
 use crate::machine;
 use crate::run::CommonArgs;

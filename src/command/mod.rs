@@ -6,6 +6,7 @@
 
 mod context;
 pub mod explain;
+pub mod limit;
 pub mod list;
 pub mod look;
 pub mod notes;

@@ -3,8 +3,9 @@
 //! Rule: it is another database than the recorded one if and only if its name, its number on the server, the server's
 //! system identifier or the server's timeline differs; what the server does not tell, now or then, does not differ.
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
+use super::Row;
 use super::key::Key;
 use super::savepoint::tried;
 use super::statements;

@@ -9,9 +9,10 @@
 use std::sync::LazyLock;
 
 use serde_json::Value;
+use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{GenericClient, Row};
 
+use super::row::Row;
 use crate::error::Error;
 
 pub type Parameters<'a> = [&'a (dyn ToSql + Sync)];
@@ -41,16 +42,17 @@ impl Statement {
 
     /// The one row that the statement returns; another number of rows is an error.
     pub async fn one(&self, client: &impl GenericClient, parameters: &Parameters<'_>) -> Result<Row, Error> {
-        Ok(client.query_typed_one(self.text(), &self.typed(parameters)).await?)
+        Ok(client.query_typed_one(self.text(), &self.typed(parameters)).await?.into())
     }
 
     /// The row that the statement returns, if any.
     pub async fn opt(&self, client: &impl GenericClient, parameters: &Parameters<'_>) -> Result<Option<Row>, Error> {
-        Ok(client.query_typed_opt(self.text(), &self.typed(parameters)).await?)
+        Ok(client.query_typed_opt(self.text(), &self.typed(parameters)).await?.map(Row::from))
     }
 
     pub async fn all(&self, client: &impl GenericClient, parameters: &Parameters<'_>) -> Result<Vec<Row>, Error> {
-        Ok(client.query_typed(self.text(), &self.typed(parameters)).await?)
+        let rows = client.query_typed(self.text(), &self.typed(parameters)).await?;
+        Ok(rows.into_iter().map(Row::from).collect())
     }
 
     /// Executes the statement and returns the number of changed rows.

@@ -3,7 +3,6 @@
 //! Rule: where neither the address nor PGSSLMODE says otherwise, the server has to prove its name (`verify-full`), unless
 //! it is on this machine (`prefer`). What protects less has to be written, and is warned of.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use tracing::warn;
 use super::sslmode::TlsMode;
 use super::url::{Address, configuration};
 use crate::error::Error;
-use crate::error::file_error;
+use crate::file;
 
 /// The TLS of a connection: what the driver is to do, and with which configuration. The address's own words come before
 /// the others.
@@ -72,7 +71,7 @@ fn configured(mode: TlsMode, root_cert: Option<&Path>) -> Result<ClientConfig, E
 
 fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    let pem = fs::read(path).map_err(|error| file_error(&error))?;
+    let pem = file::bytes(path, file::LIST_MAX)?;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|_| "not a PEM file")?;
         roots.add(certificate).map_err(|_| "a certificate in it cannot be used")?;

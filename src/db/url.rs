@@ -4,7 +4,6 @@
 //! (`pgbouncer`: we work so always). Any other is refused by name, because to ignore it could be to ignore a wish for
 //! safety.
 
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,8 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
 use super::sslmode::TlsMode;
-use crate::error::{Error, ErrorKind, file_error};
+use crate::error::{Error, ErrorKind};
+use crate::file;
 
 /// The parameters of an address that the driver knows.
 const OF_THE_DRIVER: &[&str] = &[
@@ -57,9 +57,8 @@ pub fn address(url: Option<&str>, file: Option<&Path>) -> Result<String, Error> 
             return Err(configuration("--database-url and --database-url-file are both set; keep one of them"));
         }
         (Some(url), None) => url.to_owned(),
-        (None, Some(path)) => fs::read_to_string(path).map_err(|error| {
-            configuration(format!("--database-url-file {}: {}", path.display(), file_error(&error)))
-        })?,
+        (None, Some(path)) => file::text(path, file::VALUE_MAX)
+            .map_err(|why| configuration(format!("--database-url-file {}: {why}", path.display())))?,
         (None, None) => {
             return Err(configuration("no database: set DATABASE_URL, --database-url or --database-url-file"));
         }

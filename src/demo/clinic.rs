@@ -1,12 +1,11 @@
 //! The database of the demo: two facilities in two time zones.
 
 use anyhow::Context;
-use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql};
 
 use super::scratch::Scratch;
 use super::{day, names};
-use crate::db::{Connection, DatabaseArgs, Db, SchemaName};
+use crate::db::{Connection, DatabaseArgs, Db, Row, SchemaName};
 use crate::error::Error;
 
 /// The name of the database in the scratch cluster.
@@ -63,7 +62,8 @@ impl Clinic {
     /// Returns the rows of one statement.
     pub async fn rows(&self, statement: &str, parameters: &[&(dyn ToSql + Sync)]) -> anyhow::Result<Vec<Row>> {
         let rows = self.client.query(statement, parameters).await;
-        rows.map_err(Error::from).context("the demo's own statement failed")
+        let rows = rows.map_err(Error::from).context("the demo's own statement failed")?;
+        Ok(rows.into_iter().map(Row::from).collect())
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use tokio_postgres::Row;
-
+use crate::db::Row;
 use crate::output;
 use crate::output::folded;
 use crate::output::table::{self, Style};
@@ -57,11 +56,11 @@ impl Page {
     /// Writes the rows of a query, whose columns must be texts: the first ten, or all.
     pub fn table(&self, rows: &[Row], all: bool) -> io::Result<()> {
         let Some(first) = rows.first() else { return Ok(()) };
-        let names: Vec<&str> = first.columns().iter().map(|column| column.name()).collect();
+        let names: Vec<&str> = first.names().collect();
         let shown = if all { rows.len() } else { rows.len().min(ROWS_SHOWN) };
         let text = |row: &Row, index| row.get::<_, Option<&str>>(index).unwrap_or("").to_owned();
         let cells: Vec<_> =
-            rows[..shown].iter().map(|row| (0..row.len()).map(|index| text(row, index)).collect()).collect();
+            rows[..shown].iter().map(|row| (0..names.len()).map(|index| text(row, index)).collect()).collect();
         let width = table::width().map(|width| width.saturating_sub(INDENT.len()));
         let table = table::lines(&names, &cells, Style { colour: self.colour, width });
         for line in &table.lines {

@@ -29,11 +29,11 @@ pub async fn repair_old_application(clinic: &Clinic) -> anyhow::Result<()> {
 /// Plays the script from after `since` until `until`, and returns in words what was played.
 pub async fn play(clinic: &Clinic, since: DateTime<Utc>, until: DateTime<Utc>) -> anyhow::Result<String> {
     let rows = clinic.rows(include_str!("staff.sql"), &[&since, &until]).await?;
-    let did = |(index, column): (usize, &tokio_postgres::Column)| {
+    let did = |(index, name): (usize, &str)| {
         let count: i64 = rows[0].get(index);
-        (count > 0).then(|| format!("{count} {}", column.name()))
+        (count > 0).then(|| format!("{count} {name}"))
     };
-    let did: Vec<String> = rows[0].columns().iter().enumerate().filter_map(did).collect();
+    let did: Vec<String> = rows[0].names().enumerate().filter_map(did).collect();
     Ok(if did.is_empty() { "nothing yet".to_owned() } else { did.join(", ") })
 }
 

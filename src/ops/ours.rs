@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use crate::db::schema::{self, Set};
-use crate::db::{SchemaName, quoted, statements};
+use crate::db::{Row, SchemaName, quoted, statements};
 use crate::error::Error;
 
 statements! {

@@ -6,21 +6,21 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use tracing::info;
 
 use crate::command::look::ZONES;
-use crate::db::{Key, Keys, NOT_A_KEY, Statement, UNREADABLE, decodable, statements, unless};
+use crate::db::{Key, Keys, NOT_A_KEY, Row, Statement, UNREADABLE, decodable_name, statements, unless};
 use crate::error::Error;
 use crate::output::local_stamp;
 use crate::time_zone::Tz;
 
 statements! {
     FACILITY_NAMES(KEYS) =
-        format!("SELECT f.id::text AS id, {} AS name FROM facilities f WHERE f.id = ANY ($1)", decodable("f.name"));
+        format!("SELECT f.id::text AS id, {} AS name FROM facilities f WHERE f.id = ANY ($1)", decodable_name("f.name"));
     DOCTOR_NAMES(KEYS) = format!(
         "SELECT d.id::text AS id, {} AS first_name, {} AS last_name FROM doctors d WHERE d.id = ANY ($1)",
-        decodable("d.first_name"), decodable("d.last_name")
+        decodable_name("d.first_name"), decodable_name("d.last_name")
     );
 }
 

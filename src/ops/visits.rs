@@ -8,10 +8,10 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use crate::clinic::visits;
-use crate::db::{Key, Keys, statements, unless_no_key};
+use crate::db::{Key, Keys, Row, statements, unless_no_key};
 use crate::error::Error;
 use crate::ops::places::Places;
 

@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use tracing::{debug, warn};
 
 use super::halt::Halt;
@@ -20,7 +20,7 @@ use super::job::{Run, WriteOptions};
 use super::refusals::Due;
 use super::report::NotDone;
 use super::undeliverable;
-use crate::db::Key;
+use crate::db::{Key, Row};
 use crate::error::{Error, ErrorKind};
 use crate::output::counted;
 
@@ -271,7 +271,7 @@ fn record_skipped<I: Id>(run: &Run, batch: Batch<'_, I>, row: &Row, skipped: &mu
 /// The ids for which a statement did not do what it was asked for, and wrote down why.
 fn refused_ids(row: &Row) -> Vec<String> {
     let names = ["refused", "still_refused"];
-    let columns = names.into_iter().filter(|name| row.columns().iter().any(|column| column.name() == *name));
+    let columns = names.into_iter().filter(|name| row.names().any(|column| column == *name));
     columns.flat_map(|column| row.get::<_, Vec<String>>(column)).collect()
 }
 

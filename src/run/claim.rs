@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ use super::fence::LOCK_RUN;
 use super::limits::{STATUS_LOCK, limits};
 use super::pause::{PAUSED, RESTORED, paused};
 use crate::db::identity::Identity;
-use crate::db::{Db, Key, statements};
+use crate::db::{Db, Key, Row, statements};
 use crate::error::{Error, ErrorKind};
 use crate::machine;
 

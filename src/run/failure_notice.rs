@@ -13,13 +13,13 @@
 //! notice cannot be staged, the run is closed without it. The log and the report of the run say where nobody could be
 //! told.
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::clock::has_passed;
 use crate::clinic::{channels, outbox};
-use crate::db::{UNREADABLE, statements};
+use crate::db::{Row, UNREADABLE, statements};
 use crate::error::{Error, ErrorKind};
 
 /// The least number of failures in a row of which the admins are notified.

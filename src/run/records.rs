@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use uuid::Uuid;
 
-use crate::db::statements;
+use crate::db::{Row, statements};
 use crate::error::Error;
 
 statements! {

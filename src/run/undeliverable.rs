@@ -5,12 +5,11 @@
 //! written by the statement of the change, so neither is committed without the other, and an item that is not due again
 //! is not recorded again.
 
-use tokio_postgres::Row;
 use tracing::warn;
 
 use super::job::Run;
 use super::report::NotDone;
-use crate::db::Key;
+use crate::db::{Key, Row};
 
 pub const UNDELIVERABLE: &str = "UNDELIVERABLE";
 
@@ -25,7 +24,7 @@ pub fn undeliverable_recorded(run: &str, entity: &str) -> String {
 
 /// The items of a statement's row of which nobody could be told.
 fn ids(row: &Row) -> Vec<Key> {
-    match row.columns().iter().any(|column| column.name() == "undeliverable") {
+    match row.names().any(|name| name == "undeliverable") {
         true => row.get("undeliverable"),
         false => vec![],
     }

@@ -152,7 +152,7 @@ async fn what_is_found_is_shown_with_its_place() {
     let report = registry.npi(&["search", "smith b"]).await.expect(0).report();
     let expected = json!({"npi": npi(100_000_002), "last_name": "SMITH", "first_name": "BOB", "address": "1 MAIN ST",
                           "city": "Ann Arbor", "state": "MI", "zip": "48103", "primary_taxonomy": SURGERY});
-    assert_eq!(report, json!({"approximate": false, "results": [expected]}));
+    assert_eq!(report, json!({"approximate": false, "results": [expected], "more": false}));
     let report = registry.npi(&["search", "--facility", "3m"]).await.expect(0).report();
     let expected = json!({"npi": npi(100_000_021), "facility_name": "3M HEALTH", "address": "1 MAIN ST",
                           "city": "GRAND RAPIDS", "state": "MN", "zip": "495099542", "primary_taxonomy": "207Q00000X"});
@@ -189,7 +189,7 @@ async fn a_typing_error_finds_nothing_where_similar_names_cannot_be_found() {
     let registry = registry().await;
     registry.clinic.sql("DROP EXTENSION IF EXISTS pg_trgm CASCADE").await;
     let report = registry.npi(&["search", "krzyzewsky"]).await.expect(0).report();
-    assert_eq!(report, json!({"approximate": false, "results": []}));
+    assert_eq!(report, json!({"approximate": false, "results": [], "more": false}));
     assert_eq!(registry.found(&["smith j"]).await, [3, 4]);
 }
 

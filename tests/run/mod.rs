@@ -2,6 +2,7 @@
 
 mod application;
 mod arguments;
+mod awkward;
 mod by_hand;
 mod claim;
 mod clock;
@@ -12,6 +13,7 @@ mod faults;
 mod fit;
 mod flood;
 mod left_open;
+mod long_texts;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod network;

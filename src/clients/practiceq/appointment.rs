@@ -42,6 +42,9 @@ pub struct Appointment {
 /// Stands for the id of a row that has none.
 pub const NO_ID: &str = "?";
 
+/// The longest text that is kept, in characters; a link is refused if it is as long.
+const TEXT_MAX: usize = 2_049;
+
 /// A row that cannot be stored.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unreadable {
@@ -113,7 +116,9 @@ fn status(theirs: &str) -> Option<&'static str> {
 /// A text, or a number as text; None where it is empty.
 fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::String(text) => {
+            Some(text.trim().chars().take(TEXT_MAX).collect()).filter(|text: &String| !text.is_empty())
+        }
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }

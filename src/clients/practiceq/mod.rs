@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{RetryAfter, body, retry_after};
 use crate::error::{Error, ErrorKind};
+use crate::json::too_deep;
 pub use appointment::{Appointment, NO_ID, Unreadable, id};
 
 /// The code of a request that failed.
@@ -114,6 +115,9 @@ async fn json(response: Response) -> Result<Value, Error> {
     }
     let body = body(response, BODY_MAX).await.map_err(cut)?;
     let body = body.ok_or_else(|| failed(ErrorKind::Other, "the answer is longer than any page".into()))?;
+    if too_deep(&body) {
+        return Err(failed(ErrorKind::Other, "the answer is nested deeper than any page".into()));
+    }
     serde_json::from_slice(&body).map_err(|_| no_json())
 }
 

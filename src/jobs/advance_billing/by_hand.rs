@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::case_list::{Requested, none_known};
 use super::outlook::{brake, limit};
@@ -16,7 +16,7 @@ use super::report::{Exception, Outcomes, Report, warn_of};
 use super::stage::{CASE, Stage};
 use super::step::{self, MIN_DWELL, Step, code, held_back};
 use crate::clinic::actor::{Actor, refused};
-use crate::db::{Key, Keys, no_such_key, statements};
+use crate::db::{Key, Keys, Row, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Run};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::clinic::actor::refused;
 use crate::db::Key;
 use crate::error::Error;
-use crate::error::file_error;
+use crate::file;
 
 /// The maximum number of ids in a list. It is limited because the run's row holds an entry for each case.
 const CASES_MAX: usize = 10_000;
@@ -63,8 +63,7 @@ fn has_form_of_generated_id(text: &str) -> bool {
 
 /// Reads a file of ids. Messages do not repeat its content, because it may be the wrong file.
 pub fn read(path: &str) -> Result<CaseFile, String> {
-    let text =
-        std::fs::read_to_string(Path::new(path)).map_err(|error| format!("cannot be read: {}", file_error(&error)))?;
+    let text = file::text(Path::new(path), file::LIST_MAX).map_err(|why| format!("cannot be read: {why}"))?;
     parse(&text)
 }
 

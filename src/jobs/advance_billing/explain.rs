@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::AdvanceBilling;
 use super::by_hand;
@@ -14,7 +14,7 @@ use super::step::{CASE_STATE, EXPLAIN, STEPS, Step};
 use crate::clinic::actor::refused;
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
-use crate::db::{Key, no_such_key};
+use crate::db::{Key, Row, no_such_key};
 use crate::error::Error;
 use crate::output::{local_stamp, setting, span};
 use crate::run::Item;

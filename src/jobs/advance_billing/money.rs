@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::AddAssign;
 
 use serde::{Serialize, Serializer};
-use tokio_postgres::Row;
+
+use crate::db::Row;
 
 /// An amount in cents. As text and in JSON it is a decimal number without a currency, such as 1234.50.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

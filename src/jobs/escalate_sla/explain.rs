@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 
 use super::{AUDITS, EXPLAIN, EscalateSla};
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
-use crate::db::{Key, Keys, no_such_key};
+use crate::db::{Key, Keys, Row, no_such_key};
 use crate::error::Error;
 use crate::output::{local_stamp, span};
 use crate::run::Item;

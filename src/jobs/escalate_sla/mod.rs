@@ -23,15 +23,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 
 use crate::arg::{duration, positive_duration};
 use crate::clinic::actor::refused;
 use crate::clinic::local_time::instant;
-use crate::clinic::{facility, outbox, stand_ins};
+use crate::clinic::{facility, local_time, outbox, stand_ins};
 use crate::command::explain::ExplainArgs;
-use crate::db::{Key, Keys, no_such_key, statements};
+use crate::db::{Key, Keys, Row, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
     Batch, Counts, FacilityArgs, Halt, Job, NotDone, Reach, Run, UNDELIVERABLE_COLUMN, apply, as_text, count,
@@ -52,7 +52,7 @@ statements! {
     SCAN(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8, INT8) =
         format!(include_str!("scan.sql"), overdue = OVERDUE, taken_up = taken_up());
     OLDEST(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8) =
-        format!("SELECT min(c.due_at)::timestamptz AS due_since FROM px_cases c\n{}", due());
+        format!("SELECT {} AS due_since FROM px_cases c\n{}", local_time::instant("min(c.due_at)"), due());
     ESCALATE(TIMESTAMPTZ, KEY, FLOAT8, FLOAT8, KEYS, UUID, TEXT, KEYS) = format!(
         include_str!("apply.sql"),
         due = due(),
@@ -149,8 +149,7 @@ impl Job for EscalateSla {
         facility: Option<&Key>,
     ) -> Result<Option<DateTime<Utc>>, Error> {
         let row = OLDEST.one(tx, &[&now, &facility, &self.after(), &self.grace()]).await?;
-        // An infinite date is no instant of ours.
-        Ok(row.try_get("due_since").unwrap_or(None))
+        Ok(row.get("due_since"))
     }
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {

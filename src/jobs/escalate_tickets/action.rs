@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::keys::{Keys, RuleFault, id};
 use crate::clinic::channels::as_preferred;
 use crate::clinic::{outbox, tickets};
-use crate::db::Key;
+use crate::db::{Key, cut};
 use crate::output::visible::is_active;
 
 /// The kind of an action. Each kind has a file in `actions/`.
@@ -56,9 +56,13 @@ impl ActionKind {
     pub fn sql(self) -> String {
         match self {
             Self::NotifyManager => {
-                format!(include_str!("actions/notify_manager.part.sql"), channels = as_preferred("'NORMAL'"))
+                format!(
+                    include_str!("actions/notify_manager.part.sql"),
+                    message = message(),
+                    channels = as_preferred("'NORMAL'")
+                )
             }
-            Self::SendEmail => include_str!("actions/send_email.part.sql").to_owned(),
+            Self::SendEmail => format!(include_str!("actions/send_email.part.sql"), message = message()),
             Self::ReassignTicket => include_str!("actions/reassign_ticket.part.sql").to_owned(),
             Self::IncreasePriority => format!(
                 include_str!("actions/increase_priority.part.sql"),
@@ -126,6 +130,11 @@ impl Action {
         }
         Ok(Self { kind, json, users, team })
     }
+}
+
+/// The text of the rule's message, in SQL. It is cut before it is repeated for each recipient.
+fn message() -> String {
+    cut("($14 ->> 'message')", outbox::BODY_MAX)
 }
 
 fn is_address(text: &str) -> bool {

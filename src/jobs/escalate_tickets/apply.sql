@@ -9,7 +9,7 @@ WITH
 -- The tickets. A ticket that another session has locked is left to the next run, and so are all if somebody holds whom
 -- the action names.
 locked AS MATERIALIZED (
-    SELECT t.id, t.number, t.facility_id, t.status, t.status_changed_at, t.priority, t.assignee_id, t.team_id,
+    SELECT t.id, {number} AS number, t.facility_id, t.status, t.status_changed_at, t.priority, t.assignee_id, t.team_id,
            t.customer_rating, t.created_by, t.created_at, t.sla_due_at, t.custom_sla_due_at
     FROM tickets t WHERE t.id = ANY ($10) AND $18 ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 ),

@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 
 use super::EscalateTickets;
 use super::facts::{EXPLAIN, FIRINGS, IS_DUE, TICKET};
 use super::rule::{Malformed, Rule, RuleBook};
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
-use crate::db::{Key, no_such_key};
+use crate::db::{Key, Row, no_such_key};
 use crate::error::Error;
 use crate::output::{local_stamp, span};
 use crate::run::Item;

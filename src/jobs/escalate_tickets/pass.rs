@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 
 use super::action::ActionKind;
@@ -12,7 +12,7 @@ use super::condition::{Condition, ConditionKind};
 use super::report::Report;
 use super::rule::{DEFINITION, Rule};
 use crate::clinic::parents::Parents;
-use crate::db::{Key, Keys, Statement, statements};
+use crate::db::{Key, Keys, Row, Statement, cut_name, statements};
 use crate::error::Error;
 use crate::run::{
     Batch, Halt, NotDone, Rehearsal, Run, UNDELIVERABLE_COLUMN, apply, apply_in_savepoints, count, skipped_columns,
@@ -44,6 +44,7 @@ statements! {
          KEY, KEY, BOOL) =
         format!(
             include_str!("apply.sql"),
+            number = cut_name("t.number"),
             due = due(kinds.0, " OFFSET 0"),
             definition = DEFINITION.trim_end(),
             action = kinds.1.sql(),

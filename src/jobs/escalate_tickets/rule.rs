@@ -1,13 +1,14 @@
 //! A rule of the database, checked: its condition and its action.
 
 use serde_json::Value;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::action::{Action, ActionKind};
 use super::condition::{Condition, ConditionKind};
 use super::keys::{HOURS_MAX, RuleFault};
-use crate::db::{Key, decodable, statements};
+use crate::db::{Key, Row, decodable, decodable_name, statements};
 use crate::error::{Error, ErrorKind};
+use crate::json;
 use crate::run::count;
 
 /// The definition of a rule `r`, in SQL.
@@ -16,14 +17,22 @@ pub const DEFINITION: &str = include_str!("definition.part.sql");
 statements! {
     RULES(BOOL) = format!(
         include_str!("rules.sql"),
-        condition_type = decodable("r.condition_type"),
-        condition = decodable("r.condition"),
-        action_type = decodable("r.action_type"),
-        action = decodable("r.action"),
+        condition_type = decodable_name("r.condition_type"),
+        condition = json_text("r.condition"),
+        action_type = decodable_name("r.action_type"),
+        action = json_text("r.action"),
         definition = DEFINITION.trim_end(),
     );
     COUNT_OPEN(KEY) = "SELECT count(*) AS open FROM tickets t
                        WHERE t.status NOT IN ('RESOLVED', 'CLOSED') AND (t.facility_id = $1 OR $1 IS NULL)";
+}
+
+/// The longest condition and the longest action, in bytes: all rules are in memory at once.
+const JSON_MAX: usize = 64 << 10;
+
+/// A condition or an action as text, in SQL: of one that is too long only its beginning, which shows that.
+fn json_text(column: &str) -> String {
+    decodable(&format!("left({column}::text, {})", JSON_MAX + 1))
 }
 
 /// A rule that can be carried out.
@@ -61,8 +70,14 @@ impl Rule {
 
     fn try_read(row: &Row) -> Result<Self, RuleFault> {
         // The database accepts numbers and nesting that serde_json cannot read, and a text may be no JSON at all.
-        let json = |column| {
+        let value = |column| {
             let text = row.get::<_, Option<&str>>(column).unwrap_or("null");
+            if text.len() > JSON_MAX {
+                return Err(format!("{column}: longer than {} KiB", JSON_MAX >> 10));
+            }
+            if json::too_deep(text.as_bytes()) {
+                return Err(format!("{column}: nested too deep"));
+            }
             serde_json::from_str::<Value>(text).map_err(|_| format!("{column}: cannot be read"))
         };
         let kind = |column| row.get::<_, Option<&str>>(column).unwrap_or_default();
@@ -74,9 +89,9 @@ impl Rule {
             id: row.get("id"),
             active: row.get("active"),
             definition: row.get("definition"),
-            condition: Condition::read(kind("condition_type"), &json("condition")?)?,
+            condition: Condition::read(kind("condition_type"), &value("condition")?)?,
             cooldown_hours,
-            action: Action::read(kind("action_type"), json("action")?)?,
+            action: Action::read(kind("action_type"), value("action")?)?,
         })
     }
 }

@@ -37,7 +37,7 @@ due AS MATERIALIZED (
                            AND absence.begins_at < visits.slot_ends_at AND absence.ends_at > visits.slot_starts_at)
                AS block
     FROM (
-        SELECT a.id, a.patient_id, a.status, visit.day, visit.start_time, d.last_name AS doctor, visit.starts_at,
+        SELECT a.id, a.patient_id, a.status, visit.day, visit.start_time, {doctor} AS doctor, visit.starts_at,
                visit.timeout_minutes, visit.day < visit.today AS late, tz.zone,
                (visit.day + 1)::timestamp AT TIME ZONE tz.zone AS day_ends_at, a.slot_id, a.slot_doctor, a.slot_blocked,
                COALESCE((a.slot_day + a.slot_start) AT TIME ZONE tz.zone, visit.starts_at) AS slot_starts_at,

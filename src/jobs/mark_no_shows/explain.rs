@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::{EXPLAIN, LOGS, MarkNoShows, Window};
 use crate::clinic::local_time::unreadable_zones;
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
-use crate::db::{Key, Keys, no_such_key};
+use crate::db::{Key, Keys, Row, no_such_key};
 use crate::error::Error;
 use crate::output::{counted, local_stamp, span, stamp};
 use crate::run::Item;

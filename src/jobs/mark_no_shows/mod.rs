@@ -19,8 +19,8 @@ mod explain;
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 use tracing::debug;
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ use crate::clinic::local_time::{
 use crate::clinic::words::{clock, moment};
 use crate::clinic::{facility, local_time, outbox};
 use crate::command::explain::ExplainArgs;
-use crate::db::{Key, Keys, Statement, statements};
+use crate::db::{Key, Keys, Row, Statement, cut_name, statements};
 use crate::error::Error;
 use crate::run::{Batch, Counts, FacilityArgs, Halt, Job, NotDone, Reach, Run, apply, count, skipped_columns};
 
@@ -110,6 +110,7 @@ fn mark(rule: &str) -> String {
     format!(
         include_str!("apply.sql"),
         due = rule,
+        doctor = cut_name("d.last_name"),
         slot_day = day("s.slot_date"),
         slot_start = clock_time("s.start_time"),
         slot_end = clock_time("s.end_time"),

@@ -4,7 +4,7 @@
 WITH
 -- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
-    SELECT t.id, t.number, t.facility_id, t.status, t.priority, t.created_by, t.assignee_id, t.team_id, t.created_at,
+    SELECT t.id, {number} AS number, t.facility_id, t.status, t.priority, t.created_by, t.assignee_id, t.team_id, t.created_at,
            t.sla_due_at, t.custom_sla_due_at
     FROM tickets t WHERE t.id = ANY ($2) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED
 ),

@@ -3,12 +3,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::{CHECKS, EXPLAIN, MonitorTicketSla};
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
-use crate::db::{Key, no_such_key};
+use crate::db::{Key, Row, no_such_key};
 use crate::error::Error;
 use crate::output::{local_stamp, span};
 use crate::run::Item;

@@ -24,7 +24,7 @@ use tokio_postgres::Transaction;
 use crate::clinic::channels::as_preferred;
 use crate::clinic::{outbox, stand_ins, tickets};
 use crate::command::explain::ExplainArgs;
-use crate::db::{Key, Keys, statements};
+use crate::db::{Key, Keys, cut_name, statements};
 use crate::error::Error;
 use crate::run::{
     Batch, Counts, FacilityArgs, Halt, Job, NotDone, Reach, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
@@ -39,6 +39,7 @@ statements! {
     SCAN(TIMESTAMPTZ, INT8, KEY) = format!(include_str!("scan.sql"), risk = risk(), due = DUE);
     RECORD(TIMESTAMPTZ, KEYS, UUID, TEXT) = format!(
         include_str!("apply.sql"),
+        number = cut_name("t.number"),
         risk = risk(),
         due = DUE,
         channels = as_preferred("p.urgency"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use tracing::{info, warn};
 
 use super::args::RefreshNpi;
@@ -14,6 +14,7 @@ use super::pfile::Pfile;
 use super::progress::{Progress, watch, with_spinner};
 use super::stage::{self, Staged, StagingTable};
 use crate::clients::nppes::disk;
+use crate::db::Row;
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Run, WriteOptions, count};
 

@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use chrono::NaiveDate;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 use tracing::debug;
 
 use super::fetch::DataFile;
 use super::pfile::Pfile;
 use super::row::STAGED;
 use super::stage::{Staged, StagingTable};
-use crate::db::statements;
+use crate::db::{Row, statements};
 use crate::error::Error;
 use crate::run::{Run, count};
 

@@ -2,9 +2,9 @@
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use tokio_postgres::Row;
 
 use super::pfile::Pfile;
+use crate::db::Row;
 use crate::run::{self, Counts, NotDone};
 
 /// scanned = loaded + skipped + failed.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 use super::columns::Columns;
@@ -19,7 +19,7 @@ use super::csv::{Lines, Splitter};
 use super::pfile::{Pfile, broken};
 use super::progress::Progress;
 use super::row::{Encoder, LineKind, STAGED};
-use crate::db::{SchemaName, statements};
+use crate::db::{Row, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {

@@ -3,14 +3,14 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 
 use super::{ALERTS, Basis, ENDED, EXPLAIN, StageAlerts, VISIT_OF};
 use crate::clinic::local_time::unreadable_zones;
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
-use crate::db::{Key, Keys, no_such_key};
+use crate::db::{Key, Keys, Row, no_such_key};
 use crate::error::Error;
 use crate::output::{counted, local_stamp, span};
 use crate::run::Item;

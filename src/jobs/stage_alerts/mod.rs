@@ -26,8 +26,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 
 use crate::arg::whole;
 use crate::clinic::alerts::AlertType;
@@ -38,7 +38,7 @@ use crate::clinic::local_time::{
 use crate::clinic::words::clock;
 use crate::clinic::{facility, local_time, outbox, visits};
 use crate::command::explain::ExplainArgs;
-use crate::db::{Key, Keys, statements, unless_no_key};
+use crate::db::{Key, Keys, Row, cut_name, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
     Batch, Counts, FacilityArgs, Halt, Job, NotDone, Reach, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
@@ -64,6 +64,9 @@ statements! {
     ENDED(KEYS, KEYS, KEY) = format!(include_str!("ended.sql"), ended = ended_rule());
     RAISE(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, KEYS, TEXT, UUID) = format!(
         include_str!("raise.sql"),
+        first_name = cut_name("p.first_name"),
+        last_name = cut_name("p.last_name"),
+        mrn = cut_name("p.mrn"),
         waiting = waiting(),
         due = DUE,
         checked_in_at = clock("(visit.checked_in_at AT TIME ZONE tz.zone)"),

@@ -10,7 +10,7 @@ locked AS MATERIALIZED (
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT a.id, a.facility_id, own.start AS visit_start, d.user_id AS doctor_user_id,
-           format('Patient %s %s (%s)', p.first_name, p.last_name, p.mrn) AS patient,
+           format('Patient %s %s (%s)', {first_name}, {last_name}, {mrn}) AS patient,
            format(CASE alert.type
                       WHEN 'NO_VITALS' THEN 'checked in at %s but vitals not recorded.'
                       WHEN 'NO_DOCTOR' THEN 'vitals done but doctor not seen patient.'

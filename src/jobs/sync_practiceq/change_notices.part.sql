@@ -23,7 +23,7 @@ staged AS (
                               WHEN 'CANCELLED' THEN '%s: the visit of %s is cancelled.'
                               WHEN 'DELETED' THEN '%s: the visit of %s is no longer there.'
                               ELSE '%s: the visit on %3$s takes place after all.' END,
-                  CASE notice.channel WHEN 'IN_APP' THEN format('%s %s', p.first_name, p.last_name) ELSE 'A patient' END,
+                  CASE notice.channel WHEN 'IN_APP' THEN format('%s %s', {first_name}, {last_name}) ELSE 'A patient' END,
                   c.old_time, c.new_time) AS body,
            jsonb_build_object('appointment_id', c.id, 'kind', c.kind, 'starts_at', c.starts_at) AS metadata,
            'appointment' AS entity, c.id AS entity_id,

@@ -52,8 +52,8 @@ use crate::clients::practiceq::PracticeQ;
 use crate::clinic::actor::{ADMIN, SUPERVISORS};
 use crate::clinic::local_time::before;
 use crate::db::{Key, statements};
-use crate::error::file_error;
 use crate::error::{Error, ErrorKind};
+use crate::file;
 use crate::run::{Coverage, Halt, Job, Reach, Run, RunArgs, as_text};
 
 pub use self::store::StoreContext;
@@ -175,9 +175,9 @@ impl SyncPracticeq {
                 return refuse("ROUNDS_PRACTICEQ_KEY and --api-key-file are both set; keep one of them".into());
             }
             (Some(key), None) => key.clone(),
-            (None, Some(path)) => match std::fs::read_to_string(path) {
+            (None, Some(path)) => match file::text(path, file::VALUE_MAX) {
                 Ok(key) => key,
-                Err(error) => return refuse(format!("--api-key-file {}: {}", path.display(), file_error(&error))),
+                Err(why) => return refuse(format!("--api-key-file {}: {why}", path.display())),
             },
             (None, None) => return refuse("no key: set ROUNDS_PRACTICEQ_KEY or --api-key-file".into()),
         };

@@ -11,7 +11,8 @@ use crate::run::{Halt, Run};
 
 statements! {
     SEARCH_TERM(KEY) = format!(
-        "SELECT CASE WHEN {} THEN btrim(p.email::text) ELSE concat_ws(' ', p.first_name, p.last_name) END
+        "SELECT CASE WHEN {} THEN btrim(p.email::text) ELSE concat_ws(' ', left(p.first_name, 100), left(p.last_name, 100))
+                END
          FROM patients p WHERE p.id = $1",
         has_one("p.email")
     );

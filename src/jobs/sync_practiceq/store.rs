@@ -6,8 +6,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::clinic::channels::as_preferred;
 use crate::clinic::local_time::{clock_time, day, unreadable_zone};
 use crate::clinic::outbox;
 use crate::clinic::words::moment;
-use crate::db::{Key, Keys, statements};
+use crate::db::{Key, Keys, Row, cut_name, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Batch, Halt, Id, NotDone, Run, apply, count, has_passed};
 
@@ -50,6 +50,8 @@ pub fn change_notices() -> String {
         include_str!("change_notices.part.sql"),
         old_time = moment("c.old_starts_at AT TIME ZONE c.zone"),
         new_time = moment("c.starts_at AT TIME ZONE c.zone"),
+        first_name = cut_name("p.first_name"),
+        last_name = cut_name("p.last_name"),
         channels = as_preferred("'HIGH'")
     )
 }

@@ -2,12 +2,12 @@
 
 use clap::Args;
 use serde_json::json;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::{Change, LOOK, check_owner, login};
 use crate::clinic::actor::{Actor, refused};
 use crate::command::{CommandContext, Output};
-use crate::db::{Key, statements};
+use crate::db::{Key, Row, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {

@@ -9,12 +9,12 @@ mod bind;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use self::bind::BindArgs;
 use crate::clinic::actor::refused;
 use crate::command::{CommandContext, Operation, Output, listing};
-use crate::db::{dropped, schema, statements};
+use crate::db::{Row, dropped, schema, statements};
 use crate::error::{Error, ErrorKind};
 use crate::machine;
 use crate::output::{counted, local_stamp, stamp};

@@ -3,12 +3,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use crate::clinic::actor::{ADMIN, Actor, refused};
 use crate::clinic::alerts::STAFF;
 use crate::command::{CommandContext, Moment, Output, held};
-use crate::db::{Key, statements, unless_no_key};
+use crate::db::{Key, Row, statements, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::output::{local_stamp, stamp};
 use crate::time_zone::Tz;

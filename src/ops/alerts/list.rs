@@ -6,15 +6,16 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::listed::{Listed, Revealed};
 use super::shape::{self, Shape};
-use crate::arg::whole;
 use crate::clinic::actor::{Actor, refused};
 use crate::clinic::alerts::{AlertType, STAFF};
+use crate::clinic::visits;
+use crate::command::limit::{self, LimitArgs};
 use crate::command::{CommandContext, Output, check_known, check_recorded, listing, shown, value_name};
-use crate::db::{Key, Keys, decodable, statements};
+use crate::db::{Key, Keys, Row, cut, decodable, decodable_name, statements, unless_no_key};
 use crate::error::Error;
 use crate::machine;
 use crate::ops::visits::{Entry, VisitFilter, places};
@@ -26,12 +27,15 @@ statements! {
     LIST(INT8, TEXT, TEXT_ARRAY, INT8) = include_str!("list.sql");
     REVEAL(INT8_ARRAY, KEYS, TEXT, TEXT, TEXT) = format!(
         include_str!("reveal.sql"),
-        message = decodable("message"),
-        patient_first_name = decodable("patient_first_name"),
-        patient_last_name = decodable("patient_last_name"),
-        mrn = decodable("mrn"),
+        message = decodable(&cut("message", MESSAGE_MAX)),
+        patient_first_name = decodable_name("patient_first_name"),
+        patient_last_name = decodable_name("patient_last_name"),
+        mrn = decodable_name("mrn"),
     );
 }
+
+/// The longest message that is shown, in characters; stage-alerts writes no longer one.
+const MESSAGE_MAX: usize = 2_000;
 
 /// List the open alerts, the newest first
 #[derive(Args, Debug)]
@@ -55,9 +59,8 @@ pub struct ListArgs {
     /// As JSON in the shape that an old dashboard reads; it names patients, so it needs --reveal
     #[arg(long, value_enum, requires = "reveal")]
     shape: Option<Shape>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<i64>(1..=10_000))]
-    limit: i64,
+    #[command(flatten)]
+    limit: LimitArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,7 +92,8 @@ impl ListArgs {
         }
         let cells: Vec<_> = listed.entries.iter().map(|entry| cells(entry, &listed)).collect();
         let empty = if self.all || self.status.is_some() { "No alert fits." } else { "No open alert fits." };
-        Ok(Output::done(json!({ "alerts": alerts }), listing(&names, &cells, empty)))
+        let text = listing(&names, &cells, empty) + &limit::note(listed.more, cells.len());
+        Ok(Output::done(json!({ "alerts": alerts, "more": listed.more }), text))
     }
 
     /// The statuses that are listed.
@@ -105,15 +109,17 @@ impl ListArgs {
 
     async fn known(&self, tx: &Transaction<'_>) -> Result<Listed, Error> {
         let [facility, _] = check_known(tx, self.facility.as_ref(), None).await?;
-        let entries = self.entries(tx, facility.as_ref()).await?;
-        Ok(Listed { places: places(tx, &entries).await?, entries, revealed: HashMap::new() })
+        let (entries, more) = self.entries(tx, facility.as_ref()).await?;
+        Ok(Listed { places: places(tx, &entries).await?, entries, revealed: HashMap::new(), more })
     }
 
-    async fn entries(&self, tx: &Transaction<'_>, facility: Option<&Key>) -> Result<Vec<Entry>, Error> {
+    async fn entries(&self, tx: &Transaction<'_>, facility: Option<&Key>) -> Result<(Vec<Entry>, bool), Error> {
         let (kind, statuses) = (self.kind.map(AlertType::as_str), self.statuses());
         let filter = VisitFilter { facility, ..VisitFilter::default() };
         let page = async |before, rows| LIST.all(tx, &[&before, &kind, &statuses, &rows]).await;
-        filter.newest(tx, self.limit, page).await
+        let mut entries = filter.newest(tx, self.limit.asked(), page).await?;
+        let more = self.limit.take_more(&mut entries);
+        Ok((entries, more))
     }
 
     /// The alerts of the given facility, or of the actor's, with their identifying data. The alerts of deleted visits
@@ -132,18 +138,23 @@ impl ListArgs {
             }
             _ => actor.facility.clone(),
         };
-        let entries = self.entries(tx, facility.as_ref()).await?;
+        let (entries, more) = self.entries(tx, facility.as_ref()).await?;
         let places = places(tx, &entries).await?;
         let ids: Vec<i64> = entries.iter().map(|entry| entry.row.get("id")).collect();
-        let visits: Vec<Key> = entries.iter().map(|entry| entry.row.get("appointment_id")).collect();
+        let named: Vec<Key> = entries.iter().map(|entry| entry.row.get("appointment_id")).collect();
         let by = [machine::os_user(), machine::host()];
-        let names = REVEAL.all(tx, &[&ids, &Keys(&visits), &actor.id, &by[0], &by[1]]).await?;
+        let read = async |visits: &[Key]| REVEAL.all(tx, &[&ids, &Keys(visits), &actor.id, &by[0], &by[1]]).await;
+        // An alert may be older than the type of the keys.
+        let names = match unless_no_key(tx, async || read(&named).await).await? {
+            Some(names) => names,
+            None => read(&visits::existing(tx, &named).await?).await?,
+        };
         check_recorded(&names)?;
         let revealed = |row: &Row| {
             let [first_name, last_name] = ["patient_first_name", "patient_last_name"].map(|column| row.get(column));
             (row.get("id"), Revealed { message: row.get("message"), first_name, last_name, mrn: row.get("mrn") })
         };
-        Ok(Listed { entries, places, revealed: names.iter().map(revealed).collect() })
+        Ok(Listed { entries, places, more, revealed: names.iter().map(revealed).collect() })
     }
 }
 

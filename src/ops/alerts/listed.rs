@@ -11,6 +11,8 @@ pub struct Listed {
     pub entries: Vec<Entry>,
     pub places: Places,
     pub revealed: HashMap<i64, Revealed>,
+    /// Whether more alerts fit than these.
+    pub more: bool,
 }
 
 /// The identifying data of an alert; of a deleted visit only the message. It has neither Debug nor Display, because it

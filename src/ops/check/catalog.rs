@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use crate::clinic::fit;
-use crate::db::{SchemaName, statements};
+use crate::db::{Row, SchemaName, statements};
 use crate::error::Error;
 use crate::ops::privileges::Verb;
 use crate::ops::{ours, privileges};

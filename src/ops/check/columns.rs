@@ -3,14 +3,14 @@
 //! `clinic::fit` says what does not fit; this file adds the SQL. What is a table is altered; what is a view is made
 //! anew, where its text is simple enough.
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::catalog::{Catalog, Relation};
 use super::finding::{Findings, Remedy, Topic};
 use super::partly::SINCE;
 use super::view_text::ViewText;
 use crate::clinic::fit::{self, Columns, Kind, Need};
-use crate::db::{SchemaName, identifier, statements};
+use crate::db::{Row, SchemaName, identifier, statements};
 use crate::error::Error;
 use crate::ops::privileges;
 

@@ -4,10 +4,10 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::finding::{Findings, Remedy, Topic};
-use crate::db::statements;
+use crate::db::{Row, statements};
 use crate::error::Error;
 
 statements! {

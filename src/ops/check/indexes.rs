@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 use super::catalog::{Catalog, Relation};
 use super::finding::{Findings, Remedy, Topic};
 use super::reference::{INDEXES, Index};
 use super::statements::{Planned, plan_with};
 use crate::clinic::parents;
-use crate::db::{CLOCK, Statement, statements};
+use crate::db::{CLOCK, Row, Statement, statements};
 use crate::error::Error;
 
 statements! {

@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::finding::{Findings, Remedy, Topic};
 use super::reference::WORDS;
 use crate::clinic::fit::{self, Columns, Kind, Need};
 use crate::clinic::local_time::{clock_time, day, instant, known_zones, slot_length};
-use crate::db::{Connection, Limits, SchemaName, statements, tried};
+use crate::db::{Connection, Limits, Row, SchemaName, statements, tried};
 use crate::error::{Error, ErrorKind};
 use crate::jobs;
 use crate::ops::privileges::{self, Verb};

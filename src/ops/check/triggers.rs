@@ -7,11 +7,11 @@
 
 use std::collections::BTreeSet;
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use super::catalog::Catalog;
 use super::finding::{Findings, Remedy, Section, Topic};
-use crate::db::{SchemaName, statements};
+use crate::db::{Row, SchemaName, statements};
 use crate::error::Error;
 use crate::ops::privileges;
 

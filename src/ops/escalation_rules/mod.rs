@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::command::{CommandContext, Operation, Output, listing};
-use crate::db::{Key, decodable, statements};
+use crate::db::{Key, decodable_name, statements};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::jobs::escalate_tickets::{Rule, RuleBook, Targets};
@@ -32,7 +32,7 @@ enum EscalationRulesCommand {
 
 statements! {
     NAMES(KEYS) =
-        format!("SELECT r.id::text AS id, {} AS name FROM escalation_rules r WHERE r.id = ANY ($1)", decodable("r.name"));
+        format!("SELECT r.id::text AS id, {} AS name FROM escalation_rules r WHERE r.id = ANY ($1)", decodable_name("r.name"));
 }
 
 /// One rule with its fault, or with the number of tickets for which it would fire.

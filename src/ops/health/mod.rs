@@ -17,14 +17,14 @@ use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde_json::{Value, json};
-use tokio_postgres::{Row as SqlRow, Transaction};
+use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 use crate::arg::positive_duration;
 use crate::clinic::actor::refused;
 use crate::clinic::local_time::before;
 use crate::command::{CommandContext, Operation, Output, listing};
-use crate::db::statements;
+use crate::db::{Row as SqlRow, statements};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::metrics::Metrics;

@@ -69,12 +69,12 @@ impl Stats {
     /// Counts the runs that began in the window. Interrupted runs are in no total.
     pub fn of(runs: &[RunRecord], window: Window) -> Self {
         let mut stats = Self::default();
-        let mut sum = 0;
+        let mut sum = 0_i64;
         for run in runs.iter().filter(|run| run.started_at >= window.since) {
             match run.outcome() {
                 "success" => {
                     stats.successful += 1;
-                    sum += run.duration_ms.unwrap_or(0);
+                    sum = sum.saturating_add(run.duration_ms.unwrap_or(0));
                 }
                 "failure" if !run.is_interrupted() => stats.failed += 1,
                 "skipped" => *stats.skipped.entry(run.error_code.clone().unwrap_or_default()).or_default() += 1,

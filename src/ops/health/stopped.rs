@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tokio_postgres::{Row as SqlRow, Transaction};
+use tokio_postgres::Transaction;
 
-use crate::db::identity::Identities;
 use crate::db::statements;
+use crate::db::{Row as SqlRow, identity::Identities};
 use crate::error::Error;
 use crate::jobs;
 use crate::output::{local_stamp, stamp};

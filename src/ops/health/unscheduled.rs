@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 
-use crate::db::statements;
+use crate::db::{Row as SqlRow, statements};
 use crate::error::Error;
 use crate::output::{counted, span, stamp};
 use crate::run::has_passed;
@@ -29,7 +29,7 @@ impl Unscheduled {
         let jobs: Vec<&str> = table.iter().map(|row| row.job).collect();
         let lanes: Vec<&str> = table.iter().map(|row| row.lane).collect();
         let rows = UNSCHEDULED.all(tx, &[&jobs, &lanes, &since]).await?;
-        let one = |row: &tokio_postgres::Row| Self {
+        let one = |row: &SqlRow| Self {
             job: row.get("job_name"),
             lane: row.get("lane"),
             runs: row.get("runs"),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::filter::Filter;
-use crate::arg::whole;
+use crate::command::limit::{self, LimitArgs};
 use crate::command::{CommandContext, Output, listing};
 use crate::db::statements;
 use crate::error::Error;
@@ -28,29 +28,30 @@ pub struct LogsArgs {
     /// Only those marked for this reason
     #[arg(long, value_enum, ignore_case = true)]
     reason: Option<Reason>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<i64>(1..=100_000))]
-    limit: i64,
+    #[command(flatten)]
+    limit: LimitArgs,
 }
 
 impl LogsArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let reason = self.reason.map(Reason::as_str);
-        let (entries, places) = context
+        let (entries, places, more) = context
             .read(async |tx, _| {
                 self.filter.check(tx).await?;
                 let page = async |before, rows| LOGS.all(tx, &[&before, &reason, &rows]).await;
-                let entries = self.filter.visits().newest(tx, self.limit, page).await?;
+                let mut entries = self.filter.visits().newest(tx, self.limit.asked(), page).await?;
+                let more = self.limit.take_more(&mut entries);
                 let places = places(tx, &entries).await?;
-                Ok((entries, places))
+                Ok((entries, places, more))
             })
             .await?;
         let mut names: Vec<Column<'_>> = vec![kept("log"), kept("visit"), "facility".into(), "doctor".into()];
         names.extend([kept("reason"), kept("slot")]);
         names.extend(["marked", "by", "released", "notes", "undone"].map(minor));
-        let text =
-            listing(&names, &entries.iter().map(|entry| cells(entry, &places)).collect::<Vec<_>>(), "No no-show fits.");
-        Ok(Output::done(json!({ "logs": entries.iter().map(|entry| log(entry, &places)).collect::<Vec<_>>() }), text))
+        let cells: Vec<_> = entries.iter().map(|entry| cells(entry, &places)).collect();
+        let text = listing(&names, &cells, "No no-show fits.") + &limit::note(more, cells.len());
+        let logs: Vec<Value> = entries.iter().map(|entry| log(entry, &places)).collect();
+        Ok(Output::done(json!({ "logs": logs, "more": more }), text))
     }
 }
 

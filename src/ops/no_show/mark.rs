@@ -6,13 +6,13 @@
 
 use clap::Args;
 use serde_json::json;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use crate::clinic::actor::{ADMIN, Actor, refused};
 use crate::clinic::local_time::{unreadable_start, unreadable_zone, unreadable_zones};
 use crate::command::notes::NotesArgs;
 use crate::command::{CommandContext, Moment, Output, held, locked};
-use crate::db::{Key, no_such_key, statements};
+use crate::db::{Key, Row, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::mark_no_shows::{ByHand, Reason};
 use crate::output::{counted, local_stamp, stamp};

@@ -3,12 +3,11 @@
 use chrono::{DateTime, Days, Utc};
 use clap::Args;
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 
 use super::filter::Filter;
 use crate::clinic::local_time::day;
 use crate::command::{CommandContext, Output, listing, shown};
-use crate::db::{Key, statements};
+use crate::db::{Key, Row, statements};
 use crate::error::Error;
 use crate::ops::places::Places;
 use crate::output::counted;

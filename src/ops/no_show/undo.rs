@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 use super::mark::{LOCK_VISIT, STAFF};
@@ -18,7 +18,7 @@ use super::undone::{Cause, Fate, Marks, Undone};
 use crate::clinic::actor::{ADMIN, Actor, refused};
 use crate::command::notes::of_file;
 use crate::command::{CommandContext, Moment, Output, held, listing, locked};
-use crate::db::{Key, no_such_key, statements};
+use crate::db::{Key, Row, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::exit::Exit;
 use crate::jobs::mark_no_shows::MarkNoShows;

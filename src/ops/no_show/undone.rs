@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 use crate::clinic::local_time::{clock_time, day};
 use crate::command::Moment;
-use crate::db::{Key, Keys, dropped, statements, tried, unless_no_key};
+use crate::db::{Key, Keys, Row, dropped, statements, tried, unless_no_key};
 use crate::error::{Error, ErrorKind};
 use crate::output::{counted, local_stamp};
 use crate::run::count;

@@ -2,15 +2,16 @@
 
 use clap::Args;
 use serde_json::{Value, json};
+use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Transaction};
 
 use super::loaded::check_loaded;
 use crate::arg::whole;
 use crate::clinic::actor::refused;
 use crate::clinic::npi::{letter, normalize_name};
+use crate::command::limit;
 use crate::command::{CommandContext, Output, listing, shown};
-use crate::db::statements;
+use crate::db::{Row, statements};
 use crate::error::Error;
 use crate::output::table::{Column, kept, minor};
 
@@ -149,7 +150,7 @@ pub struct SearchArgs {
     /// Only whose primary taxonomy is a surgeon's
     #[arg(long)]
     surgeons: bool,
-    /// At most so many
+    /// At most so many; the list says when there are more
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = whole::<i64>(1..=1000))]
     limit: i64,
 }
@@ -161,19 +162,21 @@ impl SearchArgs {
         if normalized.is_empty() {
             return Err(refused("NO_NAME", "NAME is empty: say how the name begins, such as \"smith, j\"".into()));
         }
-        let Found { approximate, rows } = context
+        let Found { approximate, mut rows } = context
             .read(async |tx, _| {
                 check_loaded(tx).await?;
                 self.search(tx, &normalized).await
             })
             .await?;
+        let more = limit::take_more(self.limit, &mut rows);
         let results: Vec<Value> = rows.iter().map(|row| self.shape(row)).collect();
         let mut text =
             listing(&self.names(), &rows.iter().map(|row| self.cells(row)).collect::<Vec<_>>(), "No provider fits.");
+        text += &limit::note(more, rows.len());
         if approximate {
             text.insert_str(0, "No name begins so; these are similar:\n");
         }
-        Ok(Output::done(json!({ "approximate": approximate, "results": results }), text))
+        Ok(Output::done(json!({ "approximate": approximate, "results": results, "more": more }), text))
     }
 
     async fn search(&self, tx: &Transaction<'_>, normalized: &str) -> Result<Found, Error> {
@@ -195,7 +198,7 @@ impl SearchArgs {
         let zip = self.zip.as_ref().map(|zip| format!("{zip}%"));
         let surgical = self.surgeons.then_some(SURGICAL);
         let parameters: [&(dyn ToSql + Sync); 9] =
-            [&letter, &name, &end, &self.limit, &self.state, &self.city, &zip, &self.taxonomy, &surgical];
+            [&letter, &name, &end, &(self.limit + 1), &self.state, &self.city, &zip, &self.taxonomy, &surgical];
         SEARCH.with(&Search { table, by }).all(tx, &parameters).await
     }
 
@@ -207,15 +210,15 @@ impl SearchArgs {
     }
 
     fn cells(&self, row: &Row) -> Vec<String> {
-        let texts = (1..row.len()).map(|column| shown(row.get::<_, Option<&str>>(column)));
+        let texts = (1..row.names().count()).map(|column| shown(row.get::<_, Option<&str>>(column)));
         std::iter::once(row.get::<_, i64>("npi").to_string()).chain(texts).collect()
     }
 
     fn shape(&self, row: &Row) -> Value {
         let mut out = serde_json::Map::new();
         out.insert("npi".into(), json!(row.get::<_, i64>("npi")));
-        for (index, column) in row.columns().iter().enumerate().skip(1) {
-            out.insert(column.name().to_owned(), json!(row.get::<_, Option<&str>>(index)));
+        for (index, name) in row.names().enumerate().skip(1) {
+            out.insert(name.to_owned(), json!(row.get::<_, Option<&str>>(index)));
         }
         Value::Object(out)
     }

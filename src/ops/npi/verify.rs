@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use clap::Args;
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 
 use super::loaded::check_loaded;
 use crate::clinic::npi;
 use crate::command::{CommandContext, Output, listing};
-use crate::db::statements;
+use crate::db::{Row, statements};
 use crate::error::Error;
 use crate::exit::Exit;
 

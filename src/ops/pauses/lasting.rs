@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 use crate::clinic::actor::refused;
-use crate::db::{CLOCK, statements};
+use crate::db::{CLOCK, Row, statements};
 use crate::error::Error;
 use crate::jobs;
 use crate::output::visible::is_active;

@@ -3,11 +3,10 @@
 use chrono::NaiveDate;
 use clap::Args;
 use serde_json::{Value, json};
-use tokio_postgres::Row;
 
 use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::command::{CommandContext, Output, listing};
-use crate::db::statements;
+use crate::db::{Row, statements};
 use crate::error::Error;
 
 statements! {

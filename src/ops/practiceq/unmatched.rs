@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
-use crate::arg::{row_number, whole};
+use crate::arg::row_number;
 use crate::clients::practiceq::ACCOUNT_ZONE;
 use crate::clinic::actor::{ADMIN, Actor, refused};
 use crate::clinic::local_time::unreadable_zones;
 use crate::clinic::organizations::organizations_of;
+use crate::command::limit::{self, LimitArgs};
 use crate::command::{CommandContext, Moment, Output, check_recorded, held, listing, shown};
-use crate::db::{Key, decodable, no_such_key, statements};
+use crate::db::{Key, Row, decodable_name, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::sync_practiceq::StoreContext;
 use crate::machine;
@@ -38,9 +39,9 @@ statements! {
     OF_NONE(KEY) = format!("SELECT NOT EXISTS ({}) AS of_none", organizations_of("$1"));
     REVEAL(INT8_ARRAY, TEXT, TEXT, TEXT) = format!(
         include_str!("reveal.sql"),
-        name = decodable("client_name"),
-        email = decodable("client_email"),
-        birth = decodable("client_date_of_birth"),
+        name = decodable_name("client_name"),
+        email = decodable_name("client_email"),
+        birth = decodable_name("client_date_of_birth"),
     );
     LOCK(INT8, BOOL) = include_str!("lock.sql");
     LINKABLE(KEY, KEY) = format!(include_str!("linkable.sql"), organizations = organizations_of("$2"));
@@ -87,9 +88,8 @@ struct ListArgs {
     /// Show whom they are about; needs --actor, and is recorded
     #[arg(long)]
     reveal: bool,
-    /// How many to list
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<i64>(1..=1000))]
-    limit: i64,
+    #[command(flatten)]
+    limit: LimitArgs,
 }
 
 /// Say whose an appointment is: it is in that patient's chart at once, and so is what else waits of the same client
@@ -126,7 +126,7 @@ impl UnmatchedArgs {
 
 impl ListArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let (Waiting { rows, places }, people) = if self.reveal {
+        let (Waiting { rows, places, more }, people) = if self.reveal {
             let reveal = async |tx: &Transaction<'_>, moment: &Moment| {
                 may_decide(tx, &moment.actor, "--reveal").await?;
                 let waiting = self.waiting(tx, moment.now, Some(&moment.actor)).await?;
@@ -147,20 +147,22 @@ impl ListArgs {
             names.extend([kept("name"), "e-mail".into(), "born".into()]);
         }
         let cells: Vec<_> = rows.iter().map(|row| cells(row, &places, people.get(&row.get("id")))).collect();
-        Ok(Output::done(json!({ "unmatched": found }), listing(&names, &cells, "Nothing waits for a decision.")))
+        let text = listing(&names, &cells, "Nothing waits for a decision.") + &limit::note(more, cells.len());
+        Ok(Output::done(json!({ "unmatched": found, "more": more }), text))
     }
 
     /// What waits; for a person who is shown names, what concerns that person.
     async fn waiting(&self, tx: &Transaction<'_>, now: DateTime<Utc>, actor: Option<&Actor>) -> Result<Waiting, Error> {
-        let rows = match actor {
-            None => LIST.all(tx, &[&self.all, &self.limit, &now]).await?,
+        let mut rows = match actor {
+            None => LIST.all(tx, &[&self.all, &self.limit.asked(), &now]).await?,
             Some(actor) => {
                 let is_of_the_group = actor.is_of_the_group();
-                LIST_OF.all(tx, &[&self.all, &self.limit, &now, &actor.id, &is_of_the_group]).await?
+                LIST_OF.all(tx, &[&self.all, &self.limit.asked(), &now, &actor.id, &is_of_the_group]).await?
             }
         };
+        let more = self.limit.take_more(&mut rows);
         let doctors: Vec<Key> = rows.iter().filter_map(|row| row.get("doctor_id")).collect();
-        Ok(Waiting { places: Places::read(tx, std::iter::empty(), doctors.iter()).await?, rows })
+        Ok(Waiting { places: Places::read(tx, std::iter::empty(), doctors.iter()).await?, rows, more })
     }
 }
 
@@ -168,6 +170,7 @@ impl ListArgs {
 struct Waiting {
     rows: Vec<Row>,
     places: Places,
+    more: bool,
 }
 
 const PERSON: [&str; 3] = ["client_name", "client_email", "client_date_of_birth"];

@@ -8,13 +8,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
-use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::arg::{positive_duration, whole};
+use crate::arg::positive_duration;
 use crate::clinic::local_time::before;
+use crate::command::limit::{self, LimitArgs};
 use crate::command::{CommandContext, Operation, Output, listing, shown, value_name};
-use crate::db::statements;
+use crate::db::{Row, statements};
 use crate::error::Error;
 use crate::jobs;
 use crate::output::table::{kept, minor};
@@ -73,9 +73,8 @@ struct ListArgs {
     /// Only runs that began at most this long ago
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     since: Option<Duration>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = whole::<i64>(1..=10_000))]
-    limit: i64,
+    #[command(flatten)]
+    limit: LimitArgs,
     #[command(flatten)]
     zone: ZoneArgs,
 }
@@ -102,12 +101,13 @@ impl Operation for RunsArgs {
 
 async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, Error> {
     let status = args.status.map(value_name);
-    let rows = context
+    let mut rows = context
         .read(async |tx, now| {
             let since = args.since.map(|since| before(now, since));
-            LIST.all(tx, &[&args.job, &status, &since, &args.limit]).await
+            LIST.all(tx, &[&args.job, &status, &since, &args.limit.asked()]).await
         })
         .await?;
+    let more = args.limit.take_more(&mut rows);
     let ids: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
     let length = which::telling(&ids);
     let zone = args.zone.zone()?;
@@ -150,17 +150,19 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
         ]
     };
     let text = listing(&names, &rows.iter().map(cells).collect::<Vec<_>>(), "No run fits.");
-    Ok(Output::done(json!({ "runs": rows.iter().map(run).collect::<Vec<_>>() }), text))
+    let text = text + &limit::note(more, rows.len());
+    Ok(Output::done(json!({ "runs": rows.iter().map(run).collect::<Vec<_>>(), "more": more }), text))
 }
 
 async fn show(context: &CommandContext<'_>, args: &ShowArgs) -> Result<Output, Error> {
-    let (row, errors, waits) = context
+    let (row, mut errors, waits) = context
         .read(async |tx, _| {
             let id = args.run.find(tx, args.job.as_deref()).await?;
-            let errors = ERRORS.all(tx, &[&id, &ERRORS_SHOWN]).await?;
+            let errors = ERRORS.all(tx, &[&id, &(ERRORS_SHOWN + 1)]).await?;
             Ok((SHOW.one(tx, &[&id]).await?, errors, REFUSED.all(tx, &[&id]).await?))
         })
         .await?;
+    let more = limit::take_more(ERRORS_SHOWN, &mut errors);
     let metadata: Value = row.get("metadata");
     let mut out = run(&row);
     out.insert("heartbeat_at".into(), json!(stamp(row.get("heartbeat_at"))));
@@ -175,10 +177,17 @@ async fn show(context: &CommandContext<'_>, args: &ShowArgs) -> Result<Output, E
     let errors: Vec<Value> = errors.iter().map(item).collect();
     let refused: Vec<Value> = waits.iter().map(waiting).collect();
     let zone = args.zone.zone()?;
-    let text = page(&out, &errors, zone) + &refused_text(&refused, zone);
+    let text = page(&out, &errors, zone) + more_errors(more).as_str() + &refused_text(&refused, zone);
     out.insert("errors".into(), Value::Array(errors));
+    out.insert("more".into(), json!(more));
     out.insert("refused".into(), Value::Array(refused));
     Ok(Output::done(Value::Object(out), text))
+}
+
+/// What is said of failed items that are not shown.
+fn more_errors(more: bool) -> String {
+    let text = format!("More items than these {ERRORS_SHOWN} failed; cron_job_run_errors has all.\n");
+    if more { text } else { String::new() }
 }
 
 /// The items of one kind that the run was refused with one code, as JSON.

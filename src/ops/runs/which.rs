@@ -1,10 +1,10 @@
 //! The run that a person means: the latest, or the one whose id begins so.
 
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 use crate::clinic::actor::refused;
-use crate::db::statements;
+use crate::db::{Row, statements};
 use crate::error::Error;
 use crate::output::stamp;
 use crate::schedule;

@@ -1,8 +1,8 @@
 -- The action notify_manager: notifies the active leaders of the ticket's team, if it is active; if none of them can be
 -- told, the managers of the ticket's facility and those of all facilities; each as they prefer. The notice is NORMAL: it
 -- is a clinic's own rule, which may be about anything, and a person may refuse such notices.
--- The caller (apply.sql) provides the CTE due, $14 action jsonb, and in braces the joins to a row of users u that add
--- notice (channel, wanted); the part defines the CTEs outcomes and messages. It is a list of CTEs without a comma at the
+-- The caller (apply.sql) provides the CTE due, $14 action jsonb, and in braces the cut message and the joins to a row of
+-- users u that add notice (channel, wanted); the part defines the CTEs outcomes and messages. It is a list of CTEs without a comma at the
 -- end: continue with a comma.
 leaders AS MATERIALIZED (
     SELECT d.id, d.number, u.id AS user_id, notice.channel FROM due d
@@ -20,7 +20,7 @@ managers AS MATERIALIZED (
 messages AS MATERIALIZED (
     SELECT p.id, 'USER' AS recipient_kind, p.user_id::text AS recipient_id, NULL::text AS address, p.channel,
            'TICKET_ESCALATED' AS type, 'NORMAL' AS priority, format('Ticket #%s escalated', p.number) AS title,
-           $14 ->> 'message' AS body, NULL::bigint AS number
+           {message} AS body, NULL::bigint AS number
     FROM (
         SELECT id, number, user_id, channel FROM leaders
         UNION

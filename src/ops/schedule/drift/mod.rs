@@ -9,8 +9,7 @@ mod systemd;
 mod terraform;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
@@ -18,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::render::PlanArgs;
 use crate::error::{Error, ErrorKind};
+use crate::file;
 use said::Said;
 
 /// The most bytes of a file that is read: the state of a large deployment.
@@ -107,10 +107,7 @@ fn unreadable(path: &Path, why: &str) -> Error {
 }
 
 fn text_of(path: &Path) -> Result<String, Error> {
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| unreadable(path, &error.to_string()))?;
-    file.take(MOST).read_to_string(&mut text).map_err(|error| unreadable(path, &error.to_string()))?;
-    Ok(text)
+    file::text(path, MOST).map_err(|why| unreadable(path, &why))
 }
 
 fn json_of(path: &Path) -> Result<Value, Error> {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::said::Said;
+use crate::file;
 use crate::ops::schedule::render::{Plan, Target, files};
 
 const TIMER: &str = "the timer";
@@ -47,11 +48,11 @@ fn installed(dirs: &[PathBuf]) -> Said {
             }
             if path.is_dir() && name.ends_with(".d") {
                 for inner in fs::read_dir(&path).into_iter().flatten().flatten() {
-                    let text = fs::read_to_string(inner.path()).unwrap_or_default();
+                    let text = file::text(&inner.path(), file::VALUE_MAX).unwrap_or_default();
                     files.insert(format!("{name}/{}", inner.file_name().to_string_lossy()), text);
                 }
             } else if name.ends_with(".timer") {
-                files.insert(name, fs::read_to_string(&path).unwrap_or_default());
+                files.insert(name, file::text(&path, file::VALUE_MAX).unwrap_or_default());
             }
         }
     }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, ErrorKind};
+use crate::file;
 use plan::MARK;
 pub use plan::{Plan, PlanArgs};
 
@@ -79,7 +80,8 @@ impl RenderArgs {
     fn stale(&self, files: &BTreeMap<String, String>) -> Result<Vec<String>, Error> {
         let mut stale = vec![];
         for name in names(&self.dir, self.to) {
-            let is_rendered = fs::read_to_string(self.dir.join(&name)).is_ok_and(|text| text.starts_with(MARK));
+            let is_rendered =
+                file::text(&self.dir.join(&name), file::LIST_MAX).is_ok_and(|text| text.starts_with(MARK));
             match (files.contains_key(&name), is_rendered) {
                 (true, false) => {
                     let message = format!(
