@@ -13,6 +13,7 @@ mod npi;
 mod npi_trigrams;
 mod pauses;
 mod practiceq;
+mod roles;
 mod runs;
 mod schedule;
 

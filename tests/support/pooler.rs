@@ -18,10 +18,14 @@ pub fn url(database: &str) -> String {
 
 fn start() -> Child {
     let dir = server().dir().display();
+    // Roles come and go with the tests, so the pooler asks the server for them.
+    let user = scratch::USER;
+    let asks = "SELECT rolname, rolpassword FROM pg_catalog.pg_authid WHERE rolname = $1";
     // Each test has a database of its own, whose idle connections would use up the server's.
     let configuration = format!(
         "[databases]\n* = host={dir}\n[pgbouncer]\npool_mode = transaction\nlisten_addr =\nlisten_port = {PORT}\n\
-         unix_socket_dir = {dir}\nauth_type = trust\nauth_file = {dir}/pgbouncer.users\nmax_client_conn = 500\n\
+         unix_socket_dir = {dir}\nauth_type = trust\nauth_file = {dir}/pgbouncer.users\nauth_user = {user}\n\
+         auth_query = {asks}\nmax_client_conn = 500\n\
          default_pool_size = 10\nserver_login_retry = 0.2\nserver_idle_timeout = 5\nlogfile = {dir}/pgbouncer.log\n",
     );
     fs::write(server().dir().join("pgbouncer.users"), format!("\"{}\" \"\"\n", scratch::USER)).expect("writable");
