@@ -23,6 +23,8 @@ const RECORD: &str = "rounds::command::context::RECORD";
 /// Whether a facility or a doctor of that id is known.
 const FACILITY: &str = "rounds::command::context::FACILITY";
 const DOCTOR: &str = "rounds::command::context::DOCTOR";
+/// The zones of the facilities that are shown.
+const ZONE: &str = "rounds::command::look::ZONES";
 /// The facilities whose zone cannot be read.
 const ZONES: &str = "rounds::clinic::local_time::FACILITIES";
 /// Which database it is.
@@ -40,13 +42,13 @@ pub static GROUPS: &[Group] = &[
         name: "no-show",
         commands: &["no-show"],
         lists: &[no_show::STATEMENTS, places::STATEMENTS, visits::STATEMENTS, runs::which::STATEMENTS],
-        also: &[SCHEMA, ACTOR, RECORD, FACILITY, DOCTOR, ZONES, "rounds::jobs::mark_no_shows::MARK_BY_HAND"],
+        also: &[SCHEMA, ACTOR, RECORD, FACILITY, DOCTOR, ZONE, ZONES, "rounds::jobs::mark_no_shows::MARK_BY_HAND"],
     },
     Group {
         name: "alerts",
         commands: &["alerts"],
         lists: &[alerts::STATEMENTS, places::STATEMENTS, visits::STATEMENTS],
-        also: &[SCHEMA, ACTOR, RECORD, FACILITY, DOCTOR],
+        also: &[SCHEMA, ACTOR, RECORD, FACILITY, DOCTOR, ZONE],
     },
     Group {
         name: "rules",
@@ -70,7 +72,7 @@ pub static GROUPS: &[Group] = &[
         name: "practiceq",
         commands: &["practiceq"],
         lists: &[practiceq::STATEMENTS, places::STATEMENTS],
-        also: &[SCHEMA, ACTOR, RECORD, ZONES, "rounds::jobs::sync_practiceq::store::"],
+        also: &[SCHEMA, ACTOR, RECORD, ZONE, ZONES, "rounds::jobs::sync_practiceq::store::"],
     },
 ];
 
