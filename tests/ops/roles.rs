@@ -246,6 +246,30 @@ async fn sequences_stages_and_what_is_not_there_are_found_in_the_database() {
     drop_roles(&clinic).await;
 }
 
+/// PostgreSQL wants UPDATE on a column for a row lock. Where the relation has one for that, it is not the key.
+#[tokio::test]
+async fn a_row_lock_takes_the_column_that_is_there_for_it_also_of_a_view() {
+    let clinic = Clinic::new().await;
+    clinic
+        .sql(
+            "ALTER TABLE users ADD row_lock boolean CHECK (row_lock IS NULL);
+             ALTER TABLE teams RENAME TO teams_beneath;
+             CREATE VIEW teams AS SELECT t.id, t.active, NULL::boolean AS row_lock FROM teams_beneath t",
+        )
+        .await;
+    let report = apply(&clinic, &["escalate-tickets"]).await;
+    let granted = report["roles"][0]["granted"].to_string();
+    assert!(granted.contains("UPDATE (row_lock) ON rounds.teams\""), "{granted}");
+    assert!(granted.contains("UPDATE (row_lock) ON rounds.users\""), "{granted}");
+    let role = format!("{}escalate_tickets", prefix(&clinic));
+    let session = connect(&of_url(&server().url(&clinic.database), &role)).await;
+    for relation in ["teams", "users"] {
+        assert!(may(&session, &format!("SELECT id FROM rounds.{relation} FOR UPDATE")).await, "{relation}");
+        assert!(!may(&session, &format!("UPDATE rounds.{relation} SET id = id")).await, "{relation}");
+    }
+    drop_roles(&clinic).await;
+}
+
 /// Who asks why is told local times, also where the job itself needs no zone.
 #[tokio::test]
 async fn an_explanation_in_the_role_of_the_job_has_local_times() {
