@@ -265,7 +265,7 @@ async fn a_row_lock_takes_the_column_that_is_there_for_it_also_of_a_view() {
     let session = connect(&of_url(&server().url(&clinic.database), &role)).await;
     for relation in ["teams", "users"] {
         assert!(may(&session, &format!("SELECT id FROM rounds.{relation} FOR UPDATE")).await, "{relation}");
-        assert!(!may(&session, &format!("UPDATE rounds.{relation} SET id = id")).await, "{relation}");
+        assert!(!may(&session, &format!("UPDATE rounds.{relation} SET active = active")).await, "{relation}");
     }
     drop_roles(&clinic).await;
 }
