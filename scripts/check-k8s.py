@@ -403,7 +403,7 @@ def main():
     for page in os.listdir("docs"):
         if page.startswith("operating"):
             with open(os.path.join("docs", page), encoding="utf-8") as file:
-                documented.update(re.findall(r"create secret generic (\S+)", file.read()))
+                documented.update(re.findall(r"create secret generic \"?([^\s\"]+)", file.read()))
     rows = table()
     for where in ("base", "overlays/example"):
         check_jobs(where, rendered[where], rows, documented)
