@@ -19,7 +19,11 @@ test:
 POOLED = ops:: run:: at_once a_second_run_changes_nothing ten_at_once_do_each_once \
  what_the_application_holds_is_left_to_the_next_run a_child_row_that_is_being_inserted_is_no_reason_to_skip \
  one_poison_row_stops_nobody a_dry_run_says_what_a_run_does_and_changes_nothing one_more_than_a_batch_takes_two \
- a_killed_run_is_completed_by_the_next the_brake_holds_before_anything_is_changed
+ a_killed_run_is_completed_by_the_next the_brake_holds_before_anything_is_changed a_role_with_its_grants_alone_does_all
+
+# Each command, and a run of each job, in the role that `rounds grants --apply` makes for it, through the pooler.
+IN_ROLES = ops::alerts ops::health ops::no_show ops::npi ops::pauses ops::practiceq ops::runs jobs::explained \
+ jobs::escalate_tickets::keys a_second_run_changes_nothing
 
 # The tests wait more than they compute, so eight run at once whatever the machine has.
 with_server = $(with_postgres) && export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8}
@@ -29,6 +33,7 @@ run-tests:
 	@scripts/test-tools
 	@$(with_server) && cargo test --locked && $(through_pooler) $(POOLED) --skip uuid_keys --skip text_keys --skip adopt:: --skip ops::check \
 	 --skip ops::schedule --skip ops::arguments
+	@$(with_server) && ROUNDS_TEST_ROLES=1 $(through_pooler) $(IN_ROLES) --skip uuid_keys --skip text_keys
 
 # All tests through PgBouncer. Takes as long as all tests do.
 test-pooler:

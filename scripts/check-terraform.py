@@ -205,7 +205,9 @@ def read_tasks(table, state):
         equal(job, "capabilities", container["linuxParameters"]["capabilities"]["drop"], ["ALL"])
         equal(job, "the log driver", container["logConfiguration"]["logDriver"], "awslogs")
         expect("taskRoleArn" not in task, job, "the program has a role")
-        wanted = {secret_names[secret]: arns["database-url" if secret == "database" else secret] for secret in row["secrets"]}
+        # The last part of the secret's name is the role.
+        role = "watch" if row["command"][0] == "health" else row["command"][0]
+        wanted = {secret_names[secret]: arns.get(role if secret == "database" else secret) for secret in row["secrets"]}
         if job == "migrate":
             wanted = {"DATABASE_URL": arns["migrate-database-url"]}
         equal(job, "the secrets", {item["name"]: item["valueFrom"] for item in container["secrets"]}, wanted)

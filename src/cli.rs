@@ -96,7 +96,7 @@ impl Command {
             Self::Migrate(args) => migrate::command(&args, &global).await,
             Self::Actors(args) => run_operation(&args, &global).await,
             Self::Adopt(args) => run_operation(&args, &global).await,
-            Self::Grants(args) => grants::command(&args, &global),
+            Self::Grants(args) => grants::command(&args, &global).await,
             Self::Completions(args) => manual::completions(&args, pages()),
             Self::Man(args) => manual::man(&args, pages()),
             Self::Statements(args) => statements::command(&args),
@@ -210,6 +210,7 @@ mod tests {
     use clap::{Arg, ArgAction};
 
     use super::*;
+    use crate::ops::groups::{GROUPS, WITHOUT_ROLE};
 
     /// What the libraries say of a value that they cannot read, and no person would.
     const OF_RUST: [&str; 18] = [
@@ -279,6 +280,16 @@ mod tests {
         }
         assert!(refused > 200, "values are refused: {refused}");
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn each_command_is_a_job_or_one_groups_or_needs_no_role_of_its_own() {
+        let words = |command: &ClapCommand| command.get_name().to_owned();
+        for name in Cli::command().get_subcommands().map(words).filter(|name| name != "help") {
+            let groups = GROUPS.iter().filter(|group| group.commands.contains(&&*name)).count();
+            let others = usize::from(jobs::NAMES.contains(&&*name)) + usize::from(WITHOUT_ROLE.contains(&&*name));
+            assert_eq!(groups + others, 1, "{name}: src/ops/groups.rs");
+        }
     }
 
     /// The options and arguments of a command and of those below it, each with the command's name.

@@ -9,8 +9,9 @@ locals {
   tags      = merge({ Application = "rounds", Environment = var.environment }, var.tags)
 
   # ECS refuses a task whose secret does not exist, so a job without its secret has no task at all.
+  # That of the database is each role's own: see tasks.tf.
   secrets = {
-    database      = { variable = "DATABASE_URL", from = [var.database_url_secret_arn] }
+    database      = { variable = "DATABASE_URL", from = values(var.database_url_secret_arns) }
     practiceq-key = { variable = "ROUNDS_PRACTICEQ_KEY", from = var.practiceq_key_secret[*].arn }
   }
   jobs = {

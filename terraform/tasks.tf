@@ -10,7 +10,8 @@ resource "aws_ecs_cluster" "rounds" {
 }
 
 locals {
-  migrate_secret = coalesce(var.migrate_database_url_secret_arn, var.database_url_secret_arn)
+  # The role of each job in the database: a lane has that of its job, and health that of who watches.
+  roles = { for name, job in local.jobs : name => job.command[0] == "health" ? "watch" : job.command[0] }
 
   # A task definition a job, not one with the arguments in the schedule: a job gets its own secrets only, is started by
   # hand without knowing its arguments, and can be allowed by its name.
@@ -20,7 +21,10 @@ locals {
         command    = job.command
         cpu        = job.cpu
         memory_mib = job.memory_mib
-        secrets    = { for secret in job.secrets : local.secrets[secret].variable => local.secrets[secret].from[0] }
+        secrets = {
+          for secret in job.secrets : local.secrets[secret].variable =>
+          secret == "database" ? var.database_url_secret_arns[local.roles[name]] : local.secrets[secret].from[0]
+        }
         # A flag of its own wins, as the backups have one.
         environment = name == "health" ? {} : { ROUNDS_SOURCE = "cron" }
       }
@@ -30,7 +34,7 @@ locals {
         command     = ["migrate"]
         cpu         = 256
         memory_mib  = 64
-        secrets     = { DATABASE_URL = local.migrate_secret }
+        secrets     = { DATABASE_URL = var.migrate_database_url_secret_arn }
         environment = {}
       }
     },

@@ -124,20 +124,40 @@ variable "database_port" {
   default     = 5432
 }
 
-variable "database_url_secret_arn" {
-  description = "The Secrets Manager secret that holds DATABASE_URL of the jobs' role. With :KEY:: behind it, one key of a JSON secret."
-  type        = string
+variable "database_url_secret_arns" {
+  description = "The Secrets Manager secret of each role (`rounds grants --apply`) that holds its DATABASE_URL: by the name of the job, and watch for health. With :KEY:: behind it, one key of a JSON secret."
+  type        = map(string)
 
   validation {
-    condition     = can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:[^:]+", var.database_url_secret_arn))
+    condition = alltrue([
+      for arn in values(var.database_url_secret_arns) : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:[^:]+", arn))
+    ])
     error_message = "The full ARN of a Secrets Manager secret."
+  }
+
+  validation {
+    condition = alltrue([
+      for name, job in local.schedules :
+      contains(keys(var.database_url_secret_arns), job.command[0] == "health" ? "watch" : job.command[0])
+      if length(job.secrets) == 1
+    ])
+    error_message = "A secret for each job of schedules.tf, by its name (mark-no-shows, ...), and one for watch; for sync-practiceq with its key."
   }
 }
 
 variable "migrate_database_url_secret_arn" {
-  description = "The same for the role that owns the schema, for `rounds migrate` alone: a direct connection, past any pooler. Null: the jobs' own."
+  description = "The same for the role that owns the schema, for `rounds migrate` alone: a direct connection, past any pooler. It is no job's."
   type        = string
-  default     = null
+
+  validation {
+    condition     = can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:[^:]+", var.migrate_database_url_secret_arn))
+    error_message = "The full ARN of a Secrets Manager secret."
+  }
+
+  validation {
+    condition     = !contains(values(var.database_url_secret_arns), var.migrate_database_url_secret_arn)
+    error_message = "The owner of the schema has a secret of its own: no job may have its password."
+  }
 }
 
 # An object, because which jobs there are must be known before the secret is made.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use crate::sql::{Statement, prepare_temporary_tables, statements};
-use crate::support::role::{JobRole, grants, jobs};
+use crate::support::role::{JobRole, grants, roles};
 use crate::support::{Clinic, server};
 
 const FILE: &str = "src/ops/privileges.txt";
@@ -132,12 +132,6 @@ async fn relations(clinic: &Clinic) -> HashMap<u32, Relation> {
     found
 }
 
-/// Whether a run sends it, a job or every run; or a command that looks at the runs.
-fn of_a_run(statement: &Statement) -> bool {
-    let shared = ["rounds::run::", "rounds::db::", "rounds::clinic::", "rounds::ops::health::", "rounds::ops::runs::"];
-    !statement.jobs.is_empty() || shared.iter().any(|room| statement.name.starts_with(room))
-}
-
 /// What a statement needs of a relation: the columns by the verb. LOCK is of a row lock, for which the server wants
 /// UPDATE on any column.
 type Needs = BTreeMap<&'static str, BTreeSet<String>>;
@@ -183,7 +177,7 @@ async fn the_list_of_privileges_is_what_the_server_asks_of_the_statements() {
     let listener = Listener { client: own.client, heard: listener.heard };
     listener.sql("SET search_path = pg_catalog, rounds, pg_temp; SET debug_pretty_print = off").await;
     let mut all: BTreeMap<(String, String), Needs> = BTreeMap::new();
-    for statement in statements.iter().filter(|statement| of_a_run(statement)) {
+    for statement in statements.iter().filter(|statement| !statement.roles.is_empty()) {
         for required in listener.required(statement).await {
             let Some(relation) = relations.get(&required.relation) else { continue };
             add(all.entry((statement.name.clone(), relation.name.clone())).or_default(), relation, &required);
@@ -233,7 +227,7 @@ impl<'a> Session<'a> {
         // for privileges on it.
         clinic.sql("SET search_path = pg_catalog, rounds, pg_temp; SET plan_cache_mode = force_generic_plan").await;
         let mut prepared = vec![];
-        for (index, statement) in statements.iter().filter(|one| of_a_run(one)).enumerate() {
+        for (index, statement) in statements.iter().filter(|one| !one.roles.is_empty()).enumerate() {
             clinic.sql(&prepare(statement, &format!("p{index}"))).await;
             let nulls = vec!["NULL"; statement.types.len()].join(", ");
             let nulls = if nulls.is_empty() { nulls } else { format!("({nulls})") };
@@ -242,13 +236,13 @@ impl<'a> Session<'a> {
         Self { clinic, prepared }
     }
 
-    /// Which statements of a job are refused to its role, of those whose names are asked for; at most so many.
+    /// Which statements of a job or group are refused to its role, of those whose names are asked for; at most so many.
     async fn refused(&self, job: &str, role: &JobRole, most: usize, asked: impl Fn(&str) -> bool) -> BTreeSet<String> {
         let mut refused = BTreeSet::new();
         self.clinic.sql(&format!("SET ROLE {}", role.name)).await;
-        for (Statement { name, jobs, .. }, explain) in &self.prepared {
-            let is_sent = jobs.is_empty() || jobs.iter().any(|other| other == job);
-            if !is_sent || name.ends_with("_BY_HAND") || !asked(name) || refused.len() == most {
+        for (Statement { name, roles, .. }, explain) in &self.prepared {
+            let is_sent = roles.iter().any(|other| other == job);
+            if !is_sent || !asked(name) || refused.len() == most {
                 continue;
             }
             if let Err(error) = self.clinic.client.batch_execute(explain).await {
@@ -268,16 +262,14 @@ async fn each_privilege_is_needed_by_the_statements_that_the_list_says_and_by_no
     let session = Session::new(&clinic, &statements).await;
     let list = list();
     let nothing = BTreeSet::new();
-    for job in &jobs() {
-        let role = JobRole::new(&clinic, job).await;
+    for job in &roles() {
+        let role = JobRole::printed(&clinic, job).await;
         clinic.sql(&format!("GRANT ALL ON npi_stage, npi_todo TO {}", role.name)).await;
         assert_eq!(session.refused(job, &role, ALL, |_| true).await, nothing, "{job} with all that is printed");
-        let is_sent =
-            |name: &str| {
-                session.prepared.iter().any(|(one, _)| {
-                    one.name == name && (one.jobs.is_empty() || one.jobs.iter().any(|other| other == job))
-                }) && !name.ends_with("_BY_HAND")
-            };
+        let is_sent = |name: &str| {
+            let sends = |one: &Statement| one.name == name && one.roles.iter().any(|other| other == job);
+            session.prepared.iter().any(|(one, _)| sends(one))
+        };
         for grant in grants(job).await.iter().filter(|grant| grant.object == "relation") {
             let needs = |name: &str, column: Option<&String>| {
                 let verbs = if grant.verb == "UPDATE" { &["UPDATE", "LOCK"][..] } else { &[&*grant.verb][..] };

@@ -26,6 +26,8 @@ pub struct Statement {
     pub types: Vec<String>,
     /// The jobs that send it; none where every run does, or a command.
     pub jobs: Vec<String>,
+    /// The jobs and groups of commands whose roles send it.
+    pub roles: Vec<String>,
     pub text: String,
 }
 
@@ -39,6 +41,7 @@ pub async fn statements(clinic: &Clinic) -> Vec<Statement> {
         name: word(&one["name"]),
         types: words(&one["types"]),
         jobs: words(&one["jobs"]),
+        roles: words(&one["roles"]),
         text: word(&one["text"]),
     };
     list.iter().map(read).collect()

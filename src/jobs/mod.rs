@@ -29,6 +29,8 @@ macro_rules! jobs {
             Err(args) => args,
         }
     };
+    (@judges $row:ident) => { true };
+    (@judges) => { false };
     (@start $args:ident $global:ident $row:ident) => { start_listing(*$args, $global).await };
     (@start $args:ident $global:ident) => { start(&$args, $global, no_list).await };
     ($($module:ident::$job:ident $(, judges $row:ident)? $(, mode $file:ident::$mode:ident)?;)*) => {
@@ -50,6 +52,14 @@ macro_rules! jobs {
             match job {
                 $(<$module::$job as Job>::NAME => <$module::$job as Job>::ASKS,)*
                 _ => None,
+            }
+        }
+
+        /// Whether a job can say why it does something with a row.
+        pub fn judges(job: &str) -> bool {
+            match job {
+                $(<$module::$job as Job>::NAME => jobs!(@judges $($row)?),)*
+                _ => false,
             }
         }
 

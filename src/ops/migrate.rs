@@ -25,7 +25,7 @@ use crate::ops::ours::{self, Comparison};
 use crate::output::stamp;
 
 statements! {
-    LOCK_SCHEMA(INT8) = "SELECT pg_advisory_xact_lock($1)";
+    pub(super) LOCK_SCHEMA(INT8) = "SELECT pg_advisory_xact_lock($1)";
     SCHEMA_EXISTS(TEXT) = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS known";
     APPLIED[set: Set = vec![Set::Ours, Set::Clinic]]() =
         format!("SELECT version::int, checksum::text FROM {}", set.history());
@@ -56,7 +56,7 @@ statements! {
 }
 
 /// The key of the advisory lock, an arbitrary number: "rounds" in ASCII.
-const LOCK: i64 = 0x0000_726f_756e_6473;
+pub(super) const LOCK: i64 = 0x0000_726f_756e_6473;
 /// Each statement of a migration may take long on a large table, and nobody else holds its locks for long.
 const LIMITS: Limits =
     Limits { statement: Duration::from_secs(3600), lock: Duration::from_secs(60), idle: Duration::from_secs(60) };

@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod check;
 pub mod escalation_rules;
 pub mod grants;
+pub mod groups;
 pub mod health;
 pub mod manual;
 pub mod migrate;
@@ -25,5 +26,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of actors, adopt, alerts, check, escalation_rules, health, migrate, no_show, npi, ours, pauses, places, practiceq, runs, visits;
+    of actors, adopt, alerts, check, escalation_rules, grants, health, migrate, no_show, npi, ours, pauses, places, practiceq, runs, visits;
 }

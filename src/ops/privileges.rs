@@ -1,15 +1,15 @@
-//! The privileges that the role of a job needs on the relations of the schema.
+//! The privileges that the role of a job, or of a group of commands, needs on the relations of the schema.
 //!
-//! `privileges.txt` lists them for each statement that a run sends, and for those of `rounds health` and `rounds runs`.
-//! A test derives it from the statements by the server itself. Only the commands that print or check privileges read
-//! it; no run does.
+//! `privileges.txt` lists them for each statement that such a role sends. A test derives it from the statements by the
+//! server itself. Only the commands that print, grant or check privileges read it; no run does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::command::look;
 use crate::db::{Listed, Statement};
 use crate::jobs::refresh_npi::RefreshNpi;
-use crate::ops::{health, runs};
+use crate::ops::groups::{self, Group};
 use crate::run::Job as _;
 use crate::{clinic, db, jobs, run};
 
@@ -47,35 +47,89 @@ type Uses = BTreeMap<(&'static str, Use), BTreeSet<&'static str>>;
 
 /// What every run sends.
 const EVERY_RUN: [&[Listed]; 3] = [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS];
-/// What whoever runs jobs sends to look at the runs: `rounds health` and `rounds runs`. No run needs it.
-const LOOKS: [&[Listed]; 2] = [health::STATEMENTS, runs::STATEMENTS];
+
+/// The statements that a role sends.
+pub struct Sent {
+    names: BTreeSet<&'static str>,
+    group: Option<&'static Group>,
+}
+
+impl Sent {
+    /// What the role of a job or of a group of commands sends. Whoever runs a job may also ask it why (`--explain`,
+    /// `--list`), and is told local times.
+    pub fn by(role: &str) -> Self {
+        match groups::group(role) {
+            Some(group) => Self { group: Some(group), ..Self::of(group.lists().iter().copied(), |_| true) },
+            None => {
+                let judges = jobs::judges(role).then_some(look::STATEMENTS);
+                Self::of_runs(EVERY_RUN.into_iter().chain([jobs::statements(role)]).chain(judges))
+            }
+        }
+    }
+
+    /// A statement that a person's command sends is none of the job's.
+    fn of_runs(lists: impl IntoIterator<Item = &'static [Listed]>) -> Self {
+        Self::of(lists, |name| !name.ends_with("_BY_HAND"))
+    }
+
+    fn of(lists: impl IntoIterator<Item = &'static [Listed]>, is_sent: fn(&str) -> bool) -> Self {
+        let mut names = BTreeSet::new();
+        let mut add = |statement: &Statement| {
+            if is_sent(statement.name) {
+                names.insert(statement.name);
+            }
+        };
+        for list in lists {
+            list.iter().for_each(|listed| listed.show(&mut add));
+        }
+        Self { names, group: None }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.names.contains(name) || self.group.is_some_and(|group| group.sends_also(name))
+    }
+
+    /// What the statements do with each relation.
+    fn uses(&self) -> Uses {
+        let mut uses = Uses::new();
+        for (relation, what, columns) in LIST.lines().flat_map(|line| read(line, self)) {
+            uses.entry((relation, what)).or_default().extend(columns);
+        }
+        uses
+    }
+}
+
+/// The names of the roles: the jobs, then the groups of commands.
+pub fn roles() -> impl Iterator<Item = &'static str> {
+    jobs::NAMES.iter().copied().chain(groups::GROUPS.iter().map(|group| group.name))
+}
 
 /// The privileges that every run needs, of no job in particular.
 pub fn of_every_run() -> Vec<Privilege> {
-    granted(&uses_of(EVERY_RUN))
+    granted(&Sent::of_runs(EVERY_RUN).uses())
 }
 
 /// The privileges that a run of a job needs: its own and those of every run.
 pub fn of_run(job: &str) -> Vec<Privilege> {
-    granted(&uses_of(EVERY_RUN.into_iter().chain([jobs::statements(job)])))
+    granted(&Sent::of_runs(EVERY_RUN.into_iter().chain([jobs::statements(job)])).uses())
 }
 
 /// The privileges that a look at the runs needs.
 pub fn of_looks() -> Vec<Privilege> {
-    granted(&uses_of(LOOKS))
+    of_roles(&[groups::WATCH])
 }
 
-/// The privileges that whoever runs a job needs, for the runs and a look at them, in order of relation and verb. Of a
-/// relation whose rows it only locks, UPDATE of the key.
+/// The privileges that whoever runs a job needs, in order of relation and verb. Of a relation whose rows it only
+/// locks, UPDATE of the key.
 pub fn of_job(job: &str) -> Vec<Privilege> {
-    of_jobs(&[job])
+    of_roles(&[job])
 }
 
-/// The privileges that one role needs for several jobs, as [`of_job`].
-pub fn of_jobs(jobs: &[&str]) -> Vec<Privilege> {
+/// The privileges that one role needs for several jobs and groups of commands, as [`of_job`].
+pub fn of_roles(roles: &[&str]) -> Vec<Privilege> {
     let mut uses = Uses::new();
-    for job in jobs {
-        for (key, columns) in self::uses(job) {
+    for role in roles {
+        for (key, columns) in Sent::by(role).uses() {
             uses.entry(key).or_default().extend(columns);
         }
     }
@@ -105,7 +159,7 @@ pub fn creates_tables(job: &str) -> bool {
 /// The columns that a job inserts or updates, by relation; not those of relations whose rows it only locks or deletes.
 pub fn written(job: &str) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut written: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for ((relation, what), columns) in uses(job) {
+    for ((relation, what), columns) in Sent::by(job).uses() {
         if matches!(what, Use::Verb(Verb::Insert | Verb::Update)) {
             written.entry(relation).or_default().extend(columns);
         }
@@ -113,37 +167,13 @@ pub fn written(job: &str) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     written
 }
 
-/// What whoever runs a job does with each relation.
-fn uses(job: &str) -> Uses {
-    uses_of(EVERY_RUN.into_iter().chain(LOOKS).chain([jobs::statements(job)]))
-}
-
-/// What statements do with each relation.
-fn uses_of(lists: impl IntoIterator<Item = &'static [Listed]>) -> Uses {
-    let mut names = BTreeSet::new();
-    // A statement that a person's command sends is none of the job's.
-    let mut add = |statement: &Statement| {
-        if !statement.name.ends_with("_BY_HAND") {
-            names.insert(statement.name);
-        }
-    };
-    for list in lists {
-        list.iter().for_each(|listed| listed.show(&mut add));
-    }
-    let mut uses = Uses::new();
-    for (relation, what, columns) in LIST.lines().flat_map(|line| read(line, &names)) {
-        uses.entry((relation, what)).or_default().extend(columns);
-    }
-    uses
-}
-
 /// Reads a line `statement relation VERB(column,...) ...`, if it is about one of these statements.
 fn read(
     line: &'static str,
-    statements: &BTreeSet<&str>,
+    sent: &Sent,
 ) -> impl Iterator<Item = (&'static str, Use, impl Iterator<Item = &'static str>)> {
     let mut words = line.split(' ');
-    let is_named = words.next().is_some_and(|name| statements.contains(name));
+    let is_named = words.next().is_some_and(|name| sent.has(name));
     let relation = words.next().unwrap_or_default();
     words.filter(move |_| is_named).filter_map(move |word| {
         let (verb, columns) = word.strip_suffix(')')?.split_once('(')?;
@@ -191,13 +221,21 @@ mod tests {
     }
 
     #[test]
-    fn no_run_needs_what_only_a_look_at_the_runs_needs() {
+    fn no_job_needs_what_only_a_look_at_the_runs_needs() {
         let columns = |privileges: Vec<Privilege>| {
             let of_relation = |one: &Privilege| (one.relation, one.verb) == ("rounds_migrations", Verb::Select);
             privileges.into_iter().find(of_relation).map(|one| one.columns)
         };
-        assert_eq!(columns(of_run("prune")), Some(vec!["version"]));
-        assert_eq!(columns(of_looks()), Some(vec!["applied_on"]));
-        assert_eq!(columns(of_job("prune")), Some(vec!["applied_on", "version"]));
+        assert_eq!(columns(of_job("prune")), Some(vec!["version"]));
+        assert_eq!(columns(of_looks()), Some(vec!["applied_on", "version"]));
+    }
+
+    #[test]
+    fn who_may_ask_why_is_told_local_times() {
+        let zone = |privileges: Vec<Privilege>| {
+            let is_zone = |one: &Privilege| one.relation == "facilities" && one.columns.contains(&"time_zone");
+            privileges.iter().any(is_zone)
+        };
+        assert!(zone(of_job("escalate-tickets")) && !zone(of_run("escalate-tickets")) && !zone(of_job("prune")));
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::db::{Listed, Statement};
 use crate::exit::Exit;
+use crate::ops::privileges::{self, Sent};
 use crate::{clinic, command, db, jobs, ops, output, run};
 
 /// Print every statement that the program sends, with the types of its parameters
@@ -29,7 +30,11 @@ pub fn command(_: &StatementsArgs) -> Exit {
     for job in jobs::NAMES {
         add(jobs::statements(job), Some(job));
     }
-    let shape = |((name, text), (types, jobs))| json!({ "name": name, "types": types, "jobs": jobs, "text": text });
+    let senders: Vec<(&str, Sent)> = privileges::roles().map(|role| (role, Sent::by(role))).collect();
+    let shape = |((name, text), (types, jobs))| {
+        let roles: Vec<&str> = senders.iter().filter(|(_, sent)| sent.has(name)).map(|(role, _)| *role).collect();
+        json!({ "name": name, "types": types, "jobs": jobs, "roles": roles, "text": text })
+    };
     output::print(Exit::Done, format!("{}\n", Value::from_iter(statements.into_iter().map(shape))).as_bytes())
 }
 

@@ -59,15 +59,25 @@ variable "schedules_enabled" {
   default     = true
 }
 
-# aws secretsmanager put-secret-value --secret-id rounds/prod/database-url --secret-string file:///dev/stdin
+# The roles that `rounds grants --apply` makes and a scheduler uses.
+locals {
+  roles = [
+    "mark-no-shows", "stage-alerts", "escalate-sla", "monitor-ticket-sla", "escalate-tickets", "advance-billing",
+    "refresh-npi", "sync-practiceq", "prune", "watch",
+  ]
+}
+
+# aws secretsmanager put-secret-value --secret-id rounds/prod/database-url/prune --secret-string file:///dev/stdin
 resource "aws_secretsmanager_secret" "rounds" {
   # checkov:skip=CKV2_AWS_57:The URL and the key are rotated where they come from: docs/operating.md.
   # checkov:skip=CKV_AWS_149:A key of one's own is a choice: secret_kms_key_arns.
-  for_each = {
-    database-url         = "DATABASE_URL of the jobs' role"
-    migrate-database-url = "DATABASE_URL of the role that owns the schema, past any pooler"
-    practiceq-key        = "Key of the IntakeQ/PracticeQ account"
-  }
+  for_each = merge(
+    { for role in local.roles : "database-url/${role}" => "DATABASE_URL of the role rounds_${replace(role, "-", "_")}" },
+    {
+      migrate-database-url = "DATABASE_URL of the role that owns the schema, past any pooler"
+      practiceq-key        = "Key of the IntakeQ/PracticeQ account"
+    },
+  )
 
   name        = "rounds/${var.environment}/${each.key}"
   description = each.value
@@ -98,7 +108,7 @@ module "rounds" {
   subnet_ids               = var.subnet_ids
   database_security_groups = { database = var.database_security_group_id }
 
-  database_url_secret_arn         = aws_secretsmanager_secret.rounds["database-url"].arn
+  database_url_secret_arns        = { for role in local.roles : role => aws_secretsmanager_secret.rounds["database-url/${role}"].arn }
   migrate_database_url_secret_arn = aws_secretsmanager_secret.rounds["migrate-database-url"].arn
   practiceq_key_secret            = { arn = aws_secretsmanager_secret.rounds["practiceq-key"].arn }
 

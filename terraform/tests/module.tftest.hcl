@@ -44,12 +44,24 @@ mock_provider "aws" {
 }
 
 variables {
-  environment                     = "test"
-  image                           = "registry.example/rounds@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-  vpc_id                          = "vpc-0123456789abcdef0"
-  subnet_ids                      = ["subnet-0123456789abcdef0"]
-  database_security_groups        = { database = "sg-0123456789abcdef0" }
-  database_url_secret_arn         = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:url::"
+  environment              = "test"
+  image                    = "registry.example/rounds@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  vpc_id                   = "vpc-0123456789abcdef0"
+  subnet_ids               = ["subnet-0123456789abcdef0"]
+  database_security_groups = { database = "sg-0123456789abcdef0" }
+  # Keys of one JSON secret, but for the sync.
+  database_url_secret_arns = {
+    mark-no-shows      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:mark-no-shows::"
+    stage-alerts       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:stage-alerts::"
+    escalate-sla       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-sla::"
+    monitor-ticket-sla = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:monitor-ticket-sla::"
+    escalate-tickets   = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-tickets::"
+    advance-billing    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:advance-billing::"
+    refresh-npi        = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:refresh-npi::"
+    sync-practiceq     = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf"
+    prune              = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:prune::"
+    watch              = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:watch::"
+  }
   migrate_database_url_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:migrate-AbCdEf"
   practiceq_key_secret            = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:practiceq-AbCdEf" }
   runbook_url                     = "https://wiki.clinic.example/rounds"
@@ -115,6 +127,15 @@ run "tasks_are_locked_down" {
   }
   assert {
     condition = alltrue([
+      for name, job in local.jobs : contains(
+        [for secret in jsondecode(aws_ecs_task_definition.job[name].container_definitions)[0].secrets : secret.valueFrom],
+        var.database_url_secret_arns[job.command[0] == "health" ? "watch" : job.command[0]]
+      )
+    ])
+    error_message = "Each job has the URL of its own role, and both stages of billing the same."
+  }
+  assert {
+    condition = alltrue([
       for name, task in aws_ecs_task_definition.job :
       contains(jsondecode(task.container_definitions)[0].environment, { name = "ROUNDS_SOURCE", value = "cron" })
       == !contains(["health", "migrate"], name)
@@ -152,8 +173,9 @@ run "nobody_may_more_than_needed" {
       "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf",
       "arn:aws:secretsmanager:us-east-1:123456789012:secret:migrate-AbCdEf",
       "arn:aws:secretsmanager:us-east-1:123456789012:secret:practiceq-AbCdEf",
+      "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf",
     ])
-    error_message = "Three secrets, without the key of a JSON secret."
+    error_message = "Four secrets, without the key of a JSON secret."
   }
   assert {
     condition = alltrue([
@@ -260,6 +282,24 @@ run "refuses_what_is_no_zone" {
     schedule_zone = "Eastern"
   }
   expect_failures = [var.schedule_zone]
+}
+
+run "refuses_the_owner_of_the_schema_for_a_job" {
+  command = plan
+
+  variables {
+    migrate_database_url_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf"
+  }
+  expect_failures = [var.migrate_database_url_secret_arn]
+}
+
+run "refuses_a_job_without_a_role" {
+  command = plan
+
+  variables {
+    database_url_secret_arns = { prune = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf" }
+  }
+  expect_failures = [var.database_url_secret_arns]
 }
 
 run "refuses_secrets_in_the_environment" {

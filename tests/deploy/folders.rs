@@ -24,6 +24,11 @@ pub struct Entry {
 
 const SECRET: &str = "practiceq-key";
 
+/// The role of a command in the database.
+fn role_of(command: &str) -> &str {
+    if command == "health" { "watch" } else { command }
+}
+
 fn read(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -63,6 +68,9 @@ pub fn systemd(dir: &Path) -> BTreeMap<String, Entry> {
         let limit = settings(&unit, "TimeoutStartSec").pop().expect("a limit");
         let deadline = humantime::parse_duration(limit).expect("a time").as_secs();
         let credentials = settings(&unit, "LoadCredential");
+        let url =
+            format!("database-url:/etc/rounds/database-url.d/{}", role_of(command.split(' ').nth(1).expect("a job")));
+        assert!(credentials.contains(&&*url), "{name}: {credentials:?}");
         let secret = credentials.iter().any(|credential| credential.starts_with(SECRET)).then(|| SECRET.to_owned());
         let command = command.split(' ').skip(1).map(str::to_owned).collect();
         let times = settings(&timer, "OnCalendar").into_iter().map(on_calendar).collect();
@@ -98,6 +106,8 @@ pub fn k8s(base: &Path) -> BTreeMap<String, Entry> {
         };
         let env = container["env"].as_array().into_iter().flatten();
         let secret = env.filter(|env| env["name"] == "ROUNDS_PRACTICEQ_KEY_FILE").map(|_| SECRET.to_owned());
+        let role = role_of(text(&container["args"][0]));
+        assert_eq!(pod["volumes"][0]["secret"]["secretName"], format!("rounds-database-{role}"), "{file}");
         let deadline = spec["jobTemplate"]["spec"]["activeDeadlineSeconds"].as_u64().expect("seconds");
         let new = Entry {
             command: words(&container["args"]),
@@ -160,11 +170,14 @@ pub fn machine(dir: &Path, zone: &str) -> BTreeMap<String, Entry> {
             let command = command.unwrap_or_else(|| panic!("a success is mailed: {line}"));
             let mut words: Vec<String> = command.split(' ').map(str::to_owned).collect();
             entry.secrets = vec![];
+            let url = words.remove(0);
+            let role = url.strip_prefix("DATABASE_URL_FILE=/etc/rounds/database-url.d/").expect("a role");
             if words[0].starts_with("ROUNDS_PRACTICEQ_KEY_FILE=") {
                 entry.secrets.push(SECRET.to_owned());
                 words.remove(0);
             }
             assert_eq!(words.remove(0), "rounds", "{line}");
+            assert_eq!(role, role_of(&words[0]), "{line}");
             entry.command = words;
             entry.deadline = u64::MAX;
         }

@@ -15,6 +15,7 @@ mod npi;
 mod npi_trigrams;
 mod pauses;
 mod practiceq;
+mod roles;
 mod runs;
 mod schedule;
 

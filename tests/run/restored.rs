@@ -151,7 +151,9 @@ async fn a_server_that_does_not_tell_about_itself_is_known_by_the_name() {
     assert_eq!((outcome.count("marked"), outcome.stderr.contains("42501")), (2, false), "{outcome:?}");
     let now = identity(&clinic).await;
     assert_eq!((&now["system_identifier"], &now["timeline"]), (&Value::Null, &Value::Null));
-    role.program.run(&["health", "mark-no-shows"]).await.expect(0);
+    let watch = JobRole::new(&clinic, "watch").await;
+    watch.program.run(&["health", "mark-no-shows"]).await.expect(0);
+    watch.drop(&clinic).await;
     let check = role.program.run(&["check", "mark-no-shows", "--read-only"]).await.expect(0);
     assert!(!check.stdout.contains("pg_control"), "it is not asked: {check:?}");
     clinic.sql("UPDATE database_identity SET database_name = 'other'").await;

@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Row};
 
 use super::keys::Kind;
 use super::program::{Outcome, Program};
-use super::{Database, connect, pooled, program_url, server};
+use super::{Database, connect, in_roles, pooled, program_url, server};
 
 /// A migrated database.
 pub struct Clinic {
@@ -38,7 +38,11 @@ impl Clinic {
 
     /// With keys and tables of a kind.
     pub async fn of(kind: Kind) -> Self {
-        Self::on(Database::migrated(kind).await, kind).await
+        let mut clinic = Self::on(Database::migrated(kind).await, kind).await;
+        if in_roles() && kind == Kind::Bigint {
+            clinic.program = clinic.program.in_roles();
+        }
+        clinic
     }
 
     /// An empty database, which is no clinic's yet.

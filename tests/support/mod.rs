@@ -1,7 +1,8 @@
 //! The common ground of the tests: one PostgreSQL for all, a migrated database for each, and the program as a process.
 //!
 //! With ROUNDS_TEST_POOLER=1 the program reaches the database through PgBouncer in transaction mode; the tests look at
-//! it directly.
+//! it directly. With ROUNDS_TEST_ROLES=1 each job and each group of commands has the role that `rounds grants --apply`
+//! makes for it, on bigint keys.
 
 #[path = "../../src/demo/scratch/mod.rs"]
 #[allow(dead_code)]
@@ -26,6 +27,10 @@ pub use program::Program;
 
 fn pooled() -> bool {
     std::env::var_os("ROUNDS_TEST_POOLER").is_some_and(|value| value == "1")
+}
+
+fn in_roles() -> bool {
+    std::env::var_os("ROUNDS_TEST_ROLES").is_some_and(|value| value == "1")
 }
 
 /// The Unix socket on which the program reaches the server or the pooler.

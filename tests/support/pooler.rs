@@ -35,10 +35,16 @@ fn address(database: &str, user: &str, port: u16) -> String {
 fn start(port: u16, forced: &str, clients: &[&str]) -> Child {
     let dir = server().dir().display();
     let name = format!("pgbouncer-{port}");
+    // Roles come and go with the tests, so the pooler of all asks the server for them.
+    let asks = format!(
+        "auth_user = {}\nauth_query = SELECT rolname, rolpassword FROM pg_catalog.pg_authid WHERE rolname = $1\n",
+        scratch::USER
+    );
+    let asks = if port == PORT { asks } else { String::new() };
     // Each test has a database of its own, whose idle connections would use up the server's.
     let configuration = format!(
         "[databases]\n* = host={dir}{forced}\n[pgbouncer]\npool_mode = transaction\nlisten_addr =\nlisten_port = {port}\n\
-         unix_socket_dir = {dir}\nauth_type = trust\nauth_file = {dir}/{name}.users\nmax_client_conn = 500\n\
+         unix_socket_dir = {dir}\nauth_type = trust\nauth_file = {dir}/{name}.users\n{asks}max_client_conn = 500\n\
          default_pool_size = 10\nserver_login_retry = 0.2\nserver_idle_timeout = 5\nlogfile = {dir}/{name}.log\n",
     );
     let users: String = clients.iter().map(|client| format!("\"{client}\" \"\"\n")).collect();

@@ -8,10 +8,14 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
+use super::role;
+
 /// How the program is to be started.
 #[derive(Clone)]
 pub struct Program {
     env: HashMap<String, String>,
+    /// Whether each command is of the role that `rounds grants --apply` made for it.
+    in_roles: bool,
 }
 
 /// The exit code and the output of a process.
@@ -27,7 +31,7 @@ impl Program {
         // Whoever starts with much to do has looked at it: the first run of a lane is not asked about.
         let looked_at = ("ROUNDS_FIRST_RUN_MAX", "10000000");
         let env = [("DATABASE_URL", url), ("ROUNDS_ALLOW_AS_OF", "1"), ("ROUNDS_RETRY_DELAY", "100ms"), looked_at];
-        Self { env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into() }
+        Self { env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(), in_roles: false }
     }
 
     pub fn env(mut self, key: &str, value: &str) -> Self {
@@ -37,6 +41,12 @@ impl Program {
 
     pub fn without(mut self, key: &str) -> Self {
         self.env.remove(key);
+        self
+    }
+
+    /// With the role of each command, where it has one.
+    pub fn in_roles(mut self) -> Self {
+        self.in_roles = true;
         self
     }
 
@@ -75,6 +85,9 @@ impl Program {
 
     fn spawn_on(&self, mut command: Command, args: &[&str], stdin: Stdio) -> Child {
         command.args(args).env_clear().envs(&self.env);
+        if let (true, Some(url), Some(role)) = (self.in_roles, self.env.get("DATABASE_URL"), role::of_command(args)) {
+            command.env("DATABASE_URL", role::of_url(url, &format!("{}{role}", role::SHARED)));
+        }
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command.spawn().expect("the binary can be started")
     }

@@ -5,7 +5,41 @@ use std::fs;
 use serde_json::Value;
 
 use super::keys::Kind;
-use super::{Clinic, Program, scratch, server};
+use super::{Clinic, Program, program_url, scratch};
+
+/// How the names of the roles begin that the tests share with ROUNDS_TEST_ROLES=1.
+pub const SHARED: &str = "shared_";
+/// The groups of commands that have a role, and their commands.
+pub const GROUPS: [(&str, &[&str]); 7] = [
+    ("watch", &["health", "runs"]),
+    ("no-show", &["no-show"]),
+    ("alerts", &["alerts"]),
+    ("rules", &["escalation-rules"]),
+    ("pauses", &["pause", "resume"]),
+    ("npi", &["npi"]),
+    ("practiceq", &["practiceq"]),
+];
+
+/// The role of a command line, as its name ends; none of a command that has no role of its own.
+pub fn of_command(args: &[&str]) -> Option<String> {
+    let jobs = jobs();
+    let role = args.iter().find_map(|word| {
+        let group = GROUPS.iter().find(|(_, commands)| commands.contains(word)).map(|(name, _)| *name);
+        group.or_else(|| jobs.iter().any(|job| job == word).then_some(*word))
+    });
+    let is_none = args.iter().any(|word| ["check", "grants", "migrate", "schedule", "adopt"].contains(word));
+    role.filter(|_| !is_none).map(|role| role.replace('-', "_"))
+}
+
+/// The address of a database for another role.
+pub fn of_url(url: &str, role: &str) -> String {
+    url.replace(&format!("//{}@", scratch::USER), &format!("//{role}@"))
+}
+
+/// The names of all roles: jobs and groups of commands.
+pub fn roles() -> Vec<String> {
+    jobs().into_iter().chain(GROUPS.iter().map(|(name, _)| (*name).to_owned())).collect()
+}
 
 /// The names of all jobs, which are those of their folders.
 pub fn jobs() -> Vec<String> {
@@ -50,25 +84,44 @@ impl Grant {
     }
 }
 
-/// A role for one job on one database. The server has the roles of all tests.
+/// A role for one job or group on one database. The server has the roles of all tests.
 pub struct JobRole {
     pub name: String,
-    /// The program as this role, at the server itself: the pooler does not know the role.
+    /// The program as this role.
     pub program: Program,
 }
 
 impl JobRole {
+    /// As `rounds grants --apply` makes it.
     pub async fn new(clinic: &Clinic, job: &str) -> Self {
-        let name = format!("{}_{}", clinic.database, job.replace('-', "_"));
-        // What every role of a new server may do is what the job must not need.
-        let create = format!(
-            "CREATE ROLE {name} LOGIN NOSUPERUSER NOINHERIT;
-             REVOKE ALL ON DATABASE {} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC",
-            clinic.database
-        );
-        clinic.sql(&create).await;
+        Self::strict(clinic).await;
+        let prefix = format!("{}_", clinic.database);
+        clinic.run(&["grants", "--apply", "--prefix", &prefix, job]).await.expect(0);
+        Self::of(clinic, job).await
+    }
+
+    /// With what `rounds grants` prints.
+    pub async fn printed(clinic: &Clinic, job: &str) -> Self {
+        Self::strict(clinic).await;
+        let name = Self::name(clinic, job);
+        clinic.sql(&format!("CREATE ROLE {name} LOGIN NOSUPERUSER NOINHERIT")).await;
         let grants = clinic.run(&["grants", job, "--role", &name]).await.expect(0).stdout;
         clinic.sql(&grants).await;
+        Self::of(clinic, job).await
+    }
+
+    fn name(clinic: &Clinic, job: &str) -> String {
+        format!("{}_{}", clinic.database, job.replace('-', "_"))
+    }
+
+    /// What every role of a new server may do is what the job must not need.
+    async fn strict(clinic: &Clinic) {
+        let revoke = "REVOKE ALL ON DATABASE {} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC";
+        clinic.sql(&revoke.replace("{}", &clinic.database)).await;
+    }
+
+    async fn of(clinic: &Clinic, job: &str) -> Self {
+        let name = Self::name(clinic, job);
         // What is the application's, or the test's own: its sequences (the output has a note on them), and a table that
         // a trigger of the test writes.
         for schema in if clinic.kind == Kind::Bigint { &[][..] } else { &["rounds", "app"][..] } {
@@ -83,7 +136,7 @@ impl JobRole {
              END $$"
         );
         clinic.sql(&written).await;
-        let url = server().url(&clinic.database).replace(&format!("//{}@", scratch::USER), &format!("//{name}@"));
+        let url = of_url(&program_url(&clinic.database), &name);
         Self { program: clinic.program.clone().env("DATABASE_URL", &url), name }
     }
 

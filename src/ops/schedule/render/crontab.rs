@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use crate::time_zone::Tz;
 use chrono::{Duration, NaiveDate, Offset, TimeZone};
 
+use super::needs::role;
 use super::plan::{MARK, OWN, Plan, comments, lines};
 use crate::schedule::{Fields, ScheduledStart, Set};
 
@@ -26,7 +27,6 @@ pub fn file(plan: &Plan) -> String {
          # - health is mailed every five minutes while a job is not on time.\n\
          SHELL=/bin/sh\n\
          PATH=/usr/local/bin:/usr/bin:/bin\n\
-         DATABASE_URL_FILE=/etc/rounds/database-url\n\
          ROUNDS_SOURCE=cron\n\
          ROUNDS_PARTIAL_OK=true\n\
          ROUNDS_SCHEDULE_ZONE={zone}\n",
@@ -54,7 +54,8 @@ fn command(start: &ScheduledStart) -> String {
         format!("ROUNDS_{variable}_FILE=/etc/rounds/{secret} ")
     });
     format!(
-        "out=$({}rounds {} 2>&1) || printf '\\%s\\n' \"$out\"",
+        "out=$(DATABASE_URL_FILE=/etc/rounds/database-url.d/{} {}rounds {} 2>&1) || printf '\\%s\\n' \"$out\"",
+        role(start),
         secrets.collect::<String>(),
         start.command.join(" ")
     )

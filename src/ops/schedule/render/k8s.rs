@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::needs::{Needs, needs};
+use super::needs::{Needs, needs, role};
 use super::plan::{MARK, Plan, comments, interval_seconds, lines};
 use crate::schedule::{Fields, ScheduledStart};
 
@@ -104,7 +104,9 @@ fn scalar(word: &str) -> String {
 
 /// What the container needs beside what all need, and its volumes.
 fn pod(start: &ScheduledStart, needs: &Needs) -> String {
-    let (mut env, mut mounts, mut volumes) = (vec![], vec![], vec![]);
+    let (mut env, mut mounts) = (vec![], vec![]);
+    let mut volumes = vec!["- name: database".to_owned(), "  secret:".to_owned()];
+    volumes.extend([format!("    secretName: rounds-database-{}", role(start)), "    defaultMode: 0440".to_owned()]);
     for secret in start.secrets {
         let variable = secret.to_uppercase().replace('-', "_");
         let (volume, key) = secret.rsplit_once('-').unwrap_or((secret, "value"));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::jobs;
+use crate::ops::groups::WATCH;
 use crate::schedule::ScheduledStart;
 
 /// What a run may use.
@@ -16,6 +17,11 @@ pub struct Needs {
     pub disk_gib: Option<u32>,
     /// Whether it asks somebody by HTTPS.
     pub https: bool,
+}
+
+/// The name of the role that it has in the database, without its prefix: that of the job, or of who watches them.
+pub fn role(start: &ScheduledStart) -> &'static str {
+    start.job.unwrap_or(WATCH)
 }
 
 pub fn needs(start: &ScheduledStart) -> Needs {

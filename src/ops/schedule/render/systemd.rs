@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::needs::needs;
+use super::needs::{needs, role};
 use super::plan::{MARK, OWN, Plan, comments, lines};
 use crate::schedule::{Fields, ScheduledStart, Set};
 
@@ -81,6 +81,10 @@ fn drop_in(start: &ScheduledStart, plan: &Plan) -> Option<String> {
         lines.push(
             "# A file of a gigabyte comes here, and /tmp may be in memory.\nEnvironment=TMPDIR=/var/tmp".to_owned(),
         );
+    }
+    let role = role(start);
+    if role != start.name {
+        lines.push(format!("LoadCredential=\nLoadCredential=database-url:/etc/rounds/database-url.d/{role}"));
     }
     for secret in start.secrets {
         let variable = secret.to_uppercase().replace('-', "_");

@@ -1,98 +1,67 @@
-//! `rounds grants`: prints the privileges that jobs need, as SQL. It uses no database.
-//!
-//! Rule: a role with what is printed can run the jobs, and without any one line of it one of them cannot do all of its
-//! work. SELECT is granted on columns, so that a job which needs no names can read none. What is written is granted on
-//! columns of the clinic's relations, and on the whole of ours.
+//! What roles need of the database, and the SQL that grants it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use clap::Args;
-use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use super::migrate::created;
-use super::names::wrapped;
-use super::privileges::{self, Privilege, Verb};
-use crate::command::GlobalArgs;
+use crate::clinic::fit;
 use crate::db::schema::Set;
 use crate::db::{SchemaName, quoted};
-use crate::exit::Exit;
-use crate::jobs;
 use crate::jobs::advance_billing::AdvanceBilling;
-use crate::output::{self, OutputFormat};
+use crate::ops::groups;
+use crate::ops::migrate::created;
+use crate::ops::names::wrapped;
+use crate::ops::privileges::{self, Privilege, Verb};
 use crate::run::Job as _;
 
 /// The longest line of the output.
 const WIDTH: usize = 80;
-/// The longest name of a role in bytes; the server would cut a longer one.
-const ROLE_LENGTH_MAX: usize = 63;
-
-/// Print the privileges that jobs need, as SQL for the owner of the tables
-#[derive(Args, Debug)]
-pub struct GrantsArgs {
-    /// What these jobs need [default: all jobs]
-    #[arg(value_name = "JOB", value_parser = PossibleValuesParser::new(jobs::NAMES.iter().copied()))]
-    jobs: Vec<String>,
-    /// The role that runs the jobs; it must be there
-    #[arg(long, value_name = "NAME", default_value = "rounds", value_parser = role)]
-    role: String,
-}
-
-/// Prints SQL, or JSON where --output asks for it: also into a pipe SQL is what is wanted.
-pub fn command(args: &GrantsArgs, global: &GlobalArgs) -> Exit {
-    let named: Vec<&str> = args.jobs.iter().map(String::as_str).collect();
-    let plan = Plan::of(if named.is_empty() { jobs::NAMES } else { &named });
-    let schema = &global.database.schema;
-    let text = match global.output.output {
-        Some(OutputFormat::Json) => plan.json().to_string(),
-        _ => {
-            let who = if named.is_empty() { "all jobs need".to_owned() } else { needs(&named) };
-            format!("{}\n{}", plan.head(&who, &args.role), plan.sql(schema, &args.role))
-        }
-    };
-    output::print(Exit::Done, format!("{}\n", text.trim_end()).as_bytes())
-}
 
 /// What is to be granted.
-struct Plan {
+pub struct Plan {
     /// Whether a job creates tables.
-    creates: bool,
+    pub creates: bool,
     /// Whether a job writes columns that a row of the database names.
-    moves_cases: bool,
-    clinics: Vec<Grant>,
-    ours: Vec<Grant>,
-    /// Whether UPDATE on a key of the clinic's is only for row locks.
+    pub moves_cases: bool,
+    pub clinics: Vec<Grant>,
+    pub ours: Vec<Grant>,
+    /// Whether UPDATE on a key is only for row locks.
     locks: bool,
 }
 
 /// A privilege on a relation; without columns it is on the whole.
-struct Grant {
-    relation: &'static str,
-    verb: Verb,
-    columns: Option<Vec<&'static str>>,
-    is_lock: bool,
+pub struct Grant {
+    pub relation: &'static str,
+    pub verb: Verb,
+    pub columns: Option<Vec<&'static str>>,
+    pub is_lock: bool,
+    /// Whether the work is done without it, where the relation is not there.
+    is_optional: bool,
 }
 
 impl Plan {
-    fn of(jobs: &[&str]) -> Self {
+    /// What one role needs for these jobs and groups of commands.
+    pub fn of(roles: &[&str]) -> Self {
         let migrations = Set::Clinic.migrations();
         let clinics: BTreeSet<String> =
             migrations.iter().flat_map(|migration| created(migration.sql().unwrap_or_default())).collect();
         let is_clinics = |relation: &str| clinics.contains(relation);
         let grant = |Privilege { relation, verb, columns, is_lock }: Privilege| {
-            let by_column = verb != Verb::Delete && (verb == Verb::Select || is_clinics(relation));
-            Grant { relation, verb, columns: by_column.then_some(columns), is_lock }
+            // Rows of ours are inserted whole.
+            let by_column = matches!(verb, Verb::Select | Verb::Update) || verb == Verb::Insert && is_clinics(relation);
+            let is_optional = is_clinics(relation) && !roles.iter().any(|role| is_needed(role, relation));
+            Grant { relation, verb, columns: by_column.then_some(columns), is_lock, is_optional }
         };
-        let grants = privileges::of_jobs(jobs).into_iter().map(grant);
+        let grants = privileges::of_roles(roles).into_iter().map(grant);
         let (clinics, ours): (Vec<Grant>, Vec<Grant>) = grants.partition(|grant| is_clinics(grant.relation));
-        let locks = clinics.iter().any(|grant| grant.is_lock);
-        let creates = jobs.iter().any(|job| privileges::creates_tables(job));
-        Self { creates, moves_cases: jobs.contains(&AdvanceBilling::NAME), clinics, ours, locks }
+        let locks = clinics.iter().chain(&ours).any(|grant| grant.is_lock);
+        let creates = roles.iter().any(|role| privileges::creates_tables(role));
+        Self { creates, moves_cases: roles.contains(&AdvanceBilling::NAME), clinics, ours, locks }
     }
 
     /// The privileges on the database, on the schema and on the schema for staging tables.
-    fn around(&self) -> [&'static [&'static str]; 3] {
+    pub fn around(&self) -> [&'static [&'static str]; 3] {
         if self.creates {
             [&["CONNECT", "TEMPORARY"], &["USAGE"], &["USAGE", "CREATE"]]
         } else {
@@ -100,7 +69,7 @@ impl Plan {
         }
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let objects = ["database", "schema", "staging schema"];
         let around = objects.into_iter().zip(self.around()).flat_map(|(object, privileges)| {
             privileges.iter().map(
@@ -114,7 +83,7 @@ impl Plan {
     }
 
     /// The comment before the statements.
-    fn head(&self, who: &str, role: &str) -> String {
+    pub fn head(&self, who: &str, role: &str) -> String {
         let version = env!("ROUNDS_VERSION");
         let mut text = comment(&format!(
             "What {who} of the database, by rounds {version}. For the owner of the tables and views to execute, and \
@@ -134,7 +103,7 @@ impl Plan {
         text
     }
 
-    fn sql(&self, schema: &SchemaName, role: &str) -> String {
+    pub fn sql(&self, schema: &SchemaName, role: &str) -> String {
         let staging = schema.staging().quoted();
         let (schema, literal, role) = (schema.quoted(), role.replace('\'', "''"), quoted(role));
         let [database, in_schema, in_staging] = self.around().map(|privileges| privileges.join(", "));
@@ -151,7 +120,10 @@ impl Plan {
                 let _ = writeln!(sql, "\n-- {title}");
             }
             for grants in grants.chunk_by(|a, b| a.relation == b.relation) {
-                sql += &statement(grants, &schema, &role);
+                sql += &match grants.iter().all(|grant| grant.is_optional) {
+                    true => where_it_is_there(grants, &schema, &role),
+                    false => statement(grants, &schema, &role),
+                };
             }
         }
         sql + &self.notes()
@@ -210,11 +182,31 @@ fn statement(grants: &[Grant], schema: &str, role: &str) -> String {
     format!("GRANT\n{}\n    {on}\n", parts.join(",\n"))
 }
 
-/// Such as `a, b and c need`.
-fn needs(jobs: &[&str]) -> String {
-    match jobs {
+/// The statement, for a relation that a clinic may do without.
+fn where_it_is_there(grants: &[Grant], schema: &str, role: &str) -> String {
+    let name = format!("{schema}.{}", grants[0].relation).replace('\'', "''");
+    let statement = statement(grants, schema, role).replace('\n', "\n        ");
+    format!(
+        "DO $grant$ BEGIN\n    IF to_regclass('{name}') IS NOT NULL THEN\n        {}\n    END IF;\nEND $grant$;\n",
+        statement.trim_end()
+    )
+}
+
+/// Whether a role can do nothing where the relation is not there.
+fn is_needed(role: &str, relation: &str) -> bool {
+    groups::group(role).is_some() || fit::needs(role).any(|need| need.relation == relation)
+}
+
+/// Such as `a, b and c need`; a group with its commands.
+pub fn needs(roles: &[&str]) -> String {
+    let name = |role: &&str| match groups::group(role) {
+        Some(group) => format!("{role} ({})", group.commands.join(", ")),
+        None => (*role).to_owned(),
+    };
+    let roles: Vec<String> = roles.iter().map(name).collect();
+    match &*roles {
         [first @ .., last] if !first.is_empty() => format!("{} and {last} need", first.join(", ")),
-        _ => format!("{} needs", jobs.concat()),
+        _ => format!("{} needs", roles.concat()),
     }
 }
 
@@ -222,44 +214,46 @@ fn comment(text: &str) -> String {
     wrapped(text, WIDTH - 1, "-- ", "-- ").join("\n") + "\n"
 }
 
-fn role(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("a role has a name".to_owned()),
-        _ if text.len() > ROLE_LENGTH_MAX => Err(format!("a role's name has at most {ROLE_LENGTH_MAX} bytes")),
-        _ if text.contains(char::is_control) => Err("a role's name has no control characters".to_owned()),
-        // It would end the quotation of the block in which the name stands.
-        _ if text.contains("$$") => Err("a role's name with $$ cannot be written here".to_owned()),
-        // The server takes it as everybody, also in quotation marks.
-        "public" => Err("public is everybody; name the role that runs the jobs".to_owned()),
-        _ => Ok(text.to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_role_is_quoted_and_never_everybody() {
-        assert_eq!(quoted("a \"b\""), "\"a \"\"b\"\"\"");
-        let long = "x".repeat(64);
-        assert!(["", "public", "a\nb", "a$$b", &long].iter().all(|text| role(text).is_err()));
-        let schema: SchemaName = "Clinic".parse().unwrap();
-        let sql = Plan::of(&["prune"]).sql(&schema, "O'Hara \"x\"");
-        assert!(
-            sql.contains("'O''Hara \"x\"'") && sql.contains("ON SCHEMA \"Clinic\" TO \"O'Hara \"\"x\"\"\";"),
-            "{sql}"
-        );
-    }
+    use crate::jobs;
 
     #[test]
     fn several_jobs_together_need_what_each_needs() {
-        let pairs = |jobs: &[&str]| -> BTreeSet<(&str, Verb)> {
-            let plan = Plan::of(jobs);
+        let pairs = |roles: &[&str]| -> BTreeSet<(&str, Verb)> {
+            let plan = Plan::of(roles);
             plan.clinics.iter().chain(&plan.ours).map(|grant| (grant.relation, grant.verb)).collect()
         };
         let both = pairs(&["prune", "mark-no-shows"]);
         assert_eq!(both, &pairs(&["prune"]) | &pairs(&["mark-no-shows"]));
         assert!(both.len() < pairs(jobs::NAMES).len());
+    }
+
+    /// What is written of what people decide, and of what happened, is written by no role but as a row.
+    #[test]
+    fn no_role_writes_what_it_only_reads_and_no_record_is_changed() {
+        let read = ["users", "sla_policies", "surgical_case_transitions", "escalation_rules"];
+        let records = [
+            "phi_access_log",
+            "operator_actions",
+            "ticket_history",
+            "surgical_case_status_history",
+            "px_case_audits",
+            "rounds_migrations",
+            "rounds_schema",
+        ];
+        for role in privileges::roles() {
+            let plan = Plan::of(&[role]);
+            for Grant { relation, verb, columns, is_lock, .. } in plan.clinics.iter().chain(&plan.ours) {
+                let is_read = *verb == Verb::Select || *is_lock;
+                assert!(!read.contains(relation) || is_read, "{role}: {verb} {relation}");
+                let is_record = matches!(verb, Verb::Select | Verb::Insert);
+                assert!(!records.contains(relation) || is_record, "{role}: {verb} {relation}");
+                assert!(*verb != Verb::Update || columns.is_some(), "{role}: {verb} {relation}");
+                let is_clinics = plan.clinics.iter().any(|grant| grant.relation == *relation);
+                assert!(*verb != Verb::Delete || !is_clinics, "{role}: {verb} {relation}");
+            }
+        }
     }
 }
