@@ -119,6 +119,36 @@ locals {
       memory_mib           = 64
     }
 
+    deliver-notifications-sms = {
+      command              = ["deliver-notifications", "--channel", "sms"]
+      schedule_expressions = ["cron(* * * * ? *)"]
+      timezone             = "UTC"
+      deadline_seconds     = 240
+      secrets              = ["database"]
+      cpu                  = 256
+      memory_mib           = 64
+    }
+
+    deliver-notifications-email = {
+      command              = ["deliver-notifications", "--channel", "email"]
+      schedule_expressions = ["cron(* * * * ? *)"]
+      timezone             = "UTC"
+      deadline_seconds     = 240
+      secrets              = ["database"]
+      cpu                  = 256
+      memory_mib           = 64
+    }
+
+    deliver-notifications-webhook = {
+      command              = ["deliver-notifications", "--channel", "webhook"]
+      schedule_expressions = ["cron(* * * * ? *)"]
+      timezone             = "UTC"
+      deadline_seconds     = 240
+      secrets              = ["database"]
+      cpu                  = 256
+      memory_mib           = 64
+    }
+
     # Again each hour, 4 times, so that a run that failed is not lost until the next slot.
     # After a success the job skips.
     prune = {

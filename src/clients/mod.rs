@@ -2,6 +2,8 @@
 
 pub mod nppes;
 pub mod practiceq;
+pub mod provider;
+pub mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +96,22 @@ fn within_the_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
         (true, true) => attempt.follow(),
         (false, _) => attempt.error("a redirect to another host"),
         (true, false) => attempt.error("too many redirects"),
+    }
+}
+
+/// The base of an API, which ends with a slash. It must be HTTPS, so that no key is sent in clear; except to this host.
+pub fn base(text: &str) -> Result<Url, String> {
+    let url = address(&format!("{}/", text.trim_end_matches('/')))?;
+    secure(url)
+}
+
+/// A URL that is HTTPS, or of this host.
+pub fn secure(url: Url) -> Result<Url, String> {
+    let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if here => Ok(url),
+        _ => Err("must begin with https://".to_owned()),
     }
 }
 

@@ -131,6 +131,7 @@ jobs! {
     advance_billing::AdvanceBilling, judges case, mode stages::Stages;
     refresh_npi::RefreshNpi, mode list::List;
     sync_practiceq::SyncPracticeq;
+    deliver_notifications::DeliverNotifications;
     prune::Prune;
 }
 

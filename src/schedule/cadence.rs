@@ -73,6 +73,7 @@ impl fmt::Display for Cadence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |time: NaiveTime| time.format("%H:%M");
         match *self {
+            Self::Every { minutes: 1, between: None, .. } => f.write_str("every minute"),
             Self::Every { minutes, between: Some((first, last)), zone, .. } => {
                 write!(f, "every {minutes} minutes, {}-{}, {zone}", time(first), time(last))
             }

@@ -17,6 +17,9 @@ use super::words::cadence;
 use crate::error::Error;
 
 /// The most bytes of a file: that is some hundred lanes.
+/// A job that is started more often than this may run for longer than from one start to the next: the starts between
+/// find it at work, and are skipped.
+const OFTEN: Duration = Duration::from_secs(5 * 60);
 const MOST: u64 = 64 * 1024;
 /// The most mistakes that are told at once.
 const TOLD: usize = 10;
@@ -162,7 +165,7 @@ fn row(entry: &Entry, zone: Option<Tz>, default: Option<&Schedule>, mistakes: &m
         None => like.map(|like| like.deadline),
     };
     if let (Some(cadence), Some(deadline)) = (cadence, deadline)
-        && cadence.interval().to_std().is_ok_and(|interval| deadline >= interval)
+        && cadence.interval().to_std().is_ok_and(|interval| deadline >= interval.max(OFTEN))
     {
         let span = entry.deadline.as_ref().map_or(entry.cadence.span(), Spanned::span);
         let [deadline, interval] =

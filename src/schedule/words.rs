@@ -9,10 +9,8 @@ use super::cadence::{Cadence, Zone, clock};
 use super::fields::Fields;
 
 const DAY: u32 = 24 * 60;
-/// The least minutes from one start to the next: a start may come minutes late, by the choice of a deployment.
-const LEAST: u32 = 5;
 const SCHEDULE_ZONE: &str = "the schedule zone";
-const WORDS: &str = "write `every 15 minutes`, `every 30 minutes from minute 7`, `every 5 minutes, 07:00-22:55`, \
+const WORDS: &str = "write `every minute`, `every 15 minutes`, `every 30 minutes from minute 7`, `every 5 minutes, 07:00-22:55`, \
                      `daily 04:30`, `Mon 08:00` or five cron fields, and a zone behind a comma where it is not the \
                      schedule's";
 
@@ -38,10 +36,6 @@ pub fn cadence(text: &str, hours: Option<&str>, zone: Option<&str>) -> Result<Ca
         Some(fields) => of_fields(fields?, zone),
         None => of_words(when, within, zone),
     }?;
-    let interval = cadence.interval();
-    if interval < TimeDelta::minutes(LEAST.into()) {
-        return Err(format!("starts {} minute(s) apart: no scheduler keeps less than {LEAST}", interval.num_minutes()));
-    }
     Ok(cadence)
 }
 
@@ -56,6 +50,9 @@ fn of_words(when: &str, hours: Option<&str>, zone: Option<Zone>) -> Result<Caden
     let words: Vec<&str> = when.split_whitespace().collect();
     let wrong = || format!("`{when}` is no cadence; {WORDS}");
     let number = |text: &str| text.parse::<u32>().map_err(|_| wrong());
+    if words[..] == ["every", "minute"] {
+        return every(1, None, hours, zone);
+    }
     if let ["every", minutes, "minutes", from @ ..] = &words[..] {
         let minutes = number(minutes)?;
         let offset = match from {

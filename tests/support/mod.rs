@@ -16,6 +16,7 @@ pub mod nppes;
 pub mod pooler;
 pub mod practiceq;
 pub mod program;
+pub mod provider;
 pub mod proxy;
 pub mod role;
 pub mod terminal;

@@ -31,7 +31,9 @@ use crate::arg::positive_duration;
 use crate::clinic::local_time::{self, before};
 use crate::db::{Key, Keys, Statement, is_undecodable, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, RunArgs, WriteOptions, apply, as_text, count, skipped_columns};
+use crate::run::{
+    Batch, Counts, Halt, Job, NotDone, Run, RunArgs, WriteOptions, apply, as_text, count, skipped_columns,
+};
 use archive::{Archive, Recipient};
 
 /// The appointments that a run forgets at most: the next run does the rest.

@@ -49,6 +49,7 @@ fn timer(start: &ScheduledStart, plan: &Plan) -> String {
     }
     // The starts of a minute are spread a little, and the frequent ones less.
     let (delay, accuracy) = match cadence.interval() {
+        minutes if minutes < TimeDelta::minutes(5) => ("5s", "1s"),
         short if short < TimeDelta::minutes(10) => ("15s", "5s"),
         hourly if hourly <= TimeDelta::hours(1) => ("30s", "10s"),
         _ => ("1min", "30s"),

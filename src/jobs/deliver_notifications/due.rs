@@ -1,0 +1,110 @@
+//! The messages that are due.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio_postgres::Transaction;
+
+use super::gateway::Channel;
+use crate::clients::provider::Message;
+use crate::db::{Key, Row, statements};
+use crate::error::Error;
+
+statements! {
+    DUE(TEXT, TIMESTAMPTZ, INT8_ARRAY, INT8) = include_str!("due.sql");
+    COUNT(TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = include_str!("count.sql");
+}
+
+/// A row of the outbox. It holds what a patient is told, so it has no Debug.
+pub struct Due {
+    pub id: i64,
+    pub recipient: Recipient,
+    pub kind: String,
+    pub is_high: bool,
+    pub title: String,
+    pub body: String,
+    pub metadata: Value,
+    pub entity: [String; 2],
+    pub facility: Option<Key>,
+    pub attempts: u32,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub enum Recipient {
+    User(Key),
+    Patient(Key),
+    /// An address, or the name of an endpoint.
+    Address(String),
+    /// Nobody can be reached: a department, for the application alone.
+    Nobody,
+}
+
+impl Due {
+    pub fn of(row: &Row) -> Self {
+        let key = || row.get::<_, Option<Key>>("recipient_id");
+        let recipient = match row.get("recipient_kind") {
+            "USER" => key().map(Recipient::User),
+            "PATIENT" => key().map(Recipient::Patient),
+            "ADDRESS" => row.get::<_, Option<String>>("address").map(Recipient::Address),
+            _ => None,
+        };
+        Self {
+            id: row.get("id"),
+            recipient: recipient.unwrap_or(Recipient::Nobody),
+            kind: row.get("type"),
+            is_high: row.get::<_, &str>("priority") == "HIGH",
+            title: row.get("title"),
+            body: row.get("body"),
+            metadata: row.get("metadata"),
+            entity: [row.get("entity"), row.get("entity_id")],
+            facility: row.get("facility_id"),
+            attempts: row.get::<_, i32>("attempts").unsigned_abs(),
+            created_at: row.get("created_at"),
+            expires_at: row.get("expires_at"),
+        }
+    }
+
+    /// A page of what is due, without those that are under way.
+    pub async fn page(
+        tx: &Transaction<'_>,
+        channel: Channel,
+        now: DateTime<Utc>,
+        underway: &[i64],
+        limit: i64,
+    ) -> Result<Vec<Self>, Error> {
+        let rows = DUE.all(tx, &[&channel.stored(), &now, &underway, &limit]).await?;
+        Ok(rows.iter().map(Self::of).collect())
+    }
+
+    /// How many are due and young enough, up to a limit.
+    pub async fn count(
+        tx: &Transaction<'_>,
+        channel: Channel,
+        now: DateTime<Utc>,
+        oldest: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<usize, Error> {
+        let row = COUNT.one(tx, &[&channel.stored(), &now, &oldest, &limit]).await?;
+        Ok(usize::try_from(row.get::<_, i64>("due")).unwrap_or(0))
+    }
+
+    /// The message as it leaves now for an address.
+    pub fn message(&self, to: String, now: DateTime<Utc>) -> Message {
+        let valid_for = self.expires_at.map(|end| (end - now).to_std().unwrap_or(Duration::ZERO));
+        Message {
+            id: self.id,
+            to,
+            title: self.title.clone(),
+            body: self.body.clone(),
+            html: None,
+            kind: self.kind.clone(),
+            metadata: self.metadata.clone(),
+            entity: self.entity.clone(),
+            sent_at: now,
+            valid_for,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The requests that are under way, and their pace.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, timeout};
+
+use super::gateway::Gateway;
+use crate::clients::provider::{Answer, Message, Provider as _};
+
+/// A request that did not leave within this after its message was marked does not leave: another run may have settled
+/// the message meanwhile.
+const LATE: Duration = Duration::from_secs(10);
+/// No request takes longer, whatever its provider's limits are.
+const REQUEST_MAX: Duration = Duration::from_secs(40);
+
+pub struct Sending {
+    gateway: Arc<Gateway>,
+    slots: usize,
+    requests: JoinSet<(i64, Option<Answer>)>,
+    /// The message of each request, for one that panics.
+    ids: HashMap<Id, i64>,
+    pace: Pace,
+}
+
+impl Sending {
+    pub fn new(gateway: Arc<Gateway>, slots: usize, per_second: u32) -> Self {
+        Self { gateway, slots, requests: JoinSet::new(), ids: HashMap::new(), pace: Pace::new(per_second) }
+    }
+
+    /// The number of requests that may leave now.
+    pub fn free(&mut self) -> usize {
+        (self.slots - self.requests.len()).min(self.pace.allowed(Instant::now()))
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    pub fn underway(&self) -> impl Iterator<Item = i64> + '_ {
+        self.ids.values().copied()
+    }
+
+    /// When the next request may leave, if a slot is free for it.
+    pub fn next_turn(&self) -> Option<Instant> {
+        (self.requests.len() < self.slots).then(|| self.pace.next())
+    }
+
+    /// Sends a message that was marked after `marked`.
+    pub fn send(&mut self, message: Message, marked: Moment) {
+        self.pace.take();
+        let (id, gateway) = (message.id, self.gateway.clone());
+        let request = self.requests.spawn(async move {
+            if marked.elapsed() > LATE {
+                return (id, None);
+            }
+            let answer = timeout(REQUEST_MAX, gateway.send(&message)).await;
+            (id, Some(answer.unwrap_or_else(|_| Answer::Unknown("NO_ANSWER".into()))))
+        });
+        self.ids.insert(request.id(), id);
+    }
+
+    /// Waits for the next answer; None where nothing is under way. A message without an answer has not left.
+    pub async fn answer(&mut self) -> Option<(i64, Option<Answer>)> {
+        let ended = self.requests.join_next_with_id().await?;
+        Some(self.ended(ended))
+    }
+
+    /// An answer that is there already.
+    pub fn answered(&mut self) -> Option<(i64, Option<Answer>)> {
+        let ended = self.requests.try_join_next_with_id()?;
+        Some(self.ended(ended))
+    }
+
+    fn ended(&mut self, ended: Result<(Id, (i64, Option<Answer>)), tokio::task::JoinError>) -> (i64, Option<Answer>) {
+        match ended {
+            Ok((task, answer)) => {
+                self.ids.remove(&task);
+                answer
+            }
+            // It panicked, and may have left.
+            Err(error) => {
+                let id = self.ids.remove(&error.id()).unwrap_or_default();
+                (id, Some(Answer::Unknown("PANIC".into())))
+            }
+        }
+    }
+}
+
+/// A moment of the machine's clock that goes on while the machine sleeps.
+#[derive(Clone, Copy)]
+pub struct Moment(Duration);
+
+impl Moment {
+    pub fn now() -> Self {
+        #[cfg(target_os = "linux")]
+        let clock = rustix::time::ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let clock = rustix::time::ClockId::Monotonic;
+        let now = rustix::time::clock_gettime(clock);
+        Self(Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0)))
+    }
+
+    fn elapsed(self) -> Duration {
+        Self::now().0.saturating_sub(self.0)
+    }
+}
+
+/// The pace of requests: so many in a second, and not more at once.
+struct Pace {
+    per_second: f64,
+    /// How many may leave, at the time of the last look.
+    tokens: f64,
+    looked_at: Instant,
+}
+
+impl Pace {
+    fn new(per_second: u32) -> Self {
+        let per_second = f64::from(per_second);
+        Self { per_second, tokens: per_second, looked_at: Instant::now() }
+    }
+
+    fn allowed(&mut self, now: Instant) -> usize {
+        let elapsed = now.saturating_duration_since(self.looked_at).as_secs_f64();
+        self.tokens = (self.tokens + elapsed * self.per_second).min(self.per_second);
+        self.looked_at = now;
+        self.tokens as usize
+    }
+
+    fn take(&mut self) {
+        self.tokens -= 1.0;
+    }
+
+    fn next(&self) -> Instant {
+        let missing = (1.0 - self.tokens).max(0.0);
+        self.looked_at + Duration::from_secs_f64(missing / self.per_second)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_kept_and_not_saved_up() {
+        let mut pace = Pace::new(10);
+        let began = pace.looked_at;
+        let at = |millis| began + Duration::from_millis(millis);
+        assert_eq!(pace.allowed(at(0)), 10);
+        (0..10).for_each(|_| pace.take());
+        assert_eq!((pace.allowed(at(0)), pace.next()), (0, at(100)));
+        assert_eq!(pace.allowed(at(250)), 2);
+        assert_eq!(pace.allowed(at(60_000)), 10);
+    }
+}
