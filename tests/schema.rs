@@ -31,6 +31,7 @@ const LEDGERS: [(&str, &str); 19] = [
     ("item_refusals", "forgets"),
     ("pauses", "evidence"),
     ("actor_logins", "nothing by hand"),
+    ("contact_suppressions", "evidence"),
     ("actor_changes", "evidence"),
     ("database_identity", "evidence"),
 ];
