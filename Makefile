@@ -11,7 +11,8 @@ demo:
 	@$(with_postgres) && cargo run --locked --quiet -- demo $(ARGS)
 
 # All tests against the server, and those once more through PgBouncer in transaction mode that a pooler could break: the
-# operators' commands, the runs (claim, fence, leases, faults), whatever happens at once, and what every job owes, on bigint keys.
+# operators' commands, the runs (claim, fence, leases, faults), whatever happens at once, and what every job owes, on
+# bigint keys; those of IN_ROLES in roles of their own.
 # And the files for schedulers, with the tools of Linux.
 test:
 	@$(MAKE) --no-print-directory -j2 check-files run-tests
@@ -32,7 +33,7 @@ through_pooler = ROUNDS_TEST_POOLER=1 cargo test --locked --test it --
 run-tests:
 	@scripts/test-tools
 	@$(with_server) && cargo test --locked && $(through_pooler) $(POOLED) --skip uuid_keys --skip text_keys --skip adopt:: --skip ops::check \
-	 --skip ops::schedule --skip ops::arguments
+	 --skip ops::schedule --skip ops::arguments $(addprefix --skip ,$(IN_ROLES))
 	@$(with_server) && ROUNDS_TEST_ROLES=1 $(through_pooler) $(IN_ROLES) --skip uuid_keys --skip text_keys
 
 # All tests through PgBouncer. Takes as long as all tests do.

@@ -3,9 +3,9 @@
 use std::env;
 
 /// What the full form does.
-const FULL: Counts = Counts { kills: 1000, crashes: 100, stops: 500, crowds: 100, crowd: 50, transactions: 50_000 };
+const FULL: Counts = Counts { kills: 1000, crashes: 100, stops: 500, crowds: 100, crowd: 50, messages: 10_000, transactions: 50_000 };
 /// What `make test` does.
-const SHORT: Counts = Counts { kills: 10, crashes: 1, stops: 5, crowds: 2, crowd: 20, transactions: 500 };
+const SHORT: Counts = Counts { kills: 10, crashes: 1, stops: 5, crowds: 2, crowd: 20, messages: 200, transactions: 500 };
 
 #[derive(Clone, Copy)]
 pub struct Counts {
@@ -17,6 +17,8 @@ pub struct Counts {
     pub crowds: u64,
     /// Processes of a round.
     pub crowd: usize,
+    /// Of each channel.
+    pub messages: u64,
     pub transactions: u64,
 }
 
@@ -56,6 +58,7 @@ impl Form {
             stops: part(full.stops),
             crowds: part(full.crowds),
             crowd: full.crowd,
+            messages: part(full.messages),
             transactions: part(full.transactions),
         };
         Ok(Self { counts, percent, named: named(env::args().skip(1)), seed, replay })

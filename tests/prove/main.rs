@@ -14,6 +14,7 @@ mod application;
 mod clinic;
 mod crashes;
 mod crowds;
+mod delivery;
 mod form;
 mod kills;
 mod ledger;
@@ -33,7 +34,7 @@ use clinic::Site;
 use form::Form;
 use tally::{Tally, print_table};
 
-const PROOFS: [&str; 5] = ["kills", "crashes", "stops", "crowds", "application"];
+const PROOFS: [&str; 6] = ["kills", "crashes", "stops", "crowds", "delivery", "application"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -70,6 +71,7 @@ async fn prove(proof: &str, form: &'static Form) -> Vec<Tally> {
         "crashes" => crashes::prove(site, form).await,
         "stops" => stops::prove(site, form).await,
         "crowds" => crowds::prove(site, form).await,
+        "delivery" => delivery::prove(site, form).await,
         _ => application::prove(site, form).await,
     }
 }
