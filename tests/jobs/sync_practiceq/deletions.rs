@@ -398,13 +398,14 @@ async fn what_waits_for_a_person_and_is_gone_without_a_trace_is_forgotten() {
     for (id, starts_at) in [("w1", LATER), ("w2", LATER), ("edge", "2025-12-03T18:00:00Z")] {
         sync.upstream.put(appointment(id, &ANN, starts_at));
     }
-    assert_eq!(sync.sweep().await.count("unmatched"), 3);
+    let all_kept = ["--keep-unmatched", "400d"];
+    assert_eq!(sync.ends(0, &all_kept).await.count("unmatched"), 3);
     sync.upstream.vanish("w1");
     sync.upstream.vanish("edge");
-    sync.ends(0, &["--incremental"]).await;
+    sync.ends(0, &[&["--incremental"][..], &all_kept].concat()).await;
     let waiting = "SELECT string_agg(external_id, ' ' ORDER BY external_id) FROM practiceq_unmatched";
     assert_eq!(sync.one(waiting).await, "edge w1 w2", "an incremental run does not see what is there");
-    sync.sweep().await;
+    sync.ends(0, &all_kept).await;
     assert_eq!(sync.one(waiting).await, "edge w2", "at the edge of the window it may still be there");
 }
 

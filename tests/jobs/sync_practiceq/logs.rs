@@ -57,8 +57,9 @@ async fn each_lane_has_its_type_and_names_what_it_was_for() {
     let sync = Sync::new().await;
     let pat = sync.patient_of(&PAT).await;
     sync.upstream.put(appointment("a1", &PAT, LATER));
+    let group = sync.clinic.of_the_group().await;
     let [patient, organization, admin, manager] =
-        [pat, sync.organization, sync.admin, sync.case_manager].map(|id| id.to_string());
+        [pat, sync.organization, group, sync.case_manager].map(|id| id.to_string());
     for (args, expected) in [
         (vec![], json!(["automated_daily", null, null, null])),
         (vec!["--incremental"], json!(["automated_incremental", null, null, null])),
