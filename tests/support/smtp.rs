@@ -77,7 +77,7 @@ pub struct SmtpServer {
     state: Arc<State>,
 }
 
-/// A certificate for `localhost` and the authority behind it, in files that PEM is in: authority, certificate, key.
+/// An authority and a certificate of it for a name, both in PEM, and the key of the certificate.
 pub fn certificate(name: &str) -> (String, String, KeyPair) {
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -88,7 +88,8 @@ pub fn certificate(name: &str) -> (String, String, KeyPair) {
     (ca.pem(), params.signed_by(&key, &ca).expect("a certificate").pem(), key)
 }
 
-fn acceptor(certificate: &str, key: &KeyPair) -> TlsAcceptor {
+/// A server's side of TLS with that certificate.
+pub fn acceptor(certificate: &str, key: &KeyPair) -> TlsAcceptor {
     use tokio_rustls::rustls::pki_types::CertificateDer;
     use tokio_rustls::rustls::pki_types::pem::PemObject as _;
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM");

@@ -179,8 +179,17 @@ mod tests {
         ] {
             assert!(text.contains(&format!("{line}\r\n")), "{line}: {text}");
         }
-        assert!(text.ends_with("Please call us.\r\n.\r\nThe clinic"), "{text}");
+        assert!(text.trim_end().ends_with("Please call us.\r\n.\r\nThe clinic"), "{text}");
         assert!(!self::text(&Message { may_unsubscribe: false, ..message() }).contains("Unsubscribe"));
+    }
+
+    #[test]
+    fn what_has_html_has_its_plain_text_too_and_before_it() {
+        let text = text(&Message { html: Some("<p>Grüße</p>".into()), ..message() });
+        assert!(text.is_ascii() && text.contains("Content-Type: multipart/alternative;"), "{text}");
+        let (plain, html) = (text.find("Content-Type: text/plain"), text.find("Content-Type: text/html"));
+        assert!(plain.is_some() && plain < html, "{text}");
+        assert!(text.contains("Gr=C3=BC=C3=9Fe"), "{text}");
     }
 
     #[test]
