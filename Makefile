@@ -51,7 +51,7 @@ prove:
 	@$(with_postgres) && ROUNDS_PROVE=$${ROUNDS_PROVE:-full} cargo test --locked --release --quiet --test prove -- $(ARGS)
 
 # Mail and webhooks as receivers of others take them: OpenSMTPD, aiosmtpd, standardwebhooks. It installs them where they
-# are missing, and takes a minute. `make prove` does it, too.
+# are missing, needs root, and takes a minute.
 prove-mail:
 	@scripts/mail-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_mail

@@ -58,6 +58,8 @@ pub enum Fault {
     Said(u16, Option<String>),
     /// The server does not have what is needed: STARTTLS, or a way to log in.
     NotOffered,
+    /// The server is not who it should be: its certificate is not trusted, or is for another name.
+    Untrusted,
     /// The connection ended, or what came was no reply.
     Lost,
     /// Nothing came in time.
@@ -77,6 +79,7 @@ impl fmt::Display for Fault {
             Self::Said(code, Some(detail)) => write!(f, "_{code}_{detail}"),
             Self::Said(code, None) => write!(f, "_{code}"),
             Self::NotOffered => f.write_str("_NOT_OFFERED"),
+            Self::Untrusted => f.write_str("_UNTRUSTED"),
             Self::Lost => f.write_str("_LOST"),
             Self::Silent => f.write_str("_TIMEOUT"),
         }
@@ -85,10 +88,22 @@ impl fmt::Display for Fault {
 
 impl From<smtp::Error> for Fault {
     fn from(error: smtp::Error) -> Self {
-        let Some(code) = error.status() else { return Self::Lost };
+        let Some(code) = error.status() else {
+            return if is_untrusted(&error) { Self::Untrusted } else { Self::Lost };
+        };
         let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         Self::Said(code.into(), enhanced(&text))
     }
+}
+
+/// Whether it is about the server's certificate.
+fn is_untrusted(error: &smtp::Error) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let within = |cause: &(dyn std::error::Error + 'static)| {
+        let inner = cause.downcast_ref::<io::Error>()?.get_ref()?;
+        inner.downcast_ref::<rustls::Error>().map(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
+    };
+    causes.into_iter().any(|cause| within(cause).unwrap_or(false))
 }
 
 /// The enhanced status code at the beginning of a reply, such as `5.1.1`.

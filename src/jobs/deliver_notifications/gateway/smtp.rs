@@ -12,8 +12,9 @@ use crate::error::Error;
 pub struct SmtpOptions {
     /// The server that takes e-mail: smtps://HOST (TLS), or smtp://HOST (STARTTLS, which it must have);
     /// smtp+clear://localhost without TLS
-    #[arg(long, env = "ROUNDS_SMTP_URL", value_name = "URL")]
-    pub smtp_url: Option<Server>,
+    // Read when it is used: an error of clap shows the value, in which there may be a password by mistake.
+    #[arg(long, env = "ROUNDS_SMTP_URL", hide_env_values = true, value_name = "URL")]
+    pub smtp_url: Option<String>,
     /// File with the certificates of the authorities that are trusted for it, in PEM; instead of those that are compiled in
     #[arg(long, env = "ROUNDS_SMTP_ROOT_CERT", value_name = "PATH")]
     pub smtp_root_cert: Option<PathBuf>,
@@ -36,7 +37,8 @@ pub struct SmtpOptions {
 
 impl SmtpOptions {
     pub fn open(&self) -> Result<Smtp, Error> {
-        let server = given(self.smtp_url.as_ref(), "--smtp-url")?.clone();
+        let url = given(self.smtp_url.as_deref(), "--smtp-url")?;
+        let server: Server = url.parse().map_err(|why| refused(format!("--smtp-url {why}")))?;
         let from = given(self.email_from.as_ref(), "--email-from")?.clone();
         let authorities = self.smtp_root_cert.as_deref();
         Smtp::new(server, authorities, self.login()?, from, self.list_unsubscribe.clone())
