@@ -162,11 +162,10 @@ async fn each_reply_at_each_stage_has_its_end() {
         let state = (row.get::<_, &str>("state"), row.get::<_, i32>("attempts"), row.get::<_, bool>("flagged"));
         assert_eq!(state, (end, attempts, flagged), "{stage:?} {act:?}: {outcome:?}");
         assert!(!row.get::<_, bool>("at_once"));
-        let told = "SELECT count(*) FROM cron_job_runs r LEFT JOIN cron_job_run_errors e ON e.run_id = r.id
+        let told = "SELECT count(*) + (SELECT count(*) FROM notifications WHERE provider_status ILIKE '%canary%')
+                    FROM cron_job_runs r LEFT JOIN cron_job_run_errors e ON e.run_id = r.id
                     WHERE r::text ILIKE '%canary%' OR e::text ILIKE '%canary%'";
         assert_eq!(post.clinic.count(told).await, 0);
-        let words = "SELECT count(*) FROM notifications WHERE provider_status ILIKE '%canary%'";
-        assert_eq!(post.clinic.count(words).await, 0);
         post.clinic.sql("DELETE FROM notifications").await;
     }
 }
@@ -274,7 +273,7 @@ async fn the_next_attempt_goes_to_the_address_that_the_user_has_then() {
     post.run(&[]).await.expect(0);
     let to: Vec<Vec<String>> = post.server.taken().into_iter().map(|mail| mail.to).collect();
     assert_eq!(to, [["RCPT TO:<canary-old@home.example>"], ["RCPT TO:<canary-new@home.example>"]]);
-    let ids: Vec<String> = post.server.taken().iter().map(|mail| id(mail)).collect();
+    let ids: Vec<String> = post.server.taken().iter().map(id).collect();
     assert_eq!(ids[0], ids[1], "the same message");
 }
 
