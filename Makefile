@@ -1,7 +1,7 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
 # PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
-.PHONY: demo test run-tests test-pooler test-properties prove check-files bench bench-npi check docs
+.PHONY: demo test run-tests test-pooler test-properties prove prove-mail check-files bench bench-npi check docs
 .DEFAULT_GOAL := demo
 
 # scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
@@ -50,6 +50,12 @@ test-properties:
 # ARGS="kills stops" chooses proofs.
 prove:
 	@$(with_postgres) && ROUNDS_PROVE=$${ROUNDS_PROVE:-full} cargo test --locked --release --quiet --test prove -- $(ARGS)
+
+# Mail and webhooks as receivers of others take them: OpenSMTPD, aiosmtpd, standardwebhooks. It installs them where they
+# are missing, needs root, and takes a minute.
+prove-mail:
+	@scripts/mail-tools
+	@$(with_postgres) && cargo test --locked --quiet --test prove_mail
 
 check-files:
 	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }

@@ -14,7 +14,8 @@ use clap::{Arg, ArgMatches, Command, Error, Id};
 use crate::db::has_password;
 
 /// Options of which only one can be given, each with a variable.
-const EITHER: [[&str; 2]; 2] = [["database_url", "database_url_file"], ["api_key", "api_key_file"]];
+const EITHER: [[&str; 2]; 3] =
+    [["database_url", "database_url_file"], ["api_key", "api_key_file"], ["smtp_password", "smtp_password_file"]];
 
 /// The other one of such a pair.
 fn other(id: &str) -> Option<&'static str> {
@@ -58,6 +59,13 @@ pub fn secret_argument(matches: &ArgMatches) -> Option<&'static str> {
             "--api-key is no place for the key, since other users of the machine see arguments (ps): set \
              ROUNDS_PRACTICEQ_KEY, or put the key into a file and say --api-key-file PATH; a key that was given here \
              should be changed",
+        );
+    }
+    if given("smtp_password").is_some() {
+        return Some(
+            "--smtp-password is no place for the password, since other users of the machine see arguments (ps): set \
+             ROUNDS_SMTP_PASSWORD, or put the password into a file and say --smtp-password-file PATH; a password that \
+             was given here should be changed",
         );
     }
     matches.subcommand().and_then(|(_, matches)| secret_argument(matches))

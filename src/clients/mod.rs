@@ -3,6 +3,7 @@
 pub mod nppes;
 pub mod practiceq;
 pub mod provider;
+pub mod smtp;
 pub mod webhook;
 
 use std::sync::Arc;

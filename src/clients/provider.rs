@@ -27,10 +27,14 @@ pub struct Message {
     pub metadata: Value,
     /// The kind and the key of what it is about.
     pub entity: [String; 2],
+    /// When it was staged.
+    pub created_at: DateTime<Utc>,
     /// When its request is about to leave, or was.
     pub sent_at: DateTime<Utc>,
     /// How long it is of use.
     pub valid_for: Option<Duration>,
+    /// Whether its recipient may ask for no more like it: a NORMAL message to a patient.
+    pub may_unsubscribe: bool,
 }
 
 /// What became of a request.

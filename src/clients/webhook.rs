@@ -78,10 +78,15 @@ impl Endpoint {
         Ok(Self { url, key: Key::new(HMAC_SHA256, &bytes) })
     }
 
+    /// The signature of a message by its id, its instant in seconds and its payload.
+    fn signature(&self, id: &str, at: i64, payload: &str) -> String {
+        let signature = sign(&self.key, format!("{id}.{at}.{payload}").as_bytes());
+        format!("v1,{}", BASE64_STANDARD.encode(signature))
+    }
+
     fn headers(&self, message: &Message, payload: &str) -> Option<HeaderMap> {
         let (id, at) = (id(message), message.sent_at.timestamp());
-        let signature = sign(&self.key, format!("{id}.{at}.{payload}").as_bytes());
-        let signature = format!("v1,{}", BASE64_STANDARD.encode(signature));
+        let signature = self.signature(&id, at, payload);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in
@@ -172,5 +177,14 @@ mod tests {
             assert!(!error.message.contains("c2"), "{}", error.message);
         }
         assert!(Webhooks::new("[pager]\nurl = 1").is_err() && Webhooks::new("x").is_err());
+    }
+
+    /// The vector of the libraries of the Standard Webhooks convention.
+    #[test]
+    fn the_signature_is_that_of_the_convention() {
+        let (url, secret) = ("https://pager.example/".into(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into());
+        let endpoint = Endpoint::of(&Written { url, secret }).expect("an endpoint");
+        let signature = endpoint.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 }

@@ -57,6 +57,9 @@ async fn a_key_on_the_command_line_is_refused_with_the_way_to_give_it() {
         silent(program.run(&["sync-practiceq", "--api-key", "CANARY"]).await, way);
         silent(program.run(&["sync-practiceq", "--api-key=CANARY", "--dry-run"]).await, way);
     }
+    let way = "put the password into a file and say --smtp-password-file PATH";
+    let mail = ["deliver-notifications", "--channel", "email", "--smtp-password", "CANARY"];
+    silent(nowhere().env("DATABASE_URL", "postgresql://h/d").run(&mail).await, way);
 }
 
 /// A missed visit, its nurse, and a place for files.

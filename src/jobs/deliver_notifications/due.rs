@@ -103,8 +103,10 @@ impl Due {
             kind: self.kind.clone(),
             metadata: self.metadata.clone(),
             entity: self.entity.clone(),
+            created_at: self.created_at,
             sent_at: now,
             valid_for,
+            may_unsubscribe: !self.is_high && matches!(self.recipient, Recipient::Patient(_)),
         }
     }
 }

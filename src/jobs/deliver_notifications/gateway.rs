@@ -1,15 +1,19 @@
 //! The providers of the channels, and their options. To add a provider: implement `Provider` in a file of `clients/`,
 //! add its options to `Options` and a choice to `Gateway`.
 
+mod smtp;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::clients::provider::{Answer, Found, Message, Progress, Provider};
+use crate::clients::smtp::Smtp;
 use crate::clients::webhook::Webhooks;
 use crate::error::{Error, ErrorKind};
 use crate::file;
+use smtp::SmtpOptions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -31,15 +35,18 @@ impl Channel {
 }
 
 /// What the providers need.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Default)]
 pub struct Options {
     /// File with the endpoints of webhooks, such as a mounted secret: a TOML table each, `[pager]`, with `url` and
     /// `secret` (whsec_ and base64)
     #[arg(long, env = "ROUNDS_WEBHOOK_ENDPOINTS", value_name = "PATH")]
     pub webhook_endpoints: Option<PathBuf>,
+    #[command(flatten)]
+    pub smtp: SmtpOptions,
 }
 
 pub enum Gateway {
+    Email(Box<Smtp>),
     Webhook(Webhooks),
 }
 
@@ -51,7 +58,8 @@ impl Gateway {
                 let path = given(options.webhook_endpoints.as_deref(), "--webhook-endpoints")?;
                 Ok(Self::Webhook(Webhooks::new(&read(path, "--webhook-endpoints")?)?))
             }
-            Channel::Sms | Channel::Email => Err(refused("no provider is configured for this channel".into())),
+            Channel::Email => Ok(Self::Email(Box::new(options.smtp.open()?))),
+            Channel::Sms => Err(refused("no provider is configured for this channel".into())),
         }
     }
 }
@@ -71,30 +79,35 @@ fn refused(message: String) -> Error {
 impl Provider for Gateway {
     fn knows_doubles(&self) -> bool {
         match self {
+            Self::Email(smtp) => smtp.knows_doubles(),
             Self::Webhook(webhook) => webhook.knows_doubles(),
         }
     }
 
     fn reports(&self) -> bool {
         match self {
+            Self::Email(smtp) => smtp.reports(),
             Self::Webhook(webhook) => webhook.reports(),
         }
     }
 
     async fn send(&self, message: &Message) -> Answer {
         match self {
+            Self::Email(smtp) => smtp.send(message).await,
             Self::Webhook(webhook) => webhook.send(message).await,
         }
     }
 
     async fn find(&self, message: &Message) -> Found {
         match self {
+            Self::Email(smtp) => smtp.find(message).await,
             Self::Webhook(webhook) => webhook.find(message).await,
         }
     }
 
     async fn ask(&self, id: &str) -> Progress {
         match self {
+            Self::Email(smtp) => smtp.ask(id).await,
             Self::Webhook(webhook) => webhook.ask(id).await,
         }
     }
