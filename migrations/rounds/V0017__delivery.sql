@@ -63,7 +63,7 @@ COMMENT ON COLUMN notifications.read_at IS 'When the recipient read it; the appl
 COMMENT ON COLUMN notifications.settled_by IS 'The key of the user who decided what became of it; NULL: nobody had to.';
 COMMENT ON TABLE contact_suppressions IS
     'Numbers and addresses that nobody may write to: the recipient has said so, or nothing arrives there. When the '
-    'recipient is gone, the row stays: the number may belong to another recipient.';
+    'recipient is gone, the row stays as evidence: the number may belong to another recipient.';
 COMMENT ON COLUMN contact_suppressions.id IS 'The order of insertion.';
 COMMENT ON COLUMN contact_suppressions.channel IS 'SMS or EMAIL.';
 COMMENT ON COLUMN contact_suppressions.address IS 'The number in E.164, or the address in small letters.';

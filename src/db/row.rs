@@ -37,8 +37,13 @@ impl From<tokio_postgres::Row> for Row {
 
 impl Row {
     /// The value of a column. A column that the statement does not return, or of another type, is a defect.
+    #[track_caller]
     pub fn get<'a, I: ColumnIndex, T: FromSql<'a>>(&'a self, column: I) -> T {
-        self.read_bounded(&column).unwrap_or_else(|| self.row.get(column))
+        // No closure: the place of a panic is the caller's.
+        match self.read_bounded(&column) {
+            Some(value) => value,
+            None => self.row.get(column),
+        }
     }
 
     /// The names of the columns.

@@ -22,6 +22,8 @@ use crate::support::practiceq::{Client, Fault, NOW, State, Sync, appointment};
 use crate::support::program::Outcome;
 
 /// More of them at once than there are processors would only wait.
+/// Whom nobody knows is kept, however long ago the visit was.
+const ALL_KEPT: [&str; 2] = ["--keep-unmatched", "400d"];
 const AT_ONCE: usize = 3;
 /// What may disappear or be missed in a sequence: no brake may hold a sweep.
 const LOSSES: usize = 5;
@@ -376,6 +378,7 @@ impl World {
     /// Any run, in any trouble: it ends in one of the ways in which it may, and nobody gets another's visit.
     async fn run(&mut self, lane: &[String]) {
         let day = ["--requests-per-day".into(), self.day.to_string(), "--timeout".into(), "30s".into()];
+        let day = [&day[..], &ALL_KEPT.map(Into::into)].concat();
         let args: Vec<&str> = lane.iter().chain(&day).map(String::as_str).collect();
         let before = self.sync.picture().await;
         let outcome = self.sync.run(&args).await;
@@ -405,7 +408,7 @@ impl World {
     /// A sweep that reads everything; one that goes on with another does not.
     async fn sweep(&self) -> Outcome {
         let resumed = self.sync.cursors().await.iter().any(|(lane, _)| lane == "full");
-        let outcome = self.sync.run(&[]).await;
+        let outcome = self.sync.run(&ALL_KEPT).await;
         assert_eq!(outcome.code, 0, "seed {}: {outcome:?}", self.seed);
         balanced(&outcome);
         if resumed { Box::pin(self.sweep()).await } else { outcome }

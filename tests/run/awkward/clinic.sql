@@ -119,6 +119,11 @@ FROM (SELECT clock_timestamp() - interval '1 hour' AS t) c;
 INSERT INTO practiceq_cursors (lane, query, page, saved_at, run_id)
 VALUES ('full', '{}', 2, '2026-03-01', gen_random_uuid());
 INSERT INTO operator_actions (id, actor, command, acted_at) VALUES (gen_random_uuid(), '1', 'c', '2026-03-01');
+INSERT INTO actor_logins (login, user_id, bound_at, bound_by) VALUES ('l', '1', '2026-03-01', 'o');
+INSERT INTO actor_changes (change, login, user_id, changed_at, changed_by, os_user, host)
+VALUES ('BIND', 'l', '1', '2026-03-01', 'o', 'u', 'h');
+INSERT INTO contact_suppressions (channel, address, reason, code, recipient_kind, recipient_id, created_at)
+VALUES ('SMS', '+12125550123', 'OPTED_OUT', 'TWILIO_21610', 'PATIENT', '1', '2026-03-01');
 INSERT INTO pauses (job_name, lane, reason, paused_by, paused_at, until, resumed_by, resumed_at, resume_reason)
 VALUES ('prune', 'x', 'r', '1', '2026-03-01', '2026-03-02', '1', '2026-03-01', 'r');
 INSERT INTO database_identity (database_name, database_oid, recorded_at)
