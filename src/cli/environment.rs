@@ -14,7 +14,8 @@ use clap::{Arg, ArgMatches, Command, Error, Id};
 use crate::db::has_password;
 
 /// Options of which only one can be given, each with a variable.
-const EITHER: [[&str; 2]; 2] = [["database_url", "database_url_file"], ["api_key", "api_key_file"]];
+const EITHER: [[&str; 2]; 3] =
+    [["database_url", "database_url_file"], ["api_key", "api_key_file"], ["twilio_token", "twilio_token_file"]];
 
 /// The other one of such a pair.
 fn other(id: &str) -> Option<&'static str> {
@@ -58,6 +59,13 @@ pub fn secret_argument(matches: &ArgMatches) -> Option<&'static str> {
             "--api-key is no place for the key, since other users of the machine see arguments (ps): set \
              ROUNDS_PRACTICEQ_KEY, or put the key into a file and say --api-key-file PATH; a key that was given here \
              should be changed",
+        );
+    }
+    if given("twilio_token").is_some() {
+        return Some(
+            "--twilio-token is no place for the token, since other users of the machine see arguments (ps): set \
+             ROUNDS_TWILIO_TOKEN, or put the token into a file and say --twilio-token-file PATH; a token that was given \
+             here should be changed",
         );
     }
     matches.subcommand().and_then(|(_, matches)| secret_argument(matches))

@@ -1,15 +1,17 @@
 //! The providers of the channels, and their options. To add a provider: implement `Provider` in a file of `clients/`,
 //! add its options to `Options` and a choice to `Gateway`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::option::{given, read, refused};
+use super::sms::SmsOptions;
 use crate::clients::provider::{Answer, Found, Message, Progress, Provider};
+use crate::clients::twilio::Twilio;
 use crate::clients::webhook::Webhooks;
-use crate::error::{Error, ErrorKind};
-use crate::file;
+use crate::error::Error;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -31,15 +33,18 @@ impl Channel {
 }
 
 /// What the providers need.
-#[derive(Args, Debug, Default)]
+#[derive(Args)]
 pub struct Options {
     /// File with the endpoints of webhooks, such as a mounted secret: a TOML table each, `[pager]`, with `url` and
     /// `secret` (whsec_ and base64)
     #[arg(long, env = "ROUNDS_WEBHOOK_ENDPOINTS", value_name = "PATH")]
     pub webhook_endpoints: Option<PathBuf>,
+    #[command(flatten)]
+    pub sms: SmsOptions,
 }
 
 pub enum Gateway {
+    Sms(Twilio),
     Webhook(Webhooks),
 }
 
@@ -51,50 +56,44 @@ impl Gateway {
                 let path = given(options.webhook_endpoints.as_deref(), "--webhook-endpoints")?;
                 Ok(Self::Webhook(Webhooks::new(&read(path, "--webhook-endpoints")?)?))
             }
-            Channel::Sms | Channel::Email => Err(refused("no provider is configured for this channel".into())),
+            Channel::Sms => options.sms.open().map(Self::Sms),
+            Channel::Email => Err(refused("no provider is configured for this channel".into())),
         }
     }
-}
-
-fn given<'a, T: ?Sized>(value: Option<&'a T>, option: &str) -> Result<&'a T, Error> {
-    value.ok_or_else(|| refused(format!("this channel needs {option}")))
-}
-
-fn read(path: &Path, option: &str) -> Result<String, Error> {
-    file::text(path, file::VALUE_MAX).map_err(|why| refused(format!("{option} {}: {why}", path.display())))
-}
-
-fn refused(message: String) -> Error {
-    Error::new("CONFIGURATION", ErrorKind::Refused, message)
 }
 
 impl Provider for Gateway {
     fn knows_doubles(&self) -> bool {
         match self {
+            Self::Sms(twilio) => twilio.knows_doubles(),
             Self::Webhook(webhook) => webhook.knows_doubles(),
         }
     }
 
     fn reports(&self) -> bool {
         match self {
+            Self::Sms(twilio) => twilio.reports(),
             Self::Webhook(webhook) => webhook.reports(),
         }
     }
 
     async fn send(&self, message: &Message) -> Answer {
         match self {
+            Self::Sms(twilio) => twilio.send(message).await,
             Self::Webhook(webhook) => webhook.send(message).await,
         }
     }
 
     async fn find(&self, message: &Message) -> Found {
         match self {
+            Self::Sms(twilio) => twilio.find(message).await,
             Self::Webhook(webhook) => webhook.find(message).await,
         }
     }
 
     async fn ask(&self, id: &str) -> Progress {
         match self {
+            Self::Sms(twilio) => twilio.ask(id).await,
             Self::Webhook(webhook) => webhook.ask(id).await,
         }
     }
