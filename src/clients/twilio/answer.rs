@@ -221,7 +221,10 @@ mod tests {
 
     #[test]
     fn a_message_is_found_where_exactly_one_of_its_time_number_and_text_is_listed() {
-        let one = |created: &str, body: &str, to: &str, direction: &str| json!({ "sid": SID, "date_created": created, "body": body, "to": to, "direction": direction });
+        let one = |created: &str, body: &str, to: &str, direction: &str| {
+            json!({ "sid": SID, "date_created": created, "body": body,
+                    "to": to, "direction": direction })
+        };
         let [time, to] = ["Mon, 02 Mar 2026 14:00:01 +0000", "+12125550123"];
         let fits = || one(time, "Please call.", to, "outbound-api");
         let others = [

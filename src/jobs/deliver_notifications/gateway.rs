@@ -44,7 +44,7 @@ pub struct Options {
 }
 
 pub enum Gateway {
-    Sms(Twilio),
+    Sms(Box<Twilio>),
     Webhook(Webhooks),
 }
 
@@ -56,7 +56,7 @@ impl Gateway {
                 let path = given(options.webhook_endpoints.as_deref(), "--webhook-endpoints")?;
                 Ok(Self::Webhook(Webhooks::new(&read(path, "--webhook-endpoints")?)?))
             }
-            Channel::Sms => options.sms.open().map(Self::Sms),
+            Channel::Sms => Ok(Self::Sms(Box::new(options.sms.open()?))),
             Channel::Email => Err(refused("no provider is configured for this channel".into())),
         }
     }

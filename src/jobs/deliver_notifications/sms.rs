@@ -25,7 +25,8 @@ pub struct SmsOptions {
     /// The account's token or the key's secret, only as the variable: on the command line it is refused
     #[arg(long, env = "ROUNDS_TWILIO_TOKEN", hide_env_values = true, value_name = "TOKEN", hide = true)]
     twilio_token: Option<String>,
-    /// File that holds the account's token or the key's secret, such as a mounted secret; instead of ROUNDS_TWILIO_TOKEN
+    /// File that holds the account's token or the key's secret, such as a mounted secret; instead of
+    /// ROUNDS_TWILIO_TOKEN
     #[arg(long, env = "ROUNDS_TWILIO_TOKEN_FILE", value_name = "PATH")]
     twilio_token_file: Option<PathBuf>,
     /// Number or name that SMS come from

@@ -1,5 +1,5 @@
--- Returns the UNCERTAIN messages of a channel that the provider's list is searched for: in each run for 10 minutes after
--- they may have been sent, since a list may be behind, and then every hour; for 24 hours.
+-- Returns the UNCERTAIN messages of a channel that the provider's list is searched for: in each run for 10 minutes
+-- after they may have been sent, since a list may be behind, and then every hour; for 24 hours.
 -- $1 channel text; $2 the instant timestamptz; $3 how many at most int8
 SELECT n.id, n.recipient_kind, n.recipient_id, n.address, n.type, n.priority, n.title, n.body, n.placeholders,
        n.metadata, n.entity, n.entity_id, n.facility_id, n.locale, n.attempts, n.created_at, n.expires_at, n.sending_at
