@@ -386,3 +386,31 @@ async fn nonsense_is_refused_by_the_schema() {
         assert!(code.starts_with("23") || code == "22023", "{statement}: {code}");
     }
 }
+
+#[tokio::test]
+async fn a_follow_up_reads_what_may_be_asked_about_and_no_history() {
+    let clinic = Clinic::new().await;
+    // A message a minute, for months. One of ten has never been said to have arrived.
+    clinic
+        .sql(
+            "INSERT INTO notifications (recipient_kind, recipient_id, channel, type, title, body, entity, entity_id,
+                                        dedupe_key, status, sent_at, sending_at, created_at, provider_id,
+                                        provider_asked_at, delivered_at)
+             SELECT 'PATIENT', '1', 'SMS', 'T', 't', 'b', 'e', '1', 'k' || n, 'SENT', t, t, t, 'SM' || n,
+                    CASE WHEN n > 30 THEN least(t + interval '10 minutes', '2026-03-02 12:00-05') END,
+                    CASE WHEN n > 30 AND n % 10 <> 0 THEN t END
+             FROM (SELECT n, '2026-03-02 12:00-05'::timestamptz - n * interval '1 minute' AS t
+                   FROM generate_series(1, 200000) n) sent;
+             ANALYZE notifications",
+        )
+        .await;
+    let now = "'2026-03-02 12:00-05'::timestamptz";
+    let of = |name: &str| format!("rounds::jobs::deliver_notifications::{name}");
+    let asked = with_values(&clinic, &of("follow_up::UNCONFIRMED"), &["'SMS'", now, "50"]).await;
+    let read = rows_read(&clinic, "notifications", &asked).await;
+    assert!((50.0..=250.0).contains(&read), "read {read} rows for 50");
+    let searched = with_values(&clinic, &of("follow_up::UNCERTAIN"), &["'SMS'", now, "50"]).await;
+    assert!(rows_read(&clinic, "notifications", &searched).await < 1.0);
+    let taken = with_values(&clinic, &of("stranded::TAKEN"), &["'{SM7,SM8,x}'::text[]"]).await;
+    assert!(rows_read(&clinic, "notifications", &taken).await <= 2.0);
+}

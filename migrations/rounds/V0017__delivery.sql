@@ -14,6 +14,11 @@ ALTER TABLE notifications
     ADD COLUMN delivered_at        timestamptz,
     ADD COLUMN read_at             timestamptz,
     ADD COLUMN settled_by          text;
+-- SENT means accepted by the provider. What it says later may be that nothing arrived: the message is FAILED then, and
+-- keeps the instant at which it was accepted. The new rule allows more than the old one, which all rows fulfil.
+ALTER TABLE notifications DROP CONSTRAINT notifications_check2;
+ALTER TABLE notifications ADD CONSTRAINT notifications_sent_at CHECK (
+    CASE status WHEN 'SENT' THEN sent_at IS NOT NULL WHEN 'FAILED' THEN true ELSE sent_at IS NULL END);
 -- What is due of a channel, HIGH and NORMAL apart, oldest first. What waits is at its end.
 DROP INDEX notifications_pending;
 CREATE INDEX notifications_due ON notifications (channel, priority, (COALESCE(next_attempt_at, created_at)), id)
@@ -26,6 +31,8 @@ CREATE INDEX notifications_of_patients ON notifications (recipient_id, channel, 
 -- What a provider has accepted and may still say more about.
 CREATE INDEX notifications_unconfirmed ON notifications (channel, COALESCE(provider_asked_at, sent_at))
     WHERE status = 'SENT' AND provider_id IS NOT NULL AND delivered_at IS NULL AND reason IS NULL;
+-- Which message an id of the provider belongs to.
+CREATE INDEX notifications_of_provider ON notifications (provider_id) WHERE provider_id IS NOT NULL;
 
 CREATE TABLE contact_suppressions (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -54,10 +61,14 @@ COMMENT ON COLUMN notifications.next_attempt_at IS 'Not before this instant; NUL
 COMMENT ON COLUMN notifications.sending_at IS 'When its last request was about to leave.';
 COMMENT ON COLUMN notifications.sending_run IS 'The run that sent it last. Not a foreign key, as run_id.';
 COMMENT ON COLUMN notifications.reason IS
-    'A code: why it is FAILED, EXPIRED, SUPPRESSED or UNCERTAIN, or why its last attempt failed.';
+    'A code: why it is FAILED, EXPIRED, SUPPRESSED or UNCERTAIN, or why its last attempt failed. SENT and UNCONFIRMED: '
+    'the provider has not said within 24 hours that it arrived, and is not asked any more.';
+COMMENT ON COLUMN notifications.sent_at IS
+    'When the provider accepted it, or it was shown; NULL unless SENT, or FAILED after it was accepted.';
 COMMENT ON COLUMN notifications.provider_id IS 'The id that the provider knows it by.';
 COMMENT ON COLUMN notifications.provider_status IS 'What the provider said of it last, in the words of the provider.';
-COMMENT ON COLUMN notifications.provider_asked_at IS 'When the provider was asked last; NULL: not since it was sent.';
+COMMENT ON COLUMN notifications.provider_asked_at IS
+    'When the provider was asked about it last, or searched for it; NULL: not since it was sent.';
 COMMENT ON COLUMN notifications.delivered_at IS 'When the provider first said that it has arrived; NULL: it did not.';
 COMMENT ON COLUMN notifications.read_at IS 'When the recipient read it; the application of the clinic writes it.';
 COMMENT ON COLUMN notifications.settled_by IS 'The key of the user who decided what became of it; NULL: nobody had to.';

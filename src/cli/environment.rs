@@ -14,8 +14,12 @@ use clap::{Arg, ArgMatches, Command, Error, Id};
 use crate::db::has_password;
 
 /// Options of which only one can be given, each with a variable.
-const EITHER: [[&str; 2]; 3] =
-    [["database_url", "database_url_file"], ["api_key", "api_key_file"], ["smtp_password", "smtp_password_file"]];
+const EITHER: [[&str; 2]; 4] = [
+    ["database_url", "database_url_file"],
+    ["api_key", "api_key_file"],
+    ["smtp_password", "smtp_password_file"],
+    ["twilio_token", "twilio_token_file"],
+];
 
 /// The other one of such a pair.
 fn other(id: &str) -> Option<&'static str> {
@@ -66,6 +70,13 @@ pub fn secret_argument(matches: &ArgMatches) -> Option<&'static str> {
             "--smtp-password is no place for the password, since other users of the machine see arguments (ps): set \
              ROUNDS_SMTP_PASSWORD, or put the password into a file and say --smtp-password-file PATH; a password that \
              was given here should be changed",
+        );
+    }
+    if given("twilio_token").is_some() {
+        return Some(
+            "--twilio-token is no place for the token, since other users of the machine see arguments (ps): set \
+             ROUNDS_TWILIO_TOKEN, or put the token into a file and say --twilio-token-file PATH; a token that was given \
+             here should be changed",
         );
     }
     matches.subcommand().and_then(|(_, matches)| secret_argument(matches))

@@ -4,6 +4,7 @@ pub mod nppes;
 pub mod practiceq;
 pub mod provider;
 pub mod smtp;
+pub mod twilio;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -75,19 +76,29 @@ pub enum RetryAfter {
     Until(DateTime<Utc>),
 }
 
+impl RetryAfter {
+    /// The wait, for a request that left at an instant of our own clock.
+    fn wait(self, asked_at: DateTime<Utc>) -> Duration {
+        match self {
+            Self::For(wait) => wait,
+            Self::Until(until) => (until - asked_at).to_std().unwrap_or_default(),
+        }
+    }
+}
+
 /// Reads Retry-After. It holds seconds or a date; a date is compared with the server's own clock (Date) where the
 /// response has it.
 fn retry_after(response: &Response) -> Option<RetryAfter> {
     let text = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::trim);
     let after = text(RETRY_AFTER)?;
-    let date = |text: &str| DateTime::parse_from_rfc2822(text).ok();
+    let date = |text: &str| httpdate::parse_http_date(text).ok().map(DateTime::<Utc>::from);
     if let Ok(seconds) = after.parse() {
         return Some(RetryAfter::For(Duration::from_secs(seconds)));
     }
     let until = date(after)?;
     Some(match text(DATE).and_then(date) {
         Some(now) => RetryAfter::For((until - now).to_std().unwrap_or_default()),
-        None => RetryAfter::Until(until.to_utc()),
+        None => RetryAfter::Until(until),
     })
 }
 

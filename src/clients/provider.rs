@@ -4,6 +4,7 @@
 //! the provider may have it, the answer is `Unknown`.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -74,8 +75,22 @@ pub enum Progress {
     Failed {
         status: String,
         code: Code,
-        flagged: bool,
+        barred: Option<Barred>,
     },
+}
+
+/// A contact that may not be written to any more, as the provider knows it: the recipient may have another by now.
+#[derive(PartialEq, Eq)]
+pub struct Barred {
+    pub to: String,
+    /// The recipient wants no messages; else nothing arrives there.
+    pub opted_out: bool,
+}
+
+impl fmt::Debug for Barred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Barred").field("opted_out", &self.opted_out).finish_non_exhaustive()
+    }
 }
 
 /// What a search for a message says.

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::provider::{Answer, Message, Provider, Receipt};
-use super::{RetryAfter, body, retry_after, secure};
+use super::{body, retry_after, secure};
 use crate::error::{Error, ErrorKind};
 use crate::output::stamp;
 
@@ -132,17 +132,10 @@ impl Provider for Webhooks {
             Err(error) if error.is_connect() => return Answer::Unreachable("WEBHOOK_UNREACHABLE".into()),
             Err(_) => return Answer::Unknown("WEBHOOK_NO_ANSWER".into()),
         };
-        let (status, after) = (response.status(), retry_after(&response).map(|after| wait(after, message)));
+        let (status, after) = (response.status(), retry_after(&response).map(|after| after.wait(message.sent_at)));
         // The connection can be used again only when the answer is read.
         let _ = body(response, BODY_MAX).await;
         answer(status, after, message)
-    }
-}
-
-fn wait(after: RetryAfter, message: &Message) -> Duration {
-    match after {
-        RetryAfter::For(duration) => duration,
-        RetryAfter::Until(instant) => (instant - message.sent_at).to_std().unwrap_or_default(),
     }
 }
 

@@ -3,9 +3,11 @@
 use std::env;
 
 /// What the full form does.
-const FULL: Counts = Counts { kills: 1000, crashes: 100, stops: 500, crowds: 100, crowd: 50, messages: 10_000, transactions: 50_000 };
+const FULL: Counts =
+    Counts { kills: 1000, crashes: 100, stops: 500, crowds: 100, crowd: 50, messages: 10_000, transactions: 50_000 };
 /// What `make test` does.
-const SHORT: Counts = Counts { kills: 10, crashes: 1, stops: 5, crowds: 2, crowd: 20, messages: 200, transactions: 500 };
+const SHORT: Counts =
+    Counts { kills: 10, crashes: 1, stops: 5, crowds: 2, crowd: 20, messages: 200, transactions: 500 };
 
 #[derive(Clone, Copy)]
 pub struct Counts {

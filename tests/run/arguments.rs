@@ -13,10 +13,8 @@ async fn an_argument_that_names_nothing_is_no_failure_of_the_job() {
     let clinic = Clinic::new().await;
     let facility = clinic.facility("America/New_York", None).await;
     clinic.user(facility, "HOSPITAL_ADMIN").await;
-    let wrong: [&[&str]; 2] = [
-        &["escalate-sla", "--fallback-department", "x"],
-        &["advance-billing", "--stage", "paid", "--case", "one"],
-    ];
+    let wrong: [&[&str]; 2] =
+        [&["escalate-sla", "--fallback-department", "x"], &["advance-billing", "--stage", "paid", "--case", "one"]];
     for _ in 0..4 {
         // The lane has the name of the facility, so without it there is no run.
         let report = clinic.run(&["escalate-sla", "--facility", "99"]).await.expect(2).report();

@@ -17,6 +17,10 @@ pub enum Reply {
     After(Duration, u16, String),
     /// Takes the request, and ends the connection without an answer.
     Drop,
+    /// Takes the request, and resets the connection.
+    Reset,
+    /// Takes the request, and ends its own half of the connection without an answer.
+    HalfClose,
     /// Ends the connection in the middle of the answer.
     Cut,
     /// An answer that does not come to its end.
@@ -28,6 +32,7 @@ pub enum Reply {
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Request {
+    pub method: String,
     pub path: String,
     pub headers: HashMap<String, String>,
     pub body: String,
@@ -120,6 +125,15 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
                 answer(status, "", &body)
             }
             Reply::Drop => return,
+            Reply::Reset => {
+                let _ = stream.set_zero_linger();
+                return;
+            }
+            Reply::HalfClose => {
+                let _ = stream.shutdown().await;
+                let _ = stream.read_to_end(&mut vec![]).await;
+                return;
+            }
             Reply::Cut => {
                 let _ = stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{").await;
                 return;
@@ -144,10 +158,16 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;
         }
+        // A client that begins TLS: here is none.
+        if buffer.first() == Some(&22) {
+            let _ = stream.write_all(b"HTTP/1.1 400 X\r\n\r\n").await;
+            return None;
+        }
     };
     let head = String::from_utf8(buffer[..end].to_vec()).ok()?;
     let mut lines = head.lines();
-    let path = lines.next()?.split(' ').nth(1)?.to_owned();
+    let mut words = lines.next()?.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
     let headers: HashMap<String, String> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
@@ -160,5 +180,5 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
     }
     let body = String::from_utf8_lossy(&buffer[end + 4..end + 4 + length]).into_owned();
     buffer.drain(..end + 4 + length);
-    Some(Request { path, headers, body })
+    Some(Request { method, path, headers, body })
 }

@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::decide::{Policy, Verdict};
 use super::due::{Due, Recipient};
+use super::follow_up::FollowUp;
 use super::gateway::Gateway;
 use super::sending::{Moment, Sending};
 use super::settle::{self, Omen, Outcome, Sent, Status};
@@ -101,7 +102,27 @@ impl<'a> Deliverer<'a> {
             report.not_done.fail("notification", id, stranded::RUN_ENDED);
         }
         self.expire_old(report).await?;
-        self.send_all(gateway, report).await
+        self.send_all(gateway.clone(), report).await?;
+        if gateway.reports() { self.follow_up(gateway, report).await } else { Ok(()) }
+    }
+
+    /// Asks what became of messages of earlier runs.
+    async fn follow_up(&self, gateway: Arc<Gateway>, report: &mut Report) -> Result<(), Halt> {
+        let (channel, country, slots) = (self.job.channel, self.job.country, self.job.concurrency as usize);
+        let (per_second, until) = (self.job.per_second, self.last_orders());
+        let follow_up = FollowUp { run: self.run, gateway, channel, country, slots, per_second, until };
+        let told = follow_up.ask(|| self.now()).await?;
+        (report.asked, report.delivered, report.found) = (told.asked, told.delivered, told.found);
+        for (id, code) in told.failed {
+            report.scanned += 1;
+            report.not_done.fail("notification", id, &code);
+        }
+        Ok(())
+    }
+
+    /// After it nothing leaves.
+    fn last_orders(&self) -> Instant {
+        self.began + self.run.time_limit.saturating_sub(LAST_ORDERS).max(self.run.time_limit / 2)
     }
 
     /// Ends what is too old to be sent, also in a first run that finds a backlog.
@@ -203,7 +224,7 @@ impl<'a> Deliverer<'a> {
         let knows_doubles = gateway.knows_doubles();
         let mut sending = Sending::new(gateway, self.job.concurrency as usize, self.job.per_second);
         let mut queue = Queue::default();
-        let last_orders = self.began + self.run.time_limit.saturating_sub(LAST_ORDERS).max(self.run.time_limit / 2);
+        let last_orders = self.last_orders();
         loop {
             let is_over = queue.end.is_some() || Instant::now() >= last_orders;
             if !is_over {
@@ -321,7 +342,7 @@ impl<'a> Deliverer<'a> {
                 report.not_done.skip("changed", 1);
                 continue;
             }
-            sending.send(ready.due.message(ready.to.clone(), now), marked_at);
+            sending.send(ready.due.message(self.job.channel, ready.to.clone(), now), marked_at);
             queue.sent.insert(ready.due.id, ready);
         }
         Ok(())

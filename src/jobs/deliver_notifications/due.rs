@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio_postgres::Transaction;
 
 use super::gateway::Channel;
+use super::sms_text;
 use crate::clients::provider::Message;
 use crate::db::{Key, Row, statements};
 use crate::error::Error;
@@ -92,13 +93,13 @@ impl Due {
     }
 
     /// The message as it leaves now for an address.
-    pub fn message(&self, to: String, now: DateTime<Utc>) -> Message {
+    pub fn message(&self, channel: Channel, to: String, now: DateTime<Utc>) -> Message {
         let valid_for = self.expires_at.map(|end| (end - now).to_std().unwrap_or(Duration::ZERO));
         Message {
             id: self.id,
             to,
             title: self.title.clone(),
-            body: self.body.clone(),
+            body: if channel == Channel::Sms { sms_text::fit(&self.body) } else { self.body.clone() },
             html: None,
             kind: self.kind.clone(),
             metadata: self.metadata.clone(),

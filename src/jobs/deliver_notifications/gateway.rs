@@ -1,18 +1,22 @@
 //! The providers of the channels, and their options. To add a provider: implement `Provider` in a file of `clients/`,
-//! add its options to `Options` and a choice to `Gateway`.
+//! put its options into a file here, and add a choice to `Gateway`.
 
+mod option;
+mod sms;
 mod smtp;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::clients::provider::{Answer, Found, Message, Progress, Provider};
 use crate::clients::smtp::Smtp;
+use crate::clients::twilio::Twilio;
 use crate::clients::webhook::Webhooks;
-use crate::error::{Error, ErrorKind};
-use crate::file;
+use crate::error::Error;
+use option::{given, read};
+use sms::SmsOptions;
 use smtp::SmtpOptions;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -35,80 +39,68 @@ impl Channel {
 }
 
 /// What the providers need.
-#[derive(Args, Default)]
+#[derive(Args)]
 pub struct Options {
     /// File with the endpoints of webhooks, such as a mounted secret: a TOML table each, `[pager]`, with `url` and
     /// `secret` (whsec_ and base64)
     #[arg(long, env = "ROUNDS_WEBHOOK_ENDPOINTS", value_name = "PATH")]
     pub webhook_endpoints: Option<PathBuf>,
     #[command(flatten)]
+    pub sms: SmsOptions,
+    #[command(flatten)]
     pub smtp: SmtpOptions,
 }
 
+/// The provider of a channel.
 pub enum Gateway {
+    Sms(Box<Twilio>),
     Email(Box<Smtp>),
     Webhook(Webhooks),
+}
+
+/// The same of whichever provider it is.
+macro_rules! of_each {
+    ($gateway:ident, $provider:ident => $what:expr) => {
+        match $gateway {
+            Self::Sms($provider) => $what,
+            Self::Email($provider) => $what,
+            Self::Webhook($provider) => $what,
+        }
+    };
 }
 
 impl Gateway {
     /// Refuses what is missing or wrong before anything is sent.
     pub fn open(channel: Channel, options: &Options) -> Result<Self, Error> {
         match channel {
+            Channel::Sms => Ok(Self::Sms(Box::new(options.sms.open()?))),
+            Channel::Email => Ok(Self::Email(Box::new(options.smtp.open()?))),
             Channel::Webhook => {
                 let path = given(options.webhook_endpoints.as_deref(), "--webhook-endpoints")?;
                 Ok(Self::Webhook(Webhooks::new(&read(path, "--webhook-endpoints")?)?))
             }
-            Channel::Email => Ok(Self::Email(Box::new(options.smtp.open()?))),
-            Channel::Sms => Err(refused("no provider is configured for this channel".into())),
         }
     }
-}
-
-fn given<'a, T: ?Sized>(value: Option<&'a T>, option: &str) -> Result<&'a T, Error> {
-    value.ok_or_else(|| refused(format!("this channel needs {option}")))
-}
-
-fn read(path: &Path, option: &str) -> Result<String, Error> {
-    file::text(path, file::VALUE_MAX).map_err(|why| refused(format!("{option} {}: {why}", path.display())))
-}
-
-fn refused(message: String) -> Error {
-    Error::new("CONFIGURATION", ErrorKind::Refused, message)
 }
 
 impl Provider for Gateway {
     fn knows_doubles(&self) -> bool {
-        match self {
-            Self::Email(smtp) => smtp.knows_doubles(),
-            Self::Webhook(webhook) => webhook.knows_doubles(),
-        }
+        of_each!(self, provider => provider.knows_doubles())
     }
 
     fn reports(&self) -> bool {
-        match self {
-            Self::Email(smtp) => smtp.reports(),
-            Self::Webhook(webhook) => webhook.reports(),
-        }
+        of_each!(self, provider => provider.reports())
     }
 
     async fn send(&self, message: &Message) -> Answer {
-        match self {
-            Self::Email(smtp) => smtp.send(message).await,
-            Self::Webhook(webhook) => webhook.send(message).await,
-        }
+        of_each!(self, provider => provider.send(message).await)
     }
 
     async fn find(&self, message: &Message) -> Found {
-        match self {
-            Self::Email(smtp) => smtp.find(message).await,
-            Self::Webhook(webhook) => webhook.find(message).await,
-        }
+        of_each!(self, provider => provider.find(message).await)
     }
 
     async fn ask(&self, id: &str) -> Progress {
-        match self {
-            Self::Email(smtp) => smtp.ask(id).await,
-            Self::Webhook(webhook) => webhook.ask(id).await,
-        }
+        of_each!(self, provider => provider.ask(id).await)
     }
 }

@@ -14,17 +14,22 @@
 //! session, which are left to the next run.
 //!
 //! `deliver` runs the steps: `stranded` (what dead runs left), `due` (a page of messages), `facts` and `decide` (what
-//! becomes of each), `sending` (the requests), `settle` (their outcomes). `gateway` knows the providers.
+//! becomes of each), `sending` (the requests), `settle` (their outcomes), `follow_up` (what the provider says later).
+//! `gateway` knows the providers, `sms` the options of one.
 
 mod decide;
 mod deliver;
 mod due;
 mod facts;
+mod follow_up;
 mod gateway;
 mod number;
+
 mod quiet;
 mod sending;
 mod settle;
+
+mod sms_text;
 mod stranded;
 
 use std::time::Duration;
@@ -44,7 +49,7 @@ use number::Country;
 use quiet::QuietHours;
 
 statements! {
-    of deliver, due, facts, settle, stranded;
+    of deliver, due, facts, follow_up, settle, stranded;
     OLDEST(TEXT, TIMESTAMPTZ) =
         "SELECT min(COALESCE(n.next_attempt_at, n.created_at)) AS due_since FROM notifications n
          WHERE n.status = 'PENDING' AND n.channel = $1 AND COALESCE(n.next_attempt_at, n.created_at) <= $2";
@@ -96,6 +101,14 @@ pub struct Report {
     /// What dead runs had left, by what became of it.
     #[serde(skip_serializing_if = "is_zero")]
     settled: u64,
+    /// Accepted by earlier runs: how many the provider was asked about, and how many it says have arrived.
+    #[serde(skip_serializing_if = "is_zero")]
+    asked: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    delivered: u64,
+    /// UNCERTAIN messages that were found with the provider, and so were sent.
+    #[serde(skip_serializing_if = "is_zero")]
+    found: u64,
     /// Too old or over before they were looked at; not among the scanned.
     #[serde(skip_serializing_if = "is_zero")]
     expired: u64,

@@ -109,7 +109,7 @@ impl Moment {
 }
 
 /// The pace of requests: so many in a second, and not more at once.
-struct Pace {
+pub struct Pace {
     per_second: f64,
     /// How many may leave, at the time of the last look.
     tokens: f64,
@@ -117,23 +117,23 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(per_second: u32) -> Self {
+    pub fn new(per_second: u32) -> Self {
         let per_second = f64::from(per_second);
         Self { per_second, tokens: per_second, looked_at: Instant::now() }
     }
 
-    fn allowed(&mut self, now: Instant) -> usize {
+    pub fn allowed(&mut self, now: Instant) -> usize {
         let elapsed = now.saturating_duration_since(self.looked_at).as_secs_f64();
         self.tokens = (self.tokens + elapsed * self.per_second).min(self.per_second);
         self.looked_at = now;
         self.tokens as usize
     }
 
-    fn take(&mut self) {
+    pub fn take(&mut self) {
         self.tokens -= 1.0;
     }
 
-    fn next(&self) -> Instant {
+    pub fn next(&self) -> Instant {
         let missing = (1.0 - self.tokens).max(0.0);
         self.looked_at + Duration::from_secs_f64(missing / self.per_second)
     }

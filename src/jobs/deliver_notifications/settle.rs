@@ -24,7 +24,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(3600);
 /// The wait after the provider could not be reached, or did not want us. The attempt does not count.
 const PAUSE: TimeDelta = TimeDelta::seconds(50);
 /// A longer word of a provider is cut.
-const WORD_MAX: usize = 200;
+pub const WORD_MAX: usize = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -178,10 +178,28 @@ pub async fn write(
     SETTLE.execute(tx, &[&ids, &statuses, &reasons, &provider_ids, &words, &next, &counts, &run, &now]).await?;
     for outcome in outcomes {
         if let (Some((address, reason, code)), true) = (&outcome.suppressed, channel != Channel::Webhook) {
-            SUPPRESS.execute(tx, &[&channel.stored(), address, reason, code, &outcome.id, &now]).await?;
+            suppress(tx, channel, outcome.id, &Bar { address, reason, code }, now).await?;
         }
     }
     Ok(())
+}
+
+/// An address that may not be written to any more.
+pub struct Bar<'a> {
+    pub address: &'a str,
+    pub reason: &'static str,
+    pub code: &'a str,
+}
+
+/// Notes what a message has shown of its address.
+pub async fn suppress(
+    tx: &Transaction<'_>,
+    channel: Channel,
+    id: i64,
+    Bar { address, reason, code }: &Bar<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    SUPPRESS.execute(tx, &[&channel.stored(), address, reason, code, &id, &now]).await.map(drop)
 }
 
 #[cfg(test)]

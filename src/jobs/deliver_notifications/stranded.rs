@@ -3,21 +3,26 @@
 //! Rule: where the provider knows doubles, such a message is sent again; where it keeps a list, and exactly one message
 //! of the list fits, it was sent; else it is UNCERTAIN.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
+use tokio_postgres::Transaction;
 
 use super::due::{Due, Recipient};
 use super::facts;
 use super::gateway::{Channel, Gateway};
 use super::number::Country;
 use super::settle::Status;
-use crate::clients::provider::{Found, Provider as _};
+use crate::clients::provider::{Found, Provider as _, Receipt};
 use crate::db::{Row, statements};
+use crate::error::Error;
 use crate::run::{Halt, Run, WriteOptions, record_failed_items};
 
 statements! {
     STRANDED(TEXT, UUID, INT8) = include_str!("stranded.sql");
-    SETTLE_STRANDED(INT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, UUID, TIMESTAMPTZ) =
+    SETTLE_STRANDED(INT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, UUID, TIMESTAMPTZ) =
         include_str!("settle_stranded.sql");
+    TAKEN(TEXT_ARRAY) = include_str!("taken.sql");
 }
 
 /// Why a message is uncertain: the run that sent it has ended, and nobody knows.
@@ -30,7 +35,7 @@ struct Settled {
     id: i64,
     status: Status,
     reason: Option<&'static str>,
-    provider_id: Option<String>,
+    receipt: Receipt,
 }
 
 /// Settles what other runs of the channel have left; returns how many messages, and the ids of those that are uncertain.
@@ -54,17 +59,25 @@ pub async fn settle(
         if left.is_empty() {
             return Ok((settled, uncertain));
         }
-        let mut found = vec![];
+        let mut found: Vec<Settled> = vec![];
         for (due, (sent_at, to)) in left.iter().zip(addresses) {
             run.checkpoint()?;
-            found.push(fate(gateway, due, to, sent_at).await);
+            found.push(fate(gateway, channel, due, to, sent_at).await);
+        }
+        let sids: Vec<Option<&str>> = found.iter().map(|one| one.receipt.id.as_deref()).collect();
+        let taken = run.read("looking for ids of the provider", async |tx| taken(tx, &sids).await).await?;
+        for one in &mut found {
+            if one.receipt.id.as_ref().is_some_and(|sid| taken.contains(sid)) {
+                (one.status, one.reason, one.receipt) = (Status::Uncertain, Some(RUN_ENDED), Receipt::default());
+            }
         }
         run.write("settling messages of dead runs", WriteOptions::default(), async |tx| {
             let ids: Vec<i64> = found.iter().map(|one| one.id).collect();
             let statuses: Vec<&str> = found.iter().map(|one| one.status.stored()).collect();
             let reasons: Vec<Option<&str>> = found.iter().map(|one| one.reason).collect();
-            let provider_ids: Vec<Option<&str>> = found.iter().map(|one| one.provider_id.as_deref()).collect();
-            SETTLE_STRANDED.execute(tx, &[&ids, &statuses, &reasons, &provider_ids, &run.id, &now]).await?;
+            let sids: Vec<Option<&str>> = found.iter().map(|one| one.receipt.id.as_deref()).collect();
+            let words: Vec<Option<&str>> = found.iter().map(|one| one.receipt.status.as_deref()).collect();
+            SETTLE_STRANDED.execute(tx, &[&ids, &statuses, &reasons, &sids, &words, &run.id, &now]).await?;
             let unsure = found.iter().filter(|one| one.status == Status::Uncertain).map(|one| one.id.to_string());
             let unsure: Vec<String> = unsure.collect();
             if unsure.is_empty() {
@@ -79,18 +92,33 @@ pub async fn settle(
     }
 }
 
-async fn fate(gateway: &Gateway, due: &Due, to: Option<String>, sent_at: DateTime<Utc>) -> Settled {
-    let settled = |status, reason, provider_id| Settled { id: due.id, status, reason, provider_id };
+/// Those of the provider's ids that say nothing, since another message has them already, or several of these would.
+pub async fn taken(tx: &Transaction<'_>, sids: &[Option<&str>]) -> Result<HashSet<String>, Error> {
+    let (mut distinct, mut taken) = (HashSet::new(), HashSet::new());
+    for sid in sids.iter().flatten() {
+        if !distinct.insert(*sid) {
+            taken.insert((*sid).to_owned());
+        }
+    }
+    if !distinct.is_empty() {
+        let sids: Vec<&str> = distinct.into_iter().collect();
+        taken.extend(TAKEN.all(tx, &[&sids]).await?.iter().map(|row| row.get::<_, String>("provider_id")));
+    }
+    Ok(taken)
+}
+
+async fn fate(gateway: &Gateway, channel: Channel, due: &Due, to: Option<String>, sent_at: DateTime<Utc>) -> Settled {
+    let settled = |status, reason, receipt| Settled { id: due.id, status, reason, receipt };
     if gateway.knows_doubles() {
-        return settled(Status::Pending, Some(RUN_ENDED), None);
+        return settled(Status::Pending, Some(RUN_ENDED), Receipt::default());
     }
     let to = match (&due.recipient, to) {
-        (Recipient::Nobody, _) | (_, None) => return settled(Status::Uncertain, Some(RUN_ENDED), None),
+        (Recipient::Nobody, _) | (_, None) => return settled(Status::Uncertain, Some(RUN_ENDED), Receipt::default()),
         (_, Some(to)) => to,
     };
-    match gateway.find(&due.message(to, sent_at)).await {
-        Found::One(receipt) => settled(Status::Sent, None, receipt.id),
-        // A list may be behind: what is not in it may be there later.
-        Found::None | Found::Unclear => settled(Status::Uncertain, Some(RUN_ENDED), None),
+    match gateway.find(&due.message(channel, to, sent_at)).await {
+        Found::One(receipt) => settled(Status::Sent, None, receipt),
+        // A list may be behind: what is not in it may be there later, and `follow_up` looks again.
+        Found::None | Found::Unclear => settled(Status::Uncertain, Some(RUN_ENDED), Receipt::default()),
     }
 }

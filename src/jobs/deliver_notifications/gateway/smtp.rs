@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{given, read, refused};
+use super::option::{given, read, refused};
 use crate::clients::smtp::{ListUnsubscribe, Login, Sender, Server, Smtp};
 use crate::error::Error;
 
