@@ -10,7 +10,9 @@ use super::facts;
 use super::gateway::{Channel, Gateway};
 use super::number::Country;
 use super::settle::Status;
+use super::told;
 use crate::clients::provider::{Found, Provider as _};
+use crate::clinic::templates::Templates;
 use crate::db::{Row, statements};
 use crate::run::{Halt, Run, WriteOptions, record_failed_items};
 
@@ -36,7 +38,7 @@ struct Settled {
 /// Settles what other runs of the channel have left; returns how many messages, and the ids of those that are uncertain.
 pub async fn settle(
     run: &Run,
-    gateway: &Gateway,
+    (gateway, templates): (&Gateway, &Templates),
     (channel, country): (Channel, Country),
     now: DateTime<Utc>,
 ) -> Result<(u64, Vec<i64>), Halt> {
@@ -45,7 +47,7 @@ pub async fn settle(
         let (left, addresses) = run
             .read("looking for messages that dead runs have left under way", async |tx| {
                 let rows = STRANDED.all(tx, &[&channel.stored(), &run.id, &PAGE]).await?;
-                let left: Vec<Due> = rows.iter().map(Due::of).collect();
+                let left: Vec<Due> = rows.iter().map(|row| Due::of(row).rendered(templates, channel)).collect();
                 let sent_at: Vec<DateTime<Utc>> = rows.iter().map(|row: &Row| row.get("sending_at")).collect();
                 let addresses = facts::addresses(tx, channel, country, &left).await?;
                 Ok((left, sent_at.into_iter().zip(addresses).collect::<Vec<_>>()))
@@ -65,6 +67,7 @@ pub async fn settle(
             let reasons: Vec<Option<&str>> = found.iter().map(|one| one.reason).collect();
             let provider_ids: Vec<Option<&str>> = found.iter().map(|one| one.provider_id.as_deref()).collect();
             SETTLE_STRANDED.execute(tx, &[&ids, &statuses, &reasons, &provider_ids, &run.id, &now]).await?;
+            told::note(tx, &ids, now).await?;
             let unsure = found.iter().filter(|one| one.status == Status::Uncertain).map(|one| one.id.to_string());
             let unsure: Vec<String> = unsure.collect();
             if unsure.is_empty() {
