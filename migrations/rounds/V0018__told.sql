@@ -3,6 +3,8 @@ ALTER TABLE stage_alerts ADD COLUMN told_at timestamptz;
 ALTER TABLE ticket_history ADD COLUMN told_at timestamptz;
 ALTER TABLE px_case_audits ADD COLUMN told_at timestamptz;
 
+COMMENT ON COLUMN notifications.address IS
+    'The e-mail address, or the name of an endpoint of webhooks, never a URL; NULL but for ADDRESS.';
 COMMENT ON COLUMN no_show_logs.notification_sent IS
     'Whether a provider has accepted an SMS or an e-mail to the patient. A notice in the application alone leaves it '
     'false.';

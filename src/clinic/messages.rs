@@ -71,12 +71,15 @@ pub fn cause(kind: &str) -> Cause {
 }
 
 /// The form of the name of an endpoint: one of the configuration, never a URL.
-pub const ENDPOINT_FORM: &str = "the name of a configured endpoint, such as pager: letters, digits, _ and -, and no URL";
+pub const ENDPOINT_FORM: &str =
+    "the name of a configured endpoint, such as pager: letters, digits, _ and -, and no URL";
 
 /// Whether a text can be the name of an endpoint.
 pub fn is_endpoint(text: &str) -> bool {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    (1..=64).contains(&text.len()) && text.chars().all(is_of_name) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+    (1..=64).contains(&text.len())
+        && text.chars().all(is_of_name)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 macro_rules! messages {

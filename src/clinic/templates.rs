@@ -152,7 +152,11 @@ impl Template {
         let (subject, body) = if name.ends_with(".email.txt") {
             let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
             let subject = first.strip_prefix(SUBJECT).map(str::trim).filter(|subject| !subject.is_empty());
-            (subject.ok_or_else(|| format!("its first line must begin with `{SUBJECT}`, and say what it is about"))?, rest)
+            (
+                subject
+                    .ok_or_else(|| format!("its first line must begin with `{SUBJECT}`, and say what it is about"))?,
+                rest,
+            )
         } else {
             ("", text.as_str())
         };
@@ -238,12 +242,7 @@ fn escape(out: &mut String, c: char) {
 
 /// Fills in the values. What would be acted upon where it is shown is a space, but for what is kept; a line break in a
 /// subject would begin another header.
-fn fill(
-    pieces: &[Piece],
-    values: &Value,
-    kept: fn(char) -> bool,
-    write: impl Fn(&mut String, char),
-) -> Option<String> {
+fn fill(pieces: &[Piece], values: &Value, kept: fn(char) -> bool, write: impl Fn(&mut String, char)) -> Option<String> {
     let mut out = String::new();
     for piece in pieces {
         let name = match piece {

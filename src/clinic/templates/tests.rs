@@ -37,7 +37,9 @@ fn folder(name: &str, text: &[u8]) -> TempDir {
 }
 
 fn why_not(name: &str, text: &[u8]) -> String {
-    Templates::read(Some(folder(name, text).path())).err().map_or_else(|| "it is taken".to_owned(), |error| error.message)
+    Templates::read(Some(folder(name, text).path()))
+        .err()
+        .map_or_else(|| "it is taken".to_owned(), |error| error.message)
 }
 
 #[test]
@@ -120,7 +122,8 @@ fn no_placeholder_that_names_anybody_is_in_a_text_of_any_type() {
 
 #[test]
 fn a_file_of_the_clinic_takes_the_place_of_ours_and_the_others_stay() {
-    let own = folder("ticket_escalated.email.txt", b"\xef\xbb\xbfSubject: {{{ticket}}}\r\n\r\nLook:\r\n{message} }\r\n");
+    let own =
+        folder("ticket_escalated.email.txt", b"\xef\xbb\xbfSubject: {{{ticket}}}\r\n\r\nLook:\r\n{message} }\r\n");
     fs::write(own.path().join("ticket_escalated.email.html"), "<p class=\"x\">{message}</p>").expect("writable");
     fs::create_dir(own.path().join("..data")).expect("as Kubernetes mounts it");
     let templates = Templates::read(Some(own.path())).expect("it is right");
@@ -175,15 +178,15 @@ fn table() -> String {
         let names = message.placeholders.iter().filter(|(_, class)| *class != Class::Name);
         let names: Vec<String> = names.map(|(name, of)| format!("`{name}` {}", class(*of))).collect();
         let ends = ends(message.cause);
-        let _ =
-            writeln!(table, "| {}{form} | {} | {} | {ends} |", message.kind, files.join(", "), names.join(", "));
+        let _ = writeln!(table, "| {}{form} | {} | {} | {ends} |", message.kind, files.join(", "), names.join(", "));
     }
     table
 }
 
 #[test]
 fn the_documentation_has_every_message() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/templates.md")).expect("it is there");
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/templates.md")).expect("it is there");
     let table = table();
     assert!(page.contains(&table), "docs/templates.md needs this table:\n{table}");
 }

@@ -86,7 +86,9 @@ impl ActionKind {
     /// When somebody was told of a ticket of `news` by the run itself, in SQL: in the application.
     pub fn told_at(self) -> &'static str {
         match self {
-            Self::NotifyManager => "CASE WHEN id IN (SELECT m.id FROM messages m WHERE m.channel = 'IN_APP') THEN $1 END",
+            Self::NotifyManager => {
+                "CASE WHEN id IN (SELECT m.id FROM messages m WHERE m.channel = 'IN_APP') THEN $1 END"
+            }
             _ => "NULL",
         }
     }

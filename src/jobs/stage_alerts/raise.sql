@@ -15,13 +15,12 @@ due AS MATERIALIZED (
                       WHEN 'NO_VITALS' THEN 'checked in at %s but vitals not recorded.'
                       WHEN 'NO_DOCTOR' THEN 'vitals done but doctor not seen patient.'
                       ELSE 'has waited %2$s minutes.' END,
-                  {checked_in_at}, own_wait.minutes) AS news,
+                  {checked_in_at}, floor(EXTRACT(epoch FROM $1 - visit.checked_in_at) / 60)) AS news,
            jsonb_build_object('appointment_id', a.id::text, 'checked_in_at', {checked_in_at},
-                              'minutes', own_wait.minutes) AS placeholders
+                              'minutes', floor(EXTRACT(epoch FROM $1 - visit.checked_in_at) / 60)) AS placeholders
     FROM locked a
     JOIN patients p ON p.id = a.patient_id
     {waiting}
-    CROSS JOIN LATERAL (SELECT floor(EXTRACT(epoch FROM $1 - visit.checked_in_at) / 60) AS minutes) own_wait
     {due}
     AND alert.type = $10
 ),
