@@ -1,5 +1,6 @@
 //! The domain that jobs and commands share: actors, alerts, channels, what a job needs of the clinic's tables, local
-//! time, tickets, the parents of rows, the outbox, provider identifiers, the words of messages.
+//! time, tickets, the parents of rows, the outbox, messages and their templates, provider identifiers, the words of
+//! messages.
 
 pub mod actor;
 pub mod alerts;
@@ -7,11 +8,13 @@ pub mod channels;
 pub mod facility;
 pub mod fit;
 pub mod local_time;
+pub mod messages;
 pub mod npi;
 pub mod organizations;
 pub mod outbox;
 pub mod parents;
 pub mod stand_ins;
+pub mod templates;
 pub mod tickets;
 pub mod visits;
 pub mod words;

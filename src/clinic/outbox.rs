@@ -8,7 +8,7 @@
 use crate::db::cut;
 
 /// The longest title and the longest body, in characters.
-const TITLE_MAX: usize = 200;
+pub const TITLE_MAX: usize = 200;
 pub const BODY_MAX: usize = 2_000;
 
 /// The CTE that inserts the staged notifications.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::arg::{duration_within, positive_duration, truth, whole};
+use crate::clinic::messages::{ENDPOINT_FORM, is_endpoint};
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
@@ -116,6 +117,11 @@ pub struct RunArgs {
     #[arg(long, env = "ROUNDS_TRUST_PROMOTIONS", value_parser = truth)]
     #[serde(skip)]
     pub trust_promotions: bool,
+    /// Tell this endpoint of webhooks, too, when the job keeps failing and when it works again: a name of the file of
+    /// --webhook-endpoints, such as pager
+    #[arg(long, env = "ROUNDS_FAILURE_WEBHOOK", value_name = "ENDPOINT", value_parser = endpoint)]
+    #[serde(skip)]
+    pub failure_webhook: Option<String>,
     /// Exit 75 instead of 0 when another run of the job is at work
     #[arg(long, env = "ROUNDS_FAIL_IF_RUNNING", value_parser = truth)]
     #[serde(skip)]
@@ -226,6 +232,10 @@ impl RunArgs {
     pub fn retry(&self, until: Option<Instant>) -> Retry {
         Retry { attempts: self.attempts, delay: self.retry_delay, until }
     }
+}
+
+fn endpoint(text: &str) -> Result<String, String> {
+    if is_endpoint(text) { Ok(text.to_owned()) } else { Err(format!("must be {ENDPOINT_FORM}")) }
 }
 
 pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {

@@ -55,6 +55,8 @@ pub struct Claim<'a> {
     pub metadata: &'a Value,
     /// The lane is not taken if a run of it succeeded at most this long ago.
     pub unless_succeeded_within: Option<Duration>,
+    /// The endpoint that is told of failures beside the admins.
+    pub failure_webhook: Option<&'a str>,
     /// The lane is not taken while it is paused.
     pub heeds_pauses: bool,
     /// The identity of the database, where none is recorded.
@@ -127,7 +129,7 @@ impl Claim<'_> {
             let tx = limits.begin(&mut client).await?;
             let error = ("TAKEOVER_BLOCKED", format!("run {blocked} is dead, but its row is locked"));
             if self.insert(&tx, "FAILED", Some(&error)).await?.is_some() {
-                failure_notice::stage(&tx, self.id, RunResult::Failed).await?;
+                failure_notice::stage(&tx, self.id, RunResult::Failed, self.failure_webhook).await?;
             }
             tx.commit().await?;
             return Ok(Claimed::Blocked(blocked));
@@ -184,6 +186,7 @@ impl Claim<'_> {
         let message = format!("taken over by run {}: {reason}", self.id);
         let closing = Closing {
             taken_over_by: Some(self.id),
+            failure_webhook: self.failure_webhook,
             ..Closing::without_work(id, "FAILED", (lost, &message), RunResult::Failed)
         };
         if closing.close(tx).await?.is_none() {

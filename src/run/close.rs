@@ -30,12 +30,24 @@ pub struct Closing<'a> {
     /// The run that takes this one over.
     pub taken_over_by: Option<Uuid>,
     pub result: RunResult,
+    /// The endpoint that is told beside the admins.
+    pub failure_webhook: Option<&'a str>,
 }
 
 impl<'a> Closing<'a> {
     /// The end of a run that processed nothing.
     pub fn without_work(id: Uuid, status: &'a str, error: (&'a str, &'a str), result: RunResult) -> Self {
-        Self { id, status, error: Some(error), processed: 0, failed: 0, report: None, taken_over_by: None, result }
+        Self {
+            id,
+            status,
+            error: Some(error),
+            processed: 0,
+            failed: 0,
+            report: None,
+            taken_over_by: None,
+            result,
+            failure_webhook: None,
+        }
     }
 
     /// Changes the status and stages the notices. Returns the duration in milliseconds, or None if the run has been
@@ -47,7 +59,7 @@ impl<'a> Closing<'a> {
             [&self.id, &self.status, &code, &message, &processed, &failed, &self.report, &self.taken_over_by];
         let Some(row) = CLOSE.opt(tx, &parameters).await? else { return Ok(None) };
         if self.result != RunResult::Succeeded || row.get("after_failure") {
-            failure_notice::stage(tx, self.id, self.result).await?;
+            failure_notice::stage(tx, self.id, self.result, self.failure_webhook).await?;
         }
         Ok(Some(row.get::<_, i64>("duration_ms").unsigned_abs()))
     }

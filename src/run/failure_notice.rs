@@ -6,6 +6,8 @@
 //! and once more when the lane succeeds, if notified at all. A brake that waits for a person's decision is notified
 //! from the first failure on.
 //!
+//! An endpoint of webhooks that `--failure-webhook` names is told of the same, as one more admin.
+//!
 //! A notice of failures is HIGH, and that of their end is NORMAL; each is told as they prefer, and in the application
 //! where the preferences cannot be read, since a clinic whose jobs tell nobody else need not have such a table.
 //!
@@ -26,7 +28,7 @@ use crate::error::{Error, ErrorKind};
 const MIN_FAILURES: i64 = 3;
 
 statements! {
-    NOTIFY_FAILING[preferences: Preferences = Preferences::BOTH.into()](UUID, INT8, INT8) = format!(
+    NOTIFY_FAILING[preferences: Preferences = Preferences::BOTH.into()](UUID, INT8, INT8, TEXT) = format!(
             include_str!("notify_failing.sql"),
             channels = preferences.channels("'HIGH'"),
             failures = failures("$1"),
@@ -35,7 +37,7 @@ statements! {
         );
     TOLD(TEXT) = "SELECT count(*) AS notices FROM notifications WHERE type = 'JOB_FAILING' AND entity_id = $1";
     NOTE_UNTOLD(UUID, TEXT) = include_str!("note_untold.sql");
-    NOTIFY_RECOVERED[preferences: Preferences = Preferences::BOTH.into()](UUID) = format!(
+    NOTIFY_RECOVERED[preferences: Preferences = Preferences::BOTH.into()](UUID, TEXT) = format!(
             include_str!("notify_recovered.sql"),
             channels = preferences.channels("'NORMAL'"),
             failures = failures("$1"),
@@ -83,18 +85,18 @@ pub fn failures(except: &str) -> String {
     )
 }
 
-/// Stages the notices of a run that has just been closed in this transaction. Where somebody had to be told and nobody
+/// Stages the notices of a run that has just been closed in this transaction, also to an endpoint if there is one. Where somebody had to be told and nobody
 /// could be, the log and the report of the run say so.
-pub async fn stage(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result<(), Error> {
+pub async fn stage(tx: &Transaction<'_>, run: Uuid, result: RunResult, endpoint: Option<&str>) -> Result<(), Error> {
     if result == RunResult::NotCounted {
         return Ok(());
     }
     // These limits are shorter than the time for closing a run; they end with the savepoint.
     tx.batch_execute("SAVEPOINT notice; SET LOCAL statement_timeout = 2000; SET LOCAL lock_timeout = 1000").await?;
-    let mut inserted = insert(tx, run, result, Preferences::Heeded).await;
+    let mut inserted = insert(tx, run, (result, endpoint), Preferences::Heeded).await;
     if matches!(&inserted, Err(error) if UNREADABLE.contains(&error.code.as_ref())) {
         tx.batch_execute("ROLLBACK TO SAVEPOINT notice").await?;
-        inserted = insert(tx, run, result, Preferences::NotThere).await;
+        inserted = insert(tx, run, (result, endpoint), Preferences::NotThere).await;
     }
     let untold = match inserted {
         Ok(untold) => {
@@ -118,12 +120,12 @@ pub async fn stage(tx: &Transaction<'_>, run: Uuid, result: RunResult) -> Result
 async fn insert(
     tx: &Transaction<'_>,
     run: Uuid,
-    result: RunResult,
+    (result, endpoint): (RunResult, Option<&str>),
     preferences: Preferences,
 ) -> Result<Option<String>, Error> {
     let (row, untold) = match result {
         RunResult::Succeeded => {
-            let row = NOTIFY_RECOVERED.with(&preferences).one(tx, &[&run]).await?;
+            let row = NOTIFY_RECOVERED.with(&preferences).one(tx, &[&run, &endpoint]).await?;
             let is_due = count(&row, "failures") >= MIN_FAILURES || count(&row, "earlier") > 0;
             let untold = (is_due && count(&row, "notices") == 0).then_some(
                 "nobody could be told that it works again: none who was told of its failures is \
@@ -133,10 +135,10 @@ async fn insert(
         }
         _ => {
             let least = if result == RunResult::Braked { 1 } else { MIN_FAILURES };
-            let row = NOTIFY_FAILING.with(&preferences).one(tx, &[&run, &least, &MIN_FAILURES]).await?;
+            let row = NOTIFY_FAILING.with(&preferences).one(tx, &[&run, &least, &MIN_FAILURES, &endpoint]).await?;
             let untold = match () {
                 () if count(&row, "failures") < least => None,
-                () if count(&row, "admins") == 0 => {
+                () if count(&row, "admins") == 0 && endpoint.is_none() => {
                     Some("nobody could be told of the failures in a row: there is no active HOSPITAL_ADMIN")
                 }
                 () if count(&row, "due") > 0 && count(&row, "notices") == 0 => nothing_stored(tx, &row).await?,

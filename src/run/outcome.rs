@@ -146,6 +146,7 @@ impl RunRow<'_> {
             failed: ended.work.failed,
             report: Some(&report),
             taken_over_by: None,
+            failure_webhook: self.args.failure_webhook.as_deref(),
             result: match halted {
                 Ok(()) => RunResult::Succeeded,
                 Err(Halt::Brake { notify_at_once: true, .. }) => RunResult::Braked,

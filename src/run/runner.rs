@@ -122,6 +122,7 @@ async fn claim_and_run<J: Job>(
         lease: args.lease,
         metadata: &metadata,
         unless_succeeded_within: args.unless_succeeded_within,
+        failure_webhook: args.failure_webhook.as_deref(),
         heeds_pauses: !args.even_if_paused,
         identity: None,
     };

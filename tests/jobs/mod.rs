@@ -7,6 +7,7 @@ mod escalate_tickets;
 pub mod explained;
 mod far;
 mod mark_no_shows;
+mod messages;
 mod monitor_ticket_sla;
 pub mod owed;
 pub mod properties;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::messages::read_as_staged;
 use crate::sql::{files, statements};
 use crate::support::Clinic;
 use crate::support::clinic::Visit;
@@ -144,6 +145,7 @@ async fn each_is_told_as_they_prefer_by_every_job() {
                 }
             }
             assert_eq!(told, expected, "{kind:?} {job} {message}");
+            assert!(read_as_staged(&clinic).await > 0, "{kind:?} {job} {message}");
         }
     }
 }

@@ -97,6 +97,8 @@ mod tests {
             is_high: false,
             title: String::new(),
             body: String::new(),
+            html: None,
+            placeholders: json!({}),
             metadata: json!({}),
             entity: ["appointment".into(), "3".into()],
             facility: None,

@@ -17,6 +17,7 @@ use super::settle::{self, Omen, Outcome, Sent, Status};
 use super::{DeliverNotifications, Report, facts, stranded};
 use crate::clients::provider::{Answer, Provider as _};
 use crate::clinic::local_time::before;
+use crate::clinic::templates::Templates;
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, Run, WriteOptions, count, record_failed_items};
@@ -38,6 +39,7 @@ pub struct Deliverer<'a> {
     run: &'a Run,
     began: Instant,
     policy: Policy<'a>,
+    templates: Templates,
 }
 
 /// A message that is to be sent.
@@ -72,7 +74,8 @@ impl<'a> Deliverer<'a> {
             patient_cap: job.patient_cap,
             only_to: job.only_to.as_deref(),
         };
-        Ok(Self { job, run, began: Instant::now(), policy })
+        let templates = Templates::read(job.templates.as_deref())?;
+        Ok(Self { job, run, began: Instant::now(), policy, templates })
     }
 
     /// The instant of the run, which goes on while it sends.
@@ -94,7 +97,7 @@ impl<'a> Deliverer<'a> {
         }
         let gateway = Arc::new(Gateway::open(channel, &self.job.options)?);
         let (settled, uncertain) =
-            stranded::settle(self.run, &gateway, (channel, self.job.country), self.now()).await?;
+            stranded::settle(self.run, (&gateway, &self.templates), (channel, self.job.country), self.now()).await?;
         report.settled = settled;
         for id in uncertain {
             warn!(run_id = %self.run.id, id, error_code = stranded::RUN_ENDED, "notification {id} may have been sent");
@@ -179,6 +182,7 @@ impl<'a> Deliverer<'a> {
             .await?;
         queue.is_exhausted = page.len() < PAGE as usize;
         let judged = page.into_iter().zip(facts).map(|(due, facts)| {
+            let due = due.rendered(&self.templates, channel);
             let patient = match &due.recipient {
                 Recipient::Patient(id) if !due.is_high => Some(id.clone()),
                 _ => None,

@@ -9,6 +9,7 @@ use tokio_postgres::Transaction;
 use super::gateway::Channel;
 use super::sms_text;
 use crate::clients::provider::Message;
+use crate::clinic::templates::Templates;
 use crate::db::{Key, Row, statements};
 use crate::error::Error;
 
@@ -25,6 +26,8 @@ pub struct Due {
     pub is_high: bool,
     pub title: String,
     pub body: String,
+    pub html: Option<String>,
+    pub placeholders: Value,
     pub metadata: Value,
     pub entity: [String; 2],
     pub facility: Option<Key>,
@@ -59,6 +62,8 @@ impl Due {
             is_high: row.get::<_, &str>("priority") == "HIGH",
             title: row.get("title"),
             body: row.get("body"),
+            html: None,
+            placeholders: row.get("placeholders"),
             metadata: row.get("metadata"),
             entity: [row.get("entity"), row.get("entity_id")],
             facility: row.get("facility_id"),
@@ -66,6 +71,15 @@ impl Due {
             created_at: row.get("created_at"),
             expires_at: row.get("expires_at"),
         }
+    }
+
+    /// The message as its template has it. A row of a type that is none of ours has a text of its own.
+    pub fn rendered(mut self, templates: &Templates, channel: Channel) -> Self {
+        if let Some(text) = templates.render(&self.kind, channel.stored(), &self.placeholders) {
+            self.title = text.title.unwrap_or(self.title);
+            (self.body, self.html) = (text.body, text.html);
+        }
+        self
     }
 
     /// A page of what is due, without those that are under way.
@@ -100,7 +114,7 @@ impl Due {
             to,
             title: self.title.clone(),
             body: if channel == Channel::Sms { sms_text::fit(&self.body) } else { self.body.clone() },
-            html: None,
+            html: self.html.clone(),
             kind: self.kind.clone(),
             metadata: self.metadata.clone(),
             entity: self.entity.clone(),

@@ -9,6 +9,7 @@ use tokio_postgres::types::ToSql;
 use super::due::{Due, Recipient};
 use super::gateway::Channel;
 use super::number::{self, Country};
+use crate::clinic::messages::{Cause, cause};
 use crate::db::{Key, Keys, Row, Statement, UNREADABLE, decodable, statements, unless, unless_no_key};
 use crate::error::Error;
 use crate::time_zone::Tz;
@@ -200,29 +201,6 @@ async fn told(
     Ok(rows.iter().map(told).collect())
 }
 
-/// What a message is about, as far as it can be over.
-enum Cause<'a> {
-    MissedVisit(&'a str),
-    Alert(&'a str, &'a str),
-    Ticket(&'a str),
-    Case(&'a str),
-    /// It is told whatever became of it since.
-    Event,
-}
-
-impl<'a> Cause<'a> {
-    fn of(due: &'a Due) -> Self {
-        let [entity, id] = &due.entity;
-        match (entity.as_str(), due.kind.as_str()) {
-            ("appointment", "MISSED_APPOINTMENT") => Self::MissedVisit(id),
-            ("appointment", kind) => kind.strip_prefix("STAGE_ALERT_").map_or(Self::Event, |of| Self::Alert(id, of)),
-            ("ticket", _) => Self::Ticket(id),
-            ("px_case", _) => Self::Case(id),
-            _ => Self::Event,
-        }
-    }
-}
-
 /// What still holds of that which messages are about; None where it cannot be known.
 struct Valid {
     missed: Option<BTreeSet<Key>>,
@@ -233,25 +211,13 @@ struct Valid {
 
 impl Valid {
     async fn read(tx: &Transaction<'_>, page: &[Due]) -> Result<Self, Error> {
-        let keys = |of: for<'a> fn(&Cause<'a>) -> Option<&'a str>| -> Vec<Key> {
-            page.iter().filter_map(|due| Some(Key::from(of(&Cause::of(due))?.to_owned()))).collect()
+        let keys = |of: fn(Cause) -> bool| -> Vec<Key> {
+            page.iter().filter(|due| of(cause(&due.kind))).map(|due| Key::from(due.entity[1].clone())).collect()
         };
-        let missed = keys(|cause| match cause {
-            Cause::MissedVisit(id) => Some(id),
-            _ => None,
-        });
-        let tickets = keys(|cause| match cause {
-            Cause::Ticket(id) => Some(id),
-            _ => None,
-        });
-        let cases = keys(|cause| match cause {
-            Cause::Case(id) => Some(id),
-            _ => None,
-        });
-        let visits = keys(|cause| match cause {
-            Cause::Alert(id, _) => Some(id),
-            _ => None,
-        });
+        let missed = keys(|cause| cause == Cause::MissedVisit);
+        let tickets = keys(|cause| cause == Cause::Ticket);
+        let cases = keys(|cause| cause == Cause::Case);
+        let visits = keys(|cause| matches!(cause, Cause::Alert(_)));
         let visits: Vec<&str> = visits.iter().map(Key::as_str).collect();
         let alerts = if visits.is_empty() { vec![] } else { OPEN_ALERTS.all(tx, &[&visits]).await? };
         Ok(Self {
@@ -267,11 +233,12 @@ impl Valid {
         let among = |found: &Option<BTreeSet<Key>>, id: &str| {
             found.as_ref().is_none_or(|found| found.contains(&Key::from(id.to_owned())))
         };
-        match Cause::of(due) {
-            Cause::MissedVisit(id) => among(&self.missed, id),
-            Cause::Ticket(id) => among(&self.tickets, id),
-            Cause::Case(id) => among(&self.cases, id),
-            Cause::Alert(id, of) => self.alerts.contains(&(id.to_owned(), of.to_owned())),
+        let id = &due.entity[1];
+        match cause(&due.kind) {
+            Cause::MissedVisit => among(&self.missed, id),
+            Cause::Ticket => among(&self.tickets, id),
+            Cause::Case => among(&self.cases, id),
+            Cause::Alert(of) => self.alerts.contains(&(id.clone(), of.to_owned())),
             Cause::Event => true,
         }
     }

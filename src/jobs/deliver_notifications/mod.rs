@@ -14,8 +14,8 @@
 //! session, which are left to the next run.
 //!
 //! `deliver` runs the steps: `stranded` (what dead runs left), `due` (a page of messages), `facts` and `decide` (what
-//! becomes of each), `sending` (the requests), `settle` (their outcomes), `follow_up` (what the provider says later).
-//! `gateway` knows the providers, `sms` the options of one.
+//! becomes of each), `sending` (the requests), `settle` (their outcomes), `told` (who was told), `follow_up` (what the
+//! provider says later). `gateway` knows the providers and their options.
 
 mod decide;
 mod deliver;
@@ -31,7 +31,9 @@ mod settle;
 
 mod sms_text;
 mod stranded;
+mod told;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -40,6 +42,7 @@ use serde::Serialize;
 use tokio_postgres::Transaction;
 
 use crate::arg::{positive_duration, whole};
+use crate::clinic::templates::Templates;
 use crate::db::{Key, statements};
 use crate::error::Error;
 use crate::run::{Counts, Halt, Job, NotDone, Run, RunArgs, as_text};
@@ -49,7 +52,7 @@ use number::Country;
 use quiet::QuietHours;
 
 statements! {
-    of deliver, due, facts, follow_up, settle, stranded;
+    of deliver, due, facts, follow_up, settle, stranded, told;
     OLDEST(TEXT, TIMESTAMPTZ) =
         "SELECT min(COALESCE(n.next_attempt_at, n.created_at)) AS due_since FROM notifications n
          WHERE n.status = 'PENDING' AND n.channel = $1 AND COALESCE(n.next_attempt_at, n.created_at) <= $2";
@@ -87,6 +90,10 @@ pub struct DeliverNotifications {
     #[arg(long, env = "ROUNDS_DELIVER_ONLY_TO", hide_env_values = true, value_name = "ADDRESS", value_delimiter = ',')]
     #[serde(skip)]
     pub only_to: Option<Vec<String>>,
+    /// Folder with texts of the clinic's own, a file a type and channel; what is not there is ours
+    #[arg(long, env = "ROUNDS_TEMPLATES", value_name = "DIR")]
+    #[serde(skip)]
+    pub templates: Option<PathBuf>,
     #[command(flatten)]
     #[serde(skip)]
     pub options: Options,
@@ -139,6 +146,7 @@ impl Job for DeliverNotifications {
     }
 
     fn check(&self, run: &RunArgs) -> Result<(), Error> {
+        Templates::read(self.templates.as_deref())?;
         if run.common.dry_run { Ok(()) } else { Gateway::open(self.channel, &self.options).map(drop) }
     }
 

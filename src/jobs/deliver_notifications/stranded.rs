@@ -14,6 +14,8 @@ use super::gateway::{Channel, Gateway};
 use super::number::Country;
 use super::settle::Status;
 use crate::clients::provider::{Found, Provider as _, Receipt};
+use super::told;
+use crate::clinic::templates::Templates;
 use crate::db::{Row, statements};
 use crate::error::Error;
 use crate::run::{Halt, Run, WriteOptions, record_failed_items};
@@ -41,7 +43,7 @@ struct Settled {
 /// Settles what other runs of the channel have left; returns how many messages, and the ids of those that are uncertain.
 pub async fn settle(
     run: &Run,
-    gateway: &Gateway,
+    (gateway, templates): (&Gateway, &Templates),
     (channel, country): (Channel, Country),
     now: DateTime<Utc>,
 ) -> Result<(u64, Vec<i64>), Halt> {
@@ -50,7 +52,7 @@ pub async fn settle(
         let (left, addresses) = run
             .read("looking for messages that dead runs have left under way", async |tx| {
                 let rows = STRANDED.all(tx, &[&channel.stored(), &run.id, &PAGE]).await?;
-                let left: Vec<Due> = rows.iter().map(Due::of).collect();
+                let left: Vec<Due> = rows.iter().map(|row| Due::of(row).rendered(templates, channel)).collect();
                 let sent_at: Vec<DateTime<Utc>> = rows.iter().map(|row: &Row| row.get("sending_at")).collect();
                 let addresses = facts::addresses(tx, channel, country, &left).await?;
                 Ok((left, sent_at.into_iter().zip(addresses).collect::<Vec<_>>()))
@@ -78,6 +80,7 @@ pub async fn settle(
             let sids: Vec<Option<&str>> = found.iter().map(|one| one.receipt.id.as_deref()).collect();
             let words: Vec<Option<&str>> = found.iter().map(|one| one.receipt.status.as_deref()).collect();
             SETTLE_STRANDED.execute(tx, &[&ids, &statuses, &reasons, &sids, &words, &run.id, &now]).await?;
+            told::note(tx, &ids, now).await?;
             let unsure = found.iter().filter(|one| one.status == Status::Uncertain).map(|one| one.id.to_string());
             let unsure: Vec<String> = unsure.collect();
             if unsure.is_empty() {

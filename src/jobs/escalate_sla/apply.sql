@@ -25,13 +25,6 @@ escalated AS (
     WHERE c.id = due.id AND c.status = due.status AND c.escalation_level = due.escalation_level
     RETURNING due.*
 ),
-audited AS (
-    INSERT INTO px_case_audits (case_id, actor, action, before, after, created_at, run_id)
-    SELECT e.id::text, COALESCE($7, 'system'), 'ESCALATED',
-           jsonb_build_object('status', e.status::text, 'escalationLevel', e.from_level),
-           jsonb_build_object('status', 'ESCALATED', 'escalationLevel', e.from_level + 1), $1, $6
-    FROM escalated e
-),
 -- Read once: the planner, which expects one case, would read all departments for each.
 fallbacks AS MATERIALIZED (SELECT d.id, d.facility_id FROM departments d WHERE d.id = ANY ($8)),
 addressed AS (
@@ -44,11 +37,21 @@ alone AS MATERIALIZED (SELECT t.id, t.facility_id FROM addressed t WHERE t.depar
 {stand_ins},
 -- The departments are told without a join, because the planner, which expects one case, would compare each with each.
 recipients AS (
-    SELECT t.id, t.level, t.due_at, 'DEPARTMENT' AS kind, t.department_id::text AS recipient_id, 'IN_APP' AS channel
+    SELECT t.id, t.facility_id, t.level, t.due_at, 'DEPARTMENT' AS kind, t.department_id::text AS recipient_id,
+           'IN_APP' AS channel
     FROM addressed t WHERE t.department_id IS NOT NULL
     UNION ALL
-    SELECT t.id, t.level, t.due_at, 'USER', s.user_id::text, s.channel
+    SELECT t.id, t.facility_id, t.level, t.due_at, 'USER', s.user_id::text, s.channel
     FROM stand_ins s JOIN addressed t ON t.id = s.id
+),
+-- Who is told in the application is told at once, who is told by e-mail when a provider has accepted that.
+audited AS (
+    INSERT INTO px_case_audits (case_id, actor, action, before, after, created_at, run_id, told_at)
+    SELECT e.id::text, COALESCE($7, 'system'), 'ESCALATED',
+           jsonb_build_object('status', e.status::text, 'escalationLevel', e.from_level),
+           jsonb_build_object('status', 'ESCALATED', 'escalationLevel', e.from_level + 1), $1, $6,
+           CASE WHEN e.id IN (SELECT r.id FROM recipients r WHERE r.channel = 'IN_APP') THEN $1 END
+    FROM escalated e
 ),
 staged AS (
     SELECT t.kind AS recipient_kind, t.recipient_id, NULL::text AS address,
@@ -56,7 +59,9 @@ staged AS (
            format('Case has been escalated due to SLA overdue (Level %s). Immediate attention required.', t.level)
                AS body,
            jsonb_build_object('level', t.level, 'due_at', t.due_at) AS metadata,
-           'px_case' AS entity, t.id::text AS entity_id, concat_ws(':', 'px_case_escalated', t.id::text, $6) AS episode,
+           jsonb_build_object('case_id', t.id::text, 'level', t.level) AS placeholders,
+           'px_case' AS entity, t.id::text AS entity_id, t.facility_id::text AS facility_id,
+           concat_ws(':', 'px_case_escalated', t.id::text, $6) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $6 AS run_id
     FROM recipients t
 ),
@@ -69,6 +74,6 @@ undeliverable AS MATERIALIZED (
 ),
 {undeliverable_recorded}
 SELECT (SELECT count(*) FROM escalated) AS escalated,
-       (SELECT count(*) FROM notified) AS notifications,
+       (SELECT count(*) FROM notified WHERE status <> 'SUPPRESSED') AS notifications,
        {undeliverable_column},
        {skipped_columns}

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::keys::{Keys, RuleFault, id};
 use crate::clinic::channels::as_preferred;
+use crate::clinic::messages::{ENDPOINT_FORM, is_endpoint};
 use crate::clinic::{outbox, tickets};
 use crate::db::{Key, cut};
 use crate::output::visible::is_active;
@@ -16,11 +17,18 @@ pub enum ActionKind {
     IncreasePriority,
     AddFollower,
     SendEmail,
+    SendWebhook,
 }
 
 impl ActionKind {
-    pub const ALL: [Self; 5] =
-        [Self::NotifyManager, Self::ReassignTicket, Self::IncreasePriority, Self::AddFollower, Self::SendEmail];
+    pub const ALL: [Self; 6] = [
+        Self::NotifyManager,
+        Self::ReassignTicket,
+        Self::IncreasePriority,
+        Self::AddFollower,
+        Self::SendEmail,
+        Self::SendWebhook,
+    ];
 
     /// The text in `escalation_rules.action_type`.
     pub fn as_str(self) -> &'static str {
@@ -30,6 +38,7 @@ impl ActionKind {
             Self::IncreasePriority => "increase_priority",
             Self::AddFollower => "add_follower",
             Self::SendEmail => "send_email",
+            Self::SendWebhook => "send_webhook",
         }
     }
 
@@ -63,6 +72,7 @@ impl ActionKind {
                 )
             }
             Self::SendEmail => format!(include_str!("actions/send_email.part.sql"), message = message()),
+            Self::SendWebhook => format!(include_str!("actions/send_webhook.part.sql"), message = message()),
             Self::ReassignTicket => include_str!("actions/reassign_ticket.part.sql").to_owned(),
             Self::IncreasePriority => format!(
                 include_str!("actions/increase_priority.part.sql"),
@@ -73,10 +83,20 @@ impl ActionKind {
         }
     }
 
+    /// When somebody was told of a ticket of `news` by the run itself, in SQL: in the application.
+    pub fn told_at(self) -> &'static str {
+        match self {
+            Self::NotifyManager => {
+                "CASE WHEN id IN (SELECT m.id FROM messages m WHERE m.channel = 'IN_APP') THEN $1 END"
+            }
+            _ => "NULL",
+        }
+    }
+
     /// The CTE `notified` of apply.sql.
     pub fn outbox(self) -> String {
         match self {
-            Self::NotifyManager | Self::SendEmail => {
+            Self::NotifyManager | Self::SendEmail | Self::SendWebhook => {
                 include_str!("actions/staged.part.sql").to_owned() + &outbox::notified()
             }
             Self::ReassignTicket | Self::IncreasePriority | Self::AddFollower => {
@@ -127,6 +147,16 @@ impl Action {
                 keys.line("subject")?;
                 keys.text("message")?;
             }
+            ActionKind::SendWebhook => {
+                keys.only(&["endpoint", "message"])?;
+                let endpoint = keys.get("endpoint").and_then(Value::as_str);
+                if !endpoint.is_some_and(is_endpoint) {
+                    return Err(format!("action: endpoint must be {ENDPOINT_FORM}"));
+                }
+                if keys.get("message").is_some() {
+                    keys.text("message")?;
+                }
+            }
         }
         Ok(Self { kind, json, users, team })
     }
@@ -159,6 +189,8 @@ mod tests {
             ("increase_priority", json!({})),
             ("add_follower", json!({"userIds": [1, "2"]})),
             ("send_email", json!({"recipients": ["a@b.example"], "subject": "s", "message": "m"})),
+            ("send_webhook", json!({"endpoint": "pager", "message": "m"})),
+            ("send_webhook", json!({"endpoint": "on-call_2"})),
         ];
         for (kind, json) in good {
             assert!(Action::read(kind, json.clone()).is_ok_and(|action| action.kind.as_str() == kind), "{kind} {json}");
@@ -184,6 +216,12 @@ mod tests {
             ("send_email", json!({"recipients": ["a@b@CANARY"], "subject": "s", "message": "m"})),
             ("send_email", json!({"recipients": ["a @CANARY"], "subject": "s", "message": "m"})),
             ("send_email", json!({"recipients": ["a@b"], "message": "m"})),
+            ("send_webhook", json!({"message": "m"})),
+            ("send_webhook", json!({"endpoint": "https://CANARY.example/x"})),
+            ("send_webhook", json!({"endpoint": "CANARY.example"})),
+            ("send_webhook", json!({"endpoint": "-CANARY"})),
+            ("send_webhook", json!({"endpoint": "pager", "message": "CANARY\0"})),
+            ("send_webhook", json!({"endpoint": "pager", "url": "CANARY"})),
             ("CANARY", json!({})),
         ];
         for (kind, json) in bad {

@@ -23,8 +23,9 @@ due AS MATERIALIZED (
 -- Those whom the action names, if they are active.
 target_users AS MATERIALIZED (SELECT u.id FROM users u WHERE u.id = ANY ($15) AND u.active),
 target_team AS MATERIALIZED (SELECT g.id FROM teams g WHERE g.id = $16 AND g.active),
--- The action defines the CTE outcomes (id, refused, details), and if it sends messages the CTE messages (id,
--- recipient_kind, recipient_id, address, channel, type, priority, title, body, number).
+-- The action defines the CTE outcomes (id, refused, details), and if it sends messages the CTE messages (id, ticket,
+-- facility_id, recipient_kind, recipient_id, address, channel, type, priority, title, body, words, number); words is an
+-- object with the texts of the rule.
 {action},
 -- The refusals that an earlier run has recorded in this episode.
 repeated AS MATERIALIZED (
@@ -45,13 +46,13 @@ fired AS (
                   run_id = EXCLUDED.run_id
 ),
 recorded AS (
-    INSERT INTO ticket_history (ticket_id, action, actor_id, actor, details, created_at, run_id)
+    INSERT INTO ticket_history (ticket_id, action, actor_id, actor, details, created_at, run_id, told_at)
     SELECT id::text, CASE WHEN refused IS NULL THEN 'escalation_executed' ELSE 'escalation_failed' END, $12,
            CASE WHEN $12 IS NULL THEN 'system' ELSE 'user' END,
            -- What all rows have in common is made once.
            (SELECT jsonb_build_object('ruleId', $2, 'condition', $3, 'action', $13))
                || CASE WHEN refused IS NULL THEN details ELSE details || jsonb_build_object('reason', refused) END,
-           $1, $11
+           $1, $11, {told_at}
     FROM news
 ),
 -- The run's record of refused actions. A rehearsal has no row in cron_job_runs, so it records none.
@@ -73,6 +74,6 @@ SELECT (SELECT count(*) FROM outcomes WHERE refused IS NULL) AS executed,
        ARRAY(SELECT n.refused FROM news n WHERE n.refused IS NOT NULL ORDER BY n.id) AS reasons,
        (SELECT count(*) FROM repeated) AS refused_again,
        ARRAY(SELECT r.id::text FROM repeated r ORDER BY r.id) AS still_refused,
-       (SELECT count(*) FROM notified) AS notifications,
+       (SELECT count(*) FROM notified WHERE status <> 'SUPPRESSED') AS notifications,
        {undeliverable_column},
        {skipped_columns}

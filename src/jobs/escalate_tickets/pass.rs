@@ -48,6 +48,7 @@ statements! {
             due = due(kinds.0, " OFFSET 0"),
             definition = DEFINITION.trim_end(),
             action = kinds.1.sql(),
+            told_at = kinds.1.told_at(),
             outbox = kinds.1.outbox(),
             undeliverable_recorded = undeliverable_recorded("$11", "ticket"),
             undeliverable_column = UNDELIVERABLE_COLUMN,

@@ -37,7 +37,7 @@ due AS MATERIALIZED (
                            AND absence.begins_at < visits.slot_ends_at AND absence.ends_at > visits.slot_starts_at)
                AS block
     FROM (
-        SELECT a.id, a.patient_id, a.status, visit.day, visit.start_time, {doctor} AS doctor, visit.starts_at,
+        SELECT a.id, a.facility_id, a.patient_id, a.status, visit.day, visit.start_time, {doctor} AS doctor, visit.starts_at,
                visit.timeout_minutes, visit.day < visit.today AS late, tz.zone,
                (visit.day + 1)::timestamp AT TIME ZONE tz.zone AS day_ends_at, a.slot_id, a.slot_doctor, a.slot_blocked,
                COALESCE((a.slot_day + a.slot_start) AT TIME ZONE tz.zone, visit.starts_at) AS slot_starts_at,
@@ -76,7 +76,8 @@ staged AS (
     SELECT 'PATIENT' AS recipient_kind, m.patient_id::text AS recipient_id, NULL::text AS address, notice.channel,
            'MISSED_APPOINTMENT' AS type, 'NORMAL' AS priority, 'Missed appointment' AS title, notice.body,
            jsonb_build_object('appointment_id', m.id::text, 'starts_at', m.starts_at) AS metadata,
-           'appointment' AS entity, m.id::text AS entity_id, concat_ws(':', 'no_show', m.id::text, $7) AS episode,
+           notice.placeholders, 'appointment' AS entity, m.id::text AS entity_id, m.facility_id::text AS facility_id,
+           concat_ws(':', 'no_show', m.id::text, $7) AS episode,
            notice.channel = 'SMS' AND p.sms_opt_out AS suppressed, m.day_ends_at AS expires_at,
            $1 AS staged_at, CASE WHEN $8 = 'AUTO_TIMEOUT' THEN $7 END AS run_id
     FROM marked m JOIN patients p ON p.id = m.patient_id
@@ -85,12 +86,15 @@ staged AS (
         SELECT CASE WHEN m.starts_at <= $1
                     THEN format('You missed your %s appointment', {start})
                     ELSE format('You were marked as a no-show for your appointment of %s',
-                                {start_of_day}) END AS text
+                                {start_of_day}) END AS text,
+               jsonb_build_object('appointment_id', m.id::text, 'start', {start}, 'day', {start_of_day})
+                   || CASE WHEN m.starts_at <= $1 THEN '{{}}' ELSE '{{"form": "AHEAD"}}'::jsonb END AS placeholders
     ) AS beginning
     CROSS JOIN LATERAL (VALUES
-        ('IN_APP', format('%s with Dr. %s. Please contact the clinic to book a new time.', beginning.text, m.doctor)),
-        ('SMS', format('%s. Please call the clinic to book a new time.', beginning.text))
-    ) AS notice (channel, body)
+        ('IN_APP', format('%s with Dr. %s. Please contact the clinic to book a new time.', beginning.text, m.doctor),
+         beginning.placeholders || jsonb_build_object('doctor', m.doctor)),
+        ('SMS', format('%s. Please call the clinic to book a new time.', beginning.text), beginning.placeholders)
+    ) AS notice (channel, body, placeholders)
     WHERE NOT m.late AND $8 <> 'PATIENT_CALLED' AND (notice.channel = 'IN_APP' OR {has_phone})
 ),
 {outbox}

@@ -17,16 +17,6 @@ due AS MATERIALIZED (
     AND {due}
     ORDER BY t.id
 ),
-recorded AS (
-    INSERT INTO ticket_history (ticket_id, action, actor_id, actor, details, created_at, run_id)
-    SELECT d.id::text, 'sla_status_checked', $4, CASE WHEN $4 IS NULL THEN 'system' ELSE 'user' END,
-           jsonb_build_object('isCompliant', NOT d.breached, 'breachRisk', d.level,
-                              'remainingTime', round(EXTRACT(epoch FROM d.due_at - $1)),
-                              'checkedAt', to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-                              'dueAt', d.due_text),
-           $1, $3
-    FROM due d
-),
 -- The people of each ticket: creator, assignee, leaders of its team if that is active, and followers, each once.
 people AS (
     SELECT id, urgency, created_by AS user_id FROM due WHERE notify
@@ -52,6 +42,17 @@ alone AS MATERIALIZED (
 ),
 {stand_ins},
 recipients AS (SELECT id, user_id, channel FROM told UNION ALL SELECT id, user_id, channel FROM stand_ins),
+-- Who is told in the application is told at once, who is told by e-mail when a provider has accepted that.
+recorded AS (
+    INSERT INTO ticket_history (ticket_id, action, actor_id, actor, details, created_at, run_id, told_at)
+    SELECT d.id::text, 'sla_status_checked', $4, CASE WHEN $4 IS NULL THEN 'system' ELSE 'user' END,
+           jsonb_build_object('isCompliant', NOT d.breached, 'breachRisk', d.level,
+                              'remainingTime', round(EXTRACT(epoch FROM d.due_at - $1)),
+                              'checkedAt', to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                              'dueAt', d.due_text),
+           $1, $3, CASE WHEN d.id IN (SELECT r.id FROM recipients r WHERE r.channel = 'IN_APP') THEN $1 END
+    FROM due d
+),
 staged AS (
     SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, r.channel,
            CASE WHEN d.breached THEN 'TICKET_SLA_BREACHED' ELSE 'TICKET_SLA_AT_RISK' END AS type,
@@ -59,7 +60,9 @@ staged AS (
            format(CASE WHEN d.breached THEN 'Ticket #%s has breached its SLA'
                        ELSE 'Ticket #%s is at risk of breaching its SLA' END, d.number) AS body,
            jsonb_build_object('ticket_id', d.id::text, 'breach_risk', d.level, 'due_at', d.due_at) AS metadata,
-           'ticket' AS entity, d.id::text AS entity_id, concat_ws(':', 'ticket_sla', d.id::text, $3) AS episode,
+           jsonb_build_object('ticket_id', d.id::text, 'ticket', d.number, 'risk', d.level) AS placeholders,
+           'ticket' AS entity, d.id::text AS entity_id, d.facility_id::text AS facility_id,
+           concat_ws(':', 'ticket_sla', d.id::text, $3) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $1 AS staged_at, $3 AS run_id
     FROM recipients r
     JOIN due d ON d.id = r.id
@@ -72,6 +75,6 @@ undeliverable AS MATERIALIZED (
 ),
 {undeliverable_recorded}
 SELECT (SELECT count(*) FROM due) AS recorded,
-       (SELECT count(*) FROM notified) AS notifications,
+       (SELECT count(*) FROM notified WHERE status <> 'SUPPRESSED') AS notifications,
        {undeliverable_column},
        {skipped_columns}

@@ -1,6 +1,6 @@
 -- Stages the notices of changed appointments: the case managers of the patient's organizations are told of a visit that
 -- is today or tomorrow, by the facility's clock, and not over, each as they prefer; an e-mail does not name the patient.
--- The caller provides a CTE changes (id text, patient_id, zone, kind, old_starts_at, starts_at, modified_at), $2 now
+-- The caller provides a CTE changes (id text, patient_id, facility_id, zone, kind, old_starts_at, starts_at, modified_at), $2 now
 -- timestamptz and $3 run id uuid. CTEs that end with a comma; the caller continues with the outbox.
 relevant AS MATERIALIZED (
     SELECT c.*, greatest(c.old_starts_at, c.starts_at) AS until,
@@ -23,15 +23,19 @@ staged AS (
                               WHEN 'CANCELLED' THEN '%s: the visit of %s is cancelled.'
                               WHEN 'DELETED' THEN '%s: the visit of %s is no longer there.'
                               ELSE '%s: the visit on %3$s takes place after all.' END,
-                  CASE notice.channel WHEN 'IN_APP' THEN format('%s %s', {first_name}, {last_name}) ELSE 'A patient' END,
+                  CASE notice.channel WHEN 'IN_APP' THEN patient.name ELSE 'A patient' END,
                   c.old_time, c.new_time) AS body,
            jsonb_build_object('appointment_id', c.id, 'kind', c.kind, 'starts_at', c.starts_at) AS metadata,
-           'appointment' AS entity, c.id AS entity_id,
+           jsonb_build_object('form', c.kind, 'appointment_id', c.id, 'old_time', c.old_time, 'new_time', c.new_time)
+               || CASE notice.channel WHEN 'IN_APP' THEN jsonb_build_object('patient', patient.name) ELSE '{{}}' END
+               AS placeholders,
+           'appointment' AS entity, c.id AS entity_id, c.facility_id::text AS facility_id,
            concat_ws(':', 'practiceq', c.id, c.kind, EXTRACT(epoch FROM c.starts_at),
                      EXTRACT(epoch FROM c.modified_at)) AS episode,
            false AS suppressed, c.until AS expires_at, $2 AS staged_at, $3 AS run_id
     FROM relevant c
     JOIN patients p ON p.id = c.patient_id
+    CROSS JOIN LATERAL (SELECT format('%s %s', {first_name}, {last_name}) AS name) patient
     JOIN patient_organization_affiliations l ON l.patient_id = c.patient_id AND l.status = 'active'
     JOIN organization_users x ON x.organization_id = l.organization_id AND x.role = 'CASE_MANAGER'
     JOIN users u ON u.id = x.user_id AND u.active

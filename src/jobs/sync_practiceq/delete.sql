@@ -26,12 +26,12 @@ deleted AS (
     UPDATE practiceq_visits v SET deleted_at = $4, missed_sweep = NULL FROM due WHERE v.external_id = due.id
 ),
 changes AS MATERIALIZED (
-    SELECT a.id::text, a.patient_id, CASE WHEN f.id <> ALL ($5) THEN f.time_zone::text END AS zone, 'DELETED' AS kind,
+    SELECT a.id::text, a.patient_id, a.facility_id, CASE WHEN f.id <> ALL ($5) THEN f.time_zone::text END AS zone, 'DELETED' AS kind,
            due.starts_at AS old_starts_at, due.starts_at, $4 AS modified_at
     FROM due JOIN held a ON a.external_id = due.id JOIN facilities f ON f.id = a.facility_id
     WHERE due.status <> 'CANCELLED'
 ),
 {change_notices}
 {outbox}
-SELECT (SELECT count(*) FROM due) AS deleted, (SELECT count(*) FROM notified) AS notifications,
+SELECT (SELECT count(*) FROM due) AS deleted, (SELECT count(*) FROM notified WHERE status <> 'SUPPRESSED') AS notifications,
        {skipped_columns}

@@ -6,7 +6,8 @@ staged AS (
            'SYNC_PATIENTS_FAILED' AS type, 'HIGH' AS priority, 'Patients cannot be synced from PracticeQ' AS title,
            format('%s patients failed in the sync; rounds runs show %s lists them.', $1, $3) AS body,
            jsonb_build_object('patients_failed', $1, 'sync_log_id', $4) AS metadata,
-           'sync_log' AS entity, coalesce($4::text, '') AS entity_id,
+           jsonb_build_object('patients', $1, 'run', $3) AS placeholders,
+           'sync_log' AS entity, coalesce($4::text, '') AS entity_id, NULL::text AS facility_id,
            concat_ws(':', 'practiceq_failed', ($2 AT TIME ZONE '{zone}')::date) AS episode,
            false AS suppressed, NULL::timestamptz AS expires_at, $2 AS staged_at, $3 AS run_id
     FROM users u

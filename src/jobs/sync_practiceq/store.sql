@@ -114,7 +114,7 @@ new_clients AS (
     WHERE c.patient_id = ANY ($7) AND c.patient_id NOT IN (SELECT ref FROM known_patients)
 ),
 changes AS MATERIALIZED (
-    SELECT j.id::text, j.patient_id, j.zone, change.kind, j.old_starts_at, j.starts_at, j.modified_at
+    SELECT j.id::text, j.patient_id, j.facility_id, j.zone, change.kind, j.old_starts_at, j.starts_at, j.modified_at
     FROM classified j JOIN locked ON locked.external_id = j.external_id
     CROSS JOIN LATERAL (
         VALUES ('TIME', j.status <> 'CANCELLED' AND j.starts_at <> j.old_starts_at),
@@ -127,7 +127,7 @@ changes AS MATERIALIZED (
     WHERE j.outcome = 'updated' AND change.applies AND NOT j.is_reassigned AND j.old_read_at IS NOT NULL
     UNION ALL
     -- A visit that becomes another patient's is deleted for the one who had it, and new for the other.
-    SELECT j.id::text, j.old_patient_id, j.old_zone, 'DELETED', j.old_starts_at, j.old_starts_at, j.modified_at
+    SELECT j.id::text, j.old_patient_id, j.old_facility_id, j.old_zone, 'DELETED', j.old_starts_at, j.old_starts_at, j.modified_at
     FROM classified j JOIN locked ON locked.external_id = j.external_id
     WHERE j.outcome = 'updated' AND j.is_reassigned AND j.old_deleted_at IS NULL AND j.old_status <> 'CANCELLED'
 ),
@@ -142,7 +142,7 @@ SELECT (SELECT count(*) FROM inserted) AS new,
        (SELECT count(*) FROM classified WHERE outcome = 'other_patient') AS other_patient,
        (SELECT count(*) FROM classified WHERE outcome = 'older') AS older,
        (SELECT count(*) FROM classified WHERE outcome = 'no_zone') AS no_zone,
-       (SELECT count(*) FROM notified) AS notifications,
+       (SELECT count(*) FROM notified WHERE status <> 'SUPPRESSED') AS notifications,
        -- Visits in a chart that belong to nobody any more, or to somebody out of scope: they are to be removed from it.
        ARRAY(SELECT external_id FROM classified
              WHERE is_reassigned AND outcome IN ('unmatched', 'ignored', 'out_of_scope') AND old_read_at IS NOT NULL

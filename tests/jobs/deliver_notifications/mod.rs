@@ -2,6 +2,7 @@
 
 mod email;
 mod sms;
+mod templates;
 
 use std::fs;
 use std::time::Duration;

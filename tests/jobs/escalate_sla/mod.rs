@@ -241,6 +241,7 @@ async fn a_case_is_escalated_with_evidence() {
         "before": {"status": "IN_PROGRESS", "escalationLevel": 1},
         "after": {"status": "ESCALATED", "escalationLevel": 2},
         "created_at": "2026-03-02T12:00:00+00:00",
+        "told_at": "2026-03-02T12:00:00+00:00",
         "run_id": report["run_id"],
     });
     assert_eq!(fixture.clinic.json("SELECT to_jsonb(a) - 'id' AS a FROM px_case_audits a").await["a"], audit);

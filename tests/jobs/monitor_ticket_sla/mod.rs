@@ -340,6 +340,7 @@ async fn what_was_found_is_recorded() {
             "actor": "system",
             "details": {"isCompliant": compliant, "breachRisk": "high", "remainingTime": left},
             "created_at": "2026-03-11T12:00:00+00:00",
+            "told_at": "2026-03-11T12:00:00+00:00",
             "run_id": report["run_id"],
         });
         assert_eq!(found, expected);

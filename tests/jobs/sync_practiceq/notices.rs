@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::words::{ANN, LATER, PAT, millis};
+use crate::jobs::messages::read_as_staged;
 use crate::support::practiceq::{Client, Sync, appointment};
 
 /// This afternoon.
@@ -126,6 +127,7 @@ async fn an_email_of_a_change_does_not_name_the_patient() {
             sync.clinic.rows(query).await.iter().map(|row| (row.get(0), row.get(1))).collect();
         let times = "the visit of Monday 2026-03-02, 13:00 is now on Monday 2026-03-02, 13:01.";
         assert_eq!(told[0].1, format!("A patient: {times}"));
+        assert_eq!(read_as_staged(&sync.clinic).await, 1);
         assert_eq!(told[1].1, format!("Pat Doe: {times}"));
         assert_eq!(told.into_iter().map(|(channel, _)| channel).collect::<Vec<_>>(), channels, "it is HIGH");
     }

@@ -5,7 +5,7 @@
 -- users u that add notice (channel, wanted); the part defines the CTEs outcomes and messages. It is a list of CTEs without a comma at the
 -- end: continue with a comma.
 leaders AS MATERIALIZED (
-    SELECT d.id, d.number, u.id AS user_id, notice.channel FROM due d
+    SELECT d.id, d.number, d.facility_id, u.id AS user_id, notice.channel FROM due d
     JOIN teams g ON g.id = d.team_id AND g.active
     JOIN team_members m ON m.team_id = d.team_id AND m.is_leader
     JOIN users u ON u.id = m.user_id AND u.active
@@ -18,13 +18,16 @@ managers AS MATERIALIZED (
     WHERE u.active AND u.role IN ('MANAGER', 'HOSPITAL_ADMIN') AND notice.wanted
 ),
 messages AS MATERIALIZED (
-    SELECT p.id, 'USER' AS recipient_kind, p.user_id::text AS recipient_id, NULL::text AS address, p.channel,
+    SELECT p.id, p.number AS ticket, p.facility_id, 'USER' AS recipient_kind, p.user_id::text AS recipient_id, NULL::text AS address, p.channel,
            'TICKET_ESCALATED' AS type, 'NORMAL' AS priority, format('Ticket #%s escalated', p.number) AS title,
-           {message} AS body, NULL::bigint AS number
+           {message} AS body,
+           -- In the application the body is the text.
+           CASE p.channel WHEN 'IN_APP' THEN '{{}}' ELSE jsonb_build_object('message', {message}) END AS words,
+           NULL::bigint AS number
     FROM (
-        SELECT id, number, user_id, channel FROM leaders
+        SELECT id, number, facility_id, user_id, channel FROM leaders
         UNION
-        SELECT d.id, d.number, m.user_id, m.channel FROM due d
+        SELECT d.id, d.number, d.facility_id, m.user_id, m.channel FROM due d
         JOIN managers m ON d.facility_id IS NULL OR m.facility_id IS NULL OR m.facility_id = d.facility_id
         WHERE d.id NOT IN (SELECT id FROM leaders)
     ) p

@@ -6,10 +6,11 @@ recipients AS MATERIALIZED (
     FROM jsonb_array_elements_text($14 -> 'recipients') WITH ORDINALITY AS r (address, number) GROUP BY address
 ),
 messages AS (
-    SELECT d.id, 'ADDRESS' AS recipient_kind, NULL::text AS recipient_id, r.address, 'EMAIL' AS channel,
+    SELECT d.id, d.number AS ticket, d.facility_id, 'ADDRESS' AS recipient_kind, NULL::text AS recipient_id, r.address, 'EMAIL' AS channel,
            'TICKET_ESCALATED' AS type, 'HIGH' AS priority,
            format('%s (ticket #%s)', $14 ->> 'subject', d.number) AS title,
-           {message} AS body, r.number
+           {message} AS body,
+           jsonb_build_object('form', 'BY_RULE', 'subject', $14 ->> 'subject', 'message', {message}) AS words, r.number
     FROM due d CROSS JOIN recipients r
 ),
 outcomes AS (
