@@ -13,7 +13,8 @@ ALTER TABLE notifications
     ADD COLUMN provider_asked_at   timestamptz,
     ADD COLUMN delivered_at        timestamptz,
     ADD COLUMN read_at             timestamptz,
-    ADD COLUMN settled_by          text;
+    ADD COLUMN settled_by          text,
+    ADD COLUMN put_back_at         timestamptz;
 -- What is due of a channel, HIGH and NORMAL apart, oldest first. What waits is at its end.
 DROP INDEX notifications_pending;
 CREATE INDEX notifications_due ON notifications (channel, priority, (COALESCE(next_attempt_at, created_at)), id)
@@ -61,6 +62,8 @@ COMMENT ON COLUMN notifications.provider_asked_at IS 'When the provider was aske
 COMMENT ON COLUMN notifications.delivered_at IS 'When the provider first said that it has arrived; NULL: it did not.';
 COMMENT ON COLUMN notifications.read_at IS 'When the recipient read it; the application of the clinic writes it.';
 COMMENT ON COLUMN notifications.settled_by IS 'The key of the user who decided what became of it; NULL: nobody had to.';
+COMMENT ON COLUMN notifications.put_back_at IS
+    'When a person made it PENDING again: it counts as that old; NULL: nobody did.';
 COMMENT ON TABLE contact_suppressions IS
     'Numbers and addresses that nobody may write to: the recipient has said so, or nothing arrives there. When the '
     'recipient is gone, the row stays: the number may belong to another recipient.';
