@@ -51,19 +51,23 @@ variables {
   database_security_groups = { database = "sg-0123456789abcdef0" }
   # Keys of one JSON secret, but for the sync.
   database_url_secret_arns = {
-    mark-no-shows      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:mark-no-shows::"
-    stage-alerts       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:stage-alerts::"
-    escalate-sla       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-sla::"
-    monitor-ticket-sla = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:monitor-ticket-sla::"
-    escalate-tickets   = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-tickets::"
-    advance-billing    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:advance-billing::"
-    refresh-npi        = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:refresh-npi::"
-    sync-practiceq     = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf"
-    prune              = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:prune::"
-    watch              = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:watch::"
+    mark-no-shows         = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:mark-no-shows::"
+    stage-alerts          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:stage-alerts::"
+    escalate-sla          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-sla::"
+    monitor-ticket-sla    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:monitor-ticket-sla::"
+    escalate-tickets      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-tickets::"
+    advance-billing       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:advance-billing::"
+    refresh-npi           = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:refresh-npi::"
+    sync-practiceq        = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf"
+    deliver-notifications = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:deliver-notifications::"
+    prune                 = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:prune::"
+    watch                 = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:watch::"
   }
   migrate_database_url_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:migrate-AbCdEf"
   practiceq_key_secret            = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:practiceq-AbCdEf" }
+  twilio_token_secret             = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:twilio-AbCdEf" }
+  smtp_password_secret            = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:smtp-AbCdEf" }
+  webhook_endpoints_secret        = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-AbCdEf" }
   runbook_url                     = "https://wiki.clinic.example/rounds"
   alert_emails                    = ["on-call@clinic.example"]
 }
@@ -241,6 +245,44 @@ run "backup_only" {
       && contains(keys(aws_cloudwatch_metric_alarm.job), "mark-no-shows")
     )
     error_message = "What runs elsewhere is still backed up and watched."
+  }
+}
+
+run "each_channel_has_its_own_secret_and_way_out" {
+  assert {
+    condition = alltrue([
+      for name, task in aws_ecs_task_definition.job : alltrue([
+        for lane, variable in {
+          sms = "ROUNDS_TWILIO_TOKEN", email = "ROUNDS_SMTP_PASSWORD", webhook = "ROUNDS_WEBHOOK_ENDPOINTS"
+        } :
+        contains([for secret in jsondecode(task.container_definitions)[0].secrets : secret.name], variable)
+        == (name == "deliver-notifications-${lane}")
+      ])
+    ])
+    error_message = "A channel has its own secret, and no other job has it."
+  }
+  assert {
+    condition = alltrue([
+      for name, schedule in aws_scheduler_schedule.job :
+      length(schedule.target[0].ecs_parameters[0].network_configuration[0].security_groups)
+      == (name == "rounds-deliver-notifications-email-test" ? 2 : 1)
+    ])
+    error_message = "Only the lane that sends mail may reach the ports of mail."
+  }
+}
+
+run "without_messages" {
+  variables {
+    twilio_token_secret      = null
+    smtp_password_secret     = null
+    webhook_endpoints_secret = null
+  }
+  assert {
+    condition = (
+      length([for name in keys(aws_ecs_task_definition.job) : name if startswith(name, "deliver-notifications")]) == 0
+      && length(aws_security_group.mail) == 0
+    )
+    error_message = "A clinic without providers delivers nothing, and has no way out for mail."
   }
 }
 

@@ -34,8 +34,8 @@ impl Channel {
 #[derive(Args, Debug, Default)]
 pub struct Options {
     /// File with the endpoints of webhooks, such as a mounted secret: a TOML table each, `[pager]`, with `url` and
-    /// `secret` (whsec_ and base64)
-    #[arg(long, env = "ROUNDS_WEBHOOK_ENDPOINTS", value_name = "PATH")]
+    /// `secret` (whsec_ and base64). The variable may hold the text itself
+    #[arg(long, env = "ROUNDS_WEBHOOK_ENDPOINTS", hide_env_values = true, value_name = "PATH")]
     pub webhook_endpoints: Option<PathBuf>,
 }
 
@@ -49,7 +49,11 @@ impl Gateway {
         match channel {
             Channel::Webhook => {
                 let path = given(options.webhook_endpoints.as_deref(), "--webhook-endpoints")?;
-                Ok(Self::Webhook(Webhooks::new(&read(path, "--webhook-endpoints")?)?))
+                // A container may have the text itself in the variable, and no file.
+                match path.to_str().filter(|text| text.contains('\n')) {
+                    Some(text) => Ok(Self::Webhook(Webhooks::new(text)?)),
+                    None => Ok(Self::Webhook(Webhooks::new(&read(path, "--webhook-endpoints")?)?)),
+                }
             }
             Channel::Sms | Channel::Email => Err(refused("no provider is configured for this channel".into())),
         }
