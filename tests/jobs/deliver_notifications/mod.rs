@@ -1,5 +1,7 @@
 //! `deliver-notifications`: what becomes of a message, by what its provider says and by what dies.
 
+mod owed;
+
 use std::fs;
 use std::time::Duration;
 
