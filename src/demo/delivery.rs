@@ -49,7 +49,11 @@ pub async fn deliver(page: &Page, clinic: &Clinic, options: &RunArgs) -> anyhow:
     }
     let sent = summary.report["sent"].as_u64().unwrap_or(0);
     let arrived = endpoint.take();
-    ensure!(arrived.len() == staged && sent == staged as u64, "{staged} messages were staged, {} arrived", arrived.len());
+    ensure!(
+        arrived.len() == staged && sent == staged as u64,
+        "{staged} messages were staged, {} arrived",
+        arrived.len()
+    );
     page.line(format!(
         "{}: {} sent to a provider of the demo's own",
         page.paint(Look::Bold, summary.job),

@@ -71,7 +71,9 @@ fn parsed(bytes: &[u8]) -> Option<(Arrived, usize)> {
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let text = std::str::from_utf8(bytes.get(..head)?).ok()?;
     let header = |name: &str| {
-        let named = |line: &str| line.split_once(": ").filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned());
+        let named = |line: &str| {
+            line.split_once(": ").filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned())
+        };
         text.lines().find_map(named)
     };
     let end = head + 4 + header("content-length")?.parse::<usize>().ok()?;

@@ -162,7 +162,11 @@ pub fn may_lack(job: &str) -> BTreeSet<&'static str> {
         if let (Some(name), Some(relation)) = (words.next(), words.next())
             && sent.has(name)
         {
-            if name.ends_with(IF_THERE) { optional.insert(relation) } else { needed.insert(relation) };
+            if name.ends_with(IF_THERE) {
+                optional.insert(relation)
+            } else {
+                needed.insert(relation)
+            };
         }
     }
     &optional - &needed

@@ -128,7 +128,11 @@ async fn a_text_is_shown_to_supervisors_of_its_facility_alone_and_that_is_record
     assert_eq!(outbox.clinic.json(looks).await["l"], expected);
     // Of no facility: the group's alone.
     let of_none = outbox.message("FAILED", "SMS", None, "").await.to_string();
-    refused(outbox.run(&["show", &of_none, "--reveal", "--actor", &outbox.supervisors[0]]).await, 2, "ACTOR_NOT_ALLOWED");
+    refused(
+        outbox.run(&["show", &of_none, "--reveal", "--actor", &outbox.supervisors[0]]).await,
+        2,
+        "ACTOR_NOT_ALLOWED",
+    );
     outbox.run(&["show", &of_none, "--reveal", "--actor", &outbox.admin]).await.expect(0);
     refused(outbox.run(&["show", "999"]).await, 2, "UNKNOWN_MESSAGE");
 }
@@ -164,7 +168,10 @@ async fn what_is_uncertain_is_settled_once_by_one_person() {
     let resent = outbox.message("UNCERTAIN", "SMS", Some(0), "next_attempt_at = clock_timestamp()").await;
     settle(resent, "--resend", own, &[]).await.expect(0);
     let now = outbox.of(resent).await;
-    assert_eq!((&now["status"], &now["attempts"], &now["next_attempt_at"]), (&json!("PENDING"), &json!(3), &Value::Null));
+    assert_eq!(
+        (&now["status"], &now["attempts"], &now["next_attempt_at"]),
+        (&json!("PENDING"), &json!(3), &Value::Null)
+    );
     let acts = "SELECT count(*) FROM operator_actions WHERE command = 'notifications'";
     assert_eq!(outbox.clinic.count(acts).await, 3);
 }
@@ -276,12 +283,22 @@ async fn health_tells_of_messages_that_are_not_delivered() {
     outbox.message("UNCERTAIN", "WEBHOOK", Some(0), "").await;
     outbox.message("UNCERTAIN", "SMS", Some(0), "").await;
     let (code, unsure) = lane().await;
-    assert_eq!((code, &unsure["isDegraded"], &unsure["delivery"]["uncertain"]), (0, &json!(true), &json!(1)), "{unsure}");
+    assert_eq!(
+        (code, &unsure["isDegraded"], &unsure["delivery"]["uncertain"]),
+        (0, &json!(true), &json!(1)),
+        "{unsure}"
+    );
     to_the_pager(&outbox.clinic, 2).await;
-    outbox.clinic.sql("UPDATE notifications SET created_at = clock_timestamp() - interval '11 min' WHERE status = 'PENDING'").await;
+    outbox
+        .clinic
+        .sql("UPDATE notifications SET created_at = clock_timestamp() - interval '11 min' WHERE status = 'PENDING'")
+        .await;
     let (code, late) = lane().await;
     assert_eq!((code, &late["healthCodes"]), (1, &json!(["BACKLOG", "UNCERTAIN"])), "{late}");
-    outbox.clinic.sql("UPDATE notifications SET next_attempt_at = 'infinity' WHERE id % 2 = 0 AND status = 'PENDING'").await;
+    outbox
+        .clinic
+        .sql("UPDATE notifications SET next_attempt_at = 'infinity' WHERE id % 2 = 0 AND status = 'PENDING'")
+        .await;
     pager.server.always(Reply::Status(401, String::new()));
     pager.program.run(&DELIVER).await.expect(1);
     let (code, stopped) = lane().await;
@@ -333,7 +350,10 @@ async fn a_restored_backup_sends_nothing_and_its_backlog_may_be_ended() {
     for discard in [false, true] {
         let outbox = Outbox::new().await;
         to_the_pager(&outbox.clinic, 3).await;
-        outbox.clinic.sql("UPDATE notifications SET created_at = created_at - interval '25 hours' WHERE id % 3 = 0").await;
+        outbox
+            .clinic
+            .sql("UPDATE notifications SET created_at = created_at - interval '25 hours' WHERE id % 3 = 0")
+            .await;
         let (copy, database, admin, name) = copied(outbox).await;
         let pager = Pager::new(&copy).await;
         let waits = pager.program.run(&DELIVER).await.expect(0).report();

@@ -71,7 +71,9 @@ pub async fn look(
         .partition(|statement| STAGED.iter().any(|name| statement.text().contains(name)));
     let (planned, mut refused) = plan(tx, statements).await?;
     // A table that a clinic may lack is no fault where it is lacking.
-    refused.retain(|(statement, error)| !(statement.name.ends_with(privileges::IF_THERE) && error.kind == ErrorKind::MissingTable));
+    refused.retain(|(statement, error)| {
+        !(statement.name.ends_with(privileges::IF_THERE) && error.kind == ErrorKind::MissingTable)
+    });
     let all = refused.len();
     let relations: Vec<&str> = privileges::of_run(job).iter().map(|privilege| privilege.relation).collect();
     // What is refused because of a fault that is found already is mended with it.

@@ -331,7 +331,10 @@ mod tests {
         let down = verdict(&BY_DAY, &stopped("CHANNEL_STOPPED", "2026-03-02T14:00:30Z"), now);
         assert_eq!((down.healthy, down.codes), (false, vec!["CHANNEL_STOPPED"]));
         assert!(down.message.ends_with("; last error: why [CHANNEL_STOPPED]"), "{}", down.message);
-        assert!(verdict(&BY_DAY, &stopped("PROVIDER_UNREACHABLE", "2026-03-02T13:59:00Z"), now).healthy, "it works again");
+        assert!(
+            verdict(&BY_DAY, &stopped("PROVIDER_UNREACHABLE", "2026-03-02T13:59:00Z"), now).healthy,
+            "it works again"
+        );
         assert!(verdict(&BY_DAY, &stopped("XX000", "2026-03-02T14:00:30Z"), now).healthy, "one failure is none");
     }
 

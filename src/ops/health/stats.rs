@@ -323,8 +323,7 @@ pub mod tests {
     #[test]
     fn a_lane_of_each_minute_misses_no_slot_while_a_run_is_at_work_nor_by_a_late_start() {
         let row = Row { cadence: Cadence::around_the_clock(1, 0), ..BY_DAY };
-        let window =
-            Window { zone: Tz::UTC, since: at("2026-03-02T14:00:00Z"), now: at("2026-03-02T14:08:30Z") };
+        let window = Window { zone: Tz::UTC, since: at("2026-03-02T14:00:00Z"), now: at("2026-03-02T14:08:30Z") };
         let found = |runs: &[RunRecord]| Slots::of(&row, at("2026-03-01T00:00:00Z"), runs, window);
         let start = |at: &str| ran("COMPLETED", &format!("2026-03-02T14:{at}Z"));
         let until = |run: RunRecord, end: &str| RunRecord { completed_at: Some(at(end)), ..run };
@@ -341,7 +340,8 @@ pub mod tests {
         assert_eq!((late.missed, late.doubled), (vec![], 0));
         let lost: Vec<RunRecord> = ["00:01", "01:01", "02:02", "04:01", "05:05", "06:01", "07:01"].map(start).to_vec();
         assert_eq!(found(&lost).missed, [at("2026-03-02T14:03:00Z")]);
-        let twice: Vec<RunRecord> = (0..8).flat_map(|minute| [1, 2].map(|second| start(&format!("0{minute}:0{second}")))).collect();
+        let twice: Vec<RunRecord> =
+            (0..8).flat_map(|minute| [1, 2].map(|second| start(&format!("0{minute}:0{second}")))).collect();
         assert!(found(&twice).seem_doubled());
     }
 

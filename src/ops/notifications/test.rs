@@ -65,8 +65,7 @@ impl TestArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let gateway = Gateway::open(self.channel, &self.options)?;
         let to = self.address()?;
-        let (Moment { now, actor }, id) =
-            context.act(async |tx, moment| self.begin(tx, &to, moment).await).await?;
+        let (Moment { now, actor }, id) = context.act(async |tx, moment| self.begin(tx, &to, moment).await).await?;
         let channel = self.channel.stored();
         if context.args.dry_run {
             let text = format!("A test of {channel} would be sent (dry run: nothing was sent or changed).\n");
@@ -147,9 +146,7 @@ fn message(id: i64, to: String, actor: &Key, now: DateTime<Utc>) -> Message {
 fn verdict(answer: Answer) -> Verdict {
     let because = |status, code: String, said| Verdict { status, code: Some(code), receipt: Receipt::default(), said };
     match answer {
-        Answer::Accepted(receipt) => {
-            Verdict { status: "SENT", code: None, receipt, said: "the provider has taken it" }
-        }
+        Answer::Accepted(receipt) => Verdict { status: "SENT", code: None, receipt, said: "the provider has taken it" },
         Answer::Refused { code, .. } => because("FAILED", code.into(), "it cannot be sent to this recipient"),
         Answer::OptedOut(code) => because("SUPPRESSED", code.into(), "the recipient wants no messages"),
         Answer::Later { code, .. } => because("FAILED", code.into(), "the provider does not take it now"),

@@ -67,7 +67,8 @@ impl Operation for ResumeArgs {
             json["pending_messages"] = waiting.into();
             json["discarded_messages"] = ended.into();
             let (user, at) = (&actor.id, local_stamp(now, zone));
-            let mut text = format!("This is the clinic's database now{dry} ({difference}), says user {user} at {at}.\n");
+            let mut text =
+                format!("This is the clinic's database now{dry} ({difference}), says user {user} at {at}.\n");
             text += &match (waiting, self.discard_pending) {
                 (0, _) => "It holds no message that waits to be sent.\n".to_owned(),
                 (_, true) => format!("{} of the backup ended, unsent (EXPIRED, RESTORED).\n", messages(ended)),

@@ -60,7 +60,8 @@ fn cron_job(start: &ScheduledStart, line: Fields, name: &str, plan: &Plan) -> St
     }
     let needs = needs(start);
     let zone_label = if cadence.is_in_schedule_zone() { "    rounds.example/zone: schedule\n" } else { "" };
-    let egress = needs.way_out.map_or(String::new(), |way| format!("            rounds.example/egress: {}\n", way.label()));
+    let egress =
+        needs.way_out.map_or(String::new(), |way| format!("            rounds.example/egress: {}\n", way.label()));
     let interval = interval_seconds(start);
     let late = interval.saturating_sub(60).clamp(LATE_LEAST, LATE_MOST);
     let deadline = start.deadline.as_secs();
