@@ -152,7 +152,7 @@ impl Slots {
 }
 
 /// Gives a start that came so late that it is in the next slot, where there is another one, back to its own.
-fn give_back<'a>(slots: &[DateTime<Utc>], starts: &mut BTreeMap<DateTime<Utc>, Vec<&'a RunRecord>>) {
+fn give_back(slots: &[DateTime<Utc>], starts: &mut BTreeMap<DateTime<Utc>, Vec<&RunRecord>>) {
     for pair in slots.windows(2).rev() {
         let is_late = !starts.contains_key(&pair[0]) && starts.get(&pair[1]).is_some_and(|runs| runs.len() > 1);
         if let Some(late) = starts.get_mut(&pair[1]).filter(|_| is_late).map(|runs| runs.remove(0)) {
