@@ -180,12 +180,20 @@ def read_schedules(table, outputs, state):
         equal(name, "the task", (task["family"], task["status"]), (f"rounds-{job}-{ENVIRONMENT}", "ACTIVE"))
         network = target["EcsParameters"]["NetworkConfiguration"]["awsvpcConfiguration"]
         network = {key.lower(): value for key, value in network.items()}
-        equal(name, "the security group", network["securitygroups"], [outputs["security_group_id"]])
+        (own, *more) = network["securitygroups"]
+        equal(name, "the security group", own, outputs["security_group_id"])
+        equal(name, "further groups", len(more), 1 if job == "deliver-notifications-email" else 0)
 
 
 def read_tasks(table, state):
     ecs = client("ecs")
-    secret_names = {"database": "DATABASE_URL", "practiceq-key": "ROUNDS_PRACTICEQ_KEY"}
+    secret_names = {
+        "database": "DATABASE_URL",
+        "practiceq-key": "ROUNDS_PRACTICEQ_KEY",
+        "twilio-token": "ROUNDS_TWILIO_TOKEN",
+        "smtp-password": "ROUNDS_SMTP_PASSWORD",
+        "webhook-endpoints": "ROUNDS_WEBHOOK_ENDPOINTS",
+    }
     # The second apply is of another image.
     digest = "sha256:" + ("1" if state == "DISABLED" else "2").zfill(64)
     arns = everything("secretsmanager", "list_secrets", "SecretList")

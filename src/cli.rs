@@ -19,6 +19,7 @@ use crate::ops::health::HealthArgs;
 use crate::ops::manual::{self, CompletionsArgs, ManArgs};
 use crate::ops::migrate::{self, MigrateArgs};
 use crate::ops::no_show::NoShowArgs;
+use crate::ops::notifications::NotificationsArgs;
 use crate::ops::npi::NpiArgs;
 use crate::ops::pauses::{PauseArgs, ResumeArgs};
 use crate::ops::practiceq::PracticeqArgs;
@@ -50,6 +51,7 @@ pub enum Command {
     Job(JobCommand),
     NoShow(NoShowArgs),
     Alerts(AlertsArgs),
+    Notifications(NotificationsArgs),
     EscalationRules(EscalationRulesArgs),
     Check(CheckArgs),
     Health(HealthArgs),
@@ -84,6 +86,7 @@ impl Command {
             Self::Job(job) => job.start(&global).await,
             Self::NoShow(args) => run_operation(&args, &global).await,
             Self::Alerts(args) => run_operation(&args, &global).await,
+            Self::Notifications(args) => run_operation(&args, &global).await,
             Self::EscalationRules(args) => run_operation(&args, &global).await,
             Self::Check(args) => run_operation(&args, &global).await,
             Self::Health(args) => run_operation(&args, &global).await,

@@ -13,11 +13,18 @@ locals {
   secrets = {
     database      = { variable = "DATABASE_URL", from = values(var.database_url_secret_arns) }
     practiceq-key = { variable = "ROUNDS_PRACTICEQ_KEY", from = var.practiceq_key_secret[*].arn }
+    # Those of the three channels of messages. The endpoints are the text of a TOML file.
+    twilio-token      = { variable = "ROUNDS_TWILIO_TOKEN", from = var.twilio_token_secret[*].arn }
+    smtp-password     = { variable = "ROUNDS_SMTP_PASSWORD", from = var.smtp_password_secret[*].arn }
+    webhook-endpoints = { variable = "ROUNDS_WEBHOOK_ENDPOINTS", from = var.webhook_endpoints_secret[*].arn }
   }
   jobs = {
     for name, job in local.schedules : name => job
     if alltrue([for secret in job.secrets : length(local.secrets[secret].from) > 0])
   }
+
+  # The lane that sends mail, if there is one.
+  mailers = [for name, job in local.jobs : name if contains(job.secrets, "smtp-password")]
 
   # health publishes the metric of every job but its own, and a backup run counts as one of its job.
   watched = [

@@ -42,8 +42,10 @@ resource "aws_scheduler_schedule" "job" {
       task_count          = 1
 
       network_configuration {
-        subnets          = var.subnet_ids
-        security_groups  = [aws_security_group.tasks.id]
+        subnets = var.subnet_ids
+        security_groups = concat(
+          [aws_security_group.tasks.id], contains(local.mailers, each.value.job) ? aws_security_group.mail[*].id : []
+        )
         assign_public_ip = var.assign_public_ip
       }
     }

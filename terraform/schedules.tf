@@ -124,7 +124,7 @@ locals {
       schedule_expressions = ["cron(* * * * ? *)"]
       timezone             = "UTC"
       deadline_seconds     = 240
-      secrets              = ["database"]
+      secrets              = ["database", "twilio-token"]
       cpu                  = 256
       memory_mib           = 64
     }
@@ -134,7 +134,7 @@ locals {
       schedule_expressions = ["cron(* * * * ? *)"]
       timezone             = "UTC"
       deadline_seconds     = 240
-      secrets              = ["database"]
+      secrets              = ["database", "smtp-password"]
       cpu                  = 256
       memory_mib           = 64
     }
@@ -144,7 +144,7 @@ locals {
       schedule_expressions = ["cron(* * * * ? *)"]
       timezone             = "UTC"
       deadline_seconds     = 240
-      secrets              = ["database"]
+      secrets              = ["database", "webhook-endpoints"]
       cpu                  = 256
       memory_mib           = 64
     }

@@ -130,10 +130,37 @@ resource "aws_security_group" "tasks" {
 
 resource "aws_vpc_security_group_egress_rule" "https" {
   security_group_id = aws_security_group.tasks.id
-  description       = "Image, secrets and logs; the provider registry and the PracticeQ API"
+  description       = "Image, secrets and logs; the registry, the PracticeQ API, providers of messages"
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0"
+  tags              = local.tags
+}
+
+# The one task that sends mail has a group of its own beside that of all tasks.
+resource "aws_security_group" "mail" {
+  # checkov:skip=CKV2_AWS_5:The schedules name it for the tasks they start, where checkov does not look.
+  count = length(local.mailers) > 0 ? 1 : 0
+
+  name_prefix = "rounds-mail-${var.environment}-"
+  description = "The task of rounds that sends mail: nobody connects to it"
+  vpc_id      = var.vpc_id
+  tags        = local.tags
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_vpc_security_group_egress_rule" "mail" {
+  for_each = length(local.mailers) > 0 ? { tls = 465, starttls = 587 } : {}
+
+  security_group_id = aws_security_group.mail[0].id
+  description       = "Submission of mail"
+  ip_protocol       = "tcp"
+  from_port         = each.value
+  to_port           = each.value
   cidr_ipv4         = "0.0.0.0/0"
   tags              = local.tags
 }

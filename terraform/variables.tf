@@ -167,6 +167,24 @@ variable "practiceq_key_secret" {
   default     = null
 }
 
+variable "twilio_token_secret" {
+  description = "The secret that holds the auth token of the Twilio account, or the secret of its API key, as { arn = \"...\" }. Null: no SMS is sent."
+  type        = object({ arn = string })
+  default     = null
+}
+
+variable "smtp_password_secret" {
+  description = "The secret that holds the password of the mail account, as { arn = \"...\" }. Null: no e-mail is sent."
+  type        = object({ arn = string })
+  default     = null
+}
+
+variable "webhook_endpoints_secret" {
+  description = "The secret that holds the endpoints of webhooks, the text of a TOML file, as { arn = \"...\" }. Null: no webhook is sent."
+  type        = object({ arn = string })
+  default     = null
+}
+
 variable "secret_kms_key_arns" {
   description = "Keys of one's own that the secrets are encrypted with."
   type        = set(string)
@@ -179,7 +197,7 @@ variable "job_environment" {
   default     = {}
 
   validation {
-    condition     = alltrue([for name in keys(var.job_environment) : startswith(name, "ROUNDS_") && !endswith(name, "_KEY")])
+    condition     = alltrue([for name in keys(var.job_environment) : startswith(name, "ROUNDS_") && !can(regex("_(KEY|TOKEN|PASSWORD|ENDPOINTS)$", name))])
     error_message = "Only ROUNDS_ variables that are no secret."
   }
 }

@@ -19,6 +19,7 @@ const LEDGERS: [(&str, &str); 20] = [
     ("operator_actions", "evidence"),
     ("phi_access_log", "evidence"),
     ("notifications", "evidence"),
+    ("contact_suppressions", "evidence"),
     ("px_case_audits", "evidence"),
     ("ticket_history", "evidence"),
     ("escalation_episodes", "ends"),
@@ -31,7 +32,6 @@ const LEDGERS: [(&str, &str); 20] = [
     ("item_refusals", "forgets"),
     ("pauses", "evidence"),
     ("actor_logins", "nothing by hand"),
-    ("contact_suppressions", "evidence"),
     ("actor_changes", "evidence"),
     ("database_identity", "evidence"),
 ];

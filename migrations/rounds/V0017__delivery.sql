@@ -13,7 +13,8 @@ ALTER TABLE notifications
     ADD COLUMN provider_asked_at   timestamptz,
     ADD COLUMN delivered_at        timestamptz,
     ADD COLUMN read_at             timestamptz,
-    ADD COLUMN settled_by          text;
+    ADD COLUMN settled_by          text,
+    ADD COLUMN put_back_at         timestamptz;
 -- SENT means accepted by the provider. What it says later may be that nothing arrived: the message is FAILED then, and
 -- keeps the instant at which it was accepted. The new rule allows more than the old one, which all rows fulfil.
 ALTER TABLE notifications DROP CONSTRAINT notifications_check2;
@@ -72,9 +73,11 @@ COMMENT ON COLUMN notifications.provider_asked_at IS
 COMMENT ON COLUMN notifications.delivered_at IS 'When the provider first said that it has arrived; NULL: it did not.';
 COMMENT ON COLUMN notifications.read_at IS 'When the recipient read it; the application of the clinic writes it.';
 COMMENT ON COLUMN notifications.settled_by IS 'The key of the user who decided what became of it; NULL: nobody had to.';
+COMMENT ON COLUMN notifications.put_back_at IS
+    'When a person made it PENDING again: it counts as that old; NULL: nobody did.';
 COMMENT ON TABLE contact_suppressions IS
     'Numbers and addresses that nobody may write to: the recipient has said so, or nothing arrives there. When the '
-    'recipient is gone, the row stays as evidence: the number may belong to another recipient.';
+    'recipient or the user who lifted it is gone, the row is kept as evidence: another recipient may have the number.';
 COMMENT ON COLUMN contact_suppressions.id IS 'The order of insertion.';
 COMMENT ON COLUMN contact_suppressions.channel IS 'SMS or EMAIL.';
 COMMENT ON COLUMN contact_suppressions.address IS 'The number in E.164, or the address in small letters.';
@@ -83,7 +86,8 @@ COMMENT ON COLUMN contact_suppressions.reason IS
 COMMENT ON COLUMN contact_suppressions.code IS 'The code of the provider, such as TWILIO_21610.';
 COMMENT ON COLUMN contact_suppressions.recipient_kind IS 'The recipient of the message that showed it.';
 COMMENT ON COLUMN contact_suppressions.recipient_id IS 'The key of the user or patient; NULL for ADDRESS.';
-COMMENT ON COLUMN contact_suppressions.notification_id IS 'The message that showed it. Not a foreign key: it may be pruned.';
+COMMENT ON COLUMN contact_suppressions.notification_id IS
+    'The message that showed it. Not a foreign key: it may be pruned.';
 COMMENT ON COLUMN contact_suppressions.created_at IS 'Since when.';
 COMMENT ON COLUMN contact_suppressions.lifted_at IS 'Since when it counts no more; NULL: it counts.';
 COMMENT ON COLUMN contact_suppressions.lifted_by IS 'The key of the user who lifted it.';

@@ -52,7 +52,7 @@ pub async fn closing(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
         FROM stage_alerts
         UNION ALL
         SELECT format('%s in-app notices, %s SMS that wait for delivery, %s suppressed',
-                      count(*) FILTER (WHERE channel = 'IN_APP'), count(*) FILTER (WHERE status = 'PENDING'),
+                      count(*) FILTER (WHERE channel = 'IN_APP'), count(*) FILTER (WHERE channel = 'SMS' AND status = 'PENDING'),
                       count(*) FILTER (WHERE status = 'SUPPRESSED'))
         FROM notifications
         UNION ALL

@@ -8,10 +8,12 @@
 mod clinic;
 mod clock;
 mod day;
+mod delivery;
 mod doctors;
 mod ledger;
 mod names;
 mod page;
+mod provider;
 #[allow(dead_code, reason = "the tests and the benchmarks use the rest")]
 mod scratch;
 mod show;
@@ -144,6 +146,8 @@ async fn play(page: &Page, server: &Scratch, options: &RunArgs) -> anyhow::Resul
     page.line("  A scheduler starts both jobs every five minutes; here they run where there is something to see. The")?;
     page.line("  clock and the people are played, the runs are real. Patients are numbers: no name is ever printed.")?;
     walk::walk(page, &clinic, options).await?;
+    page.heading("The messages leave")?;
+    delivery::deliver(page, &clinic, options).await?;
     page.heading("Three timelines, as told")?;
     story::recap(page)?;
     ledger::closing(page, &clinic).await?;

@@ -3,7 +3,7 @@
 //! Rule: each command that asks the database is a job, of one group, or of [`WITHOUT_ROLE`]. What a group needs is
 //! derived from the statements that its commands send, as for a job.
 
-use super::{alerts, escalation_rules, health, no_show, npi, pauses, places, practiceq, runs, visits};
+use super::{alerts, escalation_rules, health, no_show, notifications, npi, pauses, places, practiceq, runs, visits};
 use crate::db::Listed;
 
 /// Commands that one role may run.
@@ -66,6 +66,12 @@ pub static GROUPS: &[Group] = &[
         commands: &["pause", "resume"],
         lists: &[pauses::STATEMENTS],
         also: &[SCHEMA, ACTOR, RECORD, BY_SERVER, BY_NAME, "rounds::db::identity::ACCEPT_IDENTITY"],
+    },
+    Group {
+        name: "notifications",
+        commands: &["notifications"],
+        lists: &[notifications::STATEMENTS],
+        also: &[SCHEMA, ACTOR, RECORD, FACILITY, "rounds::jobs::deliver_notifications::told::"],
     },
     Group { name: "npi", commands: &["npi"], lists: &[npi::STATEMENTS], also: &[SCHEMA] },
     Group {

@@ -12,6 +12,7 @@ pub mod manual;
 pub mod migrate;
 mod names;
 pub mod no_show;
+pub mod notifications;
 pub mod npi;
 pub mod ours;
 pub mod pauses;
@@ -26,5 +27,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of actors, adopt, alerts, check, escalation_rules, grants, health, migrate, no_show, npi, ours, pauses, places, practiceq, runs, visits;
+    of actors, adopt, alerts, check, escalation_rules, grants, health, migrate, no_show, notifications, npi, ours, pauses, places, practiceq, runs, visits;
 }

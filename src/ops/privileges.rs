@@ -45,6 +45,9 @@ enum Use {
 /// The columns, by relation and use.
 type Uses = BTreeMap<(&'static str, Use), BTreeSet<&'static str>>;
 
+/// How the names of statements end whose tables a clinic may lack.
+pub const IF_THERE: &str = "_IF_THERE";
+
 /// What every run sends.
 const EVERY_RUN: [&[Listed]; 3] = [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS];
 
@@ -150,6 +153,25 @@ fn granted(uses: &Uses) -> Vec<Privilege> {
     granted
 }
 
+/// The relations of a job that only those of its statements name whose tables a clinic may lack.
+pub fn may_lack(job: &str) -> BTreeSet<&'static str> {
+    let sent = Sent::of_runs(EVERY_RUN.into_iter().chain([jobs::statements(job)]));
+    let (mut optional, mut needed) = (BTreeSet::new(), BTreeSet::new());
+    for line in LIST.lines() {
+        let mut words = line.split(' ');
+        if let (Some(name), Some(relation)) = (words.next(), words.next())
+            && sent.has(name)
+        {
+            if name.ends_with(IF_THERE) {
+                optional.insert(relation)
+            } else {
+                needed.insert(relation)
+            };
+        }
+    }
+    &optional - &needed
+}
+
 /// Whether a job creates tables while it runs, in the schema and temporary ones. CREATE TABLE is no declared statement,
 /// since it cannot be prepared; a test looks for it in the text of the program.
 pub fn creates_tables(job: &str) -> bool {
@@ -228,6 +250,12 @@ mod tests {
         };
         assert_eq!(columns(of_job("prune")), Some(vec!["version"]));
         assert_eq!(columns(of_looks()), Some(vec!["applied_on", "version"]));
+    }
+
+    #[test]
+    fn a_job_that_delivers_may_lack_what_its_messages_may_be_about() {
+        assert_eq!(may_lack("deliver-notifications"), BTreeSet::from(["appointments", "px_cases", "tickets"]));
+        assert_eq!(may_lack("mark-no-shows"), BTreeSet::new());
     }
 
     #[test]

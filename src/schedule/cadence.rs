@@ -74,6 +74,9 @@ impl fmt::Display for Cadence {
         let time = |time: NaiveTime| time.format("%H:%M");
         match *self {
             Self::Every { minutes: 1, between: None, .. } => f.write_str("every minute"),
+            Self::Every { minutes: 1, between: Some((first, last)), zone, .. } => {
+                write!(f, "every minute, {}-{}, {zone}", time(first), time(last))
+            }
             Self::Every { minutes, between: Some((first, last)), zone, .. } => {
                 write!(f, "every {minutes} minutes, {}-{}, {zone}", time(first), time(last))
             }

@@ -16,15 +16,15 @@ use super::table::{Row, Schedule, Source, has_job, leaked, refused};
 use super::words::cadence;
 use crate::error::Error;
 
-/// The most bytes of a file: that is some hundred lanes.
 /// A job that is started more often than this may run for longer than from one start to the next: the starts between
 /// find it at work, and are skipped.
 const OFTEN: Duration = Duration::from_secs(5 * 60);
+/// The most bytes of a file: that is some hundred lanes.
 const MOST: u64 = 64 * 1024;
 /// The most mistakes that are told at once.
 const TOLD: usize = 10;
 /// What a lane may need beside the database's address.
-const SECRETS: [&str; 1] = ["practiceq-key"];
+const SECRETS: [&str; 4] = ["practiceq-key", "twilio-token", "smtp-password", "webhook-endpoints"];
 /// The characters that mean themselves to every scheduler and every shell.
 const PLAIN: &str = "-_./:=,+@";
 

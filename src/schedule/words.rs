@@ -166,6 +166,8 @@ mod tests {
             "every 15 minutes, 06:00-20:00, America/Denver",
             "every 15 minutes, 06:07-20:07, UTC",
             "every 120 minutes, 07:00-19:00, the schedule zone",
+            "every minute",
+            "every 4 minutes",
             "every 15 minutes",
             "every 30 minutes from minute 7",
             "every 240 minutes from minute 90",
@@ -181,6 +183,10 @@ mod tests {
     #[test]
     fn cron_fields_become_words_where_there_are_some() {
         for (text, words) in [
+            ("* * * * *", "every minute"),
+            ("*/1 * * * *", "every minute"),
+            ("*/2 8-9 * * *", "every 2 minutes, 08:00-09:58, the schedule zone"),
+            ("* 8-9 * * *", "every minute, 08:00-09:59, the schedule zone"),
             ("*/5 7-22 * * *", "every 5 minutes, 07:00-22:55, the schedule zone"),
             ("7,37 * * * *", "every 30 minutes from minute 7"),
             ("10 * * * *", "every 60 minutes from minute 10"),
@@ -217,9 +223,6 @@ mod tests {
             ("every 90 minutes", "a part of 60"),
             ("every 0 minutes", "a part of 60"),
             ("every 1440 minutes", "a part of 60"),
-            ("every 4 minutes", "no scheduler keeps less than 5"),
-            ("*/2 8-9 * * *", "no scheduler keeps less than 5"),
-            ("0,58 * * * 1", "no scheduler keeps less than 5"),
             ("every 15 minutes from minute 15", "within the first 15"),
             ("every 15 minutes, 07:00-07:50", "is 07:45"),
             ("every 15 minutes, 22:00-06:00", "end before they begin"),

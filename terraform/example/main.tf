@@ -63,7 +63,7 @@ variable "schedules_enabled" {
 locals {
   roles = [
     "mark-no-shows", "stage-alerts", "escalate-sla", "monitor-ticket-sla", "escalate-tickets", "advance-billing",
-    "refresh-npi", "sync-practiceq", "prune", "watch",
+    "refresh-npi", "sync-practiceq", "deliver-notifications", "prune", "watch",
   ]
 }
 
@@ -76,6 +76,9 @@ resource "aws_secretsmanager_secret" "rounds" {
     {
       migrate-database-url = "DATABASE_URL of the role that owns the schema, past any pooler"
       practiceq-key        = "Key of the IntakeQ/PracticeQ account"
+      twilio-token         = "Auth token of the Twilio account"
+      smtp-password        = "Password of the mail account"
+      webhook-endpoints    = "Endpoints of webhooks: the text of a TOML file"
     },
   )
 
@@ -111,6 +114,9 @@ module "rounds" {
   database_url_secret_arns        = { for role in local.roles : role => aws_secretsmanager_secret.rounds["database-url/${role}"].arn }
   migrate_database_url_secret_arn = aws_secretsmanager_secret.rounds["migrate-database-url"].arn
   practiceq_key_secret            = { arn = aws_secretsmanager_secret.rounds["practiceq-key"].arn }
+  twilio_token_secret             = { arn = aws_secretsmanager_secret.rounds["twilio-token"].arn }
+  smtp_password_secret            = { arn = aws_secretsmanager_secret.rounds["smtp-password"].arn }
+  webhook_endpoints_secret        = { arn = aws_secretsmanager_secret.rounds["webhook-endpoints"].arn }
 
   alert_emails = var.alert_emails
   runbook_url  = "https://wiki.clinic.example/rounds"

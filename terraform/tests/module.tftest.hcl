@@ -51,19 +51,23 @@ variables {
   database_security_groups = { database = "sg-0123456789abcdef0" }
   # Keys of one JSON secret, but for the sync.
   database_url_secret_arns = {
-    mark-no-shows      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:mark-no-shows::"
-    stage-alerts       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:stage-alerts::"
-    escalate-sla       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-sla::"
-    monitor-ticket-sla = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:monitor-ticket-sla::"
-    escalate-tickets   = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-tickets::"
-    advance-billing    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:advance-billing::"
-    refresh-npi        = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:refresh-npi::"
-    sync-practiceq     = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf"
-    prune              = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:prune::"
-    watch              = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:watch::"
+    mark-no-shows         = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:mark-no-shows::"
+    stage-alerts          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:stage-alerts::"
+    escalate-sla          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-sla::"
+    monitor-ticket-sla    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:monitor-ticket-sla::"
+    escalate-tickets      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-tickets::"
+    advance-billing       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:advance-billing::"
+    refresh-npi           = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:refresh-npi::"
+    sync-practiceq        = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf"
+    deliver-notifications = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:deliver-notifications::"
+    prune                 = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:prune::"
+    watch                 = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:watch::"
   }
   migrate_database_url_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:migrate-AbCdEf"
   practiceq_key_secret            = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:practiceq-AbCdEf" }
+  twilio_token_secret             = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:twilio-AbCdEf" }
+  smtp_password_secret            = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:smtp-AbCdEf" }
+  webhook_endpoints_secret        = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-AbCdEf" }
   runbook_url                     = "https://wiki.clinic.example/rounds"
   alert_emails                    = ["on-call@clinic.example"]
 }
@@ -174,8 +178,11 @@ run "nobody_may_more_than_needed" {
       "arn:aws:secretsmanager:us-east-1:123456789012:secret:migrate-AbCdEf",
       "arn:aws:secretsmanager:us-east-1:123456789012:secret:practiceq-AbCdEf",
       "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf",
+      "arn:aws:secretsmanager:us-east-1:123456789012:secret:twilio-AbCdEf",
+      "arn:aws:secretsmanager:us-east-1:123456789012:secret:smtp-AbCdEf",
+      "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhook-AbCdEf",
     ])
-    error_message = "Four secrets, without the key of a JSON secret."
+    error_message = "Seven secrets, without the key of a JSON secret."
   }
   assert {
     condition = alltrue([
@@ -241,6 +248,44 @@ run "backup_only" {
       && contains(keys(aws_cloudwatch_metric_alarm.job), "mark-no-shows")
     )
     error_message = "What runs elsewhere is still backed up and watched."
+  }
+}
+
+run "each_channel_has_its_own_secret_and_way_out" {
+  assert {
+    condition = alltrue([
+      for name, task in aws_ecs_task_definition.job : alltrue([
+        for lane, variable in {
+          sms = "ROUNDS_TWILIO_TOKEN", email = "ROUNDS_SMTP_PASSWORD", webhook = "ROUNDS_WEBHOOK_ENDPOINTS"
+        } :
+        contains([for secret in jsondecode(task.container_definitions)[0].secrets : secret.name], variable)
+        == (name == "deliver-notifications-${lane}")
+      ])
+    ])
+    error_message = "A channel has its own secret, and no other job has it."
+  }
+  # Which task has the group of mail beside that of all: scripts/check-terraform reads it back.
+  assert {
+    condition = (
+      join(" ", local.mailers) == "deliver-notifications-email"
+      && join(" ", sort([for rule in aws_vpc_security_group_egress_rule.mail : tostring(rule.from_port)])) == "465 587"
+    )
+    error_message = "Only the lane that sends mail may reach the ports of mail."
+  }
+}
+
+run "without_messages" {
+  variables {
+    twilio_token_secret      = null
+    smtp_password_secret     = null
+    webhook_endpoints_secret = null
+  }
+  assert {
+    condition = (
+      length([for name in keys(aws_ecs_task_definition.job) : name if startswith(name, "deliver-notifications")]) == 0
+      && length(aws_security_group.mail) == 0
+    )
+    error_message = "A clinic without providers delivers nothing, and has no way out for mail."
   }
 }
 

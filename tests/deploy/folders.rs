@@ -22,7 +22,18 @@ pub struct Entry {
     pub secrets: Vec<String>,
 }
 
-const SECRET: &str = "practiceq-key";
+/// The secrets of the default schedule, and the variable that holds the path of each.
+const SECRETS: [(&str, &str); 4] = [
+    ("practiceq-key", "ROUNDS_PRACTICEQ_KEY_FILE"),
+    ("twilio-token", "ROUNDS_TWILIO_TOKEN_FILE"),
+    ("smtp-password", "ROUNDS_SMTP_PASSWORD_FILE"),
+    ("webhook-endpoints", "ROUNDS_WEBHOOK_ENDPOINTS"),
+];
+
+/// The secret whose path a variable holds.
+fn secret_of(variable: &str) -> Option<String> {
+    SECRETS.iter().find(|(_, known)| *known == variable).map(|(secret, _)| (*secret).to_owned())
+}
 
 /// The role of a command in the database.
 fn role_of(command: &str) -> &str {
@@ -71,10 +82,13 @@ pub fn systemd(dir: &Path) -> BTreeMap<String, Entry> {
         let url =
             format!("database-url:/etc/rounds/database-url.d/{}", role_of(command.split(' ').nth(1).expect("a job")));
         assert!(credentials.contains(&&*url), "{name}: {credentials:?}");
-        let secret = credentials.iter().any(|credential| credential.starts_with(SECRET)).then(|| SECRET.to_owned());
+        let told = settings(&unit, "Environment").into_iter().flat_map(|line| line.split(' '));
+        let secrets: Vec<String> = told.filter_map(|set| secret_of(set.split_once('=')?.0)).collect();
+        for secret in &secrets {
+            assert!(credentials.contains(&&*format!("{secret}:/etc/rounds/{secret}")), "{name}: {credentials:?}");
+        }
         let command = command.split(' ').skip(1).map(str::to_owned).collect();
         let times = settings(&timer, "OnCalendar").into_iter().map(on_calendar).collect();
-        let secrets = secret.into_iter().collect();
         (name, Entry { command, times, deadline, exact: false, outer: Some(deadline), secrets })
     };
     let timers = names(dir, ".timer").into_iter();
@@ -105,7 +119,12 @@ pub fn k8s(base: &Path) -> BTreeMap<String, Entry> {
             list.as_array().into_iter().flatten().map(|word| text(word).to_owned()).collect()
         };
         let env = container["env"].as_array().into_iter().flatten();
-        let secret = env.filter(|env| env["name"] == "ROUNDS_PRACTICEQ_KEY_FILE").map(|_| SECRET.to_owned());
+        let secrets: Vec<String> = env.filter_map(|env| secret_of(text(&env["name"]))).collect();
+        for secret in &secrets {
+            let (volume, _) = secret.rsplit_once('-').expect("VOLUME-KEY");
+            let volumes = pod["volumes"].as_array().expect("volumes");
+            assert!(volumes.iter().any(|one| one["secret"]["secretName"] == format!("rounds-{volume}")), "{file}");
+        }
         let role = role_of(text(&container["args"][0]));
         assert_eq!(pod["volumes"][0]["secret"]["secretName"], format!("rounds-database-{role}"), "{file}");
         let deadline = spec["jobTemplate"]["spec"]["activeDeadlineSeconds"].as_u64().expect("seconds");
@@ -115,7 +134,7 @@ pub fn k8s(base: &Path) -> BTreeMap<String, Entry> {
             deadline,
             exact: false,
             outer: Some(deadline),
-            secrets: secret.collect(),
+            secrets,
         };
         assert_eq!(spec["suspend"], false, "{file}");
         match entries.get_mut(&name) {
@@ -172,8 +191,8 @@ pub fn machine(dir: &Path, zone: &str) -> BTreeMap<String, Entry> {
             entry.secrets = vec![];
             let url = words.remove(0);
             let role = url.strip_prefix("DATABASE_URL_FILE=/etc/rounds/database-url.d/").expect("a role");
-            if words[0].starts_with("ROUNDS_PRACTICEQ_KEY_FILE=") {
-                entry.secrets.push(SECRET.to_owned());
+            while let Some(secret) = words[0].split_once('=').and_then(|(variable, _)| secret_of(variable)) {
+                entry.secrets.push(secret);
                 words.remove(0);
             }
             assert_eq!(words.remove(0), "rounds", "{line}");

@@ -56,22 +56,32 @@ async fn a_database_without_runs_is_well_until_a_run_is_overdue() {
     let (clinic, zone) = at_noon().await;
     let schedule = clinic.run(&["schedule", "--output", "json"]).await.expect(0).report();
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    // The name of each lane in the table, and whether it is started every five minutes.
+    // The name of each lane in the table, and its cadence.
     let lanes = schedule["schedule"].as_array().expect("rows").iter();
     let lanes = lanes.filter(|row| row["only"].is_null() && row["name"] != "health");
-    let lanes: Vec<_> =
-        lanes.map(|row| (text(&row["name"]), text(&row["cadence"]).starts_with("every 5 minutes"))).collect();
-    assert!(lanes.contains(&("mark-no-shows".into(), true)) && lanes.contains(&("prune".into(), false)), "{schedule}");
+    let lanes: Vec<_> = lanes.map(|row| (text(&row["name"]), text(&row["cadence"]))).collect();
+    // Each lane, and whether it has one of these cadences.
+    let often = |cadences: &[&str]| -> Vec<_> {
+        let is_one = |cadence: &String| cadences.iter().any(|one| cadence.starts_with(one));
+        lanes.iter().map(|(name, cadence)| (name.clone(), is_one(cadence))).collect()
+    };
+    let (each_minute, frequent) = (often(&["every minute"]), often(&["every minute", "every 5 minutes"]));
+    assert!(frequent.contains(&("mark-no-shows".into(), true)) && frequent.contains(&("prune".into(), false)));
+    assert!(each_minute.contains(&("deliver-notifications-sms".into(), true)), "{schedule}");
     // The name of each lane in a report, and whether it is late.
     let judged = |report: &Value| -> Vec<_> {
         let name = |job: &Value| format!("{}-{}", text(&job["jobName"]), text(&job["lane"]));
         let jobs = report["jobs"].as_array().expect("jobs").iter();
         jobs.map(|job| (name(job).trim_end_matches('-').to_owned(), job["isHealthy"] == false)).collect()
     };
-    let report = health_at(&clinic, &zone, MIGRATED, 13 * 60 + 59, &[]).await.expect(0).report();
+    let report = health_at(&clinic, &zone, MIGRATED, 5 * 60 + 59, &[]).await.expect(0).report();
     assert_eq!(report["isHealthy"], true, "{report}");
+    for seconds in [6 * 60 + 1, 13 * 60 + 59] {
+        let report = health_at(&clinic, &zone, MIGRATED, seconds, &[]).await.expect(1).report();
+        assert_eq!(judged(&report), each_minute, "{report}");
+    }
     let report = health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &[]).await.expect(1).report();
-    assert_eq!(judged(&report), lanes, "every lane, and the others are slower: {report}");
+    assert_eq!(judged(&report), frequent, "every lane, and the others are slower: {report}");
     assert_eq!(report["jobs"][0]["lastRunTime"], Value::Null);
     health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &["prune"]).await.expect(0);
     health_at(&clinic, &zone, MIGRATED, 3 * 86_400, &["prune"]).await.expect(1);

@@ -11,6 +11,7 @@ mod intruders;
 mod migrate;
 mod no_show;
 mod no_show_undo;
+mod notifications;
 mod npi;
 mod npi_trigrams;
 mod pauses;

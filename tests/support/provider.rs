@@ -95,11 +95,6 @@ impl ProviderServer {
             came.await;
         }
     }
-
-    /// Answers one request that is held.
-    pub fn let_go(&self) {
-        self.state.let_go.notify_one();
-    }
 }
 
 async fn serve(mut stream: TcpStream, state: Arc<State>) {

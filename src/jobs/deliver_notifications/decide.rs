@@ -35,7 +35,7 @@ impl Policy<'_> {
         if due.expires_at.is_some_and(|end| end <= now) {
             return Verdict::Expire("OVER");
         }
-        if due.created_at < self.oldest {
+        if due.put_back_at.unwrap_or(due.created_at) < self.oldest {
             return Verdict::Expire("TOO_OLD");
         }
         if facts.is_moot {
@@ -104,6 +104,7 @@ mod tests {
             facility: None,
             attempts: 0,
             created_at: at("2026-03-02T14:00:00Z"),
+            put_back_at: None,
             expires_at: None,
         }
     }
@@ -136,6 +137,11 @@ mod tests {
         assert!(matches!(verdict(|due, _, _| due.expires_at = Some(at("2026-03-02T15:00:01Z"))), Verdict::Send(_)));
         assert_eq!(verdict(|due, _, _| due.created_at = at("2026-03-01T14:59:59Z")), Verdict::Expire("TOO_OLD"));
         assert!(matches!(verdict(|due, _, _| due.created_at = at("2026-03-01T15:00:00Z")), Verdict::Send(_)));
+        fn put_back(due: &mut Due, put_back_at: &str) {
+            (due.created_at, due.put_back_at) = (at("2026-02-01T00:00:00Z"), Some(at(put_back_at)));
+        }
+        assert!(matches!(verdict(|due, _, _| put_back(due, "2026-03-01T15:00:00Z")), Verdict::Send(_)));
+        assert_eq!(verdict(|due, _, _| put_back(due, "2026-03-01T14:59:59Z")), Verdict::Expire("TOO_OLD"));
         assert_eq!(verdict(|_, facts, _| facts.is_moot = true), Verdict::Expire("MOOT"));
         assert_eq!(verdict(|_, facts, _| facts.contact.has_opted_out = true), Verdict::Suppress("OPTED_OUT"));
         assert_eq!(verdict(|_, facts, _| facts.contact.is_gone = true), Verdict::Suppress("RECIPIENT_INACTIVE"));

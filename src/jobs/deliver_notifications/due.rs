@@ -33,6 +33,8 @@ pub struct Due {
     pub facility: Option<Key>,
     pub attempts: u32,
     pub created_at: DateTime<Utc>,
+    /// When a person made it PENDING again.
+    pub put_back_at: Option<DateTime<Utc>>,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -69,6 +71,7 @@ impl Due {
             facility: row.get("facility_id"),
             attempts: row.get::<_, i32>("attempts").unsigned_abs(),
             created_at: row.get("created_at"),
+            put_back_at: row.get("put_back_at"),
             expires_at: row.get("expires_at"),
         }
     }

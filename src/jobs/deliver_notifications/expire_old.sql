@@ -5,7 +5,7 @@ old AS (
     SELECT n.id, n.expires_at
     FROM notifications n
     WHERE n.status = 'PENDING' AND n.channel = $1 AND COALESCE(n.next_attempt_at, n.created_at) <= $2
-      AND (n.created_at < $3 OR n.expires_at <= $2)
+      AND (COALESCE(n.put_back_at, n.created_at) < $3 OR n.expires_at <= $2)
     ORDER BY n.id LIMIT $4
     FOR NO KEY UPDATE SKIP LOCKED
 ),

@@ -29,12 +29,13 @@ statements! {
         "SELECT s.appointment_id AS id, s.alert_type FROM stage_alerts s
          WHERE s.appointment_id = ANY ($1) AND s.status IN ('ACTIVE', 'ACKNOWLEDGED')";
     // A clinic has those of these tables that its jobs need. Where one is missing, its messages count as valid.
+    // As text: an enum may lack a label.
     MISSED_VISITS_IF_THERE(KEYS) =
-        "SELECT a.id::text AS id FROM appointments a WHERE a.id = ANY ($1) AND a.status IN ('NO_SHOW')";
+        "SELECT a.id::text AS id FROM appointments a WHERE a.id = ANY ($1) AND a.status::text IN ('NO_SHOW')";
     OPEN_TICKETS_IF_THERE(KEYS) =
-        "SELECT t.id::text AS id FROM tickets t WHERE t.id = ANY ($1) AND t.status NOT IN ('RESOLVED', 'CLOSED')";
+        "SELECT t.id::text AS id FROM tickets t WHERE t.id = ANY ($1) AND t.status::text NOT IN ('RESOLVED', 'CLOSED')";
     OPEN_CASES_IF_THERE(KEYS) =
-        "SELECT c.id::text AS id FROM px_cases c WHERE c.id = ANY ($1) AND c.status NOT IN ('RESOLVED', 'CLOSED')";
+        "SELECT c.id::text AS id FROM px_cases c WHERE c.id = ANY ($1) AND c.status::text NOT IN ('RESOLVED', 'CLOSED')";
 }
 
 /// The time in which the messages to a patient are counted.

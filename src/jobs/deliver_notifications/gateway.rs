@@ -42,8 +42,8 @@ impl Channel {
 #[derive(Args)]
 pub struct Options {
     /// File with the endpoints of webhooks, such as a mounted secret: a TOML table each, `[pager]`, with `url` and
-    /// `secret` (whsec_ and base64)
-    #[arg(long, env = "ROUNDS_WEBHOOK_ENDPOINTS", value_name = "PATH")]
+    /// `secret` (whsec_ and base64). The variable may hold the text itself
+    #[arg(long, env = "ROUNDS_WEBHOOK_ENDPOINTS", hide_env_values = true, value_name = "PATH")]
     pub webhook_endpoints: Option<PathBuf>,
     #[command(flatten)]
     pub sms: SmsOptions,
@@ -77,7 +77,11 @@ impl Gateway {
             Channel::Email => Ok(Self::Email(Box::new(options.smtp.open()?))),
             Channel::Webhook => {
                 let path = given(options.webhook_endpoints.as_deref(), "--webhook-endpoints")?;
-                Ok(Self::Webhook(Webhooks::new(&read(path, "--webhook-endpoints")?)?))
+                // A container may have the text itself in the variable, and no file.
+                match path.to_str().filter(|text| text.contains('\n')) {
+                    Some(text) => Ok(Self::Webhook(Webhooks::new(text)?)),
+                    None => Ok(Self::Webhook(Webhooks::new(&read(path, "--webhook-endpoints")?)?)),
+                }
             }
         }
     }

@@ -22,8 +22,8 @@ mod deliver;
 mod due;
 mod facts;
 mod follow_up;
-mod gateway;
-mod number;
+pub mod gateway;
+pub mod number;
 
 mod quiet;
 mod sending;
@@ -31,7 +31,7 @@ mod settle;
 
 mod sms_text;
 mod stranded;
-mod told;
+pub mod told;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,8 +54,15 @@ use quiet::QuietHours;
 statements! {
     of deliver, due, facts, follow_up, settle, stranded, told;
     OLDEST(TEXT, TIMESTAMPTZ) =
-        "SELECT min(COALESCE(n.next_attempt_at, n.created_at)) AS due_since FROM notifications n
-         WHERE n.status = 'PENDING' AND n.channel = $1 AND COALESCE(n.next_attempt_at, n.created_at) <= $2";
+        // For each priority, so that the index has the answer.
+        "SELECT min(x.due_since) AS due_since
+         FROM (VALUES ('HIGH'), ('NORMAL')) p (priority)
+         CROSS JOIN LATERAL (
+             SELECT COALESCE(n.next_attempt_at, n.created_at) AS due_since FROM notifications n
+             WHERE n.status = 'PENDING' AND n.channel = $1 AND n.priority = p.priority
+               AND COALESCE(n.next_attempt_at, n.created_at) <= $2
+             ORDER BY COALESCE(n.next_attempt_at, n.created_at) LIMIT 1
+         ) x";
 }
 
 /// Send what was staged for a channel: SMS, e-mail or webhooks

@@ -39,10 +39,6 @@ impl Sending {
         self.requests.is_empty()
     }
 
-    pub fn underway(&self) -> impl Iterator<Item = i64> + '_ {
-        self.ids.values().copied()
-    }
-
     /// When the next request may leave, if a slot is free for it.
     pub fn next_turn(&self) -> Option<Instant> {
         (self.requests.len() < self.slots).then(|| self.pace.next())

@@ -13,7 +13,7 @@ use super::reference;
 use crate::db::identity::NOT_EVERYWHERE;
 use crate::db::tried;
 use crate::db::{Example, Listed, Statement};
-use crate::error::{self, Error};
+use crate::error::{self, Error, ErrorKind};
 use crate::ops::privileges::{self, Verb};
 use crate::{clinic, db, jobs, run};
 
@@ -70,6 +70,10 @@ pub async fn look(
         .filter(|statement| !statement.name.ends_with("_BY_HAND"))
         .partition(|statement| STAGED.iter().any(|name| statement.text().contains(name)));
     let (planned, mut refused) = plan(tx, statements).await?;
+    // A table that a clinic may lack is no fault where it is lacking.
+    refused.retain(|(statement, error)| {
+        !(statement.name.ends_with(privileges::IF_THERE) && error.kind == ErrorKind::MissingTable)
+    });
     let all = refused.len();
     let relations: Vec<&str> = privileges::of_run(job).iter().map(|privilege| privilege.relation).collect();
     // What is refused because of a fault that is found already is mended with it.

@@ -5,7 +5,7 @@
 //! fewer than four slots a day, is healthy if and only if it succeeded at or after its last slot that is a deadline and
 //! an hour old. Before its first success a lane is judged as if it had succeeded at the instant from which it is expected
 //! to run. A lane that its brake has stopped since its last success is not healthy, whatever the time is; nor is one that
-//! tells people in a restored backup. One that a person has paused is healthy, whatever it did, and is judged after the
+//! tells people in a restored backup; nor one of messages that are not delivered (`delivery`). One that a person has paused is healthy, whatever it did, and is judged after the
 //! pause as if it had succeeded at its end. What lies in the future counts for nothing, and degrades the lane, so that a
 //! person looks at the clock.
 
@@ -15,6 +15,7 @@ use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::delivery::{self, Delivery, Weight};
 use super::stats::{EARLY, RunRecord, Window};
 use super::stopped::Stop;
 use crate::output::{counted, local_stamp, span, stamp};
@@ -41,6 +42,8 @@ pub struct Lane {
     pub in_future: Option<Uuid>,
     /// What a person has paused, or has to say the word for.
     pub stop: Stop,
+    /// The messages of its channel, if it delivers some.
+    pub delivery: Option<Delivery>,
     /// The current run.
     pub running: Option<Running>,
     /// The numbers of items that were refused and wait, by code.
@@ -59,6 +62,12 @@ impl Lane {
     /// The number of items that were refused and wait.
     pub fn items_refused(&self) -> i64 {
         self.refused.values().sum()
+    }
+
+    /// The code with which its last run has stopped the channel, if it did.
+    pub fn stopped_channel(&self) -> Option<&'static str> {
+        let (code, _) = self.last_error.as_ref().filter(|_| self.delivery.is_some() && self.is_failing())?;
+        delivery::STOPPED.into_iter().find(|stopped| stopped == code)
     }
 
     /// Whether the last failure is newer than the last success, and nobody has paused the lane.
@@ -109,7 +118,10 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
         false if !working_hours => (true, format!("outside working hours ({})", row.cadence)),
         false => judge_frequent(row, lane, zone, now),
     };
-    let healthy = on_time && !lane.is_braked && lane.stop.restored.is_none();
+    let findings = lane.delivery.as_ref().map_or(vec![], |delivery| delivery.findings(now));
+    let has = |weight| findings.iter().any(|(other, ..)| *other == weight);
+    let is_delivering = lane.stopped_channel().is_none() && !has(Weight::Sick);
+    let healthy = on_time && !lane.is_braked && lane.stop.restored.is_none() && is_delivering;
     let mut codes = vec![];
     let mut message = message;
     if lane.is_braked {
@@ -119,7 +131,8 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
     let stopped = lane.stop.restored.clone().map(|restored| (RESTORED, restored));
     codes.extend(stopped.as_ref().map(|(code, _)| *code));
     let items_failed = lane.last_success.as_ref().map_or(0, |success| success.items_failed);
-    let degraded = healthy && (items_failed > 0 || !lane.refused.is_empty() || lane.in_future.is_some());
+    let is_degraded = items_failed > 0 || !lane.refused.is_empty() || lane.in_future.is_some() || has(Weight::Degraded);
+    let degraded = healthy && is_degraded;
     if healthy && items_failed > 0 {
         message.push_str(&format!("; {} failed in it", counted(items_failed, "item")));
     }
@@ -128,6 +141,13 @@ pub fn judge(row: &Row, lane: &Lane, Window { zone, now, .. }: Window) -> Verdic
         let verb = if lane.items_refused() == 1 { "waits" } else { "wait" };
         let items = counted(lane.items_refused(), "refused item");
         message.push_str(&format!("; {items} {verb} ({})", codes.join(", ")));
+    }
+    if let Some(code) = lane.stopped_channel() {
+        codes.push(code);
+    }
+    for (_, code, what) in &findings {
+        codes.push(code);
+        message.push_str(&format!("; {what} [{code}]"));
     }
     message.push_str(&failures_in_a_row(lane));
     if let (false, Some((code, error))) = (healthy, &lane.last_error)
@@ -196,6 +216,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::ops::health::delivery::tests::delivery;
     use crate::ops::health::stats::tests::{BY_DAY, MONDAYS, at, ran};
 
     fn lane(success: Option<&str>) -> Lane {
@@ -208,6 +229,7 @@ mod tests {
             is_braked: false,
             in_future: None,
             stop: Stop::default(),
+            delivery: None,
             running: None,
             refused: BTreeMap::new(),
         }
@@ -289,6 +311,31 @@ mod tests {
         assert!(!sick.degraded && sick.message.ends_with("; last error: too many [BRAKE]"), "{}", sick.message);
         lane.failed_at = Some(at("2026-03-02T13:55:00Z"));
         assert!(!lane.is_failing());
+    }
+
+    #[test]
+    fn messages_that_are_not_delivered_make_a_lane_sick_whatever_its_runs_say() {
+        let now = "2026-03-02T14:01:00Z";
+        let with = |delivery| Lane { delivery: Some(delivery), ..lane(Some("2026-03-02T14:00:00Z")) };
+        assert!(verdict(&BY_DAY, &with(delivery(None, 0, 0, 0)), now).healthy);
+        let late = verdict(&BY_DAY, &with(delivery(Some("2026-03-02T13:40:00Z"), 0, 0, 0)), now);
+        assert_eq!((late.healthy, late.codes), (false, vec!["BACKLOG"]));
+        assert!(late.message.contains("a message has been due for 21 min [BACKLOG]"), "{}", late.message);
+        let unsure = verdict(&BY_DAY, &with(delivery(None, 2, 0, 9)), now);
+        assert_eq!((unsure.healthy, unsure.degraded, unsure.codes), (true, true, vec!["UNCERTAIN"]));
+        let stopped = |code: &str, failed_at| Lane {
+            failed_at: Some(at(failed_at)),
+            last_error: Some((code.into(), "why".into())),
+            ..with(delivery(None, 0, 0, 0))
+        };
+        let down = verdict(&BY_DAY, &stopped("CHANNEL_STOPPED", "2026-03-02T14:00:30Z"), now);
+        assert_eq!((down.healthy, down.codes), (false, vec!["CHANNEL_STOPPED"]));
+        assert!(down.message.ends_with("; last error: why [CHANNEL_STOPPED]"), "{}", down.message);
+        assert!(
+            verdict(&BY_DAY, &stopped("PROVIDER_UNREACHABLE", "2026-03-02T13:59:00Z"), now).healthy,
+            "it works again"
+        );
+        assert!(verdict(&BY_DAY, &stopped("XX000", "2026-03-02T14:00:30Z"), now).healthy, "one failure is none");
     }
 
     #[test]

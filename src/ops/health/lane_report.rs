@@ -23,6 +23,7 @@ pub struct LaneReport {
     slots: Slots,
     recent: Vec<RunRecord>,
     past_deadline: bool,
+    now: DateTime<Utc>,
 }
 
 impl Running {
@@ -45,6 +46,7 @@ impl LaneReport {
             recent: runs.into_iter().rev().take(RECENT).collect(),
             lane,
             past_deadline,
+            now: window.now,
         }
     }
 
@@ -87,6 +89,7 @@ impl LaneReport {
                 "averageDurationMs": stats.mean_ms,
             },
             "skippedRuns": { "count": stats.skipped.values().sum::<usize>(), "byReason": stats.skipped },
+            "delivery": lane.delivery.as_ref().map(|delivery| delivery.json(self.now)),
             "missedSlots": {
                 "count": slots.missed.len(),
                 "latest": slots.missed.iter().rev().take(RECENT).map(|slot| stamp(*slot)).collect::<Vec<_>>(),

@@ -1,8 +1,9 @@
 //! `rounds health`: checks whether every job is on time, and reports the reason if one is not.
 //!
-//! `judge` gives the verdict, `stats` the counts, `lane_report` the text, `stopped` what a person has paused; this file
-//! reads the facts. The command only reads, and it gives up before the timeout of a probe.
+//! `judge` gives the verdict, `stats` the counts, `lane_report` the text, `stopped` what a person has paused, `delivery`
+//! the messages of a channel; this file reads the facts. The command only reads, and it gives up before the timeout of a probe.
 
+mod delivery;
 mod judge;
 mod lane_report;
 mod shape;
@@ -40,7 +41,7 @@ use stopped::{Pause, Stop, Stopped};
 use unscheduled::Unscheduled;
 
 statements! {
-    of stopped, unscheduled;
+    of delivery, stopped, unscheduled;
     LANES(TEXT_ARRAY, TEXT_ARRAY) = format!(
         include_str!("lanes.sql"),
         failures = run::failures("NULL"),
@@ -196,13 +197,15 @@ impl HealthArgs {
         let since: Vec<DateTime<Utc>> = rows.iter().map(|row| self.since(row, now)).collect();
         let facts = LANES.all(tx, &[&jobs, &lanes]).await?;
         // A run that began before the window may reach into it.
-        let from: Vec<_> = rows.iter().zip(&since).map(|(row, since)| *since - row.cadence.interval()).collect();
+        let reach = |row: &Row| row.cadence.interval().max(row.time_limit());
+        let from: Vec<_> = rows.iter().zip(&since).map(|(row, since)| *since - reach(row)).collect();
         let runs = RUNS.all(tx, &[&jobs, &lanes, &from]).await?;
-        Ok((rows.iter().zip(&facts).zip(&since).zip(1..))
-            .map(|(((row, facts), since), number)| {
+        let deliveries = delivery::read(tx, rows, now).await?;
+        Ok((rows.iter().zip(&facts).zip(&since).zip(deliveries).zip(1..))
+            .map(|((((row, facts), since), delivery), number)| {
                 let of_lane = runs.iter().filter(|run| run.get::<_, i64>("number") == number);
                 let window = Window { zone, now, since: *since };
-                let lane = Lane { stop: stopped.of(row, now), ..lane(facts) };
+                let lane = Lane { stop: stopped.of(row, now), delivery, ..lane(facts) };
                 LaneReport::new(row, lane, of_lane.map(run_record).collect(), window)
             })
             .collect())
@@ -287,6 +290,7 @@ fn lane(row: &SqlRow) -> Lane {
         is_braked: row.get("is_braked"),
         in_future: row.get("future_id"),
         stop: Stop::default(),
+        delivery: None,
         running: row.get::<_, Option<Uuid>>("running_id").map(|id| Running {
             id,
             started_at: row.get("running_started_at"),

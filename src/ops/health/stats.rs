@@ -12,6 +12,8 @@ use crate::schedule::{Cadence, HOUR, Row};
 
 /// The time by which a run may begin before its slot, because clocks differ a little.
 pub const EARLY: TimeDelta = TimeDelta::seconds(30);
+/// A lane that is started more often than this has starts that come a slot late where a machine is slow.
+const OFTEN: TimeDelta = TimeDelta::minutes(5);
 /// The number of slots with two starts from which two schedulers are suspected.
 const DOUBLED: usize = 2;
 
@@ -125,6 +127,9 @@ impl Slots {
                 starts.entry(slot).or_default().push(run);
             }
         }
+        if interval < OFTEN {
+            give_back(&slots, &mut starts);
+        }
         // A run counts at most until its deadline, because a dead run did not work until its takeover.
         let ended = |run: &RunRecord| run.completed_at.unwrap_or(now).min(run.started_at + row.time_limit() + EARLY);
         let at_work = |slot: &DateTime<Utc>| runs.iter().any(|run| run.started_at <= *slot && ended(run) >= *slot);
@@ -146,9 +151,21 @@ impl Slots {
     }
 }
 
+/// Gives a start that came so late that it is in the next slot, where there is another one, back to its own.
+fn give_back(slots: &[DateTime<Utc>], starts: &mut BTreeMap<DateTime<Utc>, Vec<&RunRecord>>) {
+    for pair in slots.windows(2).rev() {
+        let is_late = !starts.contains_key(&pair[0]) && starts.get(&pair[1]).is_some_and(|runs| runs.len() > 1);
+        if let Some(late) = starts.get_mut(&pair[1]).filter(|_| is_late).map(|runs| runs.remove(0)) {
+            starts.insert(pair[0], vec![late]);
+        }
+    }
+}
+
 /// The slot of a run: the one that it names, else the one in which it began.
 fn slot_of(cadence: &Cadence, slots: &[DateTime<Utc>], run: &RunRecord) -> Option<DateTime<Utc>> {
-    let at = run.scheduled_for.unwrap_or(run.started_at + EARLY);
+    // Of a lane that is started each minute, half of it is no inaccuracy of a clock.
+    let early = EARLY.min(cadence.interval() / 6);
+    let at = run.scheduled_for.unwrap_or(run.started_at + early);
     let slot = *slots[..slots.partition_point(|slot| *slot <= at)].last()?;
     (at < slot + cadence.interval()).then_some(slot)
 }
@@ -301,6 +318,31 @@ pub mod tests {
             assert!(!twice(run.clone()).seem_doubled(), "{run:?}");
         }
         assert!(!slots(&[ran("COMPLETED", "2026-03-02T14:00:01Z"), other]).seem_doubled(), "once may be a restart");
+    }
+
+    #[test]
+    fn a_lane_of_each_minute_misses_no_slot_while_a_run_is_at_work_nor_by_a_late_start() {
+        let row = Row { cadence: Cadence::around_the_clock(1, 0), ..BY_DAY };
+        let window = Window { zone: Tz::UTC, since: at("2026-03-02T14:00:00Z"), now: at("2026-03-02T14:08:30Z") };
+        let found = |runs: &[RunRecord]| Slots::of(&row, at("2026-03-01T00:00:00Z"), runs, window);
+        let start = |at: &str| ran("COMPLETED", &format!("2026-03-02T14:{at}Z"));
+        let until = |run: RunRecord, end: &str| RunRecord { completed_at: Some(at(end)), ..run };
+        // From 13:59:30, before the window, to 14:02:10, and then from 14:03 to 14:06:50.
+        let before = until(ran("COMPLETED", "2026-03-02T13:59:30Z"), "2026-03-02T14:02:10Z");
+        let long = until(start("03:01"), "2026-03-02T14:06:50Z");
+        let missed: Vec<String> =
+            found(&[before, long]).missed.iter().map(|slot| slot.format("%H:%M").to_string()).collect();
+        assert_eq!(missed, ["14:07"]);
+        // A start 55 s late is in the next slot, and no second scheduler.
+        let late: Vec<RunRecord> =
+            ["00:01", "01:55", "02:02", "03:55", "04:01", "05:05", "06:58", "07:01"].map(start).to_vec();
+        let late = found(&late);
+        assert_eq!((late.missed, late.doubled), (vec![], 0));
+        let lost: Vec<RunRecord> = ["00:01", "01:01", "02:02", "04:01", "05:05", "06:01", "07:01"].map(start).to_vec();
+        assert_eq!(found(&lost).missed, [at("2026-03-02T14:03:00Z")]);
+        let twice: Vec<RunRecord> =
+            (0..8).flat_map(|minute| [1, 2].map(|second| start(&format!("0{minute}:0{second}")))).collect();
+        assert!(found(&twice).seem_doubled());
     }
 
     #[test]

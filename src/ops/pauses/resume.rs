@@ -9,11 +9,13 @@ use crate::command::{CommandContext, Moment, Operation, Output, held};
 use crate::db::identity::Identities;
 use crate::db::{dropped, statements};
 use crate::error::{Error, ErrorKind};
-use crate::output::{folded, local_stamp, stamp};
+use crate::output::{counted, folded, local_stamp, stamp};
+use crate::run::count;
 use crate::schedule::ZoneArgs;
 use crate::time_zone::Tz;
 
 statements! {
+    BACKLOG(BOOL, TEXT) = include_str!("backlog.sql");
     // $1 job_name text or NULL · $2 lane text or NULL · $3 now timestamptz · $4 actor text · $5 reason text or NULL
     RESUME(TEXT, TEXT, TIMESTAMPTZ, TEXT, TEXT) =
         "UPDATE pauses p SET resumed_at = $3, resumed_by = $4, resume_reason = $5
@@ -37,6 +39,9 @@ pub struct ResumeArgs {
     /// The jobs that tell people: this database, which is another one than that in which they ran, is the clinic's
     #[arg(long)]
     restored: bool,
+    /// End the messages that the backup holds and that wait to be sent, with --restored: they may have been sent already
+    #[arg(long, requires = "restored")]
+    discard_pending: bool,
     /// Why, in a few words without a patient's data: kept with the pause
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = reason)]
     reason: Option<String>,
@@ -52,10 +57,27 @@ impl Operation for ResumeArgs {
         let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
         let mut json = json!({ "ok": true, "dry_run": context.args.dry_run });
         if self.restored {
-            let (Moment { now, actor }, difference) = context.act(async |tx, moment| accept(tx, moment).await).await?;
+            let accepted = context.act(async |tx, moment| {
+                let difference = accept(tx, moment).await?;
+                let row = BACKLOG.one(tx, &[&self.discard_pending, &moment.actor.id.as_str()]).await?;
+                Ok((difference, count(&row, "waiting"), count(&row, "ended")))
+            });
+            let (Moment { now, actor }, (difference, waiting, ended)) = accepted.await?;
             json["accepted"] = difference.as_str().into();
+            json["pending_messages"] = waiting.into();
+            json["discarded_messages"] = ended.into();
             let (user, at) = (&actor.id, local_stamp(now, zone));
-            let text = format!("This is the clinic's database now{dry} ({difference}), says user {user} at {at}.\n");
+            let mut text =
+                format!("This is the clinic's database now{dry} ({difference}), says user {user} at {at}.\n");
+            text += &match (waiting, self.discard_pending) {
+                (0, _) => "It holds no message that waits to be sent.\n".to_owned(),
+                (_, true) => format!("{} of the backup ended, unsent (EXPIRED, RESTORED).\n", messages(ended)),
+                (_, false) => format!(
+                    "{} of the backup will be sent, as far as they are younger than --max-age of deliver-notifications; \
+                     they may have been sent already. With --discard-pending they would have ended.\n",
+                    messages(waiting)
+                ),
+            };
             return Ok(Output::done(json, folded(&text)));
         }
         let (Moment { now, actor }, (scope, lasting)) =
@@ -114,6 +136,10 @@ impl ResumeArgs {
             }
         }
     }
+}
+
+fn messages(count: u64) -> String {
+    counted(usize::try_from(count).unwrap_or(usize::MAX), "message")
 }
 
 /// Records this database as the one in which people are told. Returns what differed.

@@ -1,6 +1,7 @@
 //! `deliver-notifications`: what becomes of a message, by what its provider says and by what dies.
 
 mod email;
+mod owed;
 mod sms;
 mod templates;
 

@@ -10,7 +10,7 @@ use crate::time_zone::Tz;
 use chrono::{Duration, NaiveDate, Offset, TimeZone};
 
 use super::needs::role;
-use super::plan::{MARK, OWN, Plan, comments, lines};
+use super::plan::{MARK, OWN, Plan, comments, lines, secret_variable};
 use crate::schedule::{Fields, ScheduledStart, Set};
 
 pub const FILE: &str = "rounds.crontab";
@@ -49,10 +49,7 @@ pub fn file(plan: &Plan) -> String {
 
 /// Runs it, and says what it said only if it failed. A percent sign would end the command.
 fn command(start: &ScheduledStart) -> String {
-    let secrets = start.secrets.iter().map(|secret| {
-        let variable = secret.to_uppercase().replace('-', "_");
-        format!("ROUNDS_{variable}_FILE=/etc/rounds/{secret} ")
-    });
+    let secrets = start.secrets.iter().map(|secret| format!("{}=/etc/rounds/{secret} ", secret_variable(secret)));
     format!(
         "out=$(DATABASE_URL_FILE=/etc/rounds/database-url.d/{} {}rounds {} 2>&1) || printf '\\%s\\n' \"$out\"",
         role(start),

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::needs::{Needs, needs, role};
-use super::plan::{MARK, Plan, comments, interval_seconds, lines};
+use super::plan::{MARK, Plan, comments, interval_seconds, lines, secret_variable};
 use crate::schedule::{Fields, ScheduledStart};
 
 /// The time within which a start may be late, at most; Kubernetes gives up on a later one.
 const LATE_MOST: u64 = 3540;
+/// The controller looks every ten seconds: with less than that a start may never be.
+const LATE_LEAST: u64 = 50;
 
 pub fn files(plan: &Plan) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
@@ -58,9 +60,10 @@ fn cron_job(start: &ScheduledStart, line: Fields, name: &str, plan: &Plan) -> St
     }
     let needs = needs(start);
     let zone_label = if cadence.is_in_schedule_zone() { "    rounds.example/zone: schedule\n" } else { "" };
-    let egress = if needs.https { "            rounds.example/egress: https\n" } else { "" };
+    let egress =
+        needs.way_out.map_or(String::new(), |way| format!("            rounds.example/egress: {}\n", way.label()));
     let interval = interval_seconds(start);
-    let late = interval.saturating_sub(60).min(LATE_MOST);
+    let late = interval.saturating_sub(60).clamp(LATE_LEAST, LATE_MOST);
     let deadline = start.deadline.as_secs();
     let (why_long, active) = match needs.longest {
         Some(longest) => {
@@ -108,9 +111,9 @@ fn pod(start: &ScheduledStart, needs: &Needs) -> String {
     let mut volumes = vec!["- name: database".to_owned(), "  secret:".to_owned()];
     volumes.extend([format!("    secretName: rounds-database-{}", role(start)), "    defaultMode: 0440".to_owned()]);
     for secret in start.secrets {
-        let variable = secret.to_uppercase().replace('-', "_");
+        let variable = secret_variable(secret);
         let (volume, key) = secret.rsplit_once('-').unwrap_or((secret, "value"));
-        env.extend([format!("- name: ROUNDS_{variable}_FILE"), format!("  value: /etc/rounds/{volume}/{key}")]);
+        env.extend([format!("- name: {variable}"), format!("  value: /etc/rounds/{volume}/{key}")]);
         let mount = format!("  mountPath: /etc/rounds/{volume}");
         mounts.extend([format!("- name: {volume}"), mount, "  readOnly: true".to_owned()]);
         volumes.extend([format!("- name: {volume}"), "  secret:".to_owned()]);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::jobs;
+use crate::jobs::{self, deliver_notifications::DeliverNotifications};
 use crate::ops::groups::WATCH;
+use crate::run::Job as _;
 use crate::schedule::ScheduledStart;
 
 /// What a run may use.
@@ -15,8 +16,26 @@ pub struct Needs {
     pub computes: bool,
     /// The disk for a download, in GiB.
     pub disk_gib: Option<u32>,
-    /// Whether it asks somebody by HTTPS.
-    pub https: bool,
+    /// Whom it asks beside the database, if anybody.
+    pub way_out: Option<WayOut>,
+}
+
+/// How a run reaches somebody beside the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayOut {
+    Https,
+    /// Submission of mail: ports 465 and 587.
+    Smtp,
+}
+
+impl WayOut {
+    /// The label by which a network policy knows it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Smtp => "smtp",
+        }
+    }
 }
 
 /// The name of the role that it has in the database, without its prefix: that of the job, or of who watches them.
@@ -25,7 +44,10 @@ pub fn role(start: &ScheduledStart) -> &'static str {
 }
 
 pub fn needs(start: &ScheduledStart) -> Needs {
-    let https = start.job.is_some_and(|job| jobs::asks(job).is_some());
+    // One lane of the delivery sends mail; what else is asked is asked by HTTPS.
+    let is_mail = start.job == Some(DeliverNotifications::NAME) && start.command.iter().any(|word| word == "email");
+    let https = start.job.and_then(jobs::asks).map(|_| WayOut::Https);
+    let way_out = if is_mail { Some(WayOut::Smtp) } else { https };
     match start.job {
         // The first load, and one with --full, take up to 4 hours. Two connections copy a file of a gigabyte, for a
         // minute a week; measured memory: 17 MB.
@@ -34,8 +56,8 @@ pub fn needs(start: &ScheduledStart) -> Needs {
             memory_mib: 128,
             computes: true,
             disk_gib: Some(4),
-            https,
+            way_out,
         },
-        _ => Needs { longest: None, memory_mib: 64, computes: false, disk_gib: None, https },
+        _ => Needs { longest: None, memory_mib: 64, computes: false, disk_gib: None, way_out },
     }
 }

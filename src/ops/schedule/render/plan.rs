@@ -79,6 +79,15 @@ pub fn lines(start: &ScheduledStart) -> Vec<schedule::Fields> {
     lines
 }
 
+/// The variable that holds the path of a secret.
+pub fn secret_variable(secret: &str) -> String {
+    match secret {
+        // It is a file as such, and no single value.
+        "webhook-endpoints" => "ROUNDS_WEBHOOK_ENDPOINTS".to_owned(),
+        _ => format!("ROUNDS_{}_FILE", secret.to_uppercase().replace('-', "_")),
+    }
+}
+
 /// The least seconds from one start to the next, restarts included.
 pub fn interval_seconds(start: &ScheduledStart) -> u64 {
     let slots = start.cadences[0].interval();

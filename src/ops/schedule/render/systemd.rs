@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::needs::{needs, role};
-use super::plan::{MARK, OWN, Plan, comments, lines};
+use super::plan::{MARK, OWN, Plan, comments, lines, secret_variable};
 use crate::schedule::{Fields, ScheduledStart, Set};
 
 /// The time limit of the template unit, in seconds.
@@ -88,9 +88,8 @@ fn drop_in(start: &ScheduledStart, plan: &Plan) -> Option<String> {
         lines.push(format!("LoadCredential=\nLoadCredential=database-url:/etc/rounds/database-url.d/{role}"));
     }
     for secret in start.secrets {
-        let variable = secret.to_uppercase().replace('-', "_");
         lines.push(format!("LoadCredential={secret}:/etc/rounds/{secret}"));
-        lines.push(format!("Environment=ROUNDS_{variable}_FILE=%d/{secret}"));
+        lines.push(format!("Environment={}=%d/{secret}", secret_variable(secret)));
     }
     let mut head = String::new();
     if start.job.is_none() {
