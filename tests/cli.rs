@@ -288,6 +288,7 @@ async fn every_job_is_where_its_name_says() {
         "migrate",
         "actors",
         "adopt",
+        "notifications",
         "grants",
         "completions",
         "man",

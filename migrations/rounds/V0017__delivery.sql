@@ -18,8 +18,8 @@ ALTER TABLE notifications
 -- SENT means accepted by the provider. What it says later may be that nothing arrived: the message is FAILED then, and
 -- keeps the instant at which it was accepted. The new rule allows more than the old one, which all rows fulfil.
 ALTER TABLE notifications DROP CONSTRAINT notifications_check2;
-ALTER TABLE notifications ADD CONSTRAINT notifications_sent_at CHECK (
-    CASE status WHEN 'SENT' THEN sent_at IS NOT NULL WHEN 'FAILED' THEN true ELSE sent_at IS NULL END);
+ALTER TABLE notifications ADD CONSTRAINT notifications_sent_at
+    CHECK (status = 'FAILED' OR (status = 'SENT') = (sent_at IS NOT NULL));
 -- What is due of a channel, HIGH and NORMAL apart, oldest first. What waits is at its end.
 DROP INDEX notifications_pending;
 CREATE INDEX notifications_due ON notifications (channel, priority, (COALESCE(next_attempt_at, created_at)), id)

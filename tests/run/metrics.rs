@@ -141,7 +141,11 @@ async fn where_the_database_cannot_be_asked_each_lane_is_said_to_be_unhealthy() 
     assert!(lines(&nowhere.run(&["health", "no-such-job", "--metrics", "emf"]).await.expect(2)).is_empty());
     // Every job, too, has its line.
     for job in crate::support::role::jobs() {
-        let more: &[&str] = if job == "advance-billing" { &["--stage", "paid"] } else { &[] };
+        let more: &[&str] = match &*job {
+            "advance-billing" => &["--stage", "paid"],
+            "deliver-notifications" => &["--channel", "webhook", "--dry-run"],
+            _ => &[],
+        };
         let args = [&[&*job, "--metrics", "emf", "--attempts", "1"], more].concat();
         let outcome = nowhere.clone().env("ROUNDS_PRACTICEQ_KEY", "k").run(&args).await.expect(1);
         assert_eq!(names(&outcome).len(), 1, "{outcome:?}");

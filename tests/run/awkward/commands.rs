@@ -15,7 +15,7 @@ const ADMIN: &str = "4";
 
 /// What is executed of each command. `ACTOR`, `FILE` and `NPI` are replaced; of the table after
 /// `EACH:` the first id takes its place, and every fifth after it.
-const TRIED: [(&str, &[&str]); 23] = [
+const TRIED: [(&str, &[&str]); 27] = [
     ("mark-no-shows", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("stage-alerts", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("escalate-sla", &["--dry-run --list 500 --as-of NOW", "--explain EACH:px_cases --re-escalate-after 1h"]),
@@ -27,6 +27,7 @@ const TRIED: [(&str, &[&str]); 23] = [
     ),
     ("refresh-npi", &["--dry-run --file FILE"]),
     ("sync-practiceq", &["--dry-run --as-of NOW", "--dry-run --incremental --as-of NOW"]),
+    ("deliver-notifications", &["--channel sms --dry-run", "--channel email --dry-run", "--channel webhook --dry-run"]),
     ("prune", &["--dry-run"]),
     ("no-show logs", &["--limit 10000", "--output text --limit 10000"]),
     ("no-show stats", &["", "--output text", "--from 2026-01-01 --to 2026-12-31"]),
@@ -51,12 +52,15 @@ const TRIED: [(&str, &[&str]); 23] = [
         "practiceq unmatched list",
         &["--all --limit 10000", "--all --limit 10000 --output text", "--all --reveal --actor ACTOR --limit 10000"],
     ),
+    ("notifications list", &["--limit 10000", "--limit 10000 --output text"]),
+    ("notifications show", &["EACH:notifications"]),
+    ("actors list", &["", "--output text"]),
     ("practiceq report", &["", "--output text"]),
     ("grants", &["mark-no-shows"]),
 ];
 
 /// The commands that change something, or read no row.
-const NOT_TRIED: [&str; 15] = [
+const NOT_TRIED: [&str; 21] = [
     "schedule render",
     "schedule check",
     "adopt",
@@ -68,6 +72,12 @@ const NOT_TRIED: [&str; 15] = [
     "resume",
     "practiceq unmatched link",
     "practiceq unmatched ignore",
+    "notifications settle",
+    "notifications retry",
+    "notifications test",
+    "actors bind",
+    "actors unbind",
+    "actors require",
     "migrate",
     "completions",
     "man",
