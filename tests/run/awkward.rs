@@ -57,6 +57,7 @@ impl Trial {
                 self.executed += 1;
                 if let Some(why) = fault(&outcome) {
                     let text = format!("{} {}", outcome.stdout, outcome.stderr);
+                    let text = text.split_once("panic").map_or(&*text, |(_, after)| after);
                     let text: String = text.chars().take(600).collect();
                     self.wrong.push(format!("{why}: {}: exit {}: {text}", args.join(" "), outcome.code));
                 }

@@ -19,8 +19,11 @@ statements! {
         format!(include_str!("patients.sql"), phone = decodable("p.phone"), email = decodable("p.email"));
     USERS(KEYS) = format!(include_str!("users.sql"), email = decodable("u.email"));
     FACILITIES(KEYS) = format!(
-        "SELECT f.id::text AS id, {} AS time_zone, {} AS country FROM facilities f WHERE f.id = ANY ($1)",
-        decodable("f.time_zone"),
+        "SELECT f.id::text AS id, {} AS time_zone FROM facilities f WHERE f.id = ANY ($1)",
+        decodable("f.time_zone")
+    );
+    COUNTRIES_IF_THERE(KEYS) = format!(
+        "SELECT f.id::text AS id, {} AS country FROM facilities f WHERE f.id = ANY ($1)",
         decodable("f.country")
     );
     TOLD_OF_LATE(TEXT, TEXT_ARRAY, TIMESTAMPTZ) = include_str!("told_of_late.sql");
@@ -129,10 +132,15 @@ async fn if_there(
 async fn places(tx: &Transaction<'_>, page: &[Due]) -> Result<HashMap<Key, Place>, Error> {
     let keys = page.iter().filter_map(|due| due.facility.as_ref()).collect();
     let rows = by_keys(tx, &FACILITIES, &keys).await?;
+    let countries = unless(tx, &UNREADABLE, async || by_keys(tx, &COUNTRIES_IF_THERE, &keys).await).await?;
+    let countries = countries.unwrap_or_default();
+    let country = |row: &Row| Some((row.get("id"), number::country(row.get::<_, Option<&str>>("country")?).ok()?));
+    let countries: HashMap<Key, Country> = countries.iter().filter_map(country).collect();
     let place = |row: &Row| {
+        let id: Key = row.get("id");
         let zone = row.get::<_, Option<&str>>("time_zone").and_then(|name| name.parse().ok());
-        let country = row.get::<_, Option<&str>>("country").and_then(|code| number::country(code).ok());
-        (row.get("id"), Place { zone, country })
+        let country = countries.get(&id).copied();
+        (id, Place { zone, country })
     };
     Ok(rows.iter().map(place).collect())
 }

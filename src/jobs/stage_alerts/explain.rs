@@ -70,7 +70,7 @@ async fn ends(look: &Look<'_>, visit: &Key) -> Result<Vec<Verdict>, Error> {
         return Ok(vec![]);
     }
     let visits = [visit.clone()];
-    let ended = ENDED.all(look.tx, &[&Keys(&open), &Keys(&visits)]).await?;
+    let ended = ENDED.all(look.tx, &[&Keys(&open), &Keys(&visits), &None::<Key>]).await?;
     let end = |row: &Row| {
         let id: Key = row.get("id");
         let alert_type =

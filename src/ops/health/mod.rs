@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
-use crate::arg::positive_duration;
+use crate::arg::duration_within;
 use crate::clinic::actor::refused;
 use crate::clinic::local_time::before;
 use crate::command::{CommandContext, Operation, Output, listing};
@@ -55,6 +55,8 @@ statements! {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The slots of a lane that is started every minute are a million in two years.
+const SINCE_MAX: Duration = Duration::from_secs(800 * 24 * 3600);
 
 /// Tell whether each job is on time: exit 0 when all are healthy, 1 when not
 #[derive(Args, Debug)]
@@ -66,7 +68,7 @@ pub struct HealthArgs {
     #[arg(long)]
     failing: bool,
     /// How far back the numbers go [default: 24h, 60d for weekly jobs]
-    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = since)]
     since: Option<Duration>,
     /// As JSON in the shape that an old dashboard reads, of one job or lane
     #[arg(long, value_enum, requires = "jobs", conflicts_with = "failing")]
@@ -302,4 +304,9 @@ fn lane(row: &SqlRow) -> Lane {
             .and_then(|refused| serde_json::from_value(refused).ok())
             .unwrap_or_default(),
     }
+}
+
+/// How far back somebody may look.
+fn since(text: &str) -> Result<Duration, String> {
+    duration_within(text, Duration::from_secs(1)..=SINCE_MAX)
 }
