@@ -1,6 +1,6 @@
 //! The groups of commands that get a role of their own, beside the jobs.
 //!
-//! Rule: each command that asks the database is a job, of one group, or of [`WITHOUT_ROLE`]. What a group needs is
+//! Rule: each command that asks the database is a job, of one group, or of `WITHOUT_ROLE`. What a group needs is
 //! derived from the statements that its commands send, as for a job.
 
 use super::{alerts, escalation_rules, health, no_show, notifications, npi, pauses, places, practiceq, runs, visits};

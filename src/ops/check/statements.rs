@@ -13,12 +13,14 @@ use super::reference;
 use crate::db::identity::NOT_EVERYWHERE;
 use crate::db::tried;
 use crate::db::{Example, Listed, Statement};
-use crate::error::{self, Error, ErrorKind};
+use crate::error::{self, Error};
 use crate::ops::privileges::{self, Verb};
 use crate::{clinic, db, jobs, run};
 
 /// What a run of refresh-npi makes for itself; the statements that name it can be planned only then.
 const STAGED: [&str; 2] = ["npi_stage", "npi_todo"];
+/// The SQLSTATEs of a table and of a column that are not there.
+const NOT_THERE: [&str; 2] = ["42P01", "42703"];
 /// The number of faults that are listed for a job.
 const FAULTS_LISTED: usize = 8;
 
@@ -70,9 +72,9 @@ pub async fn look(
         .filter(|statement| !statement.name.ends_with("_BY_HAND"))
         .partition(|statement| STAGED.iter().any(|name| statement.text().contains(name)));
     let (planned, mut refused) = plan(tx, statements).await?;
-    // A table that a clinic may lack is no fault where it is lacking.
+    // A table or a column that a clinic may lack is no fault where it is lacking.
     refused.retain(|(statement, error)| {
-        !(statement.name.ends_with(privileges::IF_THERE) && error.kind == ErrorKind::MissingTable)
+        !(statement.name.ends_with(privileges::IF_THERE) && NOT_THERE.contains(&error.code.as_ref()))
     });
     let all = refused.len();
     let relations: Vec<&str> = privileges::of_run(job).iter().map(|privilege| privilege.relation).collect();

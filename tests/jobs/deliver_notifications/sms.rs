@@ -8,6 +8,12 @@ use crate::support::program::Outcome;
 use crate::support::provider::{ProviderServer, Reply, Request};
 use crate::support::{Clinic, Program};
 
+/// The instant on the clock of this machine.
+#[expect(clippy::disallowed_methods, reason = "the provider of the test has no other clock")]
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}
+
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 const SERVICE: &str = "MG0123456789abcdef0123456789abcdef";
 const TOKEN: &str = "CANARYTOKEN0123456789";
@@ -112,7 +118,7 @@ fn progress(status: &str, code: Option<u32>, to: &str) -> Reply {
 
 /// A page of the account's list: the messages of that text to that number, by their ids.
 fn list(n: i64, ids: &[i64]) -> Reply {
-    let created = chrono::Utc::now().to_rfc2822();
+    let created = now().to_rfc2822();
     let one = |id: &i64| {
         json!({ "sid": sid(*id), "status": "sent", "to": format!("+12125550{}", 100 + n), "direction": "outbound-api",
                 "body": format!("CANARYBODY - {n}"), "date_created": created })
@@ -156,7 +162,7 @@ async fn a_request_has_what_twilio_needs_and_no_more() {
 #[tokio::test]
 async fn each_answer_has_its_class() {
     let fixture = Fixture::new().await;
-    let date = (chrono::Utc::now() + chrono::TimeDelta::seconds(1_800)).format("%a, %d %b %Y %H:%M:%S GMT");
+    let date = (now() + chrono::TimeDelta::seconds(1_800)).format("%a, %d %b %Y %H:%M:%S GMT");
     let cases = [
         (refused(400, 21211), "FAILED TWILIO_21211"),
         (refused(400, 21612), "FAILED TWILIO_21612"),
@@ -405,7 +411,7 @@ async fn normal_messages_wait_for_the_end_of_the_night_at_the_facility() {
                                UPDATE notifications SET priority = 'HIGH' WHERE id = 2"
     );
     fixture.clinic.sql(&of_facility).await;
-    let local = (chrono::Utc::now() + chrono::TimeDelta::hours(9)).naive_utc();
+    let local = (now() + chrono::TimeDelta::hours(9)).naive_utc();
     let at = |hours: i64| (local + chrono::TimeDelta::hours(hours)).format("%H:%M").to_string();
     let hours = format!("{}-{}", at(-1), at(2));
     let report = fixture.run(&["--quiet-hours", &hours]).await.expect(0).report();
