@@ -42,7 +42,7 @@ const TRIED: [(&str, &[&str]); 27] = [
     ),
     ("escalation-rules check", &["", "--output text"]),
     ("check", &["", "--output text"]),
-    ("health", &["", "--output text", "--since 800d", "mark-no-shows --shape cron-health"]),
+    ("health", &["", "--output text", "--since 30d", "mark-no-shows --shape cron-health"]),
     ("runs list", &["--limit 10000", "--limit 10000 --output text"]),
     ("runs show", &["EACH:cron_job_runs", "latest --output text"]),
     ("npi search", &["Stone", "S --limit 1000 --output text", "Stone --facility"]),
