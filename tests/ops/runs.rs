@@ -56,7 +56,18 @@ async fn one_run_is_shown_with_its_report_and_its_failed_items() {
     let mut shown = outcome.report();
     assert_eq!(shown["id"], id.as_str());
     assert_eq!(shown["report"]["errors"], json!([{"id": "2", "code": "P0001", "entity": "appointment"}]));
-    for key in ["id", "started_at", "completed_at", "duration_ms", "host", "version", "heartbeat_at", "deadline_at"] {
+    for key in [
+        "id",
+        "started_at",
+        "completed_at",
+        "duration_ms",
+        "host",
+        "version",
+        "heartbeat_at",
+        "deadline_at",
+        "os_user",
+        "db_login",
+    ] {
         assert!(!shown[key].is_null(), "{key}");
         shown[key] = json!(format!("[{key}]"));
     }
