@@ -1,7 +1,8 @@
-//! The domain that jobs and commands share: actors, alerts, channels, what a job needs of the clinic's tables, local
+//! The domain that jobs and commands share: absences, actors, alerts, channels, what a job needs of the clinic's tables, local
 //! time, tickets, the parents of rows, the outbox, messages and their templates, provider identifiers, the words of
 //! messages.
 
+pub mod absences;
 pub mod actor;
 pub mod alerts;
 pub mod channels;

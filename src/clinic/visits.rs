@@ -1,13 +1,26 @@
-//! The visits that a ledger names by text.
+//! Visits: when one is, and those that a ledger names by text.
 
 use tokio_postgres::Transaction;
 
+use crate::clinic::local_time::{clock_time, day};
 use crate::db::{Key, statements};
 use crate::error::Error;
 
 statements! {
     // For a ledger that is older than the type of the keys. It reads all visits.
     EXISTING_AS_TEXT(TEXT_ARRAY) = "SELECT a.id::text FROM appointments a WHERE a.id::text = ANY ($1)";
+}
+
+/// The joins of a visit `a` with its facility, its doctor and the instant of its start, in SQL. `now` is the instant, and
+/// `zones` the facilities whose time zone cannot be read.
+pub fn joins_of_visit(now: &str, zones: &str) -> String {
+    format!(
+        include_str!("visit.part.sql"),
+        day = day("a.appointment_date"),
+        start_time = clock_time("a.start_time"),
+        now = now,
+        zones = zones
+    )
 }
 
 /// Those of the keys that visits have, where some may be no values of the key's type.

@@ -38,11 +38,11 @@ due AS MATERIALIZED (
                AS block
     FROM (
         SELECT a.id, a.facility_id, a.patient_id, a.status, visit.day, visit.start_time, {doctor} AS doctor, visit.starts_at,
-               visit.timeout_minutes, visit.day < visit.today AS late, tz.zone,
+               wait.timeout_minutes, visit.day < visit.today AS late, tz.zone,
                (visit.day + 1)::timestamp AT TIME ZONE tz.zone AS day_ends_at, a.slot_id, a.slot_doctor, a.slot_blocked,
                COALESCE((a.slot_day + a.slot_start) AT TIME ZONE tz.zone, visit.starts_at) AS slot_starts_at,
                COALESCE((a.slot_day + a.slot_end) AT TIME ZONE tz.zone,
-                        visit.starts_at + make_interval(mins => own.slot_length)) AS slot_ends_at
+                        visit.starts_at + make_interval(mins => wait.slot_length)) AS slot_ends_at
         FROM pairs a
         {due}
         ORDER BY a.id

@@ -1,5 +1,5 @@
 -- The WHERE clause for the visits that the job looks at: those whose patient is awaited, in the window of dates. It
--- follows visit.part.sql. It ends inside the WHERE: continue with AND.
+-- follows wait.part.sql. It ends inside the WHERE: continue with AND.
 -- $2 first date in any time zone date · $3 last date in any time zone date · $4 lookback in days int
 WHERE a.status IN ('SCHEDULED', 'CONFIRMED')
   AND a.source = 'LOCAL'

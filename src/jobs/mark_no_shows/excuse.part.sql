@@ -1,5 +1,5 @@
 -- A join that adds to a visit `excuse` (reason): why the job leaves the visit alone although its patient has not come
--- within the timeout; NULL: it does not. It follows visit.part.sql.
+-- within the timeout; NULL: it does not. It follows wait.part.sql.
 -- doctor_absent: the visit starts inside an active absence of its doctor, so the clinic deals with it as leave.
 -- undone: a person undid a mark of this start, and knows more than the job.
 -- The caller provides the absences of the doctor. Continue with a join or WHERE.

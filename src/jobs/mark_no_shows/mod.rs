@@ -25,11 +25,13 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::arg::whole;
+use crate::clinic::absences::absences;
 use crate::clinic::channels::has_one;
 use crate::clinic::local_time::{
     clock_time, day, minutes, no_slot_length, outer_dates, slot_length, unreadable_start, unreadable_zone,
     unreadable_zones,
 };
+use crate::clinic::visits::joins_of_visit;
 use crate::clinic::words::{clock, moment};
 use crate::clinic::{facility, local_time, outbox};
 use crate::command::explain::ExplainArgs;
@@ -47,7 +49,7 @@ statements! {
     SCAN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, INT8, KEY) =
         format!(include_str!("scan.sql"), awaited = awaited(), late = LATE);
     OLDEST(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEY) = format!(
-        "SELECT min(visit.starts_at + make_interval(mins => visit.timeout_minutes)) AS due_since
+        "SELECT min(visit.starts_at + make_interval(mins => wait.timeout_minutes)) AS due_since
          FROM appointments a\n{}{DUE}AND (a.facility_id = $6 OR $6 IS NULL)",
         awaited()
     );
@@ -65,15 +67,10 @@ statements! {
                   FROM no_show_logs l WHERE l.appointment_id = $1 ORDER BY l.id";
 }
 
-/// The joins of a visit.
+/// The joins of a visit, and of how long its patient is waited for.
 fn visit() -> String {
-    format!(
-        include_str!("visit.part.sql"),
-        day = day("a.appointment_date"),
-        start_time = clock_time("a.start_time"),
-        slot_length = slot_length(),
-        no_show_after = no_show_after()
-    )
+    joins_of_visit("$1", "$5")
+        + &format!(include_str!("wait.part.sql"), slot_length = slot_length(), no_show_after = no_show_after())
 }
 
 /// The joins of a visit and of its excuse, and the WHERE clause for the visits that the job looks at.
@@ -84,20 +81,6 @@ fn awaited() -> String {
 /// The join of a visit's excuse.
 fn excuse_of_visit() -> String {
     format!(include_str!("excuse.part.sql"), absences = absences("d.id", "tz.zone", "visit.day - 1"))
-}
-
-/// The FROM clause of the active absences of a doctor, at the clock of a zone, that are not over on the day before.
-fn absences(doctor: &str, zone: &str, day_before: &str) -> String {
-    format!(
-        include_str!("absence.part.sql"),
-        doctor = doctor,
-        zone = zone,
-        day_before = day_before,
-        first_day = day("x.first_day"),
-        first_time = clock_time("x.start_time"),
-        last_day = day("x.last_day"),
-        last_time = clock_time("x.end_time"),
-    )
 }
 
 /// The facility's own timeout in minutes, in SQL.
