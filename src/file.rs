@@ -30,6 +30,21 @@ pub fn text(path: &Path, most: u64) -> Result<String, String> {
     String::from_utf8(bytes(path, most)?).map_err(|_| file_error(&std::io::ErrorKind::InvalidData.into()))
 }
 
+/// A secret that a variable holds, or a file that an option names; or why it cannot be had.
+pub fn secret(
+    (variable, value): (&str, Option<&String>),
+    (option, path): (&str, Option<&Path>),
+) -> Result<Option<String>, String> {
+    match (value, path) {
+        (Some(_), Some(_)) => Err(format!("{variable} and {option} are both set; keep one of them")),
+        (Some(value), None) => Ok(Some(value.clone())),
+        (None, Some(path)) => {
+            text(path, VALUE_MAX).map(Some).map_err(|why| format!("{option} {}: {why}", path.display()))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,19 +13,30 @@ use clap::{Arg, ArgMatches, Command, Error, Id};
 
 use crate::db::has_password;
 
-/// Options of which only one can be given, each with a variable.
-const EITHER: [[&str; 2]; 4] = [
-    ["database_url", "database_url_file"],
-    ["api_key", "api_key_file"],
-    ["smtp_password", "smtp_password_file"],
-    ["twilio_token", "twilio_token_file"],
+/// An option that is a secret, which a variable or a file gives.
+struct Secret {
+    id: &'static str,
+    file_id: &'static str,
+    what: &'static str,
+    variable: &'static str,
+}
+
+const SECRETS: [Secret; 3] = [
+    Secret { id: "api_key", file_id: "api_key_file", what: "key", variable: "ROUNDS_PRACTICEQ_KEY" },
+    Secret { id: "smtp_password", file_id: "smtp_password_file", what: "password", variable: "ROUNDS_SMTP_PASSWORD" },
+    Secret { id: "twilio_token", file_id: "twilio_token_file", what: "token", variable: "ROUNDS_TWILIO_TOKEN" },
 ];
+
+/// Pairs of options of which only one can be given, each with a variable.
+fn either() -> impl Iterator<Item = [&'static str; 2]> {
+    [["database_url", "database_url_file"]].into_iter().chain(SECRETS.iter().map(|secret| [secret.id, secret.file_id]))
+}
 
 /// The other one of such a pair.
 fn other(id: &str) -> Option<&'static str> {
-    EITHER.iter().find_map(|[one, two]| match id {
-        id if id == *one => Some(*two),
-        id if id == *two => Some(*one),
+    either().find_map(|[one, two]| match id {
+        id if id == one => Some(two),
+        id if id == two => Some(one),
         _ => None,
     })
 }
@@ -38,46 +49,34 @@ fn is_from(matches: &ArgMatches, id: &str, source: ValueSource) -> bool {
 /// Whether a variable excludes what the command line gives, at any level.
 pub fn is_in_the_way(matches: &ArgMatches) -> bool {
     let is_from = |id: &str, source| is_from(matches, id, source);
-    let excluded = |[one, two]: &[&str; 2]| {
+    let excluded = |[one, two]: [&str; 2]| {
         [(one, two), (two, one)].into_iter().any(|(given, variable)| {
             is_from(given, ValueSource::CommandLine) && is_from(variable, ValueSource::EnvVariable)
         })
     };
-    EITHER.iter().any(excluded) || matches.subcommand().is_some_and(|(_, matches)| is_in_the_way(matches))
+    either().any(excluded) || matches.subcommand().is_some_and(|(_, matches)| is_in_the_way(matches))
 }
 
-/// What a secret on the command line is told. Arguments can be read by every user of the machine, and stay in the
+/// The message about a secret on the command line. Arguments can be read by every user of the machine, and stay in the
 /// history of the shell, so that a secret which was given there is known already. None where there is none, at any
 /// level.
-pub fn secret_argument(matches: &ArgMatches) -> Option<&'static str> {
+pub fn secret_argument(matches: &ArgMatches) -> Option<String> {
     let given =
         |id: &str| is_from(matches, id, ValueSource::CommandLine).then(|| matches.get_one::<String>(id)).flatten();
     if given("database_url").is_some_and(|url| has_password(url)) {
         return Some(
             "--database-url holds a password, and other users of the machine see arguments (ps): set DATABASE_URL, or \
-             put the URL into a file and say --database-url-file PATH; a password that was given here should be changed",
+             put the URL into a file and say --database-url-file PATH; a password that was given here should be changed"
+                .to_owned(),
         );
     }
-    if given("api_key").is_some() {
-        return Some(
-            "--api-key is no place for the key, since other users of the machine see arguments (ps): set \
-             ROUNDS_PRACTICEQ_KEY, or put the key into a file and say --api-key-file PATH; a key that was given here \
-             should be changed",
-        );
-    }
-    if given("smtp_password").is_some() {
-        return Some(
-            "--smtp-password is no place for the password, since other users of the machine see arguments (ps): set \
-             ROUNDS_SMTP_PASSWORD, or put the password into a file and say --smtp-password-file PATH; a password that \
-             was given here should be changed",
-        );
-    }
-    if given("twilio_token").is_some() {
-        return Some(
-            "--twilio-token is no place for the token, since other users of the machine see arguments (ps): set \
-             ROUNDS_TWILIO_TOKEN, or put the token into a file and say --twilio-token-file PATH; a token that was given \
-             here should be changed",
-        );
+    let secret = SECRETS.iter().find(|secret| given(secret.id).is_some());
+    if let Some(Secret { id, what, variable, .. }) = secret {
+        let option = format!("--{}", id.replace('_', "-"));
+        return Some(format!(
+            "{option} is no place for the {what}, since other users of the machine see arguments (ps): set {variable}, or \
+             put the {what} into a file and say {option}-file PATH; a {what} that was given here should be changed"
+        ));
     }
     matches.subcommand().and_then(|(_, matches)| secret_argument(matches))
 }

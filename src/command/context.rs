@@ -153,6 +153,11 @@ impl CommandContext<'_> {
         Ok(self.act(body).await?.1)
     }
 
+    /// What a sentence about a change adds after its verb in a dry run.
+    pub fn not_changed(&self) -> &'static str {
+        if self.args.dry_run { " (dry run: nothing was changed)" } else { "" }
+    }
+
     async fn now(&self, tx: &Transaction<'_>) -> Result<DateTime<Utc>, Error> {
         let clock = CLOCK.one(tx, &[]).await?;
         Ok(self.args.as_of.unwrap_or(clock.get(0)))

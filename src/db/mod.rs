@@ -31,7 +31,7 @@ pub use connection::Connection;
 pub use dropped::dropped;
 pub use key::{Example, Key, Keys, NOT_A_KEY, no_such_key, unless_no_key};
 pub use limits::Limits;
-pub use name::{SchemaName, identifier, quoted};
+pub use name::{NAME_MAX, SchemaName, check_name, identifier, quoted};
 pub use row::Row;
 pub use savepoint::{UNREADABLE, tried, unless};
 pub(crate) use statement::statements;

@@ -6,8 +6,20 @@ use std::sync::Arc;
 
 /// What the name of the schema for staging tables ends with.
 const STAGING: &str = "_staging";
-/// The longest name in bytes. The server cuts names of more than 63, and that of the staging schema is longer.
-const LENGTH_MAX: usize = 63 - STAGING.len();
+/// The longest name in bytes; the server would cut a longer one.
+pub const NAME_MAX: usize = 63;
+/// The longest name of a schema in bytes: that of the staging schema is longer.
+const LENGTH_MAX: usize = NAME_MAX - STAGING.len();
+
+/// Refuses what is no name of such a thing, a role or a schema.
+pub fn check_name(what: &str, text: &str, longest: usize) -> Result<(), String> {
+    match text {
+        "" => Err(format!("a {what} has a name")),
+        _ if text.len() > longest => Err(format!("a {what}'s name has at most {longest} bytes")),
+        _ if text.contains(char::is_control) => Err(format!("a {what}'s name has no control characters")),
+        _ => Ok(()),
+    }
+}
 
 /// The name of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +61,8 @@ impl FromStr for SchemaName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        check_name("schema", text, LENGTH_MAX)?;
         match text {
-            "" => Err("a schema has a name".to_owned()),
-            _ if text.len() > LENGTH_MAX => Err(format!("a schema's name has at most {LENGTH_MAX} bytes")),
-            _ if text.contains(char::is_control) => Err("a schema's name has no control characters".to_owned()),
             // The server puts the role's name in the place of $user, also in quotation marks.
             "$user" => Err("$user is no name of a schema".to_owned()),
             _ if text.starts_with("pg_") || text == "information_schema" => {

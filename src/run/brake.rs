@@ -35,11 +35,6 @@ impl Run {
         })
     }
 
-    /// The options that show what is due. Every job that tells people can list it.
-    fn look(&self) -> &'static str {
-        if self.tells { "--dry-run --list" } else { "--dry-run" }
-    }
-
     /// Stops the run by a brake. A dry run changes nothing, so it goes on, and reports the first brake that a run would
     /// meet.
     pub fn stop_at(&self, brake: Halt) -> Result<(), Halt> {
@@ -47,7 +42,7 @@ impl Run {
             return Err(brake);
         }
         let why = match brake {
-            Halt::Flood(flood) => flood.message(self.job, None),
+            Halt::Flood(flood) => flood.message(self.job, self.look, None),
             other => other.message(),
         };
         self.would_brake.set(why).ok();
@@ -67,6 +62,6 @@ impl Run {
     /// Stops where more than `--max-items` are due. The message gets the limit, and the options that show what is due.
     fn stop_beyond_the_limit(&self, due: usize, message: impl FnOnce(u32, &str) -> String) -> Result<(), Halt> {
         let max = self.args.brake();
-        if due <= max as usize { Ok(()) } else { self.stop_at(Halt::brake(message(max, self.look()))) }
+        if due <= max as usize { Ok(()) } else { self.stop_at(Halt::brake(message(max, self.look))) }
     }
 }

@@ -75,11 +75,11 @@ impl Flood {
     }
 
     /// What is unusual, and how to go on.
-    pub fn message(&self, job: &str, since: Option<&str>) -> String {
+    pub fn message(&self, job: &str, look: &str, since: Option<&str>) -> String {
         // A few more may have become due until then.
         let enough = self.due + self.due / 10 + 1;
         format!(
-            "{}: people are told only after somebody has looked, and nothing was changed. Look at them with --dry-run --list; \
+            "{}: people are told only after somebody has looked, and nothing was changed. Look at them with {look}; \
              if they are right, run once with --max-items: `rounds {job} --max-items {enough}`",
             self.what(since)
         )

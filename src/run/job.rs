@@ -35,6 +35,9 @@ pub trait Job: Serialize {
     /// Whom it asks beside the database, if anybody: then a look at what it would do is not made unasked.
     const ASKS: Option<&'static str> = None;
 
+    /// The options that show what is due: a list is of the jobs that judge the database's rows and tell people.
+    const LOOK: &'static str = if Self::TELLS && Self::ASKS.is_none() { "--dry-run --list" } else { "--dry-run" };
+
     /// The lane of this run. Lanes of a job may run at the same time, and each has its own health.
     fn lane(&self) -> String {
         String::new()
@@ -122,6 +125,8 @@ pub struct Run {
     pub(super) facility: Option<Key>,
     pub(super) coverage: Coverage,
     pub(super) tells: bool,
+    /// The options that show what is due.
+    pub(super) look: &'static str,
     /// The database's clock after the claim, or `--as-of`: the only time that decides what is due.
     pub now: DateTime<Utc>,
     /// The duration after which it stops itself.

@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{WINDOW, is_sid};
 use crate::clients::provider::{Answer, Barred, Code, Found, Message, Progress, Receipt};
+
+/// A message that was sent is listed with an instant between these, by a clock that may differ from ours.
+pub const WINDOW: [TimeDelta; 2] = [TimeDelta::minutes(-1), TimeDelta::minutes(15)];
+
+/// Whether a text is an id of Twilio: two capitals and 32 hexadecimal digits.
+pub fn is_sid(text: &str) -> bool {
+    let (kind, digits) = text.as_bytes().split_at(text.len().min(2));
+    text.len() == 34 && kind.iter().all(u8::is_ascii_uppercase) && digits.iter().all(u8::is_ascii_hexdigit)
+}
 
 /// What a code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@ mod answer;
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
@@ -31,8 +30,6 @@ const PAGE_SIZE: &str = "100";
 const IDLE_MAX: Duration = Duration::from_secs(3);
 /// The bounds of ValidityPeriod, in seconds.
 const VALIDITY: [u64; 2] = [1, 36_000];
-/// A message that was sent is listed with an instant between these, by a clock that may differ from ours.
-const WINDOW: [TimeDelta; 2] = [TimeDelta::minutes(-1), TimeDelta::minutes(15)];
 
 /// Who sends.
 pub enum Sender {
@@ -66,14 +63,14 @@ impl Twilio {
     /// `base` ends with a slash.
     pub fn new(base: &Url, account: Account, sender: Sender, callback: Option<Url>) -> Result<Self, Error> {
         let refused = |what: &str| Error::new("CONFIGURATION", ErrorKind::Refused, what.to_owned());
-        if !is_sid(&account.sid) || !account.sid.starts_with("AC") {
+        if !answer::is_sid(&account.sid) || !account.sid.starts_with("AC") {
             return Err(refused("--twilio-account must be the SID of an account: AC and 32 hexadecimal digits"));
         }
-        if account.key.as_deref().is_some_and(|key| !is_sid(key) || !key.starts_with("SK")) {
+        if account.key.as_deref().is_some_and(|key| !answer::is_sid(key) || !key.starts_with("SK")) {
             return Err(refused("--twilio-key must be the SID of an API key: SK and 32 hexadecimal digits"));
         }
         if let Sender::Service(sid) = &sender
-            && !(is_sid(sid) && sid.starts_with("MG"))
+            && !(answer::is_sid(sid) && sid.starts_with("MG"))
         {
             return Err(refused("--sms-service must be the SID of a messaging service: MG and 32 hexadecimal digits"));
         }
@@ -120,7 +117,7 @@ impl Twilio {
 
     /// The messages to the number of a message since just before it was sent.
     fn search(&self, message: &Message) -> Url {
-        let since = (message.sent_at + WINDOW[0]).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let since = (message.sent_at + answer::WINDOW[0]).format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut url = self.list.clone();
         url.query_pairs_mut()
             .append_pair("To", &message.to)
@@ -137,12 +134,6 @@ impl Twilio {
 async fn json(response: Response, max: usize) -> Option<Value> {
     let body = body(response, max).await.ok()??;
     if too_deep(&body) { None } else { serde_json::from_slice(&body).ok() }
-}
-
-/// Whether a text is an id of Twilio: two capitals and 32 hexadecimal digits.
-fn is_sid(text: &str) -> bool {
-    let (kind, digits) = text.as_bytes().split_at(text.len().min(2));
-    text.len() == 34 && kind.iter().all(u8::is_ascii_uppercase) && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
 impl Provider for Twilio {
@@ -175,7 +166,7 @@ impl Provider for Twilio {
     }
 
     async fn ask(&self, id: &str) -> Progress {
-        if !is_sid(id) {
+        if !answer::is_sid(id) {
             return Progress::Underway(None);
         }
         let Ok(url) = self.list.join(&format!("Messages/{id}.json")) else { return Progress::Underway(None) };

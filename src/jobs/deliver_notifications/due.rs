@@ -13,8 +13,11 @@ use crate::clinic::templates::Templates;
 use crate::db::{Key, Row, statements};
 use crate::error::Error;
 
+/// The columns that [`Due::of`] reads.
+pub const MESSAGE: &str = include_str!("message.part.sql");
+
 statements! {
-    DUE(TEXT, TIMESTAMPTZ, INT8_ARRAY, INT8) = include_str!("due.sql");
+    DUE(TEXT, TIMESTAMPTZ, INT8_ARRAY, INT8) = format!(include_str!("due.sql"), message = MESSAGE);
     COUNT(TEXT, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = include_str!("count.sql");
 }
 
@@ -49,6 +52,7 @@ pub enum Recipient {
 }
 
 impl Due {
+    /// Reads a row with the columns of `message.part.sql`.
     pub fn of(row: &Row) -> Self {
         let key = || row.get::<_, Option<Key>>("recipient_id");
         let recipient = match row.get("recipient_kind") {
@@ -83,6 +87,14 @@ impl Due {
             (self.body, self.html) = (text.body, text.html);
         }
         self
+    }
+
+    /// The patient whose NORMAL messages are counted.
+    pub fn counted_patient(&self) -> Option<&Key> {
+        match &self.recipient {
+            Recipient::Patient(id) if !self.is_high => Some(id),
+            _ => None,
+        }
     }
 
     /// A page of what is due, without those that are under way.
@@ -124,7 +136,7 @@ impl Due {
             created_at: self.created_at,
             sent_at: now,
             valid_for,
-            may_unsubscribe: !self.is_high && matches!(self.recipient, Recipient::Patient(_)),
+            may_unsubscribe: self.counted_patient().is_some(),
         }
     }
 }

@@ -11,21 +11,21 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::due::{Due, Recipient};
-use super::facts;
+use super::due::MESSAGE;
 use super::gateway::{Channel, Gateway};
 use super::number::Country;
 use super::sending::Pace;
-use super::settle::{self, Bar, WORD_MAX};
-use super::stranded::taken;
+use super::settle::{self, Bar, word};
+use super::sought::{Search, taken};
 use crate::clients::provider::{Barred, Found, Progress, Provider as _, Receipt};
+use crate::clinic::templates::Templates;
 use crate::db::statements;
 use crate::run::{Halt, Run, WriteOptions, record_failed_items};
 
 statements! {
     UNCONFIRMED(TEXT, TIMESTAMPTZ, INT8) = include_str!("unconfirmed.sql");
     FOLLOW_UP(INT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TIMESTAMPTZ) = include_str!("follow_up.sql");
-    UNCERTAIN(TEXT, TIMESTAMPTZ, INT8) = include_str!("uncertain.sql");
+    UNCERTAIN(TEXT, TIMESTAMPTZ, INT8) = format!(include_str!("uncertain.sql"), message = MESSAGE);
     LOOKED_UP(INT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TIMESTAMPTZ) = include_str!("looked_up.sql");
 }
 
@@ -44,6 +44,7 @@ const UNCONFIRMED_END: &str = "UNCONFIRMED";
 pub struct FollowUp<'a> {
     pub run: &'a Run,
     pub gateway: Arc<Gateway>,
+    pub templates: &'a Templates,
     pub channel: Channel,
     pub country: Country,
     pub slots: usize,
@@ -140,7 +141,7 @@ impl FollowUp<'_> {
         let mut ends: Vec<Written> = answers.iter().map(|(one, progress)| Written::of(one, progress, now)).collect();
         let column = |of: fn(&Written) -> Option<&str>| -> Vec<Option<&str>> { ends.iter().map(of).collect() };
         let words = column(|end| end.word.as_deref());
-        let fates = column(|end| Some(end.fate));
+        let fates = column(|end| Some(end.fate.stored()));
         let reasons = column(|end| end.reason.as_deref());
         if ids.is_empty() {
             return Ok(());
@@ -167,27 +168,25 @@ impl FollowUp<'_> {
             })
             .await?;
         told.asked += ids.len() as u64;
-        told.delivered += ends.iter().filter(|end| end.fate == "DELIVERED").count() as u64;
-        let failed = ends.iter_mut().zip(&ids).filter(|(end, _)| end.fate == "FAILED");
+        told.delivered += ends.iter().filter(|end| end.fate == Fate::Delivered).count() as u64;
+        let failed = ends.iter_mut().zip(&ids).filter(|(end, _)| end.fate == Fate::Failed);
         told.failed.extend(failed.map(|(end, id)| (*id, end.reason.take().unwrap_or_default())));
         Ok(())
     }
 
     /// Searches the provider's list for UNCERTAIN messages.
     async fn look_up(&self, now: DateTime<Utc>, told: &mut Told) -> Result<(), Halt> {
-        let (channel, country) = (self.channel, self.country);
+        let search =
+            Search { gateway: &self.gateway, templates: self.templates, channel: self.channel, country: self.country };
         let uncertain = self
             .run
             .read("looking for messages that may have been sent", async |tx| {
-                let rows = UNCERTAIN.all(tx, &[&channel.stored(), &now, &PAGE]).await?;
-                let messages: Vec<Due> = rows.iter().map(Due::of).collect();
-                let sent_at: Vec<DateTime<Utc>> = rows.iter().map(|row| row.get("sending_at")).collect();
-                let addresses = facts::addresses(tx, channel, country, &messages).await?;
-                Ok(messages.into_iter().zip(sent_at).zip(addresses).collect::<Vec<_>>())
+                let rows = UNCERTAIN.all(tx, &[&self.channel.stored(), &now, &PAGE]).await?;
+                search.messages(tx, &rows).await
             })
             .await?;
         let (mut looked_up, mut pace) = (vec![], Pace::new(self.per_second));
-        for ((due, sent_at), to) in &uncertain {
+        for sought in &uncertain {
             if Instant::now() >= self.until {
                 break;
             }
@@ -196,11 +195,8 @@ impl FollowUp<'_> {
                 sleep_until(pace.next()).await;
             }
             pace.take();
-            let found = match (&due.recipient, to) {
-                (Recipient::Nobody, _) | (_, None) => Found::None,
-                (_, Some(to)) => self.gateway.find(&due.message(channel, to.clone(), *sent_at)).await,
-            };
-            looked_up.push((due.id, if let Found::One(receipt) = found { receipt } else { Receipt::default() }));
+            let found = search.find(sought).await;
+            looked_up.push((sought.due.id, if let Found::One(receipt) = found { receipt } else { Receipt::default() }));
         }
         if looked_up.is_empty() {
             return Ok(());
@@ -223,26 +219,46 @@ impl FollowUp<'_> {
     }
 }
 
+/// What became of an accepted message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Delivered,
+    Failed,
+    /// Nothing final.
+    Sent,
+}
+
+impl Fate {
+    /// As the statement has it.
+    fn stored(self) -> &'static str {
+        match self {
+            Self::Delivered => "DELIVERED",
+            Self::Failed => "FAILED",
+            Self::Sent => "SENT",
+        }
+    }
+}
+
 /// What is written of an answer.
 struct Written {
-    fate: &'static str,
+    fate: Fate,
     reason: Option<String>,
     word: Option<String>,
 }
 
 impl Written {
     fn of(one: &Accepted, progress: &Progress, now: DateTime<Utc>) -> Self {
-        let cut = |text: &str| text.chars().filter(|c| !c.is_control()).take(WORD_MAX).collect::<String>();
         match progress {
-            Progress::Delivered(word) => Self { fate: "DELIVERED", reason: None, word: Some(cut(word)) },
+            Progress::Delivered(said) => Self { fate: Fate::Delivered, reason: None, word: Some(word(said)) },
             Progress::Failed { status, code, .. } => {
-                Self { fate: "FAILED", reason: Some(code.to_string()), word: Some(cut(status)) }
+                Self { fate: Fate::Failed, reason: Some(code.to_string()), word: Some(word(status)) }
             }
-            // The next question would come too late.
-            Progress::Underway(word) if now - one.sent_at > ASKED_FOR - EVERY => {
-                Self { fate: "SENT", reason: Some(UNCONFIRMED_END.to_owned()), word: word.as_deref().map(cut) }
+            Progress::Underway(said) => {
+                // The next question would come too late.
+                let is_last = now - one.sent_at > ASKED_FOR - EVERY;
+                let reason = is_last.then(|| UNCONFIRMED_END.to_owned());
+                Self { fate: Fate::Sent, reason, word: said.as_deref().map(word) }
             }
-            Progress::Underway(word) => Self { fate: "SENT", reason: None, word: word.as_deref().map(cut) },
         }
     }
 }

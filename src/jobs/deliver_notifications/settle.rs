@@ -25,11 +25,13 @@ const BACKOFF_MAX: Duration = Duration::from_secs(3600);
 /// The wait after the provider could not be reached, or did not want us. The attempt does not count.
 const PAUSE: TimeDelta = TimeDelta::seconds(50);
 /// A longer word of a provider is cut.
-pub const WORD_MAX: usize = 200;
+const WORD_MAX: usize = 200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Pending,
+    /// PENDING until the end of the quiet hours.
+    Quiet,
     Sent,
     Uncertain,
     Failed,
@@ -40,7 +42,7 @@ pub enum Status {
 impl Status {
     pub fn stored(self) -> &'static str {
         match self {
-            Self::Pending => "PENDING",
+            Self::Pending | Self::Quiet => "PENDING",
             Self::Sent => "SENT",
             Self::Uncertain => "UNCERTAIN",
             Self::Failed => "FAILED",
@@ -64,6 +66,14 @@ pub struct Outcome {
     pub suppressed: Option<(String, &'static str, String)>,
 }
 
+/// A message that was judged.
+pub enum Decided {
+    /// It is to be sent to this address.
+    Leaves(String),
+    /// It is not, and that is to be written.
+    Stays(Outcome),
+}
+
 /// What an answer says of the channel, beside the message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Omen {
@@ -84,16 +94,16 @@ impl Outcome {
         Self { reason: Some(reason.into()), ..Self::new(id, status) }
     }
 
-    /// A message that does not leave; None if it does.
-    pub fn of_verdict(id: i64, verdict: &Verdict) -> Option<Self> {
-        Some(match verdict {
-            Verdict::Send(_) => return None,
+    /// What a verdict comes to.
+    pub fn of_verdict(id: i64, verdict: Verdict) -> Decided {
+        Decided::Stays(match verdict {
+            Verdict::Send(to) => return Decided::Leaves(to),
             Verdict::Wait(until) => {
-                Self { next_attempt_at: Some(*until), ..Self::because(id, Status::Pending, "QUIET_HOURS") }
+                Self { next_attempt_at: Some(until), ..Self::because(id, Status::Quiet, "QUIET_HOURS") }
             }
-            Verdict::Expire(reason) => Self::because(id, Status::Expired, *reason),
-            Verdict::Suppress(reason) => Self::because(id, Status::Suppressed, *reason),
-            Verdict::Fail(reason) => Self::because(id, Status::Failed, *reason),
+            Verdict::Expire(reason) => Self::because(id, Status::Expired, reason),
+            Verdict::Suppress(reason) => Self::because(id, Status::Suppressed, reason),
+            Verdict::Fail(reason) => Self::because(id, Status::Failed, reason),
         })
     }
 
@@ -112,19 +122,22 @@ impl Outcome {
             let wait = TimeDelta::from_std(backoff(sent.attempts, after)).unwrap_or(TimeDelta::days(1));
             Self { next_attempt_at: Some(now + wait), ..Self::because(id, Status::Pending, code) }
         };
-        let flag = |code: &str, reason| Some((sent.to.to_owned(), reason, code.to_owned()));
+        let flag = |code: &str, reason| (sent.to.to_owned(), reason, code.to_owned());
         let pause = |code: &str| {
             let pending = Self::because(id, Status::Pending, code);
             Self { next_attempt_at: Some(now + PAUSE), counts: false, ..pending }
         };
         match answer {
-            Answer::Accepted(receipt) => (Self { receipt: cut(receipt), ..Self::new(id, Status::Sent) }, Omen::Good),
+            Answer::Accepted(Receipt { id: provider_id, status }) => {
+                let receipt = Receipt { id: provider_id.as_deref().map(word), status: status.as_deref().map(word) };
+                (Self { receipt, ..Self::new(id, Status::Sent) }, Omen::Good)
+            }
             Answer::Refused { code, flagged } => {
-                let suppressed = flagged.then(|| flag(&code, "UNREACHABLE")).flatten();
+                let suppressed = flagged.then(|| flag(&code, "UNREACHABLE"));
                 (Self { suppressed, ..Self::because(id, Status::Failed, code) }, Omen::Good)
             }
             Answer::OptedOut(code) => (
-                Self { suppressed: flag(&code, "OPTED_OUT"), ..Self::because(id, Status::Suppressed, code) },
+                Self { suppressed: Some(flag(&code, "OPTED_OUT")), ..Self::because(id, Status::Suppressed, code) },
                 Omen::Good,
             ),
             Answer::Later { code, after } => (again(code.into(), after), Omen::Good),
@@ -153,9 +166,8 @@ fn backoff(attempts: u32, after: Option<Duration>) -> Duration {
 }
 
 /// What a provider says, without what no column takes.
-fn cut(receipt: Receipt) -> Receipt {
-    let cut = |text: Option<String>| text.map(|text| text.chars().filter(|c| !c.is_control()).take(WORD_MAX).collect());
-    Receipt { id: cut(receipt.id), status: cut(receipt.status) }
+pub fn word(said: &str) -> String {
+    said.chars().filter(|c| !c.is_control()).take(WORD_MAX).collect()
 }
 
 /// Writes outcomes in the transaction of a run.

@@ -3,28 +3,20 @@
 //! Rule: where the provider knows doubles, such a message is sent again; where it keeps a list, and exactly one message
 //! of the list fits, it was sent; else it is UNCERTAIN.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
-use tokio_postgres::Transaction;
 
-use super::due::{Due, Recipient};
-use super::facts;
-use super::gateway::{Channel, Gateway};
-use super::number::Country;
+use super::due::MESSAGE;
 use super::settle::Status;
+use super::sought::{Search, Sought, taken};
 use super::told;
 use crate::clients::provider::{Found, Provider as _, Receipt};
-use crate::clinic::templates::Templates;
-use crate::db::{Row, statements};
-use crate::error::Error;
+use crate::db::statements;
 use crate::run::{Halt, Run, WriteOptions, record_failed_items};
 
 statements! {
-    STRANDED(TEXT, UUID, INT8) = include_str!("stranded.sql");
+    STRANDED(TEXT, UUID, INT8) = format!(include_str!("stranded.sql"), message = MESSAGE);
     SETTLE_STRANDED(INT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, TEXT_ARRAY, UUID, TIMESTAMPTZ) =
         include_str!("settle_stranded.sql");
-    TAKEN(TEXT_ARRAY) = include_str!("taken.sql");
 }
 
 /// Why a message is uncertain: the run that sent it has ended, and nobody knows.
@@ -41,30 +33,22 @@ struct Settled {
 }
 
 /// Settles what other runs of the channel have left; returns how many messages, and the ids of those that are uncertain.
-pub async fn settle(
-    run: &Run,
-    (gateway, templates): (&Gateway, &Templates),
-    (channel, country): (Channel, Country),
-    now: DateTime<Utc>,
-) -> Result<(u64, Vec<i64>), Halt> {
+pub async fn settle(run: &Run, search: Search<'_>, now: DateTime<Utc>) -> Result<(u64, Vec<i64>), Halt> {
     let (mut settled, mut uncertain) = (0, vec![]);
     loop {
-        let (left, addresses) = run
+        let left = run
             .read("looking for messages that dead runs have left under way", async |tx| {
-                let rows = STRANDED.all(tx, &[&channel.stored(), &run.id, &PAGE]).await?;
-                let left: Vec<Due> = rows.iter().map(|row| Due::of(row).rendered(templates, channel)).collect();
-                let sent_at: Vec<DateTime<Utc>> = rows.iter().map(|row: &Row| row.get("sending_at")).collect();
-                let addresses = facts::addresses(tx, channel, country, &left).await?;
-                Ok((left, sent_at.into_iter().zip(addresses).collect::<Vec<_>>()))
+                let rows = STRANDED.all(tx, &[&search.channel.stored(), &run.id, &PAGE]).await?;
+                search.messages(tx, &rows).await
             })
             .await?;
         if left.is_empty() {
             return Ok((settled, uncertain));
         }
         let mut found: Vec<Settled> = vec![];
-        for (due, (sent_at, to)) in left.iter().zip(addresses) {
+        for one in &left {
             run.checkpoint()?;
-            found.push(fate(gateway, channel, due, to, sent_at).await);
+            found.push(fate(search, one).await);
         }
         let sids: Vec<Option<&str>> = found.iter().map(|one| one.receipt.id.as_deref()).collect();
         let taken = run.read("looking for ids of the provider", async |tx| taken(tx, &sids).await).await?;
@@ -95,31 +79,12 @@ pub async fn settle(
     }
 }
 
-/// Those of the provider's ids that say nothing, since another message has them already, or several of these would.
-pub async fn taken(tx: &Transaction<'_>, sids: &[Option<&str>]) -> Result<HashSet<String>, Error> {
-    let (mut distinct, mut taken) = (HashSet::new(), HashSet::new());
-    for sid in sids.iter().flatten() {
-        if !distinct.insert(*sid) {
-            taken.insert((*sid).to_owned());
-        }
-    }
-    if !distinct.is_empty() {
-        let sids: Vec<&str> = distinct.into_iter().collect();
-        taken.extend(TAKEN.all(tx, &[&sids]).await?.iter().map(|row| row.get::<_, String>("provider_id")));
-    }
-    Ok(taken)
-}
-
-async fn fate(gateway: &Gateway, channel: Channel, due: &Due, to: Option<String>, sent_at: DateTime<Utc>) -> Settled {
-    let settled = |status, reason, receipt| Settled { id: due.id, status, reason, receipt };
-    if gateway.knows_doubles() {
+async fn fate(search: Search<'_>, sought: &Sought) -> Settled {
+    let settled = |status, reason, receipt| Settled { id: sought.due.id, status, reason, receipt };
+    if search.gateway.knows_doubles() {
         return settled(Status::Pending, Some(RUN_ENDED), Receipt::default());
     }
-    let to = match (&due.recipient, to) {
-        (Recipient::Nobody, _) | (_, None) => return settled(Status::Uncertain, Some(RUN_ENDED), Receipt::default()),
-        (_, Some(to)) => to,
-    };
-    match gateway.find(&due.message(channel, to, sent_at)).await {
+    match search.find(sought).await {
         Found::One(receipt) => settled(Status::Sent, None, receipt),
         // A list may be behind: what is not in it may be there later, and `follow_up` looks again.
         Found::None | Found::Unclear => settled(Status::Uncertain, Some(RUN_ENDED), Receipt::default()),

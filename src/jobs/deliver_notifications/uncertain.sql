@@ -1,9 +1,8 @@
 -- Returns the UNCERTAIN messages of a channel that the provider's list is searched for: in each run for 10 minutes
 -- after they may have been sent, since a list may be behind, and then every hour; for 24 hours.
+-- The caller provides the columns of a message.
 -- $1 channel text; $2 the instant timestamptz; $3 how many at most int8
-SELECT n.id, n.recipient_kind, n.recipient_id, n.address, n.type, n.priority, n.title, n.body, n.placeholders,
-       n.metadata, n.entity, n.entity_id, n.facility_id, n.locale, n.attempts, n.created_at, n.put_back_at,
-       n.expires_at, n.sending_at
+SELECT {message}, n.sending_at
 FROM notifications n
 WHERE n.status = 'UNCERTAIN' AND n.channel = $1 AND n.sending_at > $2 - interval '24 hours'
   AND (n.provider_asked_at IS NULL OR n.sending_at > $2 - interval '10 minutes'

@@ -170,16 +170,14 @@ impl SyncPracticeq {
 
     fn key(&self) -> Result<String, Error> {
         let refuse = |message: String| Err(Error::new("CONFIGURATION", ErrorKind::Refused, message));
-        let key = match (&self.api_key, &self.api_key_file) {
-            (Some(_), Some(_)) => {
-                return refuse("ROUNDS_PRACTICEQ_KEY and --api-key-file are both set; keep one of them".into());
-            }
-            (Some(key), None) => key.clone(),
-            (None, Some(path)) => match file::text(path, file::VALUE_MAX) {
-                Ok(key) => key,
-                Err(why) => return refuse(format!("--api-key-file {}: {why}", path.display())),
-            },
-            (None, None) => return refuse("no key: set ROUNDS_PRACTICEQ_KEY or --api-key-file".into()),
+        let key = file::secret(
+            ("ROUNDS_PRACTICEQ_KEY", self.api_key.as_ref()),
+            ("--api-key-file", self.api_key_file.as_deref()),
+        );
+        let key = match key {
+            Ok(Some(key)) => key,
+            Ok(None) => return refuse("no key: set ROUNDS_PRACTICEQ_KEY or --api-key-file".into()),
+            Err(why) => return refuse(why),
         };
         let key = key.trim();
         let readable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 use tokio_postgres::Transaction;
 
-use super::{Change, LOOK, check_owner, login};
+use super::owner::{Change, LOOK, check_owner, login};
 use crate::clinic::actor::{Actor, refused};
 use crate::command::{CommandContext, Output};
 use crate::db::{Key, Row, statements};
@@ -36,7 +36,7 @@ impl BindArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let user = context.administer(LOOK, async |tx| self.bind(tx).await).await?;
         let Self { login, .. } = self;
-        let (dry_run, dry) = (context.args.dry_run, super::dry(context));
+        let (dry_run, dry) = (context.args.dry_run, context.not_changed());
         let text = format!("Bound{dry}: a session of login {login} acts as user {user}, and as nobody else.\n");
         let json = json!({ "ok": true, "dry_run": dry_run, "login": login, "user_id": user });
         Ok(Output::done(json, text))

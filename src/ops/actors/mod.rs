@@ -5,6 +5,7 @@
 //! the transaction of the change.
 
 mod bind;
+mod owner;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
@@ -12,20 +13,16 @@ use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 
 use self::bind::BindArgs;
+use self::owner::{Change, LOOK, check_owner, login};
 use crate::clinic::actor::refused;
 use crate::command::{CommandContext, Operation, Output, listing};
 use crate::db::{Row, dropped, schema, statements};
-use crate::error::{Error, ErrorKind};
-use crate::machine;
+use crate::error::Error;
 use crate::output::{counted, local_stamp, stamp};
 use crate::schedule::ZoneArgs;
 
 statements! {
-    of bind;
-    OWNER() =
-        "SELECT current_user::text AS login, c.relowner::regrole::text AS owner,
-                pg_has_role(current_user, c.relowner, 'MEMBER') AS is_owner
-         FROM pg_class c WHERE c.oid = to_regclass('actor_logins')";
+    of bind, owner;
     UNBIND(TEXT) = "DELETE FROM actor_logins b WHERE b.login = $1 RETURNING b.user_id";
     REQUIRE(BOOL) =
         "INSERT INTO actor_rule (required, changed_at, changed_by) VALUES ($1, clock_timestamp(), session_user::text)
@@ -33,10 +30,6 @@ statements! {
          SET required = excluded.required, changed_at = excluded.changed_at, changed_by = excluded.changed_by";
     // A binary that knows no bindings must not act any more. $1 the newest migration of this binary integer
     REFUSE_OLDER(INT4) = "UPDATE rounds_schema SET min_binary_schema = GREATEST(min_binary_schema, $1)";
-    // $1 change text · $2 login text or NULL · $3 user_id text or NULL · $4 os_user text · $5 host text
-    RECORD(TEXT, TEXT, TEXT, TEXT, TEXT) =
-        "INSERT INTO actor_changes (change, login, user_id, changed_at, changed_by, os_user, host)
-         VALUES ($1, $2, $3, clock_timestamp(), session_user::text, $4, $5)";
     RULE() = "SELECT COALESCE((SELECT r.required FROM actor_rule r), true) AS required";
     // Of a role that is gone a later one of the same name would have the binding.
     LIST() =
@@ -44,11 +37,6 @@ statements! {
                 EXISTS (SELECT FROM pg_roles r WHERE r.rolname = b.login AND r.rolcanlogin) AS can_login
          FROM actor_logins b ORDER BY b.login";
 }
-
-/// How to find out what became of a change.
-const LOOK: &str = "rounds actors list";
-/// The longest name of a role in bytes.
-const LOGIN_LENGTH_MAX: usize = 63;
 
 /// Bind logins of the database to users: then who acts is proved, and --actor can be left out
 #[derive(Args, Debug)]
@@ -103,42 +91,6 @@ impl Operation for ActorsArgs {
     }
 }
 
-/// What the owner says, as it is recorded.
-enum Change<'a> {
-    Bind { login: &'a str, user: &'a str },
-    Unbind { login: &'a str, user: &'a str },
-    Require,
-    RequireOff,
-}
-
-impl Change<'_> {
-    async fn record(&self, tx: &Transaction<'_>) -> Result<(), Error> {
-        let (change, login, user) = match *self {
-            Self::Bind { login, user } => ("BIND", Some(login), Some(user)),
-            Self::Unbind { login, user } => ("UNBIND", Some(login), Some(user)),
-            Self::Require => ("REQUIRE", None, None),
-            Self::RequireOff => ("REQUIRE_OFF", None, None),
-        };
-        match RECORD.execute(tx, &[&change, &login, &user, &machine::os_user(), &machine::host()]).await? {
-            1 => Ok(()),
-            stored => Err(dropped("actor_changes", stored, 1).context("nothing was changed")),
-        }
-    }
-}
-
-/// Refuses who is not the owner of the bindings, also where somebody was granted to write them.
-async fn check_owner(tx: &Transaction<'_>) -> Result<(), Error> {
-    let row = OWNER.one(tx, &[]).await?;
-    if row.get("is_owner") {
-        return Ok(());
-    }
-    let (login, owner): (&str, &str) = (row.get("login"), row.get("owner"));
-    let message = format!(
-        "only the owner of the schema says whose a login is: that is {owner}, and this is {login}; nothing was changed"
-    );
-    Err(Error::new("NOT_OWNER", ErrorKind::Refused, message))
-}
-
 async fn unbind(context: &CommandContext<'_>, login: &str) -> Result<Output, Error> {
     let change = async |tx: &Transaction<'_>| {
         check_owner(tx).await?;
@@ -151,7 +103,7 @@ async fn unbind(context: &CommandContext<'_>, login: &str) -> Result<Output, Err
     };
     let user = context.administer(LOOK, change).await?;
     let json = json!({ "ok": true, "dry_run": context.args.dry_run, "login": login, "user_id": user });
-    Ok(Output::done(json, format!("Unbound{}: login {login} is user {user}'s no more.\n", dry(context))))
+    Ok(Output::done(json, format!("Unbound{}: login {login} is user {user}'s no more.\n", context.not_changed())))
 }
 
 async fn require(context: &CommandContext<'_>, required: bool) -> Result<Output, Error> {
@@ -175,7 +127,7 @@ async fn require(context: &CommandContext<'_>, required: bool) -> Result<Output,
         (true, bound) => format!("people act by bound logins alone; {} bound", counted(bound, "login is")),
     };
     let json = json!({ "ok": true, "dry_run": context.args.dry_run, "required": required, "logins": bound });
-    Ok(Output::done(json, format!("Done{}: {rule}.\n", dry(context))))
+    Ok(Output::done(json, format!("Done{}: {rule}.\n", context.not_changed())))
 }
 
 async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, Error> {
@@ -209,17 +161,4 @@ async fn list(context: &CommandContext<'_>, args: &ListArgs) -> Result<Output, E
         if required { "A bound login is required of who acts." } else { "--actor is taken at its word otherwise." };
     let json = json!({ "required": required, "logins": rows.iter().map(login).collect::<Vec<Value>>() });
     Ok(Output::done(json, format!("{table}{rule}\n")))
-}
-
-fn dry(context: &CommandContext<'_>) -> &'static str {
-    if context.args.dry_run { " (dry run: nothing was changed)" } else { "" }
-}
-
-fn login(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("a login has a name".to_owned()),
-        _ if text.len() > LOGIN_LENGTH_MAX => Err(format!("a login's name has at most {LOGIN_LENGTH_MAX} bytes")),
-        _ if text.contains(char::is_control) => Err("a login's name has no control characters".to_owned()),
-        _ => Ok(text.to_owned()),
-    }
 }

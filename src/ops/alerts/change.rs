@@ -66,7 +66,7 @@ impl Change<'_> {
     }
 
     fn output(self, context: &CommandContext<'_>, id: i64, zone: Tz, Moment { now, actor }: &Moment) -> Output {
-        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let dry = context.not_changed();
         let (by, at, stem) = (&actor.id, local_stamp(*now, zone), self.to().to_lowercase());
         let text = format!("Alert {id} is {stem}{dry}, by user {by} at {at}.\n");
         let mut json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": self.to() });

@@ -14,11 +14,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_postgres::Transaction;
 
-use super::ROLE_LENGTH_MAX;
 use super::held::{EVERYBODY, Item, ROLES, Relation, STAGE_COLUMNS, WHO, held, listed, relations};
 use super::plan::{Grant, Plan};
 use crate::command::{CommandContext, Operation, Output};
-use crate::db::{Limits, Row, SchemaName, identifier, quoted};
+use crate::db::{Limits, NAME_MAX, Row, SchemaName, identifier, quoted};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::advance_billing::AdvanceBilling;
 use crate::ops::migrate::{LOCK, LOCK_SCHEMA};
@@ -113,8 +112,8 @@ impl Apply {
 
     fn name(&self, of: &str) -> Result<String, Error> {
         let name = format!("{}{}", self.prefix, of.replace('-', "_"));
-        if name.len() > ROLE_LENGTH_MAX {
-            let message = format!("--prefix: the role {name} would have more than {ROLE_LENGTH_MAX} bytes");
+        if name.len() > NAME_MAX {
+            let message = format!("--prefix: the role {name} would have more than {NAME_MAX} bytes");
             return Err(Error::new("NAME_TOO_LONG", ErrorKind::BadRequest, message));
         }
         Ok(name)

@@ -17,7 +17,7 @@ use self::plan::{Plan, needs};
 use super::groups::WATCH;
 use super::privileges;
 use crate::command::{GlobalArgs, run_operation};
-use crate::db::statements;
+use crate::db::{NAME_MAX, check_name, statements};
 use crate::exit::Exit;
 use crate::jobs;
 use crate::output::{self, OutputFormat};
@@ -25,9 +25,6 @@ use crate::output::{self, OutputFormat};
 statements! {
     of held;
 }
-
-/// The longest name of a role in bytes; the server would cut a longer one.
-const ROLE_LENGTH_MAX: usize = 63;
 
 /// Print the privileges that jobs and commands need, as SQL for the owner of the tables; or make a role for each
 ///
@@ -72,10 +69,8 @@ pub async fn command(args: &GrantsArgs, global: &GlobalArgs) -> Exit {
 }
 
 fn role(text: &str) -> Result<String, String> {
+    check_name("role", text, NAME_MAX)?;
     match text {
-        "" => Err("a role has a name".to_owned()),
-        _ if text.len() > ROLE_LENGTH_MAX => Err(format!("a role's name has at most {ROLE_LENGTH_MAX} bytes")),
-        _ if text.contains(char::is_control) => Err("a role's name has no control characters".to_owned()),
         // It would end the quotation of the block in which the name stands.
         _ if text.contains("$$") => Err("a role's name with $$ cannot be written here".to_owned()),
         // The server takes it as everybody, also in quotation marks.

@@ -73,7 +73,7 @@ impl MarkArgs {
             "notices_suppressed": suppressed,
             "notices_expired": late,
         });
-        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let dry = context.not_changed();
         // A visit without a row in doctor_slots takes its time all the same.
         let slot = match (released, count(&row, "slot_rows_released")) {
             (true, 1..) => "its slot is free again",

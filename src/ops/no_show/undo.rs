@@ -77,8 +77,8 @@ impl UndoArgs {
             .await?;
         let dry_run = context.args.dry_run;
         let text = match &*undone {
-            [one] if self.run.is_none() => one.sentence(dry_run),
-            all => summary(all, dry_run),
+            [one] if self.run.is_none() => one.sentence(context.not_changed()),
+            all => summary(all, context.not_changed()),
         };
         let all_done = undone.iter().all(|one| one.refusal.is_none());
         let exit = if all_done { Exit::Done } else { Exit::Partial };
@@ -176,10 +176,9 @@ async fn undo_run(
 }
 
 /// What became of the marks of a run: the counts, then the visits of which not all could be taken back.
-fn summary(undone: &[Undone], dry_run: bool) -> String {
+fn summary(undone: &[Undone], dry: &str) -> String {
     let done: Vec<&Undone> = undone.iter().filter(|one| one.refusal.is_none()).collect();
     let count = |count: fn(&Undone) -> u64| done.iter().map(|one| count(one)).sum::<u64>();
-    let dry = if dry_run { " (dry run: nothing was changed)" } else { "" };
     let mut text = format!(
         "{} of {} undone{dry}; {} booked again; {} withdrawn, {} had been sent.\n",
         done.len(),

@@ -261,8 +261,7 @@ impl Undone {
     }
 
     /// What a person reads of one visit.
-    pub fn sentence(&self, dry_run: bool) -> String {
-        let dry = if dry_run { " (dry run: nothing was changed)" } else { "" };
+    pub fn sentence(&self, dry: &str) -> String {
         let (visit, status) = (&self.visit, self.status.as_deref().unwrap_or_default());
         let told = match self.notices_told {
             0 => String::new(),

@@ -7,8 +7,7 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 use tokio_postgres::Transaction;
 
-use super::show::unknown;
-use super::{Channel, Status};
+use super::message::{Channel, Status, unknown};
 use crate::arg::{positive_duration, row_number};
 use crate::clinic::actor::{ADMIN, Actor, SUPERVISORS, refused};
 use crate::clinic::local_time::before;
@@ -70,7 +69,7 @@ impl SettleArgs {
                 self.write(tx, moment).await
             })
             .await?;
-        let (id, by, dry) = (self.id, &actor.id, dry(context));
+        let (id, by, dry) = (self.id, &actor.id, context.not_changed());
         let (status, what) = match self.sent {
             true => ("SENT", "SENT".to_owned()),
             false => ("PENDING", "PENDING, and is sent by the next run".to_owned()),
@@ -106,7 +105,7 @@ impl RetryArgs {
                 Ok((ids, more))
             })
             .await?;
-        let (by, dry) = (&actor.id, dry(context));
+        let (by, dry) = (&actor.id, context.not_changed());
         let verb = if ids.len() == 1 { "is" } else { "are" };
         let mut text = format!(
             "{} {verb} PENDING again{dry}, says user {by}; the next run of the channel sends what can be sent.\n",
@@ -146,10 +145,6 @@ impl RetryArgs {
         let more = self.limit.take_more(&mut ids);
         Ok((ids, more))
     }
-}
-
-fn dry(context: &CommandContext<'_>) -> &'static str {
-    if context.args.dry_run { " (dry run: nothing was changed)" } else { "" }
 }
 
 /// Locks a message, and refuses an actor who may not decide about it. It waits for another session's lock, so that the

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Channel, Status};
+use super::message::{Channel, Status};
 use crate::arg::positive_duration;
 use crate::clinic::local_time::before;
 use crate::command::limit::{self, LimitArgs};

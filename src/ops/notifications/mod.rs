@@ -7,11 +7,12 @@
 
 mod change;
 mod list;
+mod message;
 mod reveal;
 mod show;
 mod test;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use crate::command::{CommandContext, Operation, Output};
 use crate::db::statements;
@@ -35,27 +36,6 @@ enum NotificationsCommand {
     Settle(change::SettleArgs),
     Retry(change::RetryArgs),
     Test(Box<test::TestArgs>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Status {
-    Pending,
-    Sending,
-    Uncertain,
-    Failed,
-    Sent,
-    Expired,
-    Suppressed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Channel {
-    Sms,
-    Email,
-    Webhook,
-    InApp,
 }
 
 impl Operation for NotificationsArgs {

@@ -34,7 +34,7 @@ pub async fn of(tx: &Transaction<'_>, row: &Row, actor: &Actor) -> Result<Reveal
     let by = [machine::os_user(), machine::host()];
     let rows = REVEAL.all(tx, &[&id, &actor.id.as_str(), &by[0], &by[1]]).await?;
     check_recorded(&rows)?;
-    let message = rows.first().ok_or_else(|| super::show::unknown(id))?;
+    let message = rows.first().ok_or_else(|| super::message::unknown(id))?;
     let own: Option<String> = message.get("address");
     Ok(Revealed {
         address: if own.is_some() { own } else { contact(tx, row).await? },

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
+use super::message::unknown;
 use super::reveal::{self, Revealed};
 use super::{change, list};
 use crate::arg::row_number;
-use crate::clinic::actor::{SUPERVISORS, refused};
+use crate::clinic::actor::SUPERVISORS;
 use crate::command::{CommandContext, Output};
 use crate::db::{Row, statements};
 use crate::error::Error;
@@ -69,10 +70,6 @@ impl ShowArgs {
         let history = HISTORY.all(tx, &[&self.id.to_string(), &HISTORY_MAX]).await?;
         Ok(Shown { row, history, revealed: None })
     }
-}
-
-pub fn unknown(id: i64) -> Error {
-    refused("UNKNOWN_MESSAGE", format!("there is no message {id}; nothing was done"))
 }
 
 impl Shown {

@@ -104,7 +104,7 @@ impl PauseArgs {
     }
 
     fn output(&self, context: &CommandContext<'_>, scope: &Scope, zone: Tz, Moment { now, actor }: &Moment) -> Output {
-        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let dry = context.not_changed();
         let text = format!(
             "Paused{dry}: {}, by user {} at {}, {}.\nA run that is at work stops at its next batch, within seconds of \
              its next heartbeat. To go on: rounds resume {} --actor USER\n",

@@ -54,7 +54,7 @@ impl Operation for ResumeArgs {
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let zone = self.zone.zone()?;
-        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let dry = context.not_changed();
         let mut json = json!({ "ok": true, "dry_run": context.args.dry_run });
         if self.restored {
             let accepted = context.act(async |tx, moment| {

@@ -263,7 +263,7 @@ impl LinkArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let id = self.id;
         let (moment, (patient, appointments)) = context.act(async |tx, moment| self.link(tx, moment).await).await?;
-        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let dry = context.not_changed();
         let by = &moment.actor.id;
         let text =
             format!("Appointment {id} is patient {patient}'s{dry}, by user {by}; {appointments} in the chart.\n");
@@ -367,7 +367,7 @@ impl IgnoreArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let id = self.id;
         let (moment, rows) = context.act(async |tx, moment| self.ignore(tx, moment).await).await?;
-        let dry = if context.args.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let dry = context.not_changed();
         let text = format!("Appointment {id} is ignored{dry}, by user {}; {rows} in all.\n", moment.actor.id);
         let json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": "ignored", "rows": rows });
         Ok(Output::done(json, text))

@@ -187,7 +187,8 @@ async fn old_messages_and_a_backlog_are_not_sent() {
     let first = Fixture::new().await;
     first.staged(101).await;
     let program = first.program.clone().without("ROUNDS_FIRST_RUN_MAX");
-    program.run(&WEBHOOKS).await.expect(5);
+    let outcome = program.run(&WEBHOOKS).await.expect(5);
+    assert!(!format!("{outcome:?}").contains("--list"), "it has no list: {outcome:?}");
     assert_eq!(first.states().await, ["101 PENDING"]);
     assert_eq!(first.server.requests().len(), 0);
 }

@@ -118,10 +118,15 @@ fn progress(status: &str, code: Option<u32>, to: &str) -> Reply {
 
 /// A page of the account's list: the messages of that text to that number, by their ids.
 fn list(n: i64, ids: &[i64]) -> Reply {
+    list_of(&format!("CANARYBODY - {n}"), n, ids)
+}
+
+/// The provider's list of messages with this text.
+fn list_of(body: &str, n: i64, ids: &[i64]) -> Reply {
     let created = now().to_rfc2822();
     let one = |id: &i64| {
         json!({ "sid": sid(*id), "status": "sent", "to": format!("+12125550{}", 100 + n), "direction": "outbound-api",
-                "body": format!("CANARYBODY - {n}"), "date_created": created })
+                "body": body, "date_created": created })
     };
     let messages: Vec<Value> = ids.iter().map(one).collect();
     Reply::Status(200, json!({ "messages": messages, "next_page_uri": null }).to_string())
@@ -398,6 +403,25 @@ async fn what_a_killed_run_was_sending_is_found_where_exactly_one_fits() {
         .json("SELECT provider_id, provider_status, sent_at = sending_at AS then FROM notifications WHERE id = 2");
     assert_eq!(known.await, json!({ "provider_id": sid(2), "provider_status": "sent", "then": true }));
     assert_eq!(fixture.posts().len(), 5, "each was posted once");
+}
+
+#[tokio::test]
+async fn an_uncertain_message_is_searched_for_by_the_text_that_was_sent() {
+    let fixture = Fixture::new().await;
+    let place = tempfile::tempdir().expect("a place for files");
+    std::fs::write(place.path().join("missed_appointment.sms.txt"), "Clinic: {start}").expect("can be written");
+    let program = fixture.program.clone().env("ROUNDS_TEMPLATES", place.path().to_str().expect("a path"));
+    fixture.staged(1).await;
+    fixture
+        .clinic
+        .sql("UPDATE notifications SET type = 'MISSED_APPOINTMENT', placeholders = '{\"start\": \"10:00\"}'")
+        .await;
+    fixture.server.replies([Reply::Drop]);
+    program.run(&SMS).await.expect(3);
+    assert_eq!(fixture.states().await, ["UNCERTAIN TWILIO_NO_ANSWER"]);
+    fixture.server.replies([list_of("Clinic: 10:00", 1, &[1])]);
+    assert_eq!(program.run(&SMS).await.expect(0).report()["found"], 1);
+    assert_eq!(fixture.states().await, ["SENT"]);
 }
 
 #[tokio::test]

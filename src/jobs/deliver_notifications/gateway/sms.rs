@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use reqwest::Url;
 
-use super::option::{given, read, refused};
+use super::option::{given, refused};
 use crate::clients::twilio::{Account, Sender, Twilio};
 use crate::clients::{address, base};
 use crate::error::Error;
+use crate::file;
 
 /// What Twilio needs.
 #[derive(Args)]
@@ -55,16 +56,12 @@ impl SmsOptions {
     }
 
     fn secret(&self) -> Result<String, Error> {
-        let secret = match (&self.twilio_token, &self.twilio_token_file) {
-            (Some(_), Some(_)) => {
-                return Err(refused("ROUNDS_TWILIO_TOKEN and --twilio-token-file are both set; keep one".into()));
-            }
-            (Some(token), None) => token.clone(),
-            (None, Some(path)) => read(path, "--twilio-token-file")?,
-            (None, None) => {
-                return Err(refused("this channel needs ROUNDS_TWILIO_TOKEN or --twilio-token-file".into()));
-            }
-        };
+        let secret = file::secret(
+            ("ROUNDS_TWILIO_TOKEN", self.twilio_token.as_ref()),
+            ("--twilio-token-file", self.twilio_token_file.as_deref()),
+        );
+        let missing = || refused("this channel needs ROUNDS_TWILIO_TOKEN or --twilio-token-file".into());
+        let secret = secret.map_err(refused)?.ok_or_else(missing)?;
         let secret = secret.trim();
         if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(refused("the token of Twilio is empty, or has a character that no token has".into()));

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::option::{given, read, refused};
+use super::option::{given, refused};
 use crate::clients::smtp::{ListUnsubscribe, Login, Sender, Server, Smtp};
 use crate::error::Error;
+use crate::file;
 
 #[derive(Args, Default)]
 pub struct SmtpOptions {
@@ -45,14 +46,12 @@ impl SmtpOptions {
     }
 
     fn login(&self) -> Result<Option<Login>, Error> {
-        let password = match (&self.smtp_password, &self.smtp_password_file) {
-            (Some(_), Some(_)) => {
-                return Err(refused("ROUNDS_SMTP_PASSWORD and --smtp-password-file are both set; keep one".into()));
-            }
-            (Some(password), None) => Some(password.clone()),
-            (None, Some(path)) => Some(read(path, "--smtp-password-file")?.trim_end_matches(['\r', '\n']).to_owned()),
-            (None, None) => None,
-        };
+        let password = file::secret(
+            ("ROUNDS_SMTP_PASSWORD", self.smtp_password.as_ref()),
+            ("--smtp-password-file", self.smtp_password_file.as_deref()),
+        );
+        // A file ends with a line end, and a password may end with a blank.
+        let password = password.map_err(refused)?.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
         match (&self.smtp_user, password.filter(|password| !password.is_empty())) {
             (Some(user), Some(password)) => Ok(Some(Login { user: user.clone(), password })),
             (None, None) => Ok(None),

@@ -1,0 +1,236 @@
+//! The messages of a run between a page and their outcome: they are marked, sent, and settled.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::due::Due;
+use super::gateway::{Channel, Gateway};
+use super::pages::{Pages, ToBeTold};
+use super::report::Report;
+use super::sending::{Moment, Sending};
+use super::settle::{self, Decided, Omen, Outcome, Sent, Status};
+use crate::clients::provider::{Answer, Provider as _};
+use crate::db::statements;
+use crate::error::{Error, ErrorKind};
+use crate::run::{Halt, WriteOptions, record_failed_items};
+
+statements! {
+    MARK(INT8_ARRAY, UUID, TIMESTAMPTZ) = include_str!("mark.sql");
+}
+
+/// After so many requests in a row that could not leave, the provider is taken to be down.
+const UNREACHABLE_MAX: u32 = 3;
+
+pub struct Outgoing<'a> {
+    pages: &'a Pages<'a>,
+    sending: Sending,
+    knows_doubles: bool,
+    /// After it nothing leaves.
+    last_orders: Instant,
+    ready: VecDeque<Ready>,
+    /// Under way, by the ids of their rows.
+    sent: HashMap<i64, Ready>,
+    /// To be written with the next transaction.
+    outcomes: Vec<Outcome>,
+    /// No more is due.
+    is_exhausted: bool,
+    /// How many requests in a row could not leave.
+    unreachable: u32,
+    /// Why nothing more is sent.
+    end: Option<Halt>,
+}
+
+/// A message that is to be sent.
+struct Ready {
+    due: Due,
+    to: String,
+}
+
+impl<'a> Outgoing<'a> {
+    pub fn new(pages: &'a Pages<'a>, gateway: Arc<Gateway>, last_orders: Instant) -> Self {
+        let knows_doubles = gateway.knows_doubles();
+        Self {
+            pages,
+            sending: Sending::new(gateway, pages.job.concurrency as usize, pages.job.per_second),
+            knows_doubles,
+            last_orders,
+            ready: VecDeque::new(),
+            sent: HashMap::new(),
+            outcomes: vec![],
+            is_exhausted: false,
+            unreachable: 0,
+            end: None,
+        }
+    }
+
+    pub async fn send_all(mut self, report: &mut Report) -> Result<(), Halt> {
+        loop {
+            let is_over = self.end.is_some() || Instant::now() >= self.last_orders;
+            if !is_over {
+                if let Err(halt) = self.pages.run.checkpoint() {
+                    self.end = Some(halt);
+                    continue;
+                }
+                if self.ready.len() < self.pages.job.concurrency as usize && !self.is_exhausted {
+                    // What was decided is written first, so that the page does not have it again.
+                    self.write(0, report).await?;
+                    self.refill(report).await?;
+                }
+            }
+            let next = if is_over { 0 } else { self.sending.free().min(self.ready.len()) };
+            self.write(next, report).await?;
+            if self.sending.is_idle() && (is_over || (self.is_exhausted && self.ready.is_empty())) {
+                break;
+            }
+            self.wait(is_over, report).await;
+        }
+        report.not_done.skip("not_reached", self.ready.len() as u64);
+        self.end.map_or(Ok(()), Err)
+    }
+
+    async fn refill(&mut self, report: &mut Report) -> Result<(), Halt> {
+        let waiting = || self.ready.iter().chain(self.sent.values()).map(|ready| &ready.due);
+        let underway: Vec<i64> = waiting().map(|due| due.id).collect();
+        // What is SENT by now is counted by the page.
+        let mut told = ToBeTold::new();
+        for id in waiting().filter_map(Due::counted_patient) {
+            *told.entry(id.clone()).or_default() += 1;
+        }
+        let page = self.pages.next(&underway, &mut told).await?;
+        self.is_exhausted = page.is_last;
+        for (due, verdict) in page.judged {
+            report.scanned += 1;
+            match Outcome::of_verdict(due.id, verdict) {
+                Decided::Leaves(to) => self.ready.push_back(Ready { due, to }),
+                Decided::Stays(outcome) => self.settled(outcome, report),
+            }
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, outcome: Outcome, report: &mut Report) {
+        report.note(&outcome);
+        self.outcomes.push(outcome);
+    }
+
+    /// Waits for an answer, for the turn of the next request, or for the end of the run.
+    async fn wait(&mut self, is_over: bool, report: &mut Report) {
+        let turn = self.sending.next_turn().filter(|_| !is_over && !self.ready.is_empty());
+        let turn = async {
+            match turn {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let is_idle = self.sending.is_idle();
+        let mut answer = tokio::select! {
+            answer = self.sending.answer(), if !is_idle => answer,
+            () = turn => None,
+            _ = self.pages.run.halted(), if !is_over => None,
+        };
+        while let Some((id, what)) = answer {
+            self.answered(id, what, report);
+            answer = self.sending.answered();
+        }
+    }
+
+    fn answered(&mut self, id: i64, answer: Option<Answer>, report: &mut Report) {
+        let Some(ready) = self.sent.remove(&id) else { return };
+        let (outcome, omen) = match answer {
+            None => (Outcome::not_sent(id), Omen::Good),
+            Some(answer) => {
+                let sent = Sent {
+                    id,
+                    to: &ready.to,
+                    attempts: ready.due.attempts + 1,
+                    max_attempts: self.pages.job.max_attempts,
+                    knows_doubles: self.knows_doubles,
+                };
+                Outcome::of_answer(&sent, answer, self.pages.now())
+            }
+        };
+        match omen {
+            Omen::Good => self.unreachable = 0,
+            Omen::Setup(code) => self.stop(channel_stopped(self.pages.job.channel, &code)),
+            Omen::Unreachable(code) => {
+                self.unreachable += 1;
+                if self.unreachable >= UNREACHABLE_MAX {
+                    self.stop(unreachable(self.pages.job.channel, &code));
+                }
+            }
+        }
+        self.settled(outcome, report);
+    }
+
+    fn stop(&mut self, error: Error) {
+        self.end.get_or_insert(Halt::Failed(error));
+    }
+
+    /// Writes the outcomes, and marks and sends the next messages, in one transaction; none where there is nothing.
+    async fn write(&mut self, next: usize, report: &mut Report) -> Result<(), Halt> {
+        if next == 0 && self.outcomes.is_empty() {
+            return Ok(());
+        }
+        let Pages { job, run, .. } = self.pages;
+        let ids: Vec<i64> = self.ready.iter().take(next).map(|ready| ready.due.id).collect();
+        let (marked_at, now, outcomes) = (Moment::now(), self.pages.now(), &self.outcomes);
+        let options = WriteOptions { after_stop: true, ..WriteOptions::default() };
+        let marked = run
+            .write("marking messages as SENDING", options, async |tx| {
+                settle::write(tx, run.id, job.channel, outcomes, now).await?;
+                for (code, ids) in failed(outcomes) {
+                    let what = (code.as_str(), "the message was not delivered, or may not have been");
+                    record_failed_items(tx, run.id, "notification", &ids, what).await?;
+                }
+                if ids.is_empty() {
+                    return Ok(vec![]);
+                }
+                let rows = MARK.all(tx, &[&ids, &run.id, &now]).await?;
+                Ok(rows.iter().map(|row| row.get::<_, i64>("id")).collect())
+            })
+            .await?;
+        self.outcomes.clear();
+        for ready in self.ready.drain(..next) {
+            if !marked.contains(&ready.due.id) {
+                report.not_done.skip("changed", 1);
+                continue;
+            }
+            self.sending.send(ready.due.message(job.channel, ready.to.clone(), now), marked_at);
+            self.sent.insert(ready.due.id, ready);
+        }
+        Ok(())
+    }
+}
+
+/// The failed ones among outcomes, by code.
+fn failed(outcomes: &[Outcome]) -> HashMap<String, Vec<String>> {
+    let mut failed: HashMap<String, Vec<String>> = HashMap::new();
+    for outcome in outcomes {
+        let code = match outcome.status {
+            Status::Failed => outcome.reason.clone().unwrap_or_default(),
+            Status::Uncertain => "UNCERTAIN".to_owned(),
+            _ => continue,
+        };
+        failed.entry(code).or_default().push(outcome.id.to_string());
+    }
+    failed
+}
+
+fn channel_stopped(channel: Channel, code: &str) -> Error {
+    let message = format!(
+        "the provider of {} refuses us ({code}): nothing more was sent, all messages stay PENDING; look at the account, \
+         the sender and the key (docs/notifications.md)",
+        channel.stored()
+    );
+    Error::new("CHANNEL_STOPPED", ErrorKind::Other, message)
+}
+
+fn unreachable(channel: Channel, code: &str) -> Error {
+    let message = format!(
+        "the provider of {} cannot be reached ({code}): nothing more was sent, all messages stay PENDING",
+        channel.stored()
+    );
+    Error::new("PROVIDER_UNREACHABLE", ErrorKind::Other, message)
+}
