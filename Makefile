@@ -1,7 +1,7 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
 # PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
-.PHONY: demo test run-tests test-pooler test-properties prove prove-mail check-files bench bench-npi check docs
+.PHONY: demo test run-tests test-direct test-pooler test-properties prove prove-mail check-files bench bench-npi check docs
 .DEFAULT_GOAL := demo
 
 # scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
@@ -10,13 +10,13 @@ with_postgres = PG_BIN="$$(scripts/postgres)" && export PG_BIN
 demo:
 	@$(with_postgres) && cargo run --locked --quiet -- demo $(ARGS)
 
-# All tests against the server, and those once more through PgBouncer in transaction mode that a pooler could break: the
-# operators' commands, the runs (claim, fence, leases, faults), whatever happens at once, and what every job owes, on
-# bigint keys; those of IN_ROLES in roles of their own.
-# And the files for schedulers, with the tools of Linux.
+# All tests, each once: through PgBouncer in transaction mode those that a pooler could break, of which some in roles of
+# their own, and the others directly. And the files for schedulers, with the tools of Linux.
 test:
 	@$(MAKE) --no-print-directory -j2 check-files run-tests
 
+# What a pooler could break: the operators' commands, the runs (claim, fence, leases, faults), whatever happens at once,
+# and what every job owes, on bigint keys.
 POOLED = ops:: run:: at_once a_second_run_changes_nothing ten_at_once_do_each_once \
  what_the_application_holds_is_left_to_the_next_run a_child_row_that_is_being_inserted_is_no_reason_to_skip \
  one_poison_row_stops_nobody a_dry_run_says_what_a_run_does_and_changes_nothing one_more_than_a_batch_takes_two \
@@ -26,17 +26,27 @@ POOLED = ops:: run:: at_once a_second_run_changes_nothing ten_at_once_do_each_on
 IN_ROLES = ops::alerts ops::health ops::no_show ops::npi ops::pauses ops::practiceq ops::runs jobs::explained \
  jobs::escalate_tickets::keys a_second_run_changes_nothing
 
-# The tests wait more than they compute, so eight run at once whatever the machine has.
+# What those names also match, and is tested directly.
+DIRECTLY = uuid_keys text_keys adopt:: ops::check ops::schedule ops::arguments
+
+skip = $(addprefix --skip ,$(1))
 with_server = $(with_postgres) && export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8}
+directly = cargo test --locked
 through_pooler = ROUNDS_TEST_POOLER=1 cargo test --locked --test it --
 
 run-tests:
 	@scripts/test-tools
-	@$(with_server) && cargo test --locked && $(through_pooler) $(POOLED) --skip uuid_keys --skip text_keys --skip adopt:: --skip ops::check \
-	 --skip ops::schedule --skip ops::arguments $(addprefix --skip ,$(IN_ROLES))
-	@$(with_server) && ROUNDS_TEST_ROLES=1 $(through_pooler) $(IN_ROLES) --skip uuid_keys --skip text_keys
+	@$(with_server) && $(directly) --bins --test prove
+	@$(with_server) && $(directly) --test it -- $(call skip,$(POOLED) $(IN_ROLES) $(DIRECTLY))
+	@$(with_server) && $(directly) --test it -- $(DIRECTLY)
+	@$(with_server) && $(through_pooler) $(POOLED) $(call skip,$(DIRECTLY) $(IN_ROLES))
+	@$(with_server) && ROUNDS_TEST_ROLES=1 $(through_pooler) $(IN_ROLES) $(call skip,$(DIRECTLY))
 
-# All tests through PgBouncer. Takes as long as all tests do.
+# All tests directly, or all through PgBouncer. Each takes as long as `make test`.
+test-direct:
+	@scripts/test-tools
+	@$(with_server) && $(directly)
+
 test-pooler:
 	@scripts/test-tools
 	@$(with_server) && $(through_pooler)

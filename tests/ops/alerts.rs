@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ROLES, application, at_once, everything, group_user, plant, refused, state, through, waiting};
+use super::{ROLES, application, at_once, everything, group_user, plant, refused, state, through};
 use crate::support::keys::Kind;
 use crate::support::program::{self, Outcome};
 use crate::support::proxy::Act;
@@ -568,7 +568,7 @@ async fn a_person_waits_for_the_job_that_is_at_the_alert_and_hears_of_it() {
         let job = ward.clinic.program.start(&args_of_job);
         gate::reached(&ward.clinic).await;
         let person = ward.clinic.program.start(&args(command, "1", &ward.nurses[0].to_string()));
-        waiting(&ward.clinic, 1).await;
+        ward.clinic.waiting(1).await;
         gate::open(&ward.clinic).await;
         assert_eq!(program::finish(job).await.expect(0).count("resolved"), 1);
         let message = refused(program::finish(person).await, 1, "ALREADY_RESOLVED");

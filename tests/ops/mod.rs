@@ -20,8 +20,6 @@ mod roles;
 mod runs;
 mod schedule;
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::support::program::{self, Outcome};
@@ -62,22 +60,11 @@ async fn application(clinic: &Clinic, statement: &str) -> tokio_postgres::Client
     client
 }
 
-/// Waits until so many statements wait for a lock.
-async fn waiting(clinic: &Clinic, statements: i64) {
-    let query = "SELECT count(*) FROM pg_stat_activity
-                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let began = Instant::now();
-    while clinic.count(query).await != statements {
-        assert!(began.elapsed() < Duration::from_secs(30), "{statements} statements never waited");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 /// Two people at the same instant: both come to a row that is held, and then it is let go.
 async fn at_once(clinic: &Clinic, held: &str, first: &[&str], second: &[&str]) -> [Outcome; 2] {
     let application = application(clinic, held).await;
     let [first, second] = [clinic.program.start(first), clinic.program.start(second)];
-    waiting(clinic, 2).await;
+    clinic.waiting(2).await;
     application.batch_execute("COMMIT").await.expect("it lives");
     [program::finish(first).await, program::finish(second).await]
 }

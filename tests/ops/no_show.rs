@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ROLES, application, at_once, everything, group_user, plant, refused, state, through, waiting};
+use super::{ROLES, application, at_once, everything, group_user, plant, refused, state, through};
 use crate::support::clinic::Visit;
 use crate::support::keys::Kind;
 use crate::support::program::{self, Outcome};
@@ -503,7 +503,7 @@ async fn the_job_that_comes_first_is_named_to_the_person() {
     let job = booked.clinic.program.start(&["mark-no-shows", "--as-of", "2026-03-02T10:15:00-05:00"]);
     gate::reached(&booked.clinic).await;
     let person = booked.clinic.program.start(&booked.args(&booked.visit.to_string(), &booked.nurse.to_string()));
-    waiting(&booked.clinic, 1).await;
+    booked.clinic.waiting(1).await;
     gate::open(&booked.clinic).await;
     assert_eq!(program::finish(job).await.expect(0).count("marked"), 1);
     let message = refused(program::finish(person).await, 1, "NOT_MARKABLE");
@@ -545,7 +545,7 @@ async fn a_row_that_the_application_lets_go_is_judged_as_it_is_then() {
         let booked = BookedVisit::new().await;
         let application = application(&booked.clinic, &format!("UPDATE appointments SET {change}")).await;
         let person = booked.clinic.program.start(&booked.args(&booked.visit.to_string(), &booked.nurse.to_string()));
-        waiting(&booked.clinic, 1).await;
+        booked.clinic.waiting(1).await;
         application.batch_execute("COMMIT").await.expect("it lives");
         let outcome = program::finish(person).await.expect(code);
         if code == 1 {
@@ -564,7 +564,7 @@ async fn a_doctor_who_lost_the_visit_while_waiting_for_it_marks_nothing() {
     let application = application(&booked.clinic, &format!("UPDATE appointments SET doctor_id = {colleague}")).await;
     let args = ["no-show", "mark", &visit, "--reason", DOCTOR, "--actor", &own, "--as-of", AT_1010];
     let person = booked.clinic.program.start(&args);
-    waiting(&booked.clinic, 1).await;
+    booked.clinic.waiting(1).await;
     application.batch_execute("COMMIT").await.expect("it lives");
     program::finish(person).await.expect(2);
     assert_eq!(booked.clinic.effects().await, (0, 0, 0));
@@ -575,7 +575,7 @@ async fn a_visit_that_was_moved_meanwhile_is_never_logged_with_its_old_time() {
     let booked = BookedVisit::new().await;
     let application = application(&booked.clinic, "UPDATE appointments SET start_time = '16:00'").await;
     let person = booked.clinic.program.start(&booked.args(&booked.visit.to_string(), &booked.nurse.to_string()));
-    waiting(&booked.clinic, 1).await;
+    booked.clinic.waiting(1).await;
     application.batch_execute("COMMIT").await.expect("it lives");
     // Whether it is marked or refused: the log must not say that 10:00 was missed, nor the patient read it.
     program::finish(person).await;

@@ -227,6 +227,18 @@ impl Clinic {
         self.expire_leases().await
     }
 
+    /// Waits until so many statements of others wait for a lock. Who holds it is a session of its own: within a
+    /// transaction the activity is seen as it was once.
+    pub async fn waiting(&self, statements: i64) {
+        let query = "SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let began = Instant::now();
+        while self.count(query).await != statements {
+            assert!(began.elapsed() < Duration::from_secs(30), "{statements} statements never waited");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Makes the leases of all runs be over, as if they had been silent for an hour. Returns how many runs that were.
     pub async fn expire_leases(&self) -> u64 {
         let late = "UPDATE cron_job_runs SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE status = 'RUNNING'";

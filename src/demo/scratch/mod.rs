@@ -116,7 +116,7 @@ impl Scratch {
             return Ok(());
         }
         let careless = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c checkpoint_timeout=1h \
-                        -c max_wal_size=512MB";
+                        -c max_wal_size=512MB -c autovacuum=off -c jit=off";
         let durability = if self.durability == Durability::Full { "-c fsync=on -c max_wal_size=4GB" } else { careless };
         let options = format!(
             "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 {durability} \

@@ -1,11 +1,9 @@
 //! Many runs at once, people at work on the same cases, and what is read of it afterwards.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::{BillingFixture, NOW, PAID, PENDING};
-use crate::support::{gate, program};
+use crate::support::{connect, gate, program, server};
 
 #[tokio::test]
 async fn ten_runs_of_both_stages_at_once_take_each_case_one_step_and_lose_no_cent() {
@@ -83,10 +81,11 @@ async fn a_case_that_a_person_changes_between_look_and_change_is_left_alone() {
 async fn a_case_that_is_held_for_a_moment_is_waited_for() {
     let fixture = BillingFixture::new().await;
     fixture.cases(10, 3).await;
-    fixture.clinic.sql("BEGIN; UPDATE surgical_cases SET pay_amount = 1 WHERE id = 2").await;
+    let holder = connect(&server().url(&fixture.clinic.database)).await;
+    holder.batch_execute("BEGIN; UPDATE surgical_cases SET pay_amount = 1 WHERE id = 2").await.expect("held");
     let run = fixture.clinic.program.start(PENDING);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    fixture.clinic.sql("COMMIT").await;
+    fixture.clinic.waiting(1).await;
+    holder.batch_execute("COMMIT").await.expect("let go");
     let outcome = program::finish(run).await.expect(0);
     assert_eq!((outcome.count("advanced"), outcome.count("skipped")), (3, 0), "{outcome:?}");
     assert_eq!(outcome.report()["metrics"]["money_moved"], "21.02");
@@ -99,17 +98,16 @@ async fn a_case_that_was_waited_for_is_judged_by_what_was_done_meanwhile() {
     fixture.cases(15, 1).await;
     let run = "00000000-0000-4000-8000-000000000001";
     // As another run would, which a person had sent it back for.
-    fixture
-        .clinic
-        .sql(&format!(
-            "BEGIN; UPDATE surgical_cases SET case_status = 15, updated_ts = '{NOW}' WHERE id = 1;
-             INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
-             VALUES (1, 10, 15, 'system', '{run}', '{NOW}')"
-        ))
-        .await;
+    let holder = connect(&server().url(&fixture.clinic.database)).await;
+    let step = format!(
+        "BEGIN; UPDATE surgical_cases SET case_status = 15, updated_ts = '{NOW}' WHERE id = 1;
+         INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
+         VALUES (1, 10, 15, 'system', '{run}', '{NOW}')"
+    );
+    holder.batch_execute(&step).await.expect("held");
     let waiting = fixture.clinic.program.start(PAID);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    fixture.clinic.sql("COMMIT").await;
+    fixture.clinic.waiting(1).await;
+    holder.batch_execute("COMMIT").await.expect("let go");
     let outcome = program::finish(waiting).await.expect(0);
     assert_eq!((outcome.count("advanced"), outcome.count("skipped")), (0, 1), "{outcome:?}");
     assert_eq!(fixture.statuses().await, [(15, 1)]);

@@ -318,11 +318,7 @@ async fn a_link_that_is_made_while_a_page_is_stored_is_not_overlooked() {
     let holder = connect(&server().url(&sync.clinic.database)).await;
     holder.batch_execute("BEGIN; LOCK TABLE appointments").await.expect("locked");
     let run = sync.start(&[]);
-    let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while sync.clinic.count(waiting).await == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    sync.clinic.waiting(1).await;
     let link = format!("INSERT INTO practiceq_clients VALUES ('900', '{ann}', '{}', now(), NULL); COMMIT", sync.admin);
     holder.batch_execute(&link).await.expect("linked");
     let outcome = program::finish(run).await.expect(0);
