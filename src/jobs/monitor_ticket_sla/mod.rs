@@ -37,7 +37,7 @@ const DUE: &str = include_str!("due.part.sql");
 statements! {
     of tickets;
     SCAN(TIMESTAMPTZ, INT8, KEY) = format!(include_str!("scan.sql"), risk = risk(), due = DUE);
-    RECORD(TIMESTAMPTZ, KEYS, UUID, TEXT) = format!(
+    RECORD(TIMESTAMPTZ, KEYS, UUID, TEXT, KEY) = format!(
         include_str!("apply.sql"),
         number = cut_name("t.number"),
         risk = risk(),
