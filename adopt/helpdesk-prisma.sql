@@ -54,11 +54,13 @@ SELECT u.id, NULL::text AS facility_id, u.name, u.email,
                            WHEN 'Team Leader' THEN 'AGENT'
                            WHEN 'User/Employee' THEN 'AGENT' END
         FROM public.roles r WHERE r.id = u."roleId") AS role,
-       u."isActive" AND NOT u."isDeleted" AS active
+       u."isActive" AND NOT u."isDeleted" AS active,
+       -- Whoever may update this may lock the row, and write nothing.
+       NULL::boolean AS row_lock
 FROM public.users u;
 
 CREATE VIEW rounds.teams AS
-SELECT g.id, g.name, true AS active FROM public.teams g;
+SELECT g.id, g.name, true AS active, NULL::boolean AS row_lock FROM public.teams g;
 
 -- A leader need not be a member, and may lead several teams, so one table cannot give all rows. The jobs lock no row of
 -- this view, and a union need not be lockable. A leader who is also a member has one row.
@@ -85,7 +87,7 @@ SELECT t.id, t."ticketNumber"::text AS number, NULL::text AS facility_id, t.titl
        t.priority, t."createdBy" AS created_by, t."assignedTo" AS assignee_id, t."teamId" AS team_id,
        t."slaDueAt" AS sla_due_at, t."customSlaDueAt" AS custom_sla_due_at,
        (SELECT f.rating FROM public.ticket_feedback f WHERE f."ticketId" = t.id) AS customer_rating,
-       t."createdAt" AS created_at, t."updatedAt" AS updated_at
+       t."createdAt" AS created_at, t."updatedAt" AS updated_at, NULL::boolean AS row_lock
 FROM public.tickets t;
 
 CREATE VIEW rounds.ticket_followers AS

@@ -115,7 +115,9 @@ SELECT a.id, a."hospitalId" AS facility_id, a."doctorId" AS doctor_id,
        a."appointmentDate" AS appointment_date, a."startTime" AS start_time, a.status,
        a."checkedInAt" AS checked_in_at, a."vitalsRecordedAt" AS vitals_recorded_at,
        NULL::timestamp AS cancelled_at, NULL::text AS cancelled_by, NULL::text AS cancelled_reason, a.notes,
-       a."createdAt" AS created_at, a."updatedAt" AS updated_at
+       a."createdAt" AS created_at, a."updatedAt" AS updated_at,
+       -- Whoever may update this may lock the row, and write nothing.
+       NULL::boolean AS row_lock
 FROM public.appointments a;
 
 -- The application has "isAvailable" where we have is_booked, so a trigger translates what mark-no-shows writes.

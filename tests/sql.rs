@@ -246,8 +246,10 @@ async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
         let now = "'2026-03-05 08:00Z'::timestamptz";
         let named = ("by_hand::REQUESTED_CASES", &[now, &ids, "NULL::double precision", "20"][..]);
         let run = "gen_random_uuid()";
-        let advance =
-            ("step::ADVANCE", &[now, "15", "86400::double precision", &ids, "20", "false", run, "NULL", "true"][..]);
+        let advance = (
+            "step::ADVANCE",
+            &[now, "15", "86400::double precision", &ids, "20", "false", run, "NULL", "true", "NULL"][..],
+        );
         for (name, values) in [named, advance] {
             let sql = with_values(&clinic, &format!("rounds::jobs::advance_billing::{name}"), values).await;
             // A literal has no type of its own before it meets a key.

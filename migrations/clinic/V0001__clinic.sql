@@ -17,7 +17,8 @@ CREATE TABLE users (
     email       text,
     role        text NOT NULL CHECK (role IN ('HOSPITAL_ADMIN', 'SUPERVISOR', 'RECEPTIONIST', 'NURSE', 'DOCTOR',
                                               'BILLING', 'CASE_MANAGER', 'AGENT', 'MANAGER')),
-    active      boolean NOT NULL DEFAULT true
+    active      boolean NOT NULL DEFAULT true,
+    row_lock    boolean CHECK (row_lock IS NULL)
 );
 CREATE INDEX users_staff ON users (facility_id, role) WHERE active;
 
@@ -103,6 +104,7 @@ CREATE TABLE appointments (
     notes              text,
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now(),
+    row_lock           boolean CHECK (row_lock IS NULL),
     CHECK (isfinite(appointment_date)),
     CHECK (source <> 'LOCAL' OR doctor_id IS NOT NULL),
     CHECK ((source = 'LOCAL') = (external_id IS NULL)),
@@ -162,9 +164,10 @@ CREATE INDEX px_cases_escalated ON px_cases (escalated_at)
     WHERE status = 'ESCALATED' AND active IS NOT FALSE AND escalation_level < 3;
 
 CREATE TABLE teams (
-    id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name   text NOT NULL,
-    active boolean NOT NULL DEFAULT true
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name     text NOT NULL,
+    active   boolean NOT NULL DEFAULT true,
+    row_lock boolean CHECK (row_lock IS NULL)
 );
 CREATE TABLE team_members (
     team_id   bigint NOT NULL REFERENCES teams,
@@ -189,7 +192,8 @@ CREATE TABLE tickets (
     custom_sla_due_at timestamptz,
     customer_rating   integer CHECK (customer_rating BETWEEN 1 AND 5),
     created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
-    updated_at        timestamptz NOT NULL DEFAULT clock_timestamp()
+    updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    row_lock          boolean CHECK (row_lock IS NULL)
 );
 CREATE INDEX tickets_open ON tickets (id) WHERE status NOT IN ('RESOLVED', 'CLOSED');
 
@@ -238,7 +242,8 @@ CREATE TABLE escalation_rules (
 CREATE TABLE surgical_case_statuses (
     status          integer PRIMARY KEY CHECK (status >= 0),
     name            text NOT NULL UNIQUE,
-    timestamp_field text NOT NULL UNIQUE CHECK (timestamp_field ~ '^[a-z_]+_ts$')
+    timestamp_field text NOT NULL UNIQUE CHECK (timestamp_field ~ '^[a-z_]+_ts$'),
+    row_lock        boolean CHECK (row_lock IS NULL)
 );
 INSERT INTO surgical_case_statuses (status, name, timestamp_field) VALUES
     (7,   'billable',                      'billable_ts'),
@@ -346,6 +351,8 @@ COMMENT ON COLUMN users.email IS 'NULL: none.';
 COMMENT ON COLUMN users.role IS
     'HOSPITAL_ADMIN, SUPERVISOR, RECEPTIONIST, NURSE, DOCTOR, BILLING, CASE_MANAGER, AGENT or MANAGER.';
 COMMENT ON COLUMN users.active IS 'Whether they may act and get notices.';
+COMMENT ON COLUMN users.row_lock IS
+    'Always NULL: whoever may update this column may lock the row, and change nothing of it.';
 
 COMMENT ON TABLE doctors IS 'Those who see patients.';
 COMMENT ON COLUMN doctors.id IS 'The key.';
@@ -415,6 +422,7 @@ COMMENT ON COLUMN appointments.cancelled_reason IS 'Free text; NULL: none.';
 COMMENT ON COLUMN appointments.notes IS 'Free text; NULL: none.';
 COMMENT ON COLUMN appointments.created_at IS 'When it was made.';
 COMMENT ON COLUMN appointments.updated_at IS 'When it was changed last.';
+COMMENT ON COLUMN appointments.row_lock IS 'Always NULL, as users.row_lock.';
 
 COMMENT ON TABLE doctor_slots IS 'The times of a doctor that can be booked.';
 COMMENT ON COLUMN doctor_slots.id IS 'The key.';
@@ -448,6 +456,7 @@ COMMENT ON TABLE teams IS 'The teams that tickets are assigned to.';
 COMMENT ON COLUMN teams.id IS 'The key.';
 COMMENT ON COLUMN teams.name IS 'As people call it.';
 COMMENT ON COLUMN teams.active IS 'Whether tickets may be assigned to it.';
+COMMENT ON COLUMN teams.row_lock IS 'Always NULL, as users.row_lock.';
 
 COMMENT ON TABLE team_members IS 'Who is in a team.';
 COMMENT ON COLUMN team_members.team_id IS 'The team.';
@@ -470,6 +479,7 @@ COMMENT ON COLUMN tickets.custom_sla_due_at IS 'An instant that comes before all
 COMMENT ON COLUMN tickets.customer_rating IS '1 (worst) to 5; NULL: none.';
 COMMENT ON COLUMN tickets.created_at IS 'When it was made.';
 COMMENT ON COLUMN tickets.updated_at IS 'When it was changed last.';
+COMMENT ON COLUMN tickets.row_lock IS 'Always NULL, as users.row_lock.';
 
 COMMENT ON TABLE ticket_followers IS 'Who gets the notices of a ticket besides its assignee.';
 COMMENT ON COLUMN ticket_followers.ticket_id IS 'The ticket.';
@@ -517,6 +527,7 @@ COMMENT ON TABLE surgical_case_statuses IS 'What a surgical case can be, and whi
 COMMENT ON COLUMN surgical_case_statuses.status IS 'The number, which is what surgical_cases has.';
 COMMENT ON COLUMN surgical_case_statuses.name IS 'As people call it.';
 COMMENT ON COLUMN surgical_case_statuses.timestamp_field IS 'The column of surgical_cases that says since when.';
+COMMENT ON COLUMN surgical_case_statuses.row_lock IS 'Always NULL, as users.row_lock.';
 
 COMMENT ON TABLE surgical_case_transitions IS
     'The steps that advance-billing may make by itself, each a stage of it. Never backwards.';

@@ -1,14 +1,14 @@
 //! The actor: the user who acts by hand, and the check whether that user may.
 //!
 //! Rule: a user may act if and only if active, with a role that the act allows, and of the facility, or the organization,
-//! that the act is about; a HOSPITAL_ADMIN without a facility belongs to the group: to all facilities, and to what is of
-//! none of them. The user of a session whose login is bound is the one to whom it is bound; of another session whom `--actor` names, unless the
-//! owner requires a binding (`rounds actors`). The server says whose the session is, in the transaction that acts, and
-//! what cannot be read refuses.
+//! that the act is about; a HOSPITAL_ADMIN without a facility, or of the only one that the clinic has, belongs to the
+//! group: to all facilities, and to what is of none of them. The user of a session whose login is bound is the one to
+//! whom it is bound; of another session whom `--actor` names, unless the owner requires a binding (`rounds actors`). The
+//! server says whose the session is, in the transaction that acts, and what cannot be read refuses.
 
 use tokio_postgres::Transaction;
 
-use crate::db::{Key, no_such_key, statements};
+use crate::db::{Key, Row, UNREADABLE, no_such_key, statements, unless};
 use crate::error::{Error, ErrorKind};
 
 statements! {
@@ -16,6 +16,8 @@ statements! {
         "SELECT u.id::text, COALESCE(u.role::text, '') AS role, u.facility_id::text,
                 COALESCE(u.active, false) AS active
          FROM users u WHERE u.id = $1";
+    // A help desk need not have that table.
+    TWO_FACILITIES_IF_THERE() = "SELECT f.id::text AS id FROM facilities f WHERE f.id IS NOT NULL LIMIT 2";
     // Without its row the rule is the strict one.
     LOGIN() =
         "SELECT session_user::text AS login, b.user_id,
@@ -33,6 +35,7 @@ pub struct Actor {
     pub id: Key,
     pub role: String,
     pub facility: Option<Key>,
+    is_of_the_group: bool,
 }
 
 /// The login of a session, and what the owner of the schema said of it.
@@ -51,11 +54,16 @@ impl Actor {
 
     /// As [`Actor::of_session`], where nothing can be done without an actor.
     pub async fn acting(tx: &Transaction<'_>, given: Option<&Key>) -> Result<Self, Error> {
+        let no_actor = || refused("NO_ACTOR", "say who you are: --actor USER_ID".into());
+        Self::by_hand(tx, given).await?.ok_or_else(no_actor)
+    }
+
+    /// As [`Actor::of_session`], of what a person does: where the owner requires bound logins, no other does it.
+    pub async fn by_hand(tx: &Transaction<'_>, given: Option<&Key>) -> Result<Option<Self>, Error> {
         let login = Login::read(tx).await?;
         match login.actor(tx, given).await? {
-            Some(actor) => Ok(actor),
             None if login.is_required => Err(login.not_bound()),
-            None => Err(refused("NO_ACTOR", "say who you are: --actor USER_ID".into())),
+            actor => Ok(actor),
         }
     }
 
@@ -66,7 +74,13 @@ impl Actor {
         if !row.get::<_, bool>("active") {
             return Err(refused("ACTOR_INACTIVE", format!("--actor: user {id} is not active")));
         }
-        Ok(Self { id: row.get("id"), role: row.get("role"), facility: row.get("facility_id") })
+        let (role, facility): (String, Option<Key>) = (row.get("role"), row.get("facility_id"));
+        let is_of_the_group = role == ADMIN
+            && match &facility {
+                Some(own) => is_the_only_one(tx, own).await?,
+                None => true,
+            };
+        Ok(Self { id: row.get("id"), role, facility, is_of_the_group })
     }
 
     /// Refuses a user who has none of these roles.
@@ -106,15 +120,22 @@ impl Actor {
         let id = &self.id;
         let message = format!(
             "--actor: user {id} does not belong to the group; {what} is for all facilities, so it needs a {ADMIN} \
-             without a facility"
+             without a facility, or of the only one"
         );
         Err(refused("ACTOR_NOT_ALLOWED", message))
     }
 
     /// Whether the user belongs to all facilities.
     pub fn is_of_the_group(&self) -> bool {
-        self.role == ADMIN && self.facility.is_none()
+        self.is_of_the_group
     }
+}
+
+/// Whether the clinic has this facility and no other. Where that cannot be read, it is not known to be.
+async fn is_the_only_one(tx: &Transaction<'_>, facility: &Key) -> Result<bool, Error> {
+    let found = unless(tx, &UNREADABLE, async || TWO_FACILITIES_IF_THERE.all(tx, &[]).await).await?;
+    let ids: Vec<Key> = found.iter().flatten().map(|row: &Row| row.get("id")).collect();
+    Ok(matches!(&*ids, [only] if only == facility))
 }
 
 impl Login {

@@ -48,6 +48,9 @@ type Uses = BTreeMap<(&'static str, Use), BTreeSet<&'static str>>;
 /// How the names of statements end whose tables a clinic may lack.
 pub const IF_THERE: &str = "_IF_THERE";
 
+/// The column by which a relation lets a row be locked and nothing be written.
+pub const ROW_LOCK: &str = "row_lock";
+
 /// What every run sends.
 const EVERY_RUN: [&[Listed]; 3] = [db::STATEMENTS, clinic::STATEMENTS, run::STATEMENTS];
 
@@ -102,6 +105,19 @@ impl Sent {
     }
 }
 
+/// The comment by which a role is known that `rounds grants --apply` made.
+pub fn made_for(role: &str) -> String {
+    format!("{MADE_FOR}{role}")
+}
+
+/// What a role of that comment was made for, if `rounds grants --apply` made it.
+pub fn made_for_what(comment: &str) -> Option<&'static str> {
+    let of = comment.strip_prefix(MADE_FOR)?;
+    roles().find(|role| *role == of)
+}
+
+const MADE_FOR: &str = "made by rounds grants --apply for ";
+
 /// The names of the roles: the jobs, then the groups of commands.
 pub fn roles() -> impl Iterator<Item = &'static str> {
     jobs::NAMES.iter().copied().chain(groups::GROUPS.iter().map(|group| group.name))
@@ -153,9 +169,12 @@ fn granted(uses: &Uses) -> Vec<Privilege> {
     granted
 }
 
-/// The relations of a job that only those of its statements name whose tables a clinic may lack.
-pub fn may_lack(job: &str) -> BTreeSet<&'static str> {
-    let sent = Sent::of_runs(EVERY_RUN.into_iter().chain([jobs::statements(job)]));
+/// The relations that only those statements of a job, or of a group of commands, name whose tables a clinic may lack.
+pub fn may_lack(role: &str) -> BTreeSet<&'static str> {
+    let sent = match groups::group(role) {
+        Some(_) => Sent::by(role),
+        None => Sent::of_runs(EVERY_RUN.into_iter().chain([jobs::statements(role)])),
+    };
     let (mut optional, mut needed) = (BTreeSet::new(), BTreeSet::new());
     for line in LIST.lines() {
         let mut words = line.split(' ');
@@ -256,6 +275,8 @@ mod tests {
     fn a_job_that_delivers_may_lack_what_its_messages_may_be_about() {
         assert_eq!(may_lack("deliver-notifications"), BTreeSet::from(["appointments", "px_cases", "tickets"]));
         assert_eq!(may_lack("mark-no-shows"), BTreeSet::new());
+        // Whoever acts may be of the only facility.
+        assert_eq!(may_lack("pauses"), BTreeSet::from(["facilities"]));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 
 use super::flood::{self, Habits};
 use super::halt::Halt;
-use super::job::Run;
+use super::job::{Job, Run};
 use super::refusals::Coverage;
+use crate::db::Key;
 
 impl Run {
     /// The brake: with more than `--max-items` to try, or with more than people may be told of without a person's word,
@@ -42,7 +43,7 @@ impl Run {
             return Err(brake);
         }
         let why = match brake {
-            Halt::Flood(flood) => flood.message(self.job, self.look, None),
+            Halt::Flood(flood) => flood.message(&self.command, self.look, None),
             other => other.message(),
         };
         self.would_brake.set(why).ok();
@@ -63,5 +64,29 @@ impl Run {
     fn stop_beyond_the_limit(&self, due: usize, message: impl FnOnce(u32, &str) -> String) -> Result<(), Halt> {
         let max = self.args.brake();
         if due <= max as usize { Ok(()) } else { self.stop_at(Halt::brake(message(max, self.look))) }
+    }
+}
+
+/// The job with the options that select the lane of a run, as a person writes them at a shell.
+pub fn command_of<J: Job>(job: &J, facility: Option<&Key>) -> String {
+    let facility = facility.into_iter().flat_map(|id| ["--facility".to_owned(), id.to_string()]);
+    let words = [J::NAME.to_owned()].into_iter().chain(job.lane_options()).chain(facility);
+    words.map(for_shell).collect::<Vec<_>>().join(" ")
+}
+
+/// A word for a shell. A key may have any characters.
+fn for_shell(word: String) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_with_more_than_letters_and_digits_is_quoted() {
+        assert_eq!(for_shell("deliver-notifications".to_owned()), "deliver-notifications");
+        assert_eq!(for_shell("O'Hara & co".to_owned()), r"'O'\''Hara & co'");
     }
 }

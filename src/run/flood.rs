@@ -74,13 +74,13 @@ impl Flood {
         }
     }
 
-    /// What is unusual, and how to go on.
-    pub fn message(&self, job: &str, look: &str, since: Option<&str>) -> String {
+    /// What is unusual, and how to go on. The command is that of the lane.
+    pub fn message(&self, command: &str, look: &str, since: Option<&str>) -> String {
         // A few more may have become due until then.
         let enough = self.due + self.due / 10 + 1;
         format!(
             "{}: people are told only after somebody has looked, and nothing was changed. Look at them with {look}; \
-             if they are right, run once with --max-items: `rounds {job} --max-items {enough}`",
+             if they are right, run once with --max-items: `rounds {command} --max-items {enough}`",
             self.what(since)
         )
     }
@@ -97,6 +97,13 @@ mod tests {
         assert_eq!(new.flood(101, 100), Some(Flood { due: 101, median: None }));
         assert_eq!(new.flood(1, 0), Some(Flood { due: 1, median: None }));
         assert!(!is_worth_a_look(100, 100) && is_worth_a_look(101, 100));
+    }
+
+    #[test]
+    fn the_advice_is_the_command_of_the_lane() {
+        let flood = Flood { due: 200, median: None };
+        let message = flood.message("deliver-notifications --channel sms", "--dry-run", None);
+        assert!(message.ends_with("`rounds deliver-notifications --channel sms --max-items 221`"), "{message}");
     }
 
     #[test]

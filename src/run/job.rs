@@ -26,6 +26,15 @@ use crate::db::{Db, Key, Limits, SchemaName};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
 
+/// The option that makes a run a person's.
+#[derive(Clone, Copy)]
+pub enum ByHand {
+    /// A person's word, which is nobody's without an actor.
+    Word(&'static str),
+    /// What no schedule asks for. An operator may without an actor, until the owner requires bound logins.
+    Act(&'static str),
+}
+
 /// A job: its arguments and its work. `Serialize` gives the arguments to the run's row.
 pub trait Job: Serialize {
     const NAME: &'static str;
@@ -43,6 +52,11 @@ pub trait Job: Serialize {
         String::new()
     }
 
+    /// The options that select the lane.
+    fn lane_options(&self) -> Vec<String> {
+        vec![]
+    }
+
     /// How much of what is due in its lane this run looks at.
     fn coverage(&self) -> Coverage {
         Coverage::All
@@ -58,8 +72,8 @@ pub trait Job: Serialize {
         actor::SUPERVISORS
     }
 
-    /// The option that only a person may give, if it is given: the run then needs an actor.
-    fn word_of_a_person(&self) -> Option<&'static str> {
+    /// What makes this run a person's, if something does.
+    fn by_hand(&self) -> Option<ByHand> {
         None
     }
 
@@ -127,6 +141,8 @@ pub struct Run {
     pub(super) tells: bool,
     /// The options that show what is due.
     pub(super) look: &'static str,
+    /// The job with the options that select this lane.
+    pub(super) command: String,
     /// The database's clock after the claim, or `--as-of`: the only time that decides what is due.
     pub now: DateTime<Utc>,
     /// The duration after which it stops itself.

@@ -45,7 +45,7 @@ pub use failure_notice::failures;
 pub use halt::Halt;
 pub use identity::message as restored_message;
 pub use item_errors::insert as record_failed_items;
-pub use job::{Job, Run, WriteOptions};
+pub use job::{ByHand, Job, Run, WriteOptions};
 pub use limits::BATCH_LOCK;
 pub use pause::{PAUSED, RESTORED};
 pub use reach::{FacilityArgs, Reach, lane as lane_within};

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::actor::actor_of;
 use super::args::{RunArgs, Source};
+use super::brake::command_of;
 use super::claim::{Claim, Claimed, Held};
 use super::halt::{Halt, halted_or_late};
 use super::heartbeat::heartbeat;
@@ -148,6 +149,7 @@ async fn claim_and_run<J: Job>(
         coverage: job.coverage(),
         tells: J::TELLS,
         look: J::LOOK,
+        command: command_of(job, facility.as_ref()),
         lane: lane.clone(),
         lane_of_rule: job.lane(),
         facility,
@@ -289,7 +291,7 @@ async fn run_until_halted<J: Job>(job: &J, run: &Run, has_refusals: bool, report
 async fn asked<J: Job>(job: &J, run: &Run, halt: Halt) -> Halt {
     let Halt::Flood(flood) = halt else { return halt };
     let oldest = oldest_due(job, run.now, run.facility(), &run.db).await.ok().flatten().map(moment_utc);
-    Halt::Brake { message: flood.message(J::NAME, J::LOOK, oldest.as_deref()), notify_at_once: true }
+    Halt::Brake { message: flood.message(&run.command, J::LOOK, oldest.as_deref()), notify_at_once: true }
 }
 
 /// Closes the row of a run that panicked outside its job, if it has one. A panic there, too, leaves the row to the

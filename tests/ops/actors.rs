@@ -214,7 +214,8 @@ async fn where_it_is_required_an_unbound_login_does_nothing_by_hand() {
     for act in &BY_HAND[..2] {
         refused(other.run(act).await, 2, "ACTOR_NOT_BOUND");
     }
-    refused_run(other.run(BY_HAND[4]).await, "NO_ACTOR");
+    refused_run(other.run(BY_HAND[4]).await, "ACTOR_NOT_BOUND");
+    refused_run(other.run(&["mark-no-shows", "--even-if-paused"]).await, "ACTOR_NOT_BOUND");
     assert_eq!(desk.state().await, before);
     // The owner is bound to nobody, too.
     refused(desk.clinic.run(&[BY_HAND[0], &["--actor", first]].concat()).await, 2, "ACTOR_NOT_BOUND");
@@ -234,6 +235,49 @@ async fn where_it_is_required_an_unbound_login_does_nothing_by_hand() {
     );
     let expected = json!([["BIND", a, first], ["REQUIRE", null, null], ["REQUIRE_OFF", null, null]]);
     assert_eq!(desk.clinic.json(&changes).await, json!({ "changes": expected, "said": true }));
+    desk.drop().await;
+}
+
+/// What no schedule asks for is a person's act, also where no actor is named.
+#[tokio::test]
+async fn where_it_is_required_what_only_a_person_asks_for_is_refused_without_a_bound_login() {
+    let desk = Desk::new().await;
+    let ([a, b], [first, _]) = (&desk.logins, &desk.users);
+    let cases = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(cases.path(), "1").expect("it can be written");
+    let (cases, url) = (cases.path().to_str().expect("UTF-8"), "http://127.0.0.1:9/");
+    let acts: [(&str, &[&str]); 7] = [
+        ("--case", &["advance-billing", "--case", "1", "--stage", "paid"]),
+        ("--cases-file", &["advance-billing", "--cases-file", cases, "--stage", "paid"]),
+        ("--confirm-items", &["advance-billing", "--stage", "paid", "--confirm-items", "5"]),
+        ("--patient", &["sync-practiceq", "--patient", "1", "--base-url", url]),
+        ("--organization", &["sync-practiceq", "--organization", "1", "--base-url", url]),
+        ("--appointment", &["sync-practiceq", "--appointment", "a1", "--base-url", url]),
+        ("--file", &["refresh-npi", "--file", "/nonexistent/npi.zip"]),
+    ];
+    let program = |login: &str| desk.program(login).env("ROUNDS_PRACTICEQ_KEY", "key");
+    let code = |outcome: &Outcome| outcome.report()["error_code"].clone();
+    for (option, act) in acts {
+        let outcome = program(b).run(act).await;
+        assert_ne!(code(&outcome), "ACTOR_NOT_BOUND", "{option}: an operator's, as long as the owner says nothing");
+    }
+    desk.bind(a, first).await.expect(0);
+    desk.owner(&["require"]).await.expect(0);
+    let before = desk.state().await;
+    for (option, act) in acts {
+        for more in [&[][..], &["--dry-run"], &["--source", "cron"]] {
+            let message = refused_run(program(b).run(&[act, more].concat()).await, "ACTOR_NOT_BOUND");
+            assert!(message.contains(&format!("{option} is a person's act")), "{message}");
+        }
+    }
+    assert_eq!(desk.state().await, before, "nothing was done");
+    for (option, act) in acts {
+        assert_ne!(code(&program(a).run(act).await), "ACTOR_NOT_BOUND", "{option}");
+    }
+    // Schedules go on.
+    for job in [&["advance-billing", "--stage", "paid"][..], &["mark-no-shows"], &["prune"]] {
+        program(b).run(&[job, &["--source", "cron"]].concat()).await.expect(0);
+    }
     desk.drop().await;
 }
 

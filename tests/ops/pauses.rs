@@ -110,6 +110,8 @@ async fn a_pause_whose_end_has_come_counts_no_more() {
 #[tokio::test]
 async fn only_an_admin_of_the_group_may_and_nothing_is_changed_in_a_dry_run() {
     let (clinic, admin) = clinic(1).await;
+    // Where there is only one facility, its admins are the group's.
+    clinic.facility("America/New_York", None).await;
     for role in ROLES {
         let users = [clinic.user(1, role).await.to_string(), group_user(&clinic, role).await.to_string()];
         for (user, is_of_the_group) in users.iter().zip([false, true]) {

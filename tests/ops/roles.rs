@@ -252,8 +252,7 @@ async fn a_row_lock_takes_the_column_that_is_there_for_it_also_of_a_view() {
     let clinic = Clinic::new().await;
     clinic
         .sql(
-            "ALTER TABLE users ADD row_lock boolean CHECK (row_lock IS NULL);
-             ALTER TABLE teams RENAME TO teams_beneath;
+            "ALTER TABLE teams RENAME TO teams_beneath;
              CREATE VIEW teams AS SELECT t.id, t.active, NULL::boolean AS row_lock FROM teams_beneath t",
         )
         .await;
@@ -268,6 +267,91 @@ async fn a_row_lock_takes_the_column_that_is_there_for_it_also_of_a_view() {
         assert!(!may(&session, &format!("UPDATE rounds.{relation} SET active = active")).await, "{relation}");
     }
     drop_roles(&clinic).await;
+}
+
+/// In the reference set each relation that some job only locks has that column.
+#[tokio::test]
+async fn a_role_that_only_locks_a_row_can_change_nothing_of_it() {
+    let clinic = Clinic::new().await;
+    let facility = clinic.facility("America/New_York", None).await;
+    clinic.user(facility, "NURSE").await;
+    clinic.sql("INSERT INTO teams (name) VALUES ('t')").await;
+    let all = relations(&clinic).await;
+    let mut locked = 0;
+    for job in ["escalate-tickets", "monitor-ticket-sla", "stage-alerts", "advance-billing"] {
+        let report = apply(&clinic, &[job]).await;
+        let granted = report["roles"][0]["granted"].as_array().expect("a list").clone();
+        let role = format!("{}{}", prefix(&clinic), job.replace('-', "_"));
+        let session = connect(&of_url(&server().url(&clinic.database), &role)).await;
+        for relation in ["users", "teams", "tickets", "appointments", "surgical_case_statuses"] {
+            let on_it = format!(" ON rounds.{relation}");
+            let Some(one) = granted.iter().filter_map(Value::as_str).find(|one| one.ends_with(&on_it)) else {
+                continue;
+            };
+            if !one.contains("UPDATE (row_lock)") {
+                assert!(!one.contains("UPDATE") || job == "escalate-tickets" && relation == "tickets", "{job}: {one}");
+                continue;
+            }
+            locked += 1;
+            assert!(may(&session, &format!("SELECT FROM rounds.{relation} FOR KEY SHARE")).await, "{job} {relation}");
+            for column in all[relation].iter().filter(|column| *column != "row_lock") {
+                let change = format!("UPDATE rounds.{relation} SET {column} = DEFAULT");
+                assert!(!may(&session, &change).await, "{job}: {change}");
+            }
+        }
+        // Nor can anything be written into the column itself.
+        for relation in ["users", "teams"].into_iter().filter(|_| job == "escalate-tickets") {
+            let change = format!("UPDATE rounds.{relation} SET row_lock = true");
+            let refused = session.batch_execute(&change).await.expect_err("a CHECK");
+            assert_eq!(refused.code().map(tokio_postgres::error::SqlState::code), Some("23514"), "{relation}");
+        }
+    }
+    assert_eq!(locked, 5, "users, teams, tickets, appointments and statuses");
+    drop_roles(&clinic).await;
+}
+
+/// `--facility` is looked up in facilities, which the rules of some jobs do not read.
+#[tokio::test]
+async fn a_job_is_kept_to_a_facility_in_its_own_role() {
+    let clinic = Clinic::new().await;
+    let facility = clinic.facility("America/New_York", None).await.to_string();
+    for job in [
+        &["monitor-ticket-sla"][..],
+        &["escalate-tickets"],
+        &["advance-billing", "--stage", "paid"],
+        &["escalate-sla"],
+        &["mark-no-shows"],
+        &["stage-alerts"],
+    ] {
+        for printed in [false, true] {
+            let role = match printed {
+                false => JobRole::new(&clinic, job[0]).await,
+                true => JobRole::printed(&clinic, job[0]).await,
+            };
+            let report = role.program.run(&[job, &["--facility", &facility]].concat()).await.expect(0).report();
+            let lane = report["lane"].as_str().unwrap_or_default().to_owned();
+            assert!(lane.ends_with(&format!("facility:{facility}")), "{job:?}: {report}");
+            role.drop(&clinic).await;
+        }
+    }
+}
+
+/// A help desk need not have facilities, and people act there all the same.
+#[tokio::test]
+async fn who_may_act_is_known_without_facilities_too() {
+    let clinic = Clinic::new().await;
+    let admin = clinic.of_the_group().await.to_string();
+    clinic.sql("ALTER TABLE facilities RENAME TO sites").await;
+    let own = "INSERT INTO sites (name, time_zone) VALUES ('s', 'UTC') RETURNING id";
+    let own: i64 = clinic.row(own, &[]).await.get(0);
+    let local = clinic.user(own, "HOSPITAL_ADMIN").await.to_string();
+    let role = JobRole::printed(&clinic, "pauses").await;
+    let pause = ["pause", "prune", "--reason", "r", "--actor"];
+    role.program.run(&[&pause[..], &[&admin]].concat()).await.expect(0);
+    role.program.run(&["resume", "prune", "--actor", &admin]).await.expect(0);
+    let refused = role.program.run(&[&pause[..], &[&local]].concat()).await.expect(2);
+    assert_eq!(refused.report()["error_code"], "ACTOR_NOT_ALLOWED", "whether it is the only one is not known");
+    role.drop(&clinic).await;
 }
 
 /// Who asks why is told local times, also where the job itself needs no zone.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::clinic::Visit;
 use crate::support::tickets::TICKET;
-use crate::support::{Clinic, Program};
+use crate::support::{Clinic, Program, gate, program};
 
 const MARK: [&str; 3] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"];
 const ONE: &str = "SELECT coalesce(jsonb_agg(DISTINCT n(facility_id) ORDER BY n(facility_id)), '[]') AS of FROM";
@@ -24,6 +24,23 @@ impl Two {
         clinic.many(first, ada, 2).await;
         clinic.many(second, bob, 1).await;
         Self { clinic, first, second, doctors: [ada, bob] }
+    }
+
+    /// One thing more in a facility for each of the other jobs.
+    async fn more(&self, facility: i64, doctor: i64) {
+        let clinic = &self.clinic;
+        let (date, time, status, checked_in) = ("2026-03-02", "08:00", "CHECKED_IN", Some("2026-03-02T08:00-05"));
+        clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
+        clinic.user(facility, "NURSE").await;
+        let (patient, due) = (clinic.patient().await, "2026-03-02T10:00Z");
+        clinic
+            .sql(&format!(
+                "INSERT INTO px_cases (facility_id, due_at) VALUES ({facility}, '{due}');
+                 INSERT INTO surgical_cases (facility_id, patient_id, case_status) VALUES ({facility}, {patient}, 10)"
+            ))
+            .await;
+        let ticket = clinic.ticket(crate::support::tickets::Ticket { due: Some(due), ..TICKET }).await;
+        clinic.sql(&format!("UPDATE tickets SET facility_id = {facility} WHERE id = {ticket}")).await;
     }
 
     async fn user(&self, facility: i64, role: &str) -> String {
@@ -124,19 +141,8 @@ async fn nobody_starts_a_job_for_another_facility() {
 async fn every_job_with_a_facility_is_kept_to_that_of_its_actor() {
     let two = Two::new().await;
     let clinic = &two.clinic;
-    let (date, time, status, checked_in) = ("2026-03-02", "08:00", "CHECKED_IN", Some("2026-03-02T08:00-05"));
     for (facility, doctor) in [(two.first, two.doctors[0]), (two.second, two.doctors[1])] {
-        clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
-        clinic.user(facility, "NURSE").await;
-        let (patient, due) = (clinic.patient().await, "2026-03-02T10:00Z");
-        clinic
-            .sql(&format!(
-                "INSERT INTO px_cases (facility_id, due_at) VALUES ({facility}, '{due}');
-                 INSERT INTO surgical_cases (facility_id, patient_id, case_status) VALUES ({facility}, {patient}, 10)"
-            ))
-            .await;
-        let ticket = clinic.ticket(crate::support::tickets::Ticket { due: Some(due), ..TICKET }).await;
-        clinic.sql(&format!("UPDATE tickets SET facility_id = {facility} WHERE id = {ticket}")).await;
+        two.more(facility, doctor).await;
     }
     // Of the group, so of no facility.
     clinic.ticket(crate::support::tickets::Ticket { due: Some("2026-03-02T10:00Z"), ..TICKET }).await;
@@ -211,6 +217,95 @@ async fn a_job_that_knows_no_facility_is_for_the_group() {
     // An operator at a shell who says no name is the scheduler's equal.
     two.clinic.run(&["prune"]).await.expect(0);
     two.clinic.run(&["prune", "--facility", &two.first.to_string()]).await.expect(2);
+}
+
+/// Where there is one facility, nobody else could belong to the group.
+#[tokio::test]
+async fn the_admins_of_the_only_facility_are_the_groups() {
+    let clinic = Clinic::new().await;
+    let (facility, doctor) = clinic.new_york(15).await;
+    clinic.many(facility, doctor, 1).await;
+    let [admin, supervisor] =
+        [clinic.user(facility, "HOSPITAL_ADMIN").await, clinic.user(facility, "SUPERVISOR").await];
+    let [admin, supervisor] = [admin.to_string(), supervisor.to_string()];
+    let pause = ["pause", "prune", "--reason", "r", "--actor"];
+    let acts = [&pause[..], &["resume", "prune", "--actor"], &["prune", "--actor"]];
+    for act in acts {
+        clinic.run(&[act, &[&admin]].concat()).await.expect(0);
+        let outcome = clinic.run(&[act, &[&supervisor]].concat()).await.expect(2);
+        assert_eq!(outcome.report()["error_code"], "ACTOR_NOT_ALLOWED", "{outcome:?}");
+    }
+    let marked = clinic.run(&[&MARK[..], &["--actor", &admin]].concat()).await.expect(0);
+    assert_eq!((marked.count("marked"), &marked.report()["lane"]), (1, &Value::Null), "it is a run of the whole");
+    // With a second one they are that facility's.
+    clinic.facility("America/Denver", None).await;
+    for act in acts {
+        let outcome = clinic.run(&[act, &[&admin]].concat()).await.expect(2);
+        assert_eq!(outcome.report()["error_code"], "ACTOR_NOT_ALLOWED", "{outcome:?}");
+        assert!(outcome.stderr.contains("or of the only one"), "{outcome:?}");
+    }
+    let lane = clinic.run(&[&MARK[..], &["--actor", &admin]].concat()).await.expect(0).report()["lane"].clone();
+    assert_eq!(lane, format!("facility:{facility}"));
+}
+
+/// The run stands in the batch of the first row when the second one, which it has found already, moves.
+#[tokio::test]
+async fn a_row_that_moves_to_another_facility_meanwhile_is_left_alone() {
+    let of_visits = "stage_alerts a JOIN appointments v ON v.id::text = a.appointment_id";
+    let of_tickets = "ticket_history h JOIN tickets t ON t.id::text = h.ticket_id";
+    let history = ("surgical_case_status_history", "case_id");
+    let pending = ["advance-billing", "--stage", "pending-payment"];
+    for (job, rows, (written, column), changed) in [
+        (
+            &["mark-no-shows"][..],
+            "appointments WHERE status <> 'CHECKED_IN'",
+            ("no_show_logs", "appointment_id"),
+            "appointments WHERE status = 'NO_SHOW'",
+        ),
+        (&["stage-alerts"], "appointments WHERE status = 'CHECKED_IN'", ("stage_alerts", "appointment_id"), of_visits),
+        (
+            &["escalate-sla"],
+            "px_cases WHERE true",
+            ("px_case_audits", "case_id"),
+            "px_cases WHERE status = 'ESCALATED'",
+        ),
+        (&["monitor-ticket-sla"], "tickets WHERE true", ("ticket_history", "ticket_id"), of_tickets),
+        (&["escalate-tickets"], "tickets WHERE true", ("ticket_history", "ticket_id"), of_tickets),
+        (&pending, "surgical_cases WHERE true", history, "surgical_cases WHERE case_status = 15"),
+        (
+            &[&pending[..], &["--case", "1,2"]].concat(),
+            "surgical_cases WHERE true",
+            history,
+            "surgical_cases WHERE case_status = 15",
+        ),
+    ] {
+        let two = Two::new().await;
+        let clinic = &two.clinic;
+        two.more(two.first, two.doctors[0]).await;
+        two.more(two.first, two.doctors[0]).await;
+        clinic.rule(("priority_level", json!({"priorities": ["MEDIUM"]})), ("increase_priority", json!({}))).await;
+        let supervisor = two.user(two.first, "SUPERVISOR").await;
+        let ids: Vec<i64> = clinic
+            .rows(&format!("SELECT id FROM {rows} AND facility_id = {} ORDER BY id", two.first))
+            .await
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        assert_eq!(ids.len(), 2, "{job:?}");
+        gate::build_for(clinic, written, column).await;
+        gate::close(clinic, ids[0]).await;
+        let run = ["--batch-rows", "1", "--as-of", "2026-03-02T09:15:00-05:00", "--actor", &supervisor];
+        let run = clinic.program.start(&[job, &run].concat());
+        gate::reached(clinic).await;
+        let table = rows.split(' ').next().expect("a name");
+        clinic.sql(&format!("UPDATE {table} SET facility_id = {} WHERE id = {}", two.second, ids[1])).await;
+        gate::open(clinic).await;
+        let outcome = program::finish(run).await;
+        assert_eq!(two.of(changed).await, json!([two.first]), "{job:?}: {outcome:?}");
+        if !job.contains(&"--case") {
+            assert_eq!(outcome.report()["skipped_by_reason"], json!({"changed": 1}), "{job:?}: {outcome:?}");
+        }
+    }
 }
 
 #[tokio::test]

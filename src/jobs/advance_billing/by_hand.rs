@@ -280,7 +280,7 @@ async fn apply(
         let dwell = if target.force { 0.0 } else { cases[0].dwell };
         let step = Step { from, to: target.to, timestamp_field, dwell, forced: target.force };
         let ids: Vec<Key> = cases.iter().map(|case| case.id.clone()).collect();
-        locked.extend(step.apply(run, &ids, report).await?);
+        locked.extend(step.apply(run, &ids, target.facility.as_ref(), report).await?);
     }
     Ok(locked)
 }

@@ -33,7 +33,7 @@ use crate::clinic::actor::{ADMIN, refused};
 use crate::command::explain::ExplainArgs;
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{Coverage, FacilityArgs, Halt, Job, Reach, Run, RunArgs, Source, as_text};
+use crate::run::{ByHand, Coverage, FacilityArgs, Halt, Job, Reach, Run, RunArgs, Source, as_text};
 use by_hand::Request;
 use case_list::{CaseFile, Requested, case_list};
 use outlook::{Outlook, brake};
@@ -110,8 +110,14 @@ impl Job for AdvanceBilling {
         if self.force { &[BILLING] } else { &[ADMIN, "SUPERVISOR", BILLING] }
     }
 
-    fn word_of_a_person(&self) -> Option<&'static str> {
-        self.force.then_some("--force")
+    fn by_hand(&self) -> Option<ByHand> {
+        let acts = [
+            (!self.case.is_empty(), "--case"),
+            (self.cases_file.is_some(), "--cases-file"),
+            (self.confirm_items.is_some(), "--confirm-items"),
+        ];
+        let act = acts.into_iter().find_map(|(is_given, option)| is_given.then_some(ByHand::Act(option)));
+        self.force.then_some(ByHand::Word("--force")).or(act)
     }
 
     fn check(&self, run: &RunArgs) -> Result<(), Error> {
@@ -177,7 +183,7 @@ impl AdvanceBilling {
         report.not_done.skip("dwell", outlook.held_back);
         let reason = "held back: this job brought it to this status less than the dwell time ago";
         warn_of(run.id, held_back.iter().map(|id| (id, reason)), outlook.held_back);
-        let locked = outlook.step.apply(run, &ids, report).await?;
+        let locked = outlook.step.apply(run, &ids, run.facility(), report).await?;
         if !ids.is_empty() && locked.len() == ids.len() {
             let message = "every case that is due is held by somebody else, or the table is; nothing was changed. \
                            Run it again when that is over (pg_locks)";

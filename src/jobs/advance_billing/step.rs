@@ -69,7 +69,7 @@ statements! {
                           SELECT EXISTS (SELECT FROM held) AS all_held";
     /// The choice is the column with the instant at which a case got its status.
     ADVANCE[timestamp: String = Stage::ALL.map(|stage| stage.usual_timestamp().to_owned()).into()]
-        (TIMESTAMPTZ, INT4, FLOAT8, KEYS, INT4, BOOL, UUID, TEXT, BOOL) = format!(
+        (TIMESTAMPTZ, INT4, FLOAT8, KEYS, INT4, BOOL, UUID, TEXT, BOOL, KEY) = format!(
         include_str!("advance.sql"),
         due = due(),
         timestamp = timestamp,
@@ -118,8 +118,15 @@ impl Step {
         Ok(Self { from, to, timestamp_field: timestamp_field(tx, to).await?, dwell, forced: false })
     }
 
-    /// Advances the cases. Returns the ids of the cases that another session still has locked.
-    pub async fn apply(&self, run: &Run, ids: &[Key], report: &mut Report) -> Result<Vec<Key>, Halt> {
+    /// Advances the cases, those of the facility if there is one. Returns the ids of the cases that another session
+    /// still has locked.
+    pub async fn apply(
+        &self,
+        run: &Run,
+        ids: &[Key],
+        facility: Option<&Key>,
+        report: &mut Report,
+    ) -> Result<Vec<Key>, Halt> {
         let actor = run.actor();
         let advance = ADVANCE.with(&self.timestamp_field);
         let parents = Parents::new(&HOLD_PARENTS);
@@ -128,8 +135,8 @@ impl Step {
             LOCK.with(&lock).one(tx, &[&Keys(ids)]).await?;
             let Self { from, to, dwell, forced, .. } = self;
             let held = parents.hold(tx, &[to]).await?;
-            let parameters: [&(dyn ToSql + Sync); 9] =
-                [&run.now, from, dwell, &Keys(ids), to, forced, &run.id, &actor, &held];
+            let parameters: [&(dyn ToSql + Sync); 10] =
+                [&run.now, from, dwell, &Keys(ids), to, forced, &run.id, &actor, &held, &facility];
             advance.one(tx, &parameters).await
         };
         let Report { advanced, money_moved, amounts_unreadable, cases, not_done, .. } = report;

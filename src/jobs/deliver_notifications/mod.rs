@@ -75,6 +75,10 @@ impl Job for DeliverNotifications {
         self.channel.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    fn lane_options(&self) -> Vec<String> {
+        vec!["--channel".to_owned(), self.lane()]
+    }
+
     fn check(&self, run: &RunArgs) -> Result<(), Error> {
         Templates::read(self.templates.as_deref())?;
         if run.common.dry_run { Ok(()) } else { Gateway::open(self.channel, &self.options).map(drop) }

@@ -4,7 +4,7 @@
 -- $1 to $9 are the parameters of due.part.sql · $10 ids of tickets, keys · $11 run id uuid
 -- $12 actor text or NULL, the id of a user · $13 action_type text · $14 action jsonb
 -- $15 users that the action names, keys · $16 team that it names, a key or NULL · $17 id of the rule, a key
--- $18 whether their rows are held boolean
+-- $18 whether their rows are held boolean · $19 only tickets of this facility, a key or NULL
 WITH
 -- The tickets. A ticket that another session has locked is left to the next run, and so are all if somebody holds whom
 -- the action names.
@@ -18,6 +18,7 @@ due AS MATERIALIZED (
     SELECT t.* FROM locked t
     {due}
     AND EXISTS (SELECT FROM escalation_rules r WHERE r.id = $17 AND r.active AND {definition} = $9)
+    AND (t.facility_id = $19 OR $19 IS NULL)
     ORDER BY t.id
 ),
 -- Those whom the action names, if they are active.

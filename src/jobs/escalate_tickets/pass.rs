@@ -34,14 +34,14 @@ statements! {
             ended(*condition)
         );
     END_EPISODES[condition: ConditionKind = ConditionKind::ALL.into()]
-        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS) = format!(
+        (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS, KEY) = format!(
         include_str!("end_episodes.sql"),
         ended = ended(*condition),
         skipped_columns = skipped_columns("$10", "locked", "removed", "tickets"),
     );
     FIRE[kinds: (ConditionKind, ActionKind) = every_pair()]
         (TIMESTAMPTZ, TEXT, TEXT, FLOAT8, TEXT_ARRAY, INT4, TEXT, FLOAT8, TEXT, KEYS, UUID, TEXT, TEXT, JSONB, KEYS,
-         KEY, KEY, BOOL) =
+         KEY, KEY, BOOL, KEY) =
         format!(
             include_str!("apply.sql"),
             number = cut_name("t.number"),
@@ -221,8 +221,8 @@ impl<'a> Pass<'a> {
         let count = |row: &Row| *ended += count(row, "ended");
         let parameters = rule.parameters(&self.run.now, &kind);
         let end = async |tx: &Transaction<'_>, ids: &[Key]| {
-            let ids: &(dyn ToSql + Sync) = &Keys(ids);
-            statement.one(tx, &[&parameters[..], &[ids]].concat()).await
+            let more: [&(dyn ToSql + Sync); 2] = [&Keys(ids), &self.run.facility()];
+            statement.one(tx, &[&parameters[..], &more].concat()).await
         };
         let part = rule.end_part();
         self.apply(rule, &part, end, ids, &mut report.not_done, count).await
@@ -235,8 +235,9 @@ impl<'a> Pass<'a> {
         let parameters = rule.parameters(&self.run.now, &kind);
         let fire = async |tx: &Transaction<'_>, ids: &[Key]| {
             let held = !rule.action.kind.refers() || self.parents.hold(tx, &[&users, &team]).await?;
-            let more: [&(dyn ToSql + Sync); 9] =
-                [&Keys(ids), &self.run.id, &actor, &action, &rule.action.json, &users, &team, &rule.id, &held];
+            let (ids, json, facility) = (Keys(ids), &rule.action.json, self.run.facility());
+            let more: [&(dyn ToSql + Sync); 10] =
+                [&ids, &self.run.id, &actor, &action, json, &users, &team, &rule.id, &held, &facility];
             statement.one(tx, &[&parameters[..], &more].concat()).await
         };
         let part = rule.part();

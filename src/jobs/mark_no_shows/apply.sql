@@ -2,7 +2,7 @@
 -- counts and the skipped ids.
 -- $1 to $5 are the parameters of the rule · $6 ids of visits, keys
 -- $7 id of the run, or of a person's action uuid · $8 reason text · $9 actor text or NULL, the id of a user
--- $10 notes of the actor text or NULL
+-- $10 notes of the actor text or NULL · $11 only visits of this facility, a key or NULL
 WITH
 -- The visits. A visit that another session has locked is left to the next run.
 locked AS MATERIALIZED (
@@ -45,6 +45,7 @@ due AS MATERIALIZED (
                         visit.starts_at + make_interval(mins => wait.slot_length)) AS slot_ends_at
         FROM pairs a
         {due}
+        AND (a.facility_id = $11 OR $11 IS NULL)
         ORDER BY a.id
     ) visits
 ),

@@ -53,9 +53,9 @@ statements! {
          FROM appointments a\n{}{DUE}AND (a.facility_id = $6 OR $6 IS NULL)",
         awaited()
     );
-    MARK(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
+    MARK(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT, KEY) =
         mark(&(awaited() + DUE));
-    MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT) =
+    MARK_BY_HAND(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEYS, UUID, TEXT, TEXT, TEXT, KEY) =
         mark(&(visit() + include_str!("by_hand.part.sql")));
     EXPLAIN(TIMESTAMPTZ, DATE, DATE, INT4, KEYS, KEY) = format!(
         include_str!("explain.sql"),
@@ -190,6 +190,7 @@ impl Job for MarkNoShows {
             reason: Reason::AutoTimeout,
             author: run.actor(),
             notes: None,
+            facility: run.facility(),
         };
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| marking.apply(tx, ids).await;
         let batch = Batch { entity: "appointment", part: "", ids: &found.due };
@@ -247,6 +248,7 @@ impl ByHand<'_> {
             reason: self.reason,
             author: Some(self.author),
             notes: self.notes,
+            facility: None,
         };
         marking.apply(tx, std::slice::from_ref(self.visit)).await
     }
@@ -261,15 +263,20 @@ struct Marking<'a> {
     reason: Reason,
     author: Option<&'a Key>,
     notes: Option<&'a str>,
+    /// The facility to which the run is kept.
+    facility: Option<&'a Key>,
 }
 
 impl Marking<'_> {
     async fn apply(&self, tx: &Transaction<'_>, ids: &[Key]) -> Result<Row, Error> {
         let zones = Keys(self.zones);
         let [now, first, last, lookback, zones] = self.window.parameters(&zones);
-        let Self { act, author, notes, .. } = self;
+        let Self { act, author, notes, facility, .. } = self;
         let reason = self.reason.as_str();
-        self.statement.one(tx, &[now, first, last, lookback, zones, &Keys(ids), act, &reason, author, notes]).await
+        let ids = Keys(ids);
+        let parameters: [&(dyn ToSql + Sync); 11] =
+            [now, first, last, lookback, zones, &ids, act, &reason, author, notes, facility];
+        self.statement.one(tx, &parameters).await
     }
 }
 

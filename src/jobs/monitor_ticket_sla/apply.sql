@@ -1,6 +1,7 @@
 -- Records the SLA risk of a batch of tickets, and notifies the people of those whose risk rose. Returns one row: counts
 -- and the skipped ids.
 -- $1 now timestamptz · $2 ids of tickets, keys · $3 run id uuid · $4 actor text or NULL, the id of a user
+-- $5 only tickets of this facility, a key or NULL
 WITH
 -- The tickets. A ticket that another session has locked is left to the next run.
 locked AS MATERIALIZED (
@@ -14,7 +15,7 @@ due AS MATERIALIZED (
            risk.due_text, news.notify, CASE risk.level WHEN 'high' THEN 'HIGH' ELSE 'NORMAL' END AS urgency
     FROM locked t
     {risk}
-    AND {due}
+    AND {due} AND (t.facility_id = $5 OR $5 IS NULL)
     ORDER BY t.id
 ),
 -- The people of each ticket: creator, assignee, leaders of its team if that is active, and followers, each once.

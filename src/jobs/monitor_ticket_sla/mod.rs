@@ -37,7 +37,7 @@ const DUE: &str = include_str!("due.part.sql");
 statements! {
     of tickets;
     SCAN(TIMESTAMPTZ, INT8, KEY) = format!(include_str!("scan.sql"), risk = risk(), due = DUE);
-    RECORD(TIMESTAMPTZ, KEYS, UUID, TEXT) = format!(
+    RECORD(TIMESTAMPTZ, KEYS, UUID, TEXT, KEY) = format!(
         include_str!("apply.sql"),
         number = cut_name("t.number"),
         risk = risk(),
@@ -125,9 +125,9 @@ impl Job for MonitorTicketSla {
         report.at_risk = count(&found, "at_risk");
         report.scanned = (policies.len() + due.len()) as u64;
         run.items_failed(&mut report.not_done, "sla_policy", &policies, &tickets::unreadable_policy()).await?;
-        let actor = run.actor();
-        let statement =
-            async |tx: &Transaction<'_>, ids: &[Key]| RECORD.one(tx, &[&run.now, &Keys(ids), &run.id, &actor]).await;
+        let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
+            RECORD.one(tx, &[&run.now, &Keys(ids), &run.id, &run.actor(), &run.facility()]).await
+        };
         apply(run, Batch { entity: "ticket", part: "", ids: &due }, &mut report.not_done, statement, |row| {
             report.recorded += count(row, "recorded");
             report.notifications_sent += count(row, "notifications");

@@ -39,7 +39,7 @@ use tokio_postgres::Transaction;
 
 use crate::db::statements;
 use crate::error::Error;
-use crate::run::{Halt, Job, Run};
+use crate::run::{ByHand, Halt, Job, Run};
 use archive::Archive;
 pub use args::RefreshNpi;
 use fetch::Source;
@@ -61,6 +61,10 @@ impl Job for RefreshNpi {
     const TELLS: bool = false;
     type Report = Report;
     const ASKS: Option<&'static str> = Some("the provider registry");
+
+    fn by_hand(&self) -> Option<ByHand> {
+        self.file.as_ref().map(|_| ByHand::Act("--file"))
+    }
 
     async fn time_limit(&self, tx: &Transaction<'_>) -> Result<Option<Duration>, Error> {
         let first = Ledger::read(tx).await?.files.is_empty();

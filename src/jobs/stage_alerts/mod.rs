@@ -62,7 +62,7 @@ statements! {
         format!(include_str!("scan.sql"), waiting = waiting(), due = DUE);
     OPEN(INT8, INT8) = include_str!("open.sql");
     ENDED(KEYS, KEYS, KEY) = format!(include_str!("ended.sql"), ended = ended_rule());
-    RAISE(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, KEYS, TEXT, UUID) = format!(
+    RAISE(TIMESTAMPTZ, KEYS, TEXT, INT4, INT4, INT4, DATE, INT4, KEYS, TEXT, UUID, KEY) = format!(
         include_str!("raise.sql"),
         first_name = cut_name("p.first_name"),
         last_name = cut_name("p.last_name"),
@@ -76,7 +76,7 @@ statements! {
         undeliverable_column = UNDELIVERABLE_COLUMN,
         skipped_columns = skipped_columns("$9", "locked", "due", "appointments"),
     );
-    RESOLVE(TIMESTAMPTZ, KEYS, KEYS, UUID) = format!(
+    RESOLVE(TIMESTAMPTZ, KEYS, KEYS, UUID, KEY) = format!(
         include_str!("resolve.sql"),
         ended = ended_rule(),
         skipped_columns = skipped_columns("$3", "locked", "resolved", "stage_alerts"),
@@ -299,9 +299,9 @@ impl StageAlerts {
         let rule = self.rule(run.now);
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
             let [basis, vitals, doctor, waiting, first, lookback] = rule.parameters();
-            let (zones, ids, alert) = (Keys(zones), Keys(ids), alert.as_str());
-            let parameters: [&(dyn ToSql + Sync); 11] =
-                [&run.now, &zones, basis, vitals, doctor, waiting, first, lookback, &ids, &alert, &run.id];
+            let (zones, ids, alert, facility) = (Keys(zones), Keys(ids), alert.as_str(), run.facility());
+            let parameters: [&(dyn ToSql + Sync); 12] =
+                [&run.now, &zones, basis, vitals, doctor, waiting, first, lookback, &ids, &alert, &run.id, &facility];
             RAISE.one(tx, &parameters).await
         };
         let batch = Batch { entity: "appointment", part: alert.as_str(), ids: due };
@@ -350,7 +350,7 @@ async fn resolve(run: &Run, alerts: &[OpenAlert], report: &mut Report) -> Result
         alerts.iter().filter_map(|alert| Some((&alert.id, alert.visit.as_ref()?))).collect();
     let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
         let visits: Vec<Key> = ids.iter().filter_map(|id| visits.get(id).map(|visit| (*visit).clone())).collect();
-        RESOLVE.one(tx, &[&run.now, &Keys(&visits), &Keys(ids), &run.id]).await
+        RESOLVE.one(tx, &[&run.now, &Keys(&visits), &Keys(ids), &run.id, &run.facility()]).await
     };
     let ids: Vec<Key> = alerts.iter().map(|alert| alert.id.clone()).collect();
     let batch = Batch { entity: "stage_alert", part: "", ids: &ids };

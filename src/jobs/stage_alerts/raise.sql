@@ -1,5 +1,6 @@
 -- Raises alerts of one type for a batch of visits, and notifies the staff. Returns one row: counts and the skipped ids.
 -- $1 to $8 are the parameters of waiting.part.sql · $9 ids of visits, keys · $10 the type text · $11 run id uuid
+-- $12 only visits of this facility, a key or NULL
 WITH
 -- The visits. A visit that another session has locked is left to the next run.
 locked AS MATERIALIZED (
@@ -22,7 +23,7 @@ due AS MATERIALIZED (
     JOIN patients p ON p.id = a.patient_id
     {waiting}
     {due}
-    AND alert.type = $10
+    AND alert.type = $10 AND (a.facility_id = $12 OR $12 IS NULL)
 ),
 -- The recipients: the facility's nurses for NO_VITALS, the doctor for NO_DOCTOR, those staff of the facility who deal
 -- with alerts for WAITING_TOO_LONG; where there is none of them the HOSPITAL_ADMINs of the facility and of all

@@ -1,6 +1,7 @@
 -- Resolves a batch of alerts whose cause has ended. No person does it, so resolved_by stays NULL. Returns one row: the
 -- count and the skipped ids.
 -- $1 now timestamptz · $2 visits of the alerts, keys · $3 ids of alerts, keys · $4 run id uuid
+-- $5 only alerts whose visit is of this facility, a key or NULL
 WITH
 -- The alerts. An alert that another session has locked is left to the next run.
 locked AS MATERIALIZED (
@@ -11,6 +12,7 @@ locked AS MATERIALIZED (
 due AS MATERIALIZED (
     SELECT x.id FROM locked x
     {ended}
+    AND (a.facility_id = $5 OR $5 IS NULL)
 ),
 resolved AS (
     UPDATE stage_alerts x SET status = 'RESOLVED', resolved_at = $1, resolved_run_id = $4 FROM due

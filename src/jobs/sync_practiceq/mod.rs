@@ -54,7 +54,7 @@ use crate::clinic::local_time::before;
 use crate::db::{Key, statements};
 use crate::error::{Error, ErrorKind};
 use crate::file;
-use crate::run::{Coverage, Halt, Job, Reach, Run, RunArgs, as_text};
+use crate::run::{ByHand, Coverage, Halt, Job, Reach, Run, RunArgs, as_text};
 
 pub use self::store::StoreContext;
 
@@ -134,6 +134,15 @@ impl Job for SyncPracticeq {
         match self.requested_lane() {
             Lane::Patient(_) | Lane::Organization(_) => &[ADMIN, "SUPERVISOR", "CASE_MANAGER"],
             Lane::Full | Lane::Incremental | Lane::Appointment(_) => SUPERVISORS,
+        }
+    }
+
+    fn by_hand(&self) -> Option<ByHand> {
+        match self.requested_lane() {
+            Lane::Patient(_) => Some(ByHand::Act("--patient")),
+            Lane::Organization(_) => Some(ByHand::Act("--organization")),
+            Lane::Appointment(_) => Some(ByHand::Act("--appointment")),
+            Lane::Full | Lane::Incremental => None,
         }
     }
 

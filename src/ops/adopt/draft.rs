@@ -12,6 +12,7 @@ use super::source::{Scope, Source};
 use super::trigger::{self, Columns};
 use super::wanted::Wanted;
 use crate::ops::names::{commented, wrapped};
+use crate::ops::privileges::ROW_LOCK;
 
 /// Lines of comments are not longer.
 const WIDTH: usize = 79;
@@ -140,6 +141,10 @@ impl Draft<'_> {
             let is_same = read.split_once('.').is_some_and(|(_, name)| name == one.name);
             Some((String::new(), if is_same { read.clone() } else { format!("{read} AS {}", one.name) }))
         }));
+        if scope.wanted.is_only_locked {
+            let what = format!("{ROW_LOCK}: whoever may update this may lock the row, and write nothing.");
+            lines.push((indented(&what), format!("NULL::boolean AS {ROW_LOCK}")));
+        }
         let last = lines.len().saturating_sub(1);
         let mut text = format!("DROP VIEW IF EXISTS {view};\nCREATE VIEW {view} AS\nSELECT\n");
         for (at, (remarks, read)) in lines.iter().enumerate() {
@@ -299,6 +304,29 @@ mod tests {
         assert!(draft.contains("-- ? facilities: no such table, and none that is like it."), "{draft}");
         let statements = draft.lines().filter(|line| line.starts_with("CREATE VIEW"));
         assert_eq!(statements.collect::<Vec<_>>(), ["CREATE VIEW rounds.departments AS"]);
+    }
+
+    #[test]
+    fn a_table_that_a_job_only_locks_has_a_column_for_that() {
+        let (catalog, reference) = (
+            Catalog {
+                quoted: "app".to_owned(),
+                tables: vec![
+                    table("tickets", "tickets", &[("id", "int4")]),
+                    table("users", "users", &[("id", "int4")]),
+                ],
+            },
+            Reference::read(),
+        );
+        let text = |jobs: &[&str]| {
+            let wanted = wanted(jobs, &reference);
+            let (catalog, reference, wanted) = (&catalog, &reference, &wanted[..]);
+            Draft { catalog, reference, wanted, jobs, is_for_all: false, schema: "rounds", is_schema_there: true }
+                .text()
+        };
+        let locks = |draft: &str| draft.matches("    NULL::boolean AS row_lock\nFROM app.tickets t;").count();
+        assert_eq!(locks(&text(&["monitor-ticket-sla"])), 1, "{}", text(&["monitor-ticket-sla"]));
+        assert_eq!(locks(&text(&["escalate-tickets"])), 0, "it writes tickets");
     }
 
     #[test]

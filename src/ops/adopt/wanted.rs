@@ -11,6 +11,8 @@ pub struct Wanted {
     pub relation: String,
     /// In the order of the reference set.
     pub columns: Vec<WantedColumn>,
+    /// Whether one of the jobs only locks its rows.
+    pub is_only_locked: bool,
 }
 
 #[derive(Clone)]
@@ -26,24 +28,28 @@ pub struct WantedColumn {
     pub is_inserted: bool,
 }
 
-/// A job's needs, and what it writes.
+/// A job's needs, what it writes, and what it only locks.
 struct JobNeeds {
     needs: Vec<Need<'static>>,
     /// Whether the columns of a relation are inserted or updated.
     writes: Vec<(Verb, &'static str, Vec<&'static str>)>,
+    locks: Vec<&'static str>,
 }
 
 impl JobNeeds {
     /// A row lock, too, is a privilege to update, but writes nothing.
     fn of(job: &str) -> Self {
         let written = privileges::written(job);
-        let mut writes = vec![];
-        for Privilege { relation, verb, columns, .. } in privileges::of_job(job) {
+        let (mut writes, mut locks) = (vec![], vec![]);
+        for Privilege { relation, verb, columns, is_lock } in privileges::of_job(job) {
+            if is_lock {
+                locks.push(relation);
+            }
             if let (Verb::Insert | Verb::Update, Some(written)) = (verb, written.get(relation)) {
                 writes.push((verb, relation, columns.into_iter().filter(|column| written.contains(column)).collect()));
             }
         }
-        Self { needs: fit::needs(job).collect(), writes }
+        Self { needs: fit::needs(job).collect(), writes, locks }
     }
 
     fn writes(&self, verb: Verb, relation: &str, name: &str) -> bool {
@@ -59,7 +65,8 @@ pub fn wanted(jobs: &[&str], reference: &Reference) -> Vec<Wanted> {
         let columns = columns.iter().filter_map(|name| column(&jobs, reference, relation, name));
         let columns: Vec<WantedColumn> = columns.collect();
         if !columns.is_empty() {
-            tables.push(Wanted { relation: relation.clone(), columns });
+            let is_only_locked = jobs.iter().any(|job| job.locks.iter().any(|locked| locked == relation));
+            tables.push(Wanted { relation: relation.clone(), columns, is_only_locked });
         }
     }
     tables

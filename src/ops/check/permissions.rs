@@ -9,11 +9,14 @@ use super::finding::{Findings, Remedy, Topic};
 use crate::db::{SchemaName, identifier, statements};
 use crate::error::Error;
 use crate::jobs::refresh_npi::RefreshNpi;
+use crate::ops::groups::WATCH;
 use crate::ops::privileges::{self, Privilege};
 use crate::run::Job;
 
 statements! {
     LACKING(INT8_ARRAY, TEXT_ARRAY, TEXT_ARRAY) = include_str!("permissions.sql");
+    MADE_FOR() =
+        "SELECT shobj_description(r.oid, 'pg_authid') AS comment FROM pg_roles r WHERE r.rolname = current_user";
     /// A view reads and writes the relations beneath with the privileges of its owner.
     OWNER_LACKS(INT8, INT8, TEXT) =
         "SELECT quote_ident(r.rolname) AS owner,
@@ -42,6 +45,11 @@ pub async fn look_at_every_run(
     lacking.iter().for_each(|one| section.fail(one.told(role), one.grant(role)));
     if lacking.is_empty() {
         section.ok(format!("all {} that every run needs", needed.len()));
+    }
+    let made_for = MADE_FOR.opt(tx, &[]).await?.and_then(|row| row.get::<_, Option<String>>("comment"));
+    if let Some(job) = made_for.and_then(|comment| privileges::made_for_what(&comment)) {
+        section.skip(format!("role {role} is for {job} alone; health and runs have a role of their own, for {WATCH}"));
+        return Ok(());
     }
     let looks = privileges::of_looks().into_iter().filter_map(|one| beside(one, &needed)).collect::<Vec<_>>();
     for one in self::lacking(tx, catalog, &looks).await? {

@@ -43,7 +43,7 @@ pub async fn look_at_every_run(tx: &Transaction<'_>, findings: &mut Findings) ->
     let all = refused.len();
     // Beside our tables, a run reads who its actor is.
     let relations: Vec<&str> = privileges::of_every_run().iter().map(|privilege| privilege.relation).collect();
-    refused.retain(|(statement, _)| !is_blamed(statement, &relations, None, findings));
+    refused.retain(|(one, error)| !may_be_lacking(one, error) && !is_blamed(one, &relations, None, findings));
     // Where preferences cannot be read, a run sends the other choice of the template, which asks for none.
     refused
         .retain(|(one, _)| !(names(one.text(), PREFERENCES) && planned.0.iter().any(|other| other.name == one.name)));
@@ -72,10 +72,7 @@ pub async fn look(
         .filter(|statement| !statement.name.ends_with("_BY_HAND"))
         .partition(|statement| STAGED.iter().any(|name| statement.text().contains(name)));
     let (planned, mut refused) = plan(tx, statements).await?;
-    // A table or a column that a clinic may lack is no fault where it is lacking.
-    refused.retain(|(statement, error)| {
-        !(statement.name.ends_with(privileges::IF_THERE) && NOT_THERE.contains(&error.code.as_ref()))
-    });
+    refused.retain(|(statement, error)| !may_be_lacking(statement, error));
     let all = refused.len();
     let relations: Vec<&str> = privileges::of_run(job).iter().map(|privilege| privilege.relation).collect();
     // What is refused because of a fault that is found already is mended with it.
@@ -91,6 +88,11 @@ pub async fn look(
     };
     tell(&refused, &planned, staged.len(), Some(job), findings, remedy);
     Ok(planned)
+}
+
+/// Whether a table or a column is lacking that a clinic may do without.
+fn may_be_lacking(statement: &Statement, error: &Error) -> bool {
+    statement.name.ends_with(privileges::IF_THERE) && NOT_THERE.contains(&error.code.as_ref())
 }
 
 /// Whether it is the choice of a template that a run sends to a table only: where a trigger of a view inserts, it sends

@@ -21,7 +21,7 @@ use crate::db::{Limits, NAME_MAX, Row, SchemaName, identifier, quoted};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::advance_billing::AdvanceBilling;
 use crate::ops::migrate::{LOCK, LOCK_SCHEMA};
-use crate::ops::privileges::{self, Verb};
+use crate::ops::privileges::{self, ROW_LOCK, Verb, made_for};
 use crate::output::counted;
 use crate::run::Job as _;
 
@@ -189,11 +189,6 @@ impl Apply {
     }
 }
 
-/// The comment by which a role is known.
-fn made_for(of: &str) -> String {
-    format!("made by rounds grants --apply for {of}")
-}
-
 fn create(of: &str, name: &str) -> String {
     let name = quoted(name);
     format!("CREATE ROLE {name} LOGIN;\nCOMMENT ON ROLE {name} IS '{}';\n", made_for(of))
@@ -307,9 +302,6 @@ impl Needs<'_> {
         Ok(())
     }
 }
-
-/// The column by which a relation lets a row be locked and nothing be written.
-const ROW_LOCK: &str = "row_lock";
 
 impl Applied {
     fn sql(&self) -> String {

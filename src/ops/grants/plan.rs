@@ -194,7 +194,10 @@ fn where_it_is_there(grants: &[Grant], schema: &str, role: &str) -> String {
 
 /// Whether a role can do nothing where the relation is not there.
 fn is_needed(role: &str, relation: &str) -> bool {
-    groups::group(role).is_some() || fit::needs(role).any(|need| need.relation == relation)
+    match groups::group(role) {
+        Some(_) => !privileges::may_lack(role).contains(relation),
+        None => fit::needs(role).any(|need| need.relation == relation),
+    }
 }
 
 /// Such as `a, b and c need`; a group with its commands.

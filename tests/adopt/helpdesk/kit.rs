@@ -57,6 +57,12 @@ async fn the_role_of_the_jobs_needs_no_right_in_public() {
     clinic.sql("UPDATE public.tickets SET \"slaDueAt\" = '2026-03-02 10:00'").await;
     for (job, done, tickets) in [("monitor-ticket-sla", "recorded", 3), ("escalate-tickets", "executed", 6)] {
         let role = JobRole::new(&clinic, job).await;
+        // Whom a job only locks it can change nothing of.
+        let table = if job == "monitor-ticket-sla" { "tickets" } else { "users" };
+        for (column, may) in [("row_lock", true), ("id", false)] {
+            let query = format!("SELECT has_column_privilege('{}', 'rounds.{table}', '{column}', 'UPDATE')", role.name);
+            assert_eq!(clinic.row(&query, &[]).await.get::<_, bool>(0), may, "{table}.{column}");
+        }
         let outcome = role.program.run(&[job, "--as-of", "2026-03-02T12:00:00Z"]).await.expect(0);
         assert_eq!(outcome.count(done), tickets, "{outcome:?}");
         role.drop(&clinic).await;

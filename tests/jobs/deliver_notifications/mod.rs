@@ -189,6 +189,9 @@ async fn old_messages_and_a_backlog_are_not_sent() {
     let program = first.program.clone().without("ROUNDS_FIRST_RUN_MAX");
     let outcome = program.run(&WEBHOOKS).await.expect(5);
     assert!(!format!("{outcome:?}").contains("--list"), "it has no list: {outcome:?}");
+    // What is advised can be typed as it is.
+    let advice = outcome.report()["error_message"].as_str().expect("it says why").to_owned();
+    assert!(advice.contains("`rounds deliver-notifications --channel webhook --max-items 112`"), "{advice}");
     assert_eq!(first.states().await, ["101 PENDING"]);
     assert_eq!(first.server.requests().len(), 0);
 }

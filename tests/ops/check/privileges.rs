@@ -2,6 +2,24 @@
 
 use super::{Checked, drop_role, role};
 use crate::support::Clinic;
+use crate::support::role::{JobRole, jobs};
+
+/// `check` belongs to no role of its own: it says what the role of a job may do, as that role. `health` and `runs` are
+/// another's, so that a job's role cannot read them is no fault.
+#[tokio::test]
+async fn the_role_that_was_made_for_a_job_is_ready_for_it_and_lacks_nothing() {
+    let clinic = Clinic::new().await;
+    for job in jobs() {
+        let role = JobRole::new(&clinic, &job).await;
+        let checked = Checked::by(&role.program, &[&job, "--read-only"]).await;
+        let of_privileges = checked.findings().filter(|one| one["topic"] == "privileges");
+        let of_privileges: Vec<_> = of_privileges.map(|one| (one["level"].clone(), one["what"].to_string())).collect();
+        assert!(of_privileges.iter().all(|(level, _)| level == "ok" || level == "skipped"), "{job}: {of_privileges:?}");
+        let said = format!("is for {job} alone; health and runs have a role of their own, for watch");
+        assert!(of_privileges.iter().any(|(_, what)| what.contains(&said)), "{job}: {of_privileges:?}");
+        role.drop(&clinic).await;
+    }
+}
 
 /// By the server, a view that reads as its invoker does so for the current role, also beneath another view.
 #[tokio::test]
