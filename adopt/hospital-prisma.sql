@@ -1,6 +1,6 @@
 -- The kit for a hospital's application made with Prisma: views in the schema rounds over its tables in public, for
--- mark-no-shows and stage-alerts, with the doctors' schedules and absences; and triggers by which the application goes
--- on seeing what its own scheduler used to write. Run it once, after `rounds migrate`, as a role that owns the
+-- mark-no-shows, stage-alerts and notify-cancellations, with the doctors' schedules and absences; and triggers by which the
+-- application goes on seeing what its own scheduler used to write. Run it once, after `rounds migrate`, as a role that owns the
 -- application's tables and the schema rounds:
 --
 --     psql -d DATABASE -v zone=America/New_York -f adopt/hospital-prisma.sql
@@ -107,7 +107,8 @@ FROM public.patients p;
 
 -- The day and the times are passed on as they are: the day of a timestamp with an hour is still that day, and a text
 -- that is no time is a failed item of the run (UNREADABLE_TIME), not a visit that nobody sees. The jobs write status
--- and updated_at, which are plain columns.
+-- and updated_at, which are plain columns. The application does not say when a visit was cancelled, nor by whom: it counts
+-- from when notify-cancellations first sees it.
 CREATE OR REPLACE VIEW rounds.appointments AS
 SELECT a.id, a."hospitalId" AS facility_id, a."doctorId" AS doctor_id,
        (SELECT d."departmentId" FROM public.doctors d WHERE d.id = a."doctorId") AS department_id,
@@ -120,7 +121,7 @@ SELECT a.id, a."hospitalId" AS facility_id, a."doctorId" AS doctor_id,
        NULL::boolean AS row_lock
 FROM public.appointments a;
 
--- The application has "isAvailable" where we have is_booked, so a trigger translates what mark-no-shows writes.
+-- The application has "isAvailable" where we have is_booked, so a trigger translates what the jobs write.
 CREATE OR REPLACE VIEW rounds.doctor_slots AS
 SELECT s.id, s."doctorId" AS doctor_id, s."slotDate" AS slot_date, s."startTime" AS start_time,
        s."endTime" AS end_time, NOT s."isAvailable" AS is_booked, s."isBlocked" AS is_blocked,
@@ -148,6 +149,8 @@ CREATE INDEX IF NOT EXISTS rounds_appointments_awaited ON public.appointments ("
     WHERE status IN ('SCHEDULED', 'CONFIRMED');
 CREATE INDEX IF NOT EXISTS rounds_appointments_awaited_by_doctor ON public.appointments ("doctorId", "appointmentDate")
     WHERE status IN ('SCHEDULED', 'CONFIRMED');
+CREATE INDEX IF NOT EXISTS rounds_appointments_cancelled ON public.appointments ("appointmentDate")
+    WHERE status = 'CANCELLED';
 CREATE INDEX IF NOT EXISTS rounds_appointments_checked_in ON public.appointments ("appointmentDate")
     WHERE status = 'CHECKED_IN';
 CREATE INDEX IF NOT EXISTS rounds_doctor_absences_active ON public.doctor_absences ("doctorId", "endDate")

@@ -28,6 +28,16 @@ locals {
       memory_mib           = 64
     }
 
+    notify-cancellations = {
+      command              = ["notify-cancellations"]
+      schedule_expressions = ["cron(0/2 * * * ? *)"]
+      timezone             = "UTC"
+      deadline_seconds     = 90
+      secrets              = ["database"]
+      cpu                  = 256
+      memory_mib           = 64
+    }
+
     escalate-sla = {
       command              = ["escalate-sla"]
       schedule_expressions = ["cron(0/15 * * * ? *)"]

@@ -13,9 +13,10 @@ use crate::support::Clinic;
 const PAGE: &str = "docs/schema.md";
 
 /// The tables of ours that outlive what they tell of, and a word of what becomes of a row then.
-const LEDGERS: [(&str, &str); 20] = [
+const LEDGERS: [(&str, &str); 21] = [
     ("no_show_logs", "evidence"),
     ("stage_alerts", "resolves"),
+    ("visit_cancellations", "evidence"),
     ("operator_actions", "evidence"),
     ("phi_access_log", "evidence"),
     ("notifications", "evidence"),

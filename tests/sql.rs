@@ -202,6 +202,34 @@ async fn the_scans_touch_only_candidates() {
 }
 
 #[tokio::test]
+async fn the_scan_of_cancellations_reads_those_of_the_window() {
+    let clinic = long_history().await;
+    // Ten thousand of the past, and of the next weeks three hundred; most of them are in the ledger, and have no slot.
+    let cancel = "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-02-01'
+                  WHERE id % 30 = 2 AND appointment_date < '2026-02-20' OR id % 66 = 0 AND appointment_date > '2026-03-02';
+                  INSERT INTO visit_cancellations (appointment_id, visit_start, cancelled_at, seen_at, outcome)
+                  SELECT id::text, appointment_date + start_time, cancelled_at, '2026-02-02', 'TOLD' FROM appointments
+                  WHERE status = 'CANCELLED' AND id % 7 > 0;
+                  INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, appointment_id, is_booked)
+                  SELECT doctor_id, appointment_date, time '00:00' + row_number() OVER () * interval '1 second', '24:00', id, true
+                  FROM (SELECT * FROM appointments LIMIT 50000) a;
+                  VACUUM ANALYZE";
+    for statement in cancel.split(';') {
+        clinic.sql(statement).await;
+    }
+    let values = ["'2026-03-02 12:00-05'::timestamptz", "date '2026-02-23'", "7", "'{}'::bigint[]", "100001", "NULL"];
+    let scan = with_values(&clinic, "rounds::jobs::notify_cancellations::SCAN", &values).await;
+    let read = rows_read(&clinic, "appointments", &scan).await;
+    assert!((250.0..400.0).contains(&read), "read {read} rows for 300 visits");
+    let read = rows_read(&clinic, "doctor_slots", &scan).await;
+    assert!(read < 400.0, "read {read} slots for 300 visits");
+    let values = ["0", "date '2026-02-23'", "10000"];
+    let open = with_values(&clinic, "rounds::jobs::notify_cancellations::ended::OPEN", &values).await;
+    let read = rows_read(&clinic, "visit_cancellations", &open).await;
+    assert!(read < 400.0, "read {read} rows of the ledger for 260 visits that lie ahead");
+}
+
+#[tokio::test]
 async fn the_visits_of_a_ledger_are_found_by_their_keys() {
     let clinic = long_history().await;
     let raise = "INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at)

@@ -118,6 +118,7 @@ CREATE INDEX appointments_awaited ON appointments (appointment_date)
     WHERE status IN ('SCHEDULED', 'CONFIRMED') AND source = 'LOCAL';
 CREATE INDEX appointments_awaited_by_doctor ON appointments (doctor_id, appointment_date)
     WHERE status IN ('SCHEDULED', 'CONFIRMED') AND source = 'LOCAL';
+CREATE INDEX appointments_cancelled ON appointments (appointment_date) WHERE status = 'CANCELLED' AND source = 'LOCAL';
 CREATE INDEX appointments_checked_in ON appointments (appointment_date) WHERE status = 'CHECKED_IN';
 CREATE UNIQUE INDEX appointments_external_id ON appointments (external_id) WHERE external_id IS NOT NULL;
 

@@ -26,6 +26,8 @@ pub enum Class {
 pub enum Cause {
     /// A visit, as long as it is NO_SHOW.
     MissedVisit,
+    /// A visit, as long as it is CANCELLED.
+    CancelledVisit,
     /// An alert of this type of a visit, as long as it is open.
     Alert(&'static str),
     /// A ticket, as long as it is open.
@@ -115,6 +117,12 @@ messages! {
     "STAGE_ALERT_WAITING_TOO_LONG" (appointment_id Id, checked_in_at Moment, minutes Count, patient Name)
         Cause::Alert("WAITING_TOO_LONG");
         "EMAIL" "stage_alert_waiting_too_long.email.txt";
+    "VISIT_CANCELLED" (appointment_id Id, start Moment, day Moment, patient Name, doctor Name) Cause::CancelledVisit;
+        "EMAIL" "visit_cancelled.email.txt";
+    // At most 24 hours before its start.
+    "VISIT_CANCELLED" "LAST_MINUTE" (appointment_id Id, start Moment, day Moment, patient Name, doctor Name)
+        Cause::CancelledVisit;
+        "EMAIL" "visit_cancelled_last_minute.email.txt";
     "TICKET_SLA_BREACHED" (ticket_id Id, ticket Id, risk Code) Cause::Ticket;
         "EMAIL" "ticket_sla_breached.email.txt";
     "TICKET_SLA_AT_RISK" (ticket_id Id, ticket Id, risk Code) Cause::Ticket;

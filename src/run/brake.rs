@@ -27,7 +27,8 @@ impl Run {
         }
     }
 
-    fn brake_at_the_limit(&self, due: usize) -> Result<(), Halt> {
+    /// The brake of `--max-items` alone, where nobody is told of what is due.
+    pub fn brake_at_the_limit(&self, due: usize) -> Result<(), Halt> {
         self.stop_beyond_the_limit(due, |max, look| {
             format!(
                 "more than {max} items are due; nothing was changed. Look at them with {look}; if they are right, run \

@@ -32,7 +32,7 @@ struct Work {
     beside: &'static [&'static [&'static str]],
 }
 
-const WORK: [Work; 6] = [
+const WORK: [Work; 7] = [
     Work {
         job: "mark-no-shows",
         args: &[],
@@ -44,6 +44,12 @@ const WORK: [Work; 6] = [
         args: &["--waiting-minutes", "30"],
         done: "raised",
         beside: &[&["alerts", "list"], &["stage-alerts", "--explain", "2"]],
+    },
+    Work {
+        job: "notify-cancellations",
+        args: &[],
+        done: "handled",
+        beside: &[&["notify-cancellations", "--explain", "3"], &["notify-cancellations", "--explain", "6"]],
     },
     Work {
         job: "escalate-sla",
@@ -93,9 +99,21 @@ async fn clinic() -> Clinic {
                 clinic.visit(visit).await;
             }
         }
+        let cancelled = Visit {
+            facility,
+            doctor,
+            date: "2026-03-02",
+            time: "15:00",
+            status: "SCHEDULED",
+            checked_in: None,
+            vitals: None,
+            slot: Some(15),
+        };
+        clinic.visit(cancelled).await;
         clinic
             .sql(&format!(
-                "UPDATE facilities SET no_show_after_minutes = 20, waiting_alert_minutes = 20 WHERE id = {facility};
+                "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02T16:00Z' WHERE start_time = '15:00';
+                 UPDATE facilities SET no_show_after_minutes = 20, waiting_alert_minutes = 20 WHERE id = {facility};
                  INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, end_time)
                  VALUES ({doctor}, '2026-03-02', '2026-03-02', '09:01', '10:00');
                  INSERT INTO px_cases (facility_id, status, due_at, escalation_level, escalated_at)
@@ -114,6 +132,7 @@ async fn clinic() -> Clinic {
             ))
             .await;
     }
+    clinic.sql("INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome) VALUES ('2026-03-01', '2026-03-01', 'BEGAN')").await;
     let nothing = ("increase_priority", serde_json::json!({}));
     for condition in [
         ("sla_breach", serde_json::json!({"thresholdHours": 1})),

@@ -9,6 +9,7 @@ mod far;
 mod mark_no_shows;
 mod messages;
 mod monitor_ticket_sla;
+mod notify_cancellations;
 pub mod owed;
 pub mod properties;
 mod prune;

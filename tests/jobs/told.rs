@@ -30,13 +30,15 @@ const ADDRESSES: [Option<&str>; 8] = [
 ];
 
 /// A message of a job, and whether it is HIGH.
-const MESSAGES: [(&str, &str, bool); 6] = [
+const MESSAGES: [(&str, &str, bool); 8] = [
     ("monitor-ticket-sla", "TICKET_SLA_BREACHED", true),
     ("monitor-ticket-sla", "TICKET_SLA_AT_RISK", false),
     ("escalate-tickets", "TICKET_ESCALATED", false),
     ("escalate-sla", "PX_CASE_ESCALATED", true),
     ("stage-alerts", "STAGE_ALERT_NO_VITALS", true),
     ("stage-alerts", "STAGE_ALERT_WAITING_TOO_LONG", true),
+    ("notify-cancellations", "VISIT_CANCELLED", true),
+    ("notify-cancellations", "VISIT_CANCELLED", false),
 ];
 
 /// A user for each way to be told: (user, preferences, whether there is an address).
@@ -70,7 +72,7 @@ fn channels(high: bool, preferences: Option<(bool, bool)>, has_address: bool) ->
 }
 
 /// Makes these the people whom a message concerns, and the message due.
-async fn concern(clinic: &Clinic, facility: i64, message: &str) -> Vec<(i64, Option<(bool, bool)>, bool)> {
+async fn concern(clinic: &Clinic, facility: i64, message: &str, high: bool) -> Vec<(i64, Option<(bool, bool)>, bool)> {
     let ticket = async |due: Option<&str>| {
         let ticket = clinic.ticket(Ticket { due, ..TICKET }).await;
         let people = people(clinic, facility, "AGENT").await;
@@ -104,6 +106,20 @@ async fn concern(clinic: &Clinic, facility: i64, message: &str) -> Vec<(i64, Opt
                 .await;
             people(clinic, facility, "MANAGER").await
         }
+        "VISIT_CANCELLED" => {
+            let doctor = clinic.doctor(facility, Some(15)).await;
+            clinic.sql("UPDATE users SET active = false").await;
+            let visit =
+                clinic.scheduled(facility, doctor, if high { "2026-03-03" } else { "2026-03-05" }, "09:00").await;
+            clinic
+                .sql(&format!(
+                    "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '{NOON}' WHERE id = k({visit});
+                     INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
+                     VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN')"
+                ))
+                .await;
+            people(clinic, facility, "RECEPTIONIST").await
+        }
         _ => {
             let doctor = clinic.doctor(facility, Some(15)).await;
             clinic.sql("UPDATE users SET active = false").await;
@@ -128,7 +144,7 @@ async fn each_is_told_as_they_prefer_by_every_job() {
         for (job, message, high) in MESSAGES {
             let clinic = Clinic::of(kind).await;
             let facility = clinic.facility("America/New_York", None).await;
-            let people = concern(&clinic, facility, message).await;
+            let people = concern(&clinic, facility, message, high).await;
             run(&clinic, job).await;
             let query = format!(
                 "SELECT n(recipient_id), array_agg(channel ORDER BY channel), bool_and(priority = '{}') FROM notifications
@@ -297,7 +313,7 @@ async fn dates_have_one_form_whatever_the_server_is_set_to() {
 
 #[tokio::test]
 async fn no_other_text_has_a_date_where_settings_are_odd() {
-    for (job, message, _) in MESSAGES {
+    for (job, message, high) in MESSAGES {
         let mut texts = vec![];
         for odd in [false, true] {
             let clinic = Clinic::new().await;
@@ -305,7 +321,7 @@ async fn no_other_text_has_a_date_where_settings_are_odd() {
                 odd_settings(&clinic).await;
             }
             let facility = clinic.facility("America/New_York", None).await;
-            concern(&clinic, facility, message).await;
+            concern(&clinic, facility, message, high).await;
             clinic.sql("UPDATE patients SET mrn = 'M7'").await;
             run(&clinic, job).await;
             let query = "SELECT string_agg(DISTINCT concat_ws('|', title, body), '/') AS t FROM notifications";

@@ -23,7 +23,7 @@ struct Silent {
     evidence: &'static str,
 }
 
-const SILENT: [Silent; 5] = [
+const SILENT: [Silent; 6] = [
     Silent {
         job: "escalate-sla",
         entity: "px_case",
@@ -59,6 +59,13 @@ const SILENT: [Silent; 5] = [
         message: &["the alert NO_DOCTOR was raised", "nobody was told", "doctor", "HOSPITAL_ADMIN"],
         evidence: "SELECT count(*) FROM stage_alerts WHERE alert_type = 'NO_DOCTOR'",
     },
+    Silent {
+        job: "notify-cancellations",
+        entity: "appointment",
+        done: "handled",
+        message: &["the cancellation is recorded", "nobody was told", "doctor", "RECEPTIONIST"],
+        evidence: "SELECT count(*) FROM visit_cancellations WHERE outcome = 'NOBODY'",
+    },
 ];
 
 impl Silent {
@@ -77,6 +84,17 @@ impl Silent {
                     .sql(&format!(
                         "INSERT INTO px_cases (facility_id, status, due_at, escalation_level, description)
                          VALUES (k({facility}), 'OPEN', '2026-03-02 10:00Z', 0, 'CANARY')"
+                    ))
+                    .await;
+            }
+            "notify-cancellations" => {
+                let visit = clinic.scheduled(facility, doctor, "2026-03-09", "09:00").await;
+                clinic
+                    .sql(&format!(
+                        "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '{NOON}' WHERE id = k({visit});
+                         UPDATE patients SET last_name = 'CANARY';
+                         INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
+                         VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN')"
                     ))
                     .await;
             }

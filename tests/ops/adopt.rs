@@ -194,7 +194,7 @@ async fn an_ordinary_application_marks_a_visit_without_any_edit() {
     assert_eq!(clinic.count(r#"SELECT count(*) FROM app."Appointments" WHERE status = 'NO_SHOW'"#).await, 1);
     // All other jobs find what they need, too.
     make(&clinic, &draft(&clinic, "app", &[]).await).await;
-    for job in ["stage-alerts", "escalate-sla", "monitor-ticket-sla", "escalate-tickets"] {
+    for job in ["stage-alerts", "notify-cancellations", "escalate-sla", "monitor-ticket-sla", "escalate-tickets"] {
         clinic.run(&[job, "--dry-run"]).await.expect(0);
     }
     clinic.run(&["advance-billing", "--stage", "paid", "--dry-run"]).await.expect(0);

@@ -31,7 +31,8 @@ impl Work {
     }
 }
 
-pub static WORKS: [&Work; 8] = [&NO_SHOWS, &ALERTS, &CASES, &TICKETS, &TICKET_SLA, &PENDING_PAYMENT, &PAID, &PRUNE];
+pub static WORKS: [&Work; 9] =
+    [&NO_SHOWS, &ALERTS, &CANCELLATIONS, &CASES, &TICKETS, &TICKET_SLA, &PENDING_PAYMENT, &PAID, &PRUNE];
 
 static NO_SHOWS: Work = Work {
     name: "mark-no-shows",
@@ -69,6 +70,30 @@ static ALERTS: Work = Work {
                                        checked_in_at)
              SELECT 1, 1, 1, '2026-03-02', '09:00', 'CHECKED_IN', '2026-03-02T09:05-05'
              FROM generate_series(1, {things})"
+        )
+    },
+};
+
+/// The first run of the ledger would tell nobody, so it has begun.
+static CANCELLATIONS: Work = Work {
+    name: "notify-cancellations",
+    args: &["notify-cancellations", "--as-of", "2026-03-02T07:30:00-05:00"],
+    record: Record { table: "visit_cancellations", thing: "appointment_id", rows: 1 },
+    effects: &[
+        ("(SELECT * FROM doctor_slots WHERE appointment_id IS NULL AND NOT is_booked)", "id", 1),
+        ("notifications", "entity_id", 1),
+    ],
+    done: "handled",
+    fill: |things| {
+        format!(
+            "INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
+             VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN');
+             INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, status,
+                                       cancelled_at)
+             SELECT 1, 1, 1, '2026-03-02', '09:00', 'CANCELLED', '2026-03-02T07:29-05' FROM generate_series(1, {things});
+             INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, appointment_id)
+             SELECT 1, '2026-03-02', time '00:00' + n * interval '1 second', '23:59', true, n
+             FROM generate_series(1, {things}) n"
         )
     },
 };

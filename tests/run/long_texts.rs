@@ -23,11 +23,14 @@ async fn clinic() -> Clinic {
     let clinic = Clinic::new().await;
     clinic.new_york(15).await;
     clinic.visit(VISIT).await;
+    clinic.visit(Visit { time: "15:00", ..VISIT }).await;
     clinic.visit(Visit { status: "CHECKED_IN", checked_in: Some("2026-03-02T14:00Z"), ..VISIT }).await;
     clinic
         .sql(&format!(
             "ALTER TABLE patients DROP CONSTRAINT patients_mrn_key;
              ALTER TABLE tickets DROP CONSTRAINT tickets_number_key;
+             UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02T14:00Z' WHERE start_time = '15:00';
+             INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome) VALUES ('2026-03-01', '2026-03-01', 'BEGAN');
              INSERT INTO users (facility_id, name, role) SELECT 1, 'N', 'NURSE' FROM generate_series(1, 10);
              INSERT INTO users (name, role) VALUES ('A', 'HOSPITAL_ADMIN');
              UPDATE patients SET first_name = {LONG}, last_name = {LONG}, mrn = {LONG} || id;
@@ -55,6 +58,7 @@ async fn what_goes_into_a_message_is_cut_at_a_word() {
     for (job, done) in [
         ("stage-alerts", "raised"),
         ("mark-no-shows", "marked"),
+        ("notify-cancellations", "told"),
         ("monitor-ticket-sla", "recorded"),
         ("escalate-tickets", "executed"),
     ] {
@@ -69,6 +73,7 @@ async fn what_goes_into_a_message_is_cut_at_a_word() {
     let found = clinic.json(&query).await;
     let cut = json!([true, true, true]);
     let expected = json!({"STAGE_ALERT_NO_VITALS": cut, "MISSED_APPOINTMENT": cut, "TICKET_SLA_BREACHED": cut,
+                          "VISIT_CANCELLED": cut,
                           "TICKET_ESCALATED": cut});
     assert_eq!(found["by_type"], expected);
     // The news follows the names, which leave it room.

@@ -11,6 +11,15 @@ async fn planted() -> Clinic {
         clinic.scheduled(facility, doctor, "2026-03-02", time).await;
     }
     clinic.user(facility, "NURSE").await;
+    let cancelled = clinic.scheduled(facility, doctor, "2026-03-02", "15:00").await;
+    clinic
+        .sql(&format!(
+            "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02T17:00Z', cancelled_reason = 'CANARY-R'
+             WHERE id = {cancelled};
+             INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
+             VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN')"
+        ))
+        .await;
     clinic
         .sql(
             "UPDATE facilities SET name = 'CANARY-F', waiting_alert_minutes = 1;
@@ -31,7 +40,7 @@ async fn planted() -> Clinic {
 /// Runs the jobs and the operator's commands at the noisiest level, and returns everything that came out.
 async fn everything(clinic: &Clinic) -> String {
     let mut out = String::new();
-    for job in ["mark-no-shows", "stage-alerts"] {
+    for job in ["mark-no-shows", "stage-alerts", "notify-cancellations"] {
         for more in [&["--dry-run", "--output", "text"][..], &["--log-format", "json"], &[]] {
             let args = [&[job, "--as-of", "2026-03-02T12:00:00-05:00", "--log-level", "debug"], more].concat();
             out += &format!("{:?}", clinic.program.clone().env("RUST_LOG", "trace").run(&args).await);
@@ -69,7 +78,10 @@ async fn everything(clinic: &Clinic) -> String {
 async fn not_when_all_goes_well() {
     let clinic = planted().await;
     let out = everything(&clinic).await;
-    assert!(out.contains("\"marked\\\":2") && out.contains("\"raised\\\":2"), "the jobs did something: {out}");
+    assert!(
+        ["marked\\\":2", "raised\\\":2", "told\\\":1"].iter().all(|done| out.contains(done)),
+        "the jobs did something: {out}"
+    );
     assert!(!out.contains(CANARY), "{out}");
 }
 

@@ -32,6 +32,12 @@ impl Two {
         let (date, time, status, checked_in) = ("2026-03-02", "08:00", "CHECKED_IN", Some("2026-03-02T08:00-05"));
         clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
         clinic.user(facility, "NURSE").await;
+        let cancelled = clinic.scheduled(facility, doctor, "2026-03-02", "15:00").await;
+        clinic
+            .sql(&format!(
+                "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02' WHERE id = {cancelled}"
+            ))
+            .await;
         let (patient, due) = (clinic.patient().await, "2026-03-02T10:00Z");
         clinic
             .sql(&format!(
@@ -152,6 +158,7 @@ async fn every_job_with_a_facility_is_kept_to_that_of_its_actor() {
         ("a JOIN appointments v ON v.id::text = a.appointment_id", "h JOIN tickets t ON t.id::text = h.ticket_id");
     for (job, lane, changed) in [
         (&["stage-alerts"][..], "facility", format!("stage_alerts {of_visits}")),
+        (&["notify-cancellations"], "facility", format!("visit_cancellations {of_visits}")),
         (&["escalate-sla"], "facility", "px_cases WHERE status = 'ESCALATED'".into()),
         (&["monitor-ticket-sla"], "facility", format!("ticket_history {of_tickets}")),
         (&["escalate-tickets"], "facility", "tickets WHERE priority <> 'MEDIUM'".into()),

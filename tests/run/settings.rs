@@ -32,9 +32,10 @@ const EVIL: &str = "
     CREATE TABLE evil.notifications (id bigint); CREATE TABLE evil.users (id bigint);";
 
 const NOON: &str = "2026-03-02T17:00:00Z";
-const JOBS: [&[&str]; 5] = [
+const JOBS: [&[&str]; 6] = [
     &["mark-no-shows", "--as-of", NOON],
     &["stage-alerts", "--as-of", NOON, "--waiting-minutes", "30"],
+    &["notify-cancellations", "--as-of", NOON],
     &["escalate-sla", "--as-of", NOON],
     &["monitor-ticket-sla", "--as-of", NOON],
     &["escalate-tickets", "--as-of", NOON],
@@ -50,9 +51,13 @@ async fn day() -> Clinic {
     let (date, time, status) = ("2026-03-02", "10:00", "CHECKED_IN");
     let checked_in = Some("2026-03-02T10:05-05");
     clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: Some(15) }).await;
+    clinic.scheduled(facility, doctor, "2026-03-02", "15:00").await;
     clinic
         .sql(&format!(
-            "INSERT INTO departments (facility_id, name) VALUES ({facility}, 'Care');
+            "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '{NOON}' WHERE start_time = '15:00';
+             INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
+             VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN');
+             INSERT INTO departments (facility_id, name) VALUES ({facility}, 'Care');
              INSERT INTO px_cases (facility_id, assigned_department_id, due_at, created_at)
              VALUES ({facility}, 1, '2026-03-02 08:00-05', '2026-03-01')"
         ))
@@ -75,9 +80,15 @@ async fn written(clinic: &Clinic) -> String {
         fields.retain(|name, _| name != "run_id" && name != "duration_ms");
         all += &format!("{}\n", Value::Object(fields.clone()));
     }
-    for table in
-        ["notifications", "no_show_logs", "stage_alerts", "px_case_audits", "ticket_history", "escalation_episodes"]
-    {
+    for table in [
+        "notifications",
+        "no_show_logs",
+        "stage_alerts",
+        "visit_cancellations",
+        "px_case_audits",
+        "ticket_history",
+        "escalation_episodes",
+    ] {
         let rows = format!(
             "SELECT jsonb_agg(to_jsonb(t) - '{{run_id,resolved_run_id}}'::text[] ORDER BY t::text) AS rows FROM {table} t"
         );
@@ -100,7 +111,7 @@ async fn written(clinic: &Clinic) -> String {
 #[tokio::test]
 async fn no_setting_changes_what_is_decided_written_or_told() {
     let plain = written(&day().await).await;
-    for job in ["marked", "raised", "escalated", "recorded", "executed"] {
+    for job in ["marked", "raised", "handled", "escalated", "recorded", "executed"] {
         assert!(plain.contains(&format!("\"{job}\":1")) || plain.contains(&format!("\"{job}\":2")), "{job}: {plain}");
     }
     let clinic = day().await;

@@ -20,6 +20,12 @@ async fn clinic(kind: Kind) -> Clinic {
         let doctor = clinic.doctor(facility, Some(15)).await;
         clinic.user(facility, "NURSE").await;
         clinic.scheduled(facility, doctor, "2026-03-02", "09:00").await;
+        clinic.scheduled(facility, doctor, "2026-03-02", "15:00").await;
+        clinic
+            .sql(
+                "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02Z' WHERE start_time = '15:00'",
+            )
+            .await;
         let (date, time, status, checked_in) = ("2026-03-02", "09:00", "CHECKED_IN", Some("2026-03-02T15:50Z"));
         clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
     }
@@ -29,7 +35,9 @@ async fn clinic(kind: Kind) -> Clinic {
 #[tokio::test]
 async fn its_facilities_are_named_and_the_others_go_on() {
     for kind in Kind::ALL {
-        for (job, done) in [("mark-no-shows", "marked"), ("stage-alerts", "raised")] {
+        for (job, done) in
+            [("mark-no-shows", "marked"), ("stage-alerts", "raised"), ("notify-cancellations", "handled")]
+        {
             let clinic = clinic(kind).await;
             let outcome = clinic.run(&[job, "--as-of", NOON]).await.expect(3);
             let errors = [2, 3]

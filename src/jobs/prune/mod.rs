@@ -3,7 +3,8 @@
 //! Rule: a run is deleted if and only if it ended longer ago than `--keep` (a SKIPPED one, `--keep-skipped`), and it is
 //! not the last success of its lane; a failed item if and only if it is older than `--keep-errors` or its run is
 //! deleted; a notification if and only if it was SENT longer ago than `--keep-notifications`; a refused item if and only
-//! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more. Of a client of the PracticeQ
+//! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more; a cancellation of the ledger
+//! if and only if it was seen, and has ended or its visit began, longer ago than `--keep`. Of a client of the PracticeQ
 //! account whose patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after a person
 //! has decided whose it is; it is archived nowhere.
 //!
@@ -41,26 +42,32 @@ const MAX_FORGOTTEN: u32 = 10_000;
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
 const REFUSALS: &str = include_str!("refusals.part.sql");
+const CANCELLED: &str = include_str!("cancellations.part.sql");
 
 statements! {
     SCAN_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_runs", RUNS);
     SCAN_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_run_errors", &errors());
     SCAN_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("notifications", NOTIFICATIONS);
     SCAN_REFUSALS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("item_refusals", REFUSALS);
+    SCAN_CANCELLED(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("visit_cancellations", CANCELLED);
     ROWS_OF_RUNS(KEYS) = rows("cron_job_runs");
     ROWS_OF_ERRORS(KEYS) = rows("cron_job_run_errors");
     ROWS_OF_NOTIFICATIONS(KEYS) = rows("notifications");
     ROWS_OF_REFUSALS(KEYS) = rows("item_refusals");
+    ROWS_OF_CANCELLED(KEYS) = rows("visit_cancellations");
     BYTES_OF_RUNS(KEYS) = bytes("cron_job_runs");
     BYTES_OF_ERRORS(KEYS) = bytes("cron_job_run_errors");
     BYTES_OF_NOTIFICATIONS(KEYS) = bytes("notifications");
     BYTES_OF_REFUSALS(KEYS) = bytes("item_refusals");
+    BYTES_OF_CANCELLED(KEYS) = bytes("visit_cancellations");
     DELETE_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_runs", RUNS);
     DELETE_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_run_errors", &errors());
     DELETE_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) =
         delete("notifications", NOTIFICATIONS);
     FORGET(TIMESTAMPTZ, INT8) = include_str!("forget.sql");
     DELETE_REFUSALS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("item_refusals", REFUSALS);
+    DELETE_CANCELLED(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) =
+        delete("visit_cancellations", CANCELLED);
 }
 
 /// The rule of failed items, which includes the rule of runs.
@@ -128,7 +135,7 @@ pub struct Prune {
     pub archive_recipient: Vec<String>,
 }
 
-/// scanned = runs + run_errors + notifications + refusals + unmatched + skipped + failed.
+/// scanned = runs + run_errors + notifications + refusals + cancellations + unmatched + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     scanned: u64,
@@ -137,6 +144,8 @@ pub struct Report {
     notifications: u64,
     /// The refused items that no run tries any more.
     refusals: u64,
+    /// The rows of the ledger of cancelled visits.
+    cancellations: u64,
     /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
     unmatched: u64,
     /// The written files.
@@ -148,11 +157,9 @@ pub struct Report {
 
 impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
-        Counts {
-            scanned: self.scanned,
-            processed: self.runs + self.run_errors + self.notifications + self.refusals + self.unmatched,
-            not_done: &self.not_done,
-        }
+        let history = self.runs + self.run_errors + self.notifications + self.refusals;
+        let processed = history + self.cancellations + self.unmatched;
+        Counts { scanned: self.scanned, processed, not_done: &self.not_done }
     }
 }
 
@@ -188,7 +195,8 @@ impl Job for Prune {
         let runs = Table::runs().scan(run, &before).await?;
         let notices = Table::notifications().scan(run, &before).await?;
         let refusals = Table::refusals().scan(run, &before).await?;
-        let tables = [&errors, &runs, &notices, &refusals];
+        let cancellations = Table::cancellations().scan(run, &before).await?;
+        let tables = [&errors, &runs, &notices, &refusals, &cancellations];
         run.brake(tables.map(|table| run.to_try(table.entity, "", &table.ids)).iter().sum()).await?;
         report.scanned = tables.map(|table| table.ids.len() as u64).iter().sum();
         if let (Some(dir), false) = (&self.archive, run.dry_run()) {
@@ -203,6 +211,7 @@ impl Job for Prune {
         runs.delete(run, &before, &mut report.runs, &mut report.not_done).await?;
         notices.delete(run, &before, &mut report.notifications, &mut report.not_done).await?;
         refusals.delete(run, &before, &mut report.refusals, &mut report.not_done).await?;
+        cancellations.delete(run, &before, &mut report.cancellations, &mut report.not_done).await?;
         // It is not archived, and not subject to the brake: people of whom the clinic knows nothing are to be forgotten.
         let (old, limit) = (local_time::before(run.now, self.keep_unmatched), i64::from(MAX_FORGOTTEN));
         let forget = async |tx: &Transaction<'_>| Ok(count(&FORGET.one(tx, &[&old, &limit]).await?, "forgotten"));
@@ -232,39 +241,29 @@ impl Prune {
 
 impl Table {
     fn errors() -> Self {
-        let (scan, rows, bytes) = (&SCAN_ERRORS, &ROWS_OF_ERRORS, &BYTES_OF_ERRORS);
-        Self {
-            entity: "run_error",
-            name: "cron_job_run_errors",
-            scan,
-            rows,
-            bytes,
-            delete: &DELETE_ERRORS,
-            ids: vec![],
-        }
+        Self::of("run_error", "cron_job_run_errors", [&SCAN_ERRORS, &ROWS_OF_ERRORS, &BYTES_OF_ERRORS, &DELETE_ERRORS])
     }
 
     fn notifications() -> Self {
-        let (scan, rows, bytes) = (&SCAN_NOTIFICATIONS, &ROWS_OF_NOTIFICATIONS, &BYTES_OF_NOTIFICATIONS);
-        Self {
-            entity: "notification",
-            name: "notifications",
-            scan,
-            rows,
-            bytes,
-            delete: &DELETE_NOTIFICATIONS,
-            ids: vec![],
-        }
+        let statements = [&SCAN_NOTIFICATIONS, &ROWS_OF_NOTIFICATIONS, &BYTES_OF_NOTIFICATIONS, &DELETE_NOTIFICATIONS];
+        Self::of("notification", "notifications", statements)
     }
 
     fn refusals() -> Self {
-        let (scan, rows, bytes) = (&SCAN_REFUSALS, &ROWS_OF_REFUSALS, &BYTES_OF_REFUSALS);
-        Self { entity: "refusal", name: "item_refusals", scan, rows, bytes, delete: &DELETE_REFUSALS, ids: vec![] }
+        Self::of("refusal", "item_refusals", [&SCAN_REFUSALS, &ROWS_OF_REFUSALS, &BYTES_OF_REFUSALS, &DELETE_REFUSALS])
+    }
+
+    fn cancellations() -> Self {
+        let statements = [&SCAN_CANCELLED, &ROWS_OF_CANCELLED, &BYTES_OF_CANCELLED, &DELETE_CANCELLED];
+        Self::of("cancellation", "visit_cancellations", statements)
     }
 
     fn runs() -> Self {
-        let (scan, rows, bytes) = (&SCAN_RUNS, &ROWS_OF_RUNS, &BYTES_OF_RUNS);
-        Self { entity: "run", name: "cron_job_runs", scan, rows, bytes, delete: &DELETE_RUNS, ids: vec![] }
+        Self::of("run", "cron_job_runs", [&SCAN_RUNS, &ROWS_OF_RUNS, &BYTES_OF_RUNS, &DELETE_RUNS])
+    }
+
+    fn of(entity: &'static str, name: &'static str, [scan, rows, bytes, delete]: [&'static Statement; 4]) -> Self {
+        Self { entity, name, scan, rows, bytes, delete, ids: vec![] }
     }
 
     /// Finds the ids of the old rows.

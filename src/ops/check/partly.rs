@@ -7,6 +7,7 @@ use super::finding::{Findings, Remedy, Topic};
 use super::view_text::ViewText;
 use crate::jobs::escalate_tickets::EscalateTickets;
 use crate::jobs::mark_no_shows::MarkNoShows;
+use crate::jobs::notify_cancellations::NotifyCancellations;
 use crate::jobs::sync_practiceq::SyncPracticeq;
 use crate::ops::privileges::Verb;
 use crate::run::Job;
@@ -22,13 +23,20 @@ struct Emptied {
 }
 
 /// The other columns that jobs write get a value, or keep NULL.
-const EMPTIED: [Emptied; 4] = [
+const EMPTIED: [Emptied; 5] = [
     Emptied {
         job: MarkNoShows::NAME,
         relation: "doctor_slots",
         column: "appointment_id",
         verb: Verb::Update,
         fails: "each no-show whose slot is to be freed fails",
+    },
+    Emptied {
+        job: NotifyCancellations::NAME,
+        relation: "doctor_slots",
+        column: "appointment_id",
+        verb: Verb::Update,
+        fails: "each cancelled visit that has a slot fails",
     },
     Emptied {
         job: EscalateTickets::NAME,

@@ -59,7 +59,7 @@ async fn it_may_be_run_again_and_keeps_what_people_said() {
 #[tokio::test]
 async fn the_jobs_that_apply_run_and_the_others_name_the_table_that_is_not_there() {
     let hospital = Hospital::new().await;
-    for job in ["mark-no-shows", "stage-alerts", "prune"] {
+    for job in ["mark-no-shows", "stage-alerts", "notify-cancellations", "prune"] {
         hospital.clinic.run(&[job]).await.expect(0);
     }
     for (job, table) in [
@@ -110,5 +110,5 @@ async fn the_jobs_need_no_privilege_on_the_applications_tables() {
 #[tokio::test]
 async fn rounds_check_finds_it_ready() {
     let hospital = Hospital::new().await;
-    assert_eq!(faults(&hospital.clinic, &["mark-no-shows", "stage-alerts"]).await, [""; 0]);
+    assert_eq!(faults(&hospital.clinic, &["mark-no-shows", "stage-alerts", "notify-cancellations"]).await, [""; 0]);
 }

@@ -35,6 +35,21 @@ const ALERTS: Subject = Subject {
     ..owed::SUBJECT
 };
 
+const CANCELLATIONS: Subject = Subject {
+    job: &["notify-cancellations", "--as-of", "2026-03-02T07:30:00-05:00"],
+    table: "appointments",
+    written: ("notifications", "entity_id"),
+    evidence: &[
+        ("(SELECT * FROM visit_cancellations WHERE outcome = 'TOLD')", "appointment_id", 1),
+        ("notifications", "entity_id", 1),
+        ("(SELECT * FROM public.doctor_slots WHERE \"isAvailable\" AND \"appointmentId\" IS NULL)", "id", 1),
+        ("public.notifications", "data ->> 'appointmentId'", 1),
+    ],
+    entity: "appointment",
+    done: "/handled",
+    ..owed::SUBJECT
+};
+
 async fn owed(subject: &'static Subject, status: &str, things: i64) -> Owed {
     let hospital = Hospital::new().await;
     hospital.visits(1, things, status).await;
@@ -54,6 +69,17 @@ struct WaitingPatients;
 impl WaitingPatients {
     async fn owed(_: Kind, things: i64) -> Owed {
         owed(&ALERTS, "CHECKED_IN", things).await
+    }
+}
+
+struct CancelledVisits;
+
+impl CancelledVisits {
+    async fn owed(_: Kind, things: i64) -> Owed {
+        let owed = owed(&CANCELLATIONS, "CANCELLED", things).await;
+        let began = "INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome) VALUES ('2026-03-01', '2026-03-01', 'BEGAN')";
+        owed.clinic.sql(began).await;
+        owed
     }
 }
 
@@ -83,4 +109,9 @@ mod no_shows {
 mod alerts {
     use super::{WaitingPatients, owed_by_the_job};
     all_on_the_kit!(WaitingPatients);
+}
+
+mod cancellations {
+    use super::{CancelledVisits, owed_by_the_job};
+    all_on_the_kit!(CancelledVisits);
 }

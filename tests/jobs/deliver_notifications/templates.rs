@@ -160,3 +160,28 @@ async fn an_endpoint_is_told_of_failures_as_one_more_admin() {
     with(&["2026-03-01T09:15:00-05:00"], 0).await;
     assert_eq!(fixture.run(&[]).await.expect(0).count("sent"), 2);
 }
+
+#[tokio::test]
+async fn of_a_cancelled_visit_that_was_booked_again_nobody_is_told() {
+    let fixture = Fixture::new().await;
+    let clinic = &fixture.clinic;
+    let (facility, doctor) = clinic.new_york(15).await;
+    clinic.sql("UPDATE users SET email = 'd@x.example'; INSERT INTO notification_preferences SELECT id, true, true FROM users").await;
+    for _ in 0..2 {
+        let visit = clinic.scheduled(facility, doctor, "2026-03-02", "15:00").await;
+        clinic
+            .sql(&format!(
+                "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '{NOON}' WHERE id = {visit};
+                 INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
+                 VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN') ON CONFLICT DO NOTHING"
+            ))
+            .await;
+    }
+    clinic.run(&["notify-cancellations", "--as-of", NOON]).await.expect(0);
+    clinic.sql("UPDATE appointments SET status = 'SCHEDULED', cancelled_at = NULL WHERE id = 2").await;
+    clinic.sql(TO_THE_PAGER).await;
+    fixture.run(&["--as-of", "2026-03-02T12:01:00-05:00"]).await;
+    let query = "SELECT jsonb_agg(concat_ws(' ', entity_id, status, reason) ORDER BY id) AS t FROM notifications
+                 WHERE channel <> 'IN_APP'";
+    assert_eq!(clinic.json(query).await["t"], json!(["1 SENT", "2 EXPIRED MOOT"]));
+}
