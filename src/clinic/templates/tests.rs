@@ -166,6 +166,7 @@ fn table() -> String {
     let ends = |cause: Cause| match cause {
         Cause::MissedVisit => "the visit is no longer NO_SHOW",
         Cause::Alert(_) => "the alert is resolved",
+        Cause::ScheduleConflict => "the flag of the visit is cleared",
         Cause::Ticket => "the ticket is RESOLVED or CLOSED",
         Cause::Case => "the case is RESOLVED or CLOSED",
         Cause::Event => "never",
