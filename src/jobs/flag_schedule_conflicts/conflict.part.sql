@@ -6,12 +6,14 @@
 -- standing (class): what the job makes of it.
 -- The caller provides the expressions of the times, the aggregates, the change and the absences. Continue with WHERE.
 -- $1 now timestamptz · $6 whether hours count that no run has recorded bool
+-- One row, also where an application gives a visit two slots.
+CROSS JOIN LATERAL (
+    SELECT max({slot_day} + {slot_end}) AS ends FROM doctor_slots s
+    WHERE s.appointment_id = a.id AND ({slot_day} + {slot_end}) > visit.day + visit.start_time
+) slot
 CROSS JOIN LATERAL (
     SELECT EXTRACT(isodow FROM visit.day)::int AS weekday, visit.day + visit.start_time AS begins,
-           -- One row, also where an application gives a visit two slots.
-           COALESCE((SELECT max({slot_day} + {slot_end}) FROM doctor_slots s
-                     WHERE s.appointment_id = a.id AND ({slot_day} + {slot_end}) > visit.day + visit.start_time),
-                    visit.day + visit.start_time + make_interval(mins => {slot_length})) AS ends
+           COALESCE(slot.ends, visit.day + visit.start_time + make_interval(mins => {slot_length})) AS ends
 ) stay
 CROSS JOIN LATERAL (
     SELECT CASE WHEN bool_or(inside.is_so) THEN 'FITS'
@@ -39,7 +41,8 @@ CROSS JOIN LATERAL (
     SELECT CASE WHEN visit.starts_at IS NULL THEN 'UNREADABLE'
                 WHEN fit.verdict = 'FITS' THEN 'FITS'
                 WHEN NOT EXISTS (SELECT FROM doctor_schedules w WHERE w.doctor_id = a.doctor_id)
-                 AND NOT EXISTS (SELECT FROM schedule_versions v WHERE v.doctor_id = a.doctor_id::text)
+                 AND NOT EXISTS (SELECT FROM schedule_versions v
+                                 WHERE v.doctor_id = a.doctor_id::text AND v.ended_at IS NULL)
                 THEN 'WITHOUT_SCHEDULE'
                 WHEN fit.verdict = 'UNKNOWN' THEN 'NO_SLOT_LENGTH'
                 WHEN EXISTS (SELECT {absences}
@@ -54,4 +57,6 @@ CROSS JOIN LATERAL (
                 THEN 'TOLD'
                 WHEN NOT ($6 OR version.is_recorded) THEN 'UNSEEN'
                 ELSE 'DUE' END AS class
+    -- Computed once: without this the planner would write it out wherever it is used.
+    OFFSET 0
 ) standing
