@@ -28,6 +28,16 @@ locals {
       memory_mib           = 64
     }
 
+    flag-schedule-conflicts = {
+      command              = ["flag-schedule-conflicts"]
+      schedule_expressions = ["cron(0/15 * * * ? *)"]
+      timezone             = "UTC"
+      deadline_seconds     = 600
+      secrets              = ["database"]
+      cpu                  = 256
+      memory_mib           = 64
+    }
+
     escalate-sla = {
       command              = ["escalate-sla"]
       schedule_expressions = ["cron(0/15 * * * ? *)"]
