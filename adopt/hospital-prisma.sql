@@ -1,7 +1,7 @@
 -- The kit for a hospital's application made with Prisma: views in the schema rounds over its tables in public, for
--- mark-no-shows, stage-alerts and notify-cancellations, with the doctors' schedules and absences; and triggers by which the
--- application goes on seeing what its own scheduler used to write. Run it once, after `rounds migrate`, as a role that owns the
--- application's tables and the schema rounds:
+-- mark-no-shows, stage-alerts, notify-cancellations and flag-schedule-conflicts, with the doctors' schedules and
+-- absences; and triggers by which the application goes on seeing what its own scheduler used to write. Run it once, after
+-- `rounds migrate`, as a role that owns the application's tables and the schema rounds:
 --
 --     psql -d DATABASE -v zone=America/New_York -f adopt/hospital-prisma.sql
 --

@@ -13,7 +13,7 @@ use crate::support::Clinic;
 const PAGE: &str = "docs/schema.md";
 
 /// The tables of ours that outlive what they tell of, and a word of what becomes of a row then.
-const LEDGERS: [(&str, &str); 21] = [
+const LEDGERS: [(&str, &str); 23] = [
     ("no_show_logs", "evidence"),
     ("stage_alerts", "resolves"),
     ("visit_cancellations", "evidence"),
@@ -35,6 +35,9 @@ const LEDGERS: [(&str, &str); 21] = [
     ("actor_logins", "nothing by hand"),
     ("actor_changes", "evidence"),
     ("database_identity", "evidence"),
+    ("visit_cancellations", "evidence"),
+    ("schedule_versions", "prune"),
+    ("schedule_flags", "cleared"),
 ];
 
 /// What a key of the clinic is called in a comment, and where the row is.

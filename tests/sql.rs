@@ -199,6 +199,45 @@ async fn the_scans_touch_only_candidates() {
     let scan = with_values(&clinic, "rounds::jobs::stage_alerts::SCAN", &values).await;
     let read = rows_read(&clinic, "appointments", &scan).await;
     assert!(read < 1.0, "read {read} rows where nobody is checked in");
+    // In ten weeks the doctor comes an hour later on one day of seven.
+    let weeks = "INSERT INTO doctor_schedules (doctor_id, weekday, start_time, end_time)
+                 SELECT 1, n, CASE n WHEN 3 THEN time '10:00' ELSE '08:00' END, '17:00' FROM generate_series(1, 7) n;
+                 ANALYZE doctor_schedules";
+    clinic.sql(weeks).await;
+    let values = [
+        "'2026-03-09 12:00-05'::timestamptz",
+        "date '2026-03-09'",
+        "'{}'::bigint[]",
+        "'{}'::bigint[]",
+        "NULL",
+        "true",
+        "100001",
+    ];
+    let scan = with_values(&clinic, "rounds::jobs::flag_schedule_conflicts::scan::SCAN", &values).await;
+    let read = rows_read(&clinic, "appointments", &scan).await;
+    assert!((2_000.0..=20_000.0).contains(&read), "read {read} rows for 20000 visits to come");
+}
+
+#[tokio::test]
+async fn visits_of_open_flags_are_found_by_their_keys() {
+    let clinic = long_history().await;
+    clinic
+        .sql(
+            "INSERT INTO schedule_flags (appointment_id, facility_id, doctor_id, weekday, version, changed_at, visit_start,
+                                         flagged_at)
+             SELECT id, 1, 1, 1, 'v', now(), '2026-03-02 09:00', now() FROM appointments WHERE id <= 10000;
+             ANALYZE schedule_flags",
+        )
+        .await;
+    let keys = |last: i64| format!("'{{{}}}'", (1..=last).map(|id| id.to_string()).collect::<Vec<_>>().join(","));
+    for page in [10, 1000, 10_000] {
+        let (keys, none) = (keys(page), "'{}'::bigint[]");
+        let values =
+            ["'2026-03-02 12:00-05'::timestamptz", "date '2026-03-01'", none, none, "NULL", "true", &keys, &keys];
+        let ended = with_values(&clinic, "rounds::jobs::flag_schedule_conflicts::flags::ENDED", &values).await;
+        let read = rows_read(&clinic, "appointments", &ended).await;
+        assert!(read <= page as f64, "read {read} visits of {page} flags");
+    }
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ CREATE TABLE doctor_schedules (
     CHECK ((break_start IS NULL) = (break_end IS NULL)),
     CHECK (break_start < break_end)
 );
-CREATE INDEX doctor_schedules_doctor ON doctor_schedules (doctor_id, weekday) WHERE active;
+CREATE INDEX doctor_schedules_doctor ON doctor_schedules (doctor_id, weekday);
 
 CREATE TABLE doctor_absences (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

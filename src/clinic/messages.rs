@@ -30,6 +30,8 @@ pub enum Cause {
     CancelledVisit,
     /// An alert of this type of a visit, as long as it is open.
     Alert(&'static str),
+    /// A visit that does not fit the hours of its doctor, as long as its flag is open.
+    ScheduleConflict,
     /// A ticket, as long as it is open.
     Ticket,
     /// A case, as long as it is open.
@@ -123,6 +125,10 @@ messages! {
     "VISIT_CANCELLED" "LAST_MINUTE" (appointment_id Id, start Moment, day Moment, patient Name, doctor Name)
         Cause::CancelledVisit;
         "EMAIL" "visit_cancelled_last_minute.email.txt";
+    "SCHEDULE_CHANGE" (appointment_id Id, weekday Moment, start Moment, doctor Name) Cause::ScheduleConflict;
+        "SMS" "schedule_change.sms.txt";
+    "SCHEDULE_CONFLICTS" (warning Words, visits Id) Cause::Event;
+        "EMAIL" "schedule_conflicts.email.txt";
     "TICKET_SLA_BREACHED" (ticket_id Id, ticket Id, risk Code) Cause::Ticket;
         "EMAIL" "ticket_sla_breached.email.txt";
     "TICKET_SLA_AT_RISK" (ticket_id Id, ticket Id, risk Code) Cause::Ticket;

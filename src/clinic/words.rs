@@ -1,8 +1,8 @@
 //! How dates and times are written in the messages that people read.
 //!
-//! There is one form of each, in English: `Monday 2026-03-02, 14:30` and `14:30`. It is ours, so no setting of the
-//! server, the database or the role changes it. The order of year, month and day is the one that is read alike
-//! everywhere, and the weekday is what people remember. Of a visit that is near, `Jan 22` is enough.
+//! There is one form of each, in English: `Monday 2026-03-02, 14:30` and `14:30`; of a visit that is near, `Jan 22` or
+//! `Monday` is enough. It is ours, so no setting of the server, the database or the role changes it. The order of year,
+//! month and day is the one that is read alike everywhere, and the weekday is what people remember.
 //!
 //! A message has no other dates: a test looks at the statements.
 
@@ -21,6 +21,11 @@ pub fn clock(expression: &str) -> String {
 /// A local day of this year as people read it, such as `Jan 22`, in SQL, from an expression of type date or timestamp.
 pub fn short_day(expression: &str) -> String {
     format!("to_char({expression}, 'FMMon FMDD')")
+}
+
+/// The day of the week as people read it, in SQL, from an expression of type date or timestamp.
+pub fn weekday(expression: &str) -> String {
+    format!("to_char({expression}, 'FMDay')")
 }
 
 /// An instant as people read it, where no local time is known.

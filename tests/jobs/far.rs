@@ -32,7 +32,7 @@ struct Work {
     beside: &'static [&'static [&'static str]],
 }
 
-const WORK: [Work; 7] = [
+const WORK: [Work; 8] = [
     Work {
         job: "mark-no-shows",
         args: &[],
@@ -50,6 +50,12 @@ const WORK: [Work; 7] = [
         args: &[],
         done: "handled",
         beside: &[&["notify-cancellations", "--explain", "3"], &["notify-cancellations", "--explain", "6"]],
+    },
+    Work {
+        job: "flag-schedule-conflicts",
+        args: &[],
+        done: "flagged",
+        beside: &[&["flag-schedule-conflicts", "--explain", "3"]],
     },
     Work {
         job: "escalate-sla",
@@ -116,6 +122,11 @@ async fn clinic() -> Clinic {
                  UPDATE facilities SET no_show_after_minutes = 20, waiting_alert_minutes = 20 WHERE id = {facility};
                  INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, end_time)
                  VALUES ({doctor}, '2026-03-02', '2026-03-02', '09:01', '10:00');
+                 INSERT INTO doctor_schedules (doctor_id, weekday, start_time, end_time, break_start, break_end,
+                                               created_at, updated_at)
+                 VALUES ({doctor}, 1, '09:00', '12:00', '10:00', '10:30', '2026-02-20', '2026-02-20');
+                 INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, created_at)
+                 VALUES ({facility}, {doctor}, 1, '2026-03-02', '15:00', '2026-02-01');
                  INSERT INTO px_cases (facility_id, status, due_at, escalation_level, escalated_at)
                  VALUES ({facility}, 'ESCALATED', '2026-03-01', 1, '2026-03-01');
                  INSERT INTO sla_policies (priority, resolution_minutes, created_at)

@@ -6,6 +6,7 @@ mod escalate_sla;
 mod escalate_tickets;
 pub mod explained;
 mod far;
+mod flag_schedule_conflicts;
 mod mark_no_shows;
 mod messages;
 mod monitor_ticket_sla;

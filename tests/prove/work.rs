@@ -31,8 +31,8 @@ impl Work {
     }
 }
 
-pub static WORKS: [&Work; 9] =
-    [&NO_SHOWS, &ALERTS, &CANCELLATIONS, &CASES, &TICKETS, &TICKET_SLA, &PENDING_PAYMENT, &PAID, &PRUNE];
+pub static WORKS: [&Work; 10] =
+    [&NO_SHOWS, &ALERTS, &CANCELLATIONS, &CONFLICTS, &CASES, &TICKETS, &TICKET_SLA, &PENDING_PAYMENT, &PAID, &PRUNE];
 
 static NO_SHOWS: Work = Work {
     name: "mark-no-shows",
@@ -94,6 +94,22 @@ static CANCELLATIONS: Work = Work {
              INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, appointment_id)
              SELECT 1, '2026-03-02', time '00:00' + n * interval '1 second', '23:59', true, n
              FROM generate_series(1, {things}) n"
+        )
+    },
+};
+
+static CONFLICTS: Work = Work {
+    name: "flag-schedule-conflicts",
+    args: &["flag-schedule-conflicts", "--as-of", "2026-03-01T12:00:00-05:00"],
+    record: Record { table: "schedule_flags", thing: "appointment_id", rows: 1 },
+    effects: &[("(SELECT * FROM notifications WHERE recipient_kind = 'PATIENT')", "entity_id", 2)],
+    done: "flagged",
+    fill: |things| {
+        format!(
+            "INSERT INTO doctor_schedules (doctor_id, weekday, start_time, end_time, created_at, updated_at)
+             VALUES (1, 1, '10:00', '17:00', '2026-02-20', '2026-02-20');
+             INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, created_at)
+             SELECT 1, 1, 1, '2026-03-02', '09:00', '2026-02-01' FROM generate_series(1, {things})"
         )
     },
 };

@@ -7,8 +7,15 @@ use crate::support::role::JobRole;
 use crate::support::{Clinic, Database, connect, server};
 
 const AT: [&str; 3] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00"];
-const TELL: [&str; 6] =
-    ["mark-no-shows", "stage-alerts", "notify-cancellations", "escalate-sla", "monitor-ticket-sla", "escalate-tickets"];
+const TELL: [&str; 7] = [
+    "mark-no-shows",
+    "stage-alerts",
+    "notify-cancellations",
+    "flag-schedule-conflicts",
+    "escalate-sla",
+    "monitor-ticket-sla",
+    "escalate-tickets",
+];
 
 /// A clinic whose first run has recorded its database, and an admin.
 async fn clinic() -> (Clinic, String) {

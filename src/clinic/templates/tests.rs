@@ -167,6 +167,7 @@ fn table() -> String {
         Cause::MissedVisit => "the visit is no longer NO_SHOW",
         Cause::CancelledVisit => "the visit is no longer CANCELLED",
         Cause::Alert(_) => "the alert is resolved",
+        Cause::ScheduleConflict => "the flag of the visit is cleared",
         Cause::Ticket => "the ticket is RESOLVED or CLOSED",
         Cause::Case => "the case is RESOLVED or CLOSED",
         Cause::Event => "never",

@@ -31,6 +31,8 @@ statements! {
     OPEN_ALERTS(TEXT_ARRAY) =
         "SELECT s.appointment_id AS id, s.alert_type FROM stage_alerts s
          WHERE s.appointment_id = ANY ($1) AND s.status IN ('ACTIVE', 'ACKNOWLEDGED')";
+    OPEN_FLAGS(TEXT_ARRAY) =
+        "SELECT x.appointment_id AS id FROM schedule_flags x WHERE x.appointment_id = ANY ($1) AND x.cleared_at IS NULL";
     // A clinic has those of these tables that its jobs need. Where one is missing, its messages count as valid.
     // As text: an enum may lack a label.
     MISSED_VISITS_IF_THERE(KEYS) =
@@ -219,6 +221,7 @@ struct Valid {
     tickets: Option<BTreeSet<Key>>,
     cases: Option<BTreeSet<Key>>,
     alerts: BTreeSet<(String, String)>,
+    flags: BTreeSet<Key>,
 }
 
 impl Valid {
@@ -233,7 +236,11 @@ impl Valid {
         let visits = keys(|cause| matches!(cause, Cause::Alert(_)));
         let visits: Vec<&str> = visits.iter().map(Key::as_str).collect();
         let alerts = if visits.is_empty() { vec![] } else { OPEN_ALERTS.all(tx, &[&visits]).await? };
+        let conflicts = keys(|cause| cause == Cause::ScheduleConflict);
+        let conflicts: Vec<&str> = conflicts.iter().map(Key::as_str).collect();
+        let flags = if conflicts.is_empty() { vec![] } else { OPEN_FLAGS.all(tx, &[&conflicts]).await? };
         Ok(Self {
+            flags: flags.iter().map(|row| row.get("id")).collect(),
             missed: if_there(tx, &MISSED_VISITS_IF_THERE, &missed.iter().collect()).await?,
             cancelled: if_there(tx, &CANCELLED_VISITS_IF_THERE, &cancelled.iter().collect()).await?,
             tickets: if_there(tx, &OPEN_TICKETS_IF_THERE, &tickets.iter().collect()).await?,
@@ -254,6 +261,7 @@ impl Valid {
             Cause::Ticket => among(&self.tickets, id),
             Cause::Case => among(&self.cases, id),
             Cause::Alert(of) => self.alerts.contains(&(id.clone(), of.to_owned())),
+            Cause::ScheduleConflict => self.flags.contains(&Key::from(id.clone())),
             Cause::Event => true,
         }
     }

@@ -4,7 +4,9 @@
 //! not the last success of its lane; a failed item if and only if it is older than `--keep-errors` or its run is
 //! deleted; a notification if and only if it was SENT longer ago than `--keep-notifications`; a refused item if and only
 //! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more; a cancellation of the ledger
-//! if and only if it was seen, and has ended or its visit began, longer ago than `--keep`. Of a client of the PracticeQ
+//! if and only if it was seen, and has ended or its visit began, longer ago than `--keep`; the hours of a doctor if they
+//! ended longer ago than that, and a flag of a visit that does not fit them if it was cleared and its visit began before.
+//! Of a client of the PracticeQ
 //! account whose patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after a person
 //! has decided whose it is; it is archived nowhere.
 //!
@@ -30,7 +32,7 @@ use tracing::warn;
 
 use crate::arg::positive_duration;
 use crate::clinic::local_time::{self, before};
-use crate::db::{Key, Keys, Statement, is_undecodable, statements};
+use crate::db::{Key, Keys, is_undecodable, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
     Batch, Counts, Halt, Job, NotDone, Run, RunArgs, WriteOptions, apply, as_text, count, skipped_columns,
@@ -40,62 +42,103 @@ use archive::{Archive, Recipient};
 /// The appointments that a run forgets at most: the next run does the rest.
 const MAX_FORGOTTEN: u32 = 10_000;
 const RUNS: &str = include_str!("runs.part.sql");
-const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
-const REFUSALS: &str = include_str!("refusals.part.sql");
-const CANCELLED: &str = include_str!("cancellations.part.sql");
 
 statements! {
-    SCAN_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_runs", RUNS);
-    SCAN_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("cron_job_run_errors", &errors());
-    SCAN_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("notifications", NOTIFICATIONS);
-    SCAN_REFUSALS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("item_refusals", REFUSALS);
-    SCAN_CANCELLED(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) = scan("visit_cancellations", CANCELLED);
-    ROWS_OF_RUNS(KEYS) = rows("cron_job_runs");
-    ROWS_OF_ERRORS(KEYS) = rows("cron_job_run_errors");
-    ROWS_OF_NOTIFICATIONS(KEYS) = rows("notifications");
-    ROWS_OF_REFUSALS(KEYS) = rows("item_refusals");
-    ROWS_OF_CANCELLED(KEYS) = rows("visit_cancellations");
-    BYTES_OF_RUNS(KEYS) = bytes("cron_job_runs");
-    BYTES_OF_ERRORS(KEYS) = bytes("cron_job_run_errors");
-    BYTES_OF_NOTIFICATIONS(KEYS) = bytes("notifications");
-    BYTES_OF_REFUSALS(KEYS) = bytes("item_refusals");
-    BYTES_OF_CANCELLED(KEYS) = bytes("visit_cancellations");
-    DELETE_RUNS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_runs", RUNS);
-    DELETE_ERRORS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("cron_job_run_errors", &errors());
-    DELETE_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) =
-        delete("notifications", NOTIFICATIONS);
-    FORGET(TIMESTAMPTZ, INT8) = include_str!("forget.sql");
-    DELETE_REFUSALS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("item_refusals", REFUSALS);
-    DELETE_CANCELLED(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) =
-        delete("visit_cancellations", CANCELLED);
-}
-
-/// The rule of failed items, which includes the rule of runs.
-fn errors() -> String {
-    format!(include_str!("errors.part.sql"), runs = RUNS)
-}
-
-fn scan(table: &str, rule: &str) -> String {
-    format!("SELECT x.id::text AS id FROM {table} x\n{rule}\nORDER BY x.id LIMIT $5")
-}
-
-/// The statement that reads rows for the archive.
-fn rows(table: &str) -> String {
-    format!("SELECT to_jsonb(x)::text FROM {table} x WHERE x.id = ANY ($1) ORDER BY x.id")
-}
-
-/// The statement that reads rows which cannot be sent as text.
-fn bytes(table: &str) -> String {
-    format!(
+    SCAN[table: History = History::ALL.to_vec()](TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) =
+        format!("SELECT x.id::text AS id FROM {} x\n{}\nORDER BY x.id LIMIT $5", table.name(), table.rule());
+    /// What the archive gets.
+    ROWS[table: History = History::ALL.to_vec()](KEYS) =
+        format!("SELECT to_jsonb(x)::text FROM {} x WHERE x.id = ANY ($1) ORDER BY x.id", table.name());
+    /// The same of rows that cannot be sent as text.
+    BYTES[table: History = History::ALL.to_vec()](KEYS) = format!(
         "SELECT x.id::text AS id, convert_to(to_jsonb(x)::text, getdatabaseencoding()) AS bytes,
                 getdatabaseencoding()::text AS encoding
-         FROM {table} x WHERE x.id = ANY ($1) ORDER BY x.id"
-    )
+         FROM {} x WHERE x.id = ANY ($1) ORDER BY x.id",
+        table.name()
+    );
+    DELETE[table: History = History::ALL.to_vec()](TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = format!(
+        include_str!("apply.sql"),
+        table = table.name(),
+        due = table.rule(),
+        skipped_columns = skipped_columns("$5", "locked", "deleted", table.name()),
+    );
+    FORGET(TIMESTAMPTZ, INT8) = include_str!("forget.sql");
 }
 
-fn delete(table: &str, rule: &str) -> String {
-    let skipped_columns = skipped_columns("$5", "locked", "deleted", table);
-    format!(include_str!("apply.sql"), table = table, due = rule, skipped_columns = skipped_columns)
+/// A table whose old rows are deleted.
+#[derive(Clone, Copy)]
+enum History {
+    Errors,
+    Runs,
+    Notifications,
+    Refusals,
+    Cancellations,
+    ScheduleFlags,
+    ScheduleVersions,
+}
+
+impl History {
+    /// All, in order. Failed items are deleted first, because with their run they would be deleted without being counted.
+    const ALL: [Self; 7] = [
+        Self::Errors,
+        Self::Runs,
+        Self::Notifications,
+        Self::Refusals,
+        Self::Cancellations,
+        Self::ScheduleFlags,
+        Self::ScheduleVersions,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Errors => "cron_job_run_errors",
+            Self::Runs => "cron_job_runs",
+            Self::Notifications => "notifications",
+            Self::Refusals => "item_refusals",
+            Self::Cancellations => "visit_cancellations",
+            Self::ScheduleFlags => "schedule_flags",
+            Self::ScheduleVersions => "schedule_versions",
+        }
+    }
+
+    /// The name of a row in errors.
+    fn entity(self) -> &'static str {
+        match self {
+            Self::Errors => "run_error",
+            Self::Runs => "run",
+            Self::Notifications => "notification",
+            Self::Refusals => "refusal",
+            Self::Cancellations => "cancellation",
+            Self::ScheduleFlags => "schedule_flag",
+            Self::ScheduleVersions => "schedule_version",
+        }
+    }
+
+    /// The WHERE clause of the rows that are deleted, in SQL. The rule of failed items includes that of runs.
+    fn rule(self) -> String {
+        match self {
+            Self::Errors => format!(include_str!("errors.part.sql"), runs = RUNS),
+            Self::Runs => RUNS.to_owned(),
+            Self::Notifications => include_str!("notifications.part.sql").to_owned(),
+            Self::Refusals => include_str!("refusals.part.sql").to_owned(),
+            Self::Cancellations => include_str!("cancellations.part.sql").to_owned(),
+            Self::ScheduleFlags => include_str!("schedule_flags.part.sql").to_owned(),
+            Self::ScheduleVersions => include_str!("schedule_versions.part.sql").to_owned(),
+        }
+    }
+
+    /// Where the report counts them.
+    fn pruned(self, report: &mut Report) -> &mut u64 {
+        match self {
+            Self::Errors => &mut report.run_errors,
+            Self::Runs => &mut report.runs,
+            Self::Notifications => &mut report.notifications,
+            Self::Refusals => &mut report.refusals,
+            Self::Cancellations => &mut report.cancellations,
+            Self::ScheduleFlags => &mut report.schedule_flags,
+            Self::ScheduleVersions => &mut report.schedule_versions,
+        }
+    }
 }
 
 /// Delete old history: runs, their failed items, sent notifications
@@ -135,7 +178,8 @@ pub struct Prune {
     pub archive_recipient: Vec<String>,
 }
 
-/// scanned = runs + run_errors + notifications + refusals + cancellations + unmatched + skipped + failed.
+/// scanned = runs + run_errors + notifications + refusals + cancellations + schedule_flags + schedule_versions +
+/// unmatched + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     scanned: u64,
@@ -146,6 +190,9 @@ pub struct Report {
     refusals: u64,
     /// The rows of the ledger of cancelled visits.
     cancellations: u64,
+    /// The flags of visits that were cleared long ago, and the hours of doctors that ended long ago.
+    schedule_flags: u64,
+    schedule_versions: u64,
     /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
     unmatched: u64,
     /// The written files.
@@ -158,19 +205,14 @@ pub struct Report {
 impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         let history = self.runs + self.run_errors + self.notifications + self.refusals;
-        let processed = history + self.cancellations + self.unmatched;
-        Counts { scanned: self.scanned, processed, not_done: &self.not_done }
+        let ledgers = self.cancellations + self.schedule_flags + self.schedule_versions;
+        Counts { scanned: self.scanned, processed: history + ledgers + self.unmatched, not_done: &self.not_done }
     }
 }
 
-/// A table whose old rows are deleted: its statements, and the ids that were found.
+/// The rows of a table that were found.
 struct Table {
-    entity: &'static str,
-    name: &'static str,
-    scan: &'static Statement,
-    rows: &'static Statement,
-    bytes: &'static Statement,
-    delete: &'static Statement,
+    history: History,
     ids: Vec<Key>,
 }
 
@@ -191,27 +233,22 @@ impl Job for Prune {
 
     async fn run(&self, run: &Run, report: &mut Report) -> Result<(), Halt> {
         let before = self.before(run.now);
-        let errors = Table::errors().scan(run, &before).await?;
-        let runs = Table::runs().scan(run, &before).await?;
-        let notices = Table::notifications().scan(run, &before).await?;
-        let refusals = Table::refusals().scan(run, &before).await?;
-        let cancellations = Table::cancellations().scan(run, &before).await?;
-        let tables = [&errors, &runs, &notices, &refusals, &cancellations];
-        run.brake(tables.map(|table| run.to_try(table.entity, "", &table.ids)).iter().sum()).await?;
-        report.scanned = tables.map(|table| table.ids.len() as u64).iter().sum();
+        let mut tables = vec![];
+        for history in History::ALL {
+            tables.push(Table::scan(history, run, &before).await?);
+        }
+        run.brake(tables.iter().map(|table| run.to_try(table.history.entity(), "", &table.ids)).sum()).await?;
+        report.scanned = tables.iter().map(|table| table.ids.len() as u64).sum();
         if let (Some(dir), false) = (&self.archive, run.dry_run()) {
             archive::remove_dead(dir);
             let recipients = self.recipients()?;
-            for table in tables {
+            for table in &tables {
                 report.archived.extend(table.archive(run, dir, &recipients).await?);
             }
         }
-        // Failed items are deleted first, because with their run they would be deleted without being counted.
-        errors.delete(run, &before, &mut report.run_errors, &mut report.not_done).await?;
-        runs.delete(run, &before, &mut report.runs, &mut report.not_done).await?;
-        notices.delete(run, &before, &mut report.notifications, &mut report.not_done).await?;
-        refusals.delete(run, &before, &mut report.refusals, &mut report.not_done).await?;
-        cancellations.delete(run, &before, &mut report.cancellations, &mut report.not_done).await?;
+        for table in &tables {
+            table.delete(run, &before, report).await?;
+        }
         // It is not archived, and not subject to the brake: people of whom the clinic knows nothing are to be forgotten.
         let (old, limit) = (local_time::before(run.now, self.keep_unmatched), i64::from(MAX_FORGOTTEN));
         let forget = async |tx: &Transaction<'_>| Ok(count(&FORGET.one(tx, &[&old, &limit]).await?, "forgotten"));
@@ -240,39 +277,12 @@ impl Prune {
 }
 
 impl Table {
-    fn errors() -> Self {
-        Self::of("run_error", "cron_job_run_errors", [&SCAN_ERRORS, &ROWS_OF_ERRORS, &BYTES_OF_ERRORS, &DELETE_ERRORS])
-    }
-
-    fn notifications() -> Self {
-        let statements = [&SCAN_NOTIFICATIONS, &ROWS_OF_NOTIFICATIONS, &BYTES_OF_NOTIFICATIONS, &DELETE_NOTIFICATIONS];
-        Self::of("notification", "notifications", statements)
-    }
-
-    fn refusals() -> Self {
-        Self::of("refusal", "item_refusals", [&SCAN_REFUSALS, &ROWS_OF_REFUSALS, &BYTES_OF_REFUSALS, &DELETE_REFUSALS])
-    }
-
-    fn cancellations() -> Self {
-        let statements = [&SCAN_CANCELLED, &ROWS_OF_CANCELLED, &BYTES_OF_CANCELLED, &DELETE_CANCELLED];
-        Self::of("cancellation", "visit_cancellations", statements)
-    }
-
-    fn runs() -> Self {
-        Self::of("run", "cron_job_runs", [&SCAN_RUNS, &ROWS_OF_RUNS, &BYTES_OF_RUNS, &DELETE_RUNS])
-    }
-
-    fn of(entity: &'static str, name: &'static str, [scan, rows, bytes, delete]: [&'static Statement; 4]) -> Self {
-        Self { entity, name, scan, rows, bytes, delete, ids: vec![] }
-    }
-
     /// Finds the ids of the old rows.
-    async fn scan(mut self, run: &Run, before: &[DateTime<Utc>; 4]) -> Result<Self, Halt> {
-        let limit = run.scan_limit();
-        let look = async |tx: &Transaction<'_>| self.scan.all(tx, &parameters(before, &limit)).await;
-        let rows = run.read(&format!("looking for old rows of {}", self.name), look).await?;
-        self.ids = rows.iter().map(|row| row.get("id")).collect();
-        Ok(self)
+    async fn scan(history: History, run: &Run, before: &[DateTime<Utc>; 4]) -> Result<Self, Halt> {
+        let (limit, scan) = (run.scan_limit(), SCAN.with(&history));
+        let look = async |tx: &Transaction<'_>| scan.all(tx, &parameters(before, &limit)).await;
+        let rows = run.read(&format!("looking for old rows of {}", history.name()), look).await?;
+        Ok(Self { history, ids: rows.iter().map(|row| row.get("id")).collect() })
     }
 
     /// Writes the rows to a file of their own, and returns its path, or None if there are no rows.
@@ -280,7 +290,8 @@ impl Table {
         if self.ids.is_empty() {
             return Ok(None);
         }
-        let mut file = Archive::create(dir, &format!("{}{}-{}", archive::PREFIX, run.id, self.name), recipients)?;
+        let mut file =
+            Archive::create(dir, &format!("{}{}-{}", archive::PREFIX, run.id, self.history.name()), recipients)?;
         for ids in self.ids.chunks(run.batch_rows()) {
             if !self.write(run, ids, &mut file).await? {
                 for id in ids {
@@ -293,8 +304,9 @@ impl Table {
 
     /// Writes rows to the archive. Returns false, and has written nothing, if one cannot be sent as text.
     async fn write(&self, run: &Run, ids: &[Key], file: &mut Archive) -> Result<bool, Halt> {
-        let read = async |tx: &Transaction<'_>| self.rows.all(tx, &[&Keys(ids)]).await;
-        match run.read(&format!("archiving {}", self.name), read).await {
+        let rows = ROWS.with(&self.history);
+        let read = async |tx: &Transaction<'_>| rows.all(tx, &[&Keys(ids)]).await;
+        match run.read(&format!("archiving {}", self.history.name()), read).await {
             Ok(rows) => rows.iter().try_for_each(|row| file.line(row.get(0)))?,
             Err(Halt::Failed(error)) if is_undecodable(&error) => return Ok(false),
             Err(halt) => return Err(halt),
@@ -307,27 +319,25 @@ impl Table {
         if self.write(run, std::slice::from_ref(id), file).await? {
             return Ok(());
         }
-        let (run_id, entity) = (run.id, self.entity);
+        let (run_id, entity) = (run.id, self.history.entity());
         warn!(%run_id, entity, %id, "{entity} {id}: a text in it cannot be decoded; the archive has its bytes");
-        let read = async |tx: &Transaction<'_>| self.bytes.all(tx, &[&Keys(std::slice::from_ref(id))]).await;
-        for row in run.read(&format!("archiving {}", self.name), read).await? {
+        let bytes = BYTES.with(&self.history);
+        let read = async |tx: &Transaction<'_>| bytes.all(tx, &[&Keys(std::slice::from_ref(id))]).await;
+        for row in run.read(&format!("archiving {}", self.history.name()), read).await? {
             file.line(&archive::undecodable(row.get("bytes"), row.get("encoding")))?;
         }
         Ok(())
     }
 
     /// Deletes the rows and counts them batch by batch, so that a run that is stopped reports its work.
-    async fn delete(
-        &self,
-        run: &Run,
-        before: &[DateTime<Utc>; 4],
-        pruned: &mut u64,
-        not_done: &mut NotDone,
-    ) -> Result<(), Halt> {
-        let statement =
-            async |tx: &Transaction<'_>, ids: &[Key]| self.delete.one(tx, &parameters(before, &Keys(ids))).await;
-        let batch = Batch { entity: self.entity, part: "", ids: &self.ids };
-        apply(run, batch, not_done, statement, |row| *pruned += count(row, "pruned")).await
+    async fn delete(&self, run: &Run, before: &[DateTime<Utc>; 4], report: &mut Report) -> Result<(), Halt> {
+        let delete = DELETE.with(&self.history);
+        let statement = async |tx: &Transaction<'_>, ids: &[Key]| delete.one(tx, &parameters(before, &Keys(ids))).await;
+        let batch = Batch { entity: self.history.entity(), part: "", ids: &self.ids };
+        let mut pruned = 0;
+        let outcome = apply(run, batch, &mut report.not_done, statement, |row| pruned += count(row, "pruned")).await;
+        *self.history.pruned(report) += pruned;
+        outcome
     }
 }
 

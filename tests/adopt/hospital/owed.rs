@@ -50,6 +50,19 @@ const CANCELLATIONS: Subject = Subject {
     ..owed::SUBJECT
 };
 
+const CONFLICTS: Subject = Subject {
+    job: &["flag-schedule-conflicts", "--as-of", "2026-03-01T12:00:00-05:00"],
+    table: "appointments",
+    written: ("schedule_flags", "appointment_id"),
+    evidence: &[
+        ("schedule_flags", "appointment_id", 1),
+        ("(SELECT * FROM notifications WHERE recipient_kind = 'PATIENT')", "entity_id", 2),
+    ],
+    entity: "appointment",
+    done: "/flagged",
+    ..owed::SUBJECT
+};
+
 async fn owed(subject: &'static Subject, status: &str, things: i64) -> Owed {
     let hospital = Hospital::new().await;
     hospital.visits(1, things, status).await;
@@ -79,6 +92,24 @@ impl CancelledVisits {
         let owed = owed(&CANCELLATIONS, "CANCELLED", things).await;
         let began = "INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome) VALUES ('2026-03-01', '2026-03-01', 'BEGAN')";
         owed.clinic.sql(began).await;
+        owed
+    }
+}
+
+/// Visits at 9:00 of a doctor whose hours begin at 10:00 by now.
+struct ConflictingVisits;
+
+impl ConflictingVisits {
+    async fn owed(_: Kind, things: i64) -> Owed {
+        let owed = owed(&CONFLICTS, "CONFIRMED", things).await;
+        owed.clinic
+            .sql(
+                "UPDATE public.appointments SET \"createdAt\" = '2026-02-01';
+                 INSERT INTO public.doctor_schedules (id, \"doctorId\", \"dayOfWeek\", \"startTime\", \"endTime\",
+                                                      \"createdAt\", \"updatedAt\")
+                 VALUES ('s', k(1), 'MONDAY', '10:00', '17:00', '2026-02-01', '2026-02-20')",
+            )
+            .await;
         owed
     }
 }
@@ -114,4 +145,20 @@ mod alerts {
 mod cancellations {
     use super::{CancelledVisits, owed_by_the_job};
     all_on_the_kit!(CancelledVisits);
+}
+
+// Without the number of transactions, which the flags do not show: see the job's own tests.
+mod conflicts {
+    use super::{ConflictingVisits, owed_by_the_job};
+    owed_by_the_job! {
+        ConflictingVisits, TextViews:
+        a_second_run_changes_nothing,
+        ten_at_once_do_each_once,
+        what_the_application_holds_is_left_to_the_next_run,
+        a_child_row_that_is_being_inserted_is_no_reason_to_skip,
+        one_poison_row_stops_nobody,
+        a_dry_run_says_what_a_run_does_and_changes_nothing,
+        a_killed_run_is_completed_by_the_next,
+        the_brake_holds_before_anything_is_changed,
+    }
 }

@@ -134,6 +134,29 @@ async fn runs_go_once_they_are_older_than_they_are_kept() {
 }
 
 #[tokio::test]
+async fn cleared_flags_and_ended_hours_go_and_open_ones_stay() {
+    let clinic = Clinic::new().await;
+    clinic
+        .sql(
+            "INSERT INTO schedule_flags (appointment_id, facility_id, doctor_id, weekday, version, changed_at, visit_start,
+                                         flagged_at, cleared_at, cleared_by)
+             SELECT n, 1, 1, 1, 'v', t, CASE n WHEN 2 THEN '2126-03-02 09:00' ELSE '2020-01-01' END, t,
+                    CASE WHEN n = 3 THEN t + interval '2 days' WHEN n < 4 THEN t END, CASE WHEN n < 4 THEN 'FITS' END
+             FROM generate_series(1, 4) n, (SELECT clock_timestamp() - interval '401 days' AS t) c;
+             INSERT INTO schedule_versions (doctor_id, weekday, version, seen_at, ended_at)
+             SELECT 1, n, 'v', t, CASE n WHEN 1 THEN t WHEN 2 THEN t + interval '2 days' END
+             FROM generate_series(1, 3) n, (SELECT clock_timestamp() - interval '401 days' AS t) c",
+        )
+        .await;
+    let report = clinic.run(&PRUNE).await.expect(0).report();
+    let counts = ["scanned", "schedule_flags", "schedule_versions"].map(|key| report[key].clone());
+    assert_eq!(counts, [2, 1, 1].map(Value::from), "{report}");
+    let left = "SELECT (SELECT jsonb_agg(appointment_id ORDER BY id) FROM schedule_flags) AS flags,
+                       (SELECT jsonb_agg(weekday ORDER BY id) FROM schedule_versions) AS versions";
+    assert_eq!(clinic.json(left).await, json!({"flags": ["2", "3", "4"], "versions": [2, 3]}));
+}
+
+#[tokio::test]
 async fn no_other_instant_than_now_decides_on_what_is_deleted() {
     let clinic = Clinic::new().await;
     for age in ["0 seconds", "400 days", "400 days 1 second"] {
