@@ -26,6 +26,8 @@ pub enum Class {
 pub enum Cause {
     /// A visit, as long as it is NO_SHOW.
     MissedVisit,
+    /// A visit, as long as it is CANCELLED.
+    CancelledVisit,
     /// An alert of this type of a visit, as long as it is open.
     Alert(&'static str),
     /// A ticket, as long as it is open.
@@ -115,6 +117,16 @@ messages! {
     "STAGE_ALERT_WAITING_TOO_LONG" (appointment_id Id, checked_in_at Moment, minutes Count, patient Name)
         Cause::Alert("WAITING_TOO_LONG");
         "EMAIL" "stage_alert_waiting_too_long.email.txt";
+    "DOCTOR_UNAVAILABLE" (appointment_id Id, day Moment, start Moment, doctor Name) Cause::CancelledVisit;
+        "SMS" "doctor_unavailable.sms.txt";
+    // To the desk: the patient is in the building.
+    "DOCTOR_UNAVAILABLE_CHECKED_IN" (appointment_id Id, day Moment, start Moment, patient Name, doctor Name)
+        Cause::CancelledVisit;
+        "EMAIL" "doctor_unavailable_checked_in.email.txt";
+    "ABSENCE_VISITS_KEPT" (absence_id Id, visits Count, doctor Name) Cause::Event;
+        "EMAIL" "absence_visits_kept.email.txt";
+    "ABSENCE_VISITS_CANCELLED" (absence_id Id, visits Count, doctor Name) Cause::Event;
+        "EMAIL" "absence_visits_cancelled.email.txt";
     "TICKET_SLA_BREACHED" (ticket_id Id, ticket Id, risk Code) Cause::Ticket;
         "EMAIL" "ticket_sla_breached.email.txt";
     "TICKET_SLA_AT_RISK" (ticket_id Id, ticket Id, risk Code) Cause::Ticket;

@@ -1,6 +1,6 @@
 //! How dates and times are written in the messages that people read.
 //!
-//! There is one form of each, in English: `Monday 2026-03-02, 14:30` and `14:30`. It is ours, so no setting of the
+//! There is one form of each, in English: `Monday 2026-03-02, 14:30` and `14:30`, and `Jan 22` of a day that is near. It is ours, so no setting of the
 //! server, the database or the role changes it. The order of year, month and day is the one that is read alike
 //! everywhere, and the weekday is what people remember.
 //!
@@ -16,6 +16,11 @@ pub fn moment(expression: &str) -> String {
 /// A local time of day as people read it, in SQL, from an expression of type time or timestamp.
 pub fn clock(expression: &str) -> String {
     format!("to_char({expression}, 'HH24:MI')")
+}
+
+/// A day of this year as people say it, in SQL, from an expression of type date or timestamp: `Jan 22`.
+pub fn short_day(expression: &str) -> String {
+    format!("to_char({expression}, 'FMMon FMDD')")
 }
 
 /// An instant as people read it, where no local time is known.

@@ -35,6 +35,8 @@ statements! {
     // As text: an enum may lack a label.
     MISSED_VISITS_IF_THERE(KEYS) =
         "SELECT a.id::text AS id FROM appointments a WHERE a.id = ANY ($1) AND a.status::text IN ('NO_SHOW')";
+    CANCELLED_VISITS_IF_THERE(KEYS) =
+        "SELECT a.id::text AS id FROM appointments a WHERE a.id = ANY ($1) AND a.status::text IN ('CANCELLED')";
     OPEN_TICKETS_IF_THERE(KEYS) =
         "SELECT t.id::text AS id FROM tickets t WHERE t.id = ANY ($1) AND t.status::text NOT IN ('RESOLVED', 'CLOSED')";
     OPEN_CASES_IF_THERE(KEYS) =
@@ -213,6 +215,7 @@ async fn told(
 /// What still holds of that which messages are about; None where it cannot be known.
 struct Valid {
     missed: Option<BTreeSet<Key>>,
+    cancelled: Option<BTreeSet<Key>>,
     tickets: Option<BTreeSet<Key>>,
     cases: Option<BTreeSet<Key>>,
     alerts: BTreeSet<(String, String)>,
@@ -224,6 +227,7 @@ impl Valid {
             page.iter().filter(|due| of(cause(&due.kind))).map(|due| Key::from(due.entity[1].clone())).collect()
         };
         let missed = keys(|cause| cause == Cause::MissedVisit);
+        let cancelled = keys(|cause| cause == Cause::CancelledVisit);
         let tickets = keys(|cause| cause == Cause::Ticket);
         let cases = keys(|cause| cause == Cause::Case);
         let visits = keys(|cause| matches!(cause, Cause::Alert(_)));
@@ -231,6 +235,7 @@ impl Valid {
         let alerts = if visits.is_empty() { vec![] } else { OPEN_ALERTS.all(tx, &[&visits]).await? };
         Ok(Self {
             missed: if_there(tx, &MISSED_VISITS_IF_THERE, &missed.iter().collect()).await?,
+            cancelled: if_there(tx, &CANCELLED_VISITS_IF_THERE, &cancelled.iter().collect()).await?,
             tickets: if_there(tx, &OPEN_TICKETS_IF_THERE, &tickets.iter().collect()).await?,
             cases: if_there(tx, &OPEN_CASES_IF_THERE, &cases.iter().collect()).await?,
             alerts: alerts.iter().map(|row| (row.get("id"), row.get("alert_type"))).collect(),
@@ -245,6 +250,7 @@ impl Valid {
         let id = &due.entity[1];
         match cause(&due.kind) {
             Cause::MissedVisit => among(&self.missed, id),
+            Cause::CancelledVisit => among(&self.cancelled, id),
             Cause::Ticket => among(&self.tickets, id),
             Cause::Case => among(&self.cases, id),
             Cause::Alert(of) => self.alerts.contains(&(id.clone(), of.to_owned())),
