@@ -125,6 +125,7 @@ macro_rules! jobs {
 jobs! {
     mark_no_shows::MarkNoShows, judges visit;
     stage_alerts::StageAlerts, judges visit;
+    apply_absences::ApplyAbsences, judges visit;
     escalate_sla::EscalateSla, judges case;
     monitor_ticket_sla::MonitorTicketSla, judges ticket;
     escalate_tickets::EscalateTickets, judges ticket;

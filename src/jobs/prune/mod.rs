@@ -5,7 +5,8 @@
 //! deleted; a notification if and only if it was SENT longer ago than `--keep-notifications`; a refused item if and only
 //! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more. Of a client of the PracticeQ
 //! account whose patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after a person
-//! has decided whose it is; it is archived nowhere.
+//! has decided whose it is; it is archived nowhere. Nor are slots that were blocked for a leave, and are over for longer
+//! than `--keep`.
 //!
 //! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
 //! written and flushed to the disk (a file has no name before it is complete); after a run that died, rows that it wrote
@@ -38,6 +39,8 @@ use archive::{Archive, Recipient};
 
 /// The appointments that a run forgets at most: the next run does the rest.
 const MAX_FORGOTTEN: u32 = 10_000;
+/// The blocked slots that a run forgets at most.
+const MAX_BLOCKS: i64 = 50_000;
 const RUNS: &str = include_str!("runs.part.sql");
 const NOTIFICATIONS: &str = include_str!("notifications.part.sql");
 const REFUSALS: &str = include_str!("refusals.part.sql");
@@ -60,6 +63,7 @@ statements! {
     DELETE_NOTIFICATIONS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) =
         delete("notifications", NOTIFICATIONS);
     FORGET(TIMESTAMPTZ, INT8) = include_str!("forget.sql");
+    FORGET_BLOCKS(TIMESTAMPTZ, INT8) = include_str!("forget_blocks.sql");
     DELETE_REFUSALS(TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, KEYS) = delete("item_refusals", REFUSALS);
 }
 
@@ -128,7 +132,7 @@ pub struct Prune {
     pub archive_recipient: Vec<String>,
 }
 
-/// scanned = runs + run_errors + notifications + refusals + unmatched + skipped + failed.
+/// scanned = runs + run_errors + notifications + refusals + unmatched + blocked_slots + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     scanned: u64,
@@ -139,6 +143,8 @@ pub struct Report {
     refusals: u64,
     /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
     unmatched: u64,
+    /// The slots that were blocked for a leave and are long over, of which nothing is known any more.
+    blocked_slots: u64,
     /// The written files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     archived: Vec<PathBuf>,
@@ -150,7 +156,12 @@ impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts {
             scanned: self.scanned,
-            processed: self.runs + self.run_errors + self.notifications + self.refusals + self.unmatched,
+            processed: self.runs
+                + self.run_errors
+                + self.notifications
+                + self.refusals
+                + self.unmatched
+                + self.blocked_slots,
             not_done: &self.not_done,
         }
     }
@@ -209,6 +220,11 @@ impl Job for Prune {
         let forgotten = run.write("forgetting unmatched appointments", WriteOptions::default(), forget).await?;
         report.scanned += forgotten;
         report.unmatched += forgotten;
+        let [old, ..] = before;
+        let forget = async |tx: &Transaction<'_>| Ok(count(&FORGET_BLOCKS.one(tx, &[&old, &MAX_BLOCKS]).await?, "forgotten"));
+        let forgotten = run.write("forgetting blocked slots", WriteOptions::default(), forget).await?;
+        report.scanned += forgotten;
+        report.blocked_slots += forgotten;
         Ok(())
     }
 }
