@@ -1,5 +1,5 @@
 -- The kit for a hospital's application made with Prisma: views in the schema rounds over its tables in public, for
--- mark-no-shows and stage-alerts, with the doctors' schedules and absences; and triggers by which the application goes
+-- mark-no-shows, stage-alerts and apply-absences, with the doctors' schedules and absences; and triggers by which the application goes
 -- on seeing what its own scheduler used to write. Run it once, after `rounds migrate`, as a role that owns the
 -- application's tables and the schema rounds:
 --
@@ -106,8 +106,8 @@ SELECT p.id, p.mrn, p."firstName" AS first_name, p."lastName" AS last_name, p."d
 FROM public.patients p;
 
 -- The day and the times are passed on as they are: the day of a timestamp with an hour is still that day, and a text
--- that is no time is a failed item of the run (UNREADABLE_TIME), not a visit that nobody sees. The jobs write status
--- and updated_at, which are plain columns.
+-- that is no time is a failed item of the run (UNREADABLE_TIME), not a visit that nobody sees. The jobs write status,
+-- notes and updated_at, which are plain columns. The application does not keep when a visit was cancelled.
 CREATE OR REPLACE VIEW rounds.appointments AS
 SELECT a.id, a."hospitalId" AS facility_id, a."doctorId" AS doctor_id,
        (SELECT d."departmentId" FROM public.doctors d WHERE d.id = a."doctorId") AS department_id,
@@ -118,7 +118,8 @@ SELECT a.id, a."hospitalId" AS facility_id, a."doctorId" AS doctor_id,
        a."createdAt" AS created_at, a."updatedAt" AS updated_at
 FROM public.appointments a;
 
--- The application has "isAvailable" where we have is_booked, so a trigger translates what mark-no-shows writes.
+-- The application has "isAvailable" where we have is_booked, so a trigger translates what mark-no-shows and
+-- apply-absences write.
 CREATE OR REPLACE VIEW rounds.doctor_slots AS
 SELECT s.id, s."doctorId" AS doctor_id, s."slotDate" AS slot_date, s."startTime" AS start_time,
        s."endTime" AS end_time, NOT s."isAvailable" AS is_booked, s."isBlocked" AS is_blocked,
@@ -145,7 +146,7 @@ CREATE OR REPLACE TRIGGER hospital_slot_written INSTEAD OF UPDATE ON rounds.doct
 CREATE INDEX IF NOT EXISTS rounds_appointments_awaited ON public.appointments ("appointmentDate")
     WHERE status IN ('SCHEDULED', 'CONFIRMED');
 CREATE INDEX IF NOT EXISTS rounds_appointments_awaited_by_doctor ON public.appointments ("doctorId", "appointmentDate")
-    WHERE status IN ('SCHEDULED', 'CONFIRMED');
+    WHERE status IN ('SCHEDULED', 'CONFIRMED', 'CHECKED_IN');
 CREATE INDEX IF NOT EXISTS rounds_appointments_checked_in ON public.appointments ("appointmentDate")
     WHERE status = 'CHECKED_IN';
 CREATE INDEX IF NOT EXISTS rounds_doctor_absences_active ON public.doctor_absences ("doctorId", "endDate")

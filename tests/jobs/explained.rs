@@ -94,9 +94,10 @@ impl Explained<'_> {
 }
 
 /// The jobs that judge rows, the error of an id that none has, in the order of the table.
-const JUDGES: [(&str, &str); 6] = [
+const JUDGES: [(&str, &str); 7] = [
     ("mark-no-shows", "UNKNOWN_APPOINTMENT"),
     ("stage-alerts", "UNKNOWN_APPOINTMENT"),
+    ("apply-absences", "UNKNOWN_APPOINTMENT"),
     ("escalate-sla", "UNKNOWN_CASE"),
     ("monitor-ticket-sla", "UNKNOWN_TICKET"),
     ("escalate-tickets", "UNKNOWN_TICKET"),

@@ -32,7 +32,7 @@ struct Work {
     beside: &'static [&'static [&'static str]],
 }
 
-const WORK: [Work; 6] = [
+const WORK: [Work; 7] = [
     Work {
         job: "mark-no-shows",
         args: &[],
@@ -44,6 +44,12 @@ const WORK: [Work; 6] = [
         args: &["--waiting-minutes", "30"],
         done: "raised",
         beside: &[&["alerts", "list"], &["stage-alerts", "--explain", "2"]],
+    },
+    Work {
+        job: "apply-absences",
+        args: &[],
+        done: "applied",
+        beside: &[&["absences", "show", "4"], &["absences", "preview", "4"], &["apply-absences", "--explain", "6"]],
     },
     Work {
         job: "escalate-sla",
@@ -93,11 +99,17 @@ async fn clinic() -> Clinic {
                 clinic.visit(visit).await;
             }
         }
+        let (date, time, status) = ("2026-03-05", "09:00", "SCHEDULED");
+        clinic
+            .visit(Visit { facility, doctor, date, time, status, checked_in: None, vitals: None, slot: Some(15) })
+            .await;
         clinic
             .sql(&format!(
                 "UPDATE facilities SET no_show_after_minutes = 20, waiting_alert_minutes = 20 WHERE id = {facility};
                  INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, end_time)
                  VALUES ({doctor}, '2026-03-02', '2026-03-02', '09:01', '10:00');
+                 INSERT INTO doctor_absences (doctor_id, type, first_day, last_day, start_time, end_time)
+                 VALUES ({doctor}, 'EMERGENCY', '2026-03-05', '2026-03-06', '08:00', '18:00');
                  INSERT INTO px_cases (facility_id, status, due_at, escalation_level, escalated_at)
                  VALUES ({facility}, 'ESCALATED', '2026-03-01', 1, '2026-03-01');
                  INSERT INTO sla_policies (priority, resolution_minutes, created_at)

@@ -1,6 +1,7 @@
 //! A folder a job, as in `src/jobs/`.
 
 mod advance_billing;
+mod apply_absences;
 mod deliver_notifications;
 mod escalate_sla;
 mod escalate_tickets;

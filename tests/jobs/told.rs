@@ -30,13 +30,15 @@ const ADDRESSES: [Option<&str>; 8] = [
 ];
 
 /// A message of a job, and whether it is HIGH.
-const MESSAGES: [(&str, &str, bool); 6] = [
+const MESSAGES: [(&str, &str, bool); 8] = [
     ("monitor-ticket-sla", "TICKET_SLA_BREACHED", true),
     ("monitor-ticket-sla", "TICKET_SLA_AT_RISK", false),
     ("escalate-tickets", "TICKET_ESCALATED", false),
     ("escalate-sla", "PX_CASE_ESCALATED", true),
     ("stage-alerts", "STAGE_ALERT_NO_VITALS", true),
     ("stage-alerts", "STAGE_ALERT_WAITING_TOO_LONG", true),
+    ("apply-absences", "DOCTOR_UNAVAILABLE_CHECKED_IN", true),
+    ("apply-absences", "ABSENCE_VISITS_KEPT", false),
 ];
 
 /// A user for each way to be told: (user, preferences, whether there is an address).
@@ -103,6 +105,21 @@ async fn concern(clinic: &Clinic, facility: i64, message: &str) -> Vec<(i64, Opt
                 ))
                 .await;
             people(clinic, facility, "MANAGER").await
+        }
+        "DOCTOR_UNAVAILABLE_CHECKED_IN" | "ABSENCE_VISITS_KEPT" => {
+            let is_emergency = message == "DOCTOR_UNAVAILABLE_CHECKED_IN";
+            let doctor = clinic.doctor(facility, Some(15)).await;
+            let (date, time, status) = ("2026-03-02", "14:00", "CHECKED_IN");
+            let checked_in = Some("2026-03-02T11:55-05");
+            clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
+            let kind = if is_emergency { "EMERGENCY" } else { "OTHER" };
+            clinic
+                .sql(&format!(
+                    "INSERT INTO doctor_absences (doctor_id, type, first_day, last_day)
+                     VALUES (k({doctor}), '{kind}', '{date}', '{date}')"
+                ))
+                .await;
+            people(clinic, facility, if is_emergency { "RECEPTIONIST" } else { "HOSPITAL_ADMIN" }).await
         }
         _ => {
             let doctor = clinic.doctor(facility, Some(15)).await;

@@ -35,6 +35,25 @@ const ALERTS: Subject = Subject {
     ..owed::SUBJECT
 };
 
+const ABSENCES: Subject = Subject {
+    job: &["apply-absences", "--max-cancel", "100000", "--as-of", "2026-03-02T07:00:00-05:00"],
+    table: "appointments",
+    written: ("absence_visits", "appointment_id"),
+    evidence: &[
+        ("absence_visits", "appointment_id", 1),
+        ("notifications", "entity_id", 2),
+        ("(SELECT * FROM public.appointments WHERE status = 'CANCELLED')", "id", 1),
+        (
+            "(SELECT * FROM public.doctor_slots WHERE \"isAvailable\" AND \"isBlocked\" AND \"appointmentId\" IS NULL)",
+            "id",
+            1,
+        ),
+    ],
+    entity: "appointment",
+    done: "/applied",
+    ..owed::SUBJECT
+};
+
 async fn owed(subject: &'static Subject, status: &str, things: i64) -> Owed {
     let hospital = Hospital::new().await;
     hospital.visits(1, things, status).await;
@@ -54,6 +73,22 @@ struct WaitingPatients;
 impl WaitingPatients {
     async fn owed(_: Kind, things: i64) -> Owed {
         owed(&ALERTS, "CHECKED_IN", things).await
+    }
+}
+
+struct EmergencyLeave;
+
+impl EmergencyLeave {
+    async fn owed(_: Kind, things: i64) -> Owed {
+        let owed = owed(&ABSENCES, "SCHEDULED", things).await;
+        owed.clinic
+            .sql(
+                "INSERT INTO public.doctor_absences (id, \"doctorId\", \"hospitalId\", \"startDate\", \"endDate\",
+                                                     \"absenceType\", \"createdBy\", \"updatedAt\")
+                 VALUES (k(1), k(1), k(1), '2026-03-02', '2026-03-02', 'EMERGENCY', k(1), now())",
+            )
+            .await;
+        owed
     }
 }
 
@@ -83,4 +118,9 @@ mod no_shows {
 mod alerts {
     use super::{WaitingPatients, owed_by_the_job};
     all_on_the_kit!(WaitingPatients);
+}
+
+mod absences {
+    use super::{EmergencyLeave, owed_by_the_job};
+    all_on_the_kit!(EmergencyLeave);
 }
