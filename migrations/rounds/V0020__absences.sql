@@ -1,5 +1,5 @@
--- What apply-absences did for which leave of a doctor, so that a leave that is changed or withdrawn is brought to its new
--- state, and nothing is undone that others did.
+-- What apply-absences did for which leave of a doctor, so that a leave that is changed or withdrawn is brought to its
+-- new state, and nothing is undone that others did.
 
 CREATE TABLE absence_effects (
     absence_id  text PRIMARY KEY,
@@ -54,7 +54,8 @@ CREATE TABLE absence_visits (
 CREATE UNIQUE INDEX absence_visits_kept ON absence_visits (absence_id, appointment_id) WHERE outcome = 'KEPT';
 CREATE INDEX absence_visits_absence ON absence_visits (absence_id);
 CREATE INDEX absence_visits_appointment ON absence_visits (appointment_id);
-CREATE INDEX absence_visits_cancelled ON absence_visits (doctor_id, ends_at) WHERE outcome = 'CANCELLED' AND outside_at IS NULL;
+CREATE INDEX absence_visits_cancelled ON absence_visits (doctor_id, ends_at)
+    WHERE outcome = 'CANCELLED' AND outside_at IS NULL;
 
 COMMENT ON TABLE absence_effects IS
     'The leaves of doctors that were seen, and in which state each was applied. When the absence is gone, the next run '
@@ -106,5 +107,6 @@ COMMENT ON COLUMN absence_visits.ends_at IS 'The instant at which it was to end.
 COMMENT ON COLUMN absence_visits.told IS 'Whether there was somebody to tell: the patient, or an admin.';
 COMMENT ON COLUMN absence_visits.noted_at IS 'When it was cancelled, or first listed.';
 COMMENT ON COLUMN absence_visits.outside_at IS
-    'When a run saw that no emergency covers the visit any more, and told the admins that it stays cancelled; NULL: none.';
+    'When a run saw that no emergency covers the visit any more, and told the admins that it stays cancelled; NULL: '
+    'none did.';
 COMMENT ON COLUMN absence_visits.run_id IS 'The run that did it; it may be pruned.';

@@ -110,5 +110,5 @@ async fn the_jobs_need_no_privilege_on_the_applications_tables() {
 #[tokio::test]
 async fn rounds_check_finds_it_ready() {
     let hospital = Hospital::new().await;
-    assert_eq!(faults(&hospital.clinic, &["mark-no-shows", "stage-alerts"]).await, [""; 0]);
+    assert_eq!(faults(&hospital.clinic, &["mark-no-shows", "stage-alerts", "apply-absences"]).await, [""; 0]);
 }

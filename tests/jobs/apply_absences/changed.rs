@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{AT_0700, BLOCKED, DAY, FREE, booked, leave, run, run_at, slot, slot_of, slot_state};
 use crate::support::Clinic;
+use crate::support::clinic::Visit;
 use crate::support::keys::Kind;
 
 #[tokio::test]
@@ -83,6 +84,28 @@ async fn a_slot_whose_visit_was_cancelled_meanwhile_is_free_after_the_leave() {
     clinic.sql("UPDATE doctor_absences SET status = 'CANCELLED'").await;
     run(&clinic).await.expect(0);
     assert_eq!(slot_state(&clinic, slot).await, FREE);
+}
+
+#[tokio::test]
+async fn a_slot_that_another_job_blocked_for_the_leave_is_free_after_it() {
+    for kind in Kind::ALL {
+        let clinic = Clinic::of(kind).await;
+        let (facility, doctor) = clinic.new_york(30).await;
+        clinic.sql("UPDATE facilities SET no_show_after_minutes = 5").await;
+        let (status, checked_in, vitals, slot) = ("SCHEDULED", None, None, Some(30));
+        let visit =
+            clinic.visit(Visit { facility, doctor, date: DAY, time: "09:00", status, checked_in, vitals, slot }).await;
+        let slot = slot_of(&clinic, visit).await;
+        leave(&clinic, doctor, "OTHER", &format!("'{DAY}', '{DAY}', '09:15', NULL")).await;
+        // Before apply-absences knows of the leave.
+        assert_eq!(clinic.mark("2026-03-02T09:10:00-05:00").await.expect(0).count("slots_released"), 1);
+        assert_eq!(slot_state(&clinic, slot).await, BLOCKED);
+        let at_0911 = "2026-03-02T09:11:00-05:00";
+        assert_eq!(run_at(&clinic, at_0911, &[]).await.expect(0).count("scanned"), 0);
+        clinic.sql("UPDATE doctor_absences SET status = 'CANCELLED'").await;
+        assert_eq!(run_at(&clinic, at_0911, &[]).await.expect(0).count("slots_unblocked"), 1, "{kind:?}");
+        assert_eq!(slot_state(&clinic, slot).await, FREE);
+    }
 }
 
 #[tokio::test]

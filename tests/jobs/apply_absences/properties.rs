@@ -71,7 +71,7 @@ impl World {
         match rng.u8(..10) {
             0..=3 => self.book(rng, doctor).await,
             4 => {
-                let cancel = "UPDATE appointments SET status = 'CANCELLED', cancelled_at = $2
+                let cancel = "UPDATE appointments SET status = 'CANCELLED', cancelled_at = $2::timestamptz
                               WHERE id = (SELECT id FROM appointments WHERE status IN ('SCHEDULED', 'CONFIRMED')
                                           AND doctor_id = k($1) ORDER BY id LIMIT 1)";
                 self.clinic.client.execute(cancel, &[&doctor, &self.now]).await.expect("cancelled");
