@@ -13,13 +13,17 @@ use crate::support::Clinic;
 const PAGE: &str = "docs/schema.md";
 
 /// The tables of ours that outlive what they tell of, and a word of what becomes of a row then.
-const LEDGERS: [(&str, &str); 20] = [
+const LEDGERS: [(&str, &str); 24] = [
     ("no_show_logs", "evidence"),
     ("stage_alerts", "resolves"),
     ("operator_actions", "evidence"),
     ("phi_access_log", "evidence"),
     ("notifications", "evidence"),
     ("contact_suppressions", "evidence"),
+    ("visit_cancellations", "evidence"),
+    ("absence_effects", "ends"),
+    ("blocked_slots", "ended"),
+    ("absence_visits", "evidence"),
     ("px_case_audits", "evidence"),
     ("ticket_history", "evidence"),
     ("escalation_episodes", "ends"),

@@ -52,12 +52,7 @@ pub static GROUPS: &[Group] = &[
         lists: &[alerts::STATEMENTS, places::STATEMENTS, visits::STATEMENTS],
         also: &["rounds::clinic::visits::", SCHEMA, ACTOR, RECORD, FACILITY, DOCTOR, ZONE],
     },
-    Group {
-        name: "absences",
-        commands: &["absences"],
-        lists: &[absences::STATEMENTS],
-        also: &[SCHEMA, DOCTOR, ZONES, "rounds::jobs::apply_absences::preview::"],
-    },
+    Group { name: "absences", commands: &["absences"], lists: &[absences::STATEMENTS], also: &[SCHEMA, DOCTOR, ZONES] },
     Group {
         name: "rules",
         commands: &["escalation-rules"],

@@ -41,7 +41,7 @@ use rule::Rule;
 use scan::Found;
 
 statements! {
-    of change, explain, facility, preview, scan;
+    of change, explain, facility, scan;
 }
 
 /// How many visits one absence may cancel without a person's word, where nothing else is said.

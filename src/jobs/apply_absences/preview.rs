@@ -10,7 +10,8 @@ use crate::db::{Key, Row, statements};
 use crate::error::Error;
 
 /// The relation of one absence, in SQL. $7 id of the absence, a key
-const SAVED: &str = "(SELECT o.* FROM doctor_absences o WHERE o.id = $7)";
+const SAVED: &str = "(SELECT o.id, o.doctor_id, o.type, o.status, o.first_day, o.last_day, o.start_time, o.end_time
+                      FROM doctor_absences o WHERE o.id = $7)";
 /// The relation of one absence that is not saved, in SQL. $7 id of the doctor, a key · $8 type text · $9 first day date
 /// $10 last day date · $11 and $12 the times on them, text or NULL
 const UNSAVED: &str =

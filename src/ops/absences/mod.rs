@@ -13,9 +13,10 @@ use clap::{Args, Subcommand};
 use crate::command::{CommandContext, Operation, Output};
 use crate::db::statements;
 use crate::error::Error;
+use crate::jobs::apply_absences::preview as effects;
 
 statements! {
-    of shape, show;
+    of effects, shape, show;
 }
 
 /// Look at what a doctor's leave did to visits and slots, or would do
