@@ -71,8 +71,8 @@ check-files:
 	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }
 
 bench:
-	@$(with_postgres) && cargo bench --locked --bench no_shows --bench cancellations --bench conflicts --bench escalations --bench billing \
-	 --bench practiceq
+	@$(with_postgres) && cargo bench --locked --bench no_shows --bench cancellations --bench absences --bench conflicts \
+	 --bench escalations --bench billing --bench practiceq
 
 # Takes twenty minutes and 22 GB of disk; ROUNDS_BENCH_ROWS=200000 makes it a few minutes.
 bench-npi:

@@ -1,6 +1,6 @@
 -- The kit for a hospital's application made with Prisma: views in the schema rounds over its tables in public, for
--- mark-no-shows, stage-alerts, notify-cancellations and flag-schedule-conflicts, with the doctors' schedules and
--- absences; and triggers by which the application goes on seeing what its own scheduler used to write. Run it once, after
+-- mark-no-shows, stage-alerts, notify-cancellations, apply-absences and flag-schedule-conflicts, with the doctors'
+-- schedules and absences; and triggers by which the application goes on seeing what its own scheduler used to write. Run it once, after
 -- `rounds migrate`, as a role that owns the application's tables and the schema rounds:
 --
 --     psql -d DATABASE -v zone=America/New_York -f adopt/hospital-prisma.sql
@@ -106,8 +106,8 @@ SELECT p.id, p.mrn, p."firstName" AS first_name, p."lastName" AS last_name, p."d
 FROM public.patients p;
 
 -- The day and the times are passed on as they are: the day of a timestamp with an hour is still that day, and a text
--- that is no time is a failed item of the run (UNREADABLE_TIME), not a visit that nobody sees. The jobs write status
--- and updated_at, which are plain columns. The application does not say when a visit was cancelled, nor by whom: it counts
+-- that is no time is a failed item of the run (UNREADABLE_TIME), not a visit that nobody sees. The jobs write status,
+-- notes and updated_at, which are plain columns. The application does not say when a visit was cancelled, nor by whom: it counts
 -- from when notify-cancellations first sees it.
 CREATE OR REPLACE VIEW rounds.appointments AS
 SELECT a.id, a."hospitalId" AS facility_id, a."doctorId" AS doctor_id,
@@ -148,7 +148,7 @@ CREATE OR REPLACE TRIGGER hospital_slot_written INSTEAD OF UPDATE ON rounds.doct
 CREATE INDEX IF NOT EXISTS rounds_appointments_awaited ON public.appointments ("appointmentDate")
     WHERE status IN ('SCHEDULED', 'CONFIRMED');
 CREATE INDEX IF NOT EXISTS rounds_appointments_awaited_by_doctor ON public.appointments ("doctorId", "appointmentDate")
-    WHERE status IN ('SCHEDULED', 'CONFIRMED');
+    WHERE status IN ('SCHEDULED', 'CONFIRMED', 'CHECKED_IN');
 CREATE INDEX IF NOT EXISTS rounds_appointments_cancelled ON public.appointments ("appointmentDate")
     WHERE status = 'CANCELLED';
 CREATE INDEX IF NOT EXISTS rounds_appointments_checked_in ON public.appointments ("appointmentDate")

@@ -9,6 +9,7 @@ use tracing::warn;
 use crate::command::{GlobalArgs, refuse, run_operation};
 use crate::exit::Exit;
 use crate::jobs::{self, JobCommand};
+use crate::ops::absences::AbsencesArgs;
 use crate::ops::actors::ActorsArgs;
 use crate::ops::adopt::AdoptArgs;
 use crate::ops::alerts::AlertsArgs;
@@ -51,6 +52,7 @@ pub enum Command {
     Job(JobCommand),
     NoShow(NoShowArgs),
     Alerts(AlertsArgs),
+    Absences(AbsencesArgs),
     Notifications(NotificationsArgs),
     EscalationRules(EscalationRulesArgs),
     Check(CheckArgs),
@@ -86,6 +88,7 @@ impl Command {
             Self::Job(job) => job.start(&global).await,
             Self::NoShow(args) => run_operation(&args, &global).await,
             Self::Alerts(args) => run_operation(&args, &global).await,
+            Self::Absences(args) => run_operation(&args, &global).await,
             Self::Notifications(args) => run_operation(&args, &global).await,
             Self::EscalationRules(args) => run_operation(&args, &global).await,
             Self::Check(args) => run_operation(&args, &global).await,

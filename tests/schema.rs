@@ -13,7 +13,7 @@ use crate::support::Clinic;
 const PAGE: &str = "docs/schema.md";
 
 /// The tables of ours that outlive what they tell of, and a word of what becomes of a row then.
-const LEDGERS: [(&str, &str); 23] = [
+const LEDGERS: [(&str, &str); 26] = [
     ("no_show_logs", "evidence"),
     ("stage_alerts", "resolves"),
     ("visit_cancellations", "evidence"),
@@ -21,6 +21,9 @@ const LEDGERS: [(&str, &str); 23] = [
     ("phi_access_log", "evidence"),
     ("notifications", "evidence"),
     ("contact_suppressions", "evidence"),
+    ("absence_effects", "ends"),
+    ("blocked_slots", "ended"),
+    ("absence_visits", "evidence"),
     ("px_case_audits", "evidence"),
     ("ticket_history", "evidence"),
     ("escalation_episodes", "ends"),
@@ -35,7 +38,6 @@ const LEDGERS: [(&str, &str); 23] = [
     ("actor_logins", "nothing by hand"),
     ("actor_changes", "evidence"),
     ("database_identity", "evidence"),
-    ("visit_cancellations", "evidence"),
     ("schedule_versions", "prune"),
     ("schedule_flags", "cleared"),
 ];

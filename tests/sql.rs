@@ -269,6 +269,40 @@ async fn the_scan_of_cancellations_reads_those_of_the_window() {
 }
 
 #[tokio::test]
+async fn a_run_about_leave_reads_its_own_days_and_slots() {
+    let clinic = long_history().await;
+    let colleague = clinic.doctor(1, Some(15)).await;
+    // Of 60,000 slots 500 are inside the leave, of which all but one are done.
+    clinic
+        .sql(&format!(
+            "INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time)
+             SELECT 1 + k % 2, date '2026-01-01' + n, time '08:00' + k * interval '10 minutes',
+                    time '08:10' + k * interval '10 minutes'
+             FROM generate_series(0, 599) n, generate_series(0, 99) k WHERE k < 90;
+             INSERT INTO doctor_absences (doctor_id, type, first_day, last_day)
+             SELECT {colleague}, 'OTHER', date '2020-01-01' + n, date '2020-01-01' + n FROM generate_series(1, 2000) n;
+             INSERT INTO doctor_absences (doctor_id, type, first_day, last_day)
+             VALUES (1, 'EMERGENCY', '2026-03-10', '2026-03-20');
+             UPDATE doctor_slots SET is_blocked = true WHERE slot_date BETWEEN '2026-03-10' AND '2026-03-20' 
+               AND NOT (slot_date = '2026-03-15' AND start_time = '10:00');
+             ANALYZE"
+        ))
+        .await;
+    let now = "'2026-03-02 12:00Z'::timestamptz";
+    let rule = [now, "'{}'::bigint[]", "date '2026-02-28'", "'{}'::bigint[]", "NULL", "NULL"];
+    let with = async |name: &str, more: &[&str]| {
+        with_values(&clinic, &format!("rounds::jobs::apply_absences::scan::{name}"), &[&rule[..], more].concat()).await
+    };
+    let read = rows_read(&clinic, "doctor_slots", &with("SLOTS", &["100000"]).await).await;
+    assert!(read <= 200.0, "read {read} slots where one is left to be blocked");
+    // 20,000 visits are to come, of which 11 days' worth is inside the leave.
+    for (name, more) in [("HELD", &["50"][..]), ("VISITS", &["100001"]), ("UNLISTED", &[])] {
+        let read = rows_read(&clinic, "appointments", &with(name, more).await).await;
+        assert!(read <= 5000.0, "{name} read {read} visits");
+    }
+}
+
+#[tokio::test]
 async fn the_visits_of_a_ledger_are_found_by_their_keys() {
     let clinic = long_history().await;
     let raise = "INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at)

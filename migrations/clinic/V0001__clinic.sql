@@ -117,7 +117,7 @@ CREATE TABLE appointments (
 CREATE INDEX appointments_awaited ON appointments (appointment_date)
     WHERE status IN ('SCHEDULED', 'CONFIRMED') AND source = 'LOCAL';
 CREATE INDEX appointments_awaited_by_doctor ON appointments (doctor_id, appointment_date)
-    WHERE status IN ('SCHEDULED', 'CONFIRMED') AND source = 'LOCAL';
+    WHERE status IN ('SCHEDULED', 'CONFIRMED', 'CHECKED_IN');
 CREATE INDEX appointments_cancelled ON appointments (appointment_date) WHERE status = 'CANCELLED' AND source = 'LOCAL';
 CREATE INDEX appointments_checked_in ON appointments (appointment_date) WHERE status = 'CHECKED_IN';
 CREATE UNIQUE INDEX appointments_external_id ON appointments (external_id) WHERE external_id IS NOT NULL;
@@ -136,6 +136,8 @@ CREATE TABLE doctor_slots (
     CHECK (start_time < end_time),
     CHECK (appointment_id IS NULL OR is_booked)
 );
+-- Of a slot of a leave nothing is left to do once it is blocked and not booked.
+CREATE INDEX doctor_slots_to_block ON doctor_slots (doctor_id, slot_date) WHERE NOT is_blocked OR is_booked;
 CREATE INDEX patients_email ON patients (lower(btrim(email))) WHERE email IS NOT NULL;
 
 CREATE TABLE px_cases (

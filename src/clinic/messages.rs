@@ -129,6 +129,16 @@ messages! {
         "SMS" "schedule_change.sms.txt";
     "SCHEDULE_CONFLICTS" (warning Words, visits Id) Cause::Event;
         "EMAIL" "schedule_conflicts.email.txt";
+    "DOCTOR_UNAVAILABLE" (appointment_id Id, day Moment, start Moment, doctor Name) Cause::CancelledVisit;
+        "SMS" "doctor_unavailable.sms.txt";
+    // To the desk: the patient is in the building.
+    "DOCTOR_UNAVAILABLE_CHECKED_IN" (appointment_id Id, day Moment, start Moment, patient Name, doctor Name)
+        Cause::CancelledVisit;
+        "EMAIL" "doctor_unavailable_checked_in.email.txt";
+    "ABSENCE_VISITS_KEPT" (absence_id Id, visits Count, doctor Name) Cause::Event;
+        "EMAIL" "absence_visits_kept.email.txt";
+    "ABSENCE_VISITS_CANCELLED" (absence_id Id, visits Count, doctor Name) Cause::Event;
+        "EMAIL" "absence_visits_cancelled.email.txt";
     "TICKET_SLA_BREACHED" (ticket_id Id, ticket Id, risk Code) Cause::Ticket;
         "EMAIL" "ticket_sla_breached.email.txt";
     "TICKET_SLA_AT_RISK" (ticket_id Id, ticket Id, risk Code) Cause::Ticket;

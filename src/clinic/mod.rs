@@ -1,5 +1,5 @@
 //! The domain that jobs and commands share: absences, actors, alerts, channels, what a job needs of the clinic's tables, local
-//! time, tickets, the parents of rows, the outbox, messages and their templates, provider identifiers, the words of
+//! time, tickets, the parents of rows, the outbox, the slots that are blocked for a leave, messages and their templates, provider identifiers, the words of
 //! messages.
 
 pub mod absences;
@@ -13,6 +13,7 @@ pub mod messages;
 pub mod npi;
 pub mod organizations;
 pub mod outbox;
+pub mod own_blocks;
 pub mod parents;
 pub mod stand_ins;
 pub mod templates;

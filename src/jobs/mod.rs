@@ -126,6 +126,7 @@ jobs! {
     mark_no_shows::MarkNoShows, judges visit;
     stage_alerts::StageAlerts, judges visit;
     notify_cancellations::NotifyCancellations, judges visit;
+    apply_absences::ApplyAbsences, judges visit;
     flag_schedule_conflicts::FlagScheduleConflicts, judges visit;
     escalate_sla::EscalateSla, judges case;
     monitor_ticket_sla::MonitorTicketSla, judges ticket;

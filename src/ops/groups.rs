@@ -3,7 +3,9 @@
 //! Rule: each command that asks the database is a job, of one group, or of `WITHOUT_ROLE`. What a group needs is
 //! derived from the statements that its commands send, as for a job.
 
-use super::{alerts, escalation_rules, health, no_show, notifications, npi, pauses, places, practiceq, runs, visits};
+use super::{
+    absences, alerts, escalation_rules, health, no_show, notifications, npi, pauses, places, practiceq, runs, visits,
+};
 use crate::db::Listed;
 
 /// Commands that one role may run.
@@ -50,6 +52,7 @@ pub static GROUPS: &[Group] = &[
         lists: &[alerts::STATEMENTS, places::STATEMENTS, visits::STATEMENTS],
         also: &["rounds::clinic::visits::", SCHEMA, ACTOR, RECORD, FACILITY, DOCTOR, ZONE],
     },
+    Group { name: "absences", commands: &["absences"], lists: &[absences::STATEMENTS], also: &[SCHEMA, DOCTOR, ZONES] },
     Group {
         name: "rules",
         commands: &["escalation-rules"],

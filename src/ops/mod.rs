@@ -1,5 +1,6 @@
 //! The operator commands. Each answers one question, or makes one change that a person has decided.
 
+pub mod absences;
 pub mod actors;
 pub mod adopt;
 pub mod alerts;
@@ -27,5 +28,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of actors, adopt, alerts, check, escalation_rules, grants, health, migrate, no_show, notifications, npi, ours, pauses, places, practiceq, runs, visits;
+    of absences, actors, adopt, alerts, check, escalation_rules, grants, health, migrate, no_show, notifications, npi, ours, pauses, places, practiceq, runs, visits;
 }

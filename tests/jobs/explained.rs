@@ -94,10 +94,11 @@ impl Explained<'_> {
 }
 
 /// The jobs that judge rows, the error of an id that none has, in the order of the table.
-const JUDGES: [(&str, &str); 8] = [
+const JUDGES: [(&str, &str); 9] = [
     ("mark-no-shows", "UNKNOWN_APPOINTMENT"),
     ("stage-alerts", "UNKNOWN_APPOINTMENT"),
     ("notify-cancellations", "UNKNOWN_APPOINTMENT"),
+    ("apply-absences", "UNKNOWN_APPOINTMENT"),
     ("flag-schedule-conflicts", "UNKNOWN_APPOINTMENT"),
     ("escalate-sla", "UNKNOWN_CASE"),
     ("monitor-ticket-sla", "UNKNOWN_TICKET"),

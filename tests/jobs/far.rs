@@ -32,7 +32,7 @@ struct Work {
     beside: &'static [&'static [&'static str]],
 }
 
-const WORK: [Work; 8] = [
+const WORK: [Work; 9] = [
     Work {
         job: "mark-no-shows",
         args: &[],
@@ -56,6 +56,12 @@ const WORK: [Work; 8] = [
         args: &[],
         done: "flagged",
         beside: &[&["flag-schedule-conflicts", "--explain", "3"]],
+    },
+    Work {
+        job: "apply-absences",
+        args: &[],
+        done: "applied",
+        beside: &[&["absences", "show", "4"], &["absences", "preview", "4"], &["apply-absences", "--explain", "6"]],
     },
     Work {
         job: "escalate-sla",
@@ -116,6 +122,10 @@ async fn clinic() -> Clinic {
             slot: Some(15),
         };
         clinic.visit(cancelled).await;
+        let (date, time, status) = ("2026-03-05", "09:00", "SCHEDULED");
+        clinic
+            .visit(Visit { facility, doctor, date, time, status, checked_in: None, vitals: None, slot: Some(15) })
+            .await;
         clinic
             .sql(&format!(
                 "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02T16:00Z' WHERE start_time = '15:00';
@@ -127,6 +137,8 @@ async fn clinic() -> Clinic {
                  VALUES ({doctor}, 1, '09:00', '12:00', '10:00', '10:30', '2026-02-20', '2026-02-20');
                  INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, created_at)
                  VALUES ({facility}, {doctor}, 1, '2026-03-02', '15:00', '2026-02-01');
+                 INSERT INTO doctor_absences (doctor_id, type, first_day, last_day, start_time, end_time)
+                 VALUES ({doctor}, 'EMERGENCY', '2026-03-05', '2026-03-06', '08:00', '18:00');
                  INSERT INTO px_cases (facility_id, status, due_at, escalation_level, escalated_at)
                  VALUES ({facility}, 'ESCALATED', '2026-03-01', 1, '2026-03-01');
                  INSERT INTO sla_policies (priority, resolution_minutes, created_at)

@@ -1,6 +1,7 @@
 //! A folder a job, as in `src/jobs/`.
 
 mod advance_billing;
+mod apply_absences;
 mod deliver_notifications;
 mod escalate_sla;
 mod escalate_tickets;
@@ -18,5 +19,6 @@ mod refresh_npi;
 mod refused;
 mod stage_alerts;
 mod sync_practiceq;
+mod together;
 mod told;
 mod undeliverable;

@@ -30,7 +30,7 @@ const ADDRESSES: [Option<&str>; 8] = [
 ];
 
 /// A message of a job, and whether it is HIGH.
-const MESSAGES: [(&str, &str, bool); 8] = [
+const MESSAGES: [(&str, &str, bool); 10] = [
     ("monitor-ticket-sla", "TICKET_SLA_BREACHED", true),
     ("monitor-ticket-sla", "TICKET_SLA_AT_RISK", false),
     ("escalate-tickets", "TICKET_ESCALATED", false),
@@ -39,6 +39,8 @@ const MESSAGES: [(&str, &str, bool); 8] = [
     ("stage-alerts", "STAGE_ALERT_WAITING_TOO_LONG", true),
     ("notify-cancellations", "VISIT_CANCELLED", true),
     ("notify-cancellations", "VISIT_CANCELLED", false),
+    ("apply-absences", "DOCTOR_UNAVAILABLE_CHECKED_IN", true),
+    ("apply-absences", "ABSENCE_VISITS_KEPT", false),
 ];
 
 /// A user for each way to be told: (user, preferences, whether there is an address).
@@ -119,6 +121,21 @@ async fn concern(clinic: &Clinic, facility: i64, message: &str, high: bool) -> V
                 ))
                 .await;
             people(clinic, facility, "RECEPTIONIST").await
+        }
+        "DOCTOR_UNAVAILABLE_CHECKED_IN" | "ABSENCE_VISITS_KEPT" => {
+            let is_emergency = message == "DOCTOR_UNAVAILABLE_CHECKED_IN";
+            let doctor = clinic.doctor(facility, Some(15)).await;
+            let (date, time, status) = ("2026-03-02", "14:00", "CHECKED_IN");
+            let checked_in = Some("2026-03-02T11:55-05");
+            clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
+            let kind = if is_emergency { "EMERGENCY" } else { "OTHER" };
+            clinic
+                .sql(&format!(
+                    "INSERT INTO doctor_absences (doctor_id, type, first_day, last_day)
+                     VALUES (k({doctor}), '{kind}', '{date}', '{date}')"
+                ))
+                .await;
+            people(clinic, facility, if is_emergency { "RECEPTIONIST" } else { "HOSPITAL_ADMIN" }).await
         }
         _ => {
             let doctor = clinic.doctor(facility, Some(15)).await;

@@ -311,7 +311,7 @@ async fn slots_without_a_run_and_two_schedulers_are_noticed() {
 async fn a_name_that_is_in_no_schedule_and_a_zone_that_is_none_are_refused() {
     let clinic = Clinic::new().await;
     let outcome = clinic.run(&["health", "mark-noshows"]).await.expect(2);
-    assert!(outcome.stderr.contains("there are mark-no-shows, stage-alerts, escalate-sla,"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("there are mark-no-shows, stage-alerts, apply-absences,"), "{}", outcome.stderr);
     let outcome = clinic.run(&["health", "--schedule-zone", "Mars/Olympus_Mons"]).await.expect(2);
     assert!(outcome.stderr.contains("is no IANA time zone"), "{}", outcome.stderr);
 }

@@ -31,8 +31,19 @@ impl Work {
     }
 }
 
-pub static WORKS: [&Work; 10] =
-    [&NO_SHOWS, &ALERTS, &CANCELLATIONS, &CONFLICTS, &CASES, &TICKETS, &TICKET_SLA, &PENDING_PAYMENT, &PAID, &PRUNE];
+pub static WORKS: [&Work; 11] = [
+    &NO_SHOWS,
+    &ALERTS,
+    &CANCELLATIONS,
+    &ABSENCES,
+    &CONFLICTS,
+    &CASES,
+    &TICKETS,
+    &TICKET_SLA,
+    &PENDING_PAYMENT,
+    &PAID,
+    &PRUNE,
+];
 
 static NO_SHOWS: Work = Work {
     name: "mark-no-shows",
@@ -110,6 +121,32 @@ static CONFLICTS: Work = Work {
              VALUES (1, 1, '10:00', '17:00', '2026-02-20', '2026-02-20');
              INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, created_at)
              SELECT 1, 1, 1, '2026-03-02', '09:00', '2026-02-01' FROM generate_series(1, {things})"
+        )
+    },
+};
+
+/// Visits of a doctor with an emergency, which become cancelled and tell their patients.
+static ABSENCES: Work = Work {
+    name: "apply-absences",
+    args: &["apply-absences", "--as-of", "2026-03-02T07:00:00-05:00", "--max-cancel", "100000"],
+    record: Record { table: "absence_visits", thing: "appointment_id", rows: 1 },
+    effects: &[
+        ("(SELECT * FROM appointments WHERE status = 'CANCELLED')", "id", 1),
+        ("(SELECT * FROM doctor_slots WHERE appointment_id IS NULL AND NOT is_booked AND is_blocked)", "id", 1),
+        ("(SELECT * FROM blocked_slots WHERE unblocked_at IS NULL)", "slot_id", 1),
+        ("visit_cancellations", "appointment_id", 1),
+        ("notifications", "entity_id", 2),
+    ],
+    done: "appointments_cancelled",
+    fill: |things| {
+        format!(
+            "INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time)
+             SELECT 1, 1, 1, '2026-03-02', '09:00' FROM generate_series(1, {things});
+             INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, appointment_id)
+             SELECT 1, '2026-03-02', time '09:00' + n * interval '1 second', '23:59', true, n
+             FROM generate_series(1, {things}) n;
+             INSERT INTO doctor_absences (doctor_id, type, first_day, last_day)
+             VALUES (1, 'EMERGENCY', '2026-03-02', '2026-03-02')"
         )
     },
 };

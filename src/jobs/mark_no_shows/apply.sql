@@ -31,11 +31,11 @@ pairs AS MATERIALIZED (
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
     SELECT visits.*, COALESCE($1 < visits.slot_ends_at, false) AS release,
-           -- A slot during an absence of the doctor is blocked when it becomes free.
-           COALESCE($1 < visits.slot_ends_at, false)
-               AND EXISTS (SELECT {absences}
-                           AND absence.begins_at < visits.slot_ends_at AND absence.ends_at > visits.slot_starts_at)
-               AS block
+           -- A slot during an absence of the doctor is blocked for it when it becomes free.
+           CASE WHEN $1 < visits.slot_ends_at
+                THEN (SELECT x.id::text {absences}
+                      AND absence.begins_at < visits.slot_ends_at AND absence.ends_at > visits.slot_starts_at
+                      ORDER BY absence.begins_at, x.id LIMIT 1) END AS leave
     FROM (
         SELECT a.id, a.facility_id, a.patient_id, a.status, visit.day, visit.start_time, {doctor} AS doctor, visit.starts_at,
                wait.timeout_minutes, visit.day < visit.today AS late, tz.zone,
@@ -57,9 +57,17 @@ marked AS (
 ),
 -- The slots that become free for other patients.
 released AS (
-    UPDATE doctor_slots s SET is_booked = false, appointment_id = NULL, is_blocked = m.block
+    UPDATE doctor_slots s SET is_booked = false, appointment_id = NULL, is_blocked = m.leave IS NOT NULL
     FROM marked m WHERE s.id = m.slot_id AND s.appointment_id = m.id AND m.release
 ),
+own_blocks AS (
+    SELECT m.slot_id::text AS slot_id, m.leave AS absence_id, d.id::text AS doctor_id,
+           d.facility_id::text AS facility_id, m.slot_starts_at AS starts_at, m.slot_ends_at AS ends_at,
+           m.slot_blocked AS was_blocked
+    FROM marked m JOIN doctors d ON d.id = m.slot_doctor
+    WHERE m.release AND m.leave IS NOT NULL
+),
+{own_blocks_recorded},
 logged AS (
     INSERT INTO no_show_logs (appointment_id, reason, status_before, visit_start, slot_time, timeout_minutes,
                               triggered_at, slot_released, slot_released_at, slot_id, slot_blocked_before,
@@ -67,7 +75,7 @@ logged AS (
     SELECT m.id::text, $8, m.status::text, m.day + m.start_time, m.starts_at, m.timeout_minutes, $1, m.release,
            CASE WHEN m.release THEN $1 END, CASE WHEN m.release THEN m.slot_id::text END,
            CASE WHEN m.release THEN m.slot_blocked END,
-           CASE WHEN m.release AND m.slot_id IS NOT NULL THEN m.block END, $9, $10,
+           CASE WHEN m.release AND m.slot_id IS NOT NULL THEN m.leave IS NOT NULL END, $9, $10,
            CASE WHEN $8 = 'AUTO_TIMEOUT' THEN $7 END
     FROM marked m
 ),

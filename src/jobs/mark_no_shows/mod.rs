@@ -31,6 +31,7 @@ use crate::clinic::local_time::{
     clock_time, day, minutes, no_slot_length, outer_dates, slot_length, unreadable_start, unreadable_zone,
     unreadable_zones,
 };
+use crate::clinic::own_blocks::own_blocks_recorded;
 use crate::clinic::visits::joins_of_visit;
 use crate::clinic::words::{clock, moment};
 use crate::clinic::{facility, local_time, outbox};
@@ -102,6 +103,7 @@ fn mark(rule: &str) -> String {
         start = clock("m.start_time"),
         start_of_day = moment("m.day + m.start_time"),
         has_phone = has_one("p.phone"),
+        own_blocks_recorded = own_blocks_recorded("$1", "$7"),
         outbox = outbox::notified(),
         skipped_columns = skipped_columns("$6", "pairs", "marked", "appointments")
     )

@@ -23,14 +23,16 @@ slot_locked AS MATERIALIZED (
 -- Visits and slots are joined before the rule, because the planner expects few due visits, and would compare each of
 -- them with every slot. A visit to which an application gives two slots is there twice.
 pairs AS MATERIALIZED (
-    SELECT a.*, s.id AS slot_id, s.doctor_id AS slot_doctor, {slot_day} + {slot_start} AS slot_starts,
-           {slot_day} + {slot_end} AS slot_ends, max({slot_day} + {slot_end}) OVER (PARTITION BY a.id) AS last_end
+    SELECT a.*, s.id AS slot_id, s.doctor_id AS slot_doctor, s.is_blocked AS slot_blocked,
+           {slot_day} + {slot_start} AS slot_starts, {slot_day} + {slot_end} AS slot_ends,
+           max({slot_day} + {slot_end}) OVER (PARTITION BY a.id) AS last_end
     FROM locked a LEFT JOIN slots s ON s.appointment_id = a.id
     WHERE a.id NOT IN (SELECT id FROM slot_locked)
 ),
 -- The rule again, on the locked rows.
 due AS MATERIALIZED (
-    SELECT a.id, a.facility_id, a.patient_id, a.slot_id, a.slot_doctor, d.user_id AS doctor_user, {doctor} AS doctor,
+    SELECT a.id, a.facility_id, a.patient_id, a.slot_id, a.slot_doctor, a.slot_blocked, d.user_id AS doctor_user,
+           {doctor} AS doctor,
            visit.day + visit.start_time AS visit_start, visit.starts_at, tz.zone, said.of_clinic, seen.id AS seen,
            judged.*,
            COALESCE(a.slot_starts AT TIME ZONE tz.zone, visit.starts_at) AS slot_starts_at,
@@ -104,18 +106,28 @@ handled AS MATERIALIZED (
     UNION ALL
     SELECT DISTINCT due.id, NULL::text, false FROM due WHERE due.seen IS NOT NULL
 ),
--- The slots that become free for other patients. A slot during an absence of the doctor is blocked when it becomes free.
-released AS (
-    UPDATE doctor_slots s SET is_booked = false, appointment_id = NULL, is_blocked = freed.block
-    FROM (
-        SELECT due.id, due.slot_id,
-               EXISTS (SELECT {absences}
-                       AND absence.begins_at < due.slot_ends_at AND absence.ends_at > due.slot_starts_at) AS block
-        FROM due WHERE due.slot_id IS NOT NULL
-    ) freed
-    WHERE s.id = freed.slot_id AND s.appointment_id = freed.id
-    RETURNING freed.block
+-- The slots that become free for other patients. A slot during an absence of the doctor is blocked for it when it becomes
+-- free.
+freed AS MATERIALIZED (
+    SELECT due.id, due.slot_id, due.slot_doctor, due.slot_blocked, due.slot_starts_at, due.slot_ends_at,
+           (SELECT x.id::text {absences}
+            AND absence.begins_at < due.slot_ends_at AND absence.ends_at > due.slot_starts_at
+            ORDER BY absence.begins_at, x.id LIMIT 1) AS leave
+    FROM due WHERE due.slot_id IS NOT NULL
 ),
+released AS (
+    UPDATE doctor_slots s SET is_booked = false, appointment_id = NULL, is_blocked = freed.leave IS NOT NULL
+    FROM freed WHERE s.id = freed.slot_id AND s.appointment_id = freed.id
+    RETURNING freed.leave IS NOT NULL AS block
+),
+own_blocks AS (
+    SELECT freed.slot_id::text AS slot_id, freed.leave AS absence_id, d.id::text AS doctor_id,
+           d.facility_id::text AS facility_id, freed.slot_starts_at AS starts_at, freed.slot_ends_at AS ends_at,
+           freed.slot_blocked AS was_blocked
+    FROM freed JOIN doctors d ON d.id = freed.slot_doctor
+    WHERE freed.leave IS NOT NULL
+),
+{own_blocks_recorded},
 -- One notice for each cancellation, recipient and channel. An e-mail names neither patient nor doctor.
 staged AS (
     SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, r.channel,

@@ -33,6 +33,7 @@ use crate::clinic::channels::as_preferred;
 use crate::clinic::local_time::{
     clock_time, day, instant, outer_dates, slot_length, unreadable_start, unreadable_zone, unreadable_zones,
 };
+use crate::clinic::own_blocks::own_blocks_recorded;
 use crate::clinic::visits::joins_of_visit;
 use crate::clinic::words::{clock, short_day};
 use crate::clinic::{facility, local_time, outbox};
@@ -77,6 +78,7 @@ statements! {
         last_name = cut_name("p.last_name"),
         start = clock("o.visit_start"),
         day = short_day("o.visit_start"),
+        own_blocks_recorded = own_blocks_recorded("$1", "$7"),
         outbox = outbox::notified(),
         undeliverable_recorded = undeliverable_recorded("$7", "appointment"),
         undeliverable_column = UNDELIVERABLE_COLUMN,

@@ -5,10 +5,10 @@
 //! deleted; a notification if and only if it was SENT longer ago than `--keep-notifications`; a refused item if and only
 //! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more; a cancellation of the ledger
 //! if and only if it was seen, and has ended or its visit began, longer ago than `--keep`; the hours of a doctor if they
-//! ended longer ago than that, and a flag of a visit that does not fit them if it was cleared and its visit began before.
-//! Of a client of the PracticeQ
-//! account whose patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after a person
-//! has decided whose it is; it is archived nowhere.
+//! ended longer ago than that, and a flag of a visit that does not fit them if it was cleared and its visit began before;
+//! a slot that was blocked for a leave if it ended longer ago than that. Of a client of the PracticeQ account whose
+//! patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after a person has decided
+//! whose it is; it is archived nowhere.
 //!
 //! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
 //! written and flushed to the disk (a file has no name before it is complete); after a run that died, rows that it wrote
@@ -75,11 +75,12 @@ enum History {
     Cancellations,
     ScheduleFlags,
     ScheduleVersions,
+    BlockedSlots,
 }
 
 impl History {
     /// All, in order. Failed items are deleted first, because with their run they would be deleted without being counted.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Errors,
         Self::Runs,
         Self::Notifications,
@@ -87,6 +88,7 @@ impl History {
         Self::Cancellations,
         Self::ScheduleFlags,
         Self::ScheduleVersions,
+        Self::BlockedSlots,
     ];
 
     fn name(self) -> &'static str {
@@ -98,6 +100,7 @@ impl History {
             Self::Cancellations => "visit_cancellations",
             Self::ScheduleFlags => "schedule_flags",
             Self::ScheduleVersions => "schedule_versions",
+            Self::BlockedSlots => "blocked_slots",
         }
     }
 
@@ -111,6 +114,7 @@ impl History {
             Self::Cancellations => "cancellation",
             Self::ScheduleFlags => "schedule_flag",
             Self::ScheduleVersions => "schedule_version",
+            Self::BlockedSlots => "blocked_slot",
         }
     }
 
@@ -124,6 +128,7 @@ impl History {
             Self::Cancellations => include_str!("cancellations.part.sql").to_owned(),
             Self::ScheduleFlags => include_str!("schedule_flags.part.sql").to_owned(),
             Self::ScheduleVersions => include_str!("schedule_versions.part.sql").to_owned(),
+            Self::BlockedSlots => include_str!("blocked_slots.part.sql").to_owned(),
         }
     }
 
@@ -137,6 +142,7 @@ impl History {
             Self::Cancellations => &mut report.cancellations,
             Self::ScheduleFlags => &mut report.schedule_flags,
             Self::ScheduleVersions => &mut report.schedule_versions,
+            Self::BlockedSlots => &mut report.blocked_slots,
         }
     }
 }
@@ -179,7 +185,7 @@ pub struct Prune {
 }
 
 /// scanned = runs + run_errors + notifications + refusals + cancellations + schedule_flags + schedule_versions +
-/// unmatched + skipped + failed.
+/// blocked_slots + unmatched + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     scanned: u64,
@@ -193,6 +199,8 @@ pub struct Report {
     /// The flags of visits that were cleared long ago, and the hours of doctors that ended long ago.
     schedule_flags: u64,
     schedule_versions: u64,
+    /// What is kept of slots that were blocked for a leave, and are long over.
+    blocked_slots: u64,
     /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
     unmatched: u64,
     /// The written files.
@@ -205,7 +213,7 @@ pub struct Report {
 impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         let history = self.runs + self.run_errors + self.notifications + self.refusals;
-        let ledgers = self.cancellations + self.schedule_flags + self.schedule_versions;
+        let ledgers = self.cancellations + self.schedule_flags + self.schedule_versions + self.blocked_slots;
         Counts { scanned: self.scanned, processed: history + ledgers + self.unmatched, not_done: &self.not_done }
     }
 }

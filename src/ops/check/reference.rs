@@ -171,7 +171,10 @@ mod tests {
         let of = |relation: &str| -> Vec<&str> {
             INDEXES.iter().filter(|index| index.relation == relation).map(|index| &*index.keys).collect()
         };
-        assert_eq!(of("doctor_slots"), ["(appointment_id)", "(doctor_id, slot_date, start_time)", "(id)"]);
+        assert_eq!(
+            of("doctor_slots"),
+            ["(doctor_id, slot_date)", "(appointment_id)", "(doctor_id, slot_date, start_time)", "(id)"]
+        );
         assert_eq!(of("ticket_followers"), ["(ticket_id, user_id)"]);
         assert!(INDEXES.iter().any(|index| index.is_unique && index.leading() == "external_id"));
         let words = WORDS.iter().find(|words| (&*words.relation, &*words.column) == ("tickets", "priority"));

@@ -110,5 +110,6 @@ async fn the_jobs_need_no_privilege_on_the_applications_tables() {
 #[tokio::test]
 async fn rounds_check_finds_it_ready() {
     let hospital = Hospital::new().await;
-    assert_eq!(faults(&hospital.clinic, &["mark-no-shows", "stage-alerts", "notify-cancellations"]).await, [""; 0]);
+    let jobs = ["mark-no-shows", "stage-alerts", "notify-cancellations", "apply-absences", "flag-schedule-conflicts"];
+    assert_eq!(faults(&hospital.clinic, &jobs).await, [""; 0]);
 }

@@ -63,6 +63,25 @@ const CONFLICTS: Subject = Subject {
     ..owed::SUBJECT
 };
 
+const ABSENCES: Subject = Subject {
+    job: &["apply-absences", "--max-cancel", "100000", "--as-of", "2026-03-02T07:00:00-05:00"],
+    table: "appointments",
+    written: ("absence_visits", "appointment_id"),
+    evidence: &[
+        ("absence_visits", "appointment_id", 1),
+        ("notifications", "entity_id", 2),
+        ("(SELECT * FROM public.appointments WHERE status = 'CANCELLED')", "id", 1),
+        (
+            "(SELECT * FROM public.doctor_slots WHERE \"isAvailable\" AND \"isBlocked\" AND \"appointmentId\" IS NULL)",
+            "id",
+            1,
+        ),
+    ],
+    entity: "appointment",
+    done: "/applied",
+    ..owed::SUBJECT
+};
+
 async fn owed(subject: &'static Subject, status: &str, things: i64) -> Owed {
     let hospital = Hospital::new().await;
     hospital.visits(1, things, status).await;
@@ -108,6 +127,22 @@ impl ConflictingVisits {
                  INSERT INTO public.doctor_schedules (id, \"doctorId\", \"dayOfWeek\", \"startTime\", \"endTime\",
                                                       \"createdAt\", \"updatedAt\")
                  VALUES ('s', k(1), 'MONDAY', '10:00', '17:00', '2026-02-01', '2026-02-20')",
+            )
+            .await;
+        owed
+    }
+}
+
+struct EmergencyLeave;
+
+impl EmergencyLeave {
+    async fn owed(_: Kind, things: i64) -> Owed {
+        let owed = owed(&ABSENCES, "SCHEDULED", things).await;
+        owed.clinic
+            .sql(
+                "INSERT INTO public.doctor_absences (id, \"doctorId\", \"hospitalId\", \"startDate\", \"endDate\",
+                                                     \"absenceType\", \"createdBy\", \"updatedAt\")
+                 VALUES (k(1), k(1), k(1), '2026-03-02', '2026-03-02', 'EMERGENCY', k(1), now())",
             )
             .await;
         owed
@@ -161,4 +196,9 @@ mod conflicts {
         a_killed_run_is_completed_by_the_next,
         the_brake_holds_before_anything_is_changed,
     }
+}
+
+mod absences {
+    use super::{EmergencyLeave, owed_by_the_job};
+    all_on_the_kit!(EmergencyLeave);
 }

@@ -468,3 +468,18 @@ async fn less_than_a_day_is_not_history() {
         assert!(outcome.stderr.contains("must be at least 1d"), "{}", outcome.stderr);
     }
 }
+
+#[tokio::test]
+async fn what_is_kept_of_blocked_slots_goes_when_they_are_long_over() {
+    let clinic = Clinic::new().await;
+    clinic
+        .sql(
+            "INSERT INTO blocked_slots (slot_id, absence_id, doctor_id, starts_at, ends_at, was_blocked, blocked_at)
+             SELECT n, 1, 1, t, t + n * interval '2 days', false, t
+             FROM generate_series(0, 1) n, (SELECT clock_timestamp() - interval '401 days' AS t) c",
+        )
+        .await;
+    let report = clinic.run(&PRUNE).await.expect(0).report();
+    assert_eq!((&report["scanned"], &report["blocked_slots"]), (&json!(1), &json!(1)), "{report}");
+    assert_eq!(clinic.json("SELECT jsonb_agg(slot_id) AS left FROM blocked_slots").await, json!({"left": ["1"]}));
+}
