@@ -61,7 +61,7 @@ check-files:
 	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }
 
 bench:
-	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations --bench billing --bench practiceq
+	@$(with_postgres) && cargo bench --locked --bench no_shows --bench escalations --bench billing --bench practiceq --bench deliver
 
 # Takes twenty minutes and 22 GB of disk; ROUNDS_BENCH_ROWS=200000 makes it a few minutes.
 bench-npi:
