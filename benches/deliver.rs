@@ -143,8 +143,7 @@ fn growth(harness: &Harness, outboxes: &[Outbox], verdict: &mut Verdict) {
     let rounds: Vec<Vec<ServerTime>> = (0..ROUNDS)
         .map(|_| {
             let time = |outbox: &Outbox| {
-                let log =
-                    outbox.sent(CLAIMED, &quick, || harness.timed(&outbox.url, || drop(outbox.deliver(&quick, 1))));
+                let log = outbox.sent(CLAIMED, &quick, || harness.timed(&outbox.url, || _ = outbox.deliver(&quick, 1)));
                 ServerTime::of(&log, CLAIMED)
             };
             outboxes.iter().map(time).collect()

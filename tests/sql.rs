@@ -411,6 +411,6 @@ async fn a_follow_up_reads_what_may_be_asked_about_and_no_history() {
     assert!((50.0..=250.0).contains(&read), "read {read} rows for 50");
     let searched = with_values(&clinic, &of("follow_up::UNCERTAIN"), &["'SMS'", now, "50"]).await;
     assert!(rows_read(&clinic, "notifications", &searched).await < 1.0);
-    let taken = with_values(&clinic, &of("stranded::TAKEN"), &["'{SM7,SM8,x}'::text[]"]).await;
+    let taken = with_values(&clinic, &of("sought::TAKEN"), &["'{SM7,SM8,x}'::text[]"]).await;
     assert!(rows_read(&clinic, "notifications", &taken).await <= 2.0);
 }

@@ -26,7 +26,7 @@ SELECT CASE WHEN kind = 'SMS' THEN 'PATIENT' ELSE 'USER' END, (1 + n * 7919 % 60
        CASE WHEN kind <> 'IN_APP' THEN at END, CASE WHEN kind <> 'IN_APP' THEN gen_random_uuid() END,
        CASE WHEN kind = 'SMS' THEN 'SM' || md5(n::text) END, CASE WHEN kind = 'SMS' THEN 'delivered' END,
        CASE WHEN kind = 'SMS' THEN at + interval '1 minute' END
-FROM generate_series(1, :rows) n
+FROM generate_series(1::bigint, :rows) n
 CROSS JOIN LATERAL (
     SELECT (ARRAY ['SMS', 'IN_APP', 'SMS', 'EMAIL', 'SMS', 'IN_APP', 'SMS', 'EMAIL', 'SMS', 'IN_APP'])[1 + n % 10] AS kind,
            CASE WHEN n > :rows - 20000 THEN now() - (:rows - n) * interval '4 seconds'

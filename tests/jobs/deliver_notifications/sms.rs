@@ -412,9 +412,15 @@ async fn an_uncertain_message_is_searched_for_by_the_text_that_was_sent() {
     std::fs::write(place.path().join("missed_appointment.sms.txt"), "Clinic: {start}").expect("can be written");
     let program = fixture.program.clone().env("ROUNDS_TEMPLATES", place.path().to_str().expect("a path"));
     fixture.staged(1).await;
+    let (facility, doctor) = fixture.clinic.new_york(15).await;
+    fixture.clinic.many(facility, doctor, 1).await;
     fixture
         .clinic
-        .sql("UPDATE notifications SET type = 'MISSED_APPOINTMENT', placeholders = '{\"start\": \"10:00\"}'")
+        .sql(
+            "UPDATE appointments SET status = 'NO_SHOW';
+             UPDATE notifications SET type = 'MISSED_APPOINTMENT', placeholders = '{\"start\": \"10:00\"}',
+                                      entity_id = (SELECT id::text FROM appointments)",
+        )
         .await;
     fixture.server.replies([Reply::Drop]);
     program.run(&SMS).await.expect(3);
