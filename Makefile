@@ -72,7 +72,7 @@ check-files:
 
 bench:
 	@$(with_postgres) && cargo bench --locked --bench no_shows --bench cancellations --bench absences --bench conflicts \
-	 --bench escalations --bench billing --bench practiceq
+	 --bench escalations --bench billing --bench practiceq --bench deliver
 
 # Takes twenty minutes and 22 GB of disk; ROUNDS_BENCH_ROWS=200000 makes it a few minutes.
 bench-npi:

@@ -95,12 +95,22 @@ impl Harness {
     /// What the server logs while a run is at work on a database: each message that it is sent.
     #[allow(dead_code, reason = "not every benchmark needs it")]
     pub fn logged(&self, url: &str, work: impl FnOnce()) -> String {
+        self.with_log(url, ("log_statement", "'all'"), work)
+    }
+
+    /// What the server logs while a run is at work on a database: how long each message took.
+    #[allow(dead_code, reason = "not every benchmark needs it")]
+    pub fn timed(&self, url: &str, work: impl FnOnce()) -> String {
+        self.with_log(url, ("log_min_duration_statement", "0"), work)
+    }
+
+    fn with_log(&self, url: &str, (setting, value): (&str, &str), work: impl FnOnce()) -> String {
         let database = url.split_once("@/").and_then(|(_, rest)| rest.split_once('?')).expect("an address").0;
-        self.admin(&format!("ALTER DATABASE {database} SET log_statement = 'all'"));
+        self.admin(&format!("ALTER DATABASE {database} SET {setting} = {value}"));
         let before = fs::read_to_string(self.log()).map_or(0, |log| log.len());
         work();
         let log = fs::read_to_string(self.log()).expect("the server's log");
-        self.admin(&format!("ALTER DATABASE {database} RESET log_statement"));
+        self.admin(&format!("ALTER DATABASE {database} RESET {setting}"));
         log[before..].to_owned()
     }
 }

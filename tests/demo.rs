@@ -108,6 +108,8 @@ async fn the_day_comes_out_as_told_and_tells_no_name() {
         "13 min, no doctor (limit 10)  the doctor",
         "appointment 1014",
         "P0001",
+        "SMS sent to a stand-in of Twilio; the logs of the no-shows say so",
+        "· arrived at +1********",
         "cron_job_runs",
         "rounds mark-no-shows --dry-run",
     ];

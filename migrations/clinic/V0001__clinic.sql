@@ -520,7 +520,7 @@ COMMENT ON COLUMN escalation_rules.condition_type IS
     'sla_breach, no_response, time_in_status, priority_level or customer_rating.';
 COMMENT ON COLUMN escalation_rules.condition IS 'An object whose shape depends on the type; see docs/operator.md.';
 COMMENT ON COLUMN escalation_rules.action_type IS
-    'notify_manager, reassign_ticket, increase_priority, add_follower or send_email.';
+    'notify_manager, reassign_ticket, increase_priority, add_follower, send_email or send_webhook.';
 COMMENT ON COLUMN escalation_rules.action IS
     'An object whose shape depends on the type; keys in it are text or numbers.';
 COMMENT ON COLUMN escalation_rules.cooldown_hours IS

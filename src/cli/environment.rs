@@ -90,14 +90,14 @@ pub fn matches(tree: fn() -> Command) -> Result<ArgMatches, Error> {
     }
     let error = match without(tree(), &|arg| given.contains(arg.get_id())).try_get_matches() {
         Ok(matches) => return Ok(matches),
-        Err(error) => error,
+        Err(error) => masked(error),
     };
     match bare.try_get_matches() {
         // The same mistake, with a usage line that has nothing of the environment.
-        Err(plain) if plain.kind() == error.kind() && plain.context().next().is_some() => Err(plain),
+        Err(plain) if plain.kind() == error.kind() && plain.context().next().is_some() => Err(masked(plain)),
         Err(_) => Err(error),
         // Without the environment there is no mistake: it is in a variable.
-        Ok(_) => Err(of_variable(tree, error)),
+        Ok(matches) => Err(of_variable(given_command(&tree(), &matches), error)),
     }
 }
 
@@ -123,13 +123,39 @@ pub fn without(command: Command, which: &dyn Fn(&Arg) -> bool) -> Command {
     command.mut_subcommands(|sub| without(sub, which))
 }
 
+/// The error without what may be a secret in a value that is refused: clap repeats it.
+fn masked(mut error: Error) -> Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let shown = without_secret(value);
+        error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
+    }
+    error
+}
+
+/// A value without user and password, and a URL without its query and fragment.
+fn without_secret(value: &str) -> String {
+    let (scheme, rest) = value.split_once("://").map_or((None, value), |(scheme, rest)| (Some(scheme), rest));
+    let rest = rest.rsplit_once('@').map_or(rest.to_owned(), |(_, host)| format!("...@{host}"));
+    match (scheme, rest.split_once(['?', '#'])) {
+        (Some(scheme), Some((before, _))) => format!("{scheme}://{before}?..."),
+        (Some(scheme), None) => format!("{scheme}://{rest}"),
+        (None, _) => rest,
+    }
+}
+
+/// The command that was given: two may have options of the same name, each with a variable of its own.
+fn given_command<'a>(command: &'a Command, matches: &ArgMatches) -> &'a Command {
+    let given = matches.subcommand().and_then(|(name, matches)| Some((command.find_subcommand(name)?, matches)));
+    given.map_or(command, |(sub, matches)| given_command(sub, matches))
+}
+
 /// The error with the name of the variable whose value is wrong.
-fn of_variable(tree: fn() -> Command, error: Error) -> Error {
+fn of_variable(command: &Command, error: Error) -> Error {
     let option = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(option)) => option.split([' ', '=']).next().unwrap_or_default().to_owned(),
         _ => return error,
     };
-    let Some(variable) = variable_of(&tree(), option.trim_start_matches('-')) else { return error };
+    let Some(variable) = variable_of(command, option.trim_start_matches('-')) else { return error };
     if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
         return error;
     }
@@ -142,4 +168,23 @@ fn variable_of(command: &Command, long: &str) -> Option<String> {
     let of_this = || command.get_arguments().find(|arg| arg.get_long() == Some(long))?.get_env();
     let name = of_this().map(|name| name.to_string_lossy().into_owned());
     name.or_else(|| command.get_subcommands().find_map(|sub| variable_of(sub, long)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_value_that_is_refused_no_secret_is_repeated() {
+        for (value, shown) in [
+            ("http://intakeq.com/api/v1/", "http://intakeq.com/api/v1/"),
+            ("https://user:hunter2@mirror/nppes", "https://...@mirror/nppes"),
+            ("https://user:hun?t@e#r2@mirror/x?key=hunter2", "https://...@mirror/x?..."),
+            ("file:///tmp#hunter2", "file:///tmp?..."),
+            ("user:hunter2@mirror", "...@mirror"),
+            ("yesterday", "yesterday"),
+        ] {
+            assert_eq!(without_secret(value), shown);
+        }
+    }
 }

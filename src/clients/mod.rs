@@ -6,6 +6,7 @@ pub mod provider;
 pub mod smtp;
 pub mod twilio;
 pub mod webhook;
+pub mod word;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,6 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::word::Word;
+
 /// A code of the provider, such as `TWILIO_21610`; never a value of the message.
 pub type Code = Cow<'static, str>;
 
@@ -36,6 +38,8 @@ pub struct Message {
     pub valid_for: Option<Duration>,
     /// Whether its recipient may ask for no more like it: a NORMAL message to a patient.
     pub may_unsubscribe: bool,
+    /// Asked for by a provider that holds messages.
+    pub word: Word,
 }
 
 /// What became of a request.
@@ -55,6 +59,8 @@ pub enum Answer {
     Setup(Code),
     /// The provider may have it.
     Unknown(Code),
+    /// Nothing has left: it had no word to leave.
+    Held,
 }
 
 /// What the provider says of a message that it has taken.
@@ -107,6 +113,11 @@ pub enum Found {
 pub trait Provider: Send + Sync {
     /// Whether a message that is sent twice, with the same id, arrives once.
     fn knows_doubles(&self) -> bool {
+        false
+    }
+
+    /// Whether it asks for the word of a message just before its text leaves: up to there nothing was sent.
+    fn holds(&self) -> bool {
         false
     }
 

@@ -16,7 +16,9 @@ people AS (
            ($3::text[])[(1 + v.id * 7 % cardinality($3::text[]))::int],
            ($4::text[])[(1 + (v.id * 11 + v.id / 24) % cardinality($4::text[]))::int],
            date '1935-01-01' + (v.id * 7919 % 29000)::int, format('patient-%s@example.org', v.id + 4000),
-           CASE WHEN v.phone THEN format('+1 555 01%s', v.id) END, v.sms_opt_out
+           -- Numbers that are kept for films; each visit has its own.
+           CASE WHEN v.phone THEN format('+1 %s 555 01%s', (ARRAY [212, 303, 646, 719, 720, 917, 970])[1 + (v.id / 100) % 7],
+                                         lpad((v.id % 100)::text, 2, '0')) END, v.sms_opt_out
     FROM visits v
 ),
 booked AS (

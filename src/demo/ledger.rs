@@ -51,8 +51,9 @@ pub async fn closing(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
                       count(*) FILTER (WHERE status = 'RESOLVED'), count(*) FILTER (WHERE status <> 'RESOLVED'))
         FROM stage_alerts
         UNION ALL
-        SELECT format('%s in-app notices, %s SMS that wait for delivery, %s suppressed',
-                      count(*) FILTER (WHERE channel = 'IN_APP'), count(*) FILTER (WHERE channel = 'SMS' AND status = 'PENDING'),
+        SELECT format('%s in-app notices, %s SMS and %s webhooks sent, %s suppressed',
+                      count(*) FILTER (WHERE channel = 'IN_APP'), count(*) FILTER (WHERE channel = 'SMS' AND status = 'SENT'),
+                      count(*) FILTER (WHERE channel = 'WEBHOOK' AND status = 'SENT'),
                       count(*) FILTER (WHERE status = 'SUPPRESSED'))
         FROM notifications
         UNION ALL

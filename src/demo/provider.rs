@@ -1,19 +1,24 @@
-//! A provider of the demo's own: an endpoint on the loopback interface that takes messages and keeps what arrived.
+//! A provider of the demo's own on the loopback interface: an endpoint of webhooks, and a stand-in of Twilio's API. It
+//! takes messages and keeps what arrived.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use serde_json::Value;
+use reqwest::Url;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The longest request that is read.
 const REQUEST_MAX: usize = 64 << 10;
+/// The end of the path of Twilio's API to which messages are posted.
+const MESSAGES: &str = "/Messages.json";
 
 /// A message as it arrived.
-pub struct Arrived {
-    pub id: String,
-    pub body: Value,
+pub enum Arrived {
+    Webhook { id: String, body: Value },
+    Sms { sid: String, to: String, text: String },
 }
 
 #[derive(Clone)]
@@ -44,21 +49,68 @@ impl Endpoint {
 
     async fn serve(self, mut stream: TcpStream) {
         let mut buffer = vec![];
-        while let Some(arrived) = read(&mut stream, &mut buffer).await {
-            self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(arrived);
-            if stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
+        while let Some(request) = read(&mut stream, &mut buffer).await {
+            let answer = self.answer(&request);
+            if stream.write_all(answer.as_bytes()).await.is_err() {
                 return;
+            }
+        }
+    }
+
+    /// Keeps a message, and says what its provider would.
+    fn answer(&self, request: &Request) -> String {
+        let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+        match request.message(arrived.len()) {
+            Some(message) => {
+                let answer = message.answer();
+                arrived.push(message);
+                answer
+            }
+            None => "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".to_owned(),
+        }
+    }
+}
+
+impl Arrived {
+    fn answer(&self) -> String {
+        match self {
+            Self::Webhook { .. } => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+            Self::Sms { sid, .. } => {
+                let body = json!({ "sid": sid, "status": "queued" }).to_string();
+                format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{body}", body.len())
             }
         }
     }
 }
 
+/// A request, with the names of its headers in small letters.
+struct Request {
+    path: String,
+    headers: HashMap<String, String>,
+    body: String,
+}
+
+impl Request {
+    /// The message in it; `number` tells it from the others. None where it is none.
+    fn message(&self, number: usize) -> Option<Arrived> {
+        if !self.path.ends_with(MESSAGES) {
+            let id = self.headers.get("webhook-id")?.clone();
+            return Some(Arrived::Webhook { id, body: serde_json::from_str(&self.body).ok()? });
+        }
+        self.headers.get("authorization").filter(|by| by.starts_with("Basic "))?;
+        // A form has the format of the query of a URL.
+        let form = Url::parse(&format!("form:?{}", self.body)).ok()?;
+        let field = |name: &str| form.query_pairs().find(|(own, _)| own == name).map(|(_, value)| value.into_owned());
+        Some(Arrived::Sms { sid: format!("SM{number:032x}"), to: field("To")?, text: field("Body")? })
+    }
+}
+
 /// Reads one request; None at the end, or where it is none.
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Arrived> {
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
     loop {
-        if let Some((arrived, end)) = parsed(buffer) {
+        if let Some((request, end)) = parsed(buffer) {
             buffer.drain(..end);
-            return Some(arrived);
+            return Some(request);
         }
         if buffer.len() > REQUEST_MAX || stream.read_buf(buffer).await.ok()? == 0 {
             return None;
@@ -67,18 +119,15 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Arrived> {
 }
 
 /// The first request of the bytes, and where it ends; None as long as it is not whole.
-fn parsed(bytes: &[u8]) -> Option<(Arrived, usize)> {
+fn parsed(bytes: &[u8]) -> Option<(Request, usize)> {
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let text = std::str::from_utf8(bytes.get(..head)?).ok()?;
-    let header = |name: &str| {
-        let named = |line: &str| {
-            line.split_once(": ").filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned())
-        };
-        text.lines().find_map(named)
-    };
-    let end = head + 4 + header("content-length")?.parse::<usize>().ok()?;
-    let body = serde_json::from_slice(bytes.get(head + 4..end)?).ok()?;
-    Some((Arrived { id: header("webhook-id").unwrap_or_default(), body }, end))
+    let mut lines = std::str::from_utf8(bytes.get(..head)?).ok()?.lines();
+    let path = lines.next()?.split(' ').nth(1)?.to_owned();
+    let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+    let headers: HashMap<String, String> = lines.filter_map(header).collect();
+    let end = head + 4 + headers.get("content-length")?.parse::<usize>().ok()?;
+    let body = std::str::from_utf8(bytes.get(head + 4..end)?).ok()?.to_owned();
+    Some((Request { path, headers, body }, end))
 }
 
 #[cfg(test)]
@@ -89,8 +138,26 @@ mod tests {
     fn a_request_is_read_when_it_is_whole() {
         let whole = b"POST / HTTP/1.1\r\nWebhook-Id: rounds_7\r\ncontent-length: 10\r\n\r\n{\"type\":1}POST";
         assert!(parsed(&whole[..whole.len() - 5]).is_none());
-        let (arrived, end) = parsed(whole).expect("it is whole");
-        assert_eq!((arrived.id.as_str(), &arrived.body["type"]), ("rounds_7", &serde_json::json!(1)));
+        let (request, end) = parsed(whole).expect("it is whole");
+        let Some(Arrived::Webhook { id, body }) = request.message(0) else { panic!("it is a webhook") };
+        assert_eq!((id.as_str(), &body["type"]), ("rounds_7", &json!(1)));
         assert_eq!(&whole[end..], b"POST");
+    }
+
+    #[test]
+    fn an_sms_is_a_form_of_somebody_who_is_known() {
+        let request = |headers: &str| {
+            let text = format!(
+                "POST /2010-04-01/Accounts/AC0/Messages.json HTTP/1.1\r\n{headers}content-length: 30\r\n\r\n\
+                 To=%2B12125550101&Body=Call+us"
+            );
+            parsed(text.as_bytes()).expect("it is whole").0.message(255)
+        };
+        assert!(request("").is_none());
+        let Some(Arrived::Sms { sid, to, text }) = request("Authorization: Basic x\r\n") else {
+            panic!("it is an SMS");
+        };
+        assert_eq!((to.as_str(), text.as_str()), ("+12125550101", "Call us"));
+        assert!(sid.starts_with("SM0000") && sid.ends_with("ff") && sid.len() == 34, "{sid}");
     }
 }

@@ -100,7 +100,8 @@ fn section(page: &mut String, parent: &str, command: &Command) {
     }
     let name = format!("{parent} {}", command.get_name());
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
-    let _ = writeln!(page, "\n## {name}\n\n{about}.");
+    // clap takes the full stop from a text of one paragraph alone.
+    let _ = writeln!(page, "\n## {name}\n\n{}.", about.trim_end_matches('.'));
     if let Some(after) = command.get_after_help() {
         let _ = writeln!(page, "\n{after}");
     }

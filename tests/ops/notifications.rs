@@ -356,6 +356,13 @@ async fn a_restored_backup_sends_nothing_and_its_backlog_may_be_ended() {
             .await;
         let (copy, database, admin, name) = copied(outbox).await;
         let pager = Pager::new(&copy).await;
+        copy.sql(
+            "INSERT INTO notifications (recipient_kind, address, channel, type, title, body, entity, entity_id,
+                                        dedupe_key, status, created_at, sending_at, sending_run, is_held)
+             VALUES ('ADDRESS', 'a@x.example', 'EMAIL', 'RULE_EMAIL', 't', 'b', 'rule', '1', 'held', 'SENDING',
+                     clock_timestamp(), clock_timestamp(), gen_random_uuid(), true)",
+        )
+        .await;
         let waits = pager.program.run(&DELIVER).await.expect(0).report();
         assert_eq!((&waits["status"], &waits["error_code"]), (&json!("SKIPPED"), &json!("RESTORED")), "{waits}");
         let resume = ["resume", "--restored", "--actor", &admin];
@@ -363,6 +370,8 @@ async fn a_restored_backup_sends_nothing_and_its_backlog_may_be_ended() {
         assert_eq!((&dry["pending_messages"], &dry["discarded_messages"]), (&json!(3), &json!(3)), "{dry}");
         let more: &[&str] = if discard { &["--discard-pending", "--output", "text"] } else { &["--output", "text"] };
         let said = copy.run(&[&resume[..], more].concat()).await.expect(0).stdout;
+        let held = "DELETE FROM notifications WHERE dedupe_key = 'held' RETURNING is_held";
+        assert!(!copy.row(held, &[]).await.get::<_, bool>(0), "it may have been sent since the backup");
         let sent = pager.program.run(&DELIVER).await.expect(0).count("sent");
         let states = "SELECT jsonb_object_agg(concat_ws(' ', status, reason), n) AS s
                       FROM (SELECT status, reason, count(*) AS n FROM notifications GROUP BY 1, 2) t";

@@ -71,12 +71,20 @@ async fn opensmtpd(place: &Path) {
         program(&clinic, &url, &file).run(&["deliver-notifications", "--channel", "email"]).await.expect(0);
         sent.push((id, title.replace("\r\n", "  ")));
     }
+    with_html(&clinic, &program(&clinic, &format!("smtps://localhost:{gate}"), &file), place).await;
     let stranger = staged(&clinic, "EMAIL", "jane@elsewhere.example", "t", BODY).await;
     let refused = program(&clinic, &format!("smtps://localhost:{gate}"), &file);
     refused.run(&["deliver-notifications", "--channel", "email"]).await.expect(3);
     let reason = clinic.row("SELECT reason FROM notifications WHERE id = $1", &[&stranger]).await;
     assert_eq!(reason.get::<_, &str>("reason"), "SMTP_TO_550");
-    let mails = server.mails(sent.len()).await;
+    let mails = server.mails(sent.len() + 1).await;
+    let mail = mails.iter().find(|mail| mail["headers"]["Subject"] == json!(["a <b> & Grüße works again"]));
+    let parts = mail.expect("it arrived")["parts"].clone();
+    let expected = json!([
+        { "type": "text/plain", "text": "a <b> & Grüße works again. Failures in a row before: 3.\n" },
+        { "type": "text/html", "text": "<p>a &lt;b&gt; &amp; Grüße</p>\n" },
+    ]);
+    assert_eq!((parts, &mail.expect("it arrived")["defects"]), (expected, &json!([])));
     for (id, title) in sent {
         let row = "SELECT format('<rounds.%s.%s@clinic.example>', id, (extract(epoch FROM created_at) * 1000000)::bigint) AS id,
                           extract(epoch FROM sending_at)::float8 AS at, status FROM notifications WHERE id = $1";
@@ -96,6 +104,21 @@ async fn opensmtpd(place: &Path) {
         assert_eq!((parts.len(), &parts[0]["type"]), (1, &json!("text/plain")), "{mail}");
         assert_eq!(parts[0]["text"].as_str().map(str::trim_end), Some(BODY.trim_end()), "{mail}");
     }
+}
+
+/// Delivers a mail whose template has HTML beside the plain text.
+async fn with_html(clinic: &Clinic, program: &Program, place: &Path) {
+    let templates = place.join("templates");
+    fs::create_dir(&templates).expect("can be made");
+    fs::write(templates.join("job_recovered.email.html"), "<p>{job}</p>\n").expect("can be written");
+    let insert = "INSERT INTO notifications (recipient_kind, address, channel, type, title, body, placeholders, entity,
+                                             entity_id, dedupe_key, status, created_at)
+                  VALUES ('ADDRESS', 'jane@home.example', 'EMAIL', 'JOB_RECOVERED', 't', 'b',
+                          '{\"job\": \"a <b> & Grüße\", \"failures\": 3}', 'cron_job_run', '1', gen_random_uuid(), 'PENDING',
+                          clock_timestamp())";
+    clinic.sql(insert).await;
+    let folder = templates.to_str().expect("a path");
+    program.run(&["deliver-notifications", "--channel", "email", "--templates", folder]).await.expect(0);
 }
 
 async fn stages(place: &Path) {

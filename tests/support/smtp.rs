@@ -133,6 +133,11 @@ impl SmtpServer {
         self.state.usual.lock().expect("whole").insert(stage, act);
     }
 
+    /// From now on it does at this stage what a server does.
+    pub fn as_usual(&self, stage: Stage) {
+        self.state.usual.lock().expect("whole").remove(&stage);
+    }
+
     /// What it does the next times that it is at this stage, once each.
     pub fn next(&self, stage: Stage, acts: impl IntoIterator<Item = Act>) {
         self.state.next.lock().expect("whole").entry(stage).or_default().extend(acts);

@@ -139,6 +139,7 @@ mod tests {
     use chrono::DateTime;
     use serde_json::json;
 
+    use super::super::super::word::Word;
     use super::*;
 
     fn message() -> Message {
@@ -155,6 +156,7 @@ mod tests {
             sent_at: DateTime::UNIX_EPOCH,
             valid_for: None,
             may_unsubscribe: true,
+            word: Word::Given,
         }
     }
 

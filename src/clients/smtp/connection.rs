@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::super::word::Word;
 use super::compose::Mail;
 use super::server::{Security, Server};
 
@@ -64,6 +65,8 @@ pub enum Fault {
     Lost,
     /// Nothing came in time.
     Silent,
+    /// The text had no word to leave.
+    Held,
 }
 
 impl Fault {
@@ -82,6 +85,7 @@ impl fmt::Display for Fault {
             Self::Untrusted => f.write_str("_UNTRUSTED"),
             Self::Lost => f.write_str("_LOST"),
             Self::Silent => f.write_str("_TIMEOUT"),
+            Self::Held => f.write_str("_HELD"),
         }
     }
 }
@@ -156,8 +160,9 @@ impl Connection {
         self.0.command(Rset).await.is_ok_and(|response| positive(&response).is_ok())
     }
 
-    /// Sends a message, and returns what the server calls it. `stage` is where it is.
-    pub async fn transfer(&mut self, mail: &Mail, stage: &Mutex<Stage>) -> Result<Option<String>, Fault> {
+    /// Sends a message, and returns what the server calls it. `stage` is where it is. Its text leaves on the word alone:
+    /// what is lost before that was not accepted, also where this process is lost.
+    pub async fn transfer(&mut self, mail: &Mail, word: &Word, stage: &Mutex<Stage>) -> Result<Option<String>, Fault> {
         let reach = |next| {
             if let Ok(mut stage) = stage.lock() {
                 *stage = next;
@@ -171,6 +176,9 @@ impl Connection {
         let go_on = self.0.command(Data).await?;
         if !go_on.has_code(354) {
             return Err(said(&go_on));
+        }
+        if !word.given().await {
+            return Err(Fault::Held);
         }
         // The iterator is asked for more when all of the text was written, just before its end is.
         let mut text = Some(mail.text.as_slice());

@@ -19,6 +19,7 @@ use lettre::transport::smtp::client::TlsParameters;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::provider::{Answer, Code, Message, Provider, Receipt};
+use super::word::Word;
 use crate::error::Error;
 use compose::Mail;
 pub use compose::{ListUnsubscribe, Sender};
@@ -99,14 +100,14 @@ impl Smtp {
         }
     }
 
-    async fn transfer(&self, mail: &Mail, began: Instant) -> Result<Option<String>, (Stage, Fault)> {
+    async fn transfer(&self, mail: &Mail, word: &Word, began: Instant) -> Result<Option<String>, (Stage, Fault)> {
         let before_end = began + BEFORE_END;
         let connected = timeout_at(before_end, self.connection()).await;
         let (mut connection, messages) = connected.unwrap_or(Err((Stage::Hello, Fault::Silent)))?;
         let stage = Mutex::new(Stage::From);
         let at = || stage.lock().map_or(Stage::End, |stage| *stage);
         let result = {
-            let mut transfer = pin!(connection.transfer(mail, &stage));
+            let mut transfer = pin!(connection.transfer(mail, word, &stage));
             match timeout_at(before_end, &mut transfer).await {
                 Ok(result) => result,
                 Err(_) if at() == Stage::End => timeout_at(began + WHOLE, transfer).await.unwrap_or(Err(Fault::Silent)),
@@ -121,13 +122,17 @@ impl Smtp {
 }
 
 impl Provider for Smtp {
+    fn holds(&self) -> bool {
+        true
+    }
+
     async fn send(&self, message: &Message) -> Answer {
         let began = Instant::now();
         let mail = match compose::mail(message, &self.from, self.list_unsubscribe.as_ref()) {
             Ok(mail) => mail,
             Err(code) => return Answer::Refused { code: code.into(), flagged: false },
         };
-        match self.transfer(&mail, began).await {
+        match self.transfer(&mail, &message.word, began).await {
             // No id: the server knows it by its Message-ID, which is made of the row's id, and cannot be asked.
             Ok(queued) => Answer::Accepted(Receipt { id: None, status: queued }),
             Err((stage, fault)) => answer(stage, &fault),
@@ -141,6 +146,7 @@ fn answer(stage: Stage, fault: &Fault) -> Answer {
     let later = |code| Answer::Later { code, after: None };
     let refused = |code, flagged| Answer::Refused { code, flagged };
     match (stage, fault) {
+        (_, Fault::Held) => Answer::Held,
         (Stage::Hello, Fault::NotOffered) | (Stage::Login, Fault::NotOffered | Fault::Said(500..=599, _)) => {
             Answer::Setup(code)
         }

@@ -145,6 +145,7 @@ pub fn of_message(said: &Value) -> Progress {
 mod tests {
     use serde_json::json;
 
+    use super::super::super::word::Word;
     use super::*;
 
     const SID: &str = "SM0123456789abcdef0123456789abcdef";
@@ -224,6 +225,7 @@ mod tests {
             entity: [String::new(), String::new()],
             created_at: DateTime::UNIX_EPOCH,
             may_unsubscribe: false,
+            word: Word::Given,
             sent_at: "2026-03-02T14:00:00Z".parse().expect("an instant"),
             valid_for: None,
         }

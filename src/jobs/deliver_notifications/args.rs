@@ -1,15 +1,18 @@
 //! The arguments of the job.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::gateway::{Channel, Options};
+use super::gateway::{Channel, Gateway, Options};
 use super::number::{self, Country};
 use super::quiet::{self, QuietHours};
 use crate::arg::{positive_duration, whole};
+use crate::clinic::templates::Templates;
+use crate::error::Error;
 use crate::run::as_text;
 
 /// Send what was staged for a channel: SMS, e-mail or webhooks
@@ -51,4 +54,36 @@ pub struct DeliverNotifications {
     #[command(flatten)]
     #[serde(skip)]
     pub options: Options,
+    #[arg(skip)]
+    #[serde(skip)]
+    pub opened: Opened,
+}
+
+/// What the options lead to, read once: the run sends with what was checked before it.
+#[derive(Default)]
+pub struct Opened {
+    templates: OnceLock<Templates>,
+    gateway: OnceLock<Arc<Gateway>>,
+}
+
+impl DeliverNotifications {
+    /// The texts of the messages.
+    pub fn texts(&self) -> Result<&Templates, Error> {
+        let known = &self.opened.templates;
+        match known.get() {
+            Some(templates) => Ok(templates),
+            None => Templates::read(self.templates.as_deref()).map(|templates| known.get_or_init(|| templates)),
+        }
+    }
+
+    /// The provider of the channel.
+    pub fn gateway(&self) -> Result<&Arc<Gateway>, Error> {
+        let known = &self.opened.gateway;
+        match known.get() {
+            Some(gateway) => Ok(gateway),
+            None => {
+                Gateway::open(self.channel, &self.options).map(|gateway| known.get_or_init(|| Arc::new(gateway)))
+            }
+        }
+    }
 }

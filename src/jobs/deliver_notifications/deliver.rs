@@ -14,7 +14,7 @@ use super::pages::{Pages, ToBeTold};
 use super::report::Report;
 use super::settle::{Decided, Outcome};
 use super::sought::Search;
-use super::stranded;
+use super::{stranded, told};
 use crate::clients::provider::Provider as _;
 use crate::db::statements;
 use crate::run::{Halt, WriteOptions, count};
@@ -41,8 +41,8 @@ impl Delivery<'_> {
         if run.dry_run() {
             return self.rehearse(report).await;
         }
-        let gateway = Arc::new(Gateway::open(channel, &job.options)?);
-        let search = Search { gateway: &gateway, templates, channel, country: job.country };
+        let gateway = job.gateway()?;
+        let search = Search { gateway, templates, channel, country: job.country };
         let (settled, uncertain) = stranded::settle(run, search, self.0.now()).await?;
         report.settled = settled;
         for id in uncertain {
@@ -50,9 +50,10 @@ impl Delivery<'_> {
             report.scanned += 1;
             report.not_done.fail("notification", id, stranded::RUN_ENDED);
         }
+        told::note_again(run, channel, self.0.now()).await?;
         self.expire_old(report).await?;
         Outgoing::new(&self.0, gateway.clone(), self.last_orders()).send_all(report).await?;
-        if gateway.reports() { self.follow_up(gateway, report).await } else { Ok(()) }
+        if gateway.reports() { self.follow_up(gateway.clone(), report).await } else { Ok(()) }
     }
 
     /// Asks what became of messages of earlier runs.

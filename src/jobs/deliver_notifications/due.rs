@@ -9,6 +9,7 @@ use tokio_postgres::Transaction;
 use super::gateway::Channel;
 use super::sms_text;
 use crate::clients::provider::Message;
+use crate::clients::word::Word;
 use crate::clinic::templates::Templates;
 use crate::db::{Key, Row, statements};
 use crate::error::Error;
@@ -137,6 +138,7 @@ impl Due {
             sent_at: now,
             valid_for,
             may_unsubscribe: self.counted_patient().is_some(),
+            word: Word::Given,
         }
     }
 }

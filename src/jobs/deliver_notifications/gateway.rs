@@ -92,6 +92,10 @@ impl Provider for Gateway {
         of_each!(self, provider => provider.knows_doubles())
     }
 
+    fn holds(&self) -> bool {
+        of_each!(self, provider => provider.holds())
+    }
+
     fn reports(&self) -> bool {
         of_each!(self, provider => provider.reports())
     }

@@ -41,13 +41,11 @@ use chrono::{DateTime, Utc};
 use clap::ValueEnum as _;
 use tokio_postgres::Transaction;
 
-use crate::clinic::templates::Templates;
 use crate::db::{Key, statements};
 use crate::error::Error;
 use crate::run::{Halt, Job, Run, RunArgs};
 pub use args::DeliverNotifications;
 use deliver::Delivery;
-use gateway::Gateway;
 use pages::Pages;
 use report::Report;
 
@@ -80,8 +78,8 @@ impl Job for DeliverNotifications {
     }
 
     fn check(&self, run: &RunArgs) -> Result<(), Error> {
-        Templates::read(self.templates.as_deref())?;
-        if run.common.dry_run { Ok(()) } else { Gateway::open(self.channel, &self.options).map(drop) }
+        self.texts()?;
+        if run.common.dry_run { Ok(()) } else { self.gateway().map(drop) }
     }
 
     async fn oldest_due(

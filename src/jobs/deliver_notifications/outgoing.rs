@@ -3,21 +3,29 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep_until};
+use tokio_postgres::Transaction;
+use uuid::Uuid;
 
 use super::due::Due;
 use super::gateway::{Channel, Gateway};
 use super::pages::{Pages, ToBeTold};
 use super::report::Report;
-use super::sending::{Moment, Sending};
+use super::sending::{Event, Sending};
 use super::settle::{self, Decided, Omen, Outcome, Sent, Status};
 use crate::clients::provider::{Answer, Provider as _};
-use crate::db::statements;
+use crate::clients::word::{Moment, Question};
+use crate::db::{Row, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, WriteOptions, record_failed_items};
 
 statements! {
-    MARK(INT8_ARRAY, UUID, TIMESTAMPTZ) = include_str!("mark.sql");
+    MARK(INT8_ARRAY, UUID, TIMESTAMPTZ, TEXT) = include_str!("mark.sql");
+    LET_GO(INT8_ARRAY, UUID) =
+        "UPDATE notifications n SET is_held = false
+         WHERE n.id = ANY ($1) AND n.status = 'SENDING' AND n.sending_run = $2
+         RETURNING n.id";
 }
 
 /// After so many requests in a row that could not leave, the provider is taken to be down.
@@ -27,13 +35,19 @@ pub struct Outgoing<'a> {
     pages: &'a Pages<'a>,
     sending: Sending,
     knows_doubles: bool,
+    /// Whether messages ask for their word.
+    holds: bool,
     /// After it nothing leaves.
     last_orders: Instant,
     ready: VecDeque<Ready>,
     /// Under way, by the ids of their rows.
     sent: HashMap<i64, Ready>,
+    /// Left to the next run.
+    passed_over: Vec<i64>,
     /// To be written with the next transaction.
     outcomes: Vec<Outcome>,
+    /// To be answered after it.
+    questions: Vec<Question>,
     /// No more is due.
     is_exhausted: bool,
     /// How many requests in a row could not leave.
@@ -50,15 +64,18 @@ struct Ready {
 
 impl<'a> Outgoing<'a> {
     pub fn new(pages: &'a Pages<'a>, gateway: Arc<Gateway>, last_orders: Instant) -> Self {
-        let knows_doubles = gateway.knows_doubles();
+        let (knows_doubles, holds) = (gateway.knows_doubles(), gateway.holds());
         Self {
             pages,
             sending: Sending::new(gateway, pages.job.concurrency as usize, pages.job.per_second),
             knows_doubles,
+            holds,
             last_orders,
             ready: VecDeque::new(),
             sent: HashMap::new(),
+            passed_over: vec![],
             outcomes: vec![],
+            questions: vec![],
             is_exhausted: false,
             unreachable: 0,
             end: None,
@@ -92,7 +109,8 @@ impl<'a> Outgoing<'a> {
 
     async fn refill(&mut self, report: &mut Report) -> Result<(), Halt> {
         let waiting = || self.ready.iter().chain(self.sent.values()).map(|ready| &ready.due);
-        let underway: Vec<i64> = waiting().map(|due| due.id).collect();
+        let underway: Vec<i64> =
+            waiting().map(|due| due.id).chain(self.passed_over.iter().copied()).collect();
         // What is SENT by now is counted by the page.
         let mut told = ToBeTold::new();
         for id in waiting().filter_map(Due::counted_patient) {
@@ -115,7 +133,7 @@ impl<'a> Outgoing<'a> {
         self.outcomes.push(outcome);
     }
 
-    /// Waits for an answer, for the turn of the next request, or for the end of the run.
+    /// Waits for an answer or a question, for the turn of the next request, or for the end of the run.
     async fn wait(&mut self, is_over: bool, report: &mut Report) {
         let turn = self.sending.next_turn().filter(|_| !is_over && !self.ready.is_empty());
         let turn = async {
@@ -125,14 +143,17 @@ impl<'a> Outgoing<'a> {
             }
         };
         let is_idle = self.sending.is_idle();
-        let mut answer = tokio::select! {
-            answer = self.sending.answer(), if !is_idle => answer,
+        let mut event = tokio::select! {
+            event = self.sending.event(), if !is_idle => Some(event),
             () = turn => None,
             _ = self.pages.run.halted(), if !is_over => None,
         };
-        while let Some((id, what)) = answer {
-            self.answered(id, what, report);
-            answer = self.sending.answered();
+        while let Some(what) = event {
+            match what {
+                Event::Answer(id, answer) => self.answered(id, answer, report),
+                Event::Question(question) => self.questions.push(question),
+            }
+            event = self.sending.came();
         }
     }
 
@@ -168,40 +189,79 @@ impl<'a> Outgoing<'a> {
         self.end.get_or_insert(Halt::Failed(error));
     }
 
-    /// Writes the outcomes, and marks and sends the next messages, in one transaction; none where there is nothing.
+    /// Writes the outcomes, gives the word to those that ask for it, and marks and sends the next messages, in one
+    /// transaction; none where there is nothing.
     async fn write(&mut self, next: usize, report: &mut Report) -> Result<(), Halt> {
-        if next == 0 && self.outcomes.is_empty() {
+        // The others have been given up meanwhile.
+        self.questions.retain(|question| !question.answer.is_closed());
+        if next == 0 && self.outcomes.is_empty() && self.questions.is_empty() {
             return Ok(());
         }
         let Pages { job, run, .. } = self.pages;
         let ids: Vec<i64> = self.ready.iter().take(next).map(|ready| ready.due.id).collect();
-        let (marked_at, now, outcomes) = (Moment::now(), self.pages.now(), &self.outcomes);
+        let asked: Vec<i64> = self.questions.iter().map(|question| question.id).collect();
+        let (moment, now, outcomes, holds) = (Moment::now(), self.pages.now(), &self.outcomes, self.holds);
         let options = WriteOptions { after_stop: true, ..WriteOptions::default() };
-        let marked = run
+        let (let_go, marked) = run
             .write("marking messages as SENDING", options, async |tx| {
                 settle::write(tx, run.id, job.channel, outcomes, now).await?;
                 for (code, ids) in failed(outcomes) {
                     let what = (code.as_str(), "the message was not delivered, or may not have been");
                     record_failed_items(tx, run.id, "notification", &ids, what).await?;
                 }
-                if ids.is_empty() {
-                    return Ok(vec![]);
-                }
-                let rows = MARK.all(tx, &[&ids, &run.id, &now]).await?;
-                Ok(rows.iter().map(|row| row.get::<_, i64>("id")).collect())
+                Ok((let_go(tx, &asked, run.id).await?, mark(tx, &ids, run.id, now, holds).await?))
             })
             .await?;
         self.outcomes.clear();
+        for question in self.questions.drain(..).filter(|question| let_go.contains(&question.id)) {
+            // It may have been given up.
+            let _ = question.answer.send(moment);
+        }
         for ready in self.ready.drain(..next) {
-            if !marked.contains(&ready.due.id) {
-                report.not_done.skip("changed", 1);
-                continue;
+            match marked.get(&ready.due.id) {
+                Some(Mark::Made) => {
+                    self.sending.send(ready.due.message(job.channel, ready.to.clone(), now), moment);
+                    self.sent.insert(ready.due.id, ready);
+                }
+                missed => {
+                    report.not_done.skip(if missed.is_some() { "locked" } else { "changed" }, 1);
+                    // A page would have it again, and again.
+                    self.passed_over.push(ready.due.id);
+                }
             }
-            self.sending.send(ready.due.message(job.channel, ready.to.clone(), now), marked_at);
-            self.sent.insert(ready.due.id, ready);
         }
         Ok(())
     }
+}
+
+/// What became of a message that was to be marked, and that is still to be sent.
+enum Mark {
+    Made,
+    /// Another session holds its row.
+    Locked,
+}
+
+async fn mark(
+    tx: &Transaction<'_>,
+    ids: &[i64],
+    run: Uuid,
+    now: DateTime<Utc>,
+    holds: bool,
+) -> Result<HashMap<i64, Mark>, Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = MARK.all(tx, &[&ids, &run, &now, if holds { &"held" } else { &"" }]).await?;
+    let mark = |row: &Row| if row.get("is_marked") { Mark::Made } else { Mark::Locked };
+    Ok(rows.iter().map(|row| (row.get("id"), mark(row))).collect())
+}
+
+/// Notes that the texts of these messages leave; returns those of which it is so.
+async fn let_go(tx: &Transaction<'_>, ids: &[i64], run: Uuid) -> Result<Vec<i64>, Error> {
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    Ok(LET_GO.all(tx, &[&ids, &run]).await?.iter().map(|row| row.get("id")).collect())
 }
 
 /// The failed ones among outcomes, by code.

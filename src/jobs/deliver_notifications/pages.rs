@@ -23,7 +23,7 @@ pub struct Pages<'a> {
     pub run: &'a Run,
     pub began: Instant,
     pub policy: Policy<'a>,
-    pub templates: Templates,
+    pub templates: &'a Templates,
 }
 
 /// The messages of a page.
@@ -45,8 +45,7 @@ impl<'a> Pages<'a> {
             patient_cap: job.patient_cap,
             only_to: job.only_to.as_deref(),
         };
-        let templates = Templates::read(job.templates.as_deref())?;
-        Ok(Self { job, run, began: Instant::now(), policy, templates })
+        Ok(Self { job, run, began: Instant::now(), policy, templates: job.texts()? })
     }
 
     /// The instant of the run, which goes on while it sends.
@@ -67,7 +66,7 @@ impl<'a> Pages<'a> {
             .await?;
         let is_last = page.len() < PAGE as usize;
         let judged = page.into_iter().zip(facts).map(|(due, facts)| {
-            let due = due.rendered(&self.templates, channel);
+            let due = due.rendered(self.templates, channel);
             let patient = due.counted_patient();
             let soon = patient.and_then(|id| told.get(id)).copied().unwrap_or(0);
             let verdict = self.policy.verdict(&due, &facts, facts.told.saturating_add(soon), now);

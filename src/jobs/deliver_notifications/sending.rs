@@ -4,17 +4,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::gateway::Gateway;
 use crate::clients::provider::{Answer, Message, Provider as _};
+use crate::clients::word::{Moment, Question, Word};
 
-/// A request that did not leave within this after its message was marked does not leave: another run may have settled
-/// the message meanwhile.
-const LATE: Duration = Duration::from_secs(10);
 /// No request takes longer, whatever its provider's limits are.
 const REQUEST_MAX: Duration = Duration::from_secs(40);
+
+/// What the requests come to.
+pub enum Event {
+    /// The answer to a message; None where it has not left.
+    Answer(i64, Option<Answer>),
+    /// A message asks for its word.
+    Question(Question),
+}
 
 pub struct Sending {
     gateway: Arc<Gateway>,
@@ -23,11 +30,15 @@ pub struct Sending {
     /// The message of each request, for one that panics.
     ids: HashMap<Id, i64>,
     pace: Pace,
+    ask: UnboundedSender<Question>,
+    asked: UnboundedReceiver<Question>,
 }
 
 impl Sending {
     pub fn new(gateway: Arc<Gateway>, slots: usize, per_second: u32) -> Self {
-        Self { gateway, slots, requests: JoinSet::new(), ids: HashMap::new(), pace: Pace::new(per_second) }
+        let (ask, asked) = unbounded_channel();
+        let (requests, ids, pace) = (JoinSet::new(), HashMap::new(), Pace::new(per_second));
+        Self { gateway, slots, requests, ids, pace, ask, asked }
     }
 
     /// The number of requests that may leave now.
@@ -45,11 +56,14 @@ impl Sending {
     }
 
     /// Sends a message that was marked after `marked`.
-    pub fn send(&mut self, message: Message, marked: Moment) {
+    pub fn send(&mut self, mut message: Message, marked: Moment) {
         self.pace.take();
         let (id, gateway) = (message.id, self.gateway.clone());
+        if gateway.holds() {
+            message.word = Word::Asked(id, self.ask.clone());
+        }
         let request = self.requests.spawn(async move {
-            if marked.elapsed() > LATE {
+            if marked.is_late() {
                 return (id, None);
             }
             let answer = timeout(REQUEST_MAX, gateway.send(&message)).await;
@@ -58,49 +72,35 @@ impl Sending {
         self.ids.insert(request.id(), id);
     }
 
-    /// Waits for the next answer; None where nothing is under way. A message without an answer has not left.
-    pub async fn answer(&mut self) -> Option<(i64, Option<Answer>)> {
-        let ended = self.requests.join_next_with_id().await?;
-        Some(self.ended(ended))
+    /// Waits for the next event; never, where nothing is under way.
+    pub async fn event(&mut self) -> Event {
+        let ended = tokio::select! {
+            Some(ended) = self.requests.join_next_with_id() => ended,
+            Some(question) = self.asked.recv() => return Event::Question(question),
+        };
+        self.ended(ended)
     }
 
-    /// An answer that is there already.
-    pub fn answered(&mut self) -> Option<(i64, Option<Answer>)> {
-        let ended = self.requests.try_join_next_with_id()?;
-        Some(self.ended(ended))
+    /// An event that has come already.
+    pub fn came(&mut self) -> Option<Event> {
+        match self.asked.try_recv() {
+            Ok(question) => Some(Event::Question(question)),
+            Err(_) => self.requests.try_join_next_with_id().map(|ended| self.ended(ended)),
+        }
     }
 
-    fn ended(&mut self, ended: Result<(Id, (i64, Option<Answer>)), tokio::task::JoinError>) -> (i64, Option<Answer>) {
+    fn ended(&mut self, ended: Result<(Id, (i64, Option<Answer>)), tokio::task::JoinError>) -> Event {
         match ended {
-            Ok((task, answer)) => {
+            Ok((task, (id, answer))) => {
                 self.ids.remove(&task);
-                answer
+                Event::Answer(id, answer)
             }
             // It panicked, and may have left.
             Err(error) => {
                 let id = self.ids.remove(&error.id()).unwrap_or_default();
-                (id, Some(Answer::Unknown("PANIC".into())))
+                Event::Answer(id, Some(Answer::Unknown("PANIC".into())))
             }
         }
-    }
-}
-
-/// A moment of the machine's clock that goes on while the machine sleeps.
-#[derive(Clone, Copy)]
-pub struct Moment(Duration);
-
-impl Moment {
-    pub fn now() -> Self {
-        #[cfg(target_os = "linux")]
-        let clock = rustix::time::ClockId::Boottime;
-        #[cfg(not(target_os = "linux"))]
-        let clock = rustix::time::ClockId::Monotonic;
-        let now = rustix::time::clock_gettime(clock);
-        Self(Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0)))
-    }
-
-    fn elapsed(self) -> Duration {
-        Self::now().0.saturating_sub(self.0)
     }
 }
 

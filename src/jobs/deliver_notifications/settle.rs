@@ -107,7 +107,7 @@ impl Outcome {
         })
     }
 
-    /// A message that was marked, and whose request did not leave in time.
+    /// A message that was marked, and did not leave in time.
     pub fn not_sent(id: i64) -> Self {
         Self { counts: false, ..Self::because(id, Status::Pending, "LATE") }
     }
@@ -146,6 +146,7 @@ impl Outcome {
             Answer::Unknown(code) => (Self::because(id, Status::Uncertain, code), Omen::Good),
             Answer::Unreachable(code) => (pause(&code), Omen::Unreachable(code.into())),
             Answer::Setup(code) => (pause(&code), Omen::Setup(code.into())),
+            Answer::Held => (Self::not_sent(id), Omen::Good),
         }
     }
 }

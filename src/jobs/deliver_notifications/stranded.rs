@@ -1,7 +1,9 @@
 //! What runs that are gone have left under way.
 //!
-//! Rule: where the provider knows doubles, such a message is sent again; where it keeps a list, and exactly one message
-//! of the list fits, it was sent; else it is UNCERTAIN.
+//! Rule: where the provider knows doubles, or nothing of the message has left (`is_held`), it is sent again; where the
+//! provider keeps a list, and exactly one message of the list fits, it was sent; else it is UNCERTAIN.
+
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
@@ -36,10 +38,12 @@ struct Settled {
 pub async fn settle(run: &Run, search: Search<'_>, now: DateTime<Utc>) -> Result<(u64, Vec<i64>), Halt> {
     let (mut settled, mut uncertain) = (0, vec![]);
     loop {
-        let left = run
+        let (left, held) = run
             .read("looking for messages that dead runs have left under way", async |tx| {
                 let rows = STRANDED.all(tx, &[&search.channel.stored(), &run.id, &PAGE]).await?;
-                search.messages(tx, &rows).await
+                let held: HashSet<i64> =
+                    rows.iter().filter(|row| row.get("is_held")).map(|row| row.get("id")).collect();
+                Ok((search.messages(tx, &rows).await?, held))
             })
             .await?;
         if left.is_empty() {
@@ -48,7 +52,7 @@ pub async fn settle(run: &Run, search: Search<'_>, now: DateTime<Utc>) -> Result
         let mut found: Vec<Settled> = vec![];
         for one in &left {
             run.checkpoint()?;
-            found.push(fate(search, one).await);
+            found.push(fate(search, one, held.contains(&one.due.id)).await);
         }
         let sids: Vec<Option<&str>> = found.iter().map(|one| one.receipt.id.as_deref()).collect();
         let taken = run.read("looking for ids of the provider", async |tx| taken(tx, &sids).await).await?;
@@ -79,9 +83,9 @@ pub async fn settle(run: &Run, search: Search<'_>, now: DateTime<Utc>) -> Result
     }
 }
 
-async fn fate(search: Search<'_>, sought: &Sought) -> Settled {
+async fn fate(search: Search<'_>, sought: &Sought, is_held: bool) -> Settled {
     let settled = |status, reason, receipt| Settled { id: sought.due.id, status, reason, receipt };
-    if search.gateway.knows_doubles() {
+    if is_held || search.gateway.knows_doubles() {
         return settled(Status::Pending, Some(RUN_ENDED), Receipt::default());
     }
     match search.find(sought).await {

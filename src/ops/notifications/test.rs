@@ -12,6 +12,7 @@ use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 use crate::clients::provider::{Answer, Message, Provider as _, Receipt};
+use crate::clients::word::Word;
 use crate::clinic::actor::{SUPERVISORS, refused};
 use crate::command::{CommandContext, Moment, Output};
 use crate::db::{Key, statements};
@@ -142,6 +143,7 @@ fn message(id: i64, to: String, actor: &Key, now: DateTime<Utc>) -> Message {
         sent_at: now,
         valid_for: None,
         may_unsubscribe: false,
+        word: Word::Given,
     }
 }
 
@@ -155,5 +157,6 @@ fn verdict(answer: Answer) -> Verdict {
         Answer::Unreachable(code) => because("FAILED", code.into(), "the provider cannot be reached"),
         Answer::Setup(code) => because("FAILED", code.into(), "the provider refuses us"),
         Answer::Unknown(code) => because("UNCERTAIN", code.into(), "the provider may have it"),
+        Answer::Held => because("FAILED", "HELD".to_owned(), "nothing has left"),
     }
 }

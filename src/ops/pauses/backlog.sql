@@ -12,5 +12,9 @@ ended AS (
     FROM waiting w
     WHERE $1 AND n.id = w.id
     RETURNING n.id
+),
+-- In the database of the backup it went on, and may have been sent: none is sent again by itself.
+let_go AS (
+    UPDATE notifications n SET is_held = false WHERE n.status = 'SENDING' AND n.channel <> 'IN_APP' AND n.is_held
 )
 SELECT (SELECT count(*) FROM waiting) AS waiting, (SELECT count(*) FROM ended) AS ended

@@ -208,6 +208,27 @@ async fn only_what_a_killed_run_had_ended_is_uncertain() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_killed_before_the_text_leaves_has_sent_nothing() {
+    let post = Post::new(Security::Tls).await;
+    post.staged("canary1@home.example").await;
+    post.staged("canary2@home.example").await;
+    post.server.always(Stage::Data, Act::Hold);
+    let mut killed = post.program.start(&MAIL);
+    let held = "SELECT count(*) FROM notifications WHERE status = 'SENDING' AND is_held";
+    while post.clinic.count(held).await < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    killed.kill().await.expect("it lives");
+    post.clinic.expire_leases().await;
+    post.server.as_usual(Stage::Data);
+    let report = post.run(&[]).await.expect(0).report();
+    assert_eq!((&report["settled"], &report["sent"]), (&json!(2), &json!(2)), "{report}");
+    assert_eq!(post.states().await, ["2 SENT"]);
+    let again = "SELECT count(*) FROM notifications WHERE attempts = 1 AND NOT is_held";
+    assert_eq!((post.clinic.count(again).await, post.server.taken().len()), (2, 2), "it was no attempt");
+}
+
+#[tokio::test]
 async fn a_connection_that_died_between_two_messages_costs_neither_of_them() {
     let post = Post::new(Security::Tls).await;
     for at in 0..4 {

@@ -48,13 +48,13 @@ const SUBJECT: Subject = Subject {
     ..owed::SUBJECT
 };
 
-// Not asked, with what is asked in its place: what is held, and a child row (nothing refers to a message, and one that is
-// held is skipped as changed); a row that is refused (messages are marked and settled together, and a provider refuses
+// Not asked, with what is asked in its place: a child row (nothing refers to a message); a row that is refused (messages are marked and settled together, and a provider refuses
 // one alone: `mod.rs`); batches (a message is marked just before it leaves); a kill (`mod.rs`). A role has its own test.
 owed::owed_by_the_job! {
     MessageFixture, Bigint:
     a_second_run_changes_nothing,
     ten_at_once_do_each_once,
+    what_the_application_holds_is_left_to_the_next_run,
     a_dry_run_says_what_a_run_does_and_changes_nothing,
     the_brake_holds_before_anything_is_changed,
 }

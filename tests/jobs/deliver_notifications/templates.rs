@@ -68,6 +68,27 @@ async fn a_patient_was_told_when_a_provider_has_accepted_it() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_held_is_written_by_the_next_run() {
+    let fixture = Fixture::new().await;
+    let (facility, doctor) = fixture.clinic.new_york(15).await;
+    fixture.clinic.many(facility, doctor, 2).await;
+    fixture.clinic.mark(AT_0915).await.expect(0);
+    fixture.clinic.sql(TO_THE_PAGER).await;
+    let told = "SELECT count(*) FROM no_show_logs WHERE notification_sent";
+    let untold = "SELECT count(*) FROM notifications WHERE is_untold";
+    let at = ["--as-of", "2026-03-02T09:16:00-05:00", "--concurrency", "1"];
+    let hold = "BEGIN; SELECT FROM no_show_logs WHERE id = (SELECT min(id) FROM no_show_logs) FOR NO KEY UPDATE";
+    fixture.clinic.sql(hold).await;
+    let report = fixture.run(&at).await.expect(0).report();
+    assert_eq!((&report["sent"], fixture.clinic.count(told).await), (&json!(2), 1), "nothing waits for it: {report}");
+    fixture.run(&at).await.expect(0);
+    assert_eq!((fixture.clinic.count(untold).await, fixture.clinic.count(told).await), (1, 1), "it is still held");
+    fixture.clinic.sql("COMMIT").await;
+    fixture.run(&at).await.expect(0);
+    assert_eq!((fixture.clinic.count(untold).await, fixture.clinic.count(told).await), (0, 2));
+}
+
+#[tokio::test]
 async fn of_alerts_tickets_and_cases_the_first_who_was_told_counts() {
     let fixture = Fixture::new().await;
     let clinic = &fixture.clinic;

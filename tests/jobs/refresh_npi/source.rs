@@ -581,9 +581,16 @@ async fn no_address_with_a_password_is_taken() {
         "--archive=s3://key:hunter2@bucket/x",
         "--archive=file:///tmp?x=hunter2",
     ] {
-        registry.refresh(&[option]).await.expect(2);
+        let refused = registry.refresh(&[option]).await.expect(2);
+        assert!(!refused.stderr.contains("hunter2") && refused.stdout.is_empty(), "{refused:?}");
     }
-    let program = registry.clinic.program.clone().env("ROUNDS_NPPES_ARCHIVE", "s3://hunter2@bucket");
+    let program = registry.clinic.program.clone();
+    for (command, variable) in [("refresh-npi", "ROUNDS_NPPES_URL"), ("sync-practiceq", "ROUNDS_PRACTICEQ_URL")] {
+        let program = program.clone().env(variable, "https://user:hunter2@mirror/?key=hunter2");
+        let refused = program.run(&[command]).await.expect(2);
+        assert!(refused.stderr.contains(variable) && !refused.stderr.contains("hunter2"), "{refused:?}");
+    }
+    let program = program.env("ROUNDS_NPPES_ARCHIVE", "s3://hunter2@bucket");
     let help = program.run(&["refresh-npi", "--help"]).await.expect(0).stdout;
     assert!(!help.contains("hunter2"), "{help}");
 }

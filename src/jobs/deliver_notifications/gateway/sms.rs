@@ -22,23 +22,23 @@ pub struct SmsOptions {
     twilio_account: Option<String>,
     /// SID of an API key of that account, SK and 32 digits; without it the token is the account's own
     #[arg(long, env = "ROUNDS_TWILIO_KEY", hide_env_values = true, value_name = "SID")]
-    twilio_key: Option<String>,
+    pub twilio_key: Option<String>,
     /// The account's token or the key's secret, only as the variable: on the command line it is refused
     #[arg(long, env = "ROUNDS_TWILIO_TOKEN", hide_env_values = true, value_name = "TOKEN", hide = true)]
-    twilio_token: Option<String>,
+    pub twilio_token: Option<String>,
     /// File that holds the account's token or the key's secret, such as a mounted secret; instead of
     /// ROUNDS_TWILIO_TOKEN
     #[arg(long, env = "ROUNDS_TWILIO_TOKEN_FILE", value_name = "PATH")]
-    twilio_token_file: Option<PathBuf>,
+    pub twilio_token_file: Option<PathBuf>,
     /// Number or name that SMS come from
     #[arg(long, env = "ROUNDS_SMS_FROM", hide_env_values = true, value_name = "NUMBER")]
     sms_from: Option<String>,
     /// SID of the messaging service that SMS come from, MG and 32 digits; instead of --sms-from
     #[arg(long, env = "ROUNDS_SMS_SERVICE", hide_env_values = true, value_name = "SID")]
-    sms_service: Option<String>,
+    pub sms_service: Option<String>,
     /// Where Twilio tells an application of the clinic what becomes of each SMS
     #[arg(long, env = "ROUNDS_SMS_STATUS_CALLBACK", hide_env_values = true, value_name = "URL", value_parser = address)]
-    sms_status_callback: Option<Url>,
+    pub sms_status_callback: Option<Url>,
 }
 
 impl SmsOptions {
