@@ -54,8 +54,8 @@ doctors_told AS MATERIALIZED (
     {channels}
     WHERE f.untold IS NULL AND notice.wanted
 ),
--- Where the doctor cannot be told, the receptionists of the facility are. As text, because the application's type of the
--- role need not have that name.
+-- Where the doctor cannot be told, the receptionists of the facility are. As text, because the application's type of
+-- the role need not have that name.
 recipients AS MATERIALIZED (
     SELECT t.visit, t.user_id, t.channel, t.outcome FROM doctors_told t
     UNION ALL
@@ -104,7 +104,8 @@ handled AS MATERIALIZED (
     UNION ALL
     SELECT DISTINCT due.id, NULL::text, false FROM due WHERE due.seen IS NOT NULL
 ),
--- The slots that become free for other patients. A slot during an absence of the doctor is blocked when it becomes free.
+-- The slots that become free for other patients. A slot during an absence of the doctor is blocked when it becomes
+-- free.
 released AS (
     UPDATE doctor_slots s SET is_booked = false, appointment_id = NULL, is_blocked = freed.block
     FROM (
@@ -121,8 +122,8 @@ staged AS (
     SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, r.channel,
            'VISIT_CANCELLED' AS type, o.priority,
            CASE WHEN o.is_last_minute THEN 'Last-Minute Cancellation' ELSE 'Appointment Cancelled' END AS title,
-           format('%s cancelled their %s appointment on %s', CASE r.channel WHEN 'IN_APP' THEN who.patient ELSE 'A patient' END,
-                  {start}, {day})
+           format('%s cancelled their %s appointment on %s',
+                  CASE r.channel WHEN 'IN_APP' THEN who.patient ELSE 'A patient' END, {start}, {day})
                || CASE WHEN r.channel = 'IN_APP' AND r.outcome = 'TOLD_STAND_INS' THEN format(' with Dr. %s', o.doctor)
                        ELSE '' END AS body,
            jsonb_build_object('appointment_id', o.id::text, 'starts_at', o.starts_at, 'cancelled_at', o.cancelled_at,
