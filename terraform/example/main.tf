@@ -62,8 +62,8 @@ variable "schedules_enabled" {
 # The roles that `rounds grants --apply` makes and a scheduler uses.
 locals {
   roles = [
-    "mark-no-shows", "stage-alerts", "escalate-sla", "monitor-ticket-sla", "escalate-tickets", "advance-billing",
-    "refresh-npi", "sync-practiceq", "deliver-notifications", "prune", "watch",
+    "mark-no-shows", "stage-alerts", "notify-cancellations", "escalate-sla", "monitor-ticket-sla", "escalate-tickets",
+    "advance-billing", "refresh-npi", "sync-practiceq", "deliver-notifications", "prune", "watch",
   ]
 }
 

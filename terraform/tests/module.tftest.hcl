@@ -53,6 +53,7 @@ variables {
   database_url_secret_arns = {
     mark-no-shows         = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:mark-no-shows::"
     stage-alerts          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:stage-alerts::"
+    notify-cancellations  = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:notify-cancellations::"
     escalate-sla          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-sla::"
     monitor-ticket-sla    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:monitor-ticket-sla::"
     escalate-tickets      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-tickets::"

@@ -115,7 +115,7 @@ async fn concern(clinic: &Clinic, facility: i64, message: &str, high: bool) -> V
                 clinic.scheduled(facility, doctor, if high { "2026-03-03" } else { "2026-03-05" }, "09:00").await;
             clinic
                 .sql(&format!(
-                    "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '{NOON}' WHERE id = k({visit});
+                    "UPDATE appointments SET status = 'CANCELLED', cancelled_at = timestamptz '{NOON}' WHERE id = k({visit});
                      INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
                      VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN')"
                 ))

@@ -91,7 +91,7 @@ impl Silent {
                 let visit = clinic.scheduled(facility, doctor, "2026-03-09", "09:00").await;
                 clinic
                     .sql(&format!(
-                        "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '{NOON}' WHERE id = k({visit});
+                        "UPDATE appointments SET status = 'CANCELLED', cancelled_at = timestamptz '{NOON}' WHERE id = k({visit});
                          UPDATE patients SET last_name = 'CANARY';
                          INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
                          VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN')"

@@ -206,7 +206,8 @@ async fn statuses_that_are_spelled_otherwise_are_translated_both_ways() {
     // An enum cannot be compared with text, so what names a status goes with it.
     without_checks(&clinic, "%status%").await;
     let rename = r#"
-        DROP INDEX app.appointments_awaited, app.appointments_awaited_by_doctor, app.appointments_checked_in;
+        DROP INDEX app.appointments_awaited, app.appointments_awaited_by_doctor, app.appointments_cancelled,
+            app.appointments_checked_in;
         CREATE TYPE app."Status" AS ENUM ('scheduled', 'confirmed', 'checked-in', 'no_show', 'completed');
         ALTER TABLE app."Appointments" ALTER status DROP DEFAULT,
             ALTER status TYPE app."Status" USING lower(status)::app."Status""#;

@@ -54,7 +54,7 @@ async fn its_facilities_are_named_and_the_others_go_on() {
 async fn a_visit_there_cannot_be_marked_by_hand_and_one_elsewhere_can() {
     let clinic = clinic(Kind::Bigint).await;
     let nurses = clinic.rows("SELECT id::text FROM users WHERE role = 'NURSE' ORDER BY id").await;
-    let visits = clinic.rows("SELECT id::text FROM appointments WHERE status = 'SCHEDULED' ORDER BY id").await;
+    let visits = clinic.rows("SELECT a.id::text FROM appointments a WHERE a.status = 'SCHEDULED' ORDER BY a.id").await;
     for (facility, code) in [(0, 0), (1, 1), (2, 1), (3, 0)] {
         let (visit, nurse): (String, String) = (visits[facility].get(0), nurses[facility].get(0));
         let args = ["no-show", "mark", &visit, "--reason", "PATIENT_CALLED", "--actor", &nurse, "--as-of", NOON];

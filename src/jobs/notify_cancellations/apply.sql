@@ -56,8 +56,8 @@ doctors_told AS MATERIALIZED (
     {channels}
     WHERE f.untold IS NULL AND notice.wanted
 ),
--- Where the doctor cannot be told, the receptionists of the facility are. As text, because the application's type of the
--- role need not have that name.
+-- Where the doctor cannot be told, the receptionists of the facility are. As text, because the application's type of
+-- the role need not have that name.
 recipients AS MATERIALIZED (
     SELECT t.visit, t.user_id, t.channel, t.outcome FROM doctors_told t
     UNION ALL
@@ -133,8 +133,8 @@ staged AS (
     SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, r.channel,
            'VISIT_CANCELLED' AS type, o.priority,
            CASE WHEN o.is_last_minute THEN 'Last-Minute Cancellation' ELSE 'Appointment Cancelled' END AS title,
-           format('%s cancelled their %s appointment on %s', CASE r.channel WHEN 'IN_APP' THEN who.patient ELSE 'A patient' END,
-                  {start}, {day})
+           format('%s cancelled their %s appointment on %s',
+                  CASE r.channel WHEN 'IN_APP' THEN who.patient ELSE 'A patient' END, {start}, {day})
                || CASE WHEN r.channel = 'IN_APP' AND r.outcome = 'TOLD_STAND_INS' THEN format(' with Dr. %s', o.doctor)
                        ELSE '' END AS body,
            jsonb_build_object('appointment_id', o.id::text, 'starts_at', o.starts_at, 'cancelled_at', o.cancelled_at,

@@ -1,5 +1,6 @@
 -- Ends a batch of rows of the ledger whose visit is CANCELLED no more. Returns one row: the count and the skipped ids.
--- $1 visits of the rows, keys · $2 ids of rows, keys · $3 now timestamptz · $4 only visits of this facility, a key or NULL
+-- $1 visits of the rows, keys · $2 ids of rows, keys · $3 now timestamptz
+-- $4 only visits of this facility, a key or NULL
 WITH
 -- The rows. A row that another session has locked is left to the next run.
 locked AS MATERIALIZED (

@@ -2,18 +2,19 @@
 //!
 //! Rule: a visit is due if and only if it is LOCAL and CANCELLED, its local day is today, later, or at most
 //! `--lookback-days` ago, and the ledger `visit_cancellations` does not have this cancellation, or a slot still has the
-//! visit. The ledger has a cancellation if and only if an open row of it is for the visit and its start, and the clinic's
-//! `cancelled_at`, if there is one, is not later than that row. A row is ended if and only if its visit is CANCELLED no
-//! more, or is due again. Every slot that still has the visit is released; it is blocked if and only if it lies in an
-//! active absence of its doctor.
-//! Cancelled is when the clinic says, else when a run first saw it. HIGH and last-minute is what was cancelled at most 24
-//! hours before its start. Nobody is told of what was cancelled before the ledger began (BEFORE), of what had begun when
-//! it was cancelled or is over now (PAST), and of what its own doctor cancelled, who knows (BY_DOCTOR). Told is the doctor;
-//! where that one has no active user who wants to be told, the RECEPTIONISTs of the facility (TOLD_STAND_INS).
+//! visit. The ledger has a cancellation if and only if an open row of it is for the visit and its start, and the
+//! clinic's `cancelled_at`, if there is one, is not later than that row. A row is ended if and only if its visit is
+//! CANCELLED no more, or is due again. Every slot that still has the visit is released; it is blocked if and only if it
+//! lies in an active absence of its doctor.
+//! Cancelled is when the clinic says, else when a run first saw it. HIGH and last-minute is what was cancelled at most
+//! 24 hours before its start. Nobody is told of what was cancelled before the ledger began (BEFORE), of what had begun
+//! when it was cancelled or is over now (PAST), and of what its own doctor cancelled, who knows (BY_DOCTOR). Told is
+//! the doctor; where that one has no active user who wants to be told, the RECEPTIONISTs of the facility
+//! (TOLD_STAND_INS).
 //!
-//! Safe to run again: an index allows one open row a visit, and a notice is staged only with the row that it is about. The
-//! ledger begins, by its row BEGAN, at the end of the first run that is not of one facility; what a run finds before that
-//! is BEFORE, unless the clinic says that it was cancelled since.
+//! Safe to run again: an index allows one open row a visit, and a notice is staged only with the row that it is about.
+//! The ledger begins, by its row BEGAN, at the end of the first run that is not of one facility; what a run finds
+//! before that is BEFORE, unless the clinic says that it was cancelled since.
 //!
 //! Leaves alone: visits from other systems; slots that another visit has by now; and visits or slots that are locked by
 //! another session, which are left to the next run. What apply-absences cancels is in the ledger as BY_ABSENCE.

@@ -1,6 +1,6 @@
--- Joins that add to a visit said (of_clinic), the instant of its cancellation as the clinic has it or NULL, and seen (id,
--- outcome), the row of the ledger that has this cancellation or NULL. A row has it if it is open, for the same start, and
--- the clinic does not say that the visit was cancelled again after it was seen.
+-- Joins that add to a visit said (of_clinic), the instant of its cancellation as the clinic has it or NULL, and seen
+-- (id, outcome), the row of the ledger that has this cancellation or NULL. A row has it if it is open, for the same
+-- start, and the clinic does not say that the visit was cancelled again after it was seen.
 -- It follows clinic/visit.part.sql. The caller provides the expression of the clinic's instant. Continue with a join or
 -- WHERE.
 CROSS JOIN LATERAL (SELECT {cancelled_at} AS of_clinic) said

@@ -36,7 +36,8 @@ async fn a_status_that_is_a_number_is_asked_for_and_never_passes_as_it_is() {
     without_checks(&clinic, "%status%").await;
     clinic
         .sql(
-            r#"DROP INDEX app.appointments_awaited, app.appointments_awaited_by_doctor, app.appointments_checked_in;
+            r#"DROP INDEX app.appointments_awaited, app.appointments_awaited_by_doctor, app.appointments_cancelled,
+            app.appointments_checked_in;
                ALTER TABLE app."Appointments" ALTER status DROP DEFAULT, ALTER status TYPE smallint USING 0"#,
         )
         .await;

@@ -19,6 +19,13 @@ INSERT INTO appointments (facility_id, doctor_id, patient_id, source, external_i
 VALUES (1, 1, 1, 'PRACTICEQ', 'e1', '2026-03-02', '16:00');
 INSERT INTO doctor_slots (doctor_id, slot_date, start_time, end_time, is_booked, appointment_id)
 VALUES (1, '2026-03-02', '06:00', '06:30', true, 1);
+-- One that is due for notify-cancellations.
+INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, status, cancelled_at,
+                          cancelled_by, cancelled_reason)
+VALUES (1, 1, 1, '2026-03-03', '18:00', 'CANCELLED', '2026-03-02T13:00Z', 1, 'r');
+INSERT INTO visit_cancellations (appointment_id, visit_start, cancelled_at, seen_at, outcome, ended_at, run_id)
+VALUES (NULL, NULL, '2026-01-01', '2026-01-01', 'BEGAN', NULL, NULL),
+       ('5', '2026-03-03 18:00', '2026-03-01', '2026-03-01', 'TOLD', '2026-03-01', gen_random_uuid());
 INSERT INTO px_cases (facility_id, appointment_id, status, description, assigned_department_id, assigned_role,
                       assigned_user_id, sla_minutes, due_at, escalation_level, escalated_at, active)
 VALUES (1, 1, 'ESCALATED', 'd', 1, 'NURSE', 1, 60, '2026-03-01', 1, '2026-03-01', true);
