@@ -176,11 +176,11 @@ impl Oracle {
                 self.open.remove(&row.id);
             }
             let Some(changed_at) = known.changed_at else { continue };
-            if awaited && !is_over && verdict == Verdict::Conflict && !on_leave && made[&row.id] <= changed_at {
-                if self.told.insert((row.id, known.version.clone(), changed_at)) {
-                    *self.notices.entry(row.id).or_default() += 1;
-                    self.open.insert(row.id);
-                }
+            let is_due =
+                awaited && !is_over && verdict == Verdict::Conflict && !on_leave && made[&row.id] <= changed_at;
+            if is_due && self.told.insert((row.id, known.version.clone(), changed_at)) {
+                *self.notices.entry(row.id).or_default() += 1;
+                self.open.insert(row.id);
             }
         }
     }
