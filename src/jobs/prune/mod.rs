@@ -3,11 +3,10 @@
 //! Rule: a run is deleted if and only if it ended longer ago than `--keep` (a SKIPPED one, `--keep-skipped`), and it is
 //! not the last success of its lane; a failed item if and only if it is older than `--keep-errors` or its run is
 //! deleted; a notification if and only if it was SENT longer ago than `--keep-notifications`; a refused item if and only
-//! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more; the hours of a doctor if they
-//! ended longer ago than `--keep`, and a flag of a visit that does not fit them if it was cleared and its visit began
-//! before. Of a client of the PracticeQ
-//! account whose patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after a person
-//! has decided whose it is; it is archived nowhere.
+//! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more; hours of a doctor if they
+//! ended longer ago than `--keep`, and a flag if it was cleared and its visit began before that. Of a client of the
+//! PracticeQ account whose patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after
+//! a person has decided whose it is; it is archived nowhere.
 //!
 //! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
 //! written and flushed to the disk (a file has no name before it is complete); after a run that died, rows that it wrote
@@ -116,14 +115,14 @@ impl History {
     }
 
     /// Where the report counts them.
-    fn pruned(self, report: &mut Report) -> &mut u64 {
+    fn count(self, pruned: &mut Pruned) -> &mut u64 {
         match self {
-            Self::Errors => &mut report.run_errors,
-            Self::Runs => &mut report.runs,
-            Self::Notifications => &mut report.notifications,
-            Self::Refusals => &mut report.refusals,
-            Self::ScheduleFlags => &mut report.schedule_flags,
-            Self::ScheduleVersions => &mut report.schedule_versions,
+            Self::Errors => &mut pruned.run_errors,
+            Self::Runs => &mut pruned.runs,
+            Self::Notifications => &mut pruned.notifications,
+            Self::Refusals => &mut pruned.refusals,
+            Self::ScheduleFlags => &mut pruned.schedule_flags,
+            Self::ScheduleVersions => &mut pruned.schedule_versions,
         }
     }
 }
@@ -165,11 +164,22 @@ pub struct Prune {
     pub archive_recipient: Vec<String>,
 }
 
-/// scanned = runs + run_errors + notifications + refusals + schedule_flags + schedule_versions + unmatched + skipped +
-/// failed.
+/// scanned = all of `pruned` + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     scanned: u64,
+    #[serde(flatten)]
+    pruned: Pruned,
+    /// The files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    archived: Vec<PathBuf>,
+    #[serde(flatten)]
+    not_done: NotDone,
+}
+
+/// The rows that were deleted.
+#[derive(Debug, Default, Serialize)]
+struct Pruned {
     runs: u64,
     run_errors: u64,
     notifications: u64,
@@ -180,28 +190,21 @@ pub struct Report {
     schedule_versions: u64,
     /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
     unmatched: u64,
-    /// The written files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    archived: Vec<PathBuf>,
-    #[serde(flatten)]
-    not_done: NotDone,
+}
+
+impl Pruned {
+    fn all(&self) -> u64 {
+        let Self { runs, run_errors, notifications, refusals, schedule_flags, schedule_versions, unmatched } = self;
+        runs + run_errors + notifications + refusals + schedule_flags + schedule_versions + unmatched
+    }
 }
 
 impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
-        Counts {
-            scanned: self.scanned,
-            processed: [self.runs, self.run_errors, self.notifications, self.refusals, self.schedule_flags]
-                .iter()
-                .sum::<u64>()
-                + self.schedule_versions
-                + self.unmatched,
-            not_done: &self.not_done,
-        }
+        Counts { scanned: self.scanned, processed: self.pruned.all(), not_done: &self.not_done }
     }
 }
 
-/// The rows of a table that were found.
 struct Table {
     history: History,
     ids: Vec<Key>,
@@ -245,7 +248,7 @@ impl Job for Prune {
         let forget = async |tx: &Transaction<'_>| Ok(count(&FORGET.one(tx, &[&old, &limit]).await?, "forgotten"));
         let forgotten = run.write("forgetting unmatched appointments", WriteOptions::default(), forget).await?;
         report.scanned += forgotten;
-        report.unmatched += forgotten;
+        report.pruned.unmatched += forgotten;
         Ok(())
     }
 }
@@ -325,10 +328,8 @@ impl Table {
         let delete = DELETE.with(&self.history);
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| delete.one(tx, &parameters(before, &Keys(ids))).await;
         let batch = Batch { entity: self.history.entity(), part: "", ids: &self.ids };
-        let mut pruned = 0;
-        let outcome = apply(run, batch, &mut report.not_done, statement, |row| pruned += count(row, "pruned")).await;
-        *self.history.pruned(report) += pruned;
-        outcome
+        let pruned = self.history.count(&mut report.pruned);
+        apply(run, batch, &mut report.not_done, statement, |row| *pruned += count(row, "pruned")).await
     }
 }
 
