@@ -1,5 +1,6 @@
 //! The hours of doctors, and since when they are what they are: the ledger `schedule_versions`.
 
+use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
@@ -82,7 +83,7 @@ impl Unreadable {
 /// Records the hours as they are now. Returns the number of days whose hours have changed since the last look.
 pub async fn look(
     tx: &Transaction<'_>,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
     unreadable: &[Key],
     run: Uuid,
 ) -> Result<u64, Error> {

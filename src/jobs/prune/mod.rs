@@ -133,16 +133,16 @@ impl History {
     }
 
     /// Where the report counts them.
-    fn pruned(self, report: &mut Report) -> &mut u64 {
+    fn count(self, pruned: &mut Pruned) -> &mut u64 {
         match self {
-            Self::Errors => &mut report.run_errors,
-            Self::Runs => &mut report.runs,
-            Self::Notifications => &mut report.notifications,
-            Self::Refusals => &mut report.refusals,
-            Self::Cancellations => &mut report.cancellations,
-            Self::ScheduleFlags => &mut report.schedule_flags,
-            Self::ScheduleVersions => &mut report.schedule_versions,
-            Self::BlockedSlots => &mut report.blocked_slots,
+            Self::Errors => &mut pruned.run_errors,
+            Self::Runs => &mut pruned.runs,
+            Self::Notifications => &mut pruned.notifications,
+            Self::Refusals => &mut pruned.refusals,
+            Self::Cancellations => &mut pruned.cancellations,
+            Self::ScheduleFlags => &mut pruned.schedule_flags,
+            Self::ScheduleVersions => &mut pruned.schedule_versions,
+            Self::BlockedSlots => &mut pruned.blocked_slots,
         }
     }
 }
@@ -184,11 +184,22 @@ pub struct Prune {
     pub archive_recipient: Vec<String>,
 }
 
-/// scanned = runs + run_errors + notifications + refusals + cancellations + schedule_flags + schedule_versions +
-/// blocked_slots + unmatched + skipped + failed.
+/// scanned = all of `pruned` + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     scanned: u64,
+    #[serde(flatten)]
+    pruned: Pruned,
+    /// The files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    archived: Vec<PathBuf>,
+    #[serde(flatten)]
+    not_done: NotDone,
+}
+
+/// The rows that were deleted.
+#[derive(Debug, Default, Serialize)]
+struct Pruned {
     runs: u64,
     run_errors: u64,
     notifications: u64,
@@ -203,22 +214,22 @@ pub struct Report {
     blocked_slots: u64,
     /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
     unmatched: u64,
-    /// The written files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    archived: Vec<PathBuf>,
-    #[serde(flatten)]
-    not_done: NotDone,
+}
+
+impl Pruned {
+    fn all(&self) -> u64 {
+        let history = self.runs + self.run_errors + self.notifications + self.refusals;
+        let ledgers = self.cancellations + self.schedule_flags + self.schedule_versions + self.blocked_slots;
+        history + ledgers + self.unmatched
+    }
 }
 
 impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
-        let history = self.runs + self.run_errors + self.notifications + self.refusals;
-        let ledgers = self.cancellations + self.schedule_flags + self.schedule_versions + self.blocked_slots;
-        Counts { scanned: self.scanned, processed: history + ledgers + self.unmatched, not_done: &self.not_done }
+        Counts { scanned: self.scanned, processed: self.pruned.all(), not_done: &self.not_done }
     }
 }
 
-/// The rows of a table that were found.
 struct Table {
     history: History,
     ids: Vec<Key>,
@@ -262,7 +273,7 @@ impl Job for Prune {
         let forget = async |tx: &Transaction<'_>| Ok(count(&FORGET.one(tx, &[&old, &limit]).await?, "forgotten"));
         let forgotten = run.write("forgetting unmatched appointments", WriteOptions::default(), forget).await?;
         report.scanned += forgotten;
-        report.unmatched += forgotten;
+        report.pruned.unmatched += forgotten;
         Ok(())
     }
 }
@@ -342,10 +353,8 @@ impl Table {
         let delete = DELETE.with(&self.history);
         let statement = async |tx: &Transaction<'_>, ids: &[Key]| delete.one(tx, &parameters(before, &Keys(ids))).await;
         let batch = Batch { entity: self.history.entity(), part: "", ids: &self.ids };
-        let mut pruned = 0;
-        let outcome = apply(run, batch, &mut report.not_done, statement, |row| pruned += count(row, "pruned")).await;
-        *self.history.pruned(report) += pruned;
-        outcome
+        let pruned = self.history.count(&mut report.pruned);
+        apply(run, batch, &mut report.not_done, statement, |row| *pruned += count(row, "pruned")).await
     }
 }
 

@@ -140,7 +140,7 @@ async fn cleared_flags_and_ended_hours_go_and_open_ones_stay() {
         .sql(
             "INSERT INTO schedule_flags (appointment_id, facility_id, doctor_id, weekday, version, changed_at, visit_start,
                                          flagged_at, cleared_at, cleared_by)
-             SELECT n, 1, 1, 1, 'v', t, CASE n WHEN 2 THEN '2126-03-02 09:00' ELSE '2020-01-01' END, t,
+             SELECT n, 1, 1, 1, 'v', t, CASE n WHEN 2 THEN timestamp '2126-03-02 09:00' ELSE '2020-01-01' END, t,
                     CASE WHEN n = 3 THEN t + interval '2 days' WHEN n < 4 THEN t END, CASE WHEN n < 4 THEN 'FITS' END
              FROM generate_series(1, 4) n, (SELECT clock_timestamp() - interval '401 days' AS t) c;
              INSERT INTO schedule_versions (doctor_id, weekday, version, seen_at, ended_at)
