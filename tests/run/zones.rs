@@ -20,12 +20,9 @@ async fn clinic(kind: Kind) -> Clinic {
         let doctor = clinic.doctor(facility, Some(15)).await;
         clinic.user(facility, "NURSE").await;
         clinic.scheduled(facility, doctor, "2026-03-02", "09:00").await;
-        clinic.scheduled(facility, doctor, "2026-03-02", "15:00").await;
-        clinic
-            .sql(
-                "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02Z' WHERE start_time = '15:00'",
-            )
-            .await;
+        let cancelled = clinic.scheduled(facility, doctor, "2026-03-02", "15:00").await;
+        let cancel = "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02Z' WHERE id";
+        clinic.sql(&format!("{cancel} = k({cancelled})")).await;
         let (date, time, status, checked_in) = ("2026-03-02", "09:00", "CHECKED_IN", Some("2026-03-02T15:50Z"));
         clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
     }
