@@ -275,6 +275,7 @@ async fn every_job_is_where_its_name_says() {
     let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("commands");
     let others = [
         "no-show",
+        "absences",
         "alerts",
         "escalation-rules",
         "check",

@@ -61,11 +61,10 @@ released AS (
     FROM marked m WHERE s.id = m.slot_id AND s.appointment_id = m.id AND m.release
 ),
 own_blocks AS (
-    SELECT m.slot_id::text AS slot_id, m.leave AS absence_id, d.id::text AS doctor_id,
-           d.facility_id::text AS facility_id, m.slot_starts_at AS starts_at, m.slot_ends_at AS ends_at,
+    SELECT m.slot_id::text AS slot_id, m.leave AS absence_id, m.slot_doctor::text AS doctor_id,
+           m.facility_id::text AS facility_id, m.slot_starts_at AS starts_at, m.slot_ends_at AS ends_at,
            m.slot_blocked AS was_blocked
-    FROM marked m JOIN doctors d ON d.id = m.slot_doctor
-    WHERE m.release AND m.leave IS NOT NULL
+    FROM marked m WHERE m.release AND m.slot_id IS NOT NULL AND m.leave IS NOT NULL
 ),
 {own_blocks_recorded},
 logged AS (

@@ -12,7 +12,7 @@ use crate::support::Clinic;
 use crate::support::keys::Kind;
 
 const ZONES: [&str; 3] = ["America/New_York", "Pacific/Auckland", "Asia/Kathmandu"];
-const STEPS: usize = 24;
+const STEPS: usize = 36;
 
 /// An active absence, as the oracle reads it.
 struct Leave {
@@ -50,7 +50,7 @@ impl World {
         let mut theirs = BTreeSet::new();
         for doctor in 1..=ZONES.len() as i64 {
             for day in -1..=3 {
-                for _ in 0..3 {
+                for _ in 0..6 {
                     let day = (now + Duration::days(day)).date_naive();
                     let time = NaiveTime::from_hms_opt(rng.u32(0..23), pick(rng, &[0, 30]), 0).expect("a time");
                     let blocked = rng.u8(..6) == 0;
@@ -113,11 +113,11 @@ impl World {
     }
 
     async fn enter_leave(&self, rng: &mut Rng, doctor: i64) {
-        let first = (self.now + Duration::days(rng.i64(-2..3))).date_naive();
+        let first = (self.now + Duration::days(rng.i64(-1..3))).date_naive();
         let last = first + Duration::days(rng.i64(0..3));
         let time = |rng: &mut Rng| {
             let time = NaiveTime::from_hms_opt(rng.u32(0..24), pick(rng, &[0, 15, 30]), 0).expect("a time");
-            rng.bool().then_some(time)
+            (rng.u8(..4) == 0).then_some(time)
         };
         let (start, mut end) = (time(rng), time(rng));
         if first == last && start.zip(end).is_some_and(|(from, to)| from >= to) {

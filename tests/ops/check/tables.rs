@@ -18,7 +18,7 @@ async fn columns_that_do_not_fit_come_with_the_sql_that_mends_them() {
              ALTER TABLE app.\"Visits\" RENAME updated_at TO \"updatedAt\";
              CREATE VIEW appointments AS SELECT id, facility_id, doctor_id, department_id, patient_id, source,
                  external_id, appointment_date, start_time, status, checked_in_at, vitals_recorded_at, cancelled_at,
-                 cancelled_by, created_at FROM app.\"Visits\";
+                 cancelled_by, notes, created_at FROM app.\"Visits\";
              ALTER TABLE patients DROP phone, ALTER sms_opt_out DROP DEFAULT,
                  ALTER sms_opt_out TYPE integer USING sms_opt_out::int;
              ALTER TABLE tickets DROP CONSTRAINT tickets_status_check, ALTER status DROP DEFAULT;
@@ -98,7 +98,7 @@ async fn a_view_is_drafted_and_a_null_in_it_is_not_taken_for_an_answer() {
              CREATE TABLE facilities (id text, time_zone text, no_show_after_minutes int);
              CREATE TABLE doctors (id text, last_name text, slot_duration_minutes int);
              CREATE TABLE patients (id text, phone text, sms_opt_out boolean);
-             CREATE TABLE doctor_absences (doctor_id text, first_day date, last_day date, start_time time,
+             CREATE TABLE doctor_absences (id text, doctor_id text, first_day date, last_day date, start_time time,
                                            end_time time, status text);
              CREATE TABLE doctor_slots (id text, doctor_id text, slot_date date, start_time time, end_time time,
                                         is_booked boolean, is_blocked boolean, appointment_id text);
