@@ -38,6 +38,27 @@ locals {
       memory_mib           = 64
     }
 
+    # At night too: who calls in sick before the morning is the one whose patients must not set out.
+    apply-absences = {
+      command              = ["apply-absences"]
+      schedule_expressions = ["cron(0/2 * * * ? *)"]
+      timezone             = "UTC"
+      deadline_seconds     = 90
+      secrets              = ["database"]
+      cpu                  = 256
+      memory_mib           = 64
+    }
+
+    flag-schedule-conflicts = {
+      command              = ["flag-schedule-conflicts"]
+      schedule_expressions = ["cron(0/15 * * * ? *)"]
+      timezone             = "UTC"
+      deadline_seconds     = 600
+      secrets              = ["database"]
+      cpu                  = 256
+      memory_mib           = 64
+    }
+
     escalate-sla = {
       command              = ["escalate-sla"]
       schedule_expressions = ["cron(0/15 * * * ? *)"]
