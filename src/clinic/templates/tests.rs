@@ -165,6 +165,7 @@ fn table() -> String {
     };
     let ends = |cause: Cause| match cause {
         Cause::MissedVisit => "the visit is no longer NO_SHOW",
+        Cause::CancelledVisit => "the visit is no longer CANCELLED",
         Cause::Alert(_) => "the alert is resolved",
         Cause::Ticket => "the ticket is RESOLVED or CLOSED",
         Cause::Case => "the case is RESOLVED or CLOSED",
