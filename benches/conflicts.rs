@@ -6,6 +6,7 @@
 
 mod contest;
 mod harness;
+#[allow(dead_code, reason = "not every use needs all of it")]
 mod process;
 mod recording;
 #[path = "../src/demo/scratch/mod.rs"]

@@ -111,7 +111,6 @@ async fn claim_and_run<J: Job>(
 ) -> Result<Outcome, Error> {
     let lane = job.lane();
     let timeout = args.common.timeout.unwrap_or_else(|| schedule::deadline(J::NAME, &lane));
-    let metadata = json!({ "arguments": { "job": job, "run": args } });
     let claim = Claim {
         id,
         job: J::NAME,
@@ -121,7 +120,7 @@ async fn claim_and_run<J: Job>(
         scheduled_for: args.scheduled_for,
         timeout,
         lease: args.lease,
-        metadata: &metadata,
+        metadata: &json!({ "arguments": { "job": job, "run": args } }),
         unless_succeeded_within: args.unless_succeeded_within,
         failure_webhook: args.failure_webhook.as_deref(),
         heeds_pauses: !args.even_if_paused,

@@ -49,19 +49,19 @@ const WORK: [Work; 9] = [
         job: "notify-cancellations",
         args: &[],
         done: "handled",
-        beside: &[&["notify-cancellations", "--explain", "3"], &["notify-cancellations", "--explain", "6"]],
+        beside: &[&["notify-cancellations", "--explain", "3"], &["notify-cancellations", "--explain", "8"]],
     },
     Work {
         job: "flag-schedule-conflicts",
         args: &[],
         done: "flagged",
-        beside: &[&["flag-schedule-conflicts", "--explain", "3"]],
+        beside: &[&["flag-schedule-conflicts", "--explain", "10"]],
     },
     Work {
         job: "apply-absences",
         args: &[],
         done: "applied",
-        beside: &[&["absences", "show", "4"], &["absences", "preview", "4"], &["apply-absences", "--explain", "6"]],
+        beside: &[&["absences", "show", "4"], &["absences", "preview", "4"], &["apply-absences", "--explain", "9"]],
     },
     Work {
         job: "escalate-sla",
@@ -101,34 +101,20 @@ async fn clinic() -> Clinic {
     clinic.sql(checks).await;
     for priority in ["MEDIUM", "LOW"] {
         let (facility, doctor) = clinic.new_york(15).await;
-        for (status, checked_in) in [("SCHEDULED", None), ("CHECKED_IN", Some("2026-03-02T14:05Z"))] {
-            let (date, time) = ("2026-03-02", "09:00");
-            let visit = Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: Some(15) };
-            if status == "CHECKED_IN" {
-                // A doctor has one slot at a time.
-                clinic.visit(Visit { time: "09:20", ..visit }).await;
-            } else {
-                clinic.visit(visit).await;
-            }
+        // A doctor has one slot at a time.
+        for (date, time, status, checked_in) in [
+            ("2026-03-02", "09:00", "SCHEDULED", None),
+            ("2026-03-02", "09:20", "CHECKED_IN", Some("2026-03-02T14:05Z")),
+            ("2026-03-02", "15:00", "SCHEDULED", None),
+            ("2026-03-05", "09:00", "SCHEDULED", None),
+        ] {
+            let slot = Some(15);
+            clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot }).await;
         }
-        let cancelled = Visit {
-            facility,
-            doctor,
-            date: "2026-03-02",
-            time: "15:00",
-            status: "SCHEDULED",
-            checked_in: None,
-            vitals: None,
-            slot: Some(15),
-        };
-        clinic.visit(cancelled).await;
-        let (date, time, status) = ("2026-03-05", "09:00", "SCHEDULED");
-        clinic
-            .visit(Visit { facility, doctor, date, time, status, checked_in: None, vitals: None, slot: Some(15) })
-            .await;
         clinic
             .sql(&format!(
-                "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02T16:00Z' WHERE start_time = '15:00';
+                "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-03-02T16:00Z'
+                 WHERE start_time = '15:00' AND facility_id = {facility};
                  UPDATE facilities SET no_show_after_minutes = 20, waiting_alert_minutes = 20 WHERE id = {facility};
                  INSERT INTO doctor_absences (doctor_id, first_day, last_day, start_time, end_time)
                  VALUES ({doctor}, '2026-03-02', '2026-03-02', '09:01', '10:00');
@@ -155,7 +141,9 @@ async fn clinic() -> Clinic {
             ))
             .await;
     }
-    clinic.sql("INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome) VALUES ('2026-03-01', '2026-03-01', 'BEGAN')").await;
+    let began = "INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
+                 VALUES ('2026-03-01', '2026-03-01', 'BEGAN')";
+    clinic.sql(began).await;
     let nothing = ("increase_priority", serde_json::json!({}));
     for condition in [
         ("sla_breach", serde_json::json!({"thresholdHours": 1})),

@@ -44,7 +44,7 @@ const MESSAGES: [(&str, &str, bool); 10] = [
 ];
 
 /// A user for each way to be told: (user, preferences, whether there is an address).
-async fn people(clinic: &Clinic, facility: i64, role: &str) -> Vec<(i64, Option<(bool, bool)>, bool)> {
+async fn people(clinic: &Clinic, facility: i64, role: &str) -> People {
     let mut people = vec![];
     for preferences in PREFERENCES {
         for address in ADDRESSES {
@@ -73,8 +73,39 @@ fn channels(high: bool, preferences: Option<(bool, bool)>, has_address: bool) ->
     channels
 }
 
+type People = Vec<(i64, Option<(bool, bool)>, bool)>;
+
+/// A cancelled visit of a doctor who is not active.
+async fn cancelled(clinic: &Clinic, facility: i64, high: bool) -> People {
+    let doctor = clinic.doctor(facility, Some(15)).await;
+    clinic.sql("UPDATE users SET active = false").await;
+    let visit = clinic.scheduled(facility, doctor, if high { "2026-03-03" } else { "2026-03-05" }, "09:00").await;
+    clinic
+        .sql(&format!(
+            "UPDATE appointments SET status = 'CANCELLED', cancelled_at = timestamptz '{NOON}' WHERE id = k({visit});
+             INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
+             VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN')"
+        ))
+        .await;
+    people(clinic, facility, "RECEPTIONIST").await
+}
+
+/// A checked-in visit of a doctor who is on leave.
+async fn on_leave(clinic: &Clinic, facility: i64, kind: &str, role: &str) -> People {
+    let doctor = clinic.doctor(facility, Some(15)).await;
+    let (date, time, status, checked_in) = ("2026-03-02", "14:00", "CHECKED_IN", Some("2026-03-02T11:55-05"));
+    clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
+    clinic
+        .sql(&format!(
+            "INSERT INTO doctor_absences (doctor_id, type, first_day, last_day)
+             VALUES (k({doctor}), '{kind}', '{date}', '{date}')"
+        ))
+        .await;
+    people(clinic, facility, role).await
+}
+
 /// Makes these the people whom a message concerns, and the message due.
-async fn concern(clinic: &Clinic, facility: i64, message: &str, high: bool) -> Vec<(i64, Option<(bool, bool)>, bool)> {
+async fn concern(clinic: &Clinic, facility: i64, message: &str, high: bool) -> People {
     let ticket = async |due: Option<&str>| {
         let ticket = clinic.ticket(Ticket { due, ..TICKET }).await;
         let people = people(clinic, facility, "AGENT").await;
@@ -108,35 +139,9 @@ async fn concern(clinic: &Clinic, facility: i64, message: &str, high: bool) -> V
                 .await;
             people(clinic, facility, "MANAGER").await
         }
-        "VISIT_CANCELLED" => {
-            let doctor = clinic.doctor(facility, Some(15)).await;
-            clinic.sql("UPDATE users SET active = false").await;
-            let visit =
-                clinic.scheduled(facility, doctor, if high { "2026-03-03" } else { "2026-03-05" }, "09:00").await;
-            clinic
-                .sql(&format!(
-                    "UPDATE appointments SET status = 'CANCELLED', cancelled_at = timestamptz '{NOON}' WHERE id = k({visit});
-                     INSERT INTO visit_cancellations (cancelled_at, seen_at, outcome)
-                     VALUES ('2026-03-01Z', '2026-03-01Z', 'BEGAN')"
-                ))
-                .await;
-            people(clinic, facility, "RECEPTIONIST").await
-        }
-        "DOCTOR_UNAVAILABLE_CHECKED_IN" | "ABSENCE_VISITS_KEPT" => {
-            let is_emergency = message == "DOCTOR_UNAVAILABLE_CHECKED_IN";
-            let doctor = clinic.doctor(facility, Some(15)).await;
-            let (date, time, status) = ("2026-03-02", "14:00", "CHECKED_IN");
-            let checked_in = Some("2026-03-02T11:55-05");
-            clinic.visit(Visit { facility, doctor, date, time, status, checked_in, vitals: None, slot: None }).await;
-            let kind = if is_emergency { "EMERGENCY" } else { "OTHER" };
-            clinic
-                .sql(&format!(
-                    "INSERT INTO doctor_absences (doctor_id, type, first_day, last_day)
-                     VALUES (k({doctor}), '{kind}', '{date}', '{date}')"
-                ))
-                .await;
-            people(clinic, facility, if is_emergency { "RECEPTIONIST" } else { "HOSPITAL_ADMIN" }).await
-        }
+        "VISIT_CANCELLED" => cancelled(clinic, facility, high).await,
+        "DOCTOR_UNAVAILABLE_CHECKED_IN" => on_leave(clinic, facility, "EMERGENCY", "RECEPTIONIST").await,
+        "ABSENCE_VISITS_KEPT" => on_leave(clinic, facility, "OTHER", "HOSPITAL_ADMIN").await,
         _ => {
             let doctor = clinic.doctor(facility, Some(15)).await;
             clinic.sql("UPDATE users SET active = false").await;

@@ -81,9 +81,7 @@ impl DeliverNotifications {
         let known = &self.opened.gateway;
         match known.get() {
             Some(gateway) => Ok(gateway),
-            None => {
-                Gateway::open(self.channel, &self.options).map(|gateway| known.get_or_init(|| Arc::new(gateway)))
-            }
+            None => Gateway::open(self.channel, &self.options).map(|gateway| known.get_or_init(|| Arc::new(gateway))),
         }
     }
 }

@@ -109,8 +109,7 @@ impl<'a> Outgoing<'a> {
 
     async fn refill(&mut self, report: &mut Report) -> Result<(), Halt> {
         let waiting = || self.ready.iter().chain(self.sent.values()).map(|ready| &ready.due);
-        let underway: Vec<i64> =
-            waiting().map(|due| due.id).chain(self.passed_over.iter().copied()).collect();
+        let underway: Vec<i64> = waiting().map(|due| due.id).chain(self.passed_over.iter().copied()).collect();
         // What is SENT by now is counted by the page.
         let mut told = ToBeTold::new();
         for id in waiting().filter_map(Due::counted_patient) {

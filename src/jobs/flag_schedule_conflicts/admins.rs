@@ -72,10 +72,8 @@ async fn tell_one(
     visits: &[&Visit],
     only_counted: &OnlyCounted,
 ) -> Result<Row, Error> {
-    let Some(warning) = Warning::of(visits) else {
-        return Err(Error::new("NO_VISITS", ErrorKind::Other, "a list has visits"));
-    };
-    let title = warning.message.clone();
+    let warning = Warning::of(visits);
+    let title = warning.as_ref().map_or_else(String::new, |warning| warning.message.clone());
     let metadata = json!({ "warning": warning, "not_told": only_counted });
     let placeholders = json!({ "warning": title, "visits": named(visits, |visit| visit.id.to_string()) });
     let of_visit = |visit: &Visit| format!("{} ({})", visit.id, visit.moment);

@@ -81,12 +81,7 @@ impl Unreadable {
 }
 
 /// Records the hours as they are now. Returns the number of days whose hours have changed since the last look.
-pub async fn look(
-    tx: &Transaction<'_>,
-    now: DateTime<Utc>,
-    unreadable: &[Key],
-    run: Uuid,
-) -> Result<u64, Error> {
+pub async fn look(tx: &Transaction<'_>, now: DateTime<Utc>, unreadable: &[Key], run: Uuid) -> Result<u64, Error> {
     let texts: Vec<&str> = unreadable.iter().map(Key::as_str).collect();
     Ok(count(&LOOK.one(tx, &[&now, &Keys(unreadable), &texts, &run]).await?, "changed"))
 }
