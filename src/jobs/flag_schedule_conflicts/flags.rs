@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio_postgres::Transaction;
 
 use super::report::Report;
-use super::rule::{Scope, joins};
+use super::rule::{Scope, joins_of_fit};
 use crate::clinic::local_time::{clock_time, day};
 use crate::clinic::visits;
 use crate::db::{Key, Keys, Row, statements, unless_no_key};
@@ -31,7 +31,7 @@ statements! {
 /// The joins and the conditions of a flag that no longer holds.
 fn ended_rule() -> String {
     let start = format!("({} + {})", day("a.appointment_date"), clock_time("a.start_time"));
-    format!(include_str!("ended.part.sql"), joins = joins(), start = start)
+    format!(include_str!("ended.part.sql"), joins = joins_of_fit(), start = start)
 }
 
 /// A flag that no longer holds, and its visit, unless that is deleted.

@@ -11,11 +11,11 @@ use crate::clinic::visits::joins_of_visit;
 use crate::db::{Key, Keys};
 use crate::error::Error;
 
-/// The joins of a visit, and of what the job makes of it.
-pub fn joins() -> String {
+/// The joins of a visit, and of whether it fits.
+pub fn joins_of_fit() -> String {
     joins_of_visit("$1", "$3")
         + &format!(
-            include_str!("conflict.part.sql"),
+            include_str!("fit.part.sql"),
             slot_day = day("s.slot_date"),
             slot_end = clock_time("s.end_time"),
             slot_length = slot_length(),
@@ -23,6 +23,14 @@ pub fn joins() -> String {
             to = hours::ends(),
             break_from = hours::break_starts(),
             break_to = hours::break_ends(),
+        )
+}
+
+/// The same joins, and those of what the job makes of it.
+pub fn joins() -> String {
+    joins_of_fit()
+        + &format!(
+            include_str!("conflict.part.sql"),
             hours = hours::aggregates(),
             changed_at = hours::changed_at(),
             absences = absences("d.id", "tz.zone", "visit.day - 1"),
