@@ -230,6 +230,7 @@ async fn a_value_that_is_read_with_loss_stays_unless_a_job_writes_it() {
         .sql(
             r#"ALTER TABLE app."Appointments" ALTER "appointmentDate" TYPE text;
                UPDATE app."Appointments" SET "appointmentDate" = 'soon';
+               DROP INDEX app.doctor_slots_to_block;
                ALTER TABLE app."Doctorslots" ALTER "isBlocked" DROP DEFAULT,
                    ALTER "isBlocked" TYPE int USING 5;
                INSERT INTO app."Doctorslots" ("doctorId", "slotDate", "startTime", "endTime", "isBlocked")

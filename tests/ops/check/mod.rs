@@ -104,7 +104,7 @@ async fn a_database_that_is_ready_is_told_so_for_every_job() {
         let checked = Checked::of(&clinic, &["--as-of", "2026-03-02T14:30:00Z"]).await.ready();
         let jobs: Vec<&str> =
             checked.report["jobs"].as_array().expect("jobs").iter().filter_map(Value::as_str).collect();
-        assert_eq!((jobs.len(), jobs[0]), (11, "mark-no-shows"), "{kind:?}");
+        assert_eq!((jobs.len(), jobs[0]), (13, "mark-no-shows"), "{kind:?}");
         for job in &jobs {
             let of_job = checked.findings().filter(|one| one["job"] == *job).count();
             assert!(of_job >= 3, "{kind:?} {job}: {of_job}");
