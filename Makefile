@@ -1,7 +1,7 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
 # PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
-.PHONY: demo test run-tests test-direct test-pooler test-properties prove prove-mail check-files bench bench-npi check docs
+.PHONY: demo test run-tests test-values test-direct test-pooler test-properties prove prove-mail check-files bench bench-npi check docs
 .DEFAULT_GOAL := demo
 
 # scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
@@ -10,7 +10,7 @@ with_postgres = PG_BIN="$$(scripts/postgres)" && export PG_BIN
 demo:
 	@$(with_postgres) && cargo run --locked --quiet -- demo $(ARGS)
 
-# All tests, each once: through PgBouncer in transaction mode those that a pooler could break, of which some in roles of
+# All tests but `make test-values`, each once: through PgBouncer in transaction mode those that a pooler could break, of which some in roles of
 # their own, and the others directly. And the files for schedulers, with the tools of Linux.
 test:
 	@$(MAKE) --no-print-directory -j2 check-files run-tests
@@ -29,6 +29,9 @@ IN_ROLES = ops::alerts ops::health ops::no_show ops::npi ops::pauses ops::practi
 # What those names also match, and is tested directly.
 DIRECTLY = uuid_keys text_keys adopt:: ops::check ops::schedule ops::arguments
 
+# Every value that a column can have, in each column: thousands of starts of the program.
+VALUES = jobs::far run::awkward
+
 skip = $(addprefix --skip ,$(1))
 with_server = $(with_postgres) && export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8}
 directly = cargo test --locked
@@ -37,10 +40,13 @@ through_pooler = ROUNDS_TEST_POOLER=1 cargo test --locked --test it --
 run-tests:
 	@scripts/test-tools
 	@$(with_server) && $(directly) --bins --test prove
-	@$(with_server) && $(directly) --test it -- $(call skip,$(POOLED) $(IN_ROLES) $(DIRECTLY))
+	@$(with_server) && $(directly) --test it -- $(call skip,$(POOLED) $(IN_ROLES) $(DIRECTLY) $(VALUES))
 	@$(with_server) && $(directly) --test it -- $(DIRECTLY)
-	@$(with_server) && $(through_pooler) $(POOLED) $(call skip,$(DIRECTLY) $(IN_ROLES))
+	@$(with_server) && $(through_pooler) $(POOLED) $(call skip,$(DIRECTLY) $(IN_ROLES) $(VALUES))
 	@$(with_server) && ROUNDS_TEST_ROLES=1 $(through_pooler) $(IN_ROLES) $(call skip,$(DIRECTLY))
+
+test-values:
+	@$(with_server) && $(directly) --test it -- $(VALUES)
 
 # All tests directly, or all through PgBouncer. Each takes as long as `make test`.
 test-direct:
