@@ -19,7 +19,8 @@ const CLINIC: &str = include_str!("awkward/clinic.sql");
 const COPIES: &str = include_str!("awkward/copies.sql");
 
 /// Tables whose rows cannot be copied: one row alone may be there, or the key is made of others.
-const NOT_COPIED: [&str; 11] = [
+const NOT_COPIED: [&str; 12] = [
+    "absence_effects",
     "actor_rule",
     "database_identity",
     "notification_preferences",

@@ -265,11 +265,17 @@ async fn a_row_that_moves_to_another_facility_meanwhile_is_left_alone() {
     for (job, rows, (written, column), changed) in [
         (
             &["mark-no-shows"][..],
-            "appointments WHERE status <> 'CHECKED_IN'",
+            "appointments WHERE status = 'SCHEDULED'",
             ("no_show_logs", "appointment_id"),
             "appointments WHERE status = 'NO_SHOW'",
         ),
         (&["stage-alerts"], "appointments WHERE status = 'CHECKED_IN'", ("stage_alerts", "appointment_id"), of_visits),
+        (
+            &["notify-cancellations"],
+            "appointments WHERE status = 'CANCELLED'",
+            ("visit_cancellations", "appointment_id"),
+            "visit_cancellations c JOIN appointments v ON v.id::text = c.appointment_id",
+        ),
         (
             &["escalate-sla"],
             "px_cases WHERE true",
