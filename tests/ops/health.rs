@@ -65,20 +65,23 @@ async fn a_database_without_runs_is_well_until_a_run_is_overdue() {
         let is_one = |cadence: &String| cadences.iter().any(|one| cadence.starts_with(one));
         lanes.iter().map(|(name, cadence)| (name.clone(), is_one(cadence))).collect()
     };
-    let (each_minute, frequent) = (often(&["every minute"]), often(&["every minute", "every 5 minutes"]));
+    let cadences = ["every 2 minutes", "every minute", "every 5 minutes"];
+    let [first, early, frequent] = [1, 2, 3].map(|some| often(&cadences[..some]));
     assert!(frequent.contains(&("mark-no-shows".into(), true)) && frequent.contains(&("prune".into(), false)));
-    assert!(each_minute.contains(&("deliver-notifications-sms".into(), true)), "{schedule}");
+    assert!(early.contains(&("deliver-notifications-sms".into(), true)), "{schedule}");
+    assert!(first.contains(&("apply-absences".into(), true)), "{schedule}");
     // The name of each lane in a report, and whether it is late.
     let judged = |report: &Value| -> Vec<_> {
         let name = |job: &Value| format!("{}-{}", text(&job["jobName"]), text(&job["lane"]));
         let jobs = report["jobs"].as_array().expect("jobs").iter();
         jobs.map(|job| (name(job).trim_end_matches('-').to_owned(), job["isHealthy"] == false)).collect()
     };
-    let report = health_at(&clinic, &zone, MIGRATED, 5 * 60 + 59, &[]).await.expect(0).report();
+    let report = health_at(&clinic, &zone, MIGRATED, 5 * 60 + 29, &[]).await.expect(0).report();
     assert_eq!(report["isHealthy"], true, "{report}");
-    for seconds in [6 * 60 + 1, 13 * 60 + 59] {
+    // Two intervals and the deadline: 5.5 minutes, 6 minutes.
+    for (seconds, late) in [(331, &first), (359, &first), (361, &early), (13 * 60 + 59, &early)] {
         let report = health_at(&clinic, &zone, MIGRATED, seconds, &[]).await.expect(1).report();
-        assert_eq!(judged(&report), each_minute, "{report}");
+        assert_eq!(&judged(&report), late, "{seconds} s: {report}");
     }
     let report = health_at(&clinic, &zone, MIGRATED, 14 * 60 + 1, &[]).await.expect(1).report();
     assert_eq!(judged(&report), frequent, "every lane, and the others are slower: {report}");
@@ -311,7 +314,11 @@ async fn slots_without_a_run_and_two_schedulers_are_noticed() {
 async fn a_name_that_is_in_no_schedule_and_a_zone_that_is_none_are_refused() {
     let clinic = Clinic::new().await;
     let outcome = clinic.run(&["health", "mark-noshows"]).await.expect(2);
-    assert!(outcome.stderr.contains("there are mark-no-shows, stage-alerts, apply-absences,"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("there are mark-no-shows, stage-alerts, notify-cancellations,"),
+        "{}",
+        outcome.stderr
+    );
     let outcome = clinic.run(&["health", "--schedule-zone", "Mars/Olympus_Mons"]).await.expect(2);
     assert!(outcome.stderr.contains("is no IANA time zone"), "{}", outcome.stderr);
 }

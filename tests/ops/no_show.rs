@@ -1026,7 +1026,7 @@ async fn what_a_view_gives_in_place_of_a_doctor_or_a_facility_is_no_reason_to_pa
              CREATE OR REPLACE VIEW appointments AS
              SELECT id, {columns}, department_id, patient_id, source, external_id, appointment_date, start_time, status,
                     checked_in_at, vitals_recorded_at, cancelled_at, cancelled_by, cancelled_reason, notes, created_at,
-                    updated_at
+                    updated_at, row_lock
              FROM app.appointments"
         )
     };
