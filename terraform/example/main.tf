@@ -62,8 +62,9 @@ variable "schedules_enabled" {
 # The roles that `rounds grants --apply` makes and a scheduler uses.
 locals {
   roles = [
-    "mark-no-shows", "stage-alerts", "notify-cancellations", "escalate-sla", "monitor-ticket-sla", "escalate-tickets",
-    "advance-billing", "refresh-npi", "sync-practiceq", "deliver-notifications", "prune", "watch",
+    "mark-no-shows", "stage-alerts", "notify-cancellations", "apply-absences", "flag-schedule-conflicts", "escalate-sla",
+    "monitor-ticket-sla", "escalate-tickets", "advance-billing", "refresh-npi", "sync-practiceq",
+    "deliver-notifications", "prune", "watch",
   ]
 }
 

@@ -51,18 +51,20 @@ variables {
   database_security_groups = { database = "sg-0123456789abcdef0" }
   # Keys of one JSON secret, but for the sync.
   database_url_secret_arns = {
-    mark-no-shows         = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:mark-no-shows::"
-    stage-alerts          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:stage-alerts::"
-    notify-cancellations  = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:notify-cancellations::"
-    escalate-sla          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-sla::"
-    monitor-ticket-sla    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:monitor-ticket-sla::"
-    escalate-tickets      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-tickets::"
-    advance-billing       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:advance-billing::"
-    refresh-npi           = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:refresh-npi::"
-    sync-practiceq        = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf"
-    deliver-notifications = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:deliver-notifications::"
-    prune                 = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:prune::"
-    watch                 = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:watch::"
+    mark-no-shows           = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:mark-no-shows::"
+    stage-alerts            = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:stage-alerts::"
+    notify-cancellations    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:notify-cancellations::"
+    apply-absences          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:apply-absences::"
+    flag-schedule-conflicts = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:flag-schedule-conflicts::"
+    escalate-sla            = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-sla::"
+    monitor-ticket-sla      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:monitor-ticket-sla::"
+    escalate-tickets        = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:escalate-tickets::"
+    advance-billing         = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:advance-billing::"
+    refresh-npi             = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:refresh-npi::"
+    sync-practiceq          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:sync-AbCdEf"
+    deliver-notifications   = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:deliver-notifications::"
+    prune                   = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:prune::"
+    watch                   = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf:watch::"
   }
   migrate_database_url_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:migrate-AbCdEf"
   practiceq_key_secret            = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:practiceq-AbCdEf" }
