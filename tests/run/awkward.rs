@@ -20,7 +20,6 @@ const COPIES: &str = include_str!("awkward/copies.sql");
 
 /// Tables whose rows cannot be copied: one row alone may be there, or the key is made of others.
 const NOT_COPIED: [&str; 12] = [
-    "absence_effects",
     "actor_rule",
     "database_identity",
     "notification_preferences",
@@ -28,6 +27,7 @@ const NOT_COPIED: [&str; 12] = [
     "organization_users",
     "practiceq_state",
     "rounds_schema",
+    "schedule_flags",
     "surgical_case_statuses",
     "surgical_case_transitions",
     "team_members",

@@ -26,6 +26,21 @@ VALUES (1, 1, 1, '2026-03-03', '18:00', 'CANCELLED', '2026-03-02T13:00Z', 1, 'r'
 INSERT INTO visit_cancellations (appointment_id, visit_start, cancelled_at, seen_at, outcome, ended_at, run_id)
 VALUES (NULL, NULL, '2026-01-01', '2026-01-01', 'BEGAN', NULL, NULL),
        ('5', '2026-03-03 18:00', '2026-03-01', '2026-03-01', 'TOLD', '2026-03-01', gen_random_uuid());
+INSERT INTO absence_effects (absence_id, facility_id, doctor_id, type, begins_at, ends_at, seen_at, applied_at, ended_at,
+                             run_id)
+VALUES ('1', '1', '1', 'OTHER', '2026-03-02', '2026-03-03', '2026-03-01', '2026-03-01', '2026-03-01', gen_random_uuid());
+INSERT INTO blocked_slots (slot_id, absence_id, doctor_id, starts_at, ends_at, was_blocked, blocked_at, unblocked_at, run_id)
+VALUES ('1', '1', '1', '2026-03-02', '2026-03-03', false, '2026-03-01', '2026-03-01', gen_random_uuid());
+INSERT INTO absence_visits (absence_id, appointment_id, doctor_id, outcome, visit_start, starts_at, ends_at, told, noted_at,
+                            outside_at, run_id)
+VALUES ('1', '1', '1', 'CANCELLED', '2026-03-02', '2026-03-02', '2026-03-03', true, '2026-03-01', '2026-03-01',
+        gen_random_uuid());
+INSERT INTO schedule_versions (doctor_id, weekday, version, changed_at, touched_at, seen_at, ended_at, run_id)
+VALUES ('1', 1, 'v', '2026-03-01', '2026-03-01', '2026-03-01', '2026-03-01', gen_random_uuid());
+INSERT INTO schedule_flags (appointment_id, facility_id, doctor_id, weekday, version, changed_at, visit_start, flagged_at,
+                            listed_at, cleared_at, cleared_by, run_id)
+VALUES ('1', '1', '1', 1, 'v', '2026-03-01', '2026-03-02', '2026-03-01', '2026-03-01', '2026-03-01', 'FITS',
+        gen_random_uuid());
 INSERT INTO px_cases (facility_id, appointment_id, status, description, assigned_department_id, assigned_role,
                       assigned_user_id, sla_minutes, due_at, escalation_level, escalated_at, active)
 VALUES (1, 1, 'ESCALATED', 'd', 1, 'NURSE', 1, 60, '2026-03-01', 1, '2026-03-01', true);

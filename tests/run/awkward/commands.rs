@@ -15,10 +15,14 @@ const ADMIN: &str = "4";
 
 /// What is executed of each command. `ACTOR`, `FILE` and `NPI` are replaced; of the table after
 /// `EACH:` the first id takes its place, and every fifth after it.
-const TRIED: [(&str, &[&str]); 28] = [
+const TRIED: [(&str, &[&str]); 32] = [
     ("mark-no-shows", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("stage-alerts", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("notify-cancellations", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
+    ("apply-absences", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
+    ("flag-schedule-conflicts", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
+    ("absences show", &["EACH:doctor_absences"]),
+    ("absences preview", &["EACH:doctor_absences"]),
     ("escalate-sla", &["--dry-run --list 500 --as-of NOW", "--explain EACH:px_cases --re-escalate-after 1h"]),
     ("monitor-ticket-sla", &["--dry-run --list 500 --as-of NOW", "--explain EACH:tickets"]),
     ("escalate-tickets", &["--dry-run --list 500 --as-of NOW", "--explain EACH:tickets"]),
