@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::rule::{ABSENCES, CANCELS, ON_LEAVE, Rule, blocked, leaves, slots_of_leaves, visits_of_leaves};
 use crate::clinic::local_time;
-use crate::db::{Key, Keys, Row, Statement, no_such_key, statements};
+use crate::db::{Key, Keys, Row, Statement, no_such_key, statements, unless_no_key};
 use crate::error::Error;
 
 /// The slots that a run changes at most: the next run does the rest.
@@ -32,6 +32,8 @@ statements! {
            AND (e.facility_id = $2 OR $2 IS NULL)
          ORDER BY e.absence_id";
     GONE(KEYS, TEXT_ARRAY) = include_str!("gone.sql");
+    // For a ledger that is older than the type of the keys. It reads all absences.
+    EXISTING_AS_TEXT(TEXT_ARRAY) = "SELECT x.id::text AS id FROM doctor_absences x WHERE x.id::text = ANY ($1)";
     TO_UNBLOCK(TIMESTAMPTZ, KEYS, DATE, KEYS, KEY, KEY, KEYS, TEXT_ARRAY, INT8) =
         include_str!("to_unblock.sql").replace("{leaves}", &leaves(ABSENCES, ""));
     KNOWN(KEY, KEY) =
@@ -84,8 +86,8 @@ pub async fn scan(tx: &Transaction<'_>, rule: &Rule, most_visits: i64) -> Result
     let (unreadable_slots, slots) = parted(slots.iter().filter(own));
     let changed = changed(tx, rule).await?;
     let ever = Rule { held: vec![], ..rule.of_any_day() };
-    let texts: Vec<&str> = changed.iter().map(Key::as_str).collect();
-    let to_unblock = ids(tx, &TO_UNBLOCK, &ever, &[&Keys(&changed), &texts, &SLOTS_MAX]).await?;
+    let (keys, texts) = (keys_among(tx, &changed).await?, texts(&changed));
+    let to_unblock = ids(tx, &TO_UNBLOCK, &ever, &[&Keys(&keys), &texts, &SLOTS_MAX]).await?;
     let mut absences: BTreeSet<Key> = ids(tx, &UNLISTED, rule, &[]).await?.into_iter().collect();
     absences.extend(changed);
     let unreadable = ids(tx, &UNREADABLE, rule, &[]).await?;
@@ -101,11 +103,24 @@ async fn changed(tx: &Transaction<'_>, rule: &Rule) -> Result<Vec<Key>, Error> {
     let mut changed: BTreeSet<Key> = ids(tx, &CHANGED, rule, &[&none]).await?.into_iter().collect();
     if !open.is_empty() {
         let ever = rule.of_any_day();
-        changed.extend(ids(tx, &CHANGED, &ever, &[&Some(Keys(&open))]).await?);
-        let texts: Vec<&str> = open.iter().map(Key::as_str).collect();
-        changed.extend(GONE.all(tx, &[&Keys(&open), &texts]).await?.iter().map(|row| row.get("id")));
+        let keys = keys_among(tx, &open).await?;
+        changed.extend(ids(tx, &CHANGED, &ever, &[&Some(Keys(&keys))]).await?);
+        changed.extend(GONE.all(tx, &[&Keys(&keys), &texts(&open)]).await?.iter().map(|row| row.get("id")));
     }
     Ok(changed.into_iter().collect())
+}
+
+/// Those ids of the ledger that can be keys of absences: all, unless one is no value of the key's type.
+async fn keys_among(tx: &Transaction<'_>, ids: &[Key]) -> Result<Vec<Key>, Error> {
+    let texts = texts(ids);
+    if unless_no_key(tx, async || GONE.all(tx, &[&Keys(ids), &texts]).await).await?.is_some() {
+        return Ok(ids.to_vec());
+    }
+    Ok(EXISTING_AS_TEXT.all(tx, &[&texts]).await?.iter().map(|row| row.get("id")).collect())
+}
+
+fn texts(ids: &[Key]) -> Vec<&str> {
+    ids.iter().map(Key::as_str).collect()
 }
 
 /// Those that cannot be read, and the others.
