@@ -89,10 +89,10 @@ static ALERTS: Work = Work {
 static CANCELLATIONS: Work = Work {
     name: "notify-cancellations",
     args: &["notify-cancellations", "--as-of", "2026-03-02T07:30:00-05:00"],
-    record: Record { table: "visit_cancellations", thing: "appointment_id", rows: 1 },
+    record: Record { table: "notifications", thing: "entity_id", rows: 1 },
     effects: &[
         ("(SELECT * FROM doctor_slots WHERE appointment_id IS NULL AND NOT is_booked)", "id", 1),
-        ("notifications", "entity_id", 1),
+        ("(SELECT * FROM visit_cancellations WHERE outcome <> 'BEGAN')", "appointment_id", 1),
     ],
     done: "handled",
     fill: |things| {
@@ -117,7 +117,8 @@ static CONFLICTS: Work = Work {
     done: "flagged",
     fill: |things| {
         format!(
-            "INSERT INTO doctor_schedules (doctor_id, weekday, start_time, end_time, created_at, updated_at)
+            "INSERT INTO users (facility_id, name, role) VALUES (1, 'A', 'HOSPITAL_ADMIN');
+             INSERT INTO doctor_schedules (doctor_id, weekday, start_time, end_time, created_at, updated_at)
              VALUES (1, 1, '10:00', '17:00', '2026-02-20', '2026-02-20');
              INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, created_at)
              SELECT 1, 1, 1, '2026-03-02', '09:00', '2026-02-01' FROM generate_series(1, {things})"
