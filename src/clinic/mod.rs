@@ -18,6 +18,7 @@ pub mod parents;
 pub mod stand_ins;
 pub mod templates;
 pub mod tickets;
+pub mod visit_words;
 pub mod visits;
 pub mod words;
 

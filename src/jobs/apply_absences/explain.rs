@@ -9,6 +9,7 @@ use super::scan::held;
 use super::{ApplyAbsences, BLOCK};
 use crate::clinic::absences::absences;
 use crate::clinic::local_time::{clock_time, day, unreadable_zones};
+use crate::clinic::visit_words::state;
 use crate::clinic::visits::joins_of_visit;
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
@@ -148,17 +149,6 @@ fn reasons(visit: &Row, now: DateTime<Utc>) -> Vec<String> {
         Some(_) => Some("its doctor is not on leave then".to_owned()),
     });
     reasons
-}
-
-fn state(visit: &Row, now: DateTime<Utc>, zone: Tz) -> String {
-    let known = |column: &str, what: &str| visit.get::<_, Option<String>>(column).unwrap_or_else(|| what.to_owned());
-    let (id, facility, status) = (known("id", ""), known("facility_id", "(none)"), known("status", "of no status"));
-    let start = match visit.get::<_, Option<DateTime<Utc>>>("starts_at") {
-        None => "has no start that can be read".to_owned(),
-        Some(start) if start <= now => format!("began at {}, {} ago", local_stamp(start, zone), span(now - start)),
-        Some(start) => format!("begins at {}, in {}", local_stamp(start, zone), span(start - now)),
-    };
-    format!("Visit {id} of facility {facility} is {status} and {start}.")
 }
 
 fn event(row: &Row, zone: Tz) -> Event {

@@ -8,11 +8,12 @@ use tokio_postgres::Transaction;
 use super::flags::{ENDED, FLAG};
 use super::rule::Scope;
 use super::{EXPLAIN, FLAGS, FlagScheduleConflicts, VISIT_OF};
+use crate::clinic::visit_words::{begins, known, not_looked_at};
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, Keys, Row, no_such_key};
 use crate::error::Error;
-use crate::output::{local_stamp, span, stamp};
+use crate::output::{local_stamp, stamp};
 use crate::run::Item;
 use crate::time_zone::Tz;
 
@@ -100,17 +101,7 @@ fn verdict(visit: &Row, now: DateTime<Utc>, zone: Tz) -> Verdict {
 }
 
 fn reasons(visit: &Row, now: DateTime<Utc>, zone: Tz) -> Vec<String> {
-    let mut reasons = vec![];
-    match visit.get::<_, Option<&str>>("status") {
-        Some("SCHEDULED" | "CONFIRMED") => {}
-        Some(status) => reasons.push(format!("it is {status}")),
-        None => reasons.push("it has no status".to_owned()),
-    }
-    match visit.get::<_, Option<&str>>("source") {
-        Some("LOCAL") => {}
-        Some(source) => reasons.push(format!("it is of another system ({source})")),
-        None => reasons.push("it has no source".to_owned()),
-    }
+    let mut reasons = not_looked_at(visit, &["SCHEDULED", "CONFIRMED"]);
     let starts_at: Option<DateTime<Utc>> = visit.get("starts_at");
     if starts_at.is_some_and(|start| start <= now) {
         reasons.push("it has begun".to_owned());
@@ -153,14 +144,9 @@ fn cleared(by: &str) -> &'static str {
 }
 
 fn state(visit: &Row, now: DateTime<Utc>, zone: Tz) -> String {
-    let known = |column: &str, what: &str| visit.get::<_, Option<String>>(column).unwrap_or_else(|| what.to_owned());
-    let (id, facility, status) = (known("id", ""), known("facility_id", "(none)"), known("status", "of no status"));
-    let doctor = known("doctor_id", "(none)");
-    let start = match visit.get::<_, Option<DateTime<Utc>>>("starts_at") {
-        None => "has no start that can be read".to_owned(),
-        Some(start) if start <= now => format!("began at {}, {} ago", local_stamp(start, zone), span(now - start)),
-        Some(start) => format!("begins at {}, in {}", local_stamp(start, zone), span(start - now)),
-    };
+    let [id, facility, status] = known(visit);
+    let doctor = visit.get::<_, Option<String>>("doctor_id").unwrap_or_else(|| "(none)".to_owned());
+    let start = begins(visit, now, zone);
     format!("Visit {id} of facility {facility} with doctor {doctor} is {status} and {start}.")
 }
 

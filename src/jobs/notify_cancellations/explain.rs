@@ -7,6 +7,7 @@ use tokio_postgres::Transaction;
 
 use super::ended::{CANCELLATION, Ended, among};
 use super::{EXPLAIN, NotifyCancellations, ROWS, VISIT_OF, Window};
+use crate::clinic::visit_words::{not_looked_at, state};
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, Keys, Row, no_such_key};
@@ -114,17 +115,7 @@ impl NotifyCancellations {
     }
 
     fn reasons(&self, visit: &Row) -> Vec<String> {
-        let mut reasons = vec![];
-        match visit.get::<_, Option<&str>>("status") {
-            Some("CANCELLED") => {}
-            Some(status) => reasons.push(format!("it is {status}")),
-            None => reasons.push("it has no status".to_owned()),
-        }
-        match visit.get::<_, Option<&str>>("source") {
-            Some("LOCAL") => {}
-            Some(source) => reasons.push(format!("it is of another system ({source})")),
-            None => reasons.push("it has no source".to_owned()),
-        }
+        let mut reasons = not_looked_at(visit, &["CANCELLED"]);
         if visit.get::<_, Option<bool>>("too_old") == Some(true) {
             let days = counted(self.lookback_days, "day");
             reasons.push(format!("its day is more than {days} before today (--lookback-days)"));
@@ -142,17 +133,6 @@ impl NotifyCancellations {
         }
         reasons
     }
-}
-
-fn state(visit: &Row, now: DateTime<Utc>, zone: Tz) -> String {
-    let known = |column: &str, what: &str| visit.get::<_, Option<String>>(column).unwrap_or_else(|| what.to_owned());
-    let (id, facility, status) = (known("id", ""), known("facility_id", "(none)"), known("status", "of no status"));
-    let start = match visit.get::<_, Option<DateTime<Utc>>>("starts_at") {
-        None => "has no start that can be read".to_owned(),
-        Some(start) if start <= now => format!("began at {}, {} ago", local_stamp(start, zone), span(now - start)),
-        Some(start) => format!("begins at {}, in {}", local_stamp(start, zone), span(start - now)),
-    };
-    format!("Visit {id} of facility {facility} is {status} and {start}.")
 }
 
 fn event(row: &Row, zone: Tz) -> Event {

@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::{ALERTS, Basis, ENDED, EXPLAIN, StageAlerts, VISIT_OF};
 use crate::clinic::local_time::unreadable_zones;
+use crate::clinic::visit_words::{begins, known};
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
 use crate::db::{Key, Keys, Row, no_such_key};
@@ -157,14 +158,9 @@ impl StageAlerts {
 }
 
 fn state(visit: &Row, now: DateTime<Utc>, zone: Tz) -> String {
-    let known = |column: &str, what: &str| visit.get::<_, Option<String>>(column).unwrap_or_else(|| what.to_owned());
-    let (id, facility, status) = (known("id", ""), known("facility_id", "(none)"), known("status", "of no status"));
+    let [id, facility, status] = known(visit);
     let vitals = if visit.get("has_vitals") { "with vitals" } else { "without vitals" };
-    let start = match visit.get::<_, Option<DateTime<Utc>>>("starts_at") {
-        None => "has no start that can be read".to_owned(),
-        Some(start) if start <= now => format!("began at {}, {} ago", local_stamp(start, zone), span(now - start)),
-        Some(start) => format!("begins at {}, in {}", local_stamp(start, zone), span(start - now)),
-    };
+    let start = begins(visit, now, zone);
     format!("Visit {id} of facility {facility} is {status} {vitals} and {start}.")
 }
 
