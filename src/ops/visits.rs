@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 use tokio_postgres::Transaction;
 
 use crate::clinic::visits;
-use crate::db::{Key, Keys, Row, statements, unless_no_key};
+use crate::db::{Key, Keys, Row, statements};
 use crate::error::Error;
 use crate::ops::places::Places;
 
@@ -91,10 +91,7 @@ impl VisitFilter<'_> {
         let ids: Vec<Key> = page.iter().map(|row| row.get("appointment_id")).collect();
         let read =
             async |ids: &[Key]| VISITS.all(tx, &[&Keys(ids), &self.facility, &self.doctor, &self.from, &self.to]).await;
-        let rows = match unless_no_key(tx, async || read(&ids).await).await? {
-            Some(rows) => rows,
-            None => read(&visits::existing(tx, &ids).await?).await?,
-        };
+        let rows = visits::read_by(tx, &ids, read).await?;
         let visit = |row: &Row| {
             let [facility, doctor, patient] = ["facility_id", "doctor_id", "patient_id"].map(|column| row.get(column));
             (row.get("id"), Visit { facility, doctor, patient })

@@ -8,7 +8,7 @@ use super::report::Report;
 use super::rule::{Scope, joins_of_fit};
 use crate::clinic::local_time::{clock_time, day};
 use crate::clinic::visits;
-use crate::db::{Key, Keys, Row, statements, unless_no_key};
+use crate::db::{Key, Keys, Row, statements};
 use crate::error::Error;
 use crate::run::{Batch, Halt, Run, apply, count, skipped_columns};
 
@@ -64,10 +64,7 @@ async fn of_visits(scope: &Scope, tx: &Transaction<'_>, flags: &[Key], visits: &
         let [now, first, zones, doctors, facility, any] = scope.parameters(&zones, &doctors);
         ENDED.all(tx, &[now, first, zones, doctors, facility, any, &Keys(visits), &Keys(flags)]).await
     };
-    match unless_no_key(tx, async || found(visits).await).await? {
-        Some(found) => Ok(found),
-        None => found(&visits::existing(tx, visits).await?).await,
-    }
+    visits::read_by(tx, visits, found).await
 }
 
 /// Clears flags that no longer hold.

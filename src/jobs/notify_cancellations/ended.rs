@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use tokio_postgres::Transaction;
 
 use crate::clinic::visits;
-use crate::db::{Key, Keys, Row, statements, unless_no_key};
+use crate::db::{Key, Keys, Row, statements};
 use crate::error::Error;
 use crate::run::{Batch, Halt, NotDone, Run, apply, skipped_columns};
 
@@ -42,10 +42,7 @@ pub async fn among(
     facility: Option<&Key>,
 ) -> Result<Vec<Ended>, Error> {
     let look = async |visits: &[Key]| ENDED_ROWS.all(tx, &[&Keys(visits), &Keys(rows), &facility]).await;
-    let found = match unless_no_key(tx, async || look(visits).await).await? {
-        Some(found) => found,
-        None => look(&visits::existing(tx, visits).await?).await?,
-    };
+    let found = visits::read_by(tx, visits, look).await?;
     Ok(found.iter().map(|row| Ended { id: row.get("id"), visit: row.get("visit") }).collect())
 }
 

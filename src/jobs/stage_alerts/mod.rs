@@ -38,7 +38,7 @@ use crate::clinic::local_time::{
 use crate::clinic::words::clock;
 use crate::clinic::{facility, local_time, outbox, visits};
 use crate::command::explain::ExplainArgs;
-use crate::db::{Key, Keys, Row, cut_name, statements, unless_no_key};
+use crate::db::{Key, Keys, Row, cut_name, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{
     Batch, Counts, FacilityArgs, Halt, Job, NotDone, Reach, Run, UNDELIVERABLE_COLUMN, apply, count, skipped_columns,
@@ -331,15 +331,8 @@ async fn ended(run: &Run, tx: &Transaction<'_>, limit: i64) -> Result<Vec<OpenAl
         last = row.get("id");
         let alerts: Vec<Key> = page.iter().map(|row| Key::from(row.get::<_, i64>("id").to_string())).collect();
         let visits: Vec<Key> = page.iter().map(|row| row.get("appointment_id")).collect();
-        let found = match unless_no_key(tx, async || ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits), &facility]).await)
-            .await?
-        {
-            Some(found) => found,
-            None => {
-                let visits = visits::existing(tx, &visits).await?;
-                ENDED.all(tx, &[&Keys(&alerts), &Keys(&visits), &facility]).await?
-            }
-        };
+        let look = async |visits: &[Key]| ENDED.all(tx, &[&Keys(&alerts), &Keys(visits), &facility]).await;
+        let found = visits::read_by(tx, &visits, look).await?;
         ended.extend(found.iter().map(|row| OpenAlert { id: row.get("id"), visit: row.get("visit") }));
     }
     Ok(ended)

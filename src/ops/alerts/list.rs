@@ -15,7 +15,7 @@ use crate::clinic::alerts::{AlertType, STAFF};
 use crate::clinic::visits;
 use crate::command::limit::{self, LimitArgs};
 use crate::command::{CommandContext, Output, check_known, check_recorded, listing, shown, value_name};
-use crate::db::{Key, Keys, Row, cut, decodable, decodable_name, statements, unless_no_key};
+use crate::db::{Key, Keys, Row, cut, decodable, decodable_name, statements};
 use crate::error::Error;
 use crate::machine;
 use crate::ops::visits::{Entry, VisitFilter, places};
@@ -145,10 +145,7 @@ impl ListArgs {
         let by = [machine::os_user(), machine::host()];
         let read = async |visits: &[Key]| REVEAL.all(tx, &[&ids, &Keys(visits), &actor.id, &by[0], &by[1]]).await;
         // An alert may be older than the type of the keys.
-        let names = match unless_no_key(tx, async || read(&named).await).await? {
-            Some(names) => names,
-            None => read(&visits::existing(tx, &named).await?).await?,
-        };
+        let names = visits::read_by(tx, &named, read).await?;
         check_recorded(&names)?;
         let revealed = |row: &Row| {
             let [first_name, last_name] = ["patient_first_name", "patient_last_name"].map(|column| row.get(column));
