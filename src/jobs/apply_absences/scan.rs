@@ -84,10 +84,10 @@ pub async fn scan(tx: &Transaction<'_>, rule: &Rule, most_visits: i64) -> Result
     let with_visit: BTreeSet<&str> = visits.iter().map(Key::as_str).collect();
     let own = |row: &&Row| !row.get::<_, Option<&str>>("visit").is_some_and(|visit| with_visit.contains(visit));
     let (unreadable_slots, slots) = parted(slots.iter().filter(own));
-    let changed = changed(tx, rule).await?;
+    let Changed { standing, gone } = changed(tx, rule).await?;
+    let changed: Vec<Key> = standing.iter().chain(&gone).cloned().collect();
     let ever = Rule { held: vec![], ..rule.of_any_day() };
-    let (keys, texts) = (keys_among(tx, &changed).await?, texts(&changed));
-    let to_unblock = ids(tx, &TO_UNBLOCK, &ever, &[&Keys(&keys), &texts, &SLOTS_MAX]).await?;
+    let to_unblock = ids(tx, &TO_UNBLOCK, &ever, &[&Keys(&standing), &texts(&changed), &SLOTS_MAX]).await?;
     let mut absences: BTreeSet<Key> = ids(tx, &UNLISTED, rule, &[]).await?.into_iter().collect();
     absences.extend(changed);
     let unreadable = ids(tx, &UNREADABLE, rule, &[]).await?;
@@ -95,28 +95,39 @@ pub async fn scan(tx: &Transaction<'_>, rule: &Rule, most_visits: i64) -> Result
     Ok(Found { unreadable, unreadable_visits, unreadable_slots, visits, slots, to_unblock, absences })
 }
 
-/// The absences that are not recorded in the state that they have: new, changed, withdrawn or gone.
-async fn changed(tx: &Transaction<'_>, rule: &Rule) -> Result<Vec<Key>, Error> {
+/// The absences that are not recorded in the state that they have.
+struct Changed {
+    /// Those that are new or changed.
+    standing: Vec<Key>,
+    /// Those that are withdrawn or gone. An id of the ledger may be no key of an absence at all.
+    gone: Vec<Key>,
+}
+
+async fn changed(tx: &Transaction<'_>, rule: &Rule) -> Result<Changed, Error> {
     let open = OPEN.all(tx, &[&rule.only, &rule.facility, &rule.now]).await?;
     let open: Vec<Key> = open.iter().map(|row| row.get("id")).filter(|id| !rule.held.contains(id)).collect();
     let none: Option<Keys<'_>> = None;
-    let mut changed: BTreeSet<Key> = ids(tx, &CHANGED, rule, &[&none]).await?.into_iter().collect();
-    if !open.is_empty() {
-        let ever = rule.of_any_day();
-        let keys = keys_among(tx, &open).await?;
-        changed.extend(ids(tx, &CHANGED, &ever, &[&Some(Keys(&keys))]).await?);
-        changed.extend(GONE.all(tx, &[&Keys(&keys), &texts(&open)]).await?.iter().map(|row| row.get("id")));
+    let mut standing: BTreeSet<Key> = ids(tx, &CHANGED, rule, &[&none]).await?.into_iter().collect();
+    let gone = if open.is_empty() { vec![] } else { gone(tx, &open).await? };
+    let active: Vec<Key> = open.into_iter().filter(|id| !gone.contains(id)).collect();
+    if !active.is_empty() {
+        standing.extend(ids(tx, &CHANGED, &rule.of_any_day(), &[&Some(Keys(&active))]).await?);
     }
-    Ok(changed.into_iter().collect())
+    Ok(Changed { standing: standing.into_iter().collect(), gone })
 }
 
-/// Those ids of the ledger that can be keys of absences: all, unless one is no value of the key's type.
-async fn keys_among(tx: &Transaction<'_>, ids: &[Key]) -> Result<Vec<Key>, Error> {
+/// Those of the ids of the ledger whose absence is withdrawn or gone.
+async fn gone(tx: &Transaction<'_>, ids: &[Key]) -> Result<Vec<Key>, Error> {
     let texts = texts(ids);
-    if unless_no_key(tx, async || GONE.all(tx, &[&Keys(ids), &texts]).await).await?.is_some() {
-        return Ok(ids.to_vec());
-    }
-    Ok(EXISTING_AS_TEXT.all(tx, &[&texts]).await?.iter().map(|row| row.get("id")).collect())
+    let read = async |keys: &[Key]| GONE.all(tx, &[&Keys(keys), &texts]).await;
+    let found = match unless_no_key(tx, async || read(ids).await).await? {
+        Some(found) => found,
+        None => {
+            let existing = EXISTING_AS_TEXT.all(tx, &[&texts]).await?;
+            read(&existing.iter().map(|row| row.get("id")).collect::<Vec<Key>>()).await?
+        }
+    };
+    Ok(found.iter().map(|row| row.get("id")).collect())
 }
 
 fn texts(ids: &[Key]) -> Vec<&str> {
