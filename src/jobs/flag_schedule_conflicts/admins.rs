@@ -73,7 +73,7 @@ async fn tell_one(
     only_counted: &OnlyCounted,
 ) -> Result<Row, Error> {
     let warning = Warning::of(visits);
-    let title = warning.as_ref().map_or_else(String::new, |warning| warning.message.clone());
+    let title = warning.message.clone();
     let metadata = json!({ "warning": warning, "not_told": only_counted });
     let placeholders = json!({ "warning": title, "visits": named(visits, |visit| visit.id.to_string()) });
     let of_visit = |visit: &Visit| format!("{} ({})", visit.id, visit.moment);

@@ -119,7 +119,7 @@ impl Job for FlagScheduleConflicts {
         let listed = flag(run, &scope, &found, &due, report).await;
         // Also after a stop: who was flagged by now is in the report. The next run tells the admins.
         let (flagged, ended) = listed;
-        report.warning = Warning::of(&flagged);
+        report.warning = (!flagged.is_empty()).then(|| Warning::of(&flagged));
         ended?;
         let visits = found.unlisted.iter().chain(flagged);
         admins::tell(run, visits, &found.counted, report).await

@@ -61,14 +61,13 @@ struct Affected {
 }
 
 impl Warning {
-    /// None of no visits.
-    pub fn of(visits: &[&Visit]) -> Option<Self> {
+    pub fn of(visits: &[&Visit]) -> Self {
         let affected =
             |visit: &&Visit| Affected { id: visit.id.to_string(), date: visit.date.clone(), time: visit.time.clone() };
-        (!visits.is_empty()).then(|| Self {
+        Self {
             message: format!("{} affected", counted(visits.len(), "existing appointment")),
             affected_appointments: visits.iter().take(LISTED_MAX).map(affected).collect(),
-        })
+        }
     }
 }
 
