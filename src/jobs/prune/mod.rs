@@ -19,6 +19,7 @@
 //! alerts, phi_access_log.
 
 mod archive;
+mod history;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,10 +39,10 @@ use crate::run::{
     Batch, Counts, Halt, Job, NotDone, Run, RunArgs, WriteOptions, apply, as_text, count, skipped_columns,
 };
 use archive::{Archive, Recipient};
+use history::{History, Pruned};
 
 /// The appointments that a run forgets at most: the next run does the rest.
 const MAX_FORGOTTEN: u32 = 10_000;
-const RUNS: &str = include_str!("runs.part.sql");
 
 statements! {
     SCAN[table: History = History::ALL.to_vec()](TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) =
@@ -63,88 +64,6 @@ statements! {
         skipped_columns = skipped_columns("$5", "locked", "deleted", table.name()),
     );
     FORGET(TIMESTAMPTZ, INT8) = include_str!("forget.sql");
-}
-
-/// A table whose old rows are deleted.
-#[derive(Clone, Copy)]
-enum History {
-    Errors,
-    Runs,
-    Notifications,
-    Refusals,
-    Cancellations,
-    ScheduleFlags,
-    ScheduleVersions,
-    BlockedSlots,
-}
-
-impl History {
-    /// All, in order. Failed items are deleted first, because with their run they would be deleted without being counted.
-    const ALL: [Self; 8] = [
-        Self::Errors,
-        Self::Runs,
-        Self::Notifications,
-        Self::Refusals,
-        Self::Cancellations,
-        Self::ScheduleFlags,
-        Self::ScheduleVersions,
-        Self::BlockedSlots,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Errors => "cron_job_run_errors",
-            Self::Runs => "cron_job_runs",
-            Self::Notifications => "notifications",
-            Self::Refusals => "item_refusals",
-            Self::Cancellations => "visit_cancellations",
-            Self::ScheduleFlags => "schedule_flags",
-            Self::ScheduleVersions => "schedule_versions",
-            Self::BlockedSlots => "blocked_slots",
-        }
-    }
-
-    /// The name of a row in errors.
-    fn entity(self) -> &'static str {
-        match self {
-            Self::Errors => "run_error",
-            Self::Runs => "run",
-            Self::Notifications => "notification",
-            Self::Refusals => "refusal",
-            Self::Cancellations => "cancellation",
-            Self::ScheduleFlags => "schedule_flag",
-            Self::ScheduleVersions => "schedule_version",
-            Self::BlockedSlots => "blocked_slot",
-        }
-    }
-
-    /// The WHERE clause of the rows that are deleted, in SQL. The rule of failed items includes that of runs.
-    fn rule(self) -> String {
-        match self {
-            Self::Errors => format!(include_str!("errors.part.sql"), runs = RUNS),
-            Self::Runs => RUNS.to_owned(),
-            Self::Notifications => include_str!("notifications.part.sql").to_owned(),
-            Self::Refusals => include_str!("refusals.part.sql").to_owned(),
-            Self::Cancellations => include_str!("cancellations.part.sql").to_owned(),
-            Self::ScheduleFlags => include_str!("schedule_flags.part.sql").to_owned(),
-            Self::ScheduleVersions => include_str!("schedule_versions.part.sql").to_owned(),
-            Self::BlockedSlots => include_str!("blocked_slots.part.sql").to_owned(),
-        }
-    }
-
-    /// Where the report counts them.
-    fn count(self, pruned: &mut Pruned) -> &mut u64 {
-        match self {
-            Self::Errors => &mut pruned.run_errors,
-            Self::Runs => &mut pruned.runs,
-            Self::Notifications => &mut pruned.notifications,
-            Self::Refusals => &mut pruned.refusals,
-            Self::Cancellations => &mut pruned.cancellations,
-            Self::ScheduleFlags => &mut pruned.schedule_flags,
-            Self::ScheduleVersions => &mut pruned.schedule_versions,
-            Self::BlockedSlots => &mut pruned.blocked_slots,
-        }
-    }
 }
 
 /// Delete old history: runs, their failed items, sent notifications
@@ -195,33 +114,6 @@ pub struct Report {
     archived: Vec<PathBuf>,
     #[serde(flatten)]
     not_done: NotDone,
-}
-
-/// The rows that were deleted.
-#[derive(Debug, Default, Serialize)]
-struct Pruned {
-    runs: u64,
-    run_errors: u64,
-    notifications: u64,
-    /// The refused items that no run tries any more.
-    refusals: u64,
-    /// The rows of the ledger of cancelled visits.
-    cancellations: u64,
-    /// The flags of visits that were cleared long ago, and the hours of doctors that ended long ago.
-    schedule_flags: u64,
-    schedule_versions: u64,
-    /// What is kept of slots that were blocked for a leave, and are long over.
-    blocked_slots: u64,
-    /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
-    unmatched: u64,
-}
-
-impl Pruned {
-    fn all(&self) -> u64 {
-        let history = self.runs + self.run_errors + self.notifications + self.refusals;
-        let ledgers = self.cancellations + self.schedule_flags + self.schedule_versions + self.blocked_slots;
-        history + ledgers + self.unmatched
-    }
 }
 
 impl crate::run::Report for Report {

@@ -1,0 +1,114 @@
+//! The tables whose old rows are deleted, and how many of each were.
+
+use serde::Serialize;
+
+const RUNS: &str = include_str!("runs.part.sql");
+
+/// A table whose old rows are deleted.
+#[derive(Clone, Copy)]
+pub enum History {
+    Errors,
+    Runs,
+    Notifications,
+    Refusals,
+    Cancellations,
+    ScheduleFlags,
+    ScheduleVersions,
+    BlockedSlots,
+}
+
+impl History {
+    /// All, in order. Failed items are deleted first, because with their run they would be deleted without being counted.
+    pub const ALL: [Self; 8] = [
+        Self::Errors,
+        Self::Runs,
+        Self::Notifications,
+        Self::Refusals,
+        Self::Cancellations,
+        Self::ScheduleFlags,
+        Self::ScheduleVersions,
+        Self::BlockedSlots,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Errors => "cron_job_run_errors",
+            Self::Runs => "cron_job_runs",
+            Self::Notifications => "notifications",
+            Self::Refusals => "item_refusals",
+            Self::Cancellations => "visit_cancellations",
+            Self::ScheduleFlags => "schedule_flags",
+            Self::ScheduleVersions => "schedule_versions",
+            Self::BlockedSlots => "blocked_slots",
+        }
+    }
+
+    /// The name of a row in errors.
+    pub fn entity(self) -> &'static str {
+        match self {
+            Self::Errors => "run_error",
+            Self::Runs => "run",
+            Self::Notifications => "notification",
+            Self::Refusals => "refusal",
+            Self::Cancellations => "cancellation",
+            Self::ScheduleFlags => "schedule_flag",
+            Self::ScheduleVersions => "schedule_version",
+            Self::BlockedSlots => "blocked_slot",
+        }
+    }
+
+    /// The WHERE clause of the rows that are deleted, in SQL. The rule of failed items includes that of runs.
+    pub fn rule(self) -> String {
+        match self {
+            Self::Errors => format!(include_str!("errors.part.sql"), runs = RUNS),
+            Self::Runs => RUNS.to_owned(),
+            Self::Notifications => include_str!("notifications.part.sql").to_owned(),
+            Self::Refusals => include_str!("refusals.part.sql").to_owned(),
+            Self::Cancellations => include_str!("cancellations.part.sql").to_owned(),
+            Self::ScheduleFlags => include_str!("schedule_flags.part.sql").to_owned(),
+            Self::ScheduleVersions => include_str!("schedule_versions.part.sql").to_owned(),
+            Self::BlockedSlots => include_str!("blocked_slots.part.sql").to_owned(),
+        }
+    }
+
+    /// Where the report counts them.
+    pub fn count(self, pruned: &mut Pruned) -> &mut u64 {
+        match self {
+            Self::Errors => &mut pruned.run_errors,
+            Self::Runs => &mut pruned.runs,
+            Self::Notifications => &mut pruned.notifications,
+            Self::Refusals => &mut pruned.refusals,
+            Self::Cancellations => &mut pruned.cancellations,
+            Self::ScheduleFlags => &mut pruned.schedule_flags,
+            Self::ScheduleVersions => &mut pruned.schedule_versions,
+            Self::BlockedSlots => &mut pruned.blocked_slots,
+        }
+    }
+}
+
+/// The rows that were deleted.
+#[derive(Debug, Default, Serialize)]
+pub struct Pruned {
+    runs: u64,
+    run_errors: u64,
+    notifications: u64,
+    /// The refused items that no run tries any more.
+    refusals: u64,
+    /// The rows of the ledger of cancelled visits.
+    cancellations: u64,
+    /// The flags of visits that were cleared long ago, and the hours of doctors that ended long ago.
+    schedule_flags: u64,
+    schedule_versions: u64,
+    /// What is kept of slots that were blocked for a leave, and are long over.
+    blocked_slots: u64,
+    /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
+    pub unmatched: u64,
+}
+
+impl Pruned {
+    pub fn all(&self) -> u64 {
+        let history = self.runs + self.run_errors + self.notifications + self.refusals;
+        let ledgers = self.cancellations + self.schedule_flags + self.schedule_versions + self.blocked_slots;
+        history + ledgers + self.unmatched
+    }
+}
