@@ -2,11 +2,11 @@
 -- keeps its flag.
 -- The caller provides the relation x, rows of schedule_flags, and the joins of a visit in braces. It begins with LEFT
 -- JOIN, so it follows FROM; it ends inside the WHERE: continue with AND.
--- $1 to $6 are the parameters of the joins · $7 visits of the flags, keys
-LEFT JOIN appointments a ON a.id = ANY ($7) AND a.id::text = x.appointment_id
+-- $1 to $5 are the parameters of the joins · $6 visits of the flags, keys
+LEFT JOIN appointments a ON a.id = ANY ($6) AND a.id::text = x.appointment_id
 LEFT JOIN LATERAL (
     SELECT stay.begins, visit.starts_at, fit.verdict
-    FROM (SELECT a.id, a.facility_id, a.doctor_id, a.appointment_date, a.start_time, a.created_at) a
+    FROM (SELECT a.id, a.facility_id, a.doctor_id, a.appointment_date, a.start_time) a
     {joins}
     WHERE a.doctor_id <> ALL ($4) AND tz.zone IS NOT NULL AND (a.facility_id = $5 OR $5 IS NULL)
       AND a.appointment_date >= $2

@@ -68,8 +68,8 @@ async fn ends(look: &Look<'_>, scope: &Scope, visit: &Key) -> Result<Vec<Verdict
     }
     let visits = [visit.clone()];
     let (zones, doctors) = scope.keys();
-    let [now, first, zones, doctors, facility, any] = scope.parameters(&zones, &doctors);
-    let ended = ENDED.all(look.tx, &[now, first, zones, doctors, facility, any, &Keys(&visits), &Keys(&open)]).await?;
+    let [now, first, zones, doctors, facility, _] = scope.parameters(&zones, &doctors);
+    let ended = ENDED.all(look.tx, &[now, first, zones, doctors, facility, &Keys(&visits), &Keys(&open)]).await?;
     let end = |row: &Row| {
         let id: Key = row.get("id");
         Verdict {

@@ -19,12 +19,12 @@ const PAGE: i64 = 10_000;
 
 statements! {
     OPEN(INT8, INT8, TEXT) = include_str!("open.sql");
-    pub ENDED(TIMESTAMPTZ, DATE, KEYS, KEYS, KEY, BOOL, KEYS, KEYS) =
+    pub ENDED(TIMESTAMPTZ, DATE, KEYS, KEYS, KEY, KEYS, KEYS) =
         format!(include_str!("ended.sql"), ended = ended_rule());
-    CLEAR(TIMESTAMPTZ, DATE, KEYS, KEYS, KEY, BOOL, KEYS, KEYS) = format!(
+    CLEAR(TIMESTAMPTZ, DATE, KEYS, KEYS, KEY, KEYS, KEYS) = format!(
         include_str!("clear.sql"),
         ended = ended_rule(),
-        skipped_columns = skipped_columns("$8", "locked", "cleared", "schedule_flags"),
+        skipped_columns = skipped_columns("$7", "locked", "cleared", "schedule_flags"),
     );
 }
 
@@ -61,8 +61,8 @@ pub async fn ended(scope: &Scope, tx: &Transaction<'_>, limit: i64) -> Result<Ve
 async fn of_visits(scope: &Scope, tx: &Transaction<'_>, flags: &[Key], visits: &[Key]) -> Result<Vec<Row>, Error> {
     let found = async |visits: &[Key]| {
         let (zones, doctors) = scope.keys();
-        let [now, first, zones, doctors, facility, any] = scope.parameters(&zones, &doctors);
-        ENDED.all(tx, &[now, first, zones, doctors, facility, any, &Keys(visits), &Keys(flags)]).await
+        let [now, first, zones, doctors, facility, _] = scope.parameters(&zones, &doctors);
+        ENDED.all(tx, &[now, first, zones, doctors, facility, &Keys(visits), &Keys(flags)]).await
     };
     visits::read_by(tx, visits, found).await
 }
@@ -73,8 +73,8 @@ pub async fn clear(run: &Run, scope: &Scope, ended: &[Ended], report: &mut Repor
     let statement = async |tx: &Transaction<'_>, ids: &[Key]| {
         let visits: Vec<Key> = ids.iter().filter_map(|id| visits.get(id).map(|visit| (*visit).clone())).collect();
         let (zones, doctors) = scope.keys();
-        let [now, first, zones, doctors, facility, any] = scope.parameters(&zones, &doctors);
-        CLEAR.one(tx, &[now, first, zones, doctors, facility, any, &Keys(&visits), &Keys(ids)]).await
+        let [now, first, zones, doctors, facility, _] = scope.parameters(&zones, &doctors);
+        CLEAR.one(tx, &[now, first, zones, doctors, facility, &Keys(&visits), &Keys(ids)]).await
     };
     let ids: Vec<Key> = ended.iter().map(|flag| flag.id.clone()).collect();
     let batch = Batch { entity: FLAG, part: "", ids: &ids };
