@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         &harness,
         &Contest {
             job: "notify-cancellations",
-            args: &["--as-of", AS_OF, "--max-items", "1000000"],
+            args: &["--as-of", AS_OF, "--max-items", "1000000", "--deadline", "20m"],
             changed: "SELECT appointment_id FROM visit_cancellations WHERE seen_at = '2026-03-02T17:00:00Z'
                       ORDER BY appointment_id::bigint",
             singles: one_by_one,
