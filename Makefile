@@ -100,7 +100,8 @@ check:
 # Documents that are written from the program itself, and from a database that it has migrated; a test fails where they
 # are not up to date.
 docs:
-	env -i PATH="$$PATH" HOME="$$HOME" cargo run --locked --quiet -- man --markdown > docs/cli.md.new
+	@cargo test --locked --quiet --no-run --test it
+	env -i PATH="$$PATH" HOME="$$HOME" "$${CARGO_TARGET_DIR:-target}/debug/rounds" man --markdown > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: \
 	 privileges::the_list deploy::the_folders_are_rendered
