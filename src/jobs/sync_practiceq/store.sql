@@ -68,9 +68,10 @@ remembered AS (
     WHERE j.outcome IN ('new', 'updated') ORDER BY j.external_id
     ON CONFLICT (external_id) DO UPDATE
     SET appointment_id = excluded.appointment_id, patient_id = excluded.patient_id, starts_at = excluded.starts_at,
-        ends_at = excluded.ends_at, meeting_url = excluded.meeting_url, service_name = excluded.service_name,
-        location_name = excluded.location_name, practitioner = excluded.practitioner, client_id = excluded.client_id,
-        status = excluded.status, modified_at = excluded.modified_at, read_at = excluded.read_at,
+        ends_at = excluded.ends_at, meeting_url = {kept_link}, account_url = excluded.account_url,
+        service_name = excluded.service_name, location_name = excluded.location_name,
+        place_of_service = excluded.place_of_service, practitioner = excluded.practitioner,
+        client_id = excluded.client_id, status = excluded.status, modified_at = excluded.modified_at, read_at = excluded.read_at,
         content_hash = excluded.content_hash, last_seen_sweep = excluded.last_seen_sweep, missed_sweep = NULL,
         deleted_at = NULL
 ),
@@ -119,7 +120,7 @@ changes AS MATERIALIZED (
     CROSS JOIN LATERAL (
         VALUES ('TIME', j.status <> 'CANCELLED' AND j.starts_at <> j.old_starts_at),
                ('PRACTITIONER', j.status <> 'CANCELLED' AND j.practitioner IS DISTINCT FROM j.old_practitioner),
-               ('LINK', j.status <> 'CANCELLED' AND j.meeting_url IS DISTINCT FROM j.old_meeting_url),
+               ('LINK', j.status <> 'CANCELLED' AND j.link IS DISTINCT FROM j.old_meeting_url),
                ('CANCELLED', j.is_status_synced AND j.status = 'CANCELLED' AND j.old_status <> 'CANCELLED'),
                ('REINSTATED', j.status <> 'CANCELLED' AND (j.old_deleted_at IS NOT NULL
                                                            OR (j.is_status_synced AND j.old_status = 'CANCELLED')))

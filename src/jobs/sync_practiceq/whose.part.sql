@@ -9,8 +9,8 @@ incoming AS MATERIALIZED (
     FROM jsonb_to_recordset($1)
         AS r (external_id text, client_id text, client_name text, client_email text, date_of_birth date,
               odd_birthday boolean, is_group boolean, status text, starts_at timestamptz, ends_at timestamptz,
-              practitioner_id text, practitioner_email text, service_name text, location_name text, meeting_url text,
-              modified_at timestamptz, hash text, read_at timestamptz)
+              practitioner_id text, practitioner_email text, service_name text, location_name text,
+              place_of_service text, meeting_url text, modified_at timestamptz, hash text, read_at timestamptz)
 ),
 -- Patients with the same e-mail, and the same date of birth or name. Of several the one who has both is meant. A
 -- patient with the same name and another date of birth is not meant, and makes the choice between others uncertain.
@@ -38,6 +38,7 @@ candidates AS MATERIALIZED (
 stored AS MATERIALIZED (
     SELECT r.external_id, a.*, v.appointment_id AS old_appointment_id, v.patient_id AS old_patient_ref,
            v.client_id AS old_client_id, v.starts_at AS old_starts_at, v.meeting_url AS old_meeting_url,
+           v.account_url AS old_account_url,
            v.practitioner AS old_practitioner, v.status AS old_status, v.modified_at AS old_modified_at,
            v.read_at AS old_read_at, v.content_hash AS old_hash, v.deleted_at AS old_deleted_at, v.missed_sweep
     FROM incoming r

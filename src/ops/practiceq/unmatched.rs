@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 
+use super::staff::may_decide;
 use crate::arg::row_number;
 use crate::clients::practiceq::ACCOUNT_ZONE;
-use crate::clinic::actor::{ADMIN, Actor, refused};
+use crate::clinic::actor::{Actor, refused};
 use crate::clinic::local_time::unreadable_zones;
 use crate::clinic::organizations::organizations_of;
 use crate::command::limit::{self, LimitArgs};
@@ -36,7 +37,6 @@ statements! {
         own("$2"),
         concerns("$2", "$3"),
     );
-    OF_NONE(KEY) = format!("SELECT NOT EXISTS ({}) AS of_none", organizations_of("$1"));
     REVEAL(INT8_ARRAY, TEXT, TEXT, TEXT) = format!(
         include_str!("reveal.sql"),
         name = decodable_name("client_name"),
@@ -60,10 +60,6 @@ fn own(user: &str) -> String {
 fn concerns(user: &str, group: &str) -> String {
     format!(include_str!("concerns.part.sql"), user = user, group = group)
 }
-
-/// The roles that may decide, and may see the names.
-const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", CASE_MANAGER];
-const CASE_MANAGER: &str = "CASE_MANAGER";
 
 /// Appointments that matched nobody or several
 #[derive(Args)]
@@ -215,19 +211,9 @@ fn cells(row: &Row, places: &Places, person: Option<&Row>) -> Vec<String> {
     cells
 }
 
-/// Refuses a user who may decide nothing: of another role, or of no facility and no organization.
-async fn may_decide(tx: &Transaction<'_>, actor: &Actor, what: &str) -> Result<(), Error> {
-    actor.require(STAFF, what)?;
-    if actor.is_of_the_group() || (actor.role != CASE_MANAGER && actor.own_facility(what).is_ok()) {
-        return Ok(());
-    }
-    if OF_NONE.one(tx, &[&actor.id]).await?.get("of_none") {
-        let (id, role) = (&actor.id, &actor.role);
-        let message =
-            format!("--actor: user {id} is {role} of no organization and no facility, so {what} is not allowed");
-        return Err(refused("ACTOR_NOT_ALLOWED", message));
-    }
-    Ok(())
+/// Whether nothing is left of what was read of an appointment.
+fn is_empty(row: &Row) -> bool {
+    row.get::<_, Value>("content") == json!({})
 }
 
 /// Locks the open rows that a decision is about; the one that the user named is the first.

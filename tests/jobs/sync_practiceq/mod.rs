@@ -7,6 +7,7 @@ mod faults;
 mod killed;
 mod lanes;
 mod ledger;
+mod links;
 mod logs;
 mod matching;
 mod notices;
