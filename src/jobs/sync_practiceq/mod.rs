@@ -56,6 +56,7 @@ use crate::error::{Error, ErrorKind};
 use crate::file;
 use crate::run::{ByHand, Coverage, Halt, Job, Reach, Run, RunArgs, as_text};
 
+pub use self::deletions::take_out;
 pub use self::store::StoreContext;
 
 statements! {

@@ -64,7 +64,7 @@ decisions AS MATERIALIZED (
     WHERE u.patient_id IS NULL OR p.id IS NOT NULL OR u.patient_id <> ALL ($7)
 ),
 links AS MATERIALIZED (
-    SELECT c.client_id, p.id AS patient_id, c.patient_id IS NOT NULL AND c.patient_id <> ALL ($7) AS is_stale
+    SELECT c.client_id, p.id AS patient_id, c.waits, c.patient_id IS NOT NULL AND c.patient_id <> ALL ($7) AS is_stale
     FROM (SELECT DISTINCT client_id FROM incoming WHERE client_id IS NOT NULL) r
     JOIN practiceq_clients c ON c.client_id = r.client_id
     LEFT JOIN known_patients p ON p.ref = c.patient_id
@@ -88,7 +88,9 @@ matched AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT coalesce(u.status = 'linked', false) AS is_linked,
                coalesce(u.status = 'ignored', false)
-               OR (u.external_id IS NULL AND NOT r.is_group AND c.client_id IS NOT NULL AND c.patient_id IS NULL)
+               -- Not of a client whose link a person took back: what is read of it waits for the next decision.
+               OR (u.external_id IS NULL AND NOT r.is_group AND c.client_id IS NOT NULL AND c.patient_id IS NULL
+                   AND NOT c.waits)
                    AS is_ignored
     ) d
 ),

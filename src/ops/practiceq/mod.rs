@@ -1,6 +1,9 @@
 //! `rounds practiceq`: a person decides about the appointments that the sync could not match, sees which visits are to
 //! come, and how the sync does.
 
+mod clients;
+mod corrected;
+mod reopen;
 mod report;
 mod staff;
 mod unmatched;
@@ -12,7 +15,7 @@ use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
 crate::db::statements! {
-    of report, staff, unmatched, visits;
+    of clients, corrected, reopen, report, staff, unmatched, visits;
 }
 
 /// Decide whose an appointment is where the sync could not tell; see what is to come, and how the sync does
@@ -25,6 +28,7 @@ pub struct PracticeqArgs {
 #[derive(Subcommand)]
 enum PracticeqCommand {
     Unmatched(unmatched::UnmatchedArgs),
+    Clients(clients::ClientsArgs),
     Visits(visits::VisitsArgs),
     Report(report::ReportArgs),
 }
@@ -35,6 +39,7 @@ impl Operation for PracticeqArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
             PracticeqCommand::Unmatched(args) => args.execute(context).await,
+            PracticeqCommand::Clients(args) => args.execute(context).await,
             PracticeqCommand::Visits(args) => args.execute(context).await,
             PracticeqCommand::Report(args) => args.execute(context).await,
         }

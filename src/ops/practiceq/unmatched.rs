@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 
+use super::reopen::ReopenArgs;
 use super::staff::may_decide;
 use crate::arg::row_number;
 use crate::clients::practiceq::ACCOUNT_ZONE;
@@ -47,7 +48,7 @@ statements! {
     LINKABLE(KEY, KEY) = format!(include_str!("linkable.sql"), organizations = organizations_of("$2"));
     LINK(INT8_ARRAY, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT) = include_str!("link.sql");
     IGNORE(INT8_ARRAY, TEXT, TIMESTAMPTZ, BOOL, INT8, TEXT) = include_str!("ignore.sql");
-    KNOWN_CLIENT(TEXT) = "SELECT patient_id FROM practiceq_clients WHERE client_id = $1";
+    KNOWN_CLIENT(TEXT) = "SELECT patient_id FROM practiceq_clients WHERE client_id = $1 AND NOT waits";
     PATIENT(KEY) = "SELECT p.id::text FROM patients p WHERE p.id = $1";
 }
 
@@ -73,6 +74,7 @@ enum Unmatched {
     List(ListArgs),
     Link(LinkArgs),
     Ignore(IgnoreArgs),
+    Reopen(ReopenArgs),
 }
 
 /// List appointments that wait for a decision, first what is still to come
@@ -116,6 +118,7 @@ impl UnmatchedArgs {
             Unmatched::List(args) => args.execute(context).await,
             Unmatched::Link(args) => args.execute(context).await,
             Unmatched::Ignore(args) => args.execute(context).await,
+            Unmatched::Reopen(args) => args.execute(context).await,
         }
     }
 }
@@ -231,6 +234,14 @@ async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment)
         let message = format!("appointment {id} was {status} by user {by}; nothing was changed");
         return Err(Error::new("NOT_OPEN", ErrorKind::Other, message));
     }
+    if is_empty(first) {
+        let external_id: &str = first.get("external_id");
+        let message = format!(
+            "what was read of appointment {id} is gone, and it waits to be read again; nothing was changed; read it \
+             with rounds sync-practiceq --appointment {external_id}"
+        );
+        return Err(Error::new("NOT_READ", ErrorKind::Other, message));
+    }
     // Of a decision nothing is left that says whom it concerns.
     let actor = &moment.actor;
     let concerns = CONCERNS.opt(tx, &[&id, &actor.id, &actor.is_of_the_group()]).await?;
@@ -269,6 +280,8 @@ impl LinkArgs {
         let rows = lock(tx, self.id, true, moment).await?;
         let client = ClientLink::find(tx, rows[0].get("client_id")).await?;
         let patient = self.check(tx, &client, &moment.actor.id).await?;
+        // What was not read again is in the chart when it is: its client is known then.
+        let rows: Vec<Row> = rows.into_iter().filter(|row| !is_empty(row)).collect();
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
         LINK.execute(tx, &[&ids, &patient, &moment.actor.id, &moment.now, &self.id, &client.gone()]).await?;
         let zoneless = &unreadable_zones(tx).await?;
@@ -308,7 +321,8 @@ impl LinkArgs {
             return Err(refused("ACTOR_NOT_ALLOWED", message));
         }
         if client.is_elsewhere(&patient) {
-            let message = "the client of the appointment is known to be somebody else; nothing was changed";
+            let message = "the client of the appointment is known to be somebody else; nothing was changed; if that is \
+                           wrong: rounds practiceq clients unlink";
             return Err(refused("CLIENT_ELSEWHERE", message.into()));
         }
         Ok(patient)
@@ -366,7 +380,8 @@ impl IgnoreArgs {
         }
         let client = ClientLink::find(tx, rows[0].get("client_id")).await?;
         if self.client && matches!(client, ClientLink::Patient(_)) {
-            let message = "--client: the client of the appointment is known to be a patient; nothing was changed";
+            let message = "--client: the client of the appointment is known to be a patient; nothing was changed; if \
+                           that is wrong: rounds practiceq clients unlink";
             return Err(refused("CLIENT_ELSEWHERE", message.into()));
         }
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
