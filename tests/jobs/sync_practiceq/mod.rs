@@ -4,6 +4,7 @@ mod clock;
 mod crowd;
 mod deletions;
 mod faults;
+mod inbox;
 mod killed;
 mod lanes;
 mod ledger;
