@@ -57,7 +57,7 @@ struct Hook {
 }
 
 impl Hook {
-    /// `where_` is where the document's rule looks for the secret, and where this one does.
+    /// `secret_in` is where the document's rule looks for the secret, and where this one does.
     async fn start(secret_in: (&str, &str)) -> Self {
         let sync = Sync::new().await;
         sync.patient_of(&PAT).await;

@@ -155,7 +155,7 @@ impl crate::run::Report for Report {
         }
         if let Some(Events { done, waiting }) = self.events {
             let stored = format!("New: {new} | Updated: {updated} | Unchanged: {unchanged}");
-            return Some(format!("{done} events are done, {waiting} wait. {stored}"));
+            return Some(format!("Events done: {done} | Waiting: {waiting}. {stored}"));
         }
         let patients = self.patients_processed;
         Some(format!(

@@ -74,9 +74,10 @@ impl VisitsArgs {
             false => context.read(async |tx, now| self.read(tx, now).await).await?,
         };
         let visits: Vec<Value> = listed.rows.iter().map(|row| self.object(row, &listed)).collect();
+        // An address is longer than a narrow terminal has room for: whether there is one is told apart.
         let mut columns = vec![kept("visit"), kept("starts"), kept("link")];
         columns.push(if self.reveal { kept("patient") } else { minor("patient id") });
-        columns.extend(["place".into(), "doctor".into(), minor("status")]);
+        columns.extend(["place".into(), "address".into(), minor("doctor"), minor("status")]);
         let cells: Vec<_> = listed.rows.iter().map(|row| self.cells(row, &listed)).collect();
         let empty = if self.without_link { "Every visit to come has a link." } else { "No visit is to come." };
         let text = listing(&columns, &cells, empty) + &limit::note(listed.more, cells.len());
@@ -156,9 +157,10 @@ impl VisitsArgs {
         vec![
             row.get::<_, Key>("id").to_string(),
             listed.places.time_cell(facility.as_ref(), row.get("starts_at")),
-            shown(text("meeting_url")),
+            if text("meeting_url").is_some() { "yes" } else { "none" }.to_owned(),
             patient,
             place.into_iter().flatten().collect::<Vec<_>>().join(", "),
+            shown(text("meeting_url")),
             listed.places.doctor_cell(doctor.as_ref()),
             shown(text("status")),
         ]

@@ -237,8 +237,9 @@ async fn an_event_is_kept_also_where_nobody_can_ask() {
                      round(extract(epoch FROM next_try_at - clock_timestamp()) / 60)) ORDER BY id) FROM practiceq_inbox";
     assert_eq!(sync.one(tries).await, json!([["a1", 1, 1], ["b1", 1, 1], ["c1", 0, null]]));
     assert_eq!(events(&sync.drained(0, &[]).await), [1, 2], "whose try has not come waits");
+    assert_eq!(events(&sync.event("a1", 0, &[]).await), [0, 3], "whatever comes");
     sync.later().await;
-    assert_eq!(events(&sync.drained(0, &[]).await), [2, 0]);
+    assert_eq!(events(&sync.drained(0, &[]).await), [3, 0]);
     // A database that is not there keeps nothing, and says so.
     let nowhere = Program::new("postgres://x@127.0.0.1:9/x").env("ROUNDS_PRACTICEQ_KEY", "k");
     nowhere.run_with_input(&[&args[..], &["--attempts", "1"]].concat(), &event("a1")).await.expect(1);
