@@ -16,6 +16,8 @@ mod npi;
 mod npi_trigrams;
 mod pauses;
 mod practiceq;
+mod practiceq_corrections;
+mod practiceq_visits;
 mod roles;
 mod runs;
 mod schedule;

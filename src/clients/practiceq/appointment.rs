@@ -1,11 +1,11 @@
 //! An appointment as the account sends it. Only the fields that are stored are read, and most of them may be missing.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
-use reqwest::Url;
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::meeting;
 use crate::clients::hex;
 
 /// It has neither `Debug` nor `Display`, since it names a person. `Serialize` is for the database.
@@ -31,6 +31,8 @@ pub struct Appointment {
     pub service_id: Option<String>,
     pub service_name: Option<String>,
     pub location_name: Option<String>,
+    /// The code of the place of service, such as 02 and 10 for telehealth.
+    pub place_of_service: Option<String>,
     pub meeting_url: Option<String>,
     pub modified_at: Option<DateTime<Utc>>,
     /// A hash of all fields that are written to the visit.
@@ -42,7 +44,7 @@ pub struct Appointment {
 /// Stands for the id of a row that has none.
 pub const NO_ID: &str = "?";
 
-/// The longest text that is kept, in characters; a link is refused if it is as long.
+/// The longest text that is kept, in characters.
 const TEXT_MAX: usize = 2_049;
 
 /// A row that cannot be stored.
@@ -82,7 +84,8 @@ impl Appointment {
             service_id: text(&row["ServiceId"]),
             service_name: text(&row["ServiceName"]),
             location_name: text(&row["LocationName"]),
-            meeting_url: text(&row["TelehealthInfo"]["JoinUrl"]).and_then(|url| web(&url)),
+            place_of_service: text(&row["PlaceOfService"]).map(meeting::place_of_service),
+            meeting_url: meeting::link(&row["TelehealthInfo"]),
             // A time far ahead would make every later version of the appointment seem older.
             modified_at: instant(&row["LastModified"]).filter(|at| *at < read_at + TimeDelta::days(1)),
             hash: String::new(),
@@ -96,8 +99,12 @@ impl Appointment {
     fn digest(&self) -> String {
         let practitioner = self.practitioner_id.as_ref().or(self.practitioner_email.as_ref());
         let (start, end) = (self.starts_at.timestamp_millis(), self.ends_at.map(|end| end.timestamp_millis()));
-        let content =
+        let mut content =
             json!([self.status, start, end, practitioner, self.service_name, self.location_name, self.meeting_url]);
+        // What has none keeps the hash that it had before places were read, and is not written anew.
+        if let (Some(place), Value::Array(content)) = (&self.place_of_service, &mut content) {
+            content.push(json!(place));
+        }
         hex(digest(&SHA256, content.to_string().as_bytes()).as_ref())
     }
 }
@@ -158,12 +165,6 @@ fn date(value: &Value) -> Option<NaiveDate> {
         }
     };
     date.filter(|date| (1850..=2200).contains(&date.year()))
-}
-
-/// A link of the web, normalized as browsers do.
-fn web(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    Some(url.into()).filter(|url: &String| url.len() <= 2048)
 }
 
 /// The id of a row; None where it cannot be used as one.
@@ -283,6 +284,7 @@ mod tests {
             ("PractitionerId", json!("p")),
             ("ServiceName", json!("T")),
             ("LocationName", json!("L")),
+            ("PlaceOfService", json!("02")),
             ("TelehealthInfo", json!({ "JoinUrl": "https://j" })),
         ] {
             assert_ne!(row(key, value), hash, "{key}");

@@ -4,6 +4,7 @@
 //! key elsewhere; nothing is tried again; no connection is kept, since a request on one that was closed would be lost.
 
 mod appointment;
+mod meeting;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ classified AS MATERIALIZED (
     SELECT m.*, a.id, a.old_starts_at, a.old_meeting_url, a.old_practitioner, a.old_status, a.old_read_at,
            a.old_deleted_at, a.missed_sweep, a.patient_id AS old_patient_id, a.facility_id AS old_facility_id,
            old.zone AS old_zone,
+           {link} AS link,
            a.status = a.old_status AND a.is_not_cancelled_here AS is_status_synced,
            coalesce(a.patient_id::text, a.old_patient_ref) IS DISTINCT FROM m.patient_id::text AS is_reassigned,
            facility.id AS facility_id, facility.zone, doctor.doctor_id, wall.day AS local_date,

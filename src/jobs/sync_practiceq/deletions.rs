@@ -7,12 +7,13 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
+use uuid::Uuid;
 
 use super::query::Period;
 use super::report::Report;
 use super::store::change_notices;
 use crate::clinic::outbox;
-use crate::db::{Key, Keys, statements};
+use crate::db::{CLOCK, Key, Keys, statements};
 use crate::error::Error;
 use crate::run::{Batch, Halt, NotDone, Run, WriteOptions, apply, count, has_passed, skipped_columns};
 
@@ -251,6 +252,19 @@ impl<'a> Deletions<'a> {
         report.add_not_stored(not_done);
         outcome
     }
+}
+
+/// Marks visits as deleted that a person takes from their chart, and stages the notices. Returns how many were marked:
+/// what somebody else holds is not.
+pub async fn take_out(
+    tx: &Transaction<'_>,
+    external_ids: &[Key],
+    now: DateTime<Utc>,
+    zoneless: &[Key],
+) -> Result<u64, Error> {
+    let asked_at: DateTime<Utc> = CLOCK.one(tx, &[]).await?.get(0);
+    let row = DELETE.one(tx, &[&Keys(external_ids), &now, &None::<Uuid>, &asked_at, &Keys(zoneless)]).await?;
+    Ok(count(&row, "deleted"))
 }
 
 /// Those of these external ids whose visits are not marked as deleted.

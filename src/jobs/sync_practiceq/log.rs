@@ -50,6 +50,7 @@ fn sync_type(lane: &Lane) -> &'static str {
         Lane::Incremental => "automated_incremental",
         Lane::Organization(_) => "manual_org_bulk",
         Lane::Patient(_) | Lane::Appointment(_) => "manual_patient",
+        Lane::Inbox => "webhook",
     }
 }
 

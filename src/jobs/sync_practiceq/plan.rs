@@ -158,7 +158,7 @@ impl Basis<'_> {
         let Window { from, to } = self.window;
         let since = |date: DateTime<Utc>| Query::Since { date: date.date_naive() - Days::new(1) };
         match self.lane {
-            Lane::Appointment(_) => vec![],
+            Lane::Appointment(_) | Lane::Inbox => vec![],
             Lane::Patient(_) => self.by_patient(),
             Lane::Organization(_) if self.is_small() => self.by_patient(),
             Lane::Organization(_) => vec![Query::Window { from, to }],

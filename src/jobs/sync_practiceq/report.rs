@@ -6,6 +6,7 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::inbox::Events;
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, NotDone, Run};
 
@@ -32,6 +33,9 @@ pub struct Report {
     pub notifications: u64,
     pub pages: u64,
     pub requests: u64,
+    /// Of a run of the inbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
     pub scanned: u64,
     /// The reasons: `unchanged`; `unmatched`, queued for a person, and `ignored`, as a person decided; `out_of_scope`,
     /// of patients without an active affiliation; `other_patient`, not asked for; `older` than what is stored;
@@ -148,6 +152,10 @@ impl crate::run::Report for Report {
         let Appointments { new, updated, unchanged, .. } = self.total_appointments;
         if self.stopped {
             return Some(format!("Stopped early. New: {new} | Updated: {updated} | Unchanged: {unchanged}"));
+        }
+        if let Some(Events { done, waiting }) = self.events {
+            let stored = format!("New: {new} | Updated: {updated} | Unchanged: {unchanged}");
+            return Some(format!("Events done: {done} | Waiting: {waiting}. {stored}"));
         }
         let patients = self.patients_processed;
         Some(format!(

@@ -44,7 +44,7 @@ impl Scope {
                     return Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation")));
                 }
             }
-            Lane::Full | Lane::Incremental | Lane::Appointment(_) => {}
+            Lane::Full | Lane::Incremental | Lane::Appointment(_) | Lane::Inbox => {}
         }
         if let (Lane::Patient(_) | Lane::Organization(_), Some(actor), false) = (&*lane, actor, is_so("allowed")) {
             let message = format!(
@@ -53,8 +53,8 @@ impl Scope {
             return Err(refused("ACTOR_NOT_ALLOWED", message));
         }
         let zoneless = unreadable_zones(tx).await?;
-        // Whose the one appointment is shows when it is read.
-        if lane.appointment().is_some() {
+        // Whose a single appointment is shows when it is read.
+        if !lane.reads_lists() {
             return Ok(Self { patients: vec![], unknown: vec![], zoneless });
         }
         let rows = SCOPE.all(tx, &[&lane.organization(), &lane.patient()]).await?;

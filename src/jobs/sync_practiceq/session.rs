@@ -11,13 +11,14 @@ use tracing::warn;
 use super::deletions::{Coverage, Deletions, Part};
 use super::end::{End, Stop, StopReason};
 use super::fetch::{FetchError, Fetched, Fetcher};
+use super::inbox::{self, Answer, Due};
 use super::lane::Lane;
 use super::log::{Log, Patients};
 use super::outcome::{Outcome, Status};
 use super::plan::Plan;
 use super::progress::Progress;
 use super::query::{Query, WindowDays};
-use super::rate_limit::RateLimits;
+use super::rate_limit::{Purpose, RateLimits};
 use super::report::{Problem, Report};
 use super::scope::Scope;
 use super::store::Store;
@@ -39,6 +40,8 @@ pub struct Task<'a> {
     pub limits: &'a RateLimits,
     /// What starts before it is queued for nobody.
     pub queued_from: DateTime<Utc>,
+    /// The appointments of the events that are due, in the lane of the inbox.
+    pub due: Vec<Due>,
 }
 
 pub struct Session<'a> {
@@ -51,6 +54,7 @@ pub struct Session<'a> {
     store: Store<'a>,
     deletions: Deletions<'a>,
     done: Done,
+    due: Vec<Due>,
 }
 
 /// The lists that the run has done with.
@@ -67,7 +71,7 @@ struct Done {
 impl<'a> Session<'a> {
     /// Refuses a task that is not allowed, and opens the log.
     pub async fn open(run: &'a Run, task: Task<'a>, report: &'a mut Report) -> Result<Self, Halt> {
-        let Task { lane, window_days, api, limits, queued_from } = task;
+        let Task { lane, window_days, api, limits, queued_from, due } = task;
         let look = async |tx: &Transaction<'_>| {
             let mut lane = lane.clone();
             let scope = Scope::find(tx, &mut lane, run.actor()).await?;
@@ -82,13 +86,14 @@ impl<'a> Session<'a> {
         Ok(Self {
             run,
             report,
-            fetcher: Fetcher::new(run, api, limits, lane.is_by_hand(), progress),
+            fetcher: Fetcher::new(run, api, limits, Purpose::of(&lane), progress),
             store: Store::new(run, log.id, &plan.lane, &scope, queued_from),
             deletions: Deletions::new(run, log.id, plan.window.interior(), scope.zoneless.clone()),
             scope,
             plan,
             log,
             done: Done::default(),
+            due,
         })
     }
 
@@ -101,12 +106,13 @@ impl<'a> Session<'a> {
         let no_email = Error::new("NO_EMAIL", ErrorKind::Data, "has no e-mail, and no client of the account is known");
         let unknown = Batch { entity: "patient", part: "", ids: &self.scope.unknown[..] };
         self.report.items_failed(self.run, Problem::NoEmail, unknown, &no_email).await?;
-        let outcome = match self.plan.lane.appointment().map(str::to_owned) {
-            Some(id) => self.read_appointment(&id).await,
-            None => self.read_lists().await,
+        let outcome = match self.plan.lane.clone() {
+            Lane::Appointment(id) => self.read_appointment(&id).await,
+            Lane::Inbox => self.drain().await,
+            Lane::Full | Lane::Incremental | Lane::Patient(_) | Lane::Organization(_) => self.read_lists().await,
         };
         match outcome {
-            Ok(()) if self.plan.lane.appointment().is_none() => self.delete().await?,
+            Ok(()) if self.plan.lane.reads_lists() => self.delete().await?,
             Ok(()) | Err(End::Stop(_)) => {}
             Err(End::StartOver(_) | End::Halt(_)) => return outcome,
         }
@@ -186,11 +192,55 @@ impl<'a> Session<'a> {
         let fetched = self.fetcher.appointment(id, purpose).await;
         let Fetched { content, asked_at } = self.count_requests(fetched)?;
         let is_there = content.is_some();
-        match content {
-            Some(row) => self.store(&[row], asked_at).await?,
-            None => self.deletions.delete(&[id.to_owned()], asked_at, self.report).await?,
-        }
+        self.take(id, content, asked_at).await?;
         Ok(is_there)
+    }
+
+    /// Stores an appointment that was asked for; without content marks it as deleted.
+    async fn take(&mut self, id: &str, content: Option<Value>, asked_at: DateTime<Utc>) -> Result<(), Halt> {
+        match content {
+            Some(row) => self.store(&[row], asked_at).await,
+            None => self.deletions.delete(&[id.to_owned()], asked_at, self.report).await,
+        }
+    }
+
+    /// Asks for the appointments of the events that wait.
+    async fn drain(&mut self) -> Result<(), End> {
+        let due = std::mem::take(&mut self.due);
+        let events = inbox::drain(self.run, due, async |due| self.answer(due).await).await?;
+        self.report.events = Some(events);
+        let stored = &self.report.total_appointments;
+        self.report.total_patients = stored.new + stored.updated + stored.unchanged + self.report.deleted;
+        Ok(())
+    }
+
+    /// Asks for the appointment of events, and stores the answer.
+    async fn answer(&mut self, due: &Due) -> Result<Answer, End> {
+        let (id, left) = (&due.external_id, self.left_to_the_next());
+        let fetched = self.fetcher.appointment(id, &format!("event, appointment {id}")).await;
+        let Fetched { content, asked_at } = match self.count_requests(fetched) {
+            Ok(fetched) => fetched,
+            Err(FetchError::Unanswered { purpose, error, .. }) => {
+                let items = Batch { entity: "appointment", part: "", ids: std::slice::from_ref(id) };
+                self.report.items_failed(self.run, Problem::NotFetched, items, &error.context(purpose)).await?;
+                return Ok(Answer::None);
+            }
+            Err(FetchError::End(End::Stop(Stop { reason, message }))) => {
+                warn!(run_id = %self.run.id, error_code = reason.code(), "{message}; events wait for the next run");
+                return Ok(Answer::NoRequest);
+            }
+            Err(FetchError::End(end)) => return Err(end),
+        };
+        self.take(id, content, asked_at).await?;
+        self.deletions.remove_unowned(self.report).await?;
+        // What somebody else holds is tried again.
+        Ok(if self.left_to_the_next() > left { Answer::NotStored } else { Answer::Stored(asked_at) })
+    }
+
+    /// How many visits somebody else holds or changed at the same time.
+    fn left_to_the_next(&self) -> u64 {
+        let skipped = &self.report.not_done.skipped_by_reason;
+        ["locked", "changed"].iter().filter_map(|reason| skipped.get(reason)).sum()
     }
 
     /// The report has the number of requests also where the run is ended between two of them.
@@ -291,7 +341,9 @@ impl<'a> Session<'a> {
         let read = match self.plan.lane {
             Lane::Full | Lane::Incremental => (!is_complete).then(Vec::new),
             Lane::Organization(_) if is_complete && is_read_by_window => Some(self.scope.patients.clone()),
-            Lane::Patient(_) | Lane::Organization(_) | Lane::Appointment(_) => Some(self.done.patients.clone()),
+            Lane::Patient(_) | Lane::Organization(_) | Lane::Appointment(_) | Lane::Inbox => {
+                Some(self.done.patients.clone())
+            }
         };
         let failed = [&self.scope.unknown[..], &self.done.unanswered[..]].concat();
         Patients { read, failed, fresh_since: self.plan.began }

@@ -39,6 +39,7 @@ statements! {
         updated_status = clinic_status("j.status", "a.status"),
         appointment_day = day("a.appointment_date"),
         start_time = clock_time("a.start_time"),
+        kept_link = link(["excluded.account_url", "v.account_url", "v.meeting_url"]),
         change_notices = change_notices(),
         outbox = outbox::notified()
     );
@@ -72,9 +73,15 @@ fn whose() -> String {
 fn classified() -> String {
     format!(
         include_str!("classified.part.sql"),
+        link = link(["m.meeting_url", "a.old_account_url", "a.old_meeting_url"]),
         deletion_has_passed = has_passed("a.old_deleted_at"),
         reading_has_passed = has_passed("a.old_read_at")
     )
+}
+
+/// The link of a visit, in SQL.
+fn link([said, said_before, link]: [&str; 3]) -> String {
+    format!(include_str!("link.part.sql"), said = said, said_before = said_before, link = link)
 }
 
 /// The clinic's status for a status as text, in SQL; `otherwise` is of the column's type.

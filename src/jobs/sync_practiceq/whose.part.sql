@@ -9,8 +9,8 @@ incoming AS MATERIALIZED (
     FROM jsonb_to_recordset($1)
         AS r (external_id text, client_id text, client_name text, client_email text, date_of_birth date,
               odd_birthday boolean, is_group boolean, status text, starts_at timestamptz, ends_at timestamptz,
-              practitioner_id text, practitioner_email text, service_name text, location_name text, meeting_url text,
-              modified_at timestamptz, hash text, read_at timestamptz)
+              practitioner_id text, practitioner_email text, service_name text, location_name text,
+              place_of_service text, meeting_url text, modified_at timestamptz, hash text, read_at timestamptz)
 ),
 -- Patients with the same e-mail, and the same date of birth or name. Of several the one who has both is meant. A
 -- patient with the same name and another date of birth is not meant, and makes the choice between others uncertain.
@@ -38,6 +38,7 @@ candidates AS MATERIALIZED (
 stored AS MATERIALIZED (
     SELECT r.external_id, a.*, v.appointment_id AS old_appointment_id, v.patient_id AS old_patient_ref,
            v.client_id AS old_client_id, v.starts_at AS old_starts_at, v.meeting_url AS old_meeting_url,
+           v.account_url AS old_account_url,
            v.practitioner AS old_practitioner, v.status AS old_status, v.modified_at AS old_modified_at,
            v.read_at AS old_read_at, v.content_hash AS old_hash, v.deleted_at AS old_deleted_at, v.missed_sweep
     FROM incoming r
@@ -63,7 +64,7 @@ decisions AS MATERIALIZED (
     WHERE u.patient_id IS NULL OR p.id IS NOT NULL OR u.patient_id <> ALL ($7)
 ),
 links AS MATERIALIZED (
-    SELECT c.client_id, p.id AS patient_id, c.patient_id IS NOT NULL AND c.patient_id <> ALL ($7) AS is_stale
+    SELECT c.client_id, p.id AS patient_id, c.waits, c.patient_id IS NOT NULL AND c.patient_id <> ALL ($7) AS is_stale
     FROM (SELECT DISTINCT client_id FROM incoming WHERE client_id IS NOT NULL) r
     JOIN practiceq_clients c ON c.client_id = r.client_id
     LEFT JOIN known_patients p ON p.ref = c.patient_id
@@ -87,7 +88,9 @@ matched AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT coalesce(u.status = 'linked', false) AS is_linked,
                coalesce(u.status = 'ignored', false)
-               OR (u.external_id IS NULL AND NOT r.is_group AND c.client_id IS NOT NULL AND c.patient_id IS NULL)
+               -- Not of a client whose link a person took back: what is read of it waits for the next decision.
+               OR (u.external_id IS NULL AND NOT r.is_group AND c.client_id IS NOT NULL AND c.patient_id IS NULL
+                   AND NOT c.waits)
                    AS is_ignored
     ) d
 ),

@@ -1,7 +1,7 @@
 -- Locks an unmatched appointment and, where that is open, the other open ones of its client without group visits, so
 -- that the sync does not change them.
 -- $1 id bigint · $2 whether to lock the others boolean
-SELECT u.id, u.client_id, u.reason, u.status, u.decided_by, u.content
+SELECT u.id, u.external_id, u.client_id, u.reason, u.status, u.decided_by, u.content
 FROM practiceq_unmatched u
 JOIN practiceq_unmatched named ON named.id = $1
 WHERE u.id = $1

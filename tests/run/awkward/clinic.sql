@@ -138,6 +138,7 @@ INSERT INTO sync_logs (sync_type, organization_id, patient_id, triggered_by_user
                        triggered_by_name, started_at, completed_at, duration_ms, status, error_message, run_id)
 SELECT 'automated_daily', '1', '1', '1', 'O', 'U', t, t, 1000, 'completed', 'm', gen_random_uuid()
 FROM (SELECT clock_timestamp() - interval '1 hour' AS t) c;
+INSERT INTO practiceq_inbox (external_id, tries, next_try_at) VALUES ('a1', 1, '2026-03-01');
 INSERT INTO practiceq_cursors (lane, query, page, saved_at, run_id)
 VALUES ('full', '{}', 2, '2026-03-01', gen_random_uuid());
 INSERT INTO operator_actions (id, actor, command, acted_at) VALUES (gen_random_uuid(), '1', 'c', '2026-03-01');
