@@ -32,9 +32,10 @@ flags AS (
     ON CONFLICT (appointment_id, doctor_id, weekday, version, changed_at) DO NOTHING
     RETURNING appointment_id
 ),
--- Without a join, because the planner, which expects one visit, would compare each with each.
+-- Without a join, because the planner, which expects one visit, would compare each with each; IS TRUE keeps it from making
+-- one of IN.
 flagged AS MATERIALIZED (
-    SELECT due.* FROM due WHERE due.id::text IN (SELECT appointment_id FROM flags)
+    SELECT due.* FROM due WHERE (due.id::text IN (SELECT appointment_id FROM flags)) IS TRUE
 ),
 -- An SMS names neither patient nor doctor nor time, because anyone who holds the phone may read it.
 staged AS (

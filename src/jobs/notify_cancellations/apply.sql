@@ -67,7 +67,8 @@ recipients AS MATERIALIZED (
     {channels}
     WHERE f.untold IS NULL AND notice.wanted AND f.id NOT IN (SELECT id FROM doctors_told)
 ),
--- From here on nothing is joined, because the planner, which expects one visit, would compare each with each.
+-- From here on nothing is joined, because the planner, which expects one visit, would compare each with each. IS TRUE
+-- keeps it from making a join of IN.
 outcomes AS MATERIALIZED (
     SELECT f.*, CASE WHEN f.untold IS NOT NULL THEN f.untold
                      WHEN f.id IN (SELECT id FROM doctors_told) THEN 'TOLD'
@@ -105,7 +106,7 @@ held AS (
 ),
 handled AS MATERIALIZED (
     SELECT o.id, o.outcome, o.is_last_minute
-    FROM outcomes o WHERE o.id::text IN (SELECT appointment_id FROM recorded)
+    FROM outcomes o WHERE (o.id::text IN (SELECT appointment_id FROM recorded)) IS TRUE
     UNION ALL
     SELECT DISTINCT due.id, NULL::text, false FROM due WHERE due.seen IS NOT NULL
 ),
@@ -155,7 +156,7 @@ staged AS (
     CROSS JOIN LATERAL (
         SELECT COALESCE(NULLIF(concat_ws(' ', {first_name}, {last_name}), ''), 'A patient') AS patient
     ) who
-    WHERE r.id::text IN (SELECT appointment_id FROM recorded)
+    WHERE (r.id::text IN (SELECT appointment_id FROM recorded)) IS TRUE
 ),
 {outbox},
 undeliverable AS MATERIALIZED (
