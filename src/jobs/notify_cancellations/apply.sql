@@ -157,6 +157,7 @@ staged AS (
         SELECT COALESCE(NULLIF(concat_ws(' ', {first_name}, {last_name}), ''), 'A patient') AS patient
     ) who
     WHERE (r.id::text IN (SELECT appointment_id FROM recorded)) IS TRUE
+    ORDER BY r.id, r.user_id
 ),
 {outbox},
 undeliverable AS MATERIALIZED (
