@@ -78,7 +78,7 @@ const NOTIFY: &str = "INSERT INTO notifications (recipient_kind, recipient_id, c
            format('%s %s cancelled their appointment', $3::text, $4::text),
            jsonb_build_object('appointment_id', $1::bigint::text, 'starts_at', $5::timestamptz), 'appointment',
            $1::bigint::text, concat_ws(':', 'visit_cancelled', $1::bigint, 'USER', $2::bigint, channel),
-           CASE WHEN channel = 'IN_APP' THEN 'SENT' ELSE 'PENDING' END, CASE WHEN channel = 'IN_APP' THEN $6 END, $5, $6
+           CASE WHEN channel = 'IN_APP' THEN 'SENT' ELSE 'PENDING' END, CASE WHEN channel = 'IN_APP' THEN $6::timestamptz END, $5, $6
     FROM unnest(ARRAY['IN_APP', 'EMAIL']) channel WHERE channel = 'IN_APP' OR $7";
 
 /// One transaction a visit, all statements prepared.

@@ -372,7 +372,7 @@ async fn escalation_looks_at_what_is_overdue_whatever_its_dates_and_keys_are() {
         clinic
             .sql(&format!(
                 "INSERT INTO px_cases (facility_id, status, due_at, escalation_level, escalated_at)
-                 SELECT k({facility}), 'ESCALATED', '2026-01-01', CASE WHEN n % 1000 = 0 THEN 1 ELSE 3 END, '2026-01-02'
+                 SELECT k({facility}), 'ESCALATED', '2026-01-01', CASE WHEN n % 333 = 0 THEN 1 ELSE 3 END, '2026-01-02'
                  FROM generate_series(1, 10000) n;
                  INSERT INTO px_cases (facility_id, status, due_at)
                  SELECT k({facility}), 'RESOLVED', '2026-01-01' FROM generate_series(1, 10000);

@@ -67,8 +67,8 @@ recipients AS MATERIALIZED (
     {channels}
     WHERE f.untold IS NULL AND notice.wanted AND f.id NOT IN (SELECT id FROM doctors_told)
 ),
--- From here on nothing is joined, because the planner, which expects one visit, would compare each with each. IS TRUE
--- keeps it from making a join of IN.
+-- From here on no CTE is joined with another, because the planner, which expects one visit, would compare each with each.
+-- IS TRUE keeps it from making a join of IN.
 outcomes AS MATERIALIZED (
     SELECT f.*, CASE WHEN f.untold IS NOT NULL THEN f.untold
                      WHEN f.id IN (SELECT id FROM doctors_told) THEN 'TOLD'
