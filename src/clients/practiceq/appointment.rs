@@ -83,8 +83,7 @@ impl Appointment {
             service_name: text(&row["ServiceName"]),
             location_name: text(&row["LocationName"]),
             meeting_url: text(&row["TelehealthInfo"]["JoinUrl"]).and_then(|url| web(&url)),
-            // A time far ahead would make every later version of the appointment seem older.
-            modified_at: instant(&row["LastModified"]).filter(|at| *at < read_at + TimeDelta::days(1)),
+            modified_at: modified_at(row, read_at),
             hash: String::new(),
             read_at,
             external_id,
@@ -164,6 +163,12 @@ fn date(value: &Value) -> Option<NaiveDate> {
 fn web(text: &str) -> Option<String> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     Some(url.into()).filter(|url: &String| url.len() <= 2048)
+}
+
+/// LastModified of a row that was asked for then.
+pub fn modified_at(row: &Value, read_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    // A time far ahead would make every later version of the appointment seem older.
+    instant(&row["LastModified"]).filter(|at| *at < read_at + TimeDelta::days(1))
 }
 
 /// The id of a row; None where it cannot be used as one.

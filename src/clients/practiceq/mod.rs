@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{RetryAfter, body, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::json::too_deep;
-pub use appointment::{Appointment, NO_ID, Unreadable, id};
+pub use appointment::{Appointment, NO_ID, Unreadable, id, modified_at};
 
 /// The code of a request that failed.
 const HTTP: &str = "PRACTICEQ_HTTP";

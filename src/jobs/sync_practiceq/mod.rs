@@ -3,8 +3,8 @@
 //! Rule: an appointment of the account is in a patient's chart if and only if its client is known to be that patient,
 //! or it has the e-mail of that patient alone together with the date of birth or the name, it is for one client, and
 //! the patient has an active affiliation when it is read. It is written if and only if what was read differs from what
-//! is stored and is not older. It is marked as deleted if and only if the account lists it as deleted, does not know it
-//! when asked for it, or gives it to somebody else.
+//! is stored and is not older. It is marked as deleted if and only if the account lists it as deleted and nothing else of
+//! it speaks for it, does not know it when asked for it, or gives it to somebody else.
 //!
 //! Safe to run again: a row is compared with what is stored before it is written; each page is a transaction; the
 //! requests of all processes are counted in one place before they are sent; a run that had to stop saves where the next
@@ -15,8 +15,10 @@
 //! (`practiceq_unmatched`).
 //!
 //! `session` runs the steps. It calls `scope` (whose appointments), `plan` and `query` (which lists), `fetch` with
-//! `rate_limit` and `progress` (the requests), `store` with `seen` (the pages), `deletions`, and `log` with `outcome`.
+//! `rate_limit` and `progress` (the requests), `store` with `seen` (the pages), `deletions` with
+//! `contradictions`, and `log` with `outcome`.
 
+mod contradictions;
 mod deletions;
 mod end;
 mod fetch;
@@ -59,7 +61,7 @@ use crate::run::{ByHand, Coverage, Halt, Job, Reach, Run, RunArgs, as_text};
 pub use self::store::StoreContext;
 
 statements! {
-    of deletions, log, plan, query, rate_limit, scope, store;
+    of contradictions, deletions, log, plan, query, rate_limit, scope, store;
 }
 
 /// The time limit of a run for which a person waits.

@@ -21,7 +21,7 @@ use super::rate_limit::RateLimits;
 use super::report::{Problem, Report};
 use super::scope::Scope;
 use super::store::Store;
-use crate::clients::practiceq::{PAGE_ROWS, PracticeQ, id};
+use crate::clients::practiceq::{PAGE_ROWS, PracticeQ};
 use crate::clinic::actor::refused;
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
@@ -152,7 +152,7 @@ impl<'a> Session<'a> {
             let known = ids.len();
             ids.extend(rows.iter().map(|row| row["Id"].to_string()));
             match query {
-                Query::Deleted => self.deletions.add_listed(rows.iter().filter_map(id), asked_at),
+                Query::Deleted => self.deletions.add_listed(&rows, asked_at),
                 _ => self.store(&rows, asked_at).await?,
             }
             self.fetcher.progress.page_read(self.report.pages, self.report.scanned);
@@ -171,7 +171,7 @@ impl<'a> Session<'a> {
     async fn read_appointment(&mut self, id: &str) -> Result<(), End> {
         // An appointment that waits for a person's decision is forgotten if the account does not have it any more.
         let is_known = self.deletions.is_known(id).await?;
-        if !self.refresh(id, "appointment").await? && !is_known {
+        if self.refresh(id, "appointment").await?.is_none() && !is_known {
             let message =
                 format!("--appointment: PracticeQ has no appointment {id}, nor has the clinic; nothing was changed");
             return Err(refused("UNKNOWN_APPOINTMENT", message).into());
@@ -181,16 +181,16 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Asks for one appointment, and stores it or marks it as deleted. Returns whether the account has it.
-    async fn refresh(&mut self, id: &str, purpose: &str) -> Result<bool, End> {
+    /// Asks for one appointment, and stores it or marks it as deleted. Returns when the account was asked, if it has it.
+    async fn refresh(&mut self, id: &str, purpose: &str) -> Result<Option<DateTime<Utc>>, End> {
         let fetched = self.fetcher.appointment(id, purpose).await;
         let Fetched { content, asked_at } = self.count_requests(fetched)?;
-        let is_there = content.is_some();
+        let found_at = content.is_some().then_some(asked_at);
         match content {
             Some(row) => self.store(&[row], asked_at).await?,
             None => self.deletions.delete(&[id.to_owned()], asked_at, self.report).await?,
         }
-        Ok(is_there)
+        Ok(found_at)
     }
 
     /// The report has the number of requests also where the run is ended between two of them.
@@ -209,14 +209,17 @@ impl<'a> Session<'a> {
     async fn delete(&mut self) -> Result<(), End> {
         let seen = self.store.seen.external_ids();
         let coverage = self.coverage(&seen);
-        let missing = self.deletions.delete_listed(coverage.as_ref(), self.report).await?;
-        for external_id in missing {
-            match self.refresh(external_id.as_str(), "missing appointment").await {
+        let doubtful = self.deletions.delete_listed(coverage.as_ref(), &seen, self.report).await?;
+        for doubt in doubtful {
+            match self.refresh(doubt.external_id.as_str(), doubt.purpose()).await {
                 // All lists were read, so the run is complete: the next one asks for the rest.
                 Err(End::Stop(stop)) => {
-                    let items = Batch { entity: "appointment", part: "", ids: &[external_id] };
+                    let items = Batch { entity: "appointment", part: "", ids: &[doubt.external_id] };
                     self.report.items_failed(self.run, Problem::NotFetched, items, &stop.error()).await?;
                     return Ok(());
+                }
+                Ok(Some(asked_at)) if doubt.is_listed => {
+                    self.deletions.note_found(&doubt.external_id, asked_at).await?;
                 }
                 outcome => drop(outcome?),
             }

@@ -1,6 +1,7 @@
 //! `rounds sync-practiceq`: what becomes of the account's appointments, whatever goes wrong, inside the account's limits.
 
 mod clock;
+mod contradictions;
 mod crowd;
 mod deletions;
 mod faults;

@@ -72,9 +72,21 @@ impl Request {
 #[derive(Clone, Copy, PartialEq)]
 enum Presence {
     Here,
+    /// Here, and listed among the deleted: it was restored.
+    Restored,
     /// Listed among the deleted.
     Deleted,
     Vanished,
+}
+
+impl Presence {
+    fn is_here(self) -> bool {
+        matches!(self, Self::Here | Self::Restored)
+    }
+
+    fn is_listed_as_deleted(self) -> bool {
+        matches!(self, Self::Deleted | Self::Restored)
+    }
 }
 
 struct Row {
@@ -193,6 +205,11 @@ impl State {
         self.rows().row(id).presence = Presence::Here;
     }
 
+    /// It is there, and stays listed among the deleted.
+    pub fn contradict(&self, id: &str) {
+        self.rows().row(id).presence = Presence::Restored;
+    }
+
     /// Moves a row to another place among all: 0 is the first.
     pub fn shift(&self, id: &str, to: usize) {
         let mut account = self.rows();
@@ -260,7 +277,7 @@ impl State {
         }
         if let Some(id) = request.path.strip_prefix("/api/v1/appointments/") {
             let account = self.rows();
-            let row = account.rows.iter().find(|row| row.presence == Presence::Here && row.id == id);
+            let row = account.rows.iter().find(|row| row.presence.is_here() && row.id == id);
             return row.map_or((404, json!({"Message": "not found"})), |row| (200, row.content.clone()));
         }
         if request.path != "/api/v1/appointments" {
@@ -294,7 +311,8 @@ impl Account {
             asked(name).map(|day| NaiveDate::parse_from_str(day, "%Y-%m-%d").map_err(|_| name.to_owned())).transpose()
         };
         let (from, to, since) = (day("startDate")?, day("endDate")?, day("updatedSince")?);
-        let presence = if asked("deletedOnly") == Some("true") { Presence::Deleted } else { Presence::Here };
+        let deleted = asked("deletedOnly") == Some("true");
+        let is_in = |row: &&Row| if deleted { row.presence.is_listed_as_deleted() } else { row.presence.is_here() };
         let client = asked("client").map(str::to_lowercase);
         let listed = |row: &&Row| {
             let row = &row.content;
@@ -308,7 +326,7 @@ impl Account {
                 && asked("status").is_none_or(|status| text(row, "Status") == status)
                 && asked("practitionerEmail").is_none_or(|email| text(row, "PractitionerEmail") == email)
         };
-        let rows = self.rows.iter().filter(|row| row.presence == presence).filter(listed);
+        let rows = self.rows.iter().filter(is_in).filter(listed);
         let page = rows.skip((request.page().max(1) - 1) * PAGE_ROWS).take(PAGE_ROWS);
         Ok(page.map(|row| row.content.clone()).collect())
     }
