@@ -1,4 +1,5 @@
--- What the account says in two ways: an appointment that it lists as deleted, and has all the same.
+-- What the account says in two ways: an appointment that it lists as deleted, and has all the same; a client who is
+-- known as one patient, and whose row has the e-mail and the date of birth of another.
 CREATE TABLE practiceq_contradictions (
     external_id text PRIMARY KEY CHECK (external_id <> ''),
     found_at    timestamptz NOT NULL
@@ -9,3 +10,19 @@ COMMENT ON TABLE practiceq_contradictions IS
     'row 30 days after the account was asked last.';
 COMMENT ON COLUMN practiceq_contradictions.external_id IS 'The appointment''s id in the account.';
 COMMENT ON COLUMN practiceq_contradictions.found_at IS 'When the account was asked for it last, and had it.';
+
+ALTER TABLE practiceq_unmatched
+    DROP CONSTRAINT practiceq_unmatched_reason_check,
+    ADD CONSTRAINT practiceq_unmatched_reason_check CHECK (reason IN ('NOBODY', 'SEVERAL', 'GROUP', 'CONFLICT'));
+COMMENT ON COLUMN practiceq_unmatched.reason IS
+    'NOBODY, SEVERAL, GROUP (the appointment is of several clients) or CONFLICT (the client is known as one patient, and '
+    'the appointment has the e-mail and the date of birth of another).';
+
+-- Earlier versions took values that stand for "none", such as 0, for a client of the account, so that whoever came with
+-- it next was taken for the first. The visits are matched anew when they are read.
+DELETE FROM practiceq_clients
+WHERE client_id ~* '^([0[:punct:][:space:]]*|[^[:alnum:]]*(null|undefined|none|n/a)[^[:alnum:]]*|-[0-9.]+)$';
+UPDATE practiceq_unmatched SET client_id = NULL
+WHERE client_id ~* '^([0[:punct:][:space:]]*|[^[:alnum:]]*(null|undefined|none|n/a)[^[:alnum:]]*|-[0-9.]+)$';
+UPDATE practiceq_visits SET client_id = NULL
+WHERE client_id ~* '^([0[:punct:][:space:]]*|[^[:alnum:]]*(null|undefined|none|n/a)[^[:alnum:]]*|-[0-9.]+)$';

@@ -4,6 +4,8 @@
 //! key elsewhere; nothing is tried again; no connection is kept, since a request on one that was closed would be lost.
 
 mod appointment;
+mod none;
+mod repair;
 
 use std::time::Duration;
 
@@ -118,7 +120,13 @@ async fn json(response: Response) -> Result<Value, Error> {
     if too_deep(&body) {
         return Err(failed(ErrorKind::Other, "the answer is nested deeper than any page".into()));
     }
-    serde_json::from_slice(&body).map_err(|_| no_json())
+    let read = serde_json::from_slice(&body).ok().or_else(|| repair::read(&body));
+    read.ok_or_else(|| if repair::may_pass(&body) { no_json() } else { broken() })
+}
+
+/// It would be as broken at each attempt.
+fn broken() -> Error {
+    failed(ErrorKind::Other, "the answer is whole, and no JSON".into())
 }
 
 /// A page for people, or a body that was cut: the next attempt may get the JSON.

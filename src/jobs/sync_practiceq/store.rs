@@ -193,15 +193,12 @@ impl<'a> Store<'a> {
         asked_at: DateTime<Utc>,
         report: &mut Report,
     ) -> Result<StoredPage, Halt> {
-        let NewRows { appointments, unreadable, unknown_status, modified_at } = self.seen.new_rows(rows, asked_at);
+        let NewRows { appointments, unreadable, modified_at } = self.seen.new_rows(rows, asked_at);
         for row in unreadable {
             report.total_appointments.errors += 1;
-            let error = Error::new("ROW_UNREADABLE", ErrorKind::Data, row.why);
+            let error = Error::new(row.why.code(), ErrorKind::Data, row.why.to_string());
             let items = Batch { entity: "appointment", part: "", ids: &[row.id] };
             report.items_failed(self.run, Problem::Unreadable, items, &error).await?;
-        }
-        for id in unknown_status {
-            warn!(run_id = %self.run.id, "appointment {id}: its Status is unknown; taken for SCHEDULED");
         }
         let unowned = self.store(&appointments, report).await?;
         Ok(StoredPage { unowned, modified_at })

@@ -19,7 +19,8 @@ candidates AS MATERIALIZED (
            CASE WHEN count(*) FILTER (WHERE same_birthday AND same_name) = 1
                      THEN (array_agg(id) FILTER (WHERE same_birthday AND same_name))[1]
                 WHEN count(*) = 1 THEN (array_agg(id) FILTER (WHERE same_birthday OR NOT other_birthday))[1]
-           END AS patient_id
+           END AS patient_id,
+           array_agg(id) FILTER (WHERE same_birthday) AS born_then
     FROM (SELECT r.external_id, p.id, x.*
           FROM incoming r
           JOIN patients p ON p.email IS NOT NULL AND lower(btrim(p.email)) = r.email AND r.email <> ''
@@ -63,20 +64,22 @@ decisions AS MATERIALIZED (
     WHERE u.patient_id IS NULL OR p.id IS NOT NULL OR u.patient_id <> ALL ($7)
 ),
 links AS MATERIALIZED (
-    SELECT c.client_id, p.id AS patient_id, c.patient_id IS NOT NULL AND c.patient_id <> ALL ($7) AS is_stale
+    SELECT c.client_id, c.linked_by, p.id AS patient_id, c.patient_id IS NOT NULL AND c.patient_id <> ALL ($7) AS is_stale
     FROM (SELECT DISTINCT client_id FROM incoming WHERE client_id IS NOT NULL) r
     JOIN practiceq_clients c ON c.client_id = r.client_id
     LEFT JOIN known_patients p ON p.ref = c.patient_id
     WHERE c.patient_id IS NULL OR p.id IS NOT NULL OR c.patient_id <> ALL ($7)
 ),
--- Whose each is: by a person's decision about this appointment, by the client if that is known, by the candidate.
+-- Whose each is: by a person's decision about this appointment, by the client if that is known, by the candidate. A row
+-- that has the e-mail and the date of birth of patients of whom the known client is none is in conflict with itself: it
+-- is nobody's. To a person's word only one such patient is an objection.
 matched AS MATERIALIZED (
     SELECT r.*, d.is_linked, d.is_ignored, coalesce(u.is_stale, c.is_stale, false) AS is_stale,
            CASE WHEN d.is_linked THEN u.patient_id WHEN r.is_group THEN NULL
-                WHEN c.client_id IS NOT NULL THEN c.patient_id
+                WHEN d.is_conflict THEN NULL WHEN c.client_id IS NOT NULL THEN c.patient_id
                 WHEN r.client_id IS NULL AND r.email IS NULL THEN a.patient_id
                 ELSE f.patient_id END AS patient_id,
-           CASE WHEN r.is_group THEN 'GROUP' WHEN f.has_match THEN 'SEVERAL' ELSE 'NOBODY' END AS reason,
+           CASE WHEN r.is_group THEN 'GROUP' WHEN d.is_conflict THEN 'CONFLICT' WHEN f.has_match THEN 'SEVERAL' ELSE 'NOBODY' END AS reason,
            NOT d.is_linked AND NOT r.is_group AND c.client_id IS NULL AND r.client_id IS NOT NULL AS is_new_client
     FROM incoming r
     LEFT JOIN decisions u ON u.external_id = r.external_id
@@ -88,6 +91,8 @@ matched AS MATERIALIZED (
         SELECT coalesce(u.status = 'linked', false) AS is_linked,
                coalesce(u.status = 'ignored', false)
                OR (u.external_id IS NULL AND NOT r.is_group AND c.client_id IS NOT NULL AND c.patient_id IS NULL)
-                   AS is_ignored
+                   AS is_ignored,
+               coalesce(c.patient_id <> ALL (f.born_then) AND (c.linked_by IS NULL OR f.patient_id IS NOT NULL), false)
+                   AS is_conflict
     ) d
 ),

@@ -1,5 +1,6 @@
 //! `rounds sync-practiceq`: what becomes of the account's appointments, whatever goes wrong, inside the account's limits.
 
+mod characters;
 mod clock;
 mod contradictions;
 mod crowd;

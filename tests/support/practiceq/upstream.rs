@@ -23,6 +23,9 @@ const EPOCH: i64 = 1_772_366_400_000;
 /// Longer than any bound on a body.
 const HUGE: u64 = 256 << 20;
 
+/// A text that [`State::write_for_mark`] replaces.
+pub const MARK: &str = "CANARYMARK";
+
 /// A fault in the place of one proper answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
@@ -40,6 +43,8 @@ pub enum Fault {
     /// Waits in the middle of the body until it is let go.
     HeldBody,
     NotJson,
+    /// This body.
+    Body(&'static str),
     /// JSON of another shape.
     NotAList,
     Redirect(String),
@@ -112,6 +117,8 @@ pub struct State {
     between: Mutex<Option<(Change, usize)>>,
     huge: AtomicU64,
     held: Notify,
+    /// What stands in each body in the place of [`MARK`].
+    marked: Mutex<Option<&'static [u8]>>,
 }
 
 /// The server.
@@ -236,6 +243,18 @@ impl State {
     /// The faults that nobody has met yet are none any more.
     pub fn heal(&self) {
         locked(&self.faults).clear();
+    }
+
+    /// In all bodies these bytes stand for [`MARK`]: what no JSON value can have.
+    pub fn write_for_mark(&self, bytes: &'static [u8]) {
+        *locked(&self.marked) = Some(bytes);
+    }
+
+    /// A body as it is sent.
+    fn marked(&self, body: &str) -> Vec<u8> {
+        let Some(bytes) = *locked(&self.marked) else { return body.into() };
+        let pieces: Vec<&[u8]> = body.split(MARK).map(str::as_bytes).collect();
+        pieces.join(bytes)
     }
 
     /// Before each list is answered this is called, with the number of lists that were answered since it was set.
@@ -399,14 +418,15 @@ async fn answer(stream: &mut TcpStream, request: &Request, fault: Fault, state: 
         Fault::Html(status) => send(stream, status, AS_HTML, HTML).await,
         Fault::RetryAfter(status, when) => send(stream, status, &format!("Retry-After: {when}\r\n"), "").await,
         Fault::NotJson => send(stream, 200, AS_JSON, "[{\"ClientName\": \"Zebedee Canaryman\", \"Id\": ").await,
+        Fault::Body(body) => send(stream, 200, AS_JSON, body).await,
         Fault::NotAList => send(stream, 200, AS_JSON, "{\"ClientName\": \"Zebedee Canaryman\"}").await,
         Fault::Redirect(to) => send(stream, 302, &format!("Location: {to}\r\n"), "").await,
         Fault::Drop => Ok(()),
         Fault::Huge => huge(stream, state).await,
         Fault::None | Fault::TruncatedBody | Fault::SlowBody(_) | Fault::HeldBody => {
             let (status, body) = state.answer(request);
-            let body = body.to_string();
-            let (first, rest) = body.as_bytes().split_at(body.len() / 2);
+            let body = state.marked(&body.to_string());
+            let (first, rest) = body.split_at(body.len() / 2);
             head(stream, status, &format!("{AS_JSON}Content-Length: {}\r\n", body.len())).await?;
             stream.write_all(first).await?;
             match fault {
