@@ -26,3 +26,14 @@ UPDATE practiceq_unmatched SET client_id = NULL
 WHERE client_id ~* '^([0[:punct:][:space:]]*|[^[:alnum:]]*(null|undefined|none|n/a)[^[:alnum:]]*|-[0-9.]+)$';
 UPDATE practiceq_visits SET client_id = NULL
 WHERE client_id ~* '^([0[:punct:][:space:]]*|[^[:alnum:]]*(null|undefined|none|n/a)[^[:alnum:]]*|-[0-9.]+)$';
+
+-- What the next sweep is measured by.
+ALTER TABLE practiceq_state
+    ADD COLUMN sweep_rows integer,
+    ADD COLUMN sweep_days text,
+    ADD COLUMN page_rows  integer;
+COMMENT ON COLUMN practiceq_state.sweep_rows IS 'The number of appointments that this sweep read; NULL: none.';
+COMMENT ON COLUMN practiceq_state.sweep_days IS
+    'How many days before and after its day the window of this sweep had, such as 90+90; NULL: none.';
+COMMENT ON COLUMN practiceq_state.page_rows IS
+    'The number of rows of the longest page of this sweep: a shorter page of a list is its last; NULL: none.';

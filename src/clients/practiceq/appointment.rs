@@ -1,7 +1,5 @@
 //! An appointment as the account sends it. Only the fields that are stored are read, and most of them may be missing.
 
-use std::fmt;
-
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use reqwest::Url;
 use ring::digest::{SHA256, digest};
@@ -10,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::none::{is_negative, is_none, stands_for_none};
 use super::repair::REPLACEMENT;
+use super::status::status;
+use super::unreadable::{NO_ID, Unreadable, Why};
 use crate::clients::hex;
 
 /// It has neither `Debug` nor `Display`, since it names a person. `Serialize` is for the database.
@@ -41,45 +41,8 @@ pub struct Appointment {
     pub read_at: DateTime<Utc>,
 }
 
-/// Stands for the id of a row that has none.
-pub const NO_ID: &str = "?";
-
 /// The longest text that is kept, in characters; a link is refused if it is as long.
 const TEXT_MAX: usize = 2_049;
-
-/// A row that cannot be stored.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    pub id: String,
-    pub why: Why,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub enum Why {
-    /// What is wrong with the row.
-    Row(&'static str),
-    /// Nobody knows what its Status means. The word, where it is one: a status names no person.
-    Status(Option<String>),
-}
-
-impl Why {
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Row(_) => "ROW_UNREADABLE",
-            Self::Status(_) => "UNKNOWN_STATUS",
-        }
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Row(why) => f.write_str(why),
-            Self::Status(Some(word)) => write!(f, "its Status, {word}, is unknown; what is stored stays"),
-            Self::Status(None) => f.write_str("its Status is missing or no word; what is stored stays"),
-        }
-    }
-}
 
 impl Appointment {
     pub fn read(row: &Value, read_at: DateTime<Utc>) -> Result<Self, Unreadable> {
@@ -95,7 +58,7 @@ impl Appointment {
         if ends_at.is_some_and(|ends_at| ends_at < starts_at) {
             return Err(unreadable("it ends before it begins"));
         }
-        let status = status(&row["Status"]).map_err(|word| refuse(Why::Status(word)))?;
+        let status = status(text(&row["Status"])).map_err(|word| refuse(Why::Status(word)))?;
         let mut read = Self {
             client_id: reference(&row["ClientId"]),
             client_name: text(&row["ClientName"]),
@@ -142,27 +105,8 @@ impl Appointment {
     }
 }
 
-/// The clinic's status for one of the account's, whatever the case of its letters, and whether or not its words are
-/// apart; else the word that nobody knows, where it is one.
-fn status(theirs: &Value) -> Result<&'static str, Option<String>> {
-    let theirs = text(theirs).unwrap_or_default();
-    let letters: String = theirs.chars().filter(|c| !matches!(c, ' ' | '-' | '_')).collect();
-    match letters.to_ascii_lowercase().as_str() {
-        "confirmed" => Ok("CONFIRMED"),
-        "waitingconfirmation" | "awaitingconfirmation" => Ok("SCHEDULED"),
-        "canceled" | "cancelled" | "declined" => Ok("CANCELLED"),
-        "missed" | "noshow" => Ok("NO_SHOW"),
-        _ => Err(Some(theirs).filter(|word| is_a_word(word))),
-    }
-}
-
-/// Whether a text is one word, so that it can be said.
-fn is_a_word(text: &str) -> bool {
-    (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-}
-
 /// A text, or a number as text; None where it stands for none.
-fn text(value: &Value) -> Option<String> {
+pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
             // The database has no character of the code 0.
@@ -321,16 +265,33 @@ mod tests {
         for none in [json!(0), json!("0"), json!(""), json!("null"), json!("00000000-0000-0000-0000-000000000000")] {
             let mut row = json!({ "Id": "a", "StartDate": 1000, "Status": "Confirmed" });
             for field in [
-                "EndDate", "Duration", "ClientId", "ClientName", "ClientEmail", "ClientDateOfBirth", "PractitionerId",
-                "PractitionerEmail", "ServiceId", "ServiceName", "LocationName", "LastModified",
+                "EndDate",
+                "Duration",
+                "ClientId",
+                "ClientName",
+                "ClientEmail",
+                "ClientDateOfBirth",
+                "PractitionerId",
+                "PractitionerEmail",
+                "ServiceId",
+                "ServiceName",
+                "LocationName",
+                "LastModified",
             ] {
                 row[field] = none.clone();
             }
             (row["TelehealthInfo"], row["AdditionalClients"]) = (json!({ "JoinUrl": none }), json!([none]));
             let Ok(read) = read(&row) else { panic!("{none}: a start and a status are enough") };
             let texts = [
-                &read.client_id, &read.client_name, &read.client_email, &read.practitioner_id,
-                &read.practitioner_email, &read.service_id, &read.service_name, &read.location_name, &read.meeting_url,
+                &read.client_id,
+                &read.client_name,
+                &read.client_email,
+                &read.practitioner_id,
+                &read.practitioner_email,
+                &read.service_id,
+                &read.service_name,
+                &read.location_name,
+                &read.meeting_url,
             ];
             assert!(texts.into_iter().all(Option::is_none), "{none}");
             let instants = (read.ends_at, read.modified_at, read.date_of_birth, read.odd_birthday, read.is_group);
@@ -342,27 +303,10 @@ mod tests {
             }
         }
         let reference = |id: Value| reference(&id);
-        assert_eq!((reference(json!(-1)), reference(json!("-1")), reference(json!(17))), (None, None, Some("17".into())));
-    }
-
-    #[test]
-    fn a_status_is_known_however_it_is_written_and_no_other_is_guessed() {
-        for (ours, spellings) in [
-            ("CONFIRMED", &["Confirmed", "confirmed", " CONFIRMED "][..]),
-            ("SCHEDULED", &["WaitingConfirmation", "waiting confirmation", "WAITING_CONFIRMATION"]),
-            ("CANCELLED", &["Canceled", "Cancelled", "canceled", "CANCELLED", "Declined", "declined"]),
-            ("NO_SHOW", &["Missed", "missed", "No-Show", "NoShow"]),
-        ] {
-            for theirs in spellings {
-                assert_eq!(status(&json!(theirs)), Ok(ours), "{theirs}");
-            }
-        }
-        for (theirs, word) in [("Tentative", Some("Tentative")), ("Pat Doe", None), ("Confirmed?", None), ("", None)] {
-            assert_eq!(status(&json!(theirs)), Err(word.map(Into::into)), "{theirs}");
-        }
-        for theirs in [json!(null), json!(7), json!({}), json!("a".repeat(33))] {
-            assert_eq!(status(&theirs), Err(None), "{theirs}");
-        }
+        assert_eq!(
+            (reference(json!(-1)), reference(json!("-1")), reference(json!(17))),
+            (None, None, Some("17".into()))
+        );
     }
 
     #[test]

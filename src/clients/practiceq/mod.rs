@@ -6,6 +6,8 @@
 mod appointment;
 mod none;
 mod repair;
+mod status;
+mod unreadable;
 
 use std::time::Duration;
 
@@ -18,7 +20,8 @@ use serde_json::Value;
 use super::{RetryAfter, body, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::json::too_deep;
-pub use appointment::{Appointment, NO_ID, Unreadable, id, modified_at};
+pub use appointment::{Appointment, id, modified_at};
+pub use unreadable::{NO_ID, Unreadable};
 
 /// The code of a request that failed.
 const HTTP: &str = "PRACTICEQ_HTTP";

@@ -17,7 +17,9 @@ pub fn is_none(text: &str) -> bool {
     };
     text.chars().all(|c| c == '0' || c.is_ascii_punctuation() || c.is_whitespace())
         || text.split_whitespace().all(is_word)
-        || FIRST_DAYS.iter().any(|day| text.strip_prefix(day).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric) || rest.starts_with('T')))
+        || FIRST_DAYS.iter().any(|day| {
+            text.strip_prefix(day).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric) || rest.starts_with('T'))
+        })
 }
 
 /// Whether a value stands for none.

@@ -87,7 +87,9 @@ fn escape(rest: &str) -> (String, usize) {
             }
             Some(_) => (format!("\\{}", &rest[..5]), 5),
         },
-        other => (format!("\\\\{}", if u32::from(other) < 0x20 { "" } else { &rest[..other.len_utf8()] }), other.len_utf8()),
+        other => {
+            (format!("\\\\{}", if u32::from(other) < 0x20 { "" } else { &rest[..other.len_utf8()] }), other.len_utf8())
+        }
     }
 }
 

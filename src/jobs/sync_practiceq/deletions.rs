@@ -55,6 +55,8 @@ pub struct Coverage<'a> {
     pub began: DateTime<Utc>,
     /// The external ids that were read.
     pub seen: &'a [&'a String],
+    /// Why it is not taken for complete all the same.
+    pub shortfall: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -141,7 +143,9 @@ impl<'a> Deletions<'a> {
         missing.retain(|visit| !listed.names(&visit.external_id));
         // What is asked for one by one, and only a few of it, the brake does not count.
         let braked = if is_by_hand { 0 } else { missing.len() };
-        self.brake(listed.visits + braked + self.unowned()).await?;
+        let due = listed.visits + braked + self.unowned();
+        self.brake(due).await?;
+        self.brake_on_shortfall(coverage, due)?;
         let (due, first): (Vec<_>, Vec<_>) = missing.into_iter().partition(|visit| visit.is_due);
         self.note_missed(&first).await?;
         if let Some(coverage) = coverage.filter(|coverage| coverage.part == Part::Window) {
@@ -208,6 +212,18 @@ impl<'a> Deletions<'a> {
             "{due} of {visits} visits of the window are deleted in the account, missing from it or nobody's any more, \
              and at most {max} may go unasked; none was marked, what was read of the others stays. Look at the \
              account; if they are right, run once with --max-items {due}"
+        );
+        self.run.stop_at(Halt::Brake { message, notify_at_once: true })
+    }
+
+    /// The brake: a window that has lost more than half of its appointments is not judged without a person's word.
+    fn brake_on_shortfall(&self, coverage: Option<&Coverage<'_>>, due: usize) -> Result<(), Halt> {
+        let shortfall = coverage.and_then(|coverage| coverage.shortfall.as_ref());
+        let Some(shortfall) = shortfall.filter(|_| self.run.max_items().is_none()) else { return Ok(()) };
+        let message = format!(
+            "{shortfall}: this one is not taken for complete; nothing was marked as deleted, what was read stays. Look \
+             at the account; if it is right, run once with --max-items {}",
+            due.max(1)
         );
         self.run.stop_at(Halt::Brake { message, notify_at_once: true })
     }

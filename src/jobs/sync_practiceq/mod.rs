@@ -15,7 +15,7 @@
 //! (`practiceq_unmatched`).
 //!
 //! `session` runs the steps. It calls `scope` (whose appointments), `plan` and `query` (which lists), `fetch` with
-//! `rate_limit` and `progress` (the requests), `store` with `seen` (the pages), `deletions` with
+//! `rate_limit`, `progress` and `pages` (the requests), `store` with `seen` (the pages), `deletions` with
 //! `contradictions`, and `log` with `outcome`.
 
 mod contradictions;
@@ -25,6 +25,7 @@ mod fetch;
 mod lane;
 mod log;
 mod outcome;
+mod pages;
 mod plan;
 mod progress;
 mod query;

@@ -15,9 +15,15 @@ use crate::error::Error;
 use crate::run::has_passed;
 
 statements! {
-    STATE() = "SELECT watermark, sweep_pages FROM practiceq_state";
-    SAVE_STATE(TIMESTAMPTZ, INT8, INT4) = "UPDATE practiceq_state
-        SET watermark = greatest(watermark, $1), sweep = coalesce($2, sweep), sweep_pages = coalesce($3, sweep_pages)";
+    // $1 how many days a window has text
+    STATE(TEXT) = "SELECT watermark, sweep_pages, CASE WHEN sweep_days = $1 THEN sweep_rows END AS sweep_rows, page_rows
+        FROM practiceq_state";
+    // $1 watermark timestamptz · $2 the sweep, an id of sync_logs, bigint; NULL: the run was none · $3 to $5 its pages, its
+    // rows, the rows of its longest page integer · $6 how many days its window had text
+    SAVE_STATE(TIMESTAMPTZ, INT8, INT4, INT4, INT4, TEXT) = "UPDATE practiceq_state
+        SET watermark = greatest(watermark, $1), sweep = coalesce($2, sweep), sweep_pages = coalesce($3, sweep_pages),
+            sweep_rows = coalesce($4, sweep_rows), page_rows = coalesce($5, page_rows),
+            sweep_days = CASE WHEN $2 IS NULL THEN sweep_days ELSE $6 END";
     CURSOR(TEXT) = format!(
         "SELECT query, page FROM practiceq_cursors
          WHERE lane = $1 AND saved_at > clock_timestamp() - interval '1 day' AND {}",
@@ -32,6 +38,8 @@ statements! {
 
 /// An organization of at most so many patients is read patient by patient, however small the account is.
 const FEW_PATIENTS: usize = 10;
+/// A sweep that lacks so many appointments, and half of the last sweep's, is not taken for complete.
+const SHORTFALL: usize = 6;
 
 pub struct Plan {
     pub lane: Lane,
@@ -47,7 +55,17 @@ pub struct Plan {
     /// The start of the first run of the plan.
     pub began: DateTime<Utc>,
     days: WindowDays,
-    last_sweep_pages: Option<u32>,
+    pub last_sweep: LastSweep,
+}
+
+/// What is known of the last complete sweep.
+#[derive(Clone, Copy, Default)]
+pub struct LastSweep {
+    pub pages: Option<u32>,
+    /// How many appointments a window of as many days had.
+    pub rows: Option<usize>,
+    /// The length of its longest page; 0: not known.
+    pub page_rows: usize,
 }
 
 /// The rest of a plan, as `practiceq_cursors` keeps it.
@@ -79,8 +97,13 @@ impl Plan {
         now: DateTime<Utc>,
         scope: &Scope,
     ) -> Result<Self, Error> {
-        let state = STATE.one(tx, &[]).await?;
-        let last_sweep_pages = state.get::<_, Option<i32>>("sweep_pages").map(i32::unsigned_abs);
+        let state = STATE.one(tx, &[&days.to_string()]).await?;
+        let number = |column: &str| state.get::<_, Option<i32>>(column).map(i32::unsigned_abs);
+        let last_sweep = LastSweep {
+            pages: number("sweep_pages"),
+            rows: number("sweep_rows").map(|rows| rows as usize),
+            page_rows: number("page_rows").unwrap_or(0) as usize,
+        };
         let window = Window::around(now, days);
         let cursor = CURSOR.opt(tx, &[&lane.to_string()]).await?;
         // A plan that another version saved, or that has another window, is not continued.
@@ -100,15 +123,15 @@ impl Plan {
                 modified_at,
                 began,
                 days,
-                last_sweep_pages,
+                last_sweep,
             });
         }
         // A watermark in the future must not hide the changes until then.
         let watermark = state.get::<_, Option<DateTime<Utc>>>("watermark").map(|at| at.min(now));
-        let basis = Basis { lane: &lane, scope, window, watermark, last_sweep_pages };
+        let basis = Basis { lane: &lane, scope, window, watermark, last_sweep_pages: last_sweep.pages };
         let queries = basis.queries();
         let (page, is_resumed, modified_at, began) = (1, false, None, now);
-        Ok(Self { lane, queries, page, is_resumed, window, modified_at, began, days, last_sweep_pages })
+        Ok(Self { lane, queries, page, is_resumed, window, modified_at, began, days, last_sweep })
     }
 
     /// Whether the run reads all of the window, from the first page.
@@ -118,8 +141,14 @@ impl Plan {
 
     /// The number of pages that is to be expected, where one is known.
     pub fn expected_pages(&self) -> Option<u64> {
-        let pages = self.last_sweep_pages.filter(|_| self.lane == Lane::Full);
+        let pages = self.last_sweep.pages.filter(|_| self.lane == Lane::Full);
         pages.map(|pages| u64::from(pages) + 2)
+    }
+
+    /// Why a sweep that read so many appointments is not complete: the last one had far more.
+    pub fn shortfall(&self, rows: usize) -> Option<String> {
+        let last = self.last_sweep.rows.filter(|last| rows * 2 < *last && last - rows >= SHORTFALL)?;
+        Some(format!("the window has {rows} appointments now, and the last complete sweep read {last}"))
     }
 
     /// The first list was read.
@@ -129,13 +158,16 @@ impl Plan {
     }
 
     /// Notes what is known after everything was read. `log` is the id of the run in `sync_logs`.
-    pub async fn save_state(&self, tx: &Transaction<'_>, log: Option<i64>, sweep_pages: u32) -> Result<(), Error> {
+    pub async fn save_state(&self, tx: &Transaction<'_>, log: Option<i64>, read: LastSweep) -> Result<(), Error> {
         if !matches!(self.lane, Lane::Full | Lane::Incremental) {
             return Ok(());
         }
         let sweep = log.filter(|_| self.is_sweep());
-        let pages = i32::try_from(sweep_pages).ok().filter(|_| sweep.is_some());
-        SAVE_STATE.execute(tx, &[&self.modified_at, &sweep, &pages]).await.map(drop)
+        let whole = |number: Option<usize>| number.and_then(|n| i32::try_from(n).ok()).filter(|_| sweep.is_some());
+        let pages = whole(read.pages.map(|pages| pages as usize));
+        let (rows, page_rows) = (whole(read.rows), whole(Some(read.page_rows)));
+        let days = self.days.to_string();
+        SAVE_STATE.execute(tx, &[&self.modified_at, &sweep, &pages, &rows, &page_rows, &days]).await.map(drop)
     }
 
     /// Saves the rest of the plan for the next run of the lane; or, where that does not continue, removes what is

@@ -1,5 +1,7 @@
 //! The lists of the account that a run reads, and the days that they cover.
 
+use std::fmt;
+
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio_postgres::Transaction;
@@ -109,6 +111,13 @@ impl From<(u32, u32)> for WindowDays {
 impl From<WindowDays> for (u32, u32) {
     fn from(WindowDays { back, ahead }: WindowDays) -> Self {
         (back, ahead)
+    }
+}
+
+/// As `practiceq_state` has it.
+impl fmt::Display for WindowDays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}", self.back, self.ahead)
     }
 }
 

@@ -1,8 +1,6 @@
 //! One run of the sync, step by step: reads the lists of its plan page by page, and stores each page before it asks for
 //! the next; marks visits as deleted; closes the log.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio_postgres::Transaction;
@@ -14,14 +12,15 @@ use super::fetch::{FetchError, Fetched, Fetcher};
 use super::lane::Lane;
 use super::log::{Log, Patients};
 use super::outcome::{Outcome, Status};
-use super::plan::Plan;
+use super::pages::{Next, Pages};
+use super::plan::{LastSweep, Plan};
 use super::progress::Progress;
 use super::query::{Query, WindowDays};
 use super::rate_limit::RateLimits;
 use super::report::{Problem, Report};
 use super::scope::Scope;
 use super::store::Store;
-use crate::clients::practiceq::{PAGE_ROWS, PracticeQ};
+use crate::clients::practiceq::PracticeQ;
 use crate::clinic::actor::refused;
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
@@ -60,8 +59,17 @@ struct Done {
     patients: Vec<Key>,
     /// Patients whose own list could not be read.
     unanswered: Vec<Key>,
-    /// The number of pages of the window.
-    window_pages: u32,
+    /// The window, if it was read to its end.
+    window: Option<WindowRead>,
+    /// The length of the longest page of them.
+    longest_page: usize,
+}
+
+/// What was read of the window.
+#[derive(Clone, Copy)]
+struct WindowRead {
+    pages: u32,
+    rows: usize,
 }
 
 impl<'a> Session<'a> {
@@ -143,29 +151,39 @@ impl<'a> Session<'a> {
     /// Reads a list from the plan's page to its end.
     async fn read_list(&mut self, query: &Query) -> Result<(), FetchError> {
         let Some(filter) = query.filter(self.run).await? else { return Ok(()) };
-        let mut ids = HashSet::new();
+        let mut pages = Pages::of(query, self.longest_page());
         loop {
             let page = self.plan.page;
             let fetched = self.fetcher.page(&filter, page, &query.purpose(page)).await;
             let Fetched { content: rows, asked_at } = self.count_requests(fetched)?;
             self.report.pages += 1;
-            let known = ids.len();
-            ids.extend(rows.iter().map(|row| row["Id"].to_string()));
             match query {
                 Query::Deleted => self.deletions.add_listed(&rows, asked_at),
                 _ => self.store(&rows, asked_at).await?,
             }
             self.fetcher.progress.page_read(self.report.pages, self.report.scanned);
-            if rows.len() < PAGE_ROWS {
-                self.done.window_pages += if matches!(query, Query::Window { .. }) { page } else { 0 };
-                return Ok(());
+            match pages.add(&rows) {
+                Next::Page => self.plan.page += 1,
+                Next::None => {
+                    self.done.longest_page = self.done.longest_page.max(pages.longest());
+                    if matches!(query, Query::Window { .. }) {
+                        self.done.window = Some(WindowRead { pages: page, rows: pages.rows() });
+                    }
+                    return Ok(());
+                }
+                Next::Repeated => {
+                    let message = format!("page {page} has nothing that was not on an earlier page, and is no last page");
+                    return Err(End::StartOver(Error::new("PRACTICEQ_PAGES", ErrorKind::Other, message)).into());
+                }
             }
-            if ids.len() == known {
-                let message = format!("page {page} has nothing that was not on an earlier page, and is no last page");
-                return Err(End::StartOver(Error::new("PRACTICEQ_PAGES", ErrorKind::Other, message)).into());
-            }
-            self.plan.page += 1;
         }
+    }
+
+    /// The length of the longest page that the account has sent lately: to this run, if it has read the window, else to
+    /// the last sweep, too.
+    fn longest_page(&self) -> usize {
+        let earlier = if self.done.window.is_some() { 0 } else { self.plan.last_sweep.page_rows };
+        self.done.longest_page.max(earlier)
     }
 
     async fn read_appointment(&mut self, id: &str) -> Result<(), End> {
@@ -234,7 +252,8 @@ impl<'a> Session<'a> {
             Lane::Patient(id) if !self.plan.is_resumed && self.done.unanswered.is_empty() => Part::Patient(id.clone()),
             _ => return None,
         };
-        self.fetcher.began.map(|began| Coverage { part, began, seen })
+        let shortfall = self.done.window.and_then(|window| self.plan.shortfall(window.rows));
+        self.fetcher.began.map(|began| Coverage { part, began, seen, shortfall })
     }
 
     async fn close(mut self, read: Result<(), End>) -> Result<(), Halt> {
@@ -251,7 +270,7 @@ impl<'a> Session<'a> {
         let patients = self.patients(is_complete);
         let close = async |tx: &Transaction<'_>| {
             if is_complete {
-                self.plan.save_state(tx, self.log.id, self.done.window_pages).await?;
+                self.plan.save_state(tx, self.log.id, self.last_sweep()).await?;
             }
             self.plan.save(tx, self.run.id, outcome.continues).await?;
             self.log.close(tx, &outcome, self.report, &patients).await
@@ -268,6 +287,12 @@ impl<'a> Session<'a> {
             warn!(run_id = %self.run.id, error_code = code, "the log of the sync stays open: {message}");
         }
         outcome.result.and(Err(error.into()))
+    }
+
+    /// What the next runs are to know of this one, if it is a sweep.
+    fn last_sweep(&self) -> LastSweep {
+        let (pages, rows) = self.done.window.map(|window| (window.pages, window.rows)).unzip();
+        LastSweep { pages, rows, page_rows: self.done.longest_page }
     }
 
     fn report_stop(&mut self, Stop { reason, message }: &Stop) {
@@ -290,7 +315,7 @@ impl<'a> Session<'a> {
     }
 
     fn patients(&self, is_complete: bool) -> Patients {
-        let is_read_by_window = self.done.window_pages > 0;
+        let is_read_by_window = self.done.window.is_some();
         let read = match self.plan.lane {
             Lane::Full | Lane::Incremental => (!is_complete).then(Vec::new),
             Lane::Organization(_) if is_complete && is_read_by_window => Some(self.scope.patients.clone()),
