@@ -13,10 +13,11 @@ COMMENT ON COLUMN practiceq_contradictions.found_at IS 'When the account was ask
 
 ALTER TABLE practiceq_unmatched
     DROP CONSTRAINT practiceq_unmatched_reason_check,
-    ADD CONSTRAINT practiceq_unmatched_reason_check CHECK (reason IN ('NOBODY', 'SEVERAL', 'GROUP', 'CONFLICT'));
+    ADD CONSTRAINT practiceq_unmatched_reason_check CHECK (reason IN ('NOBODY', 'SEVERAL', 'GROUP', 'CONFLICT', 'MERGED'));
 COMMENT ON COLUMN practiceq_unmatched.reason IS
-    'NOBODY, SEVERAL, GROUP (the appointment is of several clients) or CONFLICT (the client is known as one patient, and '
-    'the appointment has the e-mail and the date of birth of another).';
+    'NOBODY, SEVERAL, GROUP (the appointment is of several clients), CONFLICT (the client is known as one patient, and the '
+    'appointment has the e-mail and the date of birth of another) or MERGED (the visit is in a chart, and its client has '
+    'another id now).';
 
 -- Earlier versions took values that stand for "none", such as 0, for a client of the account, so that whoever came with
 -- it next was taken for the first. The visits are matched anew when they are read.
@@ -37,3 +38,9 @@ COMMENT ON COLUMN practiceq_state.sweep_days IS
     'How many days before and after its day the window of this sweep had, such as 90+90; NULL: none.';
 COMMENT ON COLUMN practiceq_state.page_rows IS
     'The number of rows of the longest page of this sweep: a shorter page of a list is its last; NULL: none.';
+
+-- Whether a client with another id is the same person.
+ALTER TABLE practiceq_visits ADD COLUMN client_marks text[];
+COMMENT ON COLUMN practiceq_visits.client_marks IS
+    'Digests of what the account says of the client: of name and e-mail, of these and the date of birth, of the e-mail '
+    'alone; each NULL where one of its parts is. NULL: the next sync that reads the visit notes them.';

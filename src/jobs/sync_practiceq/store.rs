@@ -61,6 +61,7 @@ fn whose() -> String {
     format!(
         include_str!("whose.part.sql"),
         client_name = normalized_name("r.client_name"),
+        client_marks = client_marks("known.name", "known.email", "r.date_of_birth"),
         patient_name = normalized_name("concat_ws(' ', p.first_name, p.last_name)"),
         date_of_birth = day("p.date_of_birth"),
         appointment_day = day("a.appointment_date"),
@@ -80,6 +81,10 @@ fn classified() -> String {
 /// The clinic's status for a status as text, in SQL; `otherwise` is of the column's type.
 fn clinic_status(status: &str, otherwise: &str) -> String {
     format!(include_str!("clinic_status.part.sql"), status = status, otherwise = otherwise)
+}
+
+fn client_marks(name: &str, email: &str, date_of_birth: &str) -> String {
+    format!(include_str!("client_marks.part.sql"), name = name, email = email, date_of_birth = date_of_birth)
 }
 
 fn normalized_name(text: &str) -> String {
@@ -254,7 +259,7 @@ fn add_counts(report: &mut Report, row: &Row, skipped: &mut NotDone) {
     total.new += count(row, "new");
     total.updated += count(row, "updated");
     total.unchanged += count(row, "unchanged");
-    report.unmatched += count(row, "unmatched");
+    report.unmatched += count(row, "unmatched") + count(row, "merged");
     report.notifications += count(row, "notifications");
     for reason in ["unchanged", "unmatched", "ignored", "out_of_scope", "other_patient", "older", "no_zone"] {
         skipped.skip(reason, count(row, reason));

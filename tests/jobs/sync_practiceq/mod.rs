@@ -11,6 +11,7 @@ mod lanes;
 mod ledger;
 mod logs;
 mod matching;
+mod merged;
 mod notices;
 mod owed;
 mod privacy;
