@@ -60,7 +60,7 @@ impl Appointment {
         }
         let status = status(text(&row["Status"])).map_err(|word| refuse(Why::Status(word)))?;
         let mut read = Self {
-            client_id: reference(&row["ClientId"]),
+            client_id: client_id(row),
             client_name: text(&row["ClientName"]),
             client_email: text(&row["ClientEmail"]),
             date_of_birth: date(&row["ClientDateOfBirth"]),
@@ -164,6 +164,18 @@ fn date(value: &Value) -> Option<NaiveDate> {
 fn web(text: &str) -> Option<String> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     Some(url.into()).filter(|url: &String| url.len() <= 2048)
+}
+
+/// The id of a row's client.
+pub fn client_id(row: &Value) -> Option<String> {
+    reference(&row["ClientId"])
+}
+
+/// What the account can be searched for to find a row's client: the e-mail address, else the name. The match is partial,
+/// so that a term of a letter or two would list everybody.
+pub fn client_term(row: &Value) -> Option<String> {
+    let term = text(&row["ClientEmail"]).or_else(|| text(&row["ClientName"]));
+    term.filter(|term| term.chars().count() > 2 && !term.contains(REPLACEMENT))
 }
 
 /// LastModified of a row that was asked for then.

@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::{RetryAfter, body, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::json::too_deep;
-pub use appointment::{Appointment, id, modified_at};
+pub use appointment::{Appointment, client_id, client_term, id, modified_at};
 pub use unreadable::{NO_ID, Unreadable};
 
 /// The code of a request that failed.

@@ -85,7 +85,8 @@ pub async fn judge(run: &Run, listed: &[Listed], against: &Against<'_>) -> Resul
             judged.gone.push(id.to_owned());
             continue;
         }
-        let changed_since = |found_at| listed.iter().any(|row| row.external_id == id && row.modified_at > Some(found_at));
+        let changed_since =
+            |found_at| listed.iter().any(|row| row.external_id == id && row.modified_at > Some(found_at));
         let is_settled = found_at.is_some_and(|found_at| {
             (is_seen || !against.is_sweep)
                 && (found_at..found_at + SETTLED).contains(&against.listed_at)

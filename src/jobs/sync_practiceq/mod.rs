@@ -14,12 +14,14 @@
 //! that somebody else holds; and appointments of which it cannot tell whose they are, which wait for a person
 //! (`practiceq_unmatched`).
 //!
-//! `session` runs the steps. It calls `scope` (whose appointments), `plan` and `query` (which lists), `fetch` with
+//! `session` runs the steps. It calls `scope` and `clients` (whose appointments), `plan` and `query` (which lists), `fetch` with
 //! `rate_limit`, `progress` and `pages` (the requests), `store` with `seen` (the pages), `deletions` with
 //! `contradictions`, and `log` with `outcome`.
 
+mod clients;
 mod contradictions;
 mod deletions;
+mod done;
 mod end;
 mod fetch;
 mod lane;
@@ -62,7 +64,7 @@ use crate::run::{ByHand, Coverage, Halt, Job, Reach, Run, RunArgs, as_text};
 pub use self::store::StoreContext;
 
 statements! {
-    of contradictions, deletions, log, plan, query, rate_limit, scope, store;
+    of clients, contradictions, deletions, log, plan, query, rate_limit, scope, store;
 }
 
 /// The time limit of a run for which a person waits.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::lane::Lane;
 use super::query::{Query, Window, WindowDays};
 use super::scope::Scope;
-use crate::db::statements;
+use crate::db::{Key, statements};
 use crate::error::Error;
 use crate::run::has_passed;
 
@@ -114,17 +114,7 @@ impl Plan {
             let Saved { queries, modified_at, began, .. } = saved;
             let window = queries.iter().find_map(Query::window).unwrap_or(window);
             let page = page.unsigned_abs();
-            return Ok(Self {
-                lane,
-                queries,
-                page,
-                is_resumed: true,
-                window,
-                modified_at,
-                began,
-                days,
-                last_sweep,
-            });
+            return Ok(Self { lane, queries, page, is_resumed: true, window, modified_at, began, days, last_sweep });
         }
         // A watermark in the future must not hide the changes until then.
         let watermark = state.get::<_, Option<DateTime<Utc>>>("watermark").map(|at| at.min(now));
@@ -212,7 +202,14 @@ impl Basis<'_> {
     fn by_patient(&self) -> Vec<Query> {
         let Window { from, to } = self.window;
         let patients = self.scope.patients.iter().filter(|id| !self.scope.unknown.contains(id));
-        patients.map(|patient| Query::Client { patient: patient.clone(), from, to }).collect()
+        let of_patient = |patient: &Key| {
+            let others = self.scope.other_clients.get(patient).cloned().unwrap_or_default();
+            let other = |client| Query::OtherClient { patient: patient.clone(), client, from, to };
+            std::iter::once(Query::Client { patient: patient.clone(), from, to })
+                .chain(others.into_iter().map(other))
+                .collect::<Vec<_>>()
+        };
+        patients.flat_map(of_patient).collect()
     }
 }
 
@@ -221,7 +218,6 @@ mod tests {
     use chrono::NaiveDate;
 
     use super::*;
-    use crate::db::Key;
 
     const DAYS: WindowDays = WindowDays { back: 90, ahead: 90 };
 
@@ -233,7 +229,7 @@ mod tests {
         last_sweep_pages: Option<u32>,
     ) -> Vec<Query> {
         let key = |number: i64| Key::from(number.to_string());
-        let scope = Scope { patients: (1..=patients).map(key).collect(), unknown: vec![], zoneless: vec![] };
+        let scope = Scope { patients: (1..=patients).map(key).collect(), ..Scope::default() };
         let now = "2026-03-02T06:59:59Z".parse().expect("an instant");
         let watermark = watermark.map(|text| text.parse().expect("an instant"));
         Basis { lane, scope: &scope, window: Window::around(now, days), watermark, last_sweep_pages }.queries()

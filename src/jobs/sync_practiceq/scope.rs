@@ -1,7 +1,10 @@
 //! The scope of a run: the patients whose appointments it brings.
 
+use std::collections::HashMap;
+
 use tokio_postgres::Transaction;
 
+use super::clients::other_clients;
 use super::lane::Lane;
 use crate::clinic::actor::refused;
 use crate::clinic::channels::has_one;
@@ -15,11 +18,14 @@ statements! {
     SCOPE(KEY, KEY) = format!(include_str!("scope.sql"), has_email = has_one("p.email"));
 }
 
+#[derive(Default)]
 pub struct Scope {
     /// Patients with an active affiliation, each once.
     pub patients: Vec<Key>,
     /// Those of them who cannot be found in the account: without an e-mail, and without a known client.
     pub unknown: Vec<Key>,
+    /// The clients of the account, of patients who are read one by one, whom a search for the patient may miss.
+    pub other_clients: HashMap<Key, Vec<String>>,
     /// Facilities whose time zone cannot be read.
     pub zoneless: Vec<Key>,
 }
@@ -55,11 +61,15 @@ impl Scope {
         let zoneless = unreadable_zones(tx).await?;
         // Whose the one appointment is shows when it is read.
         if lane.appointment().is_some() {
-            return Ok(Self { patients: vec![], unknown: vec![], zoneless });
+            return Ok(Self { zoneless, ..Self::default() });
         }
         let rows = SCOPE.all(tx, &[&lane.organization(), &lane.patient()]).await?;
-        let patients = rows.iter().map(|row| row.get("id")).collect();
+        let patients: Vec<Key> = rows.iter().map(|row| row.get("id")).collect();
         let unknown = rows.iter().filter(|row| row.get("unknown")).map(|row| row.get("id")).collect();
-        Ok(Self { patients, unknown, zoneless })
+        let other_clients = match lane {
+            Lane::Patient(_) | Lane::Organization(_) => other_clients(tx, &patients).await?,
+            Lane::Full | Lane::Incremental | Lane::Appointment(_) => HashMap::new(),
+        };
+        Ok(Self { patients, unknown, other_clients, zoneless })
     }
 }

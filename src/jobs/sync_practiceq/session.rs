@@ -6,21 +6,23 @@ use serde_json::Value;
 use tokio_postgres::Transaction;
 use tracing::warn;
 
+use super::clients::{self, Terms};
 use super::deletions::{Coverage, Deletions, Part};
+use super::done::{Done, WindowRead};
 use super::end::{End, Stop, StopReason};
 use super::fetch::{FetchError, Fetched, Fetcher};
 use super::lane::Lane;
-use super::log::{Log, Patients};
+use super::log::Log;
 use super::outcome::{Outcome, Status};
 use super::pages::{Next, Pages};
-use super::plan::{LastSweep, Plan};
+use super::plan::Plan;
 use super::progress::Progress;
 use super::query::{Query, WindowDays};
 use super::rate_limit::RateLimits;
 use super::report::{Problem, Report};
 use super::scope::Scope;
 use super::store::Store;
-use crate::clients::practiceq::PracticeQ;
+use crate::clients::practiceq::{Filter, PracticeQ, client_term};
 use crate::clinic::actor::refused;
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
@@ -49,27 +51,8 @@ pub struct Session<'a> {
     fetcher: Fetcher<'a>,
     store: Store<'a>,
     deletions: Deletions<'a>,
+    terms: Terms,
     done: Done,
-}
-
-/// The lists that the run has done with.
-#[derive(Default)]
-struct Done {
-    /// Patients whose own list was read.
-    patients: Vec<Key>,
-    /// Patients whose own list could not be read.
-    unanswered: Vec<Key>,
-    /// The window, if it was read to its end.
-    window: Option<WindowRead>,
-    /// The length of the longest page of them.
-    longest_page: usize,
-}
-
-/// What was read of the window.
-#[derive(Clone, Copy)]
-struct WindowRead {
-    pages: u32,
-    rows: usize,
 }
 
 impl<'a> Session<'a> {
@@ -96,6 +79,7 @@ impl<'a> Session<'a> {
             scope,
             plan,
             log,
+            terms: Terms::default(),
             done: Done::default(),
         })
     }
@@ -128,10 +112,11 @@ impl<'a> Session<'a> {
             match (self.read_list(&query).await, query.patient().cloned()) {
                 // A patient who is asked for alone can be left out.
                 (Err(FetchError::Unanswered { purpose, error, .. }), Some(patient)) => {
-                    self.done.unanswered.push(patient.clone());
-                    let items = Batch { entity: "patient", part: "", ids: &[patient] };
-                    let error = error.context(purpose);
-                    self.report.items_failed(self.run, Problem::NotFetched, items, &error).await?;
+                    if self.done.add_unanswered(&patient) {
+                        let items = Batch { entity: "patient", part: "", ids: &[patient] };
+                        let error = error.context(purpose);
+                        self.report.items_failed(self.run, Problem::NotFetched, items, &error).await?;
+                    }
                     unanswered_in_a_row += 1;
                 }
                 (outcome, patient) => {
@@ -150,7 +135,7 @@ impl<'a> Session<'a> {
 
     /// Reads a list from the plan's page to its end.
     async fn read_list(&mut self, query: &Query) -> Result<(), FetchError> {
-        let Some(filter) = query.filter(self.run).await? else { return Ok(()) };
+        let Some(filter) = self.filter(query).await? else { return Ok(()) };
         let mut pages = Pages::of(query, self.longest_page());
         loop {
             let page = self.plan.page;
@@ -165,6 +150,7 @@ impl<'a> Session<'a> {
             match pages.add(&rows) {
                 Next::Page => self.plan.page += 1,
                 Next::None => {
+                    self.terms.add_search(&filter);
                     self.done.longest_page = self.done.longest_page.max(pages.longest());
                     if matches!(query, Query::Window { .. }) {
                         self.done.window = Some(WindowRead { pages: page, rows: pages.rows() });
@@ -172,11 +158,43 @@ impl<'a> Session<'a> {
                     return Ok(());
                 }
                 Next::Repeated => {
-                    let message = format!("page {page} has nothing that was not on an earlier page, and is no last page");
+                    let message =
+                        format!("page {page} has nothing that was not on an earlier page, and is no last page");
                     return Err(End::StartOver(Error::new("PRACTICEQ_PAGES", ErrorKind::Other, message)).into());
                 }
             }
         }
+    }
+
+    /// The parameters of a list; None: there is nothing to ask for, or no way to.
+    async fn filter(&mut self, query: &Query) -> Result<Option<Filter>, FetchError> {
+        let term = match query {
+            Query::Window { .. } | Query::Since { .. } | Query::Deleted => return Ok(Some(query.filter(None))),
+            Query::Client { patient, .. } => Query::term(self.run, patient).await?,
+            Query::OtherClient { patient, client, .. } => self.term_of(client, patient).await?,
+        };
+        let term = term.filter(|term| !self.terms.was_searched(term));
+        Ok(term.map(|term| query.filter(Some(term))))
+    }
+
+    /// What the account calls a client of a patient: as the run has read it, else as a visit of it says.
+    async fn term_of(&mut self, client: &str, patient: &Key) -> Result<Option<String>, FetchError> {
+        if let Some(term) = self.terms.of(client) {
+            return Ok(Some(term.clone()));
+        }
+        for visit in clients::visits_of(self.run, client, patient).await? {
+            let fetched = self.fetcher.appointment(visit.as_str(), "visit of a client").await;
+            let Fetched { content, asked_at } = self.count_requests(fetched)?;
+            let term = content.as_ref().and_then(client_term);
+            self.keep(visit.as_str(), content, asked_at).await?;
+            if term.is_some() {
+                return Ok(term);
+            }
+        }
+        let items = Batch { entity: "client", part: "", ids: &[client] };
+        self.report.items_failed(self.run, Problem::NotFetched, items, &clients::unknown_client()).await?;
+        self.done.add_partly(patient);
+        Ok(None)
     }
 
     /// The length of the longest page that the account has sent lately: to this run, if it has read the window, else to
@@ -204,11 +222,16 @@ impl<'a> Session<'a> {
         let fetched = self.fetcher.appointment(id, purpose).await;
         let Fetched { content, asked_at } = self.count_requests(fetched)?;
         let found_at = content.is_some().then_some(asked_at);
-        match content {
-            Some(row) => self.store(&[row], asked_at).await?,
-            None => self.deletions.delete(&[id.to_owned()], asked_at, self.report).await?,
-        }
+        self.keep(id, content, asked_at).await?;
         Ok(found_at)
+    }
+
+    /// Stores an appointment that was asked for, or marks it as deleted.
+    async fn keep(&mut self, id: &str, content: Option<Value>, asked_at: DateTime<Utc>) -> Result<(), Halt> {
+        match content {
+            Some(row) => self.store(&[row], asked_at).await,
+            None => self.deletions.delete(&[id.to_owned()], asked_at, self.report).await,
+        }
     }
 
     /// The report has the number of requests also where the run is ended between two of them.
@@ -218,6 +241,9 @@ impl<'a> Session<'a> {
     }
 
     async fn store(&mut self, rows: &[Value], asked_at: DateTime<Utc>) -> Result<(), Halt> {
+        if self.plan.lane.is_by_hand() {
+            self.terms.add(rows);
+        }
         let stored = self.store.page(rows, asked_at, self.report).await?;
         self.plan.modified_at = self.plan.modified_at.max(stored.modified_at);
         self.deletions.add_unowned(stored.unowned, asked_at);
@@ -249,7 +275,7 @@ impl<'a> Session<'a> {
     fn coverage<'b>(&self, seen: &'b [&'b String]) -> Option<Coverage<'b>> {
         let part = match &self.plan.lane {
             Lane::Full if self.plan.is_sweep() => Part::Window,
-            Lane::Patient(id) if !self.plan.is_resumed && self.done.unanswered.is_empty() => Part::Patient(id.clone()),
+            Lane::Patient(id) if !self.plan.is_resumed && self.done.failed().is_empty() => Part::Patient(id.clone()),
             _ => return None,
         };
         let shortfall = self.done.window.and_then(|window| self.plan.shortfall(window.rows));
@@ -264,13 +290,13 @@ impl<'a> Session<'a> {
         {
             self.report_stop(stop);
         }
-        self.count_patients(is_complete);
+        self.done.count(self.report, &self.scope, &self.plan, is_complete);
         let outcome = Outcome::of(read, is_answered, self.plan.is_resumed, self.report);
         let last_word = WriteOptions { after_stop: true, ..WriteOptions::default() };
-        let patients = self.patients(is_complete);
+        let patients = self.done.patients(&self.scope, &self.plan, is_complete);
         let close = async |tx: &Transaction<'_>| {
             if is_complete {
-                self.plan.save_state(tx, self.log.id, self.last_sweep()).await?;
+                self.plan.save_state(tx, self.log.id, self.done.last_sweep()).await?;
             }
             self.plan.save(tx, self.run.id, outcome.continues).await?;
             self.log.close(tx, &outcome, self.report, &patients).await
@@ -280,7 +306,7 @@ impl<'a> Session<'a> {
         // The state and the cursor stay as they were; but the log does not stay open.
         let status = Status::of_failure(is_answered);
         let outcome = Outcome { status, error: Some(error.to_string()), continues: false, result: outcome.result };
-        let patients = self.patients(false);
+        let patients = self.done.patients(&self.scope, &self.plan, false);
         let close = async |tx: &Transaction<'_>| self.log.close(tx, &outcome, self.report, &patients).await;
         if let Err(halt) = self.run.write(CLOSING, last_word, close).await {
             let (code, message) = (halt.code(), halt.message());
@@ -289,39 +315,9 @@ impl<'a> Session<'a> {
         outcome.result.and(Err(error.into()))
     }
 
-    /// What the next runs are to know of this one, if it is a sweep.
-    fn last_sweep(&self) -> LastSweep {
-        let (pages, rows) = self.done.window.map(|window| (window.pages, window.rows)).unzip();
-        LastSweep { pages, rows, page_rows: self.done.longest_page }
-    }
-
     fn report_stop(&mut self, Stop { reason, message }: &Stop) {
         let (page, code) = (self.plan.page, reason.code());
         warn!(run_id = %self.run.id, error_code = code, page, "stopped: {message}; the next run goes on there");
         self.report.stop(page, code);
-    }
-
-    fn count_patients(&mut self, is_complete: bool) {
-        let report = &mut *self.report;
-        let failed = (self.scope.unknown.len() + self.done.unanswered.len()) as u64;
-        // Of patients who are read one by one it is known who is left. Of others nobody is read before all are.
-        let by_patient = self.plan.queries.iter().filter(|query| query.patient().is_some()).count() as u64;
-        let left = match by_patient {
-            0 if !is_complete => report.total_patients,
-            left => left,
-        };
-        report.patients_failed = failed;
-        report.patients_processed = report.total_patients.saturating_sub(failed + left);
-    }
-
-    fn patients(&self, is_complete: bool) -> Patients {
-        let is_read_by_window = self.done.window.is_some();
-        let read = match self.plan.lane {
-            Lane::Full | Lane::Incremental => (!is_complete).then(Vec::new),
-            Lane::Organization(_) if is_complete && is_read_by_window => Some(self.scope.patients.clone()),
-            Lane::Patient(_) | Lane::Organization(_) | Lane::Appointment(_) => Some(self.done.patients.clone()),
-        };
-        let failed = [&self.scope.unknown[..], &self.done.unanswered[..]].concat();
-        Patients { read, failed, fresh_since: self.plan.began }
     }
 }

@@ -83,7 +83,8 @@ fn clinic_status(status: &str, otherwise: &str) -> String {
     format!(include_str!("clinic_status.part.sql"), status = status, otherwise = otherwise)
 }
 
-fn client_marks(name: &str, email: &str, date_of_birth: &str) -> String {
+/// The digests of what the account says of a client, in SQL.
+pub fn client_marks(name: &str, email: &str, date_of_birth: &str) -> String {
     format!(include_str!("client_marks.part.sql"), name = name, email = email, date_of_birth = date_of_birth)
 }
 

@@ -87,9 +87,11 @@ async fn a_person_may_say_that_it_is_nobodys_or_somebody_elses() {
 
 #[tokio::test]
 async fn another_name_address_or_birthday_is_another_client() {
-    for (field, value) in
-        [("ClientName", json!("Other Name")), ("ClientEmail", json!("o@home.example")), ("ClientDateOfBirth", json!("1990-01-02"))]
-    {
+    for (field, value) in [
+        ("ClientName", json!("Other Name")),
+        ("ClientEmail", json!("o@home.example")),
+        ("ClientDateOfBirth", json!("1990-01-02")),
+    ] {
         let (sync, _) = linked(|row| row["ClientDateOfBirth"] = json!("1990-01-01")).await;
         sync.upstream.edit("n1", |row| (row["ClientId"], row[field]) = (json!(MERGED), value));
         sync.sweep().await;

@@ -9,6 +9,7 @@ mod faults;
 mod killed;
 mod lanes;
 mod ledger;
+mod linked_clients;
 mod logs;
 mod matching;
 mod merged;
