@@ -32,6 +32,7 @@ const LEDGERS: [(&str, &str); 26] = [
     ("practiceq_freshness", "ignored"),
     ("practiceq_clients", "counts as none"),
     ("practiceq_unmatched", "waits for a decision"),
+    ("practiceq_skipped_patients", "ignored"),
     ("sync_logs", "evidence"),
     ("item_refusals", "forgets"),
     ("pauses", "evidence"),

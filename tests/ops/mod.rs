@@ -19,6 +19,7 @@ mod practiceq;
 mod roles;
 mod runs;
 mod schedule;
+mod skipped_patients;
 
 use serde_json::{Value, json};
 

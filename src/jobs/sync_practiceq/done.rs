@@ -66,7 +66,8 @@ impl Done {
             left => left,
         };
         report.patients_failed = unread + self.partly.len() as u64;
-        report.patients_processed = report.total_patients.saturating_sub(unread + left);
+        report.patients_skipped = scope.skipped.len() as u64;
+        report.patients_processed = report.total_patients.saturating_sub(unread + left + report.patients_skipped);
     }
 
     pub fn patients(&self, scope: &Scope, plan: &Plan, is_complete: bool) -> Patients {
@@ -76,6 +77,7 @@ impl Done {
             Lane::Organization(_) if is_complete && is_read_by_window => Some(scope.patients.clone()),
             Lane::Patient(_) | Lane::Organization(_) | Lane::Appointment(_) => Some(self.patients.clone()),
         };
-        Patients { read, failed: [scope.unknown.clone(), self.failed()].concat(), fresh_since: plan.began }
+        let unread = [&scope.unknown[..], &scope.skipped[..], &self.failed()[..]].concat();
+        Patients { read, unread, fresh_since: plan.began }
     }
 }

@@ -201,7 +201,7 @@ impl Basis<'_> {
 
     fn by_patient(&self) -> Vec<Query> {
         let Window { from, to } = self.window;
-        let patients = self.scope.patients.iter().filter(|id| !self.scope.unknown.contains(id));
+        let patients = self.scope.patients.iter().filter(|id| !self.scope.cannot_be_found(id));
         let of_patient = |patient: &Key| {
             let others = self.scope.other_clients.get(patient).cloned().unwrap_or_default();
             let other = |client| Query::OtherClient { patient: patient.clone(), client, from, to };

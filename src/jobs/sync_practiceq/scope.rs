@@ -22,8 +22,11 @@ statements! {
 pub struct Scope {
     /// Patients with an active affiliation, each once.
     pub patients: Vec<Key>,
-    /// Those of them who cannot be found in the account: without an e-mail, and without a known client.
+    /// Those of them who cannot be found in the account: without an e-mail, and without a known client. Nobody has said
+    /// so of them.
     pub unknown: Vec<Key>,
+    /// Those of whom a person has said that they cannot.
+    pub skipped: Vec<Key>,
     /// The clients of the account, of patients who are read one by one, whom a search for the patient may miss.
     pub other_clients: HashMap<Key, Vec<String>>,
     /// Facilities whose time zone cannot be read.
@@ -31,6 +34,10 @@ pub struct Scope {
 }
 
 impl Scope {
+    pub fn cannot_be_found(&self, patient: &Key) -> bool {
+        self.unknown.contains(patient) || self.skipped.contains(patient)
+    }
+
     /// Refuses a patient or an organization that does not exist, and an actor who asks for those of others. The
     /// lane gets the server's form of its id.
     pub async fn find(tx: &Transaction<'_>, lane: &mut Lane, actor: Option<&Key>) -> Result<Self, Error> {
@@ -65,11 +72,13 @@ impl Scope {
         }
         let rows = SCOPE.all(tx, &[&lane.organization(), &lane.patient()]).await?;
         let patients: Vec<Key> = rows.iter().map(|row| row.get("id")).collect();
-        let unknown = rows.iter().filter(|row| row.get("unknown")).map(|row| row.get("id")).collect();
+        let (skipped, unknown): (Vec<_>, Vec<_>) =
+            rows.iter().filter(|row| row.get("unknown")).partition(|row| row.get::<_, bool>("skipped"));
+        let [unknown, skipped] = [unknown, skipped].map(|rows| rows.iter().map(|row| row.get("id")).collect());
         let other_clients = match lane {
             Lane::Patient(_) | Lane::Organization(_) => other_clients(tx, &patients).await?,
             Lane::Full | Lane::Incremental | Lane::Appointment(_) => HashMap::new(),
         };
-        Ok(Self { patients, unknown, other_clients, zoneless })
+        Ok(Self { patients, unknown, skipped, other_clients, zoneless })
     }
 }

@@ -1,6 +1,7 @@
-//! `rounds practiceq`: a person decides about the appointments that the sync could not match, and sees how the sync
-//! does.
+//! `rounds practiceq`: a person decides about the appointments that the sync could not match, and about patients whom it
+//! cannot find, and sees how the sync does.
 
+mod patients;
 mod report;
 mod unmatched;
 
@@ -10,7 +11,7 @@ use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
 crate::db::statements! {
-    of report, unmatched;
+    of patients, report, unmatched;
 }
 
 /// Decide whose an appointment is where the sync could not tell; see how the sync does
@@ -23,6 +24,7 @@ pub struct PracticeqArgs {
 #[derive(Subcommand)]
 enum PracticeqCommand {
     Unmatched(unmatched::UnmatchedArgs),
+    Patients(patients::PatientsArgs),
     Report(report::ReportArgs),
 }
 
@@ -32,6 +34,7 @@ impl Operation for PracticeqArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
             PracticeqCommand::Unmatched(args) => args.execute(context).await,
+            PracticeqCommand::Patients(args) => args.execute(context).await,
             PracticeqCommand::Report(args) => args.execute(context).await,
         }
     }

@@ -62,7 +62,7 @@ fn concerns(user: &str, group: &str) -> String {
 }
 
 /// The roles that may decide, and may see the names.
-const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", CASE_MANAGER];
+pub const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", CASE_MANAGER];
 const CASE_MANAGER: &str = "CASE_MANAGER";
 
 /// Appointments that matched nobody or several

@@ -57,6 +57,7 @@ const TRIED: [(&str, &[&str]); 32] = [
         "practiceq unmatched list",
         &["--all --limit 10000", "--all --limit 10000 --output text", "--all --reveal --actor ACTOR --limit 10000"],
     ),
+    ("practiceq patients list", &["--limit 10000", "--limit 10000 --output text"]),
     ("notifications list", &["--limit 10000", "--limit 10000 --output text"]),
     ("notifications show", &["EACH:notifications"]),
     ("actors list", &["", "--output text"]),
@@ -65,7 +66,7 @@ const TRIED: [(&str, &[&str]); 32] = [
 ];
 
 /// The commands that change something, or read no row.
-const NOT_TRIED: [&str; 21] = [
+const NOT_TRIED: [&str; 23] = [
     "schedule render",
     "schedule check",
     "adopt",
@@ -77,6 +78,8 @@ const NOT_TRIED: [&str; 21] = [
     "resume",
     "practiceq unmatched link",
     "practiceq unmatched ignore",
+    "practiceq patients skip",
+    "practiceq patients unskip",
     "notifications settle",
     "notifications retry",
     "notifications test",
