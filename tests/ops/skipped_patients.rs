@@ -19,14 +19,14 @@ async fn with_al() -> (Sync, i64, i64) {
 }
 
 impl Sync {
-    async fn patients(&self, command: &str, patient: i64, actor: i64, more: &[&str]) -> Outcome {
+    async fn about_patient(&self, command: &str, patient: i64, actor: i64, more: &[&str]) -> Outcome {
         let (patient, actor) = (patient.to_string(), actor.to_string());
         let args = ["practiceq", "patients", command, &patient, "--actor", &actor];
         self.clinic.run(&[&args, more].concat()).await
     }
 
     async fn skip(&self, patient: i64, actor: i64, more: &[&str]) -> Outcome {
-        self.patients("skip", patient, actor, &[&["--reason", "CANARY pays in cash"], more].concat()).await
+        self.about_patient("skip", patient, actor, &[&["--reason", "CANARY pays in cash"], more].concat()).await
     }
 
     /// Who is left out, and whether that is in effect.
@@ -57,7 +57,7 @@ async fn who_is_known_to_be_left_out_fails_no_run() {
     let report = sync.run(&["--patient", &al.to_string()]).await.expect(1).report();
     assert_eq!(report["errors"][0]["code"], "NO_EMAIL", "{report}");
     assert_eq!(sync.left_out().await, json!([[al.to_string(), true]]));
-    sync.patients("unskip", al, sync.admin, &[]).await.expect(0);
+    sync.about_patient("unskip", al, sync.admin, &[]).await.expect(0);
     assert_eq!(sync.left_out().await, json!([]));
     sync.run(&[]).await.expect(3);
 }
@@ -107,9 +107,9 @@ async fn staff_decide_about_patients_of_their_own_organizations_and_nobody_else_
     let group = group_user(&sync.clinic, "HOSPITAL_ADMIN").await;
     sync.skip(al, group, &[]).await.expect(0);
     refused(sync.skip(al, sync.admin, &[]).await, 1, "SKIPPED_ALREADY");
-    refused(sync.patients("unskip", al, stranger, &[]).await, 2, "ACTOR_NOT_ALLOWED");
-    sync.patients("unskip", al, sync.admin, &[]).await.expect(0);
-    refused(sync.patients("unskip", al, sync.admin, &[]).await, 1, "NOT_SKIPPED");
+    refused(sync.about_patient("unskip", al, stranger, &[]).await, 2, "ACTOR_NOT_ALLOWED");
+    sync.about_patient("unskip", al, sync.admin, &[]).await.expect(0);
+    refused(sync.about_patient("unskip", al, sync.admin, &[]).await, 1, "NOT_SKIPPED");
     refused(sync.skip(4711, sync.admin, &[]).await, 2, "UNKNOWN_PATIENT");
     let args = ["practiceq", "patients", "skip", &al.to_string(), "--actor", &sync.admin.to_string()];
     refused(sync.clinic.run(&[&args[..], &["--reason", "  "]].concat()).await, 2, "REASON_REQUIRED");

@@ -52,7 +52,7 @@ impl Appointment {
         let external_id = external_id.clone().ok_or_else(|| unreadable("it has no Id that can be one"))?;
         let start = instant(&row["StartDate"]).or_else(|| instant(&row["StartDateIso"]));
         let starts_at = start.ok_or_else(|| unreadable("its StartDate cannot be read"))?;
-        let minutes = number(&row["Duration"]).filter(|minutes| (0.0..=60.0 * 24.0 * 31.0).contains(minutes));
+        let minutes = number(&row["Duration"]).filter(|minutes| *minutes > 0.0 && *minutes <= 60.0 * 24.0 * 31.0);
         let end = || minutes.map(|minutes| starts_at + TimeDelta::milliseconds((minutes * 60_000.0) as i64));
         let ends_at = instant(&row["EndDate"]).or_else(end);
         if ends_at.is_some_and(|ends_at| ends_at < starts_at) {

@@ -23,7 +23,8 @@ fresh AS (
 )
 UPDATE sync_logs l
 SET status = $2, error_message = $3, appointments_new = $4, appointments_updated = $5, appointments_unchanged = $6,
-    appointments_errors = $7, unknown_practitioners = $16, patients_processed = $8, patients_failed = $9, metadata = $10, completed_at = clock.now,
+    appointments_errors = $7, unknown_practitioners = $16, patients_processed = $8, patients_failed = $9,
+    metadata = $10, completed_at = clock.now,
     duration_ms = floor(EXTRACT(epoch FROM clock.now - l.started_at) * 1000),
     patient_id = coalesce(l.patient_id, (SELECT v.patient_id FROM practiceq_visits v WHERE v.external_id = $14))
 FROM clock

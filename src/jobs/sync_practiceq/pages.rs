@@ -29,11 +29,11 @@ pub enum Next {
 }
 
 impl Pages {
-    /// `longest` is that of other lists. The window is not judged by it: what it lacks would be taken for deleted, and
-    /// the size of pages may have changed since.
-    pub fn of(query: &Query, longest: usize) -> Self {
-        let longest = if matches!(query, Query::Window { .. }) { 0 } else { longest };
-        Self { ids: HashSet::new(), longest }
+    /// `own` is the length of the longest page of the list that an earlier run has read, `others` that of other lists. The
+    /// window is not judged by these: what it lacks would be taken for deleted, and the size of pages may have changed.
+    pub fn of(query: &Query, own: usize, others: usize) -> Self {
+        let others = if matches!(query, Query::Window { .. }) { 0 } else { others };
+        Self { ids: HashSet::new(), longest: own.max(others) }
     }
 
     /// Adds a page.
@@ -74,7 +74,7 @@ mod tests {
 
     /// What the pages of these rows, each a range of ids, say of the next one.
     fn next(query: &Query, longest: usize, pages: &[std::ops::Range<usize>]) -> Vec<Next> {
-        let mut list = Pages::of(query, longest);
+        let mut list = Pages::of(query, 0, longest);
         pages.iter().map(|ids| list.add(&ids.clone().map(|id| json!({ "Id": id })).collect::<Vec<_>>())).collect()
     }
 
@@ -88,6 +88,7 @@ mod tests {
         assert_eq!(next(&since, 100, &[0..50]), [Next::None], "the last sweep had pages of 100");
         assert_eq!(next(&since, 50, &[0..50, 50..70]), [Next::Page, Next::None]);
         assert_eq!(next(&since, 0, &[0..3]), [Next::Page], "nothing is known");
+        assert_eq!(Pages::of(&window(), 50, 0).add(&[json!({ "Id": 1 })]), Next::None, "a list that goes on");
     }
 
     #[test]

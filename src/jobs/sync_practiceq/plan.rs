@@ -47,6 +47,8 @@ pub struct Plan {
     pub queries: Vec<Query>,
     /// The next page of the first of them.
     pub page: u32,
+    /// The length of the longest page before it; 0: not known.
+    pub page_rows: usize,
     /// Whether an earlier run began it.
     pub is_resumed: bool,
     pub window: Window,
@@ -76,6 +78,12 @@ struct Saved {
     modified_at: Option<DateTime<Utc>>,
     began: DateTime<Utc>,
     days: WindowDays,
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    page_rows: usize,
+}
+
+fn is_unknown(page_rows: &usize) -> bool {
+    *page_rows == 0
 }
 
 /// The facts by which the lists are chosen.
@@ -111,17 +119,28 @@ impl Plan {
             .and_then(|row| Some((serde_json::from_value::<Saved>(row.get("query")).ok()?, row.get::<_, i32>("page"))));
         let lane = lane.clone();
         if let Some((saved, page)) = saved.filter(|(saved, _)| saved.days == days) {
-            let Saved { queries, modified_at, began, .. } = saved;
+            let Saved { queries, modified_at, began, page_rows, .. } = saved;
             let window = queries.iter().find_map(Query::window).unwrap_or(window);
             let page = page.unsigned_abs();
-            return Ok(Self { lane, queries, page, is_resumed: true, window, modified_at, began, days, last_sweep });
+            return Ok(Self {
+                lane,
+                queries,
+                page,
+                page_rows,
+                is_resumed: true,
+                window,
+                modified_at,
+                began,
+                days,
+                last_sweep,
+            });
         }
         // A watermark in the future must not hide the changes until then.
         let watermark = state.get::<_, Option<DateTime<Utc>>>("watermark").map(|at| at.min(now));
         let basis = Basis { lane: &lane, scope, window, watermark, last_sweep_pages: last_sweep.pages };
         let queries = basis.queries();
-        let (page, is_resumed, modified_at, began) = (1, false, None, now);
-        Ok(Self { lane, queries, page, is_resumed, window, modified_at, began, days, last_sweep })
+        let (page, page_rows, is_resumed, modified_at, began) = (1, 0, false, None, now);
+        Ok(Self { lane, queries, page, page_rows, is_resumed, window, modified_at, began, days, last_sweep })
     }
 
     /// Whether the run reads all of the window, from the first page.
@@ -144,7 +163,7 @@ impl Plan {
     /// The first list was read.
     pub fn next_query(&mut self) {
         self.queries.remove(0);
-        self.page = 1;
+        (self.page, self.page_rows) = (1, 0);
     }
 
     /// Notes what is known after everything was read. `log` is the id of the run in `sync_logs`.
@@ -169,8 +188,8 @@ impl Plan {
         };
         // Deletions are decided by all of the list, so it is read from its first page again.
         let page = if *query == Query::Deleted { 1 } else { i32::try_from(self.page).unwrap_or(1) };
-        let Self { modified_at, began, days, .. } = *self;
-        let rest = json!(Saved { queries: self.queries.clone(), modified_at, began, days });
+        let Self { modified_at, began, days, page_rows, .. } = *self;
+        let rest = json!(Saved { queries: self.queries.clone(), modified_at, began, days, page_rows });
         SAVE_CURSOR.execute(tx, &[&lane, &rest, &page, &run]).await.map(drop)
     }
 }

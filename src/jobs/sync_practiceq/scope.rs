@@ -72,8 +72,11 @@ impl Scope {
         }
         let rows = SCOPE.all(tx, &[&lane.organization(), &lane.patient()]).await?;
         let patients: Vec<Key> = rows.iter().map(|row| row.get("id")).collect();
-        let (skipped, unknown): (Vec<_>, Vec<_>) =
-            rows.iter().filter(|row| row.get("unknown")).partition(|row| row.get::<_, bool>("skipped"));
+        // Whoever asks for one patient is told all the same.
+        let (skipped, unknown): (Vec<_>, Vec<_>) = rows
+            .iter()
+            .filter(|row| row.get("unknown"))
+            .partition(|row| lane.patient().is_none() && row.get("skipped"));
         let [unknown, skipped] = [unknown, skipped].map(|rows| rows.iter().map(|row| row.get("id")).collect());
         let other_clients = match lane {
             Lane::Patient(_) | Lane::Organization(_) => other_clients(tx, &patients).await?,

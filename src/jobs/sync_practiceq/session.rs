@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
     /// Reads a list from the plan's page to its end.
     async fn read_list(&mut self, query: &Query) -> Result<(), FetchError> {
         let Some(filter) = self.filter(query).await? else { return Ok(()) };
-        let mut pages = Pages::of(query, self.longest_page());
+        let mut pages = Pages::of(query, self.plan.page_rows, self.longest_page());
         loop {
             let page = self.plan.page;
             let fetched = self.fetcher.page(&filter, page, &query.purpose(page)).await;
@@ -148,7 +148,7 @@ impl<'a> Session<'a> {
             }
             self.fetcher.progress.page_read(self.report.pages, self.report.scanned);
             match pages.add(&rows) {
-                Next::Page => self.plan.page += 1,
+                Next::Page => (self.plan.page, self.plan.page_rows) = (page + 1, pages.longest()),
                 Next::None => {
                     self.terms.add_search(&filter);
                     self.done.longest_page = self.done.longest_page.max(pages.longest());

@@ -62,7 +62,8 @@ remembered AS (
                                   service_name, location_name, practitioner, client_id, client_marks, status, modified_at,
                                   read_at, content_hash, last_seen_sweep)
     SELECT j.external_id, written.id, j.patient_id::text, j.starts_at, j.ends_at, j.meeting_url, j.service_name,
-           j.location_name, j.practitioner, j.kept_client_id, j.kept_marks, j.status, j.modified_at, j.read_at, j.hash, $4
+           j.location_name, j.practitioner, j.kept_client_id, j.kept_marks, j.status, j.modified_at, j.read_at,
+           j.hash, $4
     FROM classified j
     JOIN (SELECT i.external_id, i.id FROM inserted i UNION ALL SELECT l.external_id, l.id::text FROM locked l) written
          ON written.external_id = j.external_id
@@ -71,7 +72,8 @@ remembered AS (
     SET appointment_id = excluded.appointment_id, patient_id = excluded.patient_id, starts_at = excluded.starts_at,
         ends_at = excluded.ends_at, meeting_url = excluded.meeting_url, service_name = excluded.service_name,
         location_name = excluded.location_name, practitioner = excluded.practitioner, client_id = excluded.client_id,
-        client_marks = excluded.client_marks, status = excluded.status, modified_at = excluded.modified_at, read_at = excluded.read_at,
+        client_marks = excluded.client_marks, status = excluded.status, modified_at = excluded.modified_at,
+        read_at = excluded.read_at,
         content_hash = excluded.content_hash, last_seen_sweep = excluded.last_seen_sweep, missed_sweep = NULL,
         deleted_at = NULL
 ),
@@ -83,8 +85,8 @@ seen_again AS (
     FROM classified j JOIN locked ON locked.external_id = j.external_id
     WHERE v.external_id = j.external_id AND j.outcome <> 'updated'
 ),
--- Queued for a person to decide, once, what is nobody's or was merged; again where the appointment has become another client's, or the patient to whom
--- it was linked is gone.
+-- Queued for a person to decide, once, what is nobody's or was merged; again where the appointment has become another
+-- client's, or the patient to whom it was linked is gone.
 queued AS (
     INSERT INTO practiceq_unmatched AS u (external_id, client_id, reason, starts_at, content, first_seen, run_id)
     SELECT j.external_id, j.client_id, j.reason, j.starts_at, content.item, $2, $3

@@ -39,7 +39,8 @@ candidates AS MATERIALIZED (
 -- since for a visit that has not changed not even a lock is to be written.
 stored AS MATERIALIZED (
     SELECT r.external_id, a.*, v.appointment_id AS old_appointment_id, v.patient_id AS old_patient_ref,
-           v.client_id AS old_client_id, v.client_marks AS old_marks, v.starts_at AS old_starts_at, v.meeting_url AS old_meeting_url,
+           v.client_id AS old_client_id, v.client_marks AS old_marks, v.starts_at AS old_starts_at,
+           v.meeting_url AS old_meeting_url,
            v.practitioner AS old_practitioner, v.status AS old_status, v.modified_at AS old_modified_at,
            v.read_at AS old_read_at, v.content_hash AS old_hash, v.deleted_at AS old_deleted_at, v.missed_sweep
     FROM incoming r
@@ -65,7 +66,8 @@ decisions AS MATERIALIZED (
     WHERE u.patient_id IS NULL OR p.id IS NOT NULL OR u.patient_id <> ALL ($7)
 ),
 links AS MATERIALIZED (
-    SELECT c.client_id, c.linked_by, p.id AS patient_id, c.patient_id IS NOT NULL AND c.patient_id <> ALL ($7) AS is_stale
+    SELECT c.client_id, c.linked_by, p.id AS patient_id,
+           c.patient_id IS NOT NULL AND c.patient_id <> ALL ($7) AS is_stale
     FROM (SELECT DISTINCT client_id FROM incoming WHERE client_id IS NOT NULL) r
     JOIN practiceq_clients c ON c.client_id = r.client_id
     LEFT JOIN known_patients p ON p.ref = c.patient_id

@@ -11,7 +11,8 @@ linked AS (
     WHERE id = ANY ($1)
 )
 INSERT INTO practiceq_clients AS c (client_id, patient_id, linked_by, created_at)
-SELECT client_id, $2, $3, $4 FROM practiceq_unmatched WHERE id = $5 AND reason NOT IN ('GROUP', 'CONFLICT') AND client_id IS NOT NULL
+SELECT client_id, $2, $3, $4 FROM practiceq_unmatched
+WHERE id = $5 AND reason NOT IN ('GROUP', 'CONFLICT') AND client_id IS NOT NULL
 ON CONFLICT (client_id) DO UPDATE
 SET patient_id = excluded.patient_id, linked_by = excluded.linked_by, created_at = excluded.created_at
 WHERE c.patient_id = $6

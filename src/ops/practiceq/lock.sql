@@ -5,7 +5,7 @@ SELECT u.id, u.client_id, u.reason, u.status, u.decided_by, u.content
 FROM practiceq_unmatched u
 JOIN practiceq_unmatched named ON named.id = $1
 WHERE u.id = $1
-   OR ($2 AND named.status = 'open' AND named.reason NOT IN ('GROUP', 'CONFLICT') AND u.client_id = named.client_id AND u.status = 'open'
-       AND u.reason NOT IN ('GROUP', 'CONFLICT'))
+   OR ($2 AND named.status = 'open' AND named.reason NOT IN ('GROUP', 'CONFLICT') AND u.client_id = named.client_id
+       AND u.status = 'open' AND u.reason NOT IN ('GROUP', 'CONFLICT'))
 ORDER BY u.id <> $1, u.id
 FOR NO KEY UPDATE OF u

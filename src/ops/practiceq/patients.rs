@@ -61,6 +61,7 @@ struct ListArgs {
 /// Say that a patient without an e-mail is not in the account: the sync leaves the patient out, and does not fail for it
 #[derive(Args)]
 struct SkipArgs {
+    /// The patient
     #[arg(value_name = "PATIENT_ID")]
     patient: Key,
     /// Why; kept with the record, and shown by no command. Other users of the machine see arguments (ps): --reason-file
@@ -76,6 +77,7 @@ struct SkipArgs {
 /// Take that back: a sync that cannot find the patient says so
 #[derive(Args)]
 struct UnskipArgs {
+    /// The patient
     #[arg(value_name = "PATIENT_ID")]
     patient: Key,
 }

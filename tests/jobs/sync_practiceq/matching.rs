@@ -330,6 +330,41 @@ async fn a_value_that_stands_for_none_is_no_client() {
     }
 }
 
+/// What the migration does with the clients of earlier versions.
+const MIGRATION: &str = include_str!("../../../migrations/rounds/V0024__practiceq_contradictions.sql");
+
+#[tokio::test]
+async fn clients_that_stood_for_none_are_forgotten_and_their_visits_matched_anew() {
+    let sync = Sync::new().await;
+    let (pat, ann) = (sync.patient_of(&PAT).await, sync.patient_of(&ANN).await);
+    for (visit, client) in [("a1", &PAT), ("b1", &ANN)] {
+        let mut row = appointment(visit, client, LATER);
+        row["ClientId"] = json!(0);
+        sync.upstream.put(row);
+    }
+    sync.upstream.put(appointment("b2", &ANN, LATER));
+    sync.sweep().await;
+    // As an earlier version took them: all zeros are Pat.
+    sync.clinic
+        .sql(&format!(
+            "UPDATE practiceq_visits SET client_id = '0' WHERE client_id IS NULL;
+             UPDATE practiceq_visits SET patient_id = '{pat}' WHERE external_id = 'b1';
+             UPDATE appointments SET patient_id = {pat} WHERE external_id = 'b1';
+             INSERT INTO practiceq_clients (client_id, patient_id, created_at, run_id)
+             SELECT id, '{pat}', now(), gen_random_uuid()
+             FROM unnest(ARRAY['0', '000', '00000000-0000-0000-0000-000000000000', 'null', '-1', '10', 'a0']) AS none (id)"
+        ))
+        .await;
+    let of_clients = |statement: &&str| statement.contains("client_id ~*");
+    let statements: Vec<&str> = MIGRATION.split(';').filter(of_clients).collect();
+    assert_eq!(statements.len(), 3);
+    sync.clinic.sql(&statements.join(";")).await;
+    let clients = "SELECT string_agg(client_id, ' ' ORDER BY client_id COLLATE \"C\") FROM practiceq_clients";
+    assert_eq!(sync.one(clients).await, "10 200 a0");
+    sync.sweep().await;
+    assert_eq!(sync.whose().await, json!({"a1": pat, "b1": ann, "b2": ann}));
+}
+
 #[tokio::test]
 async fn a_patient_may_be_two_clients_of_the_account() {
     let sync = Sync::new().await;

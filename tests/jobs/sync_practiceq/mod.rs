@@ -5,6 +5,7 @@ mod clock;
 mod contradictions;
 mod crowd;
 mod deletions;
+mod ends;
 mod faults;
 mod killed;
 mod lanes;

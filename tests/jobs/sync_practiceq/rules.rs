@@ -418,7 +418,6 @@ async fn what_has_not_changed_is_not_written() {
         ("Price", json!(0)),
         ("Duration", json!(31)),
         ("ClientPhone", json!("(555) 010-0100")),
-        ("ClientName", json!("Patricia Doe")),
         ("PractitionerName", json!("Q. Canaryquill")),
         ("IntakeId", json!("i1")),
         ("DateCreated", json!(0)),
@@ -434,6 +433,14 @@ async fn what_has_not_changed_is_not_written() {
     sync.upstream.edit("a20", |row| row["TelehealthInfo"]["StartUrl"] = json!("https://meet.example/host-canary/new"));
     assert_eq!(totals(&sync.sweep().await)[..2], [0, 0]);
     assert_eq!(sync.written().await, before);
+    // What the client looks like is noted beside the visit, once.
+    sync.upstream.edit("a21", |row| row["ClientName"] = json!("Patricia Doe"));
+    assert_eq!(totals(&sync.sweep().await)[..2], [0, 0]);
+    let (noted, before) = (sync.written().await, before);
+    assert_eq!(noted[0], before[0], "no visit is written");
+    assert_ne!(noted[1], before[1]);
+    sync.sweep().await;
+    assert_eq!(sync.written().await, noted);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ const ADMIN: &str = "4";
 
 /// What is executed of each command. `ACTOR`, `FILE` and `NPI` are replaced; of the table after
 /// `EACH:` the first id takes its place, and every fifth after it.
-const TRIED: [(&str, &[&str]); 32] = [
+const TRIED: [(&str, &[&str]); 33] = [
     ("mark-no-shows", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("stage-alerts", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("notify-cancellations", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),

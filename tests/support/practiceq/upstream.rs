@@ -104,6 +104,10 @@ struct Row {
 struct Account {
     rows: Vec<Row>,
     ticks: i64,
+    /// How many rows a full page has; 0: [`PAGE_ROWS`].
+    page_rows: usize,
+    /// Whether each page is the first one.
+    ignores_page: bool,
 }
 
 type Change = Box<dyn FnMut(&State, usize) + Send>;
@@ -235,6 +239,16 @@ impl State {
         self.rows().row(id).content.clone()
     }
 
+    /// Pages have so many rows from now on.
+    pub fn page_by(&self, rows: usize) {
+        self.rows().page_rows = rows;
+    }
+
+    /// The page that is asked for does not matter any more.
+    pub fn ignore_page(&self) {
+        self.rows().ignores_page = true;
+    }
+
     /// The next requests meet these, one each.
     pub fn fault(&self, faults: &[Fault]) {
         locked(&self.faults).extend(faults.iter().cloned());
@@ -346,7 +360,9 @@ impl Account {
                 && asked("practitionerEmail").is_none_or(|email| text(row, "PractitionerEmail") == email)
         };
         let rows = self.rows.iter().filter(is_in).filter(listed);
-        let page = rows.skip((request.page().max(1) - 1) * PAGE_ROWS).take(PAGE_ROWS);
+        let page_rows = if self.page_rows == 0 { PAGE_ROWS } else { self.page_rows };
+        let page = if self.ignores_page { 1 } else { request.page().max(1) };
+        let page = rows.skip((page - 1) * page_rows).take(page_rows);
         Ok(page.map(|row| row.content.clone()).collect())
     }
 }
