@@ -21,6 +21,7 @@ mod practiceq_visits;
 mod roles;
 mod runs;
 mod schedule;
+mod skipped_patients;
 
 use serde_json::{Value, json};
 

@@ -33,7 +33,7 @@ impl Listed {
             sync.upstream.put(row);
         };
         put("link", &PAT, SOON, &|row| row["PlaceOfService"] = json!("10"));
-        put("none", &PAT, "2026-03-02T18:00:00Z", &|row| row["TelehealthInfo"] = Value::Null);
+        put("bare", &PAT, "2026-03-02T18:00:00Z", &|row| row["TelehealthInfo"] = Value::Null);
         put("office", &PAT, "2026-03-04T18:00:00Z", &|row| {
             (row["TelehealthInfo"], row["PlaceOfService"]) = (Value::Null, json!("11"));
         });
@@ -72,8 +72,8 @@ impl Listed {
 async fn what_is_to_come_is_listed_with_link_and_place_and_without_a_name() {
     let listed = Listed::new().await;
     let organization = listed.sync.organization;
-    assert_eq!(listed.ids(organization, &[]).await, ["now", "none", "link", "office"]);
-    assert_eq!(listed.ids(organization, &["--without-link"]).await, ["none", "office"]);
+    assert_eq!(listed.ids(organization, &[]).await, ["now", "bare", "link", "office"]);
+    assert_eq!(listed.ids(organization, &["--without-link"]).await, ["bare", "office"]);
     assert_eq!(listed.ids(listed.other, &[]).await, ["hers"]);
     assert_eq!(listed.ids(listed.other, &["--without-link"]).await, [""; 0]);
     let report = listed.run(organization, &["--limit", "3"]).await.expect(0).report();

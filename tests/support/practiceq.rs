@@ -5,7 +5,7 @@ pub mod upstream;
 use serde_json::Value;
 use tokio::process::Child;
 
-pub use self::upstream::{Client, Fault, KEY, Request, State, Upstream, appointment};
+pub use self::upstream::{Client, Fault, KEY, MARK, Request, State, Upstream, appointment};
 use super::keys::Kind;
 use super::program::{self, Outcome};
 use super::{Clinic, Program};

@@ -3,8 +3,8 @@
 //! Rule: an appointment of the account is in a patient's chart if and only if its client is known to be that patient,
 //! or it has the e-mail of that patient alone together with the date of birth or the name, it is for one client, and
 //! the patient has an active affiliation when it is read. It is written if and only if what was read differs from what
-//! is stored and is not older. It is marked as deleted if and only if the account lists it as deleted, does not know it
-//! when asked for it, or gives it to somebody else.
+//! is stored and is not older. It is marked as deleted if and only if the account lists it as deleted and nothing else of
+//! it speaks for it, does not know it when asked for it, or gives it to somebody else.
 //!
 //! Safe to run again: a row is compared with what is stored before it is written; each page is a transaction; the
 //! requests of all processes are counted in one place before they are sent; a run that had to stop saves where the next
@@ -14,11 +14,15 @@
 //! that somebody else holds; and appointments of which it cannot tell whose they are, which wait for a person
 //! (`practiceq_unmatched`).
 //!
-//! `session` runs the steps. It calls `scope` (whose appointments), `plan` and `query` (which lists), `fetch` with
-//! `rate_limit` and `progress` (the requests), `store` with `seen` (the pages), `deletions`, and `log` with `outcome`.
+//! `session` runs the steps. It calls `scope` and `clients` (whose appointments), `plan` and `query` (which lists), `fetch`
+//! with `rate_limit`, `progress` and `pages` (the requests), `store` with `seen` (the pages), `deletions` with
+//! `contradictions`, and `log` with `outcome`.
 //! `event` reads what a webhook sent, and `inbox` keeps it before the run begins.
 
+mod clients;
+mod contradictions;
 mod deletions;
+mod done;
 mod end;
 mod event;
 mod fetch;
@@ -26,6 +30,7 @@ mod inbox;
 mod lane;
 mod log;
 mod outcome;
+mod pages;
 mod plan;
 mod progress;
 mod query;
@@ -66,7 +71,7 @@ pub use self::deletions::take_out;
 pub use self::store::StoreContext;
 
 statements! {
-    of deletions, inbox, log, plan, query, rate_limit, scope, store;
+    of clients, contradictions, deletions, inbox, log, plan, query, rate_limit, scope, store;
 }
 
 /// The time limit of a run for which a person waits.

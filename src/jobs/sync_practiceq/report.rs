@@ -21,6 +21,8 @@ pub struct Report {
     pub total_patients: u64,
     pub patients_processed: u64,
     pub patients_failed: u64,
+    /// Patients whom nobody can look for, as a person has said.
+    pub patients_skipped: u64,
     pub total_appointments: Appointments,
     pub deleted: u64,
     /// Queued for a person to decide.
@@ -28,7 +30,7 @@ pub struct Report {
     /// Whether the run stopped before it had read everything.
     #[serde(skip)]
     pub stopped: bool,
-    /// Practitioners whose doctor is not known; their visits have none.
+    /// Practitioners whose doctor is not known; their visits have none. With any of them the log says `partial_success`.
     pub unknown_practitioners: u64,
     pub notifications: u64,
     pub pages: u64,
@@ -138,6 +140,7 @@ impl Report {
             "pages": self.pages,
             "deleted": self.deleted,
             "unmatched": self.unmatched,
+            "patients_skipped": self.patients_skipped,
         })
     }
 }

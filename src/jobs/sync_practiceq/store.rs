@@ -62,6 +62,7 @@ fn whose() -> String {
     format!(
         include_str!("whose.part.sql"),
         client_name = normalized_name("r.client_name"),
+        client_marks = client_marks("known.name", "known.email", "r.date_of_birth"),
         patient_name = normalized_name("concat_ws(' ', p.first_name, p.last_name)"),
         date_of_birth = day("p.date_of_birth"),
         appointment_day = day("a.appointment_date"),
@@ -87,6 +88,11 @@ fn link([said, said_before, link]: [&str; 3]) -> String {
 /// The clinic's status for a status as text, in SQL; `otherwise` is of the column's type.
 fn clinic_status(status: &str, otherwise: &str) -> String {
     format!(include_str!("clinic_status.part.sql"), status = status, otherwise = otherwise)
+}
+
+/// The digests of what the account says of a client, in SQL.
+pub fn client_marks(name: &str, email: &str, date_of_birth: &str) -> String {
+    format!(include_str!("client_marks.part.sql"), name = name, email = email, date_of_birth = date_of_birth)
 }
 
 fn normalized_name(text: &str) -> String {
@@ -200,15 +206,12 @@ impl<'a> Store<'a> {
         asked_at: DateTime<Utc>,
         report: &mut Report,
     ) -> Result<StoredPage, Halt> {
-        let NewRows { appointments, unreadable, unknown_status, modified_at } = self.seen.new_rows(rows, asked_at);
+        let NewRows { appointments, unreadable, modified_at } = self.seen.new_rows(rows, asked_at);
         for row in unreadable {
             report.total_appointments.errors += 1;
-            let error = Error::new("ROW_UNREADABLE", ErrorKind::Data, row.why);
+            let error = Error::new(row.why.code(), ErrorKind::Data, row.why.to_string());
             let items = Batch { entity: "appointment", part: "", ids: &[row.id] };
             report.items_failed(self.run, Problem::Unreadable, items, &error).await?;
-        }
-        for id in unknown_status {
-            warn!(run_id = %self.run.id, "appointment {id}: its Status is unknown; taken for SCHEDULED");
         }
         let unowned = self.store(&appointments, report).await?;
         Ok(StoredPage { unowned, modified_at })
@@ -264,7 +267,7 @@ fn add_counts(report: &mut Report, row: &Row, skipped: &mut NotDone) {
     total.new += count(row, "new");
     total.updated += count(row, "updated");
     total.unchanged += count(row, "unchanged");
-    report.unmatched += count(row, "unmatched");
+    report.unmatched += count(row, "unmatched") + count(row, "merged");
     report.notifications += count(row, "notifications");
     for reason in ["unchanged", "unmatched", "ignored", "out_of_scope", "other_patient", "older", "no_zone"] {
         skipped.skip(reason, count(row, reason));

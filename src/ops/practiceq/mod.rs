@@ -1,8 +1,9 @@
-//! `rounds practiceq`: a person decides about the appointments that the sync could not match, sees which visits are to
-//! come, and how the sync does.
+//! `rounds practiceq`: a person decides about the appointments that the sync could not match, and about patients whom it
+//! cannot find; sees which visits are to come, and how the sync does.
 
 mod clients;
 mod corrected;
+mod patients;
 mod reopen;
 mod report;
 mod staff;
@@ -15,7 +16,7 @@ use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
 crate::db::statements! {
-    of clients, corrected, reopen, report, staff, unmatched, visits;
+    of clients, corrected, patients, reopen, report, staff, unmatched, visits;
 }
 
 /// Decide whose an appointment is where the sync could not tell; see what is to come, and how the sync does
@@ -30,6 +31,7 @@ enum PracticeqCommand {
     Unmatched(unmatched::UnmatchedArgs),
     Clients(clients::ClientsArgs),
     Visits(visits::VisitsArgs),
+    Patients(patients::PatientsArgs),
     Report(report::ReportArgs),
 }
 
@@ -41,6 +43,7 @@ impl Operation for PracticeqArgs {
             PracticeqCommand::Unmatched(args) => args.execute(context).await,
             PracticeqCommand::Clients(args) => args.execute(context).await,
             PracticeqCommand::Visits(args) => args.execute(context).await,
+            PracticeqCommand::Patients(args) => args.execute(context).await,
             PracticeqCommand::Report(args) => args.execute(context).await,
         }
     }

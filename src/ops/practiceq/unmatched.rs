@@ -279,7 +279,10 @@ impl LinkArgs {
     async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<(Key, u64), Error> {
         let rows = lock(tx, self.id, true, moment).await?;
         let client = ClientLink::find(tx, rows[0].get("client_id")).await?;
-        let patient = self.check(tx, &client, &moment.actor.id).await?;
+        // A client of whom the row says two things at once may be known as anybody.
+        let is_conflict = rows[0].get::<_, &str>("reason") == "CONFLICT";
+        let client_says = if is_conflict { &ClientLink::Unknown } else { &client };
+        let patient = self.check(tx, client_says, &moment.actor.id).await?;
         // What was not read again is in the chart when it is: its client is known then.
         let rows: Vec<Row> = rows.into_iter().filter(|row| !is_empty(row)).collect();
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();

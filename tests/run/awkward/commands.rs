@@ -15,7 +15,7 @@ const ADMIN: &str = "4";
 
 /// What is executed of each command. `ACTOR`, `FILE` and `NPI` are replaced; of the table after
 /// `EACH:` the first id takes its place, and every fifth after it.
-const TRIED: [(&str, &[&str]); 34] = [
+const TRIED: [(&str, &[&str]); 35] = [
     ("mark-no-shows", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("stage-alerts", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("notify-cancellations", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
@@ -60,6 +60,7 @@ const TRIED: [(&str, &[&str]); 34] = [
         "practiceq unmatched list",
         &["--all --limit 10000", "--all --limit 10000 --output text", "--all --reveal --actor ACTOR --limit 10000"],
     ),
+    ("practiceq patients list", &["--limit 10000", "--limit 10000 --output text"]),
     ("notifications list", &["--limit 10000", "--limit 10000 --output text"]),
     ("notifications show", &["EACH:notifications"]),
     ("actors list", &["", "--output text"]),
@@ -77,7 +78,7 @@ const TRIED: [(&str, &[&str]); 34] = [
 ];
 
 /// The commands that change something, or read no row.
-const NOT_TRIED: [&str; 23] = [
+const NOT_TRIED: [&str; 25] = [
     "schedule render",
     "schedule check",
     "adopt",
@@ -91,6 +92,8 @@ const NOT_TRIED: [&str; 23] = [
     "practiceq unmatched ignore",
     "practiceq unmatched reopen",
     "practiceq clients unlink",
+    "practiceq patients skip",
+    "practiceq patients unskip",
     "notifications settle",
     "notifications retry",
     "notifications test",
