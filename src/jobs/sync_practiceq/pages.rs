@@ -72,28 +72,28 @@ mod tests {
         Query::Window { from: NaiveDate::MIN, to: NaiveDate::MAX }
     }
 
-    /// What the pages of these rows, each a range of ids, say of the next one.
-    fn next(query: &Query, longest: usize, pages: &[std::ops::Range<usize>]) -> Vec<Next> {
+    /// What the pages of these rows, each from an id to before another, say of the next one.
+    fn next(query: &Query, longest: usize, pages: &[(usize, usize)]) -> Vec<Next> {
         let mut list = Pages::of(query, 0, longest);
-        pages.iter().map(|ids| list.add(&ids.clone().map(|id| json!({ "Id": id })).collect::<Vec<_>>())).collect()
+        pages.iter().map(|&(from, to)| list.add(&(from..to).map(|id| json!({ "Id": id })).collect::<Vec<_>>())).collect()
     }
 
     #[test]
     fn the_end_is_an_empty_page_or_one_that_is_shorter_than_pages_are() {
-        assert_eq!(next(&window(), 0, &[0..50, 50..100, 100..120]), [Next::Page, Next::Page, Next::None]);
-        assert_eq!(next(&window(), 0, &[0..50, 50..50]), [Next::Page, Next::None]);
-        assert_eq!(next(&window(), 0, &[0..0]), [Next::None]);
-        assert_eq!(next(&window(), 100, &[0..50]), [Next::Page], "pages may be smaller now");
+        assert_eq!(next(&window(), 0, &[(0, 50), (50, 100), (100, 120)]), [Next::Page, Next::Page, Next::None]);
+        assert_eq!(next(&window(), 0, &[(0, 50), (50, 50)]), [Next::Page, Next::None]);
+        assert_eq!(next(&window(), 0, &[(0, 0)]), [Next::None]);
+        assert_eq!(next(&window(), 100, &[(0, 50)]), [Next::Page], "pages may be smaller now");
         let since = Query::Since { date: NaiveDate::MIN };
-        assert_eq!(next(&since, 100, &[0..50]), [Next::None], "the last sweep had pages of 100");
-        assert_eq!(next(&since, 50, &[0..50, 50..70]), [Next::Page, Next::None]);
-        assert_eq!(next(&since, 0, &[0..3]), [Next::Page], "nothing is known");
+        assert_eq!(next(&since, 100, &[(0, 50)]), [Next::None], "the last sweep had pages of 100");
+        assert_eq!(next(&since, 50, &[(0, 50), (50, 70)]), [Next::Page, Next::None]);
+        assert_eq!(next(&since, 0, &[(0, 3)]), [Next::Page], "nothing is known");
         assert_eq!(Pages::of(&window(), 50, 0).add(&[json!({ "Id": 1 })]), Next::None, "a list that goes on");
     }
 
     #[test]
     fn a_page_that_comes_again_is_the_end_of_a_short_list_and_no_end_of_a_long_one() {
-        assert_eq!(next(&window(), 0, &[0..50, 0..50]), [Next::Page, Next::None]);
-        assert_eq!(next(&window(), 0, &[0..100, 0..100]), [Next::Page, Next::Repeated]);
+        assert_eq!(next(&window(), 0, &[(0, 50), (0, 50)]), [Next::Page, Next::None]);
+        assert_eq!(next(&window(), 0, &[(0, 100), (0, 100)]), [Next::Page, Next::Repeated]);
     }
 }
