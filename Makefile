@@ -13,7 +13,9 @@ demo:
 # All tests but `make test-values`, each once: through PgBouncer in transaction mode those that a pooler could break, of which some in roles of
 # their own, and the others directly. And the files for schedulers, with the tools of Linux.
 test:
-	@$(MAKE) --no-print-directory -j2 check-files run-tests
+# All is compiled once, with the same features, before anything runs.
+	@cargo test --locked --no-run
+	@$(MAKE) --no-print-directory -j2 check-files run-tests ROUNDS="$${CARGO_TARGET_DIR:-target}/debug/rounds"
 
 # What a pooler could break: the operators' commands, the runs (claim, fence, leases, faults), whatever happens at once,
 # and what every job owes, on bigint keys.
@@ -90,14 +92,16 @@ check:
 # The table of jobs declares their modules in a macro, behind which cargo fmt does not look.
 	rustfmt --edition 2024 --check src/jobs/*/mod.rs
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --no-default-features -- -D warnings
+# With a test, so that the dependencies have the features that they have above.
+	cargo clippy --locked --no-default-features --bin rounds --test prove -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	@scripts/check-crates
 
 # Documents that are written from the program itself, and from a database that it has migrated; a test fails where they
 # are not up to date.
 docs:
-	env -i PATH="$$PATH" HOME="$$HOME" cargo run --locked --quiet -- man --markdown > docs/cli.md.new
+	@cargo test --locked --quiet --no-run --test it
+	env -i PATH="$$PATH" HOME="$$HOME" "$${CARGO_TARGET_DIR:-target}/debug/rounds" man --markdown > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
 	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: \
 	 privileges::the_list deploy::the_folders_are_rendered

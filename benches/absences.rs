@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let harness = Harness::start("absences.sql", &[format!("absences={absences}"), format!("as_of={AS_OF}")]);
     let contest = Contest {
         job: "apply-absences",
-        args: &["--as-of", AS_OF, "--max-items", "1000000"],
+        args: &["--as-of", AS_OF, "--max-items", "1000000", "--deadline", "20m"],
         changed: "SELECT slot_id FROM blocked_slots ORDER BY slot_id::bigint",
         singles: one_by_one,
         effects: "SELECT format('%s slots, %s cancelled, %s listed, %s absences, %s notifications',
@@ -60,6 +60,7 @@ fn main() -> ExitCode {
                 written: "status = 'CANCELLED'",
             },
             Change { table: "blocked_slots", set: &[], written: "true" },
+            Change { table: "absence_effects", set: &[], written: "true" },
             Change { table: "absence_visits", set: &[], written: "true" },
             Change { table: "visit_cancellations", set: &[], written: "true" },
             Change { table: "notifications", set: &[], written: "true" },

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         &harness,
         &Contest {
             job: "notify-cancellations",
-            args: &["--as-of", AS_OF, "--max-items", "1000000"],
+            args: &["--as-of", AS_OF, "--max-items", "1000000", "--deadline", "20m"],
             changed: "SELECT appointment_id FROM visit_cancellations WHERE seen_at = '2026-03-02T17:00:00Z'
                       ORDER BY appointment_id::bigint",
             singles: one_by_one,
@@ -78,7 +78,7 @@ const NOTIFY: &str = "INSERT INTO notifications (recipient_kind, recipient_id, c
            format('%s %s cancelled their appointment', $3::text, $4::text),
            jsonb_build_object('appointment_id', $1::bigint::text, 'starts_at', $5::timestamptz), 'appointment',
            $1::bigint::text, concat_ws(':', 'visit_cancelled', $1::bigint, 'USER', $2::bigint, channel),
-           CASE WHEN channel = 'IN_APP' THEN 'SENT' ELSE 'PENDING' END, CASE WHEN channel = 'IN_APP' THEN $6 END, $5, $6
+           CASE WHEN channel = 'IN_APP' THEN 'SENT' ELSE 'PENDING' END, CASE WHEN channel = 'IN_APP' THEN $6::timestamptz END, $5, $6
     FROM unnest(ARRAY['IN_APP', 'EMAIL']) channel WHERE channel = 'IN_APP' OR $7";
 
 /// One transaction a visit, all statements prepared.

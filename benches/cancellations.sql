@@ -14,7 +14,7 @@ INSERT INTO doctors (facility_id, user_id, first_name, last_name, slot_duration_
 SELECT u.facility_id, CASE WHEN u.id % 10 > 0 THEN u.id END, 'Ada', 'Stone ' || u.id, 15
 FROM users u WHERE u.role = 'DOCTOR' ORDER BY u.id;
 INSERT INTO doctor_absences (doctor_id, first_day, last_day)
-SELECT d.id, (:'as_of'::date + 7 * n)::date, (:'as_of'::date + 7 * n + d.id % 5)::date
+SELECT d.id, (:'as_of'::date + 7 * n)::date, (:'as_of'::date + 7 * n + (d.id % 5)::int)::date
 FROM doctors d CROSS JOIN generate_series(-20, 3) n WHERE d.id % 10 = 1;
 INSERT INTO patients (mrn, first_name, last_name, phone)
 SELECT 'M' || n, 'Pat', 'Doe ' || n, '+1555' || 1000000 + n FROM generate_series(1, 60000) n;

@@ -28,17 +28,16 @@ const AS_OF: &str = "2026-03-02T17:00:00Z";
 const FIND: &str = "
     SELECT a.patient_id, a.facility_id, a.doctor_id, a.appointment_date, a.start_time, d.last_name, p.phone IS NOT NULL AS phone,
            p.sms_opt_out, (a.appointment_date + a.start_time) AT TIME ZONE f.time_zone AS starts_at,
-           EXTRACT(isodow FROM a.appointment_date)::int AS weekday
+           EXTRACT(isodow FROM a.appointment_date)::int AS weekday,
+           EXISTS (SELECT FROM doctor_schedules w
+                   WHERE w.doctor_id = a.doctor_id AND w.active
+                     AND w.weekday = EXTRACT(isodow FROM a.appointment_date)::int AND w.start_time <= a.start_time
+                     AND a.start_time + make_interval(mins => d.slot_duration_minutes) <= w.end_time) AS is_within
     FROM appointments a
     JOIN patients p ON p.id = a.patient_id
     JOIN facilities f ON f.id = a.facility_id
     JOIN doctors d ON d.id = a.doctor_id
     WHERE a.status IN ('SCHEDULED', 'CONFIRMED') AND a.source = 'LOCAL' AND a.id = $1
-      AND NOT EXISTS (SELECT FROM doctor_schedules w
-                      WHERE w.doctor_id = a.doctor_id AND w.active
-                        AND w.weekday = EXTRACT(isodow FROM a.appointment_date)::int
-                        AND w.start_time <= a.start_time
-                        AND a.start_time + make_interval(mins => d.slot_duration_minutes) <= w.end_time)
     FOR NO KEY UPDATE OF a";
 const FLAG: &str = "
     INSERT INTO schedule_flags (appointment_id, facility_id, doctor_id, weekday, version, changed_at, visit_start, flagged_at)
@@ -63,7 +62,7 @@ fn main() -> ExitCode {
     let harness = Harness::start("schedules.sql", &size);
     let contest = Contest {
         job: "flag-schedule-conflicts",
-        args: &["--as-of", AS_OF, "--max-items", "200000"],
+        args: &["--as-of", AS_OF, "--max-items", "200000", "--deadline", "20m"],
         changed: "SELECT appointment_id FROM schedule_flags ORDER BY appointment_id::bigint",
         singles: row_by_row,
         effects: "SELECT format('%s flags, %s versions, %s notifications', (SELECT count(*) FROM schedule_flags),

@@ -145,8 +145,9 @@ fn every_file_says_what_it_is_and_asks_no_clock() {
     }
 }
 
-/// A table large enough that reading all of it would show: 300,000 visits over years, 200 of today.
-async fn long_history() -> Clinic {
+/// A table large enough that reading all of it would show: 300 visits a day until now, 200 of today.
+async fn long_history(days: i64) -> Clinic {
+    let last = 300 * (days + 1);
     let clinic = Clinic::new().await;
     let (facility, doctor) = clinic.new_york(15).await;
     let patient = clinic.patient().await;
@@ -156,7 +157,7 @@ async fn long_history() -> Clinic {
                                        checked_in_at)
              SELECT {facility}, {doctor}, {patient}, date '2026-03-02' - (n / 300), '09:00',
                     CASE WHEN n % 3 = 0 THEN 'NO_SHOW' WHEN n % 50 = 1 THEN 'SCHEDULED' ELSE 'COMPLETED' END, NULL
-             FROM generate_series(300, 300300) n;
+             FROM generate_series(300, {last}) n;
              INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time)
              SELECT {facility}, {doctor}, {patient}, '2026-03-02', '09:00' FROM generate_series(1, 200);
              INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time)
@@ -193,7 +194,7 @@ async fn rows_read(clinic: &Clinic, table: &str, sql: &str) -> f64 {
 
 #[tokio::test]
 async fn the_scans_touch_only_candidates() {
-    let clinic = long_history().await;
+    let clinic = long_history(200).await;
     let now = "'2026-03-02 12:00-05'::timestamptz";
     let values = [now, "date '2026-02-23'", "date '2026-03-03'", "7", "'{}'::bigint[]", "100001", "NULL"];
     let scan = with_values(&clinic, "rounds::jobs::mark_no_shows::SCAN", &values).await;
@@ -225,7 +226,7 @@ async fn the_scans_touch_only_candidates() {
 
 #[tokio::test]
 async fn visits_of_open_flags_are_found_by_their_keys() {
-    let clinic = long_history().await;
+    let clinic = long_history(1000).await;
     clinic
         .sql(
             "INSERT INTO schedule_flags (appointment_id, facility_id, doctor_id, weekday, version, changed_at, visit_start,
@@ -246,8 +247,8 @@ async fn visits_of_open_flags_are_found_by_their_keys() {
 
 #[tokio::test]
 async fn the_scan_of_cancellations_reads_those_of_the_window() {
-    let clinic = long_history().await;
-    // Ten thousand of the past, and of the next weeks three hundred; most of them are in the ledger, and have no slot.
+    let clinic = long_history(200).await;
+    // Two thousand of the past, and of the next weeks three hundred; most of them are in the ledger, and have no slot.
     let cancel = "UPDATE appointments SET status = 'CANCELLED', cancelled_at = '2026-02-01'
                   WHERE id % 30 = 2 AND appointment_date < '2026-02-20' OR id % 66 = 0 AND appointment_date > '2026-03-02';
                   INSERT INTO visit_cancellations (appointment_id, visit_start, cancelled_at, seen_at, outcome)
@@ -274,7 +275,7 @@ async fn the_scan_of_cancellations_reads_those_of_the_window() {
 
 #[tokio::test]
 async fn a_run_about_leave_reads_its_own_days_and_slots() {
-    let clinic = long_history().await;
+    let clinic = long_history(200).await;
     let colleague = clinic.doctor(1, Some(15)).await;
     // Of 60,000 slots 500 are inside the leave, of which all but one are done.
     clinic
@@ -308,7 +309,7 @@ async fn a_run_about_leave_reads_its_own_days_and_slots() {
 
 #[tokio::test]
 async fn the_visits_of_a_ledger_are_found_by_their_keys() {
-    let clinic = long_history().await;
+    let clinic = long_history(1000).await;
     let raise = "INSERT INTO stage_alerts (appointment_id, alert_type, message, triggered_at)
                  SELECT id, 'NO_VITALS', 'm', now() FROM appointments WHERE id <= 10000; ANALYZE stage_alerts";
     clinic.sql(raise).await;
@@ -333,8 +334,8 @@ async fn billing_looks_at_what_waits_and_not_at_what_is_done() {
         clinic
             .sql(&format!(
                 "INSERT INTO surgical_cases (facility_id, patient_id, case_status)
-                 SELECT k({facility}), k({patient}), CASE WHEN n % 1000 = 0 THEN 15 ELSE 20 END
-                 FROM generate_series(1, 100000) n;
+                 SELECT k({facility}), k({patient}), CASE WHEN n % 300 = 0 THEN 15 ELSE 20 END
+                 FROM generate_series(1, 30000) n;
                  INSERT INTO surgical_case_status_history (case_id, from_status, to_status, actor, run_id, created_at)
                  SELECT id::text, 10, 15, 'system', gen_random_uuid(), '2026-01-01' FROM surgical_cases;
                  ANALYZE"
@@ -376,13 +377,13 @@ async fn escalation_looks_at_what_is_overdue_whatever_its_dates_and_keys_are() {
         clinic
             .sql(&format!(
                 "INSERT INTO px_cases (facility_id, status, due_at, escalation_level, escalated_at)
-                 SELECT k({facility}), 'ESCALATED', '2026-01-01', CASE WHEN n % 1000 = 0 THEN 1 ELSE 3 END, '2026-01-02'
-                 FROM generate_series(1, 30000) n;
+                 SELECT k({facility}), 'ESCALATED', '2026-01-01', CASE WHEN n % 333 = 0 THEN 1 ELSE 3 END, '2026-01-02'
+                 FROM generate_series(1, 10000) n;
                  INSERT INTO px_cases (facility_id, status, due_at)
-                 SELECT k({facility}), 'RESOLVED', '2026-01-01' FROM generate_series(1, 30000);
+                 SELECT k({facility}), 'RESOLVED', '2026-01-01' FROM generate_series(1, 10000);
                  INSERT INTO px_cases (facility_id, due_at)
                  SELECT k({facility}), timestamptz '2026-03-02Z' + n * interval '1 minute'
-                 FROM generate_series(-99, 30000) n;
+                 FROM generate_series(-99, 10000) n;
                  ANALYZE"
             ))
             .await;
@@ -507,7 +508,7 @@ async fn a_follow_up_reads_what_may_be_asked_about_and_no_history() {
                     CASE WHEN n > 30 THEN least(t + interval '10 minutes', '2026-03-02 12:00-05') END,
                     CASE WHEN n > 30 AND n % 10 <> 0 THEN t END
              FROM (SELECT n, '2026-03-02 12:00-05'::timestamptz - n * interval '1 minute' AS t
-                   FROM generate_series(1, 200000) n) sent;
+                   FROM generate_series(1, 50000) n) sent;
              ANALYZE notifications",
         )
         .await;

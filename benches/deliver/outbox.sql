@@ -3,6 +3,8 @@
 -- psql variables: rows
 \set ON_ERROR_STOP on
 INSERT INTO facilities (name, time_zone, country) SELECT 'Facility ' || n, 'America/New_York', 'US' FROM generate_series(1, 20) n;
+INSERT INTO doctors (facility_id, first_name, last_name, slot_duration_minutes)
+SELECT n, 'Ada', 'Stone ' || n, 15 FROM generate_series(1, 20) n;
 INSERT INTO patients (mrn, first_name, last_name, phone)
 SELECT 'M' || n, 'Pat', 'Doe ' || n, '+1212' || 5550000 + n % 10000 FROM generate_series(1, 60000) n;
 

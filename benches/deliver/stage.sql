@@ -3,8 +3,8 @@
 \set ON_ERROR_STOP on
 WITH
 visits AS (
-    INSERT INTO appointments (facility_id, patient_id, appointment_date, start_time, status)
-    SELECT 1 + p.id % 20, p.id, current_date, '09:00', 'NO_SHOW'
+    INSERT INTO appointments (facility_id, doctor_id, patient_id, appointment_date, start_time, status)
+    SELECT 1 + p.id % 20, 1 + p.id % 20, p.id, current_date, '09:00', 'NO_SHOW'
     FROM (SELECT p.id FROM patients p ORDER BY random() LIMIT :messages) p
     RETURNING id, facility_id, patient_id
 ),

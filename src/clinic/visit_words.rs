@@ -27,14 +27,18 @@ pub fn begins(visit: &Row, now: DateTime<Utc>, zone: Tz) -> String {
     }
 }
 
+/// Why a job that looks at visits of these statuses does not look at this one, if it does not.
+pub fn of_other_status(visit: &Row, statuses: &[&str]) -> Option<String> {
+    match visit.get::<_, Option<&str>>("status") {
+        Some(status) if statuses.contains(&status) => None,
+        Some(status) => Some(format!("it is {status}")),
+        None => Some("it has no status".to_owned()),
+    }
+}
+
 /// The reasons for which a job that looks at LOCAL visits of these statuses does not look at this one.
 pub fn not_looked_at(visit: &Row, statuses: &[&str]) -> Vec<String> {
-    let mut reasons = vec![];
-    match visit.get::<_, Option<&str>>("status") {
-        Some(status) if statuses.contains(&status) => {}
-        Some(status) => reasons.push(format!("it is {status}")),
-        None => reasons.push("it has no status".to_owned()),
-    }
+    let mut reasons = Vec::from_iter(of_other_status(visit, statuses));
     match visit.get::<_, Option<&str>>("source") {
         Some("LOCAL") => {}
         Some(source) => reasons.push(format!("it is of another system ({source})")),

@@ -3,7 +3,7 @@
 use tokio_postgres::Transaction;
 
 use crate::clinic::local_time::{clock_time, day};
-use crate::db::{Key, statements, unless_no_key};
+use crate::db::{self, Key, statements};
 use crate::error::Error;
 
 statements! {
@@ -29,14 +29,5 @@ pub async fn read_by<T>(
     visits: &[Key],
     read: impl AsyncFn(&[Key]) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    match unless_no_key(tx, async || read(visits).await).await? {
-        Some(found) => Ok(found),
-        None => read(&existing(tx, visits).await?).await,
-    }
-}
-
-/// Those of the keys that visits have, where some may be no values of the key's type.
-async fn existing(tx: &Transaction<'_>, keys: &[Key]) -> Result<Vec<Key>, Error> {
-    let texts: Vec<&str> = keys.iter().map(Key::as_str).collect();
-    Ok(EXISTING_AS_TEXT.all(tx, &[&texts]).await?.iter().map(|row| row.get(0)).collect())
+    db::read_by(tx, visits, &EXISTING_AS_TEXT, read).await
 }

@@ -10,9 +10,9 @@ use crate::support::Clinic;
 use crate::support::keys::Kind;
 
 /// The rows of a world that are explained one by one. Each takes some processes.
-const SAMPLE: usize = 12;
+const SAMPLE: usize = 6;
 /// Of how many of them it is looked at when they are due.
-const LATER: usize = 4;
+const LATER: usize = 2;
 
 /// A job, in the words of these tests.
 pub struct Explained<'a> {

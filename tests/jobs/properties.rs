@@ -10,7 +10,7 @@ use fastrand::Rng;
 use crate::support::Clinic;
 use crate::support::keys::Kind;
 
-const VISITS: i64 = 1500;
+const VISITS: i64 = 1000;
 const ZONES: [&str; 6] = [
     "America/New_York",
     "America/Denver",
@@ -27,7 +27,17 @@ pub fn seed() -> u64 {
 /// The number of worlds, each with a seed of its own, that a test goes through whose worlds take long. `make
 /// test-properties` takes more.
 pub fn worlds() -> u64 {
-    std::env::var("ROUNDS_TEST_WORLDS").ok().and_then(|worlds| worlds.parse().ok()).unwrap_or(6)
+    many_worlds().unwrap_or(3)
+}
+
+fn many_worlds() -> Option<u64> {
+    std::env::var("ROUNDS_TEST_WORLDS").ok().and_then(|worlds| worlds.parse().ok())
+}
+
+/// Two of these, in any order. `make test-properties` takes them all.
+pub fn some<T, const N: usize>(rng: &mut Rng, mut all: [T; N]) -> impl Iterator<Item = T> {
+    rng.shuffle(&mut all);
+    all.into_iter().take(if many_worlds().is_some() { N } else { 2 })
 }
 
 pub fn pick<T: Copy>(rng: &mut Rng, values: &[T]) -> T {
@@ -212,16 +222,20 @@ pub async fn random_absences(rng: &mut Rng, clinic: &Clinic, rows: &[Row]) -> Ve
 }
 
 /// Instants in winter, in summer, and in the hours of both changes.
-pub fn instants() -> Vec<DateTime<Utc>> {
-    [
-        "2026-01-15T15:00:00Z",
-        "2026-03-08T07:10:00Z",
-        "2026-07-01T00:00:00Z",
-        "2026-11-01T06:20:00Z",
-        "2026-04-04T15:10:00Z",
-    ]
-    .map(|text| text.parse().expect("an instant"))
-    .to_vec()
+const INSTANTS: [&str; 5] = [
+    "2026-01-15T15:00:00Z",
+    "2026-03-08T07:10:00Z",
+    "2026-07-01T00:00:00Z",
+    "2026-11-01T06:20:00Z",
+    "2026-04-04T15:10:00Z",
+];
+
+/// Some of the instants, each with a kind of keys.
+pub fn instants(rng: &mut Rng) -> Vec<(DateTime<Utc>, Kind)> {
+    let mut kinds = Kind::ALL;
+    rng.shuffle(&mut kinds);
+    let instants = some(rng, INSTANTS).map(|text| text.parse().expect("an instant"));
+    instants.zip(kinds.into_iter().cycle()).collect()
 }
 
 /// A user who may stand in for who is missing.

@@ -54,7 +54,7 @@ const BROKEN: [(&str, &str); 9] = [
         "a doctor was told of a cancellation not exactly once",
         "SELECT c.id::text FROM visit_cancellations c
          LEFT JOIN notifications n ON n.type = 'VISIT_CANCELLED' AND n.channel = 'IN_APP'
-              AND n.dedupe_key LIKE 'visit_cancelled:' || c.id || ':%'
+              AND n.dedupe_key LIKE 'visit_cancelled:' || c.appointment_id || ':' || c.run_id || ':%'
          GROUP BY c.id HAVING count(n.id) <> CASE WHEN c.outcome = 'TOLD' THEN 1 ELSE 0 END",
     ),
     (

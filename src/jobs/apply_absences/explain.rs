@@ -9,7 +9,7 @@ use super::scan::held;
 use super::{ApplyAbsences, BLOCK};
 use crate::clinic::absences::absences;
 use crate::clinic::local_time::{clock_time, day, unreadable_zones};
-use crate::clinic::visit_words::state;
+use crate::clinic::visit_words::{of_other_status, state};
 use crate::clinic::visits::joins_of_visit;
 use crate::command::Look;
 use crate::command::explain::{Event, ExplainArgs, Judge, Judgement, Kind, Verdict};
@@ -122,12 +122,7 @@ fn verdict(visit: &Row, now: DateTime<Utc>) -> Verdict {
 }
 
 fn reasons(visit: &Row, now: DateTime<Utc>) -> Vec<String> {
-    let mut reasons = vec![];
-    match visit.get::<_, Option<&str>>("status") {
-        Some("SCHEDULED" | "CONFIRMED" | "CHECKED_IN") => {}
-        Some(status) => reasons.push(format!("it is {status}")),
-        None => reasons.push("it has no status".to_owned()),
-    }
+    let mut reasons = Vec::from_iter(of_other_status(visit, &["SCHEDULED", "CONFIRMED", "CHECKED_IN"]));
     match visit.get::<_, Option<&str>>("source") {
         Some("LOCAL") => {}
         Some(source) => reasons.push(format!("it is of another system ({source}), where it must be cancelled")),

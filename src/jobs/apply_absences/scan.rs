@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::rule::{ABSENCES, CANCELS, ON_LEAVE, Rule, blocked, leaves, slots_of_leaves, visits_of_leaves};
 use crate::clinic::local_time;
-use crate::db::{Key, Keys, Row, Statement, no_such_key, statements, unless_no_key};
+use crate::db::{Key, Keys, Row, Statement, no_such_key, read_by, statements};
 use crate::error::Error;
 
 /// The slots that a run changes at most: the next run does the rest.
@@ -120,13 +120,7 @@ async fn changed(tx: &Transaction<'_>, rule: &Rule) -> Result<Changed, Error> {
 async fn gone(tx: &Transaction<'_>, ids: &[Key]) -> Result<Vec<Key>, Error> {
     let texts = texts(ids);
     let read = async |keys: &[Key]| GONE.all(tx, &[&Keys(keys), &texts]).await;
-    let found = match unless_no_key(tx, async || read(ids).await).await? {
-        Some(found) => found,
-        None => {
-            let existing = EXISTING_AS_TEXT.all(tx, &[&texts]).await?;
-            read(&existing.iter().map(|row| row.get("id")).collect::<Vec<Key>>()).await?
-        }
-    };
+    let found = read_by(tx, ids, &EXISTING_AS_TEXT, read).await?;
     Ok(found.iter().map(|row| row.get("id")).collect())
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use tokio_postgres::Transaction;
 
-use crate::db::{Key, Keys, statements, unless_no_key};
+use crate::db::{Key, Keys, read_by, statements};
 use crate::error::Error;
 
 statements! {
@@ -32,13 +32,8 @@ impl Gone {
         if named.is_empty() {
             return Ok(Self { rules, tickets: BTreeSet::new() });
         }
-        let present = match unless_no_key(tx, async || PRESENT.all(tx, &[&Keys(&named)]).await).await? {
-            Some(present) => present,
-            None => {
-                let texts: Vec<&str> = named.iter().map(Key::as_str).collect();
-                PRESENT_AS_TEXT.all(tx, &[&texts]).await?
-            }
-        };
+        let read = async |named: &[Key]| PRESENT.all(tx, &[&Keys(named)]).await;
+        let present = read_by(tx, &named, &PRESENT_AS_TEXT, read).await?;
         let mut tickets: BTreeSet<Key> = named.into_iter().collect();
         for row in &present {
             tickets.remove(&row.get(0));

@@ -19,8 +19,8 @@ due AS MATERIALIZED (
 ),
 -- An open flag of earlier hours: the visit does not fit those of now either.
 superseded AS (
-    UPDATE schedule_flags x SET cleared_at = $1, cleared_by = 'CHANGED_AGAIN' FROM due
-    WHERE x.appointment_id = due.id::text AND x.cleared_at IS NULL
+    UPDATE schedule_flags x SET cleared_at = $1, cleared_by = 'CHANGED_AGAIN'
+    WHERE x.appointment_id = ANY (ARRAY(SELECT due.id::text FROM due)) AND x.cleared_at IS NULL
 ),
 -- A flag that another run has made at the same moment stays the only one.
 flags AS (
@@ -30,10 +30,12 @@ flags AS (
            due.day + due.start_time, $1, $8
     FROM due
     ON CONFLICT (appointment_id, doctor_id, weekday, version, changed_at) DO NOTHING
-    RETURNING id AS flag, appointment_id
+    RETURNING appointment_id
 ),
-flagged AS (
-    SELECT due.*, flags.flag FROM due JOIN flags ON flags.appointment_id = due.id::text
+-- Without a join, because the planner, which expects one visit, would compare each with each; IS TRUE keeps it from making
+-- one of IN.
+flagged AS MATERIALIZED (
+    SELECT due.* FROM due WHERE (due.id::text IN (SELECT appointment_id FROM flags)) IS TRUE
 ),
 -- An SMS names neither patient nor doctor nor time, because anyone who holds the phone may read it.
 staged AS (
@@ -43,7 +45,8 @@ staged AS (
            jsonb_build_object('appointment_id', m.id::text, 'weekday', {weekday}, 'start', {start})
                || notice.names AS placeholders,
            'appointment' AS entity, m.id::text AS entity_id, m.facility_id::text AS facility_id,
-           concat_ws(':', 'schedule_change', m.id::text, m.flag) AS episode,
+           concat_ws(':', 'schedule_change', m.id::text, m.doctor_id::text, m.weekday, m.version,
+                     EXTRACT(epoch FROM m.changed_at)) AS episode,
            notice.channel = 'SMS' AND p.sms_opt_out AS suppressed, m.starts_at AS expires_at, $1 AS staged_at,
            $8 AS run_id
     FROM flagged m JOIN patients p ON p.id = m.patient_id

@@ -50,7 +50,7 @@ fresh AS MATERIALIZED (
 ),
 -- The doctor of a visit of which somebody is to be told, as they prefer.
 doctors_told AS MATERIALIZED (
-    SELECT f.id AS visit, u.id AS user_id, notice.channel, 'TOLD' AS outcome
+    SELECT f.*, u.id AS user_id, notice.channel, 'TOLD' AS outcome
     FROM fresh f
     JOIN users u ON u.id = f.doctor_user AND u.active
     {channels}
@@ -59,17 +59,21 @@ doctors_told AS MATERIALIZED (
 -- Where the doctor cannot be told, the receptionists of the facility are. As text, because the application's type of
 -- the role need not have that name.
 recipients AS MATERIALIZED (
-    SELECT t.visit, t.user_id, t.channel, t.outcome FROM doctors_told t
+    SELECT t.* FROM doctors_told t
     UNION ALL
-    SELECT f.id, u.id, notice.channel, 'TOLD_STAND_INS'
+    SELECT f.*, u.id, notice.channel, 'TOLD_STAND_INS'
     FROM fresh f
     JOIN users u ON u.facility_id = f.facility_id AND u.active AND u.role::text = 'RECEPTIONIST'
     {channels}
-    WHERE f.untold IS NULL AND notice.wanted AND f.id NOT IN (SELECT visit FROM doctors_told)
+    WHERE f.untold IS NULL AND notice.wanted AND f.id NOT IN (SELECT id FROM doctors_told)
 ),
+-- From here on no CTE is joined with another, because the planner, which expects one visit, would compare each with each.
+-- IS TRUE keeps it from making a join of IN.
 outcomes AS MATERIALIZED (
-    SELECT f.*, COALESCE(f.untold, told.outcome, 'NOBODY') AS outcome
-    FROM fresh f LEFT JOIN (SELECT DISTINCT r.visit, r.outcome FROM recipients r) told ON told.visit = f.id
+    SELECT f.*, CASE WHEN f.untold IS NOT NULL THEN f.untold
+                     WHEN f.id IN (SELECT id FROM doctors_told) THEN 'TOLD'
+                     WHEN f.id IN (SELECT id FROM recipients) THEN 'TOLD_STAND_INS' ELSE 'NOBODY' END AS outcome
+    FROM fresh f
 ),
 -- A visit that was booked and cancelled again since: its row has ended.
 ended AS (
@@ -85,7 +89,7 @@ recorded AS (
     WHERE (SELECT count(*) FROM ended) >= 0
     ORDER BY o.id
     ON CONFLICT (appointment_id) WHERE ended_at IS NULL AND appointment_id IS NOT NULL DO NOTHING
-    RETURNING id, appointment_id
+    RETURNING appointment_id
 ),
 -- A visit that was cancelled before the ledger began is known as such, also where another session holds it in the run
 -- with which the ledger begins; a later run releases its slot.
@@ -102,7 +106,7 @@ held AS (
 ),
 handled AS MATERIALIZED (
     SELECT o.id, o.outcome, o.is_last_minute
-    FROM outcomes o JOIN recorded r ON r.appointment_id = o.id::text
+    FROM outcomes o WHERE (o.id::text IN (SELECT appointment_id FROM recorded)) IS TRUE
     UNION ALL
     SELECT DISTINCT due.id, NULL::text, false FROM due WHERE due.seen IS NOT NULL
 ),
@@ -131,29 +135,29 @@ own_blocks AS (
 -- One notice for each cancellation, recipient and channel. An e-mail names neither patient nor doctor.
 staged AS (
     SELECT 'USER' AS recipient_kind, r.user_id::text AS recipient_id, NULL::text AS address, r.channel,
-           'VISIT_CANCELLED' AS type, o.priority,
-           CASE WHEN o.is_last_minute THEN 'Last-Minute Cancellation' ELSE 'Appointment Cancelled' END AS title,
+           'VISIT_CANCELLED' AS type, r.priority,
+           CASE WHEN r.is_last_minute THEN 'Last-Minute Cancellation' ELSE 'Appointment Cancelled' END AS title,
            format('%s cancelled their %s appointment on %s',
                   CASE r.channel WHEN 'IN_APP' THEN who.patient ELSE 'A patient' END, {start}, {day})
-               || CASE WHEN r.channel = 'IN_APP' AND r.outcome = 'TOLD_STAND_INS' THEN format(' with Dr. %s', o.doctor)
+               || CASE WHEN r.channel = 'IN_APP' AND r.outcome = 'TOLD_STAND_INS' THEN format(' with Dr. %s', r.doctor)
                        ELSE '' END AS body,
-           jsonb_build_object('appointment_id', o.id::text, 'starts_at', o.starts_at, 'cancelled_at', o.cancelled_at,
-                              'hours_until_start', round(EXTRACT(epoch FROM o.starts_at - o.cancelled_at) / 3600, 2),
-                              'isLastMinute', o.is_last_minute) AS metadata,
-           jsonb_build_object('appointment_id', o.id::text, 'start', {start}, 'day', {day})
-               || CASE WHEN o.is_last_minute THEN '{{"form": "LAST_MINUTE"}}'::jsonb ELSE '{{}}' END
-               || CASE r.channel WHEN 'IN_APP' THEN jsonb_build_object('patient', who.patient, 'doctor', o.doctor)
+           jsonb_build_object('appointment_id', r.id::text, 'starts_at', r.starts_at, 'cancelled_at', r.cancelled_at,
+                              'hours_until_start', round(EXTRACT(epoch FROM r.starts_at - r.cancelled_at) / 3600, 2),
+                              'isLastMinute', r.is_last_minute) AS metadata,
+           jsonb_build_object('appointment_id', r.id::text, 'start', {start}, 'day', {day})
+               || CASE WHEN r.is_last_minute THEN '{{"form": "LAST_MINUTE"}}'::jsonb ELSE '{{}}' END
+               || CASE r.channel WHEN 'IN_APP' THEN jsonb_build_object('patient', who.patient, 'doctor', r.doctor)
                                  ELSE '{{}}' END AS placeholders,
-           'appointment' AS entity, o.id::text AS entity_id, o.facility_id::text AS facility_id,
-           concat_ws(':', 'visit_cancelled', recorded.id) AS episode, false AS suppressed, o.ends_at AS expires_at,
+           'appointment' AS entity, r.id::text AS entity_id, r.facility_id::text AS facility_id,
+           concat_ws(':', 'visit_cancelled', r.id::text, $7) AS episode, false AS suppressed, r.ends_at AS expires_at,
            $1 AS staged_at, $7 AS run_id
-    FROM outcomes o
-    JOIN recorded ON recorded.appointment_id = o.id::text
-    JOIN recipients r ON r.visit = o.id
-    LEFT JOIN patients p ON p.id = o.patient_id
+    FROM recipients r
+    LEFT JOIN patients p ON p.id = r.patient_id
     CROSS JOIN LATERAL (
         SELECT COALESCE(NULLIF(concat_ws(' ', {first_name}, {last_name}), ''), 'A patient') AS patient
     ) who
+    WHERE (r.id::text IN (SELECT appointment_id FROM recorded)) IS TRUE
+    ORDER BY r.id, r.user_id
 ),
 {outbox},
 undeliverable AS MATERIALIZED (

@@ -361,8 +361,10 @@ impl Game {
 
 #[tokio::test]
 async fn stages_hands_and_force_do_what_the_oracle_says() {
+    // In fewer not everything happens.
+    let worlds = worlds().max(6);
     let mut seen = BTreeMap::new();
-    for seed in 1..=worlds() {
+    for seed in 1..=worlds {
         println!("seed {seed}");
         let mut rng = Rng::with_seed(seed);
         let start: DateTime<Utc> = "2026-02-28T23:59:59.999999Z".parse().expect("an instant");
@@ -389,7 +391,7 @@ async fn stages_hands_and_force_do_what_the_oracle_says() {
     }
     println!("{seen:?}");
     assert_eq!(seen.len(), 10, "the worlds are no test: {seen:?}");
-    assert!(seen.values().all(|times| *times >= worlds()), "the worlds are no test: {seen:?}");
+    assert!(seen.values().all(|times| *times >= worlds), "the worlds are no test: {seen:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ use fastrand::Rng;
 use crate::jobs::explained::Explained;
 use crate::jobs::properties::{Absence, Row, instants, pick, random_absences, random_clinic, rows, seed};
 use crate::support::Clinic;
-use crate::support::keys::Kind;
 
 /// So that lists are short.
 const FEWER: &str = "UPDATE appointments SET status = 'COMPLETED' WHERE n(id) > 250 AND cancelled_at IS NULL";
@@ -210,7 +209,7 @@ async fn notices(clinic: &Clinic) -> BTreeMap<i64, i64> {
 async fn conflicts_are_what_the_oracle_says_while_hours_change() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
-    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+    for (now, kind) in instants(&mut rng) {
         let clinic = random_clinic(&mut rng, now, kind).await;
         let rows = rows(&clinic).await;
         let made = make(&mut rng, &clinic, &rows, now).await;
@@ -249,7 +248,7 @@ async fn conflicts_are_what_the_oracle_says_while_hours_change() {
 async fn what_is_said_of_a_visit_is_what_a_run_does() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
-    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+    for (now, kind) in instants(&mut rng) {
         let clinic = random_clinic(&mut rng, now, kind).await;
         clinic.sql(FEWER).await;
         let rows = rows(&clinic).await;

@@ -8,7 +8,6 @@ use fastrand::Rng;
 use crate::jobs::explained::Explained;
 use crate::jobs::properties::{Absence, Row, instants, random_absences, random_clinic, rows, seed};
 use crate::support::Clinic;
-use crate::support::keys::Kind;
 
 /// So that lists are short.
 const FEWER: &str = "UPDATE appointments SET status = 'COMPLETED' WHERE n(id) > 250 AND cancelled_at IS NULL";
@@ -56,7 +55,7 @@ async fn no_shows_are_what_the_oracle_says() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let mut excused = [0, 0];
-    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+    for (now, kind) in instants(&mut rng) {
         let clinic = random_clinic(&mut rng, now, kind).await;
         let rows = rows(&clinic).await;
         let lookback = rng.i64(0..10);
@@ -98,7 +97,7 @@ async fn no_shows_are_what_the_oracle_says() {
 async fn what_is_said_of_a_visit_is_what_a_run_does() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
-    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+    for (now, kind) in instants(&mut rng) {
         let clinic = random_clinic(&mut rng, now, kind).await;
         clinic.sql(FEWER).await;
         let rows = rows(&clinic).await;

@@ -191,7 +191,7 @@ async fn cancellations_are_what_the_oracle_says() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+    for (now, kind) in instants(&mut rng) {
         let world = World::new(&mut rng, now, kind).await;
         let what = format!("seed {seed}, {now}, {kind:?}");
         let (lookback, as_of) = (world.lookback.to_string(), now.to_rfc3339());
@@ -256,7 +256,7 @@ async fn cancellations_are_what_the_oracle_says() {
 async fn what_is_said_of_a_visit_is_what_a_run_does() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
-    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+    for (now, kind) in instants(&mut rng) {
         let world = World::new(&mut rng, now, kind).await;
         // A row that ends is listed by its own id, which is also that of some visit.
         let ends = "DELETE FROM visit_cancellations x

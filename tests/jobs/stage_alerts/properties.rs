@@ -7,7 +7,6 @@ use fastrand::Rng;
 
 use crate::jobs::explained::Explained;
 use crate::jobs::properties::{Row, instants, random_clinic, rows, seed};
-use crate::support::keys::Kind;
 
 impl Row {
     fn alerts(&self, now: DateTime<Utc>, by_arrival: bool, lookback_days: i64) -> Vec<&'static str> {
@@ -38,7 +37,7 @@ impl Row {
 async fn alerts_are_what_the_oracle_says() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
-    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+    for (now, kind) in instants(&mut rng) {
         let clinic = random_clinic(&mut rng, now, kind).await;
         let rows = rows(&clinic).await;
         let by_arrival = rng.bool();
@@ -64,7 +63,7 @@ async fn alerts_are_what_the_oracle_says() {
 async fn what_is_said_of_a_visit_is_what_a_run_does() {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
-    for (now, kind) in instants().into_iter().zip(Kind::ALL.into_iter().cycle()) {
+    for (now, kind) in instants(&mut rng) {
         let clinic = random_clinic(&mut rng, now, kind).await;
         clinic.sql("UPDATE appointments SET status = 'COMPLETED' WHERE n(id) > 600 AND cancelled_at IS NULL").await;
         let rows = rows(&clinic).await;

@@ -567,7 +567,7 @@ async fn after_any_sequence_two_sweeps_make_what_is_stored_what_the_account_has(
 
 #[tokio::test]
 async fn what_changes_between_the_sweeps_is_read_between_them() {
-    each(1000..1010, increments).await;
+    each(1000..1000 + worlds(), increments).await;
 }
 
 #[tokio::test]
