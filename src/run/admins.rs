@@ -6,19 +6,22 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::clinic::{channels, outbox};
-use crate::db::statements;
+use crate::clinic::channels::Preferences;
+use crate::clinic::outbox;
+use crate::db::{Row, UNREADABLE, statements};
 use crate::error::{Error, ErrorKind};
 
 statements! {
-    TELL_ADMINS(TEXT, TEXT, TEXT, TEXT, JSONB, TEXT, TEXT, TEXT, TIMESTAMPTZ, UUID) = format!(
-        include_str!("tell_admins.sql"),
-        channels = channels::as_preferred("'NORMAL'"),
-        outbox = outbox::notified()
-    );
+    TELL_ADMINS[preferences: Preferences = Preferences::BOTH.into()]
+        (TEXT, TEXT, TEXT, TEXT, JSONB, TEXT, TEXT, TEXT, TIMESTAMPTZ, UUID) = format!(
+            include_str!("tell_admins.sql"),
+            channels = preferences.channels("'NORMAL'"),
+            outbox = outbox::notified()
+        );
 }
 
 /// What admins are told.
@@ -39,10 +42,12 @@ impl AdminNotice<'_> {
     /// Stages the notice, and returns how many were inserted. Where it cannot be, the rest of the transaction stays.
     pub async fn stage(&self, tx: &Transaction<'_>, now: DateTime<Utc>, run: Uuid) -> Result<u64, Error> {
         tx.batch_execute("SAVEPOINT told").await?;
-        let Self { facility, kind, title, body, placeholders, entity, entity_id, episode } = self;
-        let told = TELL_ADMINS
-            .one(tx, &[facility, kind, title, body, placeholders, entity, entity_id, episode, &now, &run])
-            .await;
+        let mut told = self.insert(tx, now, run, Preferences::Heeded).await;
+        if matches!(&told, Err(error) if UNREADABLE.contains(&error.code.as_ref())) {
+            tx.batch_execute("ROLLBACK TO SAVEPOINT told").await?;
+            told = self.insert(tx, now, run, Preferences::NotThere).await;
+        }
+        let kind = self.kind;
         let reason = match told {
             Ok(row) => {
                 tx.batch_execute("RELEASE SAVEPOINT told").await?;
@@ -59,5 +64,18 @@ impl AdminNotice<'_> {
         };
         warn!(error_code = "NOBODY_TOLD", "nobody could be told of {kind}: {reason}");
         Ok(0)
+    }
+
+    async fn insert(
+        &self,
+        tx: &Transaction<'_>,
+        now: DateTime<Utc>,
+        run: Uuid,
+        preferences: Preferences,
+    ) -> Result<Row, Error> {
+        let Self { facility, kind, title, body, placeholders, entity, entity_id, episode } = self;
+        let parameters: [&(dyn ToSql + Sync); 10] =
+            [facility, kind, title, body, placeholders, entity, entity_id, episode, &now, &run];
+        TELL_ADMINS.with(&preferences).one(tx, &parameters).await
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! `job` is the interface of a job, `runner` takes one from the claim to the exit code. The run's row is a lock in
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
-//! result on stdout, `failure_notice` notifies the admins when a job keeps failing, `admins` of what it found. `refusals` is what the database
-//! refused, `failed_items` its record, `undeliverable` is what nobody could be told of. `records` is all that was recorded of
-//! one item, `actor` is who started the run by hand.
+//! result on stdout, `failure_notice` notifies the admins when a job keeps failing, `admins` of what it found.
+//! `refusals` is what the database refused, `failed_items` its record, `undeliverable` is what nobody could be told of.
+//! `records` is all that was recorded of one item, `actor` is who started the run by hand.
 
 mod actor;
 mod admins;

@@ -4,7 +4,7 @@
 -- $6 entity text · $7 its id text · $8 episode text · $9 now timestamptz · $10 run id uuid
 WITH
 admins AS (
-    SELECT u.id, u.email, CASE WHEN u.facility_id::text = $1 THEN 0 WHEN u.facility_id IS NULL THEN 1 ELSE 2 END AS place
+    SELECT u.id, CASE WHEN u.facility_id::text = $1 THEN 0 WHEN u.facility_id IS NULL THEN 1 ELSE 2 END AS place
     FROM users u WHERE u.active AND u.role = 'HOSPITAL_ADMIN'
 ),
 nearest AS (
@@ -16,7 +16,7 @@ staged AS (
            $5::jsonb AS placeholders, $6::text AS entity, $7::text AS entity_id, $1::text AS facility_id,
            $8::text AS episode, false AS suppressed, NULL::timestamptz AS expires_at, $9::timestamptz AS staged_at,
            $10::uuid AS run_id
-    FROM nearest u
+    FROM nearest n JOIN users u ON u.id = n.id
     {channels}
     WHERE notice.wanted
 ),

@@ -32,8 +32,8 @@ enum Part {
     Refused(i64, i64, Error),
 }
 
-/// Finds what is refused of the rows in `npi_todo` and `npi_names`, which `steps` carries out; at most one more than `most`. Nothing where
-/// the error is of no row. What it has changed is to be rolled back.
+/// Finds what is refused of the rows in `npi_todo` and `npi_names`, which `steps` carries out; at most one more than
+/// `most`. Nothing where the error is of no row. What it has changed is to be rolled back.
 pub async fn refused_rows(
     tx: &Transaction<'_>,
     most: usize,

@@ -2,8 +2,8 @@
 //!
 //! Rule: a file is loaded if and only if the ledger has neither its name nor its content, and it ends after the newest
 //! loaded file. The oldest such file is first; none is loaded where a week is missing before it. A file whose size or ETag
-//! is another than that of the loaded one of its name was published again: that is told, and it is loaded by `--again`. A row is stored if and
-//! only if it is the last of its NPI in the file, differs from the stored row, and is not older.
+//! is another than that of the loaded one of its name was published again: that is told, and it is loaded by `--again`.
+//! A row is stored if and only if it is the last of its NPI in the file, differs from the stored row, and is not older.
 //!
 //! Safe to run again: the changes of a file and its entry in the ledger are one transaction. Rows that are staged
 //! before it are in a table that nobody else reads, and that the next run drops.

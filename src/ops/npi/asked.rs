@@ -67,21 +67,24 @@ impl Asked {
         asked
     }
 
+    /// First without titles: the names in these words must not be what is left out where there are too many readings.
     fn in_any_order(&mut self, words: &[String]) {
-        self.in_order(words);
         let bare = without_titles(words);
+        self.in_order(&bare);
         if bare != words {
-            self.in_order(&bare);
+            self.in_order(words);
         }
     }
 
-    /// Last name first, and then first name first.
+    /// Last name first, and first name first. Few given names come first, since few people have many.
     fn in_order(&mut self, words: &[String]) {
-        for last in 1..=words.len() {
+        let words = &limited(words);
+        for given in 0..words.len() {
+            let last = words.len() - given;
             self.reading(&words[..last], &words[last..]);
-        }
-        for given in 1..words.len() {
-            self.reading(&words[given..], &words[..given]);
+            if given > 0 {
+                self.reading(&words[given..], &words[..given]);
+            }
         }
     }
 
@@ -162,12 +165,13 @@ fn spellings(text: &str) -> Vec<String> {
 fn words_of(text: &str) -> Vec<String> {
     let mut out = String::new();
     words(text, &mut out);
-    let mut words: Vec<String> = out.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
-    if words.len() > WORDS_MAX {
-        let rest = words.split_off(WORDS_MAX - 1).concat();
-        words.push(rest);
-    }
-    words
+    out.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// What comes after so many words is one with the last of them.
+fn limited(words: &[String]) -> Vec<String> {
+    let (first, rest) = words.split_at(words.len().min(WORDS_MAX - 1));
+    first.iter().cloned().chain((!rest.is_empty()).then(|| rest.concat())).collect()
 }
 
 fn joined(words: &[String], spell: impl Fn(&str) -> &str) -> String {
@@ -236,6 +240,8 @@ mod tests {
             ("john q smith", "smith john q"),
             ("Dr. John Smith, MD", "smith john"),
             ("john smith md", "smith john"),
+            ("Dr. Mary Ann De La Cruz Jr. MD", "delacruz maryann"),
+            ("Dr. Maria Q. De La Cruz, MD, PhD", "delacruz maria q"),
             ("smith jr, john", "smith john"),
             ("smith john jr", "smith john"),
             ("Müller", "mueller ann"),

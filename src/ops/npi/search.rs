@@ -34,8 +34,11 @@ statements! {
            AND to_regclass('search_surgeon_trigrams') IS NOT NULL";
 }
 
+/// The planner does not see how many names are in a range. Without this it would read all of a wide one and sort them.
+const RANGE_SETTINGS: &str = "SET LOCAL enable_bitmapscan = off";
 /// The threshold of similarity. Without a sequential scan the planner takes the index of trigrams, which is faster.
-const TRIGRAM_SETTINGS: &str = "SET LOCAL pg_trgm.word_similarity_threshold = 0.5; SET LOCAL enable_seqscan = off";
+const TRIGRAM_SETTINGS: &str = "SET LOCAL pg_trgm.word_similarity_threshold = 0.5; SET LOCAL enable_seqscan = off; \
+                                SET LOCAL enable_bitmapscan = on";
 /// An index gives the rows of a range in the order of the names, so that no more of it is read than may be shown: a
 /// provider may be in it by several names.
 const ROWS_A_RESULT: i64 = 3;
@@ -84,11 +87,12 @@ impl Search {
     }
 
     fn text(&self) -> String {
-        // Of each of these sets the first rows are read, so that those that are near are among them.
-        let sets: Vec<String> = match self.near {
-            Near::Nobody => vec![self.rows("")],
-            Near::State => vec![self.rows(""), self.rows(IN_STATE)],
-            Near::City => vec![self.rows(""), self.rows(IN_STATE), self.rows(IN_CITY)],
+        // Of each of these sets the first rows are read, so that those that are near are among them. Of similar names all
+        // are read anyway.
+        let sets: Vec<String> = match (&self.by, self.near) {
+            (By::Similarity(_), _) | (_, Near::Nobody) => vec![self.rows("")],
+            (_, Near::State) => vec![self.rows(""), self.rows(IN_STATE)],
+            (_, Near::City) => vec![self.rows(""), self.rows(IN_STATE), self.rows(IN_CITY)],
         };
         format!(
             include_str!("search.sql"),
@@ -230,6 +234,7 @@ impl SearchArgs {
 
     async fn look(&self, tx: &Transaction<'_>, asked: &Asked, rows_read: i64) -> Result<Found, Error> {
         let mut found = Found::default();
+        tx.batch_execute(RANGE_SETTINGS).await?;
         for (letter, ranges) in &asked.ranges {
             let text = |of: fn(&Range) -> String| ranges.iter().map(of).collect::<Vec<_>>();
             let bounds = Bounds {

@@ -32,7 +32,7 @@ statements! {
     // $1 how many rows bigint
     LIST(INT8) = format!(
         "SELECT w.npi, NULLIF(w.facility_id, '') AS facility, w.doctor_id, w.added_by, w.added_at::date AS added_on,
-                concat_ws(' ', d.organization_name, d.first_name, d.last_name) AS name, d.npi IS NOT NULL AS known,
+                NULLIF(concat_ws(' ', d.organization_name, d.first_name, d.last_name), '') AS name, d.npi IS NOT NULL AS known,
                 {active} AS active
          FROM npi_watch w LEFT JOIN npi_data d ON d.npi = w.npi
          ORDER BY w.npi, w.facility_id LIMIT $1",
