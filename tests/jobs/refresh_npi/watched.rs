@@ -162,7 +162,7 @@ async fn providers_are_watched_for_the_facility_of_who_acts() {
         .map(|row| (row["state"].clone(), row["name"].clone()))
         .collect();
     let known = (json!("active"), json!("PAT BNAME1"));
-    assert_eq!(states, [known.clone(), known, (json!("unknown"), json!(""))]);
+    assert_eq!(states, [known.clone(), known, (json!("unknown"), Value::Null)]);
     let removed = run(&["remove", &number(1), &number(5), "--actor", "1"]).await.expect(0).report();
     assert_eq!((removed, watched().await), (json!({"removed": 1}), json!([[1, "", "3"], [77, "1", "1"]])));
     let text = run(&["list", "--output", "text"]).await.expect(0).stdout;
