@@ -250,8 +250,10 @@ BEGIN
     visit := former;
     visit.start_time := NEW.starts_at;
     visit.end_time := coalesce(NEW.ends_at, NEW.starts_at + (former.end_time - former.start_time));
-    -- A link that the account does not have is taken away only where the sync wrote it. (OLD is NULL at an INSERT.)
-    IF NEW.meeting_url IS NOT NULL OR former.meeting_url IS NOT DISTINCT FROM OLD.meeting_url THEN
+    -- A link that the account changes is taken over; one that it does not have any more is taken away only where the sync
+    -- wrote it. So what a person entered stays until the account has a new one. (OLD is NULL at an INSERT.)
+    IF NEW.meeting_url IS DISTINCT FROM OLD.meeting_url
+       AND (NEW.meeting_url IS NOT NULL OR former.meeting_url IS NOT DISTINCT FROM OLD.meeting_url) THEN
         visit.meeting_url := NEW.meeting_url;
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.service_name IS DISTINCT FROM OLD.service_name THEN

@@ -13,7 +13,7 @@ use crate::support::Clinic;
 const PAGE: &str = "docs/schema.md";
 
 /// The tables of ours that outlive what they tell of, and a word of what becomes of a row then.
-const LEDGERS: [(&str, &str); 27] = [
+const LEDGERS: [(&str, &str); 28] = [
     ("npi_watch", "stays"),
     ("no_show_logs", "evidence"),
     ("stage_alerts", "resolves"),
@@ -33,6 +33,7 @@ const LEDGERS: [(&str, &str); 27] = [
     ("practiceq_freshness", "ignored"),
     ("practiceq_clients", "counts as none"),
     ("practiceq_unmatched", "waits for a decision"),
+    ("practiceq_skipped_patients", "ignored"),
     ("sync_logs", "evidence"),
     ("item_refusals", "forgets"),
     ("pauses", "evidence"),

@@ -86,7 +86,15 @@ pub static GROUPS: &[Group] = &[
         name: "practiceq",
         commands: &["practiceq"],
         lists: &[practiceq::STATEMENTS, places::STATEMENTS],
-        also: &[SCHEMA, ACTOR, RECORD, ZONE, ZONES, "rounds::jobs::sync_practiceq::store::"],
+        also: &[
+            SCHEMA,
+            ACTOR,
+            RECORD,
+            ZONE,
+            ZONES,
+            "rounds::jobs::sync_practiceq::store::",
+            "rounds::jobs::sync_practiceq::deletions::DELETE",
+        ],
     },
 ];
 

@@ -209,21 +209,24 @@ impl Part {
                 return Remedy::Advice(format!("move {schema}.{relation} away; then `rounds migrate --check` again"));
             }
         };
-        for migration in Set::Ours.migrations() {
-            let sql = migration.sql().unwrap_or_default();
-            for kind in ["TABLE", "VIEW", "UNLOGGED TABLE"] {
-                let start = format!("\nCREATE {kind} {relation} ");
-                let Some((_, rest)) = sql.split_once(&start) else { continue };
-                let body = rest.split_once(";\n").map_or(rest, |(body, _)| body);
-                let lines = body.lines().map(|line| line.split("-- ").next().unwrap_or(line));
-                let body = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
-                return Remedy::Sql(format!(
-                    "{drop}SET search_path = {schema}; CREATE {kind} {relation} {body}; RESET search_path;"
-                ));
-            }
+        let kinds = ["TABLE", "VIEW", "OR REPLACE VIEW", "UNLOGGED TABLE"];
+        if let Some((start, rest)) = newest(&kinds.map(|kind| format!("CREATE {kind} {relation} "))) {
+            let body = rest.split_once(";\n").map_or(&rest[..], |(body, _)| body);
+            let lines = body.lines().map(|line| line.split("-- ").next().unwrap_or(line));
+            let body = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+            return Remedy::Sql(format!("{drop}SET search_path = {schema}; {start}{body}; RESET search_path;"));
         }
         Remedy::Advice("restore it from a backup, or make it as migrations/rounds does".to_owned())
     }
+}
+
+/// The statement that begins with one of these words, and what follows them, in the newest migration that has it: a later
+/// one may have replaced a view or a function.
+fn newest(starts: &[String]) -> Option<(String, String)> {
+    Set::Ours.migrations().iter().rev().find_map(|migration| {
+        let sql = migration.sql()?;
+        starts.iter().find_map(|start| Some((start.clone(), sql.rsplit_once(&format!("\n{start}"))?.1.to_owned())))
+    })
 }
 
 fn without_query(definition: &str) -> &str {
@@ -234,17 +237,15 @@ impl Part {
     /// The statement of the migration that makes a function.
     fn function_of_migration(&self, schema: &str) -> Remedy {
         let Self { relation: name, .. } = self;
-        for migration in Set::Ours.migrations() {
-            let start = format!("\nCREATE FUNCTION {name}() ");
-            let body = migration.sql().unwrap_or_default().split_once(&start).and_then(|(_, rest)| {
-                let (head, rest) = rest.split_once("$$")?;
-                let (body, _) = rest.split_once("$$")?;
-                Some(format!("{head}$${body}$$"))
-            });
-            if let Some(body) = body {
-                let body = body.split_whitespace().collect::<Vec<_>>().join(" ");
-                return Remedy::Sql(format!("CREATE OR REPLACE FUNCTION {schema}.{name}() {body};"));
-            }
+        let starts = ["CREATE", "CREATE OR REPLACE"].map(|create| format!("{create} FUNCTION {name}() "));
+        let body = newest(&starts).and_then(|(_, rest)| {
+            let (head, rest) = rest.split_once("$$")?;
+            let (body, _) = rest.split_once("$$")?;
+            Some(format!("{head}$${body}$$"))
+        });
+        if let Some(body) = body {
+            let body = body.split_whitespace().collect::<Vec<_>>().join(" ");
+            return Remedy::Sql(format!("CREATE OR REPLACE FUNCTION {schema}.{name}() {body};"));
         }
         Remedy::Advice("make it as migrations/rounds does".to_owned())
     }

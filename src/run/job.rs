@@ -82,6 +82,11 @@ pub trait Job: Serialize {
         Ok(())
     }
 
+    /// Keeps what is lost with a run that may not begin, before the run is claimed. Where that fails, it may be called again.
+    fn receive(&self, _db: &Db, _limits: Limits, _dry_run: bool) -> impl Future<Output = Result<(), Error>> {
+        async { Ok(()) }
+    }
+
     /// The time limit of this run, if it is not the deadline of the schedule.
     fn time_limit(&self, _tx: &Transaction<'_>) -> impl Future<Output = Result<Option<Duration>, Error>> {
         async { Ok(None) }

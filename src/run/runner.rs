@@ -207,6 +207,7 @@ struct Begun {
 /// Checks the schema, the clinic's tables and the actor, then claims the lane. A dry run only checks for a
 /// recent run and reads the clock.
 async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &RunArgs) -> Result<Begun, Error> {
+    job.receive(db, limits(claim.lease), args.common.dry_run).await?;
     let mut client = db.client().await?;
     let mut tx = limits(claim.lease).begin_reading(&mut client).await?;
     let mut identities = None;

@@ -18,9 +18,12 @@ mod npi_names;
 mod npi_trigrams;
 mod pauses;
 mod practiceq;
+mod practiceq_corrections;
+mod practiceq_visits;
 mod roles;
 mod runs;
 mod schedule;
+mod skipped_patients;
 
 use serde_json::{Value, json};
 

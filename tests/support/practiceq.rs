@@ -5,7 +5,7 @@ pub mod upstream;
 use serde_json::Value;
 use tokio::process::Child;
 
-pub use self::upstream::{Client, Fault, KEY, Request, State, Upstream, appointment};
+pub use self::upstream::{Client, Fault, KEY, MARK, Request, State, Upstream, appointment};
 use super::keys::Kind;
 use super::program::{self, Outcome};
 use super::{Clinic, Program};
@@ -19,7 +19,7 @@ const STORED_VISITS: &str = "CREATE TEMPORARY VIEW stored_visits AS
            a.source::text AS source, a.external_id, a.appointment_date, a.start_time, a.status::text AS status,
            a.checked_in_at, a.vitals_recorded_at, a.cancelled_at, n(a.cancelled_by) AS cancelled_by, a.cancelled_reason,
            a.notes, a.created_at, a.updated_at, v.status AS synced_status, v.starts_at, v.ends_at, v.meeting_url,
-           v.service_name, v.location_name, v.practitioner, v.client_id, v.modified_at, v.read_at, v.content_hash,
+           v.service_name, v.location_name, v.place_of_service, v.practitioner, v.client_id, v.modified_at, v.read_at, v.content_hash,
            v.last_seen_sweep, v.missed_sweep, v.deleted_at
     FROM appointments a JOIN practiceq_visits v
          ON v.external_id = a.external_id AND v.appointment_id = a.id::text AND v.patient_id = a.patient_id::text

@@ -79,6 +79,11 @@ impl Program {
         tokio::join!(finish(child), written).0
     }
 
+    /// Starts it with a pipe as its standard input, and goes on.
+    pub fn start_with_input(&self, args: &[&str]) -> Child {
+        self.spawn_on(Command::new(env!("CARGO_BIN_EXE_rounds")), args, Stdio::piped())
+    }
+
     fn spawn(&self, command: Command, args: &[&str]) -> Child {
         self.spawn_on(command, args, Stdio::null())
     }

@@ -4,6 +4,11 @@
 //! key elsewhere; nothing is tried again; no connection is kept, since a request on one that was closed would be lost.
 
 mod appointment;
+mod meeting;
+mod none;
+mod repair;
+mod status;
+mod unreadable;
 
 use std::time::Duration;
 
@@ -16,7 +21,8 @@ use serde_json::Value;
 use super::{RetryAfter, body, retry_after};
 use crate::error::{Error, ErrorKind};
 use crate::json::too_deep;
-pub use appointment::{Appointment, NO_ID, Unreadable, id};
+pub use appointment::{Appointment, client_id, client_term, id, modified_at};
+pub use unreadable::{NO_ID, Unreadable};
 
 /// The code of a request that failed.
 const HTTP: &str = "PRACTICEQ_HTTP";
@@ -118,7 +124,13 @@ async fn json(response: Response) -> Result<Value, Error> {
     if too_deep(&body) {
         return Err(failed(ErrorKind::Other, "the answer is nested deeper than any page".into()));
     }
-    serde_json::from_slice(&body).map_err(|_| no_json())
+    let read = serde_json::from_slice(&body).ok().or_else(|| repair::read(&body));
+    read.ok_or_else(|| if repair::may_pass(&body) { no_json() } else { broken() })
+}
+
+/// It would be as broken at each attempt.
+fn broken() -> Error {
+    failed(ErrorKind::Other, "the answer is whole, and no JSON".into())
 }
 
 /// A page for people, or a body that was cut: the next attempt may get the JSON.

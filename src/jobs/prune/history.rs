@@ -15,11 +15,12 @@ pub enum History {
     ScheduleFlags,
     ScheduleVersions,
     BlockedSlots,
+    SyncLogs,
 }
 
 impl History {
     /// All, in order. Failed items are deleted first, because with their run they would be deleted without being counted.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Errors,
         Self::Runs,
         Self::Notifications,
@@ -28,6 +29,7 @@ impl History {
         Self::ScheduleFlags,
         Self::ScheduleVersions,
         Self::BlockedSlots,
+        Self::SyncLogs,
     ];
 
     pub fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl History {
             Self::ScheduleFlags => "schedule_flags",
             Self::ScheduleVersions => "schedule_versions",
             Self::BlockedSlots => "blocked_slots",
+            Self::SyncLogs => "sync_logs",
         }
     }
 
@@ -54,6 +57,7 @@ impl History {
             Self::ScheduleFlags => "schedule_flag",
             Self::ScheduleVersions => "schedule_version",
             Self::BlockedSlots => "blocked_slot",
+            Self::SyncLogs => "sync_log",
         }
     }
 
@@ -68,6 +72,7 @@ impl History {
             Self::ScheduleFlags => include_str!("schedule_flags.part.sql").to_owned(),
             Self::ScheduleVersions => include_str!("schedule_versions.part.sql").to_owned(),
             Self::BlockedSlots => include_str!("blocked_slots.part.sql").to_owned(),
+            Self::SyncLogs => include_str!("sync_logs.part.sql").to_owned(),
         }
     }
 
@@ -82,6 +87,7 @@ impl History {
             Self::ScheduleFlags => &mut pruned.schedule_flags,
             Self::ScheduleVersions => &mut pruned.schedule_versions,
             Self::BlockedSlots => &mut pruned.blocked_slots,
+            Self::SyncLogs => &mut pruned.sync_logs,
         }
     }
 }
@@ -101,6 +107,12 @@ pub struct Pruned {
     schedule_versions: u64,
     /// What is kept of slots that were blocked for a leave, and are long over.
     blocked_slots: u64,
+    /// The logs of syncs.
+    sync_logs: u64,
+    /// The requests to the PracticeQ account, the events of it, and the notes that a client is nobody's.
+    pub requests: u64,
+    pub events: u64,
+    pub clients: u64,
     /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
     pub unmatched: u64,
 }
@@ -109,6 +121,7 @@ impl Pruned {
     pub fn all(&self) -> u64 {
         let history = self.runs + self.run_errors + self.notifications + self.refusals;
         let ledgers = self.cancellations + self.schedule_flags + self.schedule_versions + self.blocked_slots;
-        history + ledgers + self.unmatched
+        let account = self.sync_logs + self.requests + self.events + self.clients + self.unmatched;
+        history + ledgers + account
     }
 }

@@ -6,9 +6,11 @@
 //! if its next try came longer ago than `--keep-skipped`, so that no run tries it any more; a cancellation of the ledger
 //! if and only if it was seen, and has ended or its visit began, longer ago than `--keep`; the hours of a doctor if they
 //! ended longer ago than that, and a flag of a visit that does not fit them if it was cleared and its visit began before;
-//! a slot that was blocked for a leave if it ended longer ago than that. Of a client of the PracticeQ account whose
-//! patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after a person has decided
-//! whose it is; it is archived nowhere.
+//! a slot that was blocked for a leave if it ended longer ago than that; the log of a sync if and only if it ended longer
+//! ago than that, and is neither the last success of its type nor the last sweep. Of a client of the PracticeQ account
+//! whose patient nobody knows nothing is kept longer than `--keep-unmatched` after the visit, or after a person has
+//! decided whose it is; nor a note that a client is nobody's longer than `--keep` after the client was seen; nor what was
+//! asked of the account, and the events that it sent, longer than `--keep-skipped`. That is archived nowhere.
 //!
 //! Safe to run again: a deleted row is not found. With `--archive` nothing is deleted before all rows to be deleted are
 //! written and flushed to the disk (a file has no name before it is complete); after a run that died, rows that it wrote
@@ -19,6 +21,7 @@
 //! alerts, phi_access_log.
 
 mod archive;
+mod forgotten;
 mod history;
 
 use std::path::{Path, PathBuf};
@@ -35,16 +38,14 @@ use crate::arg::positive_duration;
 use crate::clinic::local_time::{self, before};
 use crate::db::{Key, Keys, is_undecodable, statements};
 use crate::error::{Error, ErrorKind};
-use crate::run::{
-    Batch, Counts, Halt, Job, NotDone, Run, RunArgs, WriteOptions, apply, as_text, count, skipped_columns,
-};
+use crate::run::{Batch, Counts, Halt, Job, NotDone, Run, RunArgs, apply, as_text, count, skipped_columns};
 use archive::{Archive, Recipient};
+use forgotten::Before;
 use history::{History, Pruned};
 
-/// The appointments that a run forgets at most: the next run does the rest.
-const MAX_FORGOTTEN: u32 = 10_000;
-
 statements! {
+    of forgotten;
+
     SCAN[table: History = History::ALL.to_vec()](TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, TIMESTAMPTZ, INT8) =
         format!("SELECT x.id::text AS id FROM {} x\n{}\nORDER BY x.id LIMIT $5", table.name(), table.rule());
     /// What the archive gets.
@@ -63,7 +64,6 @@ statements! {
         due = table.rule(),
         skipped_columns = skipped_columns("$5", "locked", "deleted", table.name()),
     );
-    FORGET(TIMESTAMPTZ, INT8) = include_str!("forget.sql");
 }
 
 /// Delete old history: runs, their failed items, sent notifications
@@ -73,7 +73,8 @@ pub struct Prune {
     #[arg(long, env = "ROUNDS_KEEP", value_name = "DURATION", default_value = "400d", value_parser = keep)]
     #[serde(serialize_with = "as_text")]
     pub keep: Duration,
-    /// How long runs that were skipped are kept, and refused items that no run tries any more
+    /// How long runs that were skipped are kept, refused items that no run tries any more, and requests to the PracticeQ
+    /// account and events of it
     #[arg(long, env = "ROUNDS_KEEP_SKIPPED", value_name = "DURATION", default_value = "14d", value_parser = keep)]
     #[serde(serialize_with = "as_text")]
     pub keep_skipped: Duration,
@@ -161,11 +162,10 @@ impl Job for Prune {
             table.delete(run, &before, report).await?;
         }
         // It is not archived, and not subject to the brake: people of whom the clinic knows nothing are to be forgotten.
-        let (old, limit) = (local_time::before(run.now, self.keep_unmatched), i64::from(MAX_FORGOTTEN));
-        let forget = async |tx: &Transaction<'_>| Ok(count(&FORGET.one(tx, &[&old, &limit]).await?, "forgotten"));
-        let forgotten = run.write("forgetting unmatched appointments", WriteOptions::default(), forget).await?;
-        report.scanned += forgotten;
-        report.pruned.unmatched += forgotten;
+        let [runs, skipped, ..] = before;
+        let unmatched = local_time::before(run.now, self.keep_unmatched);
+        let before = Before { unmatched, request: skipped, client: runs };
+        report.scanned += forgotten::forget(run, &before, &mut report.pruned).await?;
         Ok(())
     }
 }

@@ -30,8 +30,10 @@ staged AS (
                || CASE notice.channel WHEN 'IN_APP' THEN jsonb_build_object('patient', patient.name) ELSE '{{}}' END
                AS placeholders,
            'appointment' AS entity, c.id AS entity_id, c.facility_id::text AS facility_id,
+           -- A version may be deleted for one patient when it becomes another's, and then for that one.
            concat_ws(':', 'practiceq', c.id, c.kind, EXTRACT(epoch FROM c.starts_at),
-                     EXTRACT(epoch FROM c.modified_at)) AS episode,
+                     EXTRACT(epoch FROM c.modified_at), CASE c.kind WHEN 'DELETED' THEN c.patient_id::text END)
+               AS episode,
            false AS suppressed, c.until AS expires_at, $2 AS staged_at, $3 AS run_id
     FROM relevant c
     JOIN patients p ON p.id = c.patient_id

@@ -2,9 +2,10 @@
 -- A CTE that ends with a comma.
 -- $5 only these patients, keys; NULL: all that are in scope · $8 facilities whose time zone cannot be read, keys
 classified AS MATERIALIZED (
-    SELECT m.*, a.id, a.old_starts_at, a.old_meeting_url, a.old_practitioner, a.old_status, a.old_read_at,
+    SELECT m.*, a.id, a.old_marks, a.old_starts_at, a.old_meeting_url, a.old_practitioner, a.old_status, a.old_read_at,
            a.old_deleted_at, a.missed_sweep, a.patient_id AS old_patient_id, a.facility_id AS old_facility_id,
            old.zone AS old_zone,
+           {link} AS link,
            a.status = a.old_status AND a.is_not_cancelled_here AS is_status_synced,
            coalesce(a.patient_id::text, a.old_patient_ref) IS DISTINCT FROM m.patient_id::text AS is_reassigned,
            facility.id AS facility_id, facility.zone, doctor.doctor_id, wall.day AS local_date,
@@ -13,7 +14,7 @@ classified AS MATERIALIZED (
                 WHEN (m.patient_id = ANY ($5)) IS NOT TRUE AND (a.patient_id = ANY ($5)) IS NOT TRUE
                      AND $5 IS NOT NULL THEN 'other_patient'
                 WHEN a.old_hash = m.hash AND a.patient_id = m.patient_id AND a.old_deleted_at IS NULL
-                     AND NOT m.is_ignored AND a.old_client_id IS NOT DISTINCT FROM m.client_id
+                     AND NOT m.is_ignored AND a.old_client_id IS NOT DISTINCT FROM m.kept_client_id
                      AND a.old_patient_ref = a.patient_id::text AND a.old_appointment_id = a.id::text
                      AND a.doctor_id IS NOT DISTINCT FROM coalesce(doctor.doctor_id, a.doctor_id)
                      AND a.facility_id = facility.id AND a.day = wall.day AND a.start_time = wall.start_time

@@ -1,9 +1,10 @@
 -- Closes the log of a run, and notes for patients and organizations since when the visits are fresh.
 -- $1 id bigint · $2 status text · $3 error message text
 -- $4 to $9 appointments new, updated, unchanged, errors, patients processed, patients failed bigint
--- $10 metadata jsonb · $11 patients that were read, keys; NULL: all · $12 patients that failed, keys
+-- $10 metadata jsonb · $11 patients that were read, keys; NULL: all · $12 patients of whom not all was read, keys
 -- $13 fresh since timestamptz
 -- $14 external id of the run's one appointment text · $15 whether all visits were read, and not only changes, boolean
+-- $16 practitioners that are not known bigint
 WITH
 clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
@@ -22,7 +23,8 @@ fresh AS (
 )
 UPDATE sync_logs l
 SET status = $2, error_message = $3, appointments_new = $4, appointments_updated = $5, appointments_unchanged = $6,
-    appointments_errors = $7, patients_processed = $8, patients_failed = $9, metadata = $10, completed_at = clock.now,
+    appointments_errors = $7, unknown_practitioners = $16, patients_processed = $8, patients_failed = $9,
+    metadata = $10, completed_at = clock.now,
     duration_ms = floor(EXTRACT(epoch FROM clock.now - l.started_at) * 1000),
     patient_id = coalesce(l.patient_id, (SELECT v.patient_id FROM practiceq_visits v WHERE v.external_id = $14))
 FROM clock

@@ -12,7 +12,7 @@ held AS MATERIALIZED (
     WHERE a.external_id = ANY ($1) ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED
 ),
 locked AS MATERIALIZED (
-    SELECT v.external_id AS id, v.starts_at, v.status, v.read_at, v.deleted_at FROM practiceq_visits v
+    SELECT v.external_id AS id, v.starts_at, v.status, v.modified_at, v.read_at, v.deleted_at FROM practiceq_visits v
     WHERE v.external_id = ANY ($1)
       AND (v.external_id IN (SELECT external_id FROM held)
            OR NOT EXISTS (SELECT FROM appointments a WHERE a.external_id = v.external_id))
@@ -27,7 +27,9 @@ deleted AS (
 ),
 changes AS MATERIALIZED (
     SELECT a.id::text, a.patient_id, a.facility_id, CASE WHEN f.id <> ALL ($5) THEN f.time_zone::text END AS zone, 'DELETED' AS kind,
-           due.starts_at AS old_starts_at, due.starts_at, $4 AS modified_at
+           due.starts_at AS old_starts_at, due.starts_at,
+           -- The version that is gone, whenever the account was asked: nobody is told of it twice.
+           coalesce(due.modified_at, due.read_at) AS modified_at
     FROM due JOIN held a ON a.external_id = due.id JOIN facilities f ON f.id = a.facility_id
     WHERE due.status <> 'CANCELLED'
 ),

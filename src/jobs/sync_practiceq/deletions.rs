@@ -1,18 +1,21 @@
 //! Marks visits as deleted: those that the account lists as deleted, those that it does not know when it is asked for
 //! them, and those that are nobody's in scope any more. To be missing from a list is no proof: a visit that two
-//! complete sweeps have missed is asked for by its id. The mark is in the ledger, `practiceq_visits`, by external id;
-//! the clinic's row stays as it is.
-
-use std::collections::HashSet;
+//! complete sweeps have missed is asked for by its id. So is one that the account lists as deleted while something else
+//! speaks for it (`contradictions`). The mark is in the ledger, `practiceq_visits`, by external id; the clinic's row
+//! stays as it is.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use tokio_postgres::Transaction;
+use uuid::Uuid;
 
+use super::contradictions::{self, Against, Judged, Listed, judge};
 use super::query::Period;
 use super::report::Report;
 use super::store::change_notices;
+use crate::clients::practiceq::{id, modified_at};
 use crate::clinic::outbox;
-use crate::db::{Key, Keys, statements};
+use crate::db::{CLOCK, Key, Keys, statements};
 use crate::error::Error;
 use crate::run::{Batch, Halt, NotDone, Run, WriteOptions, apply, count, has_passed, skipped_columns};
 
@@ -39,7 +42,7 @@ statements! {
     );
 }
 
-/// How many missing visits a run asks for at most; the next run asks for the rest.
+/// How many visits a run asks for at most; the next run asks for the rest.
 const ASKED_FOR_MAX: usize = 50;
 /// The limit while a person waits.
 const ASKED_FOR_BY_HAND_MAX: usize = 10;
@@ -53,6 +56,8 @@ pub struct Coverage<'a> {
     pub began: DateTime<Utc>,
     /// The external ids that were read.
     pub seen: &'a [&'a String],
+    /// Why it is not taken for complete all the same.
+    pub shortfall: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -70,6 +75,20 @@ struct Missing {
     is_due: bool,
 }
 
+/// An appointment that is to be asked for by its id.
+pub struct Doubtful {
+    pub external_id: Key,
+    /// Whether the account lists it as deleted; else it was missed.
+    pub is_listed: bool,
+}
+
+impl Doubtful {
+    /// The purpose of the request, as `api_requests` records it.
+    pub fn purpose(&self) -> &'static str {
+        if self.is_listed { "appointment listed as deleted" } else { "missing appointment" }
+    }
+}
+
 /// The visits, by external id, that a page showed to be nobody's in scope.
 struct Unowned {
     ids: Vec<Key>,
@@ -84,8 +103,8 @@ pub struct Deletions<'a> {
     period: Period,
     /// Facilities whose time zone cannot be read.
     zoneless: Vec<Key>,
-    /// The external ids that the account lists as deleted.
-    listed: Vec<String>,
+    /// What the account lists as deleted.
+    listed: Vec<Listed>,
     /// When the first page of that list was asked for.
     listed_at: Option<DateTime<Utc>>,
     unowned: Vec<Unowned>,
@@ -97,9 +116,10 @@ impl<'a> Deletions<'a> {
     }
 
     /// Adds a page of the account's list of deletions.
-    pub fn add_listed(&mut self, external_ids: impl Iterator<Item = String>, asked_at: DateTime<Utc>) {
+    pub fn add_listed(&mut self, rows: &[Value], asked_at: DateTime<Utc>) {
         self.listed_at.get_or_insert(asked_at);
-        self.listed.extend(external_ids);
+        let listed = |row| Some(Listed { external_id: id(row)?, modified_at: modified_at(row, asked_at) });
+        self.listed.extend(rows.iter().filter_map(listed));
     }
 
     /// Adds visits that a page showed to be nobody's in scope.
@@ -107,36 +127,51 @@ impl<'a> Deletions<'a> {
         self.unowned.push(Unowned { ids, asked_at });
     }
 
-    /// Deletes the visits that the account lists as deleted, and notes which are missing. Returns the external ids of
-    /// the missing visits that have to be asked for.
+    /// Deletes the visits that the account lists as deleted, and notes which are missing. Returns what has to be asked
+    /// for by its id. `seen` is what the run has read.
     pub async fn delete_listed(
         &mut self,
         coverage: Option<&Coverage<'_>>,
+        seen: &[&String],
         report: &mut Report,
-    ) -> Result<Vec<Key>, Halt> {
-        let listed = async |tx: &Transaction<'_>| live(tx, &self.listed).await;
-        let listed: HashSet<Key> =
-            self.run.read("looking for visits that were deleted", listed).await?.into_iter().collect();
+    ) -> Result<Vec<Doubtful>, Halt> {
         let is_by_hand = coverage.is_some_and(|coverage| coverage.part != Part::Window);
+        let listed = self.judge_listed(seen, coverage.is_some() && !is_by_hand).await?;
         let mut missing = match coverage {
             Some(coverage) => self.missing(coverage).await?,
             None => vec![],
         };
-        missing.retain(|visit| !listed.contains(&visit.external_id));
-        // Those of a patient are asked for one by one, and only a few of them: the brake does not count them.
+        missing.retain(|visit| !listed.names(&visit.external_id));
+        // What is asked for one by one, and only a few of it, the brake does not count.
         let braked = if is_by_hand { 0 } else { missing.len() };
-        self.brake(listed.len() + braked + self.unowned()).await?;
+        let due = listed.visits + braked + self.unowned();
+        self.brake(due).await?;
+        self.brake_on_shortfall(coverage, due)?;
         let (due, first): (Vec<_>, Vec<_>) = missing.into_iter().partition(|visit| visit.is_due);
         self.note_missed(&first).await?;
         if let Some(coverage) = coverage.filter(|coverage| coverage.part == Part::Window) {
             self.discard_unseen(coverage).await?;
         }
-        if let Some(asked_at) = self.listed_at {
-            let listed = std::mem::take(&mut self.listed);
-            self.delete(&listed, asked_at, report).await?;
+        if let Some(asked_at) = self.listed_at.filter(|_| !listed.gone.is_empty()) {
+            self.delete(&listed.gone, asked_at, report).await?;
         }
         let max = if is_by_hand { ASKED_FOR_BY_HAND_MAX } else { ASKED_FOR_MAX };
-        Ok(due.into_iter().take(max).map(|visit| visit.external_id).collect())
+        let due = due.into_iter().map(|visit| Doubtful { external_id: visit.external_id, is_listed: false });
+        let doubtful = listed.doubtful.into_iter().map(|external_id| Doubtful { external_id, is_listed: true });
+        Ok(due.chain(doubtful).take(max).collect())
+    }
+
+    /// Judges what the account lists as deleted.
+    async fn judge_listed(&mut self, seen: &[&String], is_sweep: bool) -> Result<Judged, Halt> {
+        let listed = std::mem::take(&mut self.listed);
+        let Some(listed_at) = self.listed_at.filter(|_| !listed.is_empty()) else { return Ok(Judged::default()) };
+        let seen = &seen.iter().map(|id| id.as_str()).collect();
+        judge(self.run, &listed, &Against { seen, is_sweep, listed_at }).await
+    }
+
+    /// Notes that the account has an appointment that it lists as deleted.
+    pub async fn note_found(&self, external_id: &Key, asked_at: DateTime<Utc>) -> Result<(), Halt> {
+        contradictions::note_found(self.run, external_id, asked_at).await
     }
 
     async fn missing(&self, coverage: &Coverage<'_>) -> Result<Vec<Missing>, Halt> {
@@ -178,6 +213,18 @@ impl<'a> Deletions<'a> {
             "{due} of {visits} visits of the window are deleted in the account, missing from it or nobody's any more, \
              and at most {max} may go unasked; none was marked, what was read of the others stays. Look at the \
              account; if they are right, run once with --max-items {due}"
+        );
+        self.run.stop_at(Halt::Brake { message, notify_at_once: true })
+    }
+
+    /// The brake: a window that has lost more than half of its appointments is not judged without a person's word.
+    fn brake_on_shortfall(&self, coverage: Option<&Coverage<'_>>, due: usize) -> Result<(), Halt> {
+        let shortfall = coverage.and_then(|coverage| coverage.shortfall.as_ref());
+        let Some(shortfall) = shortfall.filter(|_| self.run.max_items().is_none()) else { return Ok(()) };
+        let message = format!(
+            "{shortfall}: this one is not taken for complete; nothing was marked as deleted, what was read stays. Look \
+             at the account; if it is right, run once with --max-items {}",
+            due.max(1)
         );
         self.run.stop_at(Halt::Brake { message, notify_at_once: true })
     }
@@ -251,6 +298,19 @@ impl<'a> Deletions<'a> {
         report.add_not_stored(not_done);
         outcome
     }
+}
+
+/// Marks visits as deleted that a person takes from their chart, and stages the notices. Returns how many were marked:
+/// what somebody else holds is not.
+pub async fn take_out(
+    tx: &Transaction<'_>,
+    external_ids: &[Key],
+    now: DateTime<Utc>,
+    zoneless: &[Key],
+) -> Result<u64, Error> {
+    let asked_at: DateTime<Utc> = CLOCK.one(tx, &[]).await?.get(0);
+    let row = DELETE.one(tx, &[&Keys(external_ids), &now, &None::<Uuid>, &asked_at, &Keys(zoneless)]).await?;
+    Ok(count(&row, "deleted"))
 }
 
 /// Those of these external ids whose visits are not marked as deleted.

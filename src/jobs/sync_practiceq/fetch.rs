@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::end::{End, StopReason};
 use super::progress::Progress;
-use super::rate_limit::{RateLimiter, RateLimits};
+use super::rate_limit::{Purpose, RateLimiter, RateLimits};
 use crate::clients::practiceq::{PracticeQ, Reply};
 use crate::error::Error;
 use crate::run::{Halt, Run};
@@ -39,8 +39,8 @@ pub struct Fetcher<'a> {
 }
 
 impl<'a> Fetcher<'a> {
-    pub fn new(run: &'a Run, api: PracticeQ, limits: &'a RateLimits, by_hand: bool, progress: Progress) -> Self {
-        let limiter = RateLimiter::new(run, limits, by_hand);
+    pub fn new(run: &'a Run, api: PracticeQ, limits: &'a RateLimits, purpose: Purpose, progress: Progress) -> Self {
+        let limiter = RateLimiter::new(run, limits, purpose);
         Self { run, api, limiter, progress, began: None, answers: 0 }
     }
 

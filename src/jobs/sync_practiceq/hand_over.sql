@@ -9,4 +9,4 @@ SELECT set_config(
            true) IS NOT NULL AS is_handed_over
 FROM jsonb_to_recordset($1)
     AS r (external_id text, starts_at timestamptz, ends_at timestamptz, service_id text, service_name text,
-          location_name text, meeting_url text, practitioner_id text)
+          location_name text, place_of_service text, meeting_url text, practitioner_id text)

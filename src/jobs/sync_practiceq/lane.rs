@@ -15,15 +15,22 @@ pub enum Lane {
     Organization(Key),
     /// One appointment, by the account's id of it.
     Appointment(String),
+    /// The appointments of the events in the inbox.
+    Inbox,
 }
 
 impl Lane {
     /// Whether a person asked for it and waits.
     pub fn is_by_hand(&self) -> bool {
         match self {
-            Self::Full | Self::Incremental => false,
+            Self::Full | Self::Incremental | Self::Inbox => false,
             Self::Patient(_) | Self::Organization(_) | Self::Appointment(_) => true,
         }
+    }
+
+    /// Whether it reads lists of the account, and not single appointments.
+    pub fn reads_lists(&self) -> bool {
+        !matches!(self, Self::Appointment(_) | Self::Inbox)
     }
 
     pub fn patient(&self) -> Option<&Key> {
@@ -50,6 +57,7 @@ impl fmt::Display for Lane {
             Self::Patient(id) => write!(f, "patient:{id}"),
             Self::Organization(id) => write!(f, "organization:{id}"),
             Self::Appointment(id) => write!(f, "appointment:{id}"),
+            Self::Inbox => f.write_str("inbox"),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::run::{Halt, Run, WriteOptions, has_passed, loss_reason};
 statements! {
     OPEN(TEXT, KEY, TEXT, KEY, UUID) = format!(include_str!("open.sql"), loss_reason = loss_reason("r", "r.lease_ms"));
     CLOSE(
-        INT8, TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, JSONB, KEYS, KEYS, TIMESTAMPTZ, TEXT, BOOL,
+        INT8, TEXT, TEXT, INT8, INT8, INT8, INT8, INT8, INT8, JSONB, KEYS, KEYS, TIMESTAMPTZ, TEXT, BOOL, INT8,
     ) = format!(include_str!("close.sql"), has_passed = has_passed("f.fresh_since"));
     NOTIFY_PATIENTS_FAILED(INT8, TIMESTAMPTZ, UUID, INT8) =
         format!(include_str!("notify_patients_failed.sql"), zone = ACCOUNT_ZONE, channels = as_preferred("'HIGH'"), outbox = outbox::notified());
@@ -38,7 +38,8 @@ pub struct Log<'a> {
 pub struct Patients {
     /// All visits were read; None is all patients.
     pub read: Option<Vec<Key>>,
-    pub failed: Vec<Key>,
+    /// Not all were, or none.
+    pub unread: Vec<Key>,
     /// The instant from which on the visits that were read are fresh.
     pub fresh_since: DateTime<Utc>,
 }
@@ -50,6 +51,7 @@ fn sync_type(lane: &Lane) -> &'static str {
         Lane::Incremental => "automated_incremental",
         Lane::Organization(_) => "manual_org_bulk",
         Lane::Patient(_) | Lane::Appointment(_) => "manual_patient",
+        Lane::Inbox => "webhook",
     }
 }
 
@@ -88,9 +90,10 @@ impl<'a> Log<'a> {
         let is_all_read = self.lane != Lane::Incremental;
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&self.id, &status, &outcome.error];
         parameters.extend(counts.iter().map(|count| count as &(dyn ToSql + Sync)));
-        let (read, failed) = (patients.read.as_deref().map(Keys), Keys(&patients.failed));
-        let rest: [&(dyn ToSql + Sync); 6] =
-            [&metadata, &read, &failed, &patients.fresh_since, &appointment, &is_all_read];
+        let (read, unread) = (patients.read.as_deref().map(Keys), Keys(&patients.unread));
+        let practitioners = report.unknown_practitioners as i64;
+        let rest: [&(dyn ToSql + Sync); 7] =
+            [&metadata, &read, &unread, &patients.fresh_since, &appointment, &is_all_read, &practitioners];
         parameters.extend(rest);
         CLOSE.execute(tx, &parameters).await?;
         if report.patients_failed > PATIENTS_FAILED_MAX {

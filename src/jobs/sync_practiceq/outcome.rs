@@ -43,7 +43,9 @@ impl Outcome {
         let end = match read {
             Ok(()) if report.is_all_failed() => return Self::all_failed(),
             Ok(()) => {
-                let status = if report.not_done.failed == 0 { Status::Completed } else { Status::PartialSuccess };
+                // A visit without its doctor is stored, so the run has done what it is for; whoever reads the log is told.
+                let is_all = report.not_done.failed == 0 && report.unknown_practitioners == 0;
+                let status = if is_all { Status::Completed } else { Status::PartialSuccess };
                 return Self { status, error: None, continues: false, result: Ok(()) };
             }
             Err(end) => end,
@@ -111,6 +113,9 @@ mod tests {
     fn a_run_of_which_all_failed_has_failed() {
         let mut report = Report::default();
         assert_eq!(Outcome::of(Ok(()), true, false, &report).status, Status::Completed);
+        report.unknown_practitioners = 1;
+        let partly = Outcome::of(Ok(()), true, false, &report);
+        assert_eq!((partly.status, partly.result.is_ok()), (Status::PartialSuccess, true));
         report.not_done.fail("patient", 1, "NO_EMAIL");
         let failed = Outcome::of(Ok(()), true, false, &report);
         assert_eq!((failed.status, failed.result.is_err()), (Status::Failed, true));

@@ -10,14 +10,20 @@ use uuid::Uuid;
 use super::lane::Lane;
 use super::query::{Query, Window, WindowDays};
 use super::scope::Scope;
-use crate::db::statements;
+use crate::db::{Key, statements};
 use crate::error::Error;
 use crate::run::has_passed;
 
 statements! {
-    STATE() = "SELECT watermark, sweep_pages FROM practiceq_state";
-    SAVE_STATE(TIMESTAMPTZ, INT8, INT4) = "UPDATE practiceq_state
-        SET watermark = greatest(watermark, $1), sweep = coalesce($2, sweep), sweep_pages = coalesce($3, sweep_pages)";
+    // $1 how many days a window has text
+    STATE(TEXT) = "SELECT watermark, sweep_pages, CASE WHEN sweep_days = $1 THEN sweep_rows END AS sweep_rows, page_rows
+        FROM practiceq_state";
+    // $1 watermark timestamptz · $2 the sweep, an id of sync_logs, bigint; NULL: the run was none · $3 to $5 its pages, its
+    // rows, the rows of its longest page integer · $6 how many days its window had text
+    SAVE_STATE(TIMESTAMPTZ, INT8, INT4, INT4, INT4, TEXT) = "UPDATE practiceq_state
+        SET watermark = greatest(watermark, $1), sweep = coalesce($2, sweep), sweep_pages = coalesce($3, sweep_pages),
+            sweep_rows = coalesce($4, sweep_rows), page_rows = coalesce($5, page_rows),
+            sweep_days = CASE WHEN $2 IS NULL THEN sweep_days ELSE $6 END";
     CURSOR(TEXT) = format!(
         "SELECT query, page FROM practiceq_cursors
          WHERE lane = $1 AND saved_at > clock_timestamp() - interval '1 day' AND {}",
@@ -32,6 +38,8 @@ statements! {
 
 /// An organization of at most so many patients is read patient by patient, however small the account is.
 const FEW_PATIENTS: usize = 10;
+/// A sweep that lacks so many appointments, and half of the last sweep's, is not taken for complete.
+const SHORTFALL: usize = 6;
 
 pub struct Plan {
     pub lane: Lane,
@@ -39,6 +47,8 @@ pub struct Plan {
     pub queries: Vec<Query>,
     /// The next page of the first of them.
     pub page: u32,
+    /// The length of the longest page before it; 0: not known.
+    pub page_rows: usize,
     /// Whether an earlier run began it.
     pub is_resumed: bool,
     pub window: Window,
@@ -47,7 +57,17 @@ pub struct Plan {
     /// The start of the first run of the plan.
     pub began: DateTime<Utc>,
     days: WindowDays,
-    last_sweep_pages: Option<u32>,
+    pub last_sweep: LastSweep,
+}
+
+/// What is known of the last complete sweep.
+#[derive(Clone, Copy, Default)]
+pub struct LastSweep {
+    pub pages: Option<u32>,
+    /// How many appointments a window of as many days had.
+    pub rows: Option<usize>,
+    /// The length of its longest page; 0: not known.
+    pub page_rows: usize,
 }
 
 /// The rest of a plan, as `practiceq_cursors` keeps it.
@@ -58,6 +78,12 @@ struct Saved {
     modified_at: Option<DateTime<Utc>>,
     began: DateTime<Utc>,
     days: WindowDays,
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    page_rows: usize,
+}
+
+fn is_unknown(page_rows: &usize) -> bool {
+    *page_rows == 0
 }
 
 /// The facts by which the lists are chosen.
@@ -79,8 +105,13 @@ impl Plan {
         now: DateTime<Utc>,
         scope: &Scope,
     ) -> Result<Self, Error> {
-        let state = STATE.one(tx, &[]).await?;
-        let last_sweep_pages = state.get::<_, Option<i32>>("sweep_pages").map(i32::unsigned_abs);
+        let state = STATE.one(tx, &[&days.to_string()]).await?;
+        let number = |column: &str| state.get::<_, Option<i32>>(column).map(i32::unsigned_abs);
+        let last_sweep = LastSweep {
+            pages: number("sweep_pages"),
+            rows: number("sweep_rows").map(|rows| rows as usize),
+            page_rows: number("page_rows").unwrap_or(0) as usize,
+        };
         let window = Window::around(now, days);
         let cursor = CURSOR.opt(tx, &[&lane.to_string()]).await?;
         // A plan that another version saved, or that has another window, is not continued.
@@ -88,27 +119,28 @@ impl Plan {
             .and_then(|row| Some((serde_json::from_value::<Saved>(row.get("query")).ok()?, row.get::<_, i32>("page"))));
         let lane = lane.clone();
         if let Some((saved, page)) = saved.filter(|(saved, _)| saved.days == days) {
-            let Saved { queries, modified_at, began, .. } = saved;
+            let Saved { queries, modified_at, began, page_rows, .. } = saved;
             let window = queries.iter().find_map(Query::window).unwrap_or(window);
             let page = page.unsigned_abs();
             return Ok(Self {
                 lane,
                 queries,
                 page,
+                page_rows,
                 is_resumed: true,
                 window,
                 modified_at,
                 began,
                 days,
-                last_sweep_pages,
+                last_sweep,
             });
         }
         // A watermark in the future must not hide the changes until then.
         let watermark = state.get::<_, Option<DateTime<Utc>>>("watermark").map(|at| at.min(now));
-        let basis = Basis { lane: &lane, scope, window, watermark, last_sweep_pages };
+        let basis = Basis { lane: &lane, scope, window, watermark, last_sweep_pages: last_sweep.pages };
         let queries = basis.queries();
-        let (page, is_resumed, modified_at, began) = (1, false, None, now);
-        Ok(Self { lane, queries, page, is_resumed, window, modified_at, began, days, last_sweep_pages })
+        let (page, page_rows, is_resumed, modified_at, began) = (1, 0, false, None, now);
+        Ok(Self { lane, queries, page, page_rows, is_resumed, window, modified_at, began, days, last_sweep })
     }
 
     /// Whether the run reads all of the window, from the first page.
@@ -118,24 +150,33 @@ impl Plan {
 
     /// The number of pages that is to be expected, where one is known.
     pub fn expected_pages(&self) -> Option<u64> {
-        let pages = self.last_sweep_pages.filter(|_| self.lane == Lane::Full);
+        let pages = self.last_sweep.pages.filter(|_| self.lane == Lane::Full);
         pages.map(|pages| u64::from(pages) + 2)
+    }
+
+    /// Why a sweep that read so many appointments is not complete: the last one had far more.
+    pub fn shortfall(&self, rows: usize) -> Option<String> {
+        let last = self.last_sweep.rows.filter(|last| rows * 2 < *last && last - rows >= SHORTFALL)?;
+        Some(format!("the window has {rows} appointments now, and the last complete sweep read {last}"))
     }
 
     /// The first list was read.
     pub fn next_query(&mut self) {
         self.queries.remove(0);
-        self.page = 1;
+        (self.page, self.page_rows) = (1, 0);
     }
 
     /// Notes what is known after everything was read. `log` is the id of the run in `sync_logs`.
-    pub async fn save_state(&self, tx: &Transaction<'_>, log: Option<i64>, sweep_pages: u32) -> Result<(), Error> {
+    pub async fn save_state(&self, tx: &Transaction<'_>, log: Option<i64>, read: LastSweep) -> Result<(), Error> {
         if !matches!(self.lane, Lane::Full | Lane::Incremental) {
             return Ok(());
         }
         let sweep = log.filter(|_| self.is_sweep());
-        let pages = i32::try_from(sweep_pages).ok().filter(|_| sweep.is_some());
-        SAVE_STATE.execute(tx, &[&self.modified_at, &sweep, &pages]).await.map(drop)
+        let whole = |number: Option<usize>| number.and_then(|n| i32::try_from(n).ok()).filter(|_| sweep.is_some());
+        let pages = whole(read.pages.map(|pages| pages as usize));
+        let (rows, page_rows) = (whole(read.rows), whole(Some(read.page_rows)));
+        let days = self.days.to_string();
+        SAVE_STATE.execute(tx, &[&self.modified_at, &sweep, &pages, &rows, &page_rows, &days]).await.map(drop)
     }
 
     /// Saves the rest of the plan for the next run of the lane; or, where that does not continue, removes what is
@@ -147,8 +188,8 @@ impl Plan {
         };
         // Deletions are decided by all of the list, so it is read from its first page again.
         let page = if *query == Query::Deleted { 1 } else { i32::try_from(self.page).unwrap_or(1) };
-        let Self { modified_at, began, days, .. } = *self;
-        let rest = json!(Saved { queries: self.queries.clone(), modified_at, began, days });
+        let Self { modified_at, began, days, page_rows, .. } = *self;
+        let rest = json!(Saved { queries: self.queries.clone(), modified_at, began, days, page_rows });
         SAVE_CURSOR.execute(tx, &[&lane, &rest, &page, &run]).await.map(drop)
     }
 }
@@ -158,7 +199,7 @@ impl Basis<'_> {
         let Window { from, to } = self.window;
         let since = |date: DateTime<Utc>| Query::Since { date: date.date_naive() - Days::new(1) };
         match self.lane {
-            Lane::Appointment(_) => vec![],
+            Lane::Appointment(_) | Lane::Inbox => vec![],
             Lane::Patient(_) => self.by_patient(),
             Lane::Organization(_) if self.is_small() => self.by_patient(),
             Lane::Organization(_) => vec![Query::Window { from, to }],
@@ -179,8 +220,15 @@ impl Basis<'_> {
 
     fn by_patient(&self) -> Vec<Query> {
         let Window { from, to } = self.window;
-        let patients = self.scope.patients.iter().filter(|id| !self.scope.unknown.contains(id));
-        patients.map(|patient| Query::Client { patient: patient.clone(), from, to }).collect()
+        let patients = self.scope.patients.iter().filter(|id| !self.scope.cannot_be_found(id));
+        let of_patient = |patient: &Key| {
+            let others = self.scope.other_clients.get(patient).cloned().unwrap_or_default();
+            let other = |client| Query::OtherClient { patient: patient.clone(), client, from, to };
+            std::iter::once(Query::Client { patient: patient.clone(), from, to })
+                .chain(others.into_iter().map(other))
+                .collect::<Vec<_>>()
+        };
+        patients.flat_map(of_patient).collect()
     }
 }
 
@@ -189,7 +237,6 @@ mod tests {
     use chrono::NaiveDate;
 
     use super::*;
-    use crate::db::Key;
 
     const DAYS: WindowDays = WindowDays { back: 90, ahead: 90 };
 
@@ -201,7 +248,7 @@ mod tests {
         last_sweep_pages: Option<u32>,
     ) -> Vec<Query> {
         let key = |number: i64| Key::from(number.to_string());
-        let scope = Scope { patients: (1..=patients).map(key).collect(), unknown: vec![], zoneless: vec![] };
+        let scope = Scope { patients: (1..=patients).map(key).collect(), ..Scope::default() };
         let now = "2026-03-02T06:59:59Z".parse().expect("an instant");
         let watermark = watermark.map(|text| text.parse().expect("an instant"));
         Basis { lane, scope: &scope, window: Window::around(now, days), watermark, last_sweep_pages }.queries()

@@ -1,5 +1,7 @@
 //! The lists of the account that a run reads, and the days that they cover.
 
+use std::fmt;
+
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio_postgres::Transaction;
@@ -36,6 +38,14 @@ pub enum Query {
         from: NaiveDate,
         to: NaiveDate,
     },
+    /// What the account calls a client of the patient, whom the search for the patient may miss.
+    OtherClient {
+        #[serde(deserialize_with = "saved_key")]
+        patient: Key,
+        client: String,
+        from: NaiveDate,
+        to: NaiveDate,
+    },
     Since {
         date: NaiveDate,
     },
@@ -48,6 +58,7 @@ impl Query {
         match self {
             Self::Window { .. } => format!("window, page {page}"),
             Self::Client { patient, .. } => format!("patient {patient}, page {page}"),
+            Self::OtherClient { patient, client, .. } => format!("patient {patient}, client {client}, page {page}"),
             Self::Since { .. } => format!("changes, page {page}"),
             Self::Deleted => format!("deletions, page {page}"),
         }
@@ -55,35 +66,47 @@ impl Query {
 
     /// The one patient whose appointments it lists.
     pub fn patient(&self) -> Option<&Key> {
-        if let Self::Client { patient, .. } = self { Some(patient) } else { None }
+        match self {
+            Self::Client { patient, .. } | Self::OtherClient { patient, .. } => Some(patient),
+            Self::Window { .. } | Self::Since { .. } | Self::Deleted => None,
+        }
+    }
+
+    /// Whether it is the first list of its patient.
+    pub fn is_of_patient(&self) -> bool {
+        matches!(self, Self::Client { .. })
     }
 
     pub fn window(&self) -> Option<Window> {
         match *self {
-            Self::Window { from, to } | Self::Client { from, to, .. } => Some(Window { from, to }),
+            Self::Window { from, to } | Self::Client { from, to, .. } | Self::OtherClient { from, to, .. } => {
+                Some(Window { from, to })
+            }
             Self::Since { .. } | Self::Deleted => None,
         }
     }
 
-    /// The parameters of the request. A patient is searched by e-mail, or without one by name. None: there is nobody to
+    /// What the account is searched for to find a patient: the e-mail, or without one the name. None: there is nobody to
     /// search for, because the clinic has deleted the patient of a plan that an earlier run saved.
-    pub async fn filter(&self, run: &Run) -> Result<Option<Filter>, Halt> {
-        let window =
-            |from: &NaiveDate, to: &NaiveDate| vec![("startDate", from.to_string()), ("endDate", to.to_string())];
-        Ok(Some(match self {
-            Self::Window { from, to } => window(from, to),
-            Self::Since { date } => vec![("updatedSince", date.to_string())],
-            Self::Deleted => vec![("deletedOnly", "true".to_owned())],
-            Self::Client { patient, from, to } => {
-                let search = async |tx: &Transaction<'_>| {
-                    Ok(SEARCH_TERM.opt(tx, &[patient]).await?.map(|row| row.get::<_, String>(0)))
-                };
-                let client = run.read("looking for the patient to ask for", search).await?;
-                // Without any term the account would list everybody.
-                let Some(client) = client.filter(|client| !client.is_empty()) else { return Ok(None) };
-                [vec![("client", client)], window(from, to)].concat()
+    pub async fn term(run: &Run, patient: &Key) -> Result<Option<String>, Halt> {
+        let search =
+            async |tx: &Transaction<'_>| Ok(SEARCH_TERM.opt(tx, &[patient]).await?.map(|row| row.get::<_, String>(0)));
+        let term = run.read("looking for the patient to ask for", search).await?;
+        // Without any term the account would list everybody.
+        Ok(term.filter(|term| !term.is_empty()))
+    }
+
+    /// The parameters of the request, with the term of a search.
+    pub fn filter(&self, term: Option<String>) -> Filter {
+        let mut filter: Filter = term.into_iter().map(|term| ("client", term)).collect();
+        match self {
+            Self::Since { date } => filter.push(("updatedSince", date.to_string())),
+            Self::Deleted => filter.push(("deletedOnly", "true".to_owned())),
+            Self::Window { from, to } | Self::Client { from, to, .. } | Self::OtherClient { from, to, .. } => {
+                filter.extend([("startDate", from.to_string()), ("endDate", to.to_string())]);
             }
-        }))
+        }
+        filter
     }
 }
 
@@ -109,6 +132,13 @@ impl From<(u32, u32)> for WindowDays {
 impl From<WindowDays> for (u32, u32) {
     fn from(WindowDays { back, ahead }: WindowDays) -> Self {
         (back, ahead)
+    }
+}
+
+/// As `practiceq_state` has it.
+impl fmt::Display for WindowDays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}", self.back, self.ahead)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Rule: a request is sent if and only if it was counted before, in a transaction that holds the account's one row. It
 //! is counted if and only if fewer than the limit were counted in the last 62 s, and in the last 24 h and a minute; the
-//! account has not asked for a pause; and a run that a scheduler started leaves the share that is reserved for people.
+//! account has not asked for a pause; and a run that no person started leaves the share that is reserved for people, and
+//! for events takes a share of the day at most.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,10 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 
 use super::end::{End, StopReason};
+use super::lane::Lane;
 use super::progress::Progress;
 use crate::arg::whole;
 use crate::clients::RetryAfter;
@@ -21,7 +24,7 @@ use crate::run::{Halt, Run, WriteOptions, has_passed};
 
 statements! {
     LOCK_ACCOUNT() = "SELECT FROM api_budgets WHERE account = 'practiceq' FOR UPDATE";
-    PERMIT(INT8, INT8, INT8, INT8, BOOL, TEXT, UUID) = format!(
+    PERMIT(INT8, INT8, INT8, INT8, BOOL, TEXT, UUID, INT8) = format!(
         include_str!("permit.sql"),
         request_has_passed = has_passed("r.requested_at"),
         pause_has_begun = pause_has_begun()
@@ -52,6 +55,8 @@ const CHECK_EVERY: Duration = Duration::from_millis(250);
 const RESERVE: Duration = Duration::from_secs(15);
 /// The pause where the account answers 429 and names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(60);
+/// Events take at most this part of a day's requests: an incremental run reads what changed anyway.
+const EVENTS_PART: i64 = 5;
 /// The longest pause that is believed.
 const PAUSE_MAX: Duration = Duration::from_secs(86_400);
 
@@ -73,13 +78,38 @@ impl RateLimits {
     fn scheduled(&self, limit: u32) -> i64 {
         (i64::from(limit) * i64::from(100 - self.manual_share) / 100).max(1)
     }
+
+    /// How many requests of a day may be because of events.
+    fn events(&self) -> i64 {
+        (i64::from(self.requests_per_day) / EVENTS_PART).max(1)
+    }
+}
+
+/// For whom a run asks, and which requests it may use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A scheduler started it.
+    Scheduled,
+    /// A person waits: the reserved share may be used.
+    ByHand,
+    /// Events: of those of a scheduler only a part of the day's.
+    Events,
+}
+
+impl Purpose {
+    pub fn of(lane: &Lane) -> Self {
+        match lane {
+            Lane::Full | Lane::Incremental => Self::Scheduled,
+            Lane::Patient(_) | Lane::Organization(_) | Lane::Appointment(_) => Self::ByHand,
+            Lane::Inbox => Self::Events,
+        }
+    }
 }
 
 pub struct RateLimiter<'a> {
     run: &'a Run,
     limits: &'a RateLimits,
-    /// Whether the reserved share may be used.
-    by_hand: bool,
+    purpose: Purpose,
     started: Instant,
     /// How many requests this run has counted.
     pub requests: u64,
@@ -94,8 +124,8 @@ enum Permit {
 }
 
 impl<'a> RateLimiter<'a> {
-    pub fn new(run: &'a Run, limits: &'a RateLimits, by_hand: bool) -> Self {
-        Self { run, limits, by_hand, started: Instant::now(), requests: 0 }
+    pub fn new(run: &'a Run, limits: &'a RateLimits, purpose: Purpose) -> Self {
+        Self { run, limits, purpose, started: Instant::now(), requests: 0 }
     }
 
     /// The time that the run has left for requests.
@@ -153,11 +183,13 @@ impl<'a> RateLimiter<'a> {
         let [minute, day] = [requests_per_minute, requests_per_day].map(i64::from);
         let [scheduled_minute, scheduled_day] =
             [requests_per_minute, requests_per_day].map(|limit| self.limits.scheduled(limit));
+        let by_hand = self.purpose == Purpose::ByHand;
+        let events_day = (self.purpose == Purpose::Events).then(|| self.limits.events());
         let count = async |tx: &Transaction<'_>| {
             LOCK_ACCOUNT.execute(tx, &[]).await?;
-            let row = PERMIT
-                .one(tx, &[&minute, &day, &scheduled_minute, &scheduled_day, &self.by_hand, &purpose, &self.run.id])
-                .await?;
+            let limits: [&(dyn ToSql + Sync); 4] = [&minute, &day, &scheduled_minute, &scheduled_day];
+            let request: [&(dyn ToSql + Sync); 4] = [&by_hand, &purpose, &self.run.id, &events_day];
+            let row = PERMIT.one(tx, &[limits, request].concat()).await?;
             let wait = Duration::from_millis(row.get::<_, i64>("wait_ms").max(1).unsigned_abs());
             let counted_at: Option<DateTime<Utc>> = row.get("counted_at");
             Ok(counted_at.map_or(Permit::After { wait, is_paused: row.get("is_paused") }, Permit::Granted))

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::inbox::Events;
 use crate::error::Error;
 use crate::run::{Batch, Counts, Halt, NotDone, Run};
 
@@ -20,6 +21,8 @@ pub struct Report {
     pub total_patients: u64,
     pub patients_processed: u64,
     pub patients_failed: u64,
+    /// Patients whom nobody can look for, as a person has said.
+    pub patients_skipped: u64,
     pub total_appointments: Appointments,
     pub deleted: u64,
     /// Queued for a person to decide.
@@ -27,11 +30,14 @@ pub struct Report {
     /// Whether the run stopped before it had read everything.
     #[serde(skip)]
     pub stopped: bool,
-    /// Practitioners whose doctor is not known; their visits have none.
+    /// Practitioners whose doctor is not known; their visits have none. With any of them the log says `partial_success`.
     pub unknown_practitioners: u64,
     pub notifications: u64,
     pub pages: u64,
     pub requests: u64,
+    /// Of a run of the inbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
     pub scanned: u64,
     /// The reasons: `unchanged`; `unmatched`, queued for a person, and `ignored`, as a person decided; `out_of_scope`,
     /// of patients without an active affiliation; `other_patient`, not asked for; `older` than what is stored;
@@ -134,6 +140,7 @@ impl Report {
             "pages": self.pages,
             "deleted": self.deleted,
             "unmatched": self.unmatched,
+            "patients_skipped": self.patients_skipped,
         })
     }
 }
@@ -148,6 +155,10 @@ impl crate::run::Report for Report {
         let Appointments { new, updated, unchanged, .. } = self.total_appointments;
         if self.stopped {
             return Some(format!("Stopped early. New: {new} | Updated: {updated} | Unchanged: {unchanged}"));
+        }
+        if let Some(Events { done, waiting }) = self.events {
+            let stored = format!("New: {new} | Updated: {updated} | Unchanged: {unchanged}");
+            return Some(format!("Events done: {done} | Waiting: {waiting}. {stored}"));
         }
         let patients = self.patients_processed;
         Some(format!(

@@ -1,7 +1,10 @@
 //! The scope of a run: the patients whose appointments it brings.
 
+use std::collections::HashMap;
+
 use tokio_postgres::Transaction;
 
+use super::clients::other_clients;
 use super::lane::Lane;
 use crate::clinic::actor::refused;
 use crate::clinic::channels::has_one;
@@ -15,16 +18,26 @@ statements! {
     SCOPE(KEY, KEY) = format!(include_str!("scope.sql"), has_email = has_one("p.email"));
 }
 
+#[derive(Default)]
 pub struct Scope {
     /// Patients with an active affiliation, each once.
     pub patients: Vec<Key>,
-    /// Those of them who cannot be found in the account: without an e-mail, and without a known client.
+    /// Those of them who cannot be found in the account: without an e-mail, and without a known client. Nobody has said
+    /// so of them.
     pub unknown: Vec<Key>,
+    /// Those of whom a person has said that they cannot.
+    pub skipped: Vec<Key>,
+    /// The clients of the account, of patients who are read one by one, whom a search for the patient may miss.
+    pub other_clients: HashMap<Key, Vec<String>>,
     /// Facilities whose time zone cannot be read.
     pub zoneless: Vec<Key>,
 }
 
 impl Scope {
+    pub fn cannot_be_found(&self, patient: &Key) -> bool {
+        self.unknown.contains(patient) || self.skipped.contains(patient)
+    }
+
     /// Refuses a patient or an organization that does not exist, and an actor who asks for those of others. The
     /// lane gets the server's form of its id.
     pub async fn find(tx: &Transaction<'_>, lane: &mut Lane, actor: Option<&Key>) -> Result<Self, Error> {
@@ -44,7 +57,7 @@ impl Scope {
                     return Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation")));
                 }
             }
-            Lane::Full | Lane::Incremental | Lane::Appointment(_) => {}
+            Lane::Full | Lane::Incremental | Lane::Appointment(_) | Lane::Inbox => {}
         }
         if let (Lane::Patient(_) | Lane::Organization(_), Some(actor), false) = (&*lane, actor, is_so("allowed")) {
             let message = format!(
@@ -53,13 +66,22 @@ impl Scope {
             return Err(refused("ACTOR_NOT_ALLOWED", message));
         }
         let zoneless = unreadable_zones(tx).await?;
-        // Whose the one appointment is shows when it is read.
-        if lane.appointment().is_some() {
-            return Ok(Self { patients: vec![], unknown: vec![], zoneless });
+        // Whose a single appointment is shows when it is read.
+        if !lane.reads_lists() {
+            return Ok(Self { zoneless, ..Self::default() });
         }
         let rows = SCOPE.all(tx, &[&lane.organization(), &lane.patient()]).await?;
-        let patients = rows.iter().map(|row| row.get("id")).collect();
-        let unknown = rows.iter().filter(|row| row.get("unknown")).map(|row| row.get("id")).collect();
-        Ok(Self { patients, unknown, zoneless })
+        let patients: Vec<Key> = rows.iter().map(|row| row.get("id")).collect();
+        // Whoever asks for one patient is told all the same.
+        let (skipped, unknown): (Vec<_>, Vec<_>) = rows
+            .iter()
+            .filter(|row| row.get("unknown"))
+            .partition(|row| lane.patient().is_none() && row.get("skipped"));
+        let [unknown, skipped] = [unknown, skipped].map(|rows| rows.iter().map(|row| row.get("id")).collect());
+        let other_clients = match lane {
+            Lane::Patient(_) | Lane::Organization(_) => other_clients(tx, &patients).await?,
+            Lane::Full | Lane::Incremental | Lane::Appointment(_) | Lane::Inbox => HashMap::new(),
+        };
+        Ok(Self { patients, unknown, skipped, other_clients, zoneless })
     }
 }

@@ -1,7 +1,9 @@
--- The patients in scope, each once, and whether nothing is known by which the account could be searched for them.
+-- The patients in scope, each once; whether nothing is known by which the account could be searched for them, and
+-- whether a person has said so.
 -- $1 only of this organization, a key · $2 only this patient, a key; NULL: all
 SELECT p.id::text AS id, NOT {has_email}
-                         AND NOT EXISTS (SELECT FROM practiceq_clients c WHERE c.patient_id = p.id::text) AS unknown
+                         AND NOT EXISTS (SELECT FROM practiceq_clients c WHERE c.patient_id = p.id::text) AS unknown,
+       EXISTS (SELECT FROM practiceq_skipped_patients s WHERE s.patient_id = p.id::text) AS skipped
 FROM patients p
 WHERE EXISTS (SELECT FROM patient_organization_affiliations l
               WHERE l.patient_id = p.id AND l.status = 'active' AND (l.organization_id = $1 OR $1 IS NULL))

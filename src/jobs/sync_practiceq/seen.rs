@@ -22,8 +22,6 @@ struct Content {
 pub struct NewRows {
     pub appointments: Vec<Appointment>,
     pub unreadable: Vec<Unreadable>,
-    /// The ids of rows whose Status is unknown.
-    pub unknown_status: Vec<String>,
     /// The highest LastModified of the page.
     pub modified_at: Option<DateTime<Utc>>,
 }
@@ -43,9 +41,6 @@ impl Seen {
                     continue;
                 }
             };
-            if !read.status_known {
-                new.unknown_status.push(read.external_id.clone());
-            }
             new.modified_at = new.modified_at.max(read.modified_at);
             let content = Content { hash: read.hash.clone(), client_id: read.client_id.clone() };
             if self.0.get(&read.external_id) != Some(&content) {
@@ -73,10 +68,10 @@ mod tests {
         let mut seen = Seen::default();
         let row = |start: i64| json!({ "Id": "a", "StartDate": start, "Status": "Confirmed" });
         let mut new = |rows: &[Value]| seen.new_rows(rows, DateTime::UNIX_EPOCH).appointments;
-        assert_eq!(new(&[row(0)]).len(), 1);
-        assert_eq!(new(&[row(0)]).len(), 0);
-        let moved = new(&[row(1), row(2)]);
-        assert_eq!((moved.len(), moved[0].starts_at.timestamp_millis()), (1, 2), "of one page the last row counts");
+        assert_eq!(new(&[row(1)]).len(), 1);
+        assert_eq!(new(&[row(1)]).len(), 0);
+        let moved = new(&[row(2), row(3)]);
+        assert_eq!((moved.len(), moved[0].starts_at.timestamp_millis()), (1, 3), "of one page the last row counts");
     }
 
     #[test]

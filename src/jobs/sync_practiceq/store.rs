@@ -39,6 +39,7 @@ statements! {
         updated_status = clinic_status("j.status", "a.status"),
         appointment_day = day("a.appointment_date"),
         start_time = clock_time("a.start_time"),
+        kept_link = link(["excluded.account_url", "v.account_url", "v.meeting_url"]),
         change_notices = change_notices(),
         outbox = outbox::notified()
     );
@@ -61,6 +62,7 @@ fn whose() -> String {
     format!(
         include_str!("whose.part.sql"),
         client_name = normalized_name("r.client_name"),
+        client_marks = client_marks("known.name", "known.email", "r.date_of_birth"),
         patient_name = normalized_name("concat_ws(' ', p.first_name, p.last_name)"),
         date_of_birth = day("p.date_of_birth"),
         appointment_day = day("a.appointment_date"),
@@ -72,14 +74,25 @@ fn whose() -> String {
 fn classified() -> String {
     format!(
         include_str!("classified.part.sql"),
+        link = link(["m.meeting_url", "a.old_account_url", "a.old_meeting_url"]),
         deletion_has_passed = has_passed("a.old_deleted_at"),
         reading_has_passed = has_passed("a.old_read_at")
     )
 }
 
+/// The link of a visit, in SQL.
+fn link([said, said_before, link]: [&str; 3]) -> String {
+    format!(include_str!("link.part.sql"), said = said, said_before = said_before, link = link)
+}
+
 /// The clinic's status for a status as text, in SQL; `otherwise` is of the column's type.
 fn clinic_status(status: &str, otherwise: &str) -> String {
     format!(include_str!("clinic_status.part.sql"), status = status, otherwise = otherwise)
+}
+
+/// The digests of what the account says of a client, in SQL.
+pub fn client_marks(name: &str, email: &str, date_of_birth: &str) -> String {
+    format!(include_str!("client_marks.part.sql"), name = name, email = email, date_of_birth = date_of_birth)
 }
 
 fn normalized_name(text: &str) -> String {
@@ -193,15 +206,12 @@ impl<'a> Store<'a> {
         asked_at: DateTime<Utc>,
         report: &mut Report,
     ) -> Result<StoredPage, Halt> {
-        let NewRows { appointments, unreadable, unknown_status, modified_at } = self.seen.new_rows(rows, asked_at);
+        let NewRows { appointments, unreadable, modified_at } = self.seen.new_rows(rows, asked_at);
         for row in unreadable {
             report.total_appointments.errors += 1;
-            let error = Error::new("ROW_UNREADABLE", ErrorKind::Data, row.why);
+            let error = Error::new(row.why.code(), ErrorKind::Data, row.why.to_string());
             let items = Batch { entity: "appointment", part: "", ids: &[row.id] };
             report.items_failed(self.run, Problem::Unreadable, items, &error).await?;
-        }
-        for id in unknown_status {
-            warn!(run_id = %self.run.id, "appointment {id}: its Status is unknown; taken for SCHEDULED");
         }
         let unowned = self.store(&appointments, report).await?;
         Ok(StoredPage { unowned, modified_at })
@@ -257,7 +267,7 @@ fn add_counts(report: &mut Report, row: &Row, skipped: &mut NotDone) {
     total.new += count(row, "new");
     total.updated += count(row, "updated");
     total.unchanged += count(row, "unchanged");
-    report.unmatched += count(row, "unmatched");
+    report.unmatched += count(row, "unmatched") + count(row, "merged");
     report.notifications += count(row, "notifications");
     for reason in ["unchanged", "unmatched", "ignored", "out_of_scope", "other_patient", "older", "no_zone"] {
         skipped.skip(reason, count(row, reason));

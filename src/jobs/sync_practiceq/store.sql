@@ -33,7 +33,8 @@ locked AS MATERIALIZED (
           AND v.deleted_at IS NOT DISTINCT FROM j.old_deleted_at
         FOR NO KEY UPDATE SKIP LOCKED
     ) v ON true
-    WHERE (j.outcome = 'updated' OR (j.outcome IN ('unchanged', 'older') AND j.missed_sweep IS NOT NULL))
+    WHERE (j.outcome = 'updated' OR (j.outcome IN ('unchanged', 'older') AND j.missed_sweep IS NOT NULL)
+           OR (j.outcome = 'unchanged' AND j.kept_marks IS DISTINCT FROM j.old_marks))
       AND (v.is_same OR j.old_read_at IS NULL)
 ),
 -- The status is written only over one that the sync wrote: what the clinic's people do with a visit stays.
@@ -57,38 +58,45 @@ updated AS (
                AND (a.status::text <> j.status OR (a.cancelled_at IS NULL) = (j.status = 'CANCELLED'))))
 ),
 remembered AS (
-    INSERT INTO practiceq_visits (external_id, appointment_id, patient_id, starts_at, ends_at, meeting_url,
-                                  service_name, location_name, practitioner, client_id, status, modified_at, read_at,
-                                  content_hash, last_seen_sweep)
-    SELECT j.external_id, written.id, j.patient_id::text, j.starts_at, j.ends_at, j.meeting_url, j.service_name,
-           j.location_name, j.practitioner, j.client_id, j.status, j.modified_at, j.read_at, j.hash, $4
+    INSERT INTO practiceq_visits AS v (external_id, appointment_id, patient_id, starts_at, ends_at, meeting_url,
+                                       account_url, service_name, location_name, place_of_service, practitioner,
+                                       client_id, client_marks, status, modified_at, read_at, content_hash,
+                                       last_seen_sweep)
+    SELECT j.external_id, written.id, j.patient_id::text, j.starts_at, j.ends_at, j.link, j.meeting_url,
+           j.service_name, j.location_name, j.place_of_service, j.practitioner, j.kept_client_id, j.kept_marks,
+           j.status, j.modified_at, j.read_at, j.hash, $4
     FROM classified j
     JOIN (SELECT i.external_id, i.id FROM inserted i UNION ALL SELECT l.external_id, l.id::text FROM locked l) written
          ON written.external_id = j.external_id
     WHERE j.outcome IN ('new', 'updated') ORDER BY j.external_id
     ON CONFLICT (external_id) DO UPDATE
     SET appointment_id = excluded.appointment_id, patient_id = excluded.patient_id, starts_at = excluded.starts_at,
-        ends_at = excluded.ends_at, meeting_url = excluded.meeting_url, service_name = excluded.service_name,
-        location_name = excluded.location_name, practitioner = excluded.practitioner, client_id = excluded.client_id,
-        status = excluded.status, modified_at = excluded.modified_at, read_at = excluded.read_at,
+        ends_at = excluded.ends_at, meeting_url = {kept_link}, account_url = excluded.account_url,
+        service_name = excluded.service_name, location_name = excluded.location_name,
+        place_of_service = excluded.place_of_service, practitioner = excluded.practitioner,
+        client_id = excluded.client_id, client_marks = excluded.client_marks, status = excluded.status,
+        modified_at = excluded.modified_at, read_at = excluded.read_at,
         content_hash = excluded.content_hash, last_seen_sweep = excluded.last_seen_sweep, missed_sweep = NULL,
         deleted_at = NULL
 ),
--- Visits that an earlier sweep missed are no longer missing.
+-- Visits that an earlier sweep missed are no longer missing. A client may have another name or e-mail.
 seen_again AS (
-    UPDATE practiceq_visits v SET missed_sweep = NULL, last_seen_sweep = $4
+    UPDATE practiceq_visits v
+    SET missed_sweep = NULL, last_seen_sweep = $4,
+        client_marks = CASE j.outcome WHEN 'unchanged' THEN j.kept_marks ELSE v.client_marks END
     FROM classified j JOIN locked ON locked.external_id = j.external_id
     WHERE v.external_id = j.external_id AND j.outcome <> 'updated'
 ),
--- Queued for a person to decide, once; again where the appointment has become another client's, or the patient to whom
--- it was linked is gone.
+-- Queued for a person to decide, once, what is nobody's or was merged; again where the appointment has become another
+-- client's, or the patient to whom it was linked is gone.
 queued AS (
     INSERT INTO practiceq_unmatched AS u (external_id, client_id, reason, starts_at, content, first_seen, run_id)
     SELECT j.external_id, j.client_id, j.reason, j.starts_at, content.item, $2, $3
     FROM classified j
     JOIN LATERAL (SELECT x.item FROM jsonb_array_elements($1) AS x (item)
                   WHERE x.item ->> 'external_id' = j.external_id) content ON true
-    WHERE j.outcome = 'unmatched' AND j.starts_at >= $9 ORDER BY j.external_id
+    WHERE (j.outcome = 'unmatched' OR (j.is_merged AND j.outcome IN ('updated', 'unchanged'))) AND j.starts_at >= $9
+    ORDER BY j.external_id
     ON CONFLICT (external_id) DO UPDATE
     SET client_id = excluded.client_id, reason = excluded.reason, starts_at = excluded.starts_at,
         content = excluded.content, status = 'open', patient_id = NULL, decided_by = NULL, decided_at = NULL,
@@ -102,16 +110,25 @@ queued AS (
 dequeued AS (
     DELETE FROM practiceq_unmatched u USING classified j
     WHERE u.external_id = j.external_id AND u.status = 'open'
-      AND j.outcome IN ('new', 'updated', 'unchanged', 'out_of_scope')
+      AND j.outcome IN ('new', 'updated', 'unchanged', 'out_of_scope') AND NOT j.is_merged
 ),
 -- A link stays, unless its patient is gone.
 new_clients AS (
-    INSERT INTO practiceq_clients AS c (client_id, patient_id, created_at, run_id)
-    SELECT DISTINCT ON (client_id) client_id, patient_id::text, $2, $3
+    INSERT INTO practiceq_clients AS c (client_id, patient_id, created_at, seen_at, run_id)
+    SELECT DISTINCT ON (client_id) client_id, patient_id::text, $2, $2, $3
     FROM classified WHERE is_new_client AND outcome IN ('new', 'updated', 'unchanged') ORDER BY client_id
     ON CONFLICT (client_id) DO UPDATE
     SET patient_id = excluded.patient_id, linked_by = NULL, created_at = excluded.created_at, run_id = excluded.run_id
     WHERE c.patient_id = ANY ($7) AND c.patient_id NOT IN (SELECT ref FROM known_patients)
+),
+-- A note that a client is nobody's stays as long as the client comes: once a month is enough to know.
+seen_clients AS (
+    UPDATE practiceq_clients c SET seen_at = $2
+    FROM (SELECT client_id FROM practiceq_clients
+          WHERE client_id IN (SELECT client_id FROM classified WHERE outcome = 'ignored') AND patient_id IS NULL
+            AND seen_at < $2 - interval '30 days'
+          ORDER BY client_id FOR NO KEY UPDATE SKIP LOCKED) s
+    WHERE c.client_id = s.client_id
 ),
 changes AS MATERIALIZED (
     SELECT j.id::text, j.patient_id, j.facility_id, j.zone, change.kind, j.old_starts_at, j.starts_at, j.modified_at
@@ -119,7 +136,7 @@ changes AS MATERIALIZED (
     CROSS JOIN LATERAL (
         VALUES ('TIME', j.status <> 'CANCELLED' AND j.starts_at <> j.old_starts_at),
                ('PRACTITIONER', j.status <> 'CANCELLED' AND j.practitioner IS DISTINCT FROM j.old_practitioner),
-               ('LINK', j.status <> 'CANCELLED' AND j.meeting_url IS DISTINCT FROM j.old_meeting_url),
+               ('LINK', j.status <> 'CANCELLED' AND j.link IS DISTINCT FROM j.old_meeting_url),
                ('CANCELLED', j.is_status_synced AND j.status = 'CANCELLED' AND j.old_status <> 'CANCELLED'),
                ('REINSTATED', j.status <> 'CANCELLED' AND (j.old_deleted_at IS NOT NULL
                                                            OR (j.is_status_synced AND j.old_status = 'CANCELLED')))
@@ -137,6 +154,8 @@ SELECT (SELECT count(*) FROM inserted) AS new,
        (SELECT count(*) FROM classified JOIN locked USING (external_id) WHERE outcome = 'updated') AS updated,
        (SELECT count(*) FROM classified WHERE outcome = 'unchanged') AS unchanged,
        (SELECT count(*) FROM classified WHERE outcome = 'unmatched') AS unmatched,
+       -- They are updated or unchanged.
+       (SELECT count(*) FROM classified WHERE is_merged AND outcome IN ('updated', 'unchanged')) AS merged,
        (SELECT count(*) FROM classified WHERE outcome = 'ignored') AS ignored,
        (SELECT count(*) FROM classified WHERE outcome = 'out_of_scope') AS out_of_scope,
        (SELECT count(*) FROM classified WHERE outcome = 'other_patient') AS other_patient,

@@ -9,8 +9,9 @@ ignored AS (
     SET status = 'ignored', decided_by = $2, decided_at = $3, content = '{}'
     WHERE id = ANY ($1)
 )
-INSERT INTO practiceq_clients AS c (client_id, linked_by, created_at)
-SELECT client_id, $2, $3 FROM practiceq_unmatched WHERE $4 AND id = $5 AND client_id IS NOT NULL
+INSERT INTO practiceq_clients AS c (client_id, linked_by, created_at, seen_at)
+SELECT client_id, $2, $3, $3 FROM practiceq_unmatched WHERE $4 AND id = $5 AND client_id IS NOT NULL
 ON CONFLICT (client_id) DO UPDATE
-SET patient_id = NULL, linked_by = excluded.linked_by, created_at = excluded.created_at
-WHERE c.patient_id = $6
+SET patient_id = NULL, linked_by = excluded.linked_by, created_at = excluded.created_at,
+    seen_at = excluded.seen_at, waits = false
+WHERE c.patient_id = $6 OR c.waits

@@ -1,8 +1,14 @@
-//! `rounds practiceq`: a person decides about the appointments that the sync could not match, and sees how the sync
-//! does.
+//! `rounds practiceq`: a person decides about the appointments that the sync could not match, and about patients whom it
+//! cannot find; sees which visits are to come, and how the sync does.
 
+mod clients;
+mod corrected;
+mod patients;
+mod reopen;
 mod report;
+mod staff;
 mod unmatched;
+mod visits;
 
 use clap::{Args, Subcommand};
 
@@ -10,10 +16,10 @@ use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
 crate::db::statements! {
-    of report, unmatched;
+    of clients, corrected, patients, reopen, report, staff, unmatched, visits;
 }
 
-/// Decide whose an appointment is where the sync could not tell; see how the sync does
+/// Decide whose an appointment is where the sync could not tell; see what is to come, and how the sync does
 #[derive(Args)]
 pub struct PracticeqArgs {
     #[command(subcommand)]
@@ -23,6 +29,9 @@ pub struct PracticeqArgs {
 #[derive(Subcommand)]
 enum PracticeqCommand {
     Unmatched(unmatched::UnmatchedArgs),
+    Clients(clients::ClientsArgs),
+    Visits(visits::VisitsArgs),
+    Patients(patients::PatientsArgs),
     Report(report::ReportArgs),
 }
 
@@ -32,6 +41,9 @@ impl Operation for PracticeqArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         match &self.command {
             PracticeqCommand::Unmatched(args) => args.execute(context).await,
+            PracticeqCommand::Clients(args) => args.execute(context).await,
+            PracticeqCommand::Visits(args) => args.execute(context).await,
+            PracticeqCommand::Patients(args) => args.execute(context).await,
             PracticeqCommand::Report(args) => args.execute(context).await,
         }
     }

@@ -7,9 +7,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 
+use super::reopen::ReopenArgs;
+use super::staff::may_decide;
 use crate::arg::row_number;
 use crate::clients::practiceq::ACCOUNT_ZONE;
-use crate::clinic::actor::{ADMIN, Actor, refused};
+use crate::clinic::actor::{Actor, refused};
 use crate::clinic::local_time::unreadable_zones;
 use crate::clinic::organizations::organizations_of;
 use crate::command::limit::{self, LimitArgs};
@@ -36,7 +38,6 @@ statements! {
         own("$2"),
         concerns("$2", "$3"),
     );
-    OF_NONE(KEY) = format!("SELECT NOT EXISTS ({}) AS of_none", organizations_of("$1"));
     REVEAL(INT8_ARRAY, TEXT, TEXT, TEXT) = format!(
         include_str!("reveal.sql"),
         name = decodable_name("client_name"),
@@ -47,7 +48,7 @@ statements! {
     LINKABLE(KEY, KEY) = format!(include_str!("linkable.sql"), organizations = organizations_of("$2"));
     LINK(INT8_ARRAY, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT) = include_str!("link.sql");
     IGNORE(INT8_ARRAY, TEXT, TIMESTAMPTZ, BOOL, INT8, TEXT) = include_str!("ignore.sql");
-    KNOWN_CLIENT(TEXT) = "SELECT patient_id FROM practiceq_clients WHERE client_id = $1";
+    KNOWN_CLIENT(TEXT) = "SELECT patient_id FROM practiceq_clients WHERE client_id = $1 AND NOT waits";
     PATIENT(KEY) = "SELECT p.id::text FROM patients p WHERE p.id = $1";
 }
 
@@ -61,10 +62,6 @@ fn concerns(user: &str, group: &str) -> String {
     format!(include_str!("concerns.part.sql"), user = user, group = group)
 }
 
-/// The roles that may decide, and may see the names.
-const STAFF: &[&str] = &[ADMIN, "SUPERVISOR", CASE_MANAGER];
-const CASE_MANAGER: &str = "CASE_MANAGER";
-
 /// Appointments that matched nobody or several
 #[derive(Args)]
 pub struct UnmatchedArgs {
@@ -77,6 +74,7 @@ enum Unmatched {
     List(ListArgs),
     Link(LinkArgs),
     Ignore(IgnoreArgs),
+    Reopen(ReopenArgs),
 }
 
 /// List appointments that wait for a decision, first what is still to come
@@ -120,6 +118,7 @@ impl UnmatchedArgs {
             Unmatched::List(args) => args.execute(context).await,
             Unmatched::Link(args) => args.execute(context).await,
             Unmatched::Ignore(args) => args.execute(context).await,
+            Unmatched::Reopen(args) => args.execute(context).await,
         }
     }
 }
@@ -215,19 +214,9 @@ fn cells(row: &Row, places: &Places, person: Option<&Row>) -> Vec<String> {
     cells
 }
 
-/// Refuses a user who may decide nothing: of another role, or of no facility and no organization.
-async fn may_decide(tx: &Transaction<'_>, actor: &Actor, what: &str) -> Result<(), Error> {
-    actor.require(STAFF, what)?;
-    if actor.is_of_the_group() || (actor.role != CASE_MANAGER && actor.own_facility(what).is_ok()) {
-        return Ok(());
-    }
-    if OF_NONE.one(tx, &[&actor.id]).await?.get("of_none") {
-        let (id, role) = (&actor.id, &actor.role);
-        let message =
-            format!("--actor: user {id} is {role} of no organization and no facility, so {what} is not allowed");
-        return Err(refused("ACTOR_NOT_ALLOWED", message));
-    }
-    Ok(())
+/// Whether nothing is left of what was read of an appointment.
+fn is_empty(row: &Row) -> bool {
+    row.get::<_, Value>("content") == json!({})
 }
 
 /// Locks the open rows that a decision is about; the one that the user named is the first.
@@ -244,6 +233,14 @@ async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment)
         let by = first.get::<_, Option<&str>>("decided_by").unwrap_or_default();
         let message = format!("appointment {id} was {status} by user {by}; nothing was changed");
         return Err(Error::new("NOT_OPEN", ErrorKind::Other, message));
+    }
+    if is_empty(first) {
+        let external_id: &str = first.get("external_id");
+        let message = format!(
+            "what was read of appointment {id} is gone, and it waits to be read again; nothing was changed; read it \
+             with rounds sync-practiceq --appointment {external_id}"
+        );
+        return Err(Error::new("NOT_READ", ErrorKind::Other, message));
     }
     // Of a decision nothing is left that says whom it concerns.
     let actor = &moment.actor;
@@ -282,7 +279,12 @@ impl LinkArgs {
     async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<(Key, u64), Error> {
         let rows = lock(tx, self.id, true, moment).await?;
         let client = ClientLink::find(tx, rows[0].get("client_id")).await?;
-        let patient = self.check(tx, &client, &moment.actor.id).await?;
+        // A client of whom the row says two things at once may be known as anybody.
+        let is_conflict = rows[0].get::<_, &str>("reason") == "CONFLICT";
+        let client_says = if is_conflict { &ClientLink::Unknown } else { &client };
+        let patient = self.check(tx, client_says, &moment.actor.id).await?;
+        // What was not read again is in the chart when it is: its client is known then.
+        let rows: Vec<Row> = rows.into_iter().filter(|row| !is_empty(row)).collect();
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
         LINK.execute(tx, &[&ids, &patient, &moment.actor.id, &moment.now, &self.id, &client.gone()]).await?;
         let zoneless = &unreadable_zones(tx).await?;
@@ -322,7 +324,8 @@ impl LinkArgs {
             return Err(refused("ACTOR_NOT_ALLOWED", message));
         }
         if client.is_elsewhere(&patient) {
-            let message = "the client of the appointment is known to be somebody else; nothing was changed";
+            let message = "the client of the appointment is known to be somebody else; nothing was changed; if that is \
+                           wrong: rounds practiceq clients unlink";
             return Err(refused("CLIENT_ELSEWHERE", message.into()));
         }
         Ok(patient)
@@ -380,7 +383,8 @@ impl IgnoreArgs {
         }
         let client = ClientLink::find(tx, rows[0].get("client_id")).await?;
         if self.client && matches!(client, ClientLink::Patient(_)) {
-            let message = "--client: the client of the appointment is known to be a patient; nothing was changed";
+            let message = "--client: the client of the appointment is known to be a patient; nothing was changed; if \
+                           that is wrong: rounds practiceq clients unlink";
             return Err(refused("CLIENT_ELSEWHERE", message.into()));
         }
         let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();

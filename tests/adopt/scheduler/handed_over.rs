@@ -70,3 +70,27 @@ async fn a_visit_that_the_application_is_inserting_is_left_to_the_next_run() {
     application.batch_execute("ROLLBACK").await.expect("it is let go");
     assert_eq!(totals(&side.sync.run(&[]).await.expect(0)), [1, 0, 2, 0]);
 }
+
+#[tokio::test]
+async fn a_link_that_a_person_edits_stays_until_the_account_has_another() {
+    let side = with_visits(1).await;
+    side.sync.run(&[]).await.expect(0);
+    let edited = "https://meet.google.example/edited";
+    side.sync.clinic.sql(&format!("UPDATE public.appointments SET meeting_url = '{edited}'")).await;
+    let hour = 3_600_000;
+    for change in
+        [json!({"JoinUrl": "https://meet.example/join/a1"}), json!(null), json!({"StartUrl": "https://host.example"})]
+    {
+        side.sync.upstream.edit("a1", |row| {
+            row["TelehealthInfo"] = change.clone();
+            for field in ["StartDate", "EndDate"] {
+                row[field] = json!(row[field].as_i64().expect("milliseconds") + hour);
+            }
+        });
+        assert_eq!(totals(&side.sync.run(&["--incremental"]).await.expect(0))[1], 1, "{change}");
+        assert_eq!(side.theirs("a1", "a.meeting_url").await, edited, "{change}");
+    }
+    side.sync.upstream.edit("a1", |row| row["TelehealthInfo"] = json!({"Url": "https://meet.example/new"}));
+    side.sync.run(&["--incremental"]).await.expect(0);
+    assert_eq!(side.theirs("a1", "a.meeting_url").await, "https://meet.example/new");
+}

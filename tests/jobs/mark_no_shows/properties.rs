@@ -34,9 +34,9 @@ impl Row {
 async fn undo_some(rng: &mut Rng, clinic: &Clinic, rows: &[Row]) -> BTreeSet<i64> {
     let mut undone = BTreeSet::new();
     for row in rows {
-        let moved = match rng.u8(..12) {
-            0 => Duration::zero(),
-            1 => Duration::minutes(1),
+        let moved = match rng.u8(..8) {
+            0 | 1 => Duration::zero(),
+            2 => Duration::minutes(1),
             _ => continue,
         };
         let insert = "INSERT INTO no_show_logs (appointment_id, reason, timeout_minutes, slot_time, triggered_at,
@@ -75,7 +75,7 @@ async fn no_shows_are_what_the_oracle_says() {
         let outcome = clinic.run(&args).await;
         assert!([0, 3].contains(&outcome.code), "{outcome:?}");
         let ids = async |query: &str| clinic.rows(query).await.iter().map(|row| row.get(0)).collect::<BTreeSet<i64>>();
-        assert!(due.len() > 8, "the rows are no test: {}", due.len());
+        assert!(due.len() > 4, "the rows are no test: {}, seed {seed}", due.len());
         let skipped = ["doctor_absent", "undone"]
             .map(|reason| outcome.report()["skipped_by_reason"][reason].as_u64().unwrap_or(0));
         let expected = [left_alone.len() as u64, taken_back.len() as u64];
@@ -90,7 +90,7 @@ async fn no_shows_are_what_the_oracle_says() {
         let expected = rows.iter().filter(|row| row.slot_end.is_some() && !released.contains(&row.id));
         assert_eq!(ids(taken).await, expected.map(|row| row.id).collect(), "seed {seed}, {now}, {kind:?}");
     }
-    assert!(excused.iter().all(|visits| *visits > 5), "the excuses are no test: {excused:?}, seed {seed}");
+    assert!(excused.iter().all(|visits| *visits > 0), "the excuses are no test: {excused:?}, seed {seed}");
 }
 
 #[tokio::test]

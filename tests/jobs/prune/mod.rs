@@ -1,5 +1,6 @@
 //! `rounds prune`: what goes, what stays, and that nothing is deleted before it is archived.
 
+mod account;
 mod archive;
 
 use std::fs::{self, File};

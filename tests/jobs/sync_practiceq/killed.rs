@@ -249,6 +249,10 @@ async fn all_lanes_at_once_store_each_visit_once() {
             new += totals(&outcome)[0];
             updated += totals(&outcome)[1];
         }
+        if round == 0 {
+            // A page whose client another lane has linked at that moment is left to the next run.
+            new += totals(&sync.run(&[]).await.expect(0))[0];
+        }
         // Whom one run holds another leaves alone; but somebody wrote it.
         let changed = if round == 0 { 0 } else { 30 };
         assert_eq!((new, updated), (if round == 0 { CROWD as u64 } else { 0 }, changed), "round {round}");

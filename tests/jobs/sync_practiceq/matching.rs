@@ -241,8 +241,8 @@ async fn a_client_who_was_found_once_is_known_by_the_number() {
         .await;
     let expected = json!({"client_id": "100", "patient_id": pat, "linked_by": null, "run_id": report["run_id"]});
     assert_eq!(client, expected);
-    // Another name, address and date of birth, all of which are somebody else's now: it is the same client.
-    let moved = Client { id: PAT.id, ..ANN };
+    // Another name, address and date of birth, which are nobody else's: it is the same client.
+    let moved = Client { id: PAT.id, name: "Trish Roe", email: "trish@home.example", date_of_birth: "1980-04-03" };
     let ann = sync.patient_of(&ANN).await;
     sync.upstream.put(appointment("a2", &moved, LATER));
     sync.upstream.put(appointment("a3", &ANN, LATER));
@@ -257,6 +257,112 @@ async fn a_client_who_was_found_once_is_known_by_the_number() {
     sync.sweep().await;
     assert_eq!(sync.whose().await, json!({"a1": pat, "a2": pat, "a3": ann, "a4": pat, "a5": pat}));
     assert_eq!(sync.clinic.count("SELECT count(*) FROM practiceq_clients").await, 2);
+}
+
+/// A client of this id, of whom the account says what it says of another.
+fn known_as<'a>(id: i64, other: &Client<'a>) -> Client<'a> {
+    Client { id, ..*other }
+}
+
+#[tokio::test]
+async fn a_known_client_with_another_patients_address_and_birthday_is_nobodys_until_a_person_decides() {
+    let sync = Sync::new().await;
+    let (pat, ann) = (sync.patient_of(&PAT).await, sync.patient_of(&ANN).await);
+    sync.upstream.put(appointment("a1", &PAT, LATER));
+    sync.sweep().await;
+    sync.upstream.put(appointment("a2", &known_as(PAT.id, &ANN), LATER));
+    sync.upstream.edit("a1", |row| rename(row, &known_as(PAT.id, &ANN)));
+    let outcome = sync.sweep().await;
+    assert_eq!((outcome.count("unmatched"), sync.whose().await), (2, json!({})), "{outcome:?}");
+    assert_eq!(sync.open().await, json!({"a1": "CONFLICT", "a2": "CONFLICT"}));
+    // The address alone, or the birthday alone, says nothing against the client.
+    for (visit, email, born) in [("b1", ANN.email, PAT.date_of_birth), ("b2", PAT.email, ANN.date_of_birth)] {
+        let odd = Client { email, date_of_birth: born, ..PAT };
+        sync.upstream.put(appointment(visit, &odd, LATER));
+    }
+    sync.sweep().await;
+    assert_eq!(sync.whose().await, json!({"b1": pat, "b2": pat}));
+    // Each is decided alone, and the client stays who it is.
+    for (visit, patient) in [("a1", pat), ("a2", ann)] {
+        let id = sync.one(&format!("SELECT id FROM practiceq_unmatched WHERE external_id = '{visit}'")).await;
+        let args = ["practiceq", "unmatched", "link", &id.to_string(), "--patient", &patient.to_string()];
+        sync.clinic.run(&[&args[..], &["--actor", &sync.admin.to_string()]].concat()).await.expect(0);
+    }
+    for _ in 0..2 {
+        assert_eq!(sync.whose().await, json!({"a1": pat, "a2": ann, "b1": pat, "b2": pat}));
+        sync.sweep().await;
+    }
+    let clients = "SELECT jsonb_object_agg(client_id, patient_id::bigint) FROM practiceq_clients";
+    assert_eq!(sync.one(clients).await, json!({"100": pat}));
+}
+
+#[tokio::test]
+async fn twins_at_one_address_are_in_no_conflict_with_each_other() {
+    let sync = Sync::new().await;
+    let twins = ["Tim Doe", "Tom Doe"].map(|name| Client {
+        id: 300,
+        name,
+        email: "twins@home.example",
+        date_of_birth: "2015-06-01",
+    });
+    let tim = sync.patient_of(&twins[0]).await;
+    sync.patient_of(&twins[1]).await;
+    sync.upstream.put(appointment("a1", &twins[0], LATER));
+    sync.sweep().await;
+    sync.upstream.put(appointment("a2", &twins[1], LATER));
+    sync.sweep().await;
+    assert_eq!(sync.whose().await, json!({"a1": tim, "a2": tim}), "the client is known, and has his birthday");
+}
+
+#[tokio::test]
+async fn a_value_that_stands_for_none_is_no_client() {
+    for none in [json!(0), json!("0"), json!(""), json!("null"), json!("00000000-0000-0000-0000-000000000000")] {
+        let sync = Sync::new().await;
+        let (pat, ann) = (sync.patient_of(&PAT).await, sync.patient_of(&ANN).await);
+        for (visit, client) in [("a1", &PAT), ("b1", &ANN), ("c1", &Client { email: "none", ..PAT })] {
+            let mut row = appointment(visit, client, LATER);
+            row["ClientId"] = none.clone();
+            sync.upstream.put(row);
+            sync.sweep().await;
+        }
+        assert_eq!(sync.whose().await, json!({"a1": pat, "b1": ann}), "{none}");
+        assert_eq!(sync.clinic.count("SELECT count(*) FROM practiceq_clients").await, 0, "{none}");
+    }
+}
+
+/// What the migration does with the clients of earlier versions.
+const MIGRATION: &str = include_str!("../../../migrations/rounds/V0027__practiceq_contradictions.sql");
+
+#[tokio::test]
+async fn clients_that_stood_for_none_are_forgotten_and_their_visits_matched_anew() {
+    let sync = Sync::new().await;
+    let (pat, ann) = (sync.patient_of(&PAT).await, sync.patient_of(&ANN).await);
+    for (visit, client) in [("a1", &PAT), ("b1", &ANN)] {
+        let mut row = appointment(visit, client, LATER);
+        row["ClientId"] = json!(0);
+        sync.upstream.put(row);
+    }
+    sync.upstream.put(appointment("b2", &ANN, LATER));
+    sync.sweep().await;
+    // As an earlier version took them: all zeros are Pat.
+    sync.clinic
+        .sql(&format!(
+            "UPDATE practiceq_visits SET client_id = '0' WHERE client_id IS NULL;
+             UPDATE practiceq_visits SET patient_id = '{pat}' WHERE external_id = 'b1';
+             UPDATE appointments SET patient_id = {pat} WHERE external_id = 'b1';
+             INSERT INTO practiceq_clients (client_id, patient_id, created_at, run_id)
+             SELECT id, '{pat}', now(), gen_random_uuid()
+             FROM unnest(ARRAY['0', '000', '00000000-0000-0000-0000-000000000000', 'null', '-1', '10', 'a0']) AS none (id)"
+        ))
+        .await;
+    let of_clients = |statement: &&str| statement.contains("client_id ~*");
+    let statements: Vec<&str> = MIGRATION.split(';').filter(of_clients).collect();
+    assert_eq!(statements.len(), 3);
+    sync.clinic.sql(&statements.join(";")).await;
+    let clients = "SELECT string_agg(client_id, ' ' ORDER BY client_id COLLATE \"C\") FROM practiceq_clients";
+    assert_eq!(sync.one(clients).await, "10 200 a0");
+    sync.sweep().await;
+    assert_eq!(sync.whose().await, json!({"a1": pat, "b1": ann, "b2": ann}));
 }
 
 #[tokio::test]

@@ -1,14 +1,21 @@
 //! `rounds sync-practiceq`: what becomes of the account's appointments, whatever goes wrong, inside the account's limits.
 
+mod characters;
 mod clock;
+mod contradictions;
 mod crowd;
 mod deletions;
+mod ends;
 mod faults;
+mod inbox;
 mod killed;
 mod lanes;
 mod ledger;
+mod linked_clients;
+mod links;
 mod logs;
 mod matching;
+mod merged;
 mod notices;
 mod owed;
 mod privacy;

@@ -79,7 +79,7 @@ const STATUSES: [(&str, &str); 6] = [
     ("Canceled", "CANCELLED"),
     ("Declined", "CANCELLED"),
     ("Missed", "NO_SHOW"),
-    ("Canarified", "SCHEDULED"),
+    ("cancelled", "CANCELLED"),
 ];
 
 /// What was done to a visit of the account that cannot be read off its row.

@@ -310,7 +310,7 @@ async fn nobody_asks_while_the_account_wants_to_be_left_alone() {
     }
     let early = "SELECT count(*) FROM api_requests q JOIN api_budgets b ON b.account = q.account
                  WHERE q.requested_at < b.blocked_until";
-    assert_eq!((sync.clinic.count(early).await, sync.upstream.requests().len()), (0, 3));
+    assert_eq!((sync.clinic.count(early).await, sync.upstream.requests().len()), (0, 4));
 }
 
 #[tokio::test]

@@ -205,8 +205,12 @@ async fn an_unknown_practitioner_is_listed_and_leaves_the_doctor_as_he_is() {
     let kept = sync.stored_as("a1", ["doctor_id", "service_name", "practitioner"]).await;
     assert_eq!(kept, [json!(sync.doctor), json!("Another"), json!("prac-8")]);
     assert_eq!(sync.stored_as("a2", ["doctor_id", "patient_id"]).await, [Value::Null, json!(pat)]);
-    let log = sync.clinic.json("SELECT status, metadata->'errors' AS e FROM sync_logs ORDER BY id DESC LIMIT 1").await;
-    assert_eq!(log["status"], "completed", "it is no failure of the patient: {log}");
+    let last = "SELECT status, patients_failed AS f, unknown_practitioners AS n, metadata->'errors' AS e
+                FROM v_recent_sync_activity JOIN sync_logs l USING (id, status, patients_failed, unknown_practitioners)
+                ORDER BY id DESC LIMIT 1";
+    let log = sync.clinic.json(last).await;
+    let counts = [&log["status"], &log["n"], &log["f"]];
+    assert_eq!(counts, [&json!("partial_success"), &json!(2), &json!(0)], "it is no failure of the patient: {log}");
     let listed = log["e"].as_array().expect("a list");
     assert!(!listed.is_empty() && listed.iter().all(|error| error["message"] == "Unknown practitioner"), "{log}");
     // As soon as somebody says who they are, they are.
@@ -221,6 +225,8 @@ async fn an_unknown_practitioner_is_listed_and_leaves_the_doctor_as_he_is() {
         "{outcome:?}"
     );
     assert_eq!(sync.stored("a2").await["doctor_id"], sync.doctor);
+    let log = sync.clinic.json(last).await;
+    assert_eq!((&log["status"], &log["n"]), (&json!("completed"), &json!(0)), "{log}");
 }
 
 #[tokio::test]
@@ -412,7 +418,6 @@ async fn what_has_not_changed_is_not_written() {
         ("Price", json!(0)),
         ("Duration", json!(31)),
         ("ClientPhone", json!("(555) 010-0100")),
-        ("ClientName", json!("Patricia Doe")),
         ("PractitionerName", json!("Q. Canaryquill")),
         ("IntakeId", json!("i1")),
         ("DateCreated", json!(0)),
@@ -428,6 +433,14 @@ async fn what_has_not_changed_is_not_written() {
     sync.upstream.edit("a20", |row| row["TelehealthInfo"]["StartUrl"] = json!("https://meet.example/host-canary/new"));
     assert_eq!(totals(&sync.sweep().await)[..2], [0, 0]);
     assert_eq!(sync.written().await, before);
+    // What the client looks like is noted beside the visit, once.
+    sync.upstream.edit("a21", |row| row["ClientName"] = json!("Patricia Doe"));
+    assert_eq!(totals(&sync.sweep().await)[..2], [0, 0]);
+    let (noted, before) = (sync.written().await, before);
+    assert_eq!(noted[0], before[0], "no visit is written");
+    assert_ne!(noted[1], before[1]);
+    sync.sweep().await;
+    assert_eq!(sync.written().await, noted);
 }
 
 #[tokio::test]

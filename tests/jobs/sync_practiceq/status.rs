@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use super::words::{LATER, PAT, columns, totals};
 use crate::support::practiceq::{Sync, appointment};
 
-const MAP: [(&str, &str); 6] = [
+const MAP: [(&str, &str); 7] = [
     ("Confirmed", "CONFIRMED"),
     ("WaitingConfirmation", "SCHEDULED"),
     ("Canceled", "CANCELLED"),
     ("Declined", "CANCELLED"),
     ("Missed", "NO_SHOW"),
-    ("Tentative", "SCHEDULED"),
+    ("Cancelled", "CANCELLED"),
+    ("waiting confirmation", "SCHEDULED"),
 ];
 
 fn with_status(visit: &str, status: &str) -> Value {
@@ -29,7 +30,7 @@ async fn each_status_has_one_of_ours_from_the_first_and_from_every_other() {
             sync.upstream.put(with_status(&format!("{before}-{theirs}"), before));
         }
     }
-    assert_eq!(totals(&sync.sweep().await)[0], 36);
+    assert_eq!(totals(&sync.sweep().await)[0], 49);
     let expect = async |place: usize| {
         for visit in sync.visits().await {
             let id = visit["external_id"].as_str().expect("an id");
@@ -50,21 +51,33 @@ async fn each_status_has_one_of_ours_from_the_first_and_from_every_other() {
 }
 
 #[tokio::test]
-async fn an_unknown_status_is_a_warning() {
+async fn a_status_that_nobody_knows_leaves_what_is_stored_and_is_said_with_its_word() {
     let sync = Sync::new().await;
     sync.patient_of(&PAT).await;
-    let warnings = async |visit: &str, status: &str| {
+    for (visit, status) in [("a1", "Canceled"), ("a2", "Confirmed"), ("a3", "Confirmed")] {
         sync.upstream.put(with_status(visit, status));
-        let outcome = sync.ends(0, &["--log-format", "json"]).await;
-        outcome.stderr.matches("\"WARN\"").count()
-    };
-    assert_eq!(warnings("a1", "Confirmed").await, 0);
-    assert!(warnings("a2", "Tentative").await > 0);
-    assert_eq!(sync.stored("a2").await["status"], "SCHEDULED");
-    for (visit, status) in [("a3", ""), ("a4", "confirmed?")] {
-        warnings(visit, status).await;
-        assert_eq!(sync.stored(visit).await["status"], "SCHEDULED", "{status}");
     }
+    sync.sweep().await;
+    for (visit, status) in [("a1", json!("Tentative")), ("a2", json!("Pat Doe")), ("a3", Value::Null)] {
+        sync.upstream.edit(visit, |row| (row["Status"], row["ServiceName"]) = (status, json!("Another")));
+    }
+    sync.upstream.put(with_status("a4", "Tentative"));
+    let before = sync.written().await;
+    for _ in 0..2 {
+        let outcome = sync.ends(3, &["--log-format", "json"]).await;
+        assert_eq!((totals(&outcome), outcome.count("failed")), ([0, 0, 0, 4], 4), "{outcome:?}");
+        assert_eq!(sync.written().await, before, "{outcome:?}");
+        assert_eq!(outcome.report()["errors"][0]["code"], "UNKNOWN_STATUS", "{outcome:?}");
+        assert!(!outcome.stderr.contains("Pat Doe"), "{outcome:?}");
+        assert_eq!(sync.clinic.count("SELECT count(*) FROM practiceq_visits WHERE missed_sweep IS NOT NULL").await, 0);
+    }
+    let said = "SELECT string_agg(DISTINCT entity_id, ' ') FROM cron_job_run_errors
+                WHERE error_code = 'UNKNOWN_STATUS' AND message LIKE '%Tentative%'";
+    assert_eq!(sync.one(said).await, "a1 a4");
+    sync.upstream.edit("a1", |row| row["Status"] = json!("CANCELED"));
+    sync.ends(3, &[]).await;
+    assert_eq!(sync.stored_as("a1", ["status", "service_name"]).await, ["CANCELLED", "Another"]);
+    assert_eq!(sync.clinic.count("SELECT count(*) FROM notifications").await, 0);
 }
 
 #[tokio::test]

@@ -357,3 +357,20 @@ async fn what_is_long_over_is_queued_for_nobody() {
     sync.run(&["--keep-unmatched", "31d"]).await.expect(0);
     assert_eq!(queued().await, ["kept", "over"]);
 }
+
+#[tokio::test]
+async fn of_a_client_who_is_nobodys_it_is_noted_once_a_month_that_it_comes() {
+    let (sync, ..) = three_unknown().await;
+    sync.ignores("n1", &["--client"]).await;
+    let seen =
+        "SELECT CASE WHEN seen_at = 'epoch' THEN 'never' WHEN seen_at > '2026-02-01' THEN 'now' ELSE 'before' END
+                FROM practiceq_clients";
+    for (before, expected) in [("'epoch'", "now"), ("timestamptz '2026-03-02 15:00Z' - interval '29 days'", "now")] {
+        sync.clinic.sql(&format!("UPDATE practiceq_clients SET seen_at = {before}")).await;
+        let written = "SELECT xmin::text FROM practiceq_clients";
+        let by = sync.one(written).await;
+        assert_eq!(skipped(&sync.sweep().await, "ignored"), 3);
+        assert_eq!(sync.one(seen).await, expected);
+        assert_eq!(sync.one(written).await != by, before == "'epoch'", "{before}: not written more often");
+    }
+}

@@ -22,7 +22,7 @@ const BREAK: &str = "
         SELECT l.id, l.sync_type, l.organization_id, l.organization_name, l.patient_id, l.triggered_by_user_id,
                l.triggered_by_name, l.started_at, l.completed_at, l.duration_ms, l.status, l.appointments_new,
                l.appointments_updated, l.appointments_unchanged, l.appointments_errors, l.patients_processed,
-               l.patients_failed, l.error_message
+               l.patients_failed, l.error_message, l.unknown_practitioners
         FROM sync_logs l WHERE l.status <> 'in_progress' ORDER BY l.started_at DESC, l.id DESC LIMIT 100;
     CREATE OR REPLACE FUNCTION sync_logs_touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
     ALTER TABLE sync_logs ADD demanded int NOT NULL;

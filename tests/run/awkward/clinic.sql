@@ -118,10 +118,10 @@ VALUES ('s', 1000000004, 'stone ada', 'ADA', 'STONE', 'a', 'c', 'CO', '80202', '
 INSERT INTO search_facility (letter, npi, folded, facility_name, address, city, state, zip, primary_taxonomy)
 VALUES ('s', 1000000012, 'stone clinic', 'STONE CLINIC', 'a', 'c', 'CO', '80202', '208600000X');
 INSERT INTO practiceq_visits (external_id, appointment_id, patient_id, starts_at, ends_at, meeting_url, service_name,
-                              location_name, practitioner, client_id, status, modified_at, read_at, content_hash,
-                              last_seen_sweep, missed_sweep)
+                              location_name, practitioner, client_id, client_marks, status, modified_at, read_at,
+                              content_hash, last_seen_sweep, missed_sweep)
 VALUES ('e1', '4', '1', '2026-03-02T23:00Z', '2026-03-03T00:00Z', 'https://meet.example/1', 's', 'l', 'prac-1', 'c1',
-        'SCHEDULED', '2026-03-01', '2026-03-01', 'hash', 1, 1);
+        '{a, b, c}', 'SCHEDULED', '2026-03-01', '2026-03-01', 'hash', 1, 1);
 INSERT INTO practiceq_freshness (patient_id, organization_id, fresh_since) VALUES ('1', '1', '2026-03-01');
 INSERT INTO practiceq_clients (client_id, patient_id, linked_by, created_at, run_id)
 VALUES ('c1', '1', '1', '2026-03-01', gen_random_uuid());
@@ -132,12 +132,15 @@ VALUES ('e2', 'c2', 'NOBODY', '2026-03-03',
 INSERT INTO practiceq_unmatched (external_id, client_id, reason, status, patient_id, starts_at, content, first_seen,
                                  decided_by, decided_at)
 VALUES ('e3', 'c3', 'SEVERAL', 'linked', '1', '2026-03-03', '{"external_id": "e3"}', '2026-03-01', '1', '2026-03-01');
+INSERT INTO practiceq_contradictions (external_id, found_at) VALUES ('e1', '2026-03-01');
+INSERT INTO practiceq_skipped_patients (patient_id, reason, skipped_by, skipped_at) VALUES ('1', 'r', '1', '2026-03-01');
 INSERT INTO api_requests (account, requested_at, manual, purpose, run_id)
 VALUES ('practiceq', '2026-03-01', false, 'p', gen_random_uuid());
 INSERT INTO sync_logs (sync_type, organization_id, patient_id, triggered_by_user_id, organization_name,
                        triggered_by_name, started_at, completed_at, duration_ms, status, error_message, run_id)
 SELECT 'automated_daily', '1', '1', '1', 'O', 'U', t, t, 1000, 'completed', 'm', gen_random_uuid()
 FROM (SELECT clock_timestamp() - interval '1 hour' AS t) c;
+INSERT INTO practiceq_inbox (external_id, tries, next_try_at) VALUES ('a1', 1, '2026-03-01');
 INSERT INTO practiceq_cursors (lane, query, page, saved_at, run_id)
 VALUES ('full', '{}', 2, '2026-03-01', gen_random_uuid());
 INSERT INTO operator_actions (id, actor, command, acted_at) VALUES (gen_random_uuid(), '1', 'c', '2026-03-01');

@@ -15,7 +15,7 @@ const ADMIN: &str = "4";
 
 /// What is executed of each command. `ACTOR`, `FILE` and `NPI` are replaced; of the table after
 /// `EACH:` the first id takes its place, and every fifth after it.
-const TRIED: [(&str, &[&str]); 32] = [
+const TRIED: [(&str, &[&str]); 35] = [
     ("mark-no-shows", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("stage-alerts", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
     ("notify-cancellations", &["--dry-run --list 500 --as-of NOW", "--explain EACH:appointments"]),
@@ -31,7 +31,10 @@ const TRIED: [(&str, &[&str]); 32] = [
         &["--stage pending-payment --dry-run --list 500 --as-of NOW", "--explain EACH:surgical_cases --min-dwell 1h"],
     ),
     ("refresh-npi", &["--dry-run --file FILE"]),
-    ("sync-practiceq", &["--dry-run --as-of NOW", "--dry-run --incremental --as-of NOW"]),
+    (
+        "sync-practiceq",
+        &["--dry-run --as-of NOW", "--dry-run --incremental --as-of NOW", "--dry-run --inbox --as-of NOW"],
+    ),
     ("deliver-notifications", &["--channel sms --dry-run", "--channel email --dry-run", "--channel webhook --dry-run"]),
     ("prune", &["--dry-run"]),
     ("no-show logs", &["--limit 10000", "--output text --limit 10000"]),
@@ -57,15 +60,25 @@ const TRIED: [(&str, &[&str]); 32] = [
         "practiceq unmatched list",
         &["--all --limit 10000", "--all --limit 10000 --output text", "--all --reveal --actor ACTOR --limit 10000"],
     ),
+    ("practiceq patients list", &["--limit 10000", "--limit 10000 --output text"]),
     ("notifications list", &["--limit 10000", "--limit 10000 --output text"]),
     ("notifications show", &["EACH:notifications"]),
     ("actors list", &["", "--output text"]),
+    ("practiceq clients list", &["--limit 10000", "--limit 10000 --output text", "--patient 1"]),
+    (
+        "practiceq visits",
+        &[
+            "--organization 1 --limit 10000 --as-of NOW",
+            "--organization 1 --limit 10000 --as-of NOW --output text --without-link",
+            "--organization 1 --limit 10000 --as-of NOW --reveal --actor ACTOR",
+        ],
+    ),
     ("practiceq report", &["", "--output text"]),
     ("grants", &["mark-no-shows"]),
 ];
 
 /// The commands that change something, or read no row.
-const NOT_TRIED: [&str; 21] = [
+const NOT_TRIED: [&str; 25] = [
     "schedule render",
     "schedule check",
     "adopt",
@@ -77,6 +90,10 @@ const NOT_TRIED: [&str; 21] = [
     "resume",
     "practiceq unmatched link",
     "practiceq unmatched ignore",
+    "practiceq unmatched reopen",
+    "practiceq clients unlink",
+    "practiceq patients skip",
+    "practiceq patients unskip",
     "notifications settle",
     "notifications retry",
     "notifications test",

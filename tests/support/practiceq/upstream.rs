@@ -23,6 +23,9 @@ const EPOCH: i64 = 1_772_366_400_000;
 /// Longer than any bound on a body.
 const HUGE: u64 = 256 << 20;
 
+/// A text that [`State::write_for_mark`] replaces.
+pub const MARK: &str = "CANARYMARK";
+
 /// A fault in the place of one proper answer.
 #[derive(Clone, Debug)]
 pub enum Fault {
@@ -40,6 +43,8 @@ pub enum Fault {
     /// Waits in the middle of the body until it is let go.
     HeldBody,
     NotJson,
+    /// This body.
+    Body(&'static str),
     /// JSON of another shape.
     NotAList,
     Redirect(String),
@@ -72,9 +77,21 @@ impl Request {
 #[derive(Clone, Copy, PartialEq)]
 enum Presence {
     Here,
+    /// Here, and listed among the deleted: it was restored.
+    Restored,
     /// Listed among the deleted.
     Deleted,
     Vanished,
+}
+
+impl Presence {
+    fn is_here(self) -> bool {
+        matches!(self, Self::Here | Self::Restored)
+    }
+
+    fn is_listed_as_deleted(self) -> bool {
+        matches!(self, Self::Deleted | Self::Restored)
+    }
 }
 
 struct Row {
@@ -87,6 +104,10 @@ struct Row {
 struct Account {
     rows: Vec<Row>,
     ticks: i64,
+    /// How many rows a full page has; 0: [`PAGE_ROWS`].
+    page_rows: usize,
+    /// Whether each page is the first one.
+    ignores_page: bool,
 }
 
 type Change = Box<dyn FnMut(&State, usize) + Send>;
@@ -100,6 +121,8 @@ pub struct State {
     between: Mutex<Option<(Change, usize)>>,
     huge: AtomicU64,
     held: Notify,
+    /// What stands in each body in the place of [`MARK`].
+    marked: Mutex<Option<&'static [u8]>>,
 }
 
 /// The server.
@@ -193,6 +216,11 @@ impl State {
         self.rows().row(id).presence = Presence::Here;
     }
 
+    /// It is there, and stays listed among the deleted.
+    pub fn contradict(&self, id: &str) {
+        self.rows().row(id).presence = Presence::Restored;
+    }
+
     /// Moves a row to another place among all: 0 is the first.
     pub fn shift(&self, id: &str, to: usize) {
         let mut account = self.rows();
@@ -211,6 +239,16 @@ impl State {
         self.rows().row(id).content.clone()
     }
 
+    /// Pages have so many rows from now on.
+    pub fn page_by(&self, rows: usize) {
+        self.rows().page_rows = rows;
+    }
+
+    /// The page that is asked for does not matter any more.
+    pub fn ignore_page(&self) {
+        self.rows().ignores_page = true;
+    }
+
     /// The next requests meet these, one each.
     pub fn fault(&self, faults: &[Fault]) {
         locked(&self.faults).extend(faults.iter().cloned());
@@ -219,6 +257,18 @@ impl State {
     /// The faults that nobody has met yet are none any more.
     pub fn heal(&self) {
         locked(&self.faults).clear();
+    }
+
+    /// In all bodies these bytes stand for [`MARK`]: what no JSON value can have.
+    pub fn write_for_mark(&self, bytes: &'static [u8]) {
+        *locked(&self.marked) = Some(bytes);
+    }
+
+    /// A body as it is sent.
+    fn marked(&self, body: &str) -> Vec<u8> {
+        let Some(bytes) = *locked(&self.marked) else { return body.into() };
+        let pieces: Vec<&[u8]> = body.split(MARK).map(str::as_bytes).collect();
+        pieces.join(bytes)
     }
 
     /// Before each list is answered this is called, with the number of lists that were answered since it was set.
@@ -260,7 +310,7 @@ impl State {
         }
         if let Some(id) = request.path.strip_prefix("/api/v1/appointments/") {
             let account = self.rows();
-            let row = account.rows.iter().find(|row| row.presence == Presence::Here && row.id == id);
+            let row = account.rows.iter().find(|row| row.presence.is_here() && row.id == id);
             return row.map_or((404, json!({"Message": "not found"})), |row| (200, row.content.clone()));
         }
         if request.path != "/api/v1/appointments" {
@@ -294,7 +344,8 @@ impl Account {
             asked(name).map(|day| NaiveDate::parse_from_str(day, "%Y-%m-%d").map_err(|_| name.to_owned())).transpose()
         };
         let (from, to, since) = (day("startDate")?, day("endDate")?, day("updatedSince")?);
-        let presence = if asked("deletedOnly") == Some("true") { Presence::Deleted } else { Presence::Here };
+        let deleted = asked("deletedOnly") == Some("true");
+        let is_in = |row: &&Row| if deleted { row.presence.is_listed_as_deleted() } else { row.presence.is_here() };
         let client = asked("client").map(str::to_lowercase);
         let listed = |row: &&Row| {
             let row = &row.content;
@@ -308,8 +359,10 @@ impl Account {
                 && asked("status").is_none_or(|status| text(row, "Status") == status)
                 && asked("practitionerEmail").is_none_or(|email| text(row, "PractitionerEmail") == email)
         };
-        let rows = self.rows.iter().filter(|row| row.presence == presence).filter(listed);
-        let page = rows.skip((request.page().max(1) - 1) * PAGE_ROWS).take(PAGE_ROWS);
+        let rows = self.rows.iter().filter(is_in).filter(listed);
+        let page_rows = if self.page_rows == 0 { PAGE_ROWS } else { self.page_rows };
+        let page = if self.ignores_page { 1 } else { request.page().max(1) };
+        let page = rows.skip((page - 1) * page_rows).take(page_rows);
         Ok(page.map(|row| row.content.clone()).collect())
     }
 }
@@ -381,14 +434,15 @@ async fn answer(stream: &mut TcpStream, request: &Request, fault: Fault, state: 
         Fault::Html(status) => send(stream, status, AS_HTML, HTML).await,
         Fault::RetryAfter(status, when) => send(stream, status, &format!("Retry-After: {when}\r\n"), "").await,
         Fault::NotJson => send(stream, 200, AS_JSON, "[{\"ClientName\": \"Zebedee Canaryman\", \"Id\": ").await,
+        Fault::Body(body) => send(stream, 200, AS_JSON, body).await,
         Fault::NotAList => send(stream, 200, AS_JSON, "{\"ClientName\": \"Zebedee Canaryman\"}").await,
         Fault::Redirect(to) => send(stream, 302, &format!("Location: {to}\r\n"), "").await,
         Fault::Drop => Ok(()),
         Fault::Huge => huge(stream, state).await,
         Fault::None | Fault::TruncatedBody | Fault::SlowBody(_) | Fault::HeldBody => {
             let (status, body) = state.answer(request);
-            let body = body.to_string();
-            let (first, rest) = body.as_bytes().split_at(body.len() / 2);
+            let body = state.marked(&body.to_string());
+            let (first, rest) = body.split_at(body.len() / 2);
             head(stream, status, &format!("{AS_JSON}Content-Length: {}\r\n", body.len())).await?;
             stream.write_all(first).await?;
             match fault {
