@@ -111,11 +111,13 @@ fn report(
     seconds("unzip | psql \\copy, 330 columns of text", median(staging.iter().map(|r| r.psql)));
     seconds("the weekly job", median(weekly.iter().map(|r| r.program.seconds())));
     seconds("  of it staging", median(weekly.iter().map(|r| r.program.staging)));
+    seconds("  of it other names", median(weekly.iter().map(|r| r.program.other_names)));
     seconds("hand-tuned SQL on what is staged", median(weekly.iter().map(|r| r.by_hand)));
     seconds("\\copy, merge, 52 tables rebuilt", median(weekly.iter().map(|r| r.rebuilt)));
     seconds("  with the trigrams that the program keeps, too", median(weekly.iter().map(|r| r.rebuilt + r.trigrams)));
     seconds("the monthly file into an empty database", monthly.seconds());
     seconds("  of it staging", monthly.staging);
+    seconds("  of it other names", monthly.other_names);
     searches.print();
     let mut verdict = Verdict::begin();
     let mut at_least = |name: &str, ratio: f64, target: f64| {

@@ -264,7 +264,7 @@ async fn each_privilege_is_needed_by_the_statements_that_the_list_says_and_by_no
     let nothing = BTreeSet::new();
     for job in &roles() {
         let role = JobRole::printed(&clinic, job).await;
-        clinic.sql(&format!("GRANT ALL ON npi_stage, npi_todo TO {}", role.name)).await;
+        clinic.sql(&format!("GRANT ALL ON npi_stage, npi_todo, npi_names TO {}", role.name)).await;
         assert_eq!(session.refused(job, &role, ALL, |_| true).await, nothing, "{job} with all that is printed");
         let is_sent = |name: &str| {
             let sends = |one: &Statement| one.name == name && one.roles.iter().any(|other| other == job);

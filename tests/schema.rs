@@ -13,7 +13,8 @@ use crate::support::Clinic;
 const PAGE: &str = "docs/schema.md";
 
 /// The tables of ours that outlive what they tell of, and a word of what becomes of a row then.
-const LEDGERS: [(&str, &str); 27] = [
+const LEDGERS: [(&str, &str); 28] = [
+    ("npi_watch", "stays"),
     ("no_show_logs", "evidence"),
     ("stage_alerts", "resolves"),
     ("visit_cancellations", "evidence"),

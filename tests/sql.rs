@@ -79,13 +79,18 @@ async fn every_statement_is_valid_as_it_is_sent() {
     }
 }
 
-/// Makes the two tables that a run of refresh-npi makes for itself.
+/// Makes the three tables that a run of refresh-npi makes for itself.
 pub async fn prepare_temporary_tables(clinic: &Clinic, statements: &[Statement]) {
     let staged = "CREATE TEMPORARY TABLE npi_stage AS
-                  SELECT 1::bigint AS line, NULL::text AS reject, true AS bare, NULL::text AS folded, d.* FROM npi_data d";
+                  SELECT 1::bigint AS line, NULL::text AS reject, true AS bare, NULL::text AS folded,
+                         NULL::text AS other_full, NULL::text AS other_kind, NULL::\"char\" AS other_letter,
+                         NULL::text AS other_folded, d.*
+                  FROM npi_data d";
     clinic.sql(staged).await;
     let classify = statements.iter().find(|statement| statement.name.ends_with("::CLASSIFY")).expect("a statement");
     clinic.sql(&format!("CREATE TEMPORARY TABLE npi_todo AS {}", classify.text)).await;
+    let names = statements.iter().find(|statement| statement.name.ends_with("::OTHER_NAMES")).expect("a statement");
+    clinic.sql(&format!("CREATE TEMPORARY TABLE npi_names AS {}", names.text)).await;
 }
 
 /// One file sends statements. So what is declared is all that is sent, and what is prepared here is what runs.

@@ -13,6 +13,8 @@ use super::draw::mix;
 use super::provider::{Kind, Provider, with_check_digit};
 
 const HEADER: &[u8] = include_bytes!("header_v2.csv");
+const OTHER_NAMES_HEADER: &[u8] =
+    b"\"NPI\",\"Provider Other Organization Name\",\"Provider Other Organization Name Type Code\"\n";
 /// As many as can be without two of them changing the same provider.
 pub const WEEKS: u64 = 16;
 const FIRST_PERIOD: NaiveDate = NaiveDate::from_ymd_opt(2005, 5, 23).expect("a date");
@@ -36,6 +38,8 @@ pub struct Weekly {
     pub updated: u64,
     /// Of those, not active any more.
     pub deactivated: u64,
+    /// Rows of the file of other names.
+    pub other_names: u64,
 }
 
 impl Weekly {
@@ -80,7 +84,7 @@ impl Registry {
         let (first, last) = (BASE_END + Days::new(1 + 7 * week), BASE_END + Days::new(7 + 7 * week));
         let name = format!("NPPES_Data_Dissemination_{}_{}_Weekly_V2.zip", mmddyy(first), mmddyy(last));
         let rows = self.weekly_rows();
-        let mut weekly = Weekly { path: dir.join(name), rows, inserted: 0, updated: 0, deactivated: 0 };
+        let mut weekly = Weekly { path: dir.join(name), rows, inserted: 0, updated: 0, deactivated: 0, other_names: 0 };
         let changes = (0..rows).map(|row| {
             let new = row % 5 >= 3;
             let provider = self.change(week, row, new, first + Days::new(row % 7));
@@ -88,7 +92,8 @@ impl Registry {
             weekly.deactivated += u64::from(provider.kind == Kind::Deactivated);
             provider
         });
-        write(&weekly.path.clone(), first, last, changes);
+        let other_names = write(&weekly.path.clone(), first, last, changes);
+        weekly.other_names = other_names;
         weekly
     }
 
@@ -128,8 +133,8 @@ fn mmddyy(day: NaiveDate) -> String {
     format!("{:02}{:02}{:02}", day.month(), day.day(), day.year() % 100)
 }
 
-/// A zip with one pfile in it, streamed.
-fn write(path: &Path, first: NaiveDate, last: NaiveDate, providers: impl Iterator<Item = Provider>) {
+/// A zip with one pfile in it, streamed, and the file of other names. Returns the rows of that.
+fn write(path: &Path, first: NaiveDate, last: NaiveDate, providers: impl Iterator<Item = Provider>) -> u64 {
     let show = |error: &dyn std::fmt::Display| -> ! { panic!("{}: {error}", path.display()) };
     let file = File::create(path).unwrap_or_else(|error| show(&error));
     let mut zip = ZipWriter::new(BufWriter::new(file));
@@ -142,7 +147,10 @@ fn write(path: &Path, first: NaiveDate, last: NaiveDate, providers: impl Iterato
     zip.start_file(format!("{pfile}.csv"), options).unwrap_or_else(|error| show(&error));
     let mut lines = Vec::with_capacity(96 << 10);
     lines.extend_from_slice(HEADER);
+    let mut others = OTHER_NAMES_HEADER.to_vec();
+    let mut other_names = 0;
     for provider in providers {
+        other_names += provider.write_other_names(&mut others);
         provider.write(BASE_END, &mut lines);
         if lines.len() > 64 << 10 {
             zip.write_all(&lines).unwrap_or_else(|error| show(&error));
@@ -150,8 +158,12 @@ fn write(path: &Path, first: NaiveDate, last: NaiveDate, providers: impl Iterato
         }
     }
     zip.write_all(&lines).unwrap_or_else(|error| show(&error));
+    let others_name = pfile.replace("npidata", "othername");
+    zip.start_file(format!("{others_name}.csv"), options).unwrap_or_else(|error| show(&error));
+    zip.write_all(&others).unwrap_or_else(|error| show(&error));
     // Beside it, as in CMS's own: to be passed over.
     zip.start_file(format!("{pfile}_fileheader.csv"), options).unwrap_or_else(|error| show(&error));
     zip.write_all(HEADER).unwrap_or_else(|error| show(&error));
     zip.finish().and_then(|mut file| Ok(file.flush()?)).unwrap_or_else(|error| show(&error));
+    other_names
 }

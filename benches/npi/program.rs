@@ -14,6 +14,8 @@ pub struct Load {
     pub rows: u64,
     /// Seconds from the zip to the staging table.
     pub staging: f64,
+    /// Seconds of the merge for other names.
+    pub other_names: f64,
 }
 
 impl Load {
@@ -26,16 +28,18 @@ pub fn refresh(url: &str, file: &Path, args: &[&str]) -> Load {
     let log = Log::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rounds"));
     command.env_clear().env("DATABASE_URL", url).arg("refresh-npi").arg("--file").arg(file).args(args);
-    command.args(["--log-format", "json", "--log-level", "info"]).stderr(log.writer());
+    command.args(["--log-format", "json", "--log-level", "debug"]).stderr(log.writer());
     let cost = run(&mut command);
     let text = log.text();
-    let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let staged = lines.rfind(|line| line["message"] == "staged");
+    let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let said = |message: &str| lines.iter().rfind(|line| line["message"] == message);
+    let staged = said("staged");
+    let other_names = said("merge: other names").and_then(|line| line["seconds"].as_f64());
     let field = |name: &str| staged.as_ref().and_then(|line| line[name].as_f64());
-    let (Some(rows), Some(staging)) = (field("rows"), field("seconds")) else {
+    let (Some(rows), Some(staging), Some(other_names)) = (field("rows"), field("seconds"), other_names) else {
         panic!("it did not log what it staged:\n{text}");
     };
-    Load { cost, rows: rows as u64, staging }
+    Load { cost, rows: rows as u64, staging, other_names }
 }
 
 /// The log of a process, shown when it fails.

@@ -112,6 +112,22 @@ impl Provider {
         line.end();
     }
 
+    /// Appends the rows of its other names, beside the one in the pfile, and returns how many they are: of an organization
+    /// in three one or two, each with a letter of its own.
+    pub fn write_other_names(&self, out: &mut Vec<u8>) -> u64 {
+        let rng = &mut Rng::with_seed(self.last_name ^ self.rest);
+        if self.kind != Kind::Organization || !percent(rng, 33) {
+            return 0;
+        }
+        let count = rng.u64(1..=2);
+        for number in 0..count {
+            let (name, code) = (organization(rng), weighted(rng, &[("3", 70), ("4", 20), ("5", 10)]));
+            let row = format!("\"{}\",\"{name} {number}\",\"{code}\"\n", self.npi);
+            out.extend_from_slice(row.as_bytes());
+        }
+        count
+    }
+
     fn names(&self, line: &mut Line<'_>, rest: &mut Rng) {
         if self.kind == Kind::Organization {
             line.put(3, "<UNAVAIL>");

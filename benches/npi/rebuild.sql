@@ -47,8 +47,8 @@ SELECT npi, entity_type, organization_name, last_name, first_name, middle_name, 
 FROM typed WHERE NOT only_date;
 
 CREATE SCHEMA anew;
-CREATE TABLE anew.search_surgeon (LIKE search_surgeon) PARTITION BY LIST (letter);
-CREATE TABLE anew.search_facility (LIKE search_facility) PARTITION BY LIST (letter);
+CREATE TABLE anew.search_surgeon (LIKE search_surgeon INCLUDING DEFAULTS) PARTITION BY LIST (letter);
+CREATE TABLE anew.search_facility (LIKE search_facility INCLUDING DEFAULTS) PARTITION BY LIST (letter);
 DO $$
 DECLARE
     letter text;

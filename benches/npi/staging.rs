@@ -24,10 +24,11 @@ pub fn measure(harness: &Harness, url: &str, weekly: &Weekly) -> Vec<Round> {
         harness.admin("CHECKPOINT");
         let load = refresh(url, &weekly.path, &["--connections", connections]);
         assert_eq!(load.rows, weekly.rows, "all rows were staged");
-        output(
-            psql(url)
-                .args(["-c", "TRUNCATE npi_files, npi_rejects, npi_key, npi_data, search_surgeon, search_facility"]),
-        );
+        output(psql(url).args([
+            "-c",
+            "TRUNCATE npi_files, npi_rejects, npi_changes, npi_key, npi_data, npi_other_names, search_surgeon, \
+                        search_facility",
+        ]));
         load
     };
     let round = |number: u64| {

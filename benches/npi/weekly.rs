@@ -87,8 +87,8 @@ fn stage(aside: &str, url: &str, weekly: &Weekly, dir: &Path) {
     refresh(aside, &weekly.path, &[]);
     let staged = dir.join("staged");
     let select = "SELECT d.*, COALESCE(s.folded, f.folded) FROM npi_data d
-                  LEFT JOIN search_surgeon s ON s.npi = d.npi AND s.letter = d.letter AND d.entity_type = 1
-                  LEFT JOIN search_facility f ON f.npi = d.npi AND f.letter = d.letter AND d.entity_type = 2
+                  LEFT JOIN search_surgeon s ON s.npi = d.npi AND s.letter = d.letter AND s.name_number = 0 AND d.entity_type = 1
+                  LEFT JOIN search_facility f ON f.npi = d.npi AND f.letter = d.letter AND f.name_number = 0 AND d.entity_type = 2
                   WHERE d.file_id = (SELECT id FROM npi_files WHERE name = 'NAME')"
         .replace("NAME", &weekly.name())
         .replace('\n', " ");
@@ -97,6 +97,11 @@ fn stage(aside: &str, url: &str, weekly: &Weekly, dir: &Path) {
     output(psql(aside).args(["-c", &copy("to", &format!("({select})"))]));
     let table = "CREATE UNLOGGED TABLE staged AS SELECT d.*, ''::text AS folded FROM npi_data d WITH NO DATA";
     output(psql(url).args(["-c", table, "-c", &copy("from", "staged")]));
+    let names = "(SELECT o.* FROM npi_other_names o WHERE o.file_id = (SELECT id FROM npi_files WHERE name = 'NAME'))"
+        .replace("NAME", &weekly.name());
+    output(psql(aside).args(["-c", &copy("to", &names)]));
+    let table = "CREATE UNLOGGED TABLE staged_names AS SELECT o.* FROM npi_other_names o WITH NO DATA";
+    output(psql(url).args(["-c", table, "-c", &copy("from", "staged_names")]));
 }
 
 /// Seconds for merging and rebuilding, and for the trigrams.
@@ -111,6 +116,10 @@ fn check(url: &str, weekly: &Weekly) {
     let name = format!("name={}", weekly.name());
     let found = output(psql(url).args(["-v", &name, "-f", &script("check.sql")]));
     let changed = weekly.inserted + weekly.updated;
-    let expected = format!("{changed} changed, {} of them in search, 0 left behind", changed - weekly.deactivated);
+    let expected = format!(
+        "{changed} changed, {} of them in search, 0 left behind, {} other names",
+        changed - weekly.deactivated,
+        weekly.other_names
+    );
     assert_eq!(found.trim(), expected, "{}: check.sql", weekly.name());
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_RANGE, ETAG, HeaderValue, IF_RANGE, RANGE, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use ring::digest::{Context, SHA256};
 
@@ -15,6 +15,8 @@ use crate::retry::Retry;
 
 /// The real page has some kilobytes.
 const PAGE_MAX: usize = 4 << 20;
+/// What a file is now is good to know, and no reason to wait.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// The server that has the page and the files.
@@ -31,6 +33,14 @@ pub struct Content {
     pub sha256: String,
 }
 
+/// What the server says of a file without sending it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    pub bytes: Option<u64>,
+    /// Where there is none, the date of the last change.
+    pub etag: Option<String>,
+}
+
 /// How a download ended.
 enum Received {
     File,
@@ -43,7 +53,10 @@ struct Download<'a> {
     file: &'a mut File,
     bytes: u64,
     digest: Context,
+    /// That by which the download is resumed.
     etag: Option<HeaderValue>,
+    /// The ETag as the ledger keeps it, which may be a weak one.
+    published: Option<String>,
 }
 
 impl Nppes {
@@ -64,6 +77,18 @@ impl Nppes {
         page.map_err(|error| Error { code: "NPPES_PAGE".into(), ..error.context("the page NPI_Files.html") })
     }
 
+    /// Asks for the size and the ETag of a file.
+    pub async fn published(&self, name: &str) -> Result<Published, Error> {
+        let url = self.page.join(name).map_err(|_| configuration("a name of a file that is none"))?;
+        let response = self.client.head(url).timeout(HEAD_TIMEOUT).send().await?;
+        let status = response.status();
+        if status != StatusCode::OK {
+            return Err(Error::new("NPPES_HTTP", ErrorKind::Other, format!("the server answered {status}")));
+        }
+        let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        Ok(Published { bytes: length.and_then(|length| length.parse().ok()), etag: etag(&response) })
+    }
+
     /// Downloads a file that the page links, and calls `progress` after each chunk with the bytes received and the
     /// total.
     pub async fn download(
@@ -72,9 +97,9 @@ impl Nppes {
         file: &mut File,
         retry: Retry,
         progress: impl Fn(u64, Option<u64>),
-    ) -> Result<Content, Error> {
+    ) -> Result<(Content, Option<String>), Error> {
         let url = self.page.join(name).map_err(|_| configuration("a name of a file that is none"))?;
-        let mut download = Download { file, bytes: 0, digest: Context::new(&SHA256), etag: None };
+        let mut download = Download { file, bytes: 0, digest: Context::new(&SHA256), etag: None, published: None };
         let what = format!("downloading {name}");
         let received = loop {
             let before = download.bytes;
@@ -95,7 +120,7 @@ impl Nppes {
             Err(error) => return Err(Error { code: "NPPES_HTTP".into(), ..failed(error) }),
         }
         let sha256 = hex(download.digest.finish().as_ref());
-        Ok(Content { bytes: download.bytes, sha256 })
+        Ok((Content { bytes: download.bytes, sha256 }, download.published))
     }
 
     /// One attempt: receives the rest of the file, or all of it where the server does not resume.
@@ -185,8 +210,17 @@ impl Download<'_> {
         // A weak ETag does not promise that the bytes are the same.
         let etag = response.headers().get(ETAG).filter(|etag| !etag.as_bytes().starts_with(b"W/"));
         self.etag = etag.cloned();
+        self.published = self::etag(response);
         Ok(())
     }
+}
+
+/// The ETag without the mark of a weak one, which a server may set in one answer and not in the next; where a server has
+/// none, the date of the last change.
+fn etag(response: &Response) -> Option<String> {
+    let headers = response.headers();
+    let etag = headers.get(ETAG).or_else(|| headers.get(LAST_MODIFIED))?.to_str().ok()?;
+    Some(etag.strip_prefix("W/").unwrap_or(etag).to_owned())
 }
 
 /// The length of the whole file, from the response to a range request. It must begin where our bytes end.

@@ -15,6 +15,24 @@ pub fn as_preferred(priority: &str) -> String {
 /// The same joins of a user who is told in the application, whatever they prefer.
 pub const IN_APP: &str = "CROSS JOIN (VALUES ('IN_APP', true)) AS notice (channel, wanted)";
 
+/// Whether the preferences of users are read, of the statements that go without them where they cannot be.
+#[derive(Clone, Copy)]
+pub enum Preferences {
+    Heeded,
+    NotThere,
+}
+
+impl Preferences {
+    pub const BOTH: [Self; 2] = [Self::Heeded, Self::NotThere];
+
+    pub fn channels(self, priority: &str) -> String {
+        match self {
+            Self::Heeded => as_preferred(priority),
+            Self::NotThere => IN_APP.to_owned(),
+        }
+    }
+}
+
 /// Whether a column holds an address or a number, in SQL: blank is none.
 pub fn has_one(column: &str) -> String {
     format!(include_str!("has_one.part.sql"), column = column).trim_end().to_owned()

@@ -165,6 +165,10 @@ messages! {
         "EMAIL" "appointment_changed_reinstated.email.txt";
     "SYNC_PATIENTS_FAILED" (patients Count, run Id) Cause::Event;
         "EMAIL" "sync_patients_failed.email.txt";
+    "NPI_CHANGED" (providers Count, file Code) Cause::Event;
+        "EMAIL" "npi_changed.email.txt";
+    "NPI_FILE_AGAIN" (file Code) Cause::Event;
+        "EMAIL" "npi_file_again.email.txt";
     "JOB_FAILING" (job Code, failures Count, error Words, error_code Code) Cause::Event;
         "EMAIL" "job_failing.email.txt";
     "JOB_FAILING" "BRAKED" (job Code, failures Count, error Words, error_code Code) Cause::Event;

@@ -143,6 +143,7 @@ pub mod parameter {
     pub const KEY: Type = Type::UNKNOWN;
     pub const KEYS: Type = Type::UNKNOWN;
     pub const BOOL: Type = Type::BOOL;
+    pub const BYTEA: Type = Type::BYTEA;
     pub const DATE: Type = Type::DATE;
     pub const FLOAT8: Type = Type::FLOAT8;
     pub const INT4: Type = Type::INT4;

@@ -76,7 +76,12 @@ pub static GROUPS: &[Group] = &[
         lists: &[notifications::STATEMENTS],
         also: &[SCHEMA, ACTOR, RECORD, FACILITY, "rounds::jobs::deliver_notifications::told::"],
     },
-    Group { name: "npi", commands: &["npi"], lists: &[npi::STATEMENTS], also: &[SCHEMA] },
+    Group {
+        name: "npi",
+        commands: &["npi"],
+        lists: &[npi::STATEMENTS],
+        also: &[SCHEMA, ACTOR, RECORD, "rounds::clinic::facility::FACILITY"],
+    },
     Group {
         name: "practiceq",
         commands: &["practiceq"],

@@ -20,7 +20,8 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::clock::has_passed;
-use crate::clinic::{channels, outbox};
+use crate::clinic::channels::Preferences;
+use crate::clinic::outbox;
 use crate::db::{Row, UNREADABLE, statements};
 use crate::error::{Error, ErrorKind};
 
@@ -43,24 +44,6 @@ statements! {
             failures = failures("$1"),
             outbox = outbox::notified()
         );
-}
-
-/// Whether the preferences of users are read.
-#[derive(Clone, Copy)]
-enum Preferences {
-    Heeded,
-    NotThere,
-}
-
-impl Preferences {
-    const BOTH: [Self; 2] = [Self::Heeded, Self::NotThere];
-
-    fn channels(self, priority: &str) -> String {
-        match self {
-            Self::Heeded => channels::as_preferred(priority),
-            Self::NotThere => channels::IN_APP.to_owned(),
-        }
-    }
 }
 
 /// The result of a run, as it counts for the streak of failures of its lane.

@@ -2,11 +2,12 @@
 //!
 //! `job` is the interface of a job, `runner` takes one from the claim to the exit code. The run's row is a lock in
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
-//! result on stdout, `failure_notice` notifies the admins when a job keeps failing. `refusals` is what the database
-//! refused, `failed_items` its record, `undeliverable` is what nobody could be told of. `records` is all that was recorded of
-//! one item, `actor` is who started the run by hand.
+//! result on stdout, `failure_notice` notifies the admins when a job keeps failing, `admins` of what it found.
+//! `refusals` is what the database refused, `failed_items` its record, `undeliverable` is what nobody could be told of.
+//! `records` is all that was recorded of one item, `actor` is who started the run by hand.
 
 mod actor;
+mod admins;
 mod args;
 mod batch;
 mod brake;
@@ -34,6 +35,7 @@ mod runner;
 mod signals;
 mod undeliverable;
 
+pub use admins::AdminNotice;
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, instant};
 pub use batch::{
     Batch, Id, LockMode, Rehearsal, applied_ids, apply, apply_in_savepoints, apply_twice, count, skipped_columns,
@@ -58,5 +60,5 @@ pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, unde
 use crate::db::statements;
 
 statements! {
-    of claim, close, failed_items, failure_notice, fence, flood, heartbeat, item_errors, records;
+    of admins, claim, close, failed_items, failure_notice, fence, flood, heartbeat, item_errors, records;
 }

@@ -13,6 +13,8 @@ mod no_show;
 mod no_show_undo;
 mod notifications;
 mod npi;
+mod npi_folded;
+mod npi_names;
 mod npi_trigrams;
 mod pauses;
 mod practiceq;

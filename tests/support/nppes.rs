@@ -23,6 +23,12 @@ pub const ENTITY: &str = "Entity Type Code";
 pub const ORGANIZATION: &str = "Provider Organization Name (Legal Business Name)";
 pub const LAST: &str = "Provider Last Name (Legal Name)";
 pub const FIRST: &str = "Provider First Name";
+pub const MIDDLE: &str = "Provider Middle Name";
+pub const OTHER_ORGANIZATION: &str = "Provider Other Organization Name";
+pub const OTHER_ORGANIZATION_KIND: &str = "Provider Other Organization Name Type Code";
+pub const OTHER_LAST: &str = "Provider Other Last Name";
+pub const OTHER_FIRST: &str = "Provider Other First Name";
+pub const OTHER_LAST_KIND: &str = "Provider Other Last Name Type Code";
 pub const MAILING_CITY: &str = "Provider Business Mailing Address City Name";
 pub const MAILING_PHONE: &str = "Provider Business Mailing Address Telephone Number";
 pub const ADDRESS: &str = "Provider First Line Business Practice Location Address";
@@ -157,6 +163,8 @@ pub struct Pfile {
     pub end: NaiveDate,
     pub columns: Vec<&'static str>,
     pub lines: Vec<Vec<u8>>,
+    /// The file of other names beside it in the zip; none is without a row.
+    pub other_names: Vec<Vec<u8>>,
     pub line_end: &'static str,
 }
 
@@ -173,11 +181,21 @@ pub fn until(end: &str) -> Pfile {
 
 impl Pfile {
     fn new(start: NaiveDate, end: NaiveDate) -> Self {
-        Self { start, end, columns: columns().to_vec(), lines: vec![], line_end: "\n" }
+        Self { start, end, columns: columns().to_vec(), lines: vec![], other_names: vec![], line_end: "\n" }
     }
 
     pub fn of(mut self, providers: &[Provider]) -> Self {
         self.lines.extend(providers.iter().map(|provider| provider.line_of(&self.columns).into_bytes()));
+        self
+    }
+
+    /// With another name of an organization, and the code of its kind.
+    pub fn other(self, provider: &Provider, name: &str, kind: &str) -> Self {
+        self.other_line(quoted([&*provider.npi.to_string(), name, kind]))
+    }
+
+    pub fn other_line(mut self, line: impl Into<Vec<u8>>) -> Self {
+        self.other_names.push(line.into());
         self
     }
 
@@ -218,8 +236,16 @@ impl Pfile {
             beside.push(format!("{file}_pfile_{period}.csv"));
             beside.push(format!("{file}_pfile_{period}_FileHeader.csv"));
         }
-        let mut entries: Vec<(&str, &[u8])> =
-            beside.iter().map(|name| (name.as_str(), &b"\"NPI\",\"Anything\"\n"[..])).collect();
+        let mut other_names = quoted([NPI, OTHER_ORGANIZATION, OTHER_ORGANIZATION_KIND]).into_bytes();
+        for line in &self.other_names {
+            other_names.extend_from_slice(self.line_end.as_bytes());
+            other_names.extend_from_slice(line);
+        }
+        let content = |name: &str| match name.starts_with("othername") && !name.ends_with("_FileHeader.csv") {
+            true => &other_names[..],
+            false => &b"\"NPI\",\"Anything\"\n"[..],
+        };
+        let mut entries: Vec<(&str, &[u8])> = beside.iter().map(|name| (name.as_str(), content(name))).collect();
         // Not the first one, nor the last.
         entries.insert(3, (&name, &csv));
         zip_of(&entries)
@@ -336,14 +362,17 @@ impl Registry {
                 "SELECT (SELECT jsonb_agg({} {file} ORDER BY d.npi)
                          FROM npi_data d LEFT JOIN npi_files f ON f.id = d.file_id) AS data,
                         (SELECT jsonb_agg(k ORDER BY k.npi) FROM npi_key k) AS keys,
-                        (SELECT jsonb_agg({} ORDER BY s.npi) FROM search_surgeon s) AS surgeons,
-                        (SELECT jsonb_agg({} ORDER BY s.npi) FROM search_facility s) AS facilities,
+                        (SELECT jsonb_agg({} ORDER BY s.npi, s.name_number) FROM search_surgeon s) AS surgeons,
+                        (SELECT jsonb_agg({} ORDER BY s.npi, s.name_number) FROM search_facility s) AS facilities,
+                        (SELECT jsonb_agg({} {file} ORDER BY o.npi, o.number)
+                         FROM npi_other_names o LEFT JOIN npi_files f ON f.id = o.file_id) AS other_names,
                         (SELECT jsonb_agg({} ORDER BY n.id) FROM npi_files n) AS files,
-                        (SELECT jsonb_agg({} {file} ORDER BY f.id, r.line)
+                        (SELECT jsonb_agg({} {file} ORDER BY f.id, r.entry, r.line)
                          FROM npi_rejects r JOIN npi_files f ON f.id = r.file_id) AS rejects",
                 part("d"),
                 part("s"),
                 part("s"),
+                part("o"),
                 part("n"),
                 part("r"),
             ))
@@ -356,19 +385,44 @@ impl Registry {
         let found = "address, city, state, zip, primary_taxonomy";
         let active = "(deactivated_on IS NULL OR reactivated_on >= deactivated_on)";
         let surgeons = format!(
-            "SELECT letter, npi, first_name, last_name, {place} FROM npi_data
+            "SELECT letter, npi, first_name, last_name, middle_name, {place} FROM npi_data
              WHERE entity_type = 1 AND {active} AND coalesce(last_name, first_name) IS NOT NULL"
         );
         let facilities = format!(
             "SELECT letter, npi, organization_name, {place} FROM npi_data
              WHERE entity_type = 2 AND {active} AND organization_name IS NOT NULL"
         );
-        let listed = |columns: &str, table: &str| format!("SELECT letter, npi, {columns}, {found} FROM {table}");
-        let surgeon = listed("first_name, last_name", "search_surgeon");
+        let listed = |columns: &str, table: &str| {
+            format!("SELECT letter, npi, {columns}, {found} FROM {table} WHERE name_number = 0")
+        };
+        let surgeon = listed("first_name, last_name, middle_name", "search_surgeon");
         let facility = listed("facility_name", "search_facility");
+        // Of those who are searched, each other name is, too, and nobody else's is.
+        let other = |kind: i16, names: &str, place: &str| {
+            format!(
+                "SELECT o.letter, o.npi, o.number, o.folded, o.name, o.kind, {names}, {place} FROM npi_other_names o
+                 JOIN npi_data d ON d.npi = o.npi
+                 WHERE d.entity_type = {kind} AND d.letter IS NOT NULL AND o.letter IS NOT NULL"
+            )
+        };
+        let by_other = |table: &str, names: &str| {
+            format!(
+                "SELECT letter, npi, name_number, folded, other_name, other_kind, {names}, {found} FROM {table}
+                 WHERE name_number > 0"
+            )
+        };
+        let surgeons_names = "first_name, last_name, middle_name";
+        let other_surgeons = (other(1, surgeons_names, place), by_other("search_surgeon", surgeons_names));
+        let other_facilities = (other(2, "organization_name", place), by_other("search_facility", "facility_name"));
         let both = "(SELECT letter, folded, tableoid::regclass::text AS part FROM search_surgeon
                      UNION ALL SELECT letter, folded, tableoid::regclass::text FROM search_facility) b";
         let checks = [
+            format!("({}) EXCEPT ({})", other_surgeons.0, other_surgeons.1),
+            format!("({}) EXCEPT ({})", other_surgeons.1, other_surgeons.0),
+            format!("({}) EXCEPT ({})", other_facilities.0, other_facilities.1),
+            format!("({}) EXCEPT ({})", other_facilities.1, other_facilities.0),
+            "SELECT npi FROM npi_other_names EXCEPT SELECT npi FROM npi_key".into(),
+            "SELECT npi FROM search_surgeon WHERE name_number = 0 AND other_name IS NOT NULL".into(),
             format!("({surgeons}) EXCEPT ({surgeon})"),
             format!("({surgeon}) EXCEPT ({surgeons})"),
             format!("({facilities}) EXCEPT ({facility})"),

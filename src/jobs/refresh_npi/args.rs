@@ -22,6 +22,9 @@ pub struct RefreshNpi {
     /// Load this file instead of what the page has: a zip, or the main file in it (npidata_pfile_...csv)
     #[arg(long, value_name = "PATH", conflicts_with = "full")]
     pub file: Option<PathBuf>,
+    /// Load again what was published again under its name, with another size or ETag; with --file: that file
+    #[arg(long)]
+    pub again: bool,
     /// Change nothing: say what the page has, what was loaded, and what would be
     #[arg(long)]
     #[serde(skip)]
@@ -33,6 +36,9 @@ pub struct RefreshNpi {
     /// Do not load a file of which more than this share of the lines cannot be read
     #[arg(long, env = "ROUNDS_MAX_REJECT_SHARE", value_name = "SHARE", default_value_t = 0.01, value_parser = share)]
     pub max_reject_share: f64,
+    /// Load one file although it has less than half of the usual lines: for a person who has looked at it
+    #[arg(long)]
+    pub accept_fewer_rows: bool,
     /// How many connections copy a file into the database
     #[arg(long, env = "ROUNDS_NPPES_CONNECTIONS", value_name = "N", default_value_t = 2, value_parser = whole::<u32>(1..=2))]
     pub connections: u32,

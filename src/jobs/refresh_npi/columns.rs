@@ -21,7 +21,11 @@ pub struct Columns {
     pub middle: usize,
     pub credential: usize,
     pub other_organization: usize,
+    pub other_organization_kind: Option<usize>,
     pub other_last: usize,
+    pub other_first: Option<usize>,
+    pub other_middle: Option<usize>,
+    pub other_last_kind: Option<usize>,
     pub mailing: Address,
     pub practice: Address,
     pub enumerated: usize,
@@ -53,17 +57,13 @@ pub struct Taxonomy {
 }
 
 /// Known columns that only the raw row keeps. With this list a run can warn of columns that are new.
-const RAW_ONLY: [&str; 23] = [
+const RAW_ONLY: [&str; 19] = [
     "Employer Identification Number (EIN)",
     "Provider Name Prefix Text",
     "Provider Name Suffix Text",
-    "Provider Other Organization Name Type Code",
-    "Provider Other First Name",
-    "Provider Other Middle Name",
     "Provider Other Name Prefix Text",
     "Provider Other Name Suffix Text",
     "Provider Other Credential Text",
-    "Provider Other Last Name Type Code",
     "Authorized Official Last Name",
     "Authorized Official First Name",
     "Authorized Official Middle Name",
@@ -160,7 +160,11 @@ impl Columns {
             middle: header.required("Provider Middle Name")?,
             credential: header.required("Provider Credential Text")?,
             other_organization: header.required("Provider Other Organization Name")?,
+            other_organization_kind: header.find("Provider Other Organization Name Type Code"),
             other_last: header.required("Provider Other Last Name")?,
+            other_first: header.find("Provider Other First Name"),
+            other_middle: header.find("Provider Other Middle Name"),
+            other_last_kind: header.find("Provider Other Last Name Type Code"),
             mailing: header.address("Mailing")?,
             practice: header.address("Practice Location")?,
             enumerated: header.required("Provider Enumeration Date")?,

@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use reqwest::Url;
 use ring::digest::{Context, SHA256};
 use tokio_postgres::Transaction;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::names::{self, Name};
 use super::progress::Bar;
 use crate::clients::hex;
-use crate::clients::nppes::{Content, Nppes, disk};
+use crate::clients::nppes::{Content, Nppes, Published, disk};
 use crate::db::CLOCK;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
@@ -25,6 +25,8 @@ pub struct DataFile {
     pub name: String,
     pub file: File,
     pub content: Content,
+    /// The server's, where it was downloaded.
+    pub etag: Option<String>,
     /// When its download or its reading began.
     pub began: DateTime<Utc>,
 }
@@ -53,9 +55,20 @@ impl Source {
         let mut file = tempfile::tempfile().map_err(|error| disk(&error))?;
         let bar = Bar::new(&format!("downloading {name}"));
         let progress = |bytes, total| bar.bytes(bytes, total);
-        let content = self.server.download(name, &mut file, run.retry(), progress).await?;
+        let (content, etag) = self.server.download(name, &mut file, run.retry(), progress).await?;
         info!(file = name, bytes = content.bytes, "downloaded");
-        Ok(DataFile { name: name.to_owned(), file, content, began })
+        Ok(DataFile { name: name.to_owned(), file, content, etag, began })
+    }
+
+    /// What the server says of a file now; nothing where it does not say. That is no reason to load nothing.
+    pub async fn published(&self, name: &str) -> Option<Published> {
+        match self.server.published(name).await {
+            Ok(published) => Some(published),
+            Err(error) => {
+                debug!(file = name, error_code = %error.code, "is it still the file that was loaded? {}", error.message);
+                None
+            }
+        }
     }
 }
 
@@ -66,7 +79,7 @@ impl DataFile {
         let mut file = File::open(path).map_err(|error| disk(&error))?;
         let read = tokio::task::spawn_blocking(move || digest(&mut file).map(|content| (file, content)));
         let (file, content) = joined(read.await)?.map_err(|error| disk(&error))?;
-        Ok(Self { name: name.to_owned(), file, content, began })
+        Ok(Self { name: name.to_owned(), file, content, etag: None, began })
     }
 }
 

@@ -39,8 +39,12 @@ impl Operation for List {
         let page = tokio::time::timeout(context.limit, Source::new(&self.job.base_url, self.retry)).await;
         let page = page.unwrap_or_else(|_| Err(context.no_answer()));
         let loaded: Vec<Value> = ledger.files.iter().map(shape).collect();
+        let mut again = vec![];
         let (names, mut error) = match page {
-            Ok(source) => (source.names, None),
+            Ok(source) => {
+                again = published_again(&source, &ledger).await;
+                (source.names, None)
+            }
             Err(error) => (vec![], Some(error.to_string())),
         };
         let unreadable = error.is_some();
@@ -48,12 +52,16 @@ impl Operation for List {
         if !unreadable {
             error = self.plan(&names, &mut ledger, &mut would_load).err().map(|error| error.to_string());
         }
-        let text = text(&names, &loaded, &would_load, error.as_deref());
+        if self.job.again {
+            would_load.splice(..0, again.iter().cloned());
+        }
+        let text = text(&names, &loaded, (&would_load, &again), error.as_deref());
         let page: Vec<Value> = names
             .iter()
             .map(|name| json!({ "name": name.text, "kind": name.kind.as_str(), "period_end": name.end }))
             .collect();
-        let json = json!({ "page": page, "ledger": loaded, "would_load": would_load, "error": error });
+        let json = json!({ "page": page, "ledger": loaded, "would_load": would_load, "published_again": again,
+                          "error": error });
         Ok(Output::new(if unreadable { Exit::Failed } else { Exit::Done }, json, text))
     }
 }
@@ -69,6 +77,19 @@ impl List {
     }
 }
 
+/// The files of the page that are others by now than were loaded under their names.
+async fn published_again(source: &Source, ledger: &Ledger) -> Vec<String> {
+    let mut again = vec![];
+    for name in &source.names {
+        let Some(loaded) = ledger.named(&name.text) else { continue };
+        let published = source.published(&name.text).await.unwrap_or_default();
+        if loaded.differs_from(&published).is_some() {
+            again.push(name.text.clone());
+        }
+    }
+    again
+}
+
 fn shape(file: &LoadedFile) -> Value {
     json!({
         "name": file.name,
@@ -80,12 +101,13 @@ fn shape(file: &LoadedFile) -> Value {
     })
 }
 
-fn text(names: &[Name], loaded: &[Value], would_load: &[String], error: Option<&str>) -> String {
+fn text(names: &[Name], loaded: &[Value], (would_load, again): (&[String], &[String]), error: Option<&str>) -> String {
     let mut rows: Vec<Vec<String>> = vec![];
     for name in names {
         let known =
-            loaded.iter().find(|file| file["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&name.text)));
+            loaded.iter().rfind(|file| file["name"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(&name.text)));
         let state = match known {
+            Some(_) if again.contains(&name.text) => "published again; --again loads it".to_owned(),
             Some(file) => format!("loaded {}", file["processed_at"].as_str().unwrap_or_default()),
             None if would_load.contains(&name.text) => "would be loaded".to_owned(),
             None => "covered by a newer one".to_owned(),

@@ -12,7 +12,8 @@ use super::fetch::{DataFile, joined};
 use super::merge::{Merge, Merged};
 use super::pfile::Pfile;
 use super::progress::{Progress, watch, with_spinner};
-use super::stage::{self, Staged, StagingTable};
+use super::stage::{self, Counts, Staged, StagingTable};
+use super::watch::Changed;
 use crate::clients::nppes::disk;
 use crate::db::Row;
 use crate::error::{Error, ErrorKind};
@@ -20,23 +21,28 @@ use crate::run::{Halt, Run, WriteOptions, count};
 
 /// With so many new rows the planner's statistics are out of date, and autovacuum does not analyze partitioned tables.
 const ANALYZE_ROWS_MIN: u64 = 500_000;
-const ANALYZE: &str = "ANALYZE npi_key; ANALYZE npi_data; ANALYZE search_surgeon; ANALYZE search_facility";
+const ANALYZE: &str = "ANALYZE npi_key; ANALYZE npi_data; ANALYZE search_surgeon; ANALYZE search_facility; \
+                       ANALYZE npi_other_names";
+/// The counts of a file, and what it has changed of watched providers.
+type Loaded = (Row, Vec<Changed>);
+
 /// For a transaction that treats a whole file.
 const AT_LENGTH: WriteOptions = WriteOptions { lock_wait: None, at_length: true, after_stop: false };
 
 pub struct FileLoad<'a> {
     pub job: &'a RefreshNpi,
     pub run: &'a Run,
-    /// A file with fewer rows is refused.
+    /// A file with fewer rows is refused, and one with fewer rows in its file of other names.
     pub rows_min: Option<i64>,
+    pub other_names_min: Option<i64>,
     pub file: &'a DataFile,
     pub pfile: &'a Pfile,
 }
 
 impl FileLoad<'_> {
-    /// Loads the file; returns its counts. After an error of the connection or the server it is staged again. In a dry
+    /// Loads the file. After an error of the connection or the server it is staged again. In a dry
     /// run all is one transaction, which is rolled back.
-    pub async fn execute(&self) -> Result<Row, Halt> {
+    pub async fn execute(&self) -> Result<Loaded, Halt> {
         let (run, name, table) = (self.run, &self.file.name, StagingTable::of(self.run.schema(), self.run.id));
         if run.dry_run() {
             return run.write(&format!("loading {name}"), AT_LENGTH, async |tx| self.simulate(tx, &table).await).await;
@@ -45,7 +51,7 @@ impl FileLoad<'_> {
             // The merge has made its own attempts; from here on the file is staged again.
             Err(Halt::Failed(error)) if error.kind == ErrorKind::Transient => Err(error),
             Ok(Merged::StagingLost) => Err(staging_lost().context(format_args!("merging {name}"))),
-            Ok(Merged::Done(counts)) => Ok(Ok(counts)),
+            Ok(Merged::Done(counts, changed)) => Ok(Ok((counts, changed))),
             Err(halt) => Ok(Err(halt)),
         };
         let loaded = run.retry().run(&format!("staging {name} again"), load).await;
@@ -58,7 +64,7 @@ impl FileLoad<'_> {
         loaded
     }
 
-    async fn simulate(&self, tx: &Transaction<'_>, table: &StagingTable) -> Result<Row, Error> {
+    async fn simulate(&self, tx: &Transaction<'_>, table: &StagingTable) -> Result<Loaded, Error> {
         table.create(tx).await?;
         let copy = async |chunks: Vec<stage::Chunks>| {
             for chunks in chunks {
@@ -70,7 +76,7 @@ impl FileLoad<'_> {
         table.analyze(tx).await?;
         self.check(&staged)?;
         match self.merge(table, &staged).execute(tx).await? {
-            Merged::Done(counts) => Ok(counts),
+            Merged::Done(counts, changed) => Ok((counts, changed)),
             Merged::StagingLost => Err(staging_lost()),
         }
     }
@@ -93,7 +99,7 @@ impl FileLoad<'_> {
         let what = format!("merging {name}");
         let merge = self.merge(table, &staged);
         let merged = with_spinner(&what, run.write(&what, AT_LENGTH, async |tx| merge.execute(tx).await)).await?;
-        if let Merged::Done(counts) = &merged
+        if let Merged::Done(counts, _) = &merged
             && count(counts, "inserted") > ANALYZE_ROWS_MIN
         {
             let analyze = async |tx: &Transaction<'_>| Ok(tx.batch_execute(ANALYZE).await?);
@@ -123,7 +129,7 @@ impl FileLoad<'_> {
             (Ok(()), Err(error)) => Err(error.context(format_args!("{name} was not loaded")).into()),
             (Ok(()), Ok(staged)) => {
                 let seconds = began.elapsed().as_secs_f64();
-                info!(file = name, rows = staged.rows, bytes = staged.bytes, seconds, "staged");
+                info!(file = name, rows = staged.main.rows, bytes = staged.main.bytes, seconds, "staged");
                 for column in &staged.unknown {
                     warn!(file = name, column, "a column that is not known here is kept, and not looked at");
                 }
@@ -132,22 +138,31 @@ impl FileLoad<'_> {
         }
     }
 
-    /// Refuses a file with too many rejected lines, or too few lines.
+    /// Refuses a file with too many rejected rows, or too few rows.
     fn check(&self, staged: &Staged) -> Result<(), Error> {
+        self.check_part("", &staged.main, self.rows_min)?;
+        staged
+            .other_names
+            .as_ref()
+            .map_or(Ok(()), |names| self.check_part("the file of other names in it, ", names, self.other_names_min))
+    }
+
+    fn check_part(&self, part: &str, counts: &Counts, rows_min: Option<i64>) -> Result<(), Error> {
         let name = &self.file.name;
-        let share = staged.rejected as f64 / (staged.rows.max(1)) as f64;
+        let share = counts.rejected as f64 / (counts.rows.max(1)) as f64;
         if share > self.job.max_reject_share {
             let message = format!(
-                "{name} was not loaded: {} of its {} lines cannot be read, more than --max-reject-share {}",
-                staged.rejected, staged.rows, self.job.max_reject_share
+                "{name} was not loaded: {part}{} of its {} lines cannot be read, more than --max-reject-share {}",
+                counts.rejected, counts.rows, self.job.max_reject_share
             );
             return Err(Error::new("NPPES_REJECTS", ErrorKind::Other, message));
         }
-        match self.rows_min {
-            Some(fewest) if staged.rows.cast_signed() < fewest => {
+        match rows_min {
+            Some(fewest) if counts.rows.cast_signed() < fewest => {
                 let message = format!(
-                    "{name} was not loaded: it has {} lines, less than half of what is usual ({fewest})",
-                    staged.rows
+                    "{name} was not loaded: {part}it has {} lines, and less than half of what is usual is fewer than \
+                     {fewest}. If it is complete, run once with --accept-fewer-rows",
+                    counts.rows
                 );
                 Err(Error::new("NPPES_TOO_FEW_ROWS", ErrorKind::Other, message))
             }
@@ -156,7 +171,10 @@ impl FileLoad<'_> {
     }
 
     fn merge<'a>(&'a self, table: &'a StagingTable, staged: &'a Staged) -> Merge<'a> {
-        Merge { run: self.run, table, file: self.file, pfile: self.pfile, staged }
+        let (rows, rejected) = staged.in_table();
+        let allowed = (rows as f64 * self.job.max_reject_share).floor() as usize;
+        let refused_max = allowed.saturating_sub(rejected as usize);
+        Merge { run: self.run, table, file: self.file, pfile: self.pfile, staged, refused_max }
     }
 }
 

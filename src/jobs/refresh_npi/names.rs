@@ -92,8 +92,17 @@ fn short_date(text: &str) -> Option<NaiveDate> {
 
 /// The period in the name of a main file, npidata_pfile_YYYYMMDD-YYYYMMDD.csv; nothing where it is another name.
 pub fn pfile_period(name: &str) -> Option<(NaiveDate, NaiveDate)> {
+    period("npidata_pfile_", name)
+}
+
+/// The period in the name of a file of other names.
+pub fn other_names_period(name: &str) -> Option<(NaiveDate, NaiveDate)> {
+    period("othername_pfile_", name)
+}
+
+fn period(prefix: &str, name: &str) -> Option<(NaiveDate, NaiveDate)> {
     let lower = name.to_ascii_lowercase();
-    let period = lower.strip_prefix("npidata_pfile_")?.strip_suffix(".csv")?;
+    let period = lower.strip_prefix(prefix)?.strip_suffix(".csv")?;
     let (start, end) = period.split_once('-')?;
     let date = |text: &str| (text.len() == 8).then(|| NaiveDate::parse_from_str(text, "%Y%m%d").ok()).flatten();
     let (start, end) = (date(start)?, date(end)?);
@@ -103,14 +112,15 @@ pub fn pfile_period(name: &str) -> Option<(NaiveDate, NaiveDate)> {
 /// The files that a page links, each once. Of a file in both versions it is the newer.
 pub fn of_page(html: &str) -> Vec<Name> {
     let mut found: Vec<Name> = vec![];
+    let html = without_comments(html);
     // Only ASCII letters change, so the positions are those of the original.
     let lower = html.to_ascii_lowercase();
     for (at, _) in lower.match_indices("href") {
-        let Some(rest) = html[at + 4..].trim_start().strip_prefix('=').map(str::trim_start) else { continue };
-        let Some(quote) = rest.chars().next().filter(|c| ['\'', '"'].contains(c)) else { continue };
-        let Some(link) = rest[1..].split(quote).next() else { continue };
-        let name = link.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-        let Some(name) = Name::parse(name) else { continue };
+        // `data-href` is no link.
+        if !html[..at].ends_with(|c: char| c.is_ascii_whitespace() || ['\'', '"', '/'].contains(&c)) {
+            continue;
+        }
+        let Some(name) = link(&html[at + 4..]).and_then(|link| Name::parse(&link)) else { continue };
         match found.iter_mut().find(|other| (other.kind, other.start, other.end) == (name.kind, name.start, name.end)) {
             Some(other) if name.v2 && !other.v2 => *other = name,
             Some(_) => {}
@@ -119,6 +129,34 @@ pub fn of_page(html: &str) -> Vec<Name> {
     }
     found.sort_by_key(|name| (name.end, name.start));
     found
+}
+
+/// A page without its comments. One that does not end goes to the end of the page, as a browser has it.
+fn without_comments(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some((before, comment)) = rest.split_once("<!--") {
+        out.push_str(before);
+        // `<!-->` and `<!--->` are whole comments.
+        let short = comment.strip_prefix('>').or_else(|| comment.strip_prefix("->"));
+        let ends = ["-->", "--!>"].iter().filter_map(|end| Some((comment.find(end)?, end.len()))).min();
+        rest = short.or_else(|| ends.map(|(at, length)| &comment[at + length..])).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The file's name in the value of an attribute, which follows its name: quoted or not, with blanks around it or not.
+fn link(after: &str) -> Option<String> {
+    let value = after.trim_start().strip_prefix('=')?.trim_start();
+    let value = match value.chars().next()? {
+        quote @ ('\'' | '"') => value[1..].split(quote).next()?,
+        _ => value.split(|c: char| c.is_ascii_whitespace() || c == '>').next()?,
+    };
+    // A browser drops line ends and tabs inside a link.
+    let value: String = value.trim().chars().filter(|c| !['\t', '\n', '\r'].contains(c)).collect();
+    let path = value.split(['?', '#']).next().unwrap_or_default();
+    path.rsplit(['/', '\\']).next().map(|name| name.replace("%5F", "_").replace("%5f", "_"))
 }
 
 #[cfg(test)]
@@ -137,7 +175,7 @@ mod tests {
             <a href='./NPPES_Data_Dissemination_December_2025_V2.zip'>m</a>
             <a href='./NPPES_Deactivated_NPI_Report_010526_V2.zip'>d</a>
             <a href='./NPPES_Data_Dissemination_013026_011126_Weekly_V2.zip'>backwards</a>
-            <a href=./NPPES_Data_Dissemination_011226_011826_Weekly_V2.zip>no quotes</a> href";
+            href";
         let found: Vec<_> = of_page(page).into_iter().map(|name| (name.text, name.kind, name.end)).collect();
         let expected = [
             ("NPPES_Data_Dissemination_December_2025_V2.zip", Kind::Monthly, day("2025-12-31")),
@@ -146,6 +184,41 @@ mod tests {
         ];
         assert_eq!(found, expected.map(|(text, kind, end)| (text.to_owned(), kind, end)));
         assert_eq!(of_page("<html>maintenance</html>"), []);
+    }
+
+    #[test]
+    fn a_link_is_what_a_browser_takes_for_one() {
+        let week = "NPPES_Data_Dissemination_010526_011126_Weekly_V2.zip";
+        let found = |html: &str| of_page(html).into_iter().map(|name| name.text).collect::<Vec<_>>();
+        for html in [
+            "<a href=./{}>no quotes</a>",
+            "<a href={}>",
+            "<a class=x href=./{} target=_blank>",
+            "<a href=\"./{}?x=1&amp;y=2#z\">",
+            "<a href=\" ./{} \">",
+            "<a\nHREF\n=\n'\n./{}\n'>",
+            "<a class='x'href='./{}'>",
+            "<a href='https://elsewhere/x/{}'>",
+            "<!-- old --><a href='./{}'><!-->",
+            "<!--><a href='./{}'>",
+            "<!---><a href='./{}'>",
+            "<!-- x --!><a href='./{}'>",
+            "<!-- x <!-- y --><a href='./{}'>",
+        ] {
+            assert_eq!(found(&html.replace("{}", week)), [week], "{html}");
+        }
+        for html in [
+            "<!-- <a href='./{}'> -->",
+            "<!-- <a href='./{}'>",
+            "<!--\n<a href='./{}'>\n--> <a href='./'>",
+            "<!-- x > <a href='./{}'> -- > -->",
+            "<div data-href='./{}'>",
+            "<a xhref='./{}'>",
+            "<a href>./{}</a>",
+            "<a href='x'>{}</a>",
+        ] {
+            assert_eq!(found(&html.replace("{}", week)), Vec::<String>::new(), "{html}");
+        }
     }
 
     #[test]

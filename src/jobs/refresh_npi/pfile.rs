@@ -1,10 +1,11 @@
-//! The main file (pfile): an entry of a zip, or a file of its own.
+//! The main file (pfile): an entry of a zip, or a file of its own; and beside it in the zip the file of other names.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 
 use chrono::NaiveDate;
-use zip::ZipArchive;
+use zip::read::ZipFile;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::names::{self, Kind, Name};
 use super::read_ahead::read_ahead;
@@ -24,13 +25,22 @@ pub struct Pfile {
     pub end: NaiveDate,
     /// Uncompressed.
     pub bytes: u64,
+    /// The file of other names of organizations, of the same period.
+    pub other_names: Option<OtherNames>,
+}
+
+/// Where the file of other names is in the zip.
+#[derive(Clone, Debug)]
+pub struct OtherNames {
+    entry: usize,
+    pub bytes: u64,
 }
 
 /// Finds the main file in a file of this name.
 pub fn inspect(file: &mut File, name: &str) -> Result<Pfile, Error> {
     let bytes = file.metadata().map_err(|error| bad(format!("it cannot be read: {}", file_error(&error))))?.len();
     if let Some((start, end)) = names::pfile_period(name) {
-        return Ok(Pfile { entry: None, kind: Kind::of_period(start, end), start, end, bytes });
+        return Ok(Pfile { entry: None, kind: Kind::of_period(start, end), start, end, bytes, other_names: None });
     }
     let mut magic = [0; 4];
     file.rewind().and_then(|()| file.read_exact(&mut magic)).map_err(|_| not_a_zip())?;
@@ -39,23 +49,44 @@ pub fn inspect(file: &mut File, name: &str) -> Result<Pfile, Error> {
     }
     let mut archive = open(file)?;
     let mut found: Option<Pfile> = None;
+    let mut others = vec![];
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(|error| unreadable(&error))?;
         let name = entry.name().map_err(|error| unreadable(&error))?.into_owned();
         if name.contains(['/', '\\', ':']) || name.starts_with('.') {
             return Err(bad("an entry of it has a path in its name".into()));
         }
+        if let Some(period) = names::other_names_period(&name) {
+            others.push((period, OtherNames { entry: index, bytes: size_of("file of other names", &entry)? }));
+        }
         let Some((start, end)) = names::pfile_period(&name) else { continue };
         if found.is_some() {
             return Err(bad("there are two main files (npidata_pfile_) in it".into()));
         }
-        let (bytes, compressed) = (entry.size(), entry.compressed_size());
-        if bytes > compressed.saturating_mul(RATIO_MAX) + (1 << 20) {
-            return Err(bad(format!("its main file claims {bytes} bytes in {compressed}: a zip bomb")));
-        }
-        found = Some(Pfile { entry: Some(index), kind: Kind::of_period(start, end), start, end, bytes });
+        let bytes = size_of("main file", &entry)?;
+        found =
+            Some(Pfile { entry: Some(index), kind: Kind::of_period(start, end), start, end, bytes, other_names: None });
     }
-    found.ok_or_else(|| bad("there is no main file (npidata_pfile_) in it".into()))
+    let mut pfile = found.ok_or_else(|| bad("there is no main file (npidata_pfile_) in it".into()))?;
+    let mut of_period = others.into_iter().filter(|(period, _)| *period == (pfile.start, pfile.end));
+    pfile.other_names = of_period.next().map(|(_, names)| names);
+    if of_period.next().is_some() {
+        return Err(bad("there are two files of other names (othername_pfile_) of the same period in it".into()));
+    }
+    Ok(pfile)
+}
+
+/// The size of an entry that can be read.
+fn size_of(what: &str, entry: &ZipFile<'_, impl Read>) -> Result<u64, Error> {
+    if entry.encrypted() {
+        return Err(bad(format!("its {what} is encrypted: unpack it, and load the .csv with --file")));
+    }
+    readable(what, entry.compression())?;
+    let (bytes, compressed) = (entry.size(), entry.compressed_size());
+    if bytes > compressed.saturating_mul(RATIO_MAX) + (1 << 20) {
+        return Err(bad(format!("its {what} claims {bytes} bytes in {compressed}: a zip bomb")));
+    }
+    Ok(bytes)
 }
 
 impl Pfile {
@@ -78,10 +109,41 @@ impl Pfile {
         // One byte more than the zip claims is enough to see that the claim is false.
         read_ahead(&mut entry.take(self.bytes + 1), body)
     }
+
+    /// Reads the file of other names to its end, in the same way.
+    pub fn read_other_names<T>(
+        &self,
+        file: &mut File,
+        names: &OtherNames,
+        body: impl FnOnce(&mut dyn Read) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut archive = open(file)?;
+        let entry = archive.by_index(names.entry).map_err(|error| unreadable(&error))?;
+        read_ahead(&mut entry.take(names.bytes + 1), body)
+    }
 }
 
 fn open(file: &mut File) -> Result<ZipArchive<BufReader<&mut File>>, Error> {
     ZipArchive::new(BufReader::with_capacity(64 << 10, file)).map_err(|error| unreadable(&error))
+}
+
+/// Refuses a way of compression that is not read here, by its name and its number in the zip format.
+#[allow(deprecated, reason = "the crate has no other name for a method that it does not know")]
+fn readable(what: &str, method: CompressionMethod) -> Result<(), Error> {
+    let (name, number) = match method {
+        CompressionMethod::Stored | CompressionMethod::Deflated => return Ok(()),
+        CompressionMethod::Unsupported(9) => ("Deflate64, as Windows zips more than 2 GB", 9),
+        CompressionMethod::Unsupported(12) => ("bzip2", 12),
+        CompressionMethod::Unsupported(14) => ("LZMA", 14),
+        CompressionMethod::Unsupported(20 | 93) => ("Zstandard", 93),
+        CompressionMethod::Unsupported(95) => ("XZ", 95),
+        CompressionMethod::Unsupported(number) => ("a method that is not known here", number),
+        _ => ("a method that is not known here", u16::MAX),
+    };
+    Err(bad(format!(
+        "its {what} is compressed with {name} (method {number}), which is not read here; the file may be whole. \
+         Unpack it and load the .csv with --file, or zip it again with Deflate"
+    )))
 }
 
 /// The error for a file whose content cannot be read.

@@ -4,13 +4,14 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::pfile::Pfile;
+use super::watch::Changed;
 use crate::db::Row;
 use crate::run::{self, Counts, NotDone};
 
 /// scanned = loaded + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Lines of all files.
+    /// Rows of all files; of those of other names only what failed.
     scanned: u64,
     /// Inserted or updated.
     loaded: u64,
@@ -47,6 +48,19 @@ pub struct FileCounts {
     rejected: u64,
     seconds: f64,
     pub archived_to: Option<String>,
+    /// Nothing where the file of other names was not read.
+    other_names: Option<OtherNames>,
+    /// Of the providers that are watched.
+    watched: Vec<Changed>,
+}
+
+/// Rows of the file of other names, and the names that were written or taken away.
+#[derive(Debug, Serialize)]
+struct OtherNames {
+    rows: u64,
+    added: u64,
+    removed: u64,
+    rejected: u64,
 }
 
 impl run::Report for Report {
@@ -57,12 +71,13 @@ impl run::Report for Report {
 
 impl Report {
     pub fn loaded(&mut self, file: FileCounts) {
-        self.scanned += file.rows;
+        let names_rejected = file.other_names.as_ref().map_or(0, |names| names.rejected);
+        self.scanned += file.rows + names_rejected;
         self.loaded += file.inserted + file.updated;
         self.not_done.skip("unchanged", file.unchanged);
         self.not_done.skip("older", file.older);
         self.not_done.skip("duplicate", file.duplicates);
-        self.not_done.failed += file.rejected;
+        self.not_done.failed += file.rejected + names_rejected;
         self.files.push(FileReport::Loaded(file));
     }
 
@@ -73,7 +88,7 @@ impl Report {
 
 impl FileCounts {
     /// `row` is that of the ledger after the merge.
-    pub fn of(name: &str, pfile: &Pfile, row: &Row) -> Self {
+    pub fn of(name: &str, pfile: &Pfile, row: &Row, watched: Vec<Changed>) -> Self {
         let count = |column| run::count(row, column);
         Self {
             name: name.to_owned(),
@@ -89,6 +104,13 @@ impl FileCounts {
             rejected: count("rejected"),
             seconds: (row.get::<_, f64>("seconds") * 1000.0).round() / 1000.0,
             archived_to: None,
+            watched,
+            other_names: row.get::<_, Option<i64>>("other_rows").map(|_| OtherNames {
+                rows: count("other_rows"),
+                added: count("other_added"),
+                removed: count("other_removed"),
+                rejected: count("other_rejected"),
+            }),
         }
     }
 }

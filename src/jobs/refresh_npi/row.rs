@@ -1,118 +1,25 @@
-//! Encodes a line as a row of the staging table, in COPY's binary format.
+//! Encodes a row of a file as a row of the staging table, in COPY's binary format.
 //!
-//! Rule: a line is rejected if and only if it is not UTF-8, holds a NUL, has another number of columns than the header,
+//! Rule: a row is rejected if and only if it is not UTF-8, holds a NUL, has another number of columns than the header,
 //! repeats the header, or has no well-formed NPI, an entity type other than 1, 2 or none, or a date that does not
 //! exist.
 
 use chrono::NaiveDate;
 
 use super::columns::{Address, Columns};
-use super::csv::{Fields, Splitter};
-use crate::clinic::npi::{is_valid, letter, normalize_name, raw};
-
-/// The CMS writes this in place of a value that it does not publish.
-const MASKED: &[u8] = b"<UNAVAIL>";
-
-/// The columns of the staging table, in the order of a tuple's values.
-pub const STAGED: [(&str, &str); 37] = [
-    ("line", "bigint"),
-    ("reject", "text"),
-    ("npi", "bigint"),
-    ("entity_type", "smallint"),
-    ("bare", "boolean"),
-    ("replacement_npi", "bigint"),
-    ("organization_name", "text"),
-    ("last_name", "text"),
-    ("first_name", "text"),
-    ("middle_name", "text"),
-    ("credential", "text"),
-    ("other_name", "text"),
-    ("mailing_address", "text"),
-    ("mailing_city", "text"),
-    ("mailing_state", "text"),
-    ("mailing_zip", "text"),
-    ("mailing_phone", "text"),
-    ("practice_address", "text"),
-    ("practice_city", "text"),
-    ("practice_state", "text"),
-    ("practice_zip", "text"),
-    ("practice_country", "text"),
-    ("practice_phone", "text"),
-    ("practice_fax", "text"),
-    ("enumerated_on", "date"),
-    ("updated_on", "date"),
-    ("deactivated_on", "date"),
-    ("reactivated_on", "date"),
-    ("deactivation_code", "text"),
-    ("sex", "text"),
-    ("primary_taxonomy", "text"),
-    ("taxonomies", "text[]"),
-    ("licences", "text[]"),
-    ("letter", "\"char\""),
-    ("folded", "text"),
-    ("hash", "uuid"),
-    ("raw", "bytea"),
-];
-
-/// Writes the values of a tuple, each behind its length.
-struct Tuple<'a>(&'a mut Vec<u8>);
-
-impl Tuple<'_> {
-    fn begin(out: &mut Vec<u8>) -> Tuple<'_> {
-        out.extend_from_slice(&(STAGED.len() as i16).to_be_bytes());
-        Tuple(out)
-    }
-
-    fn null(&mut self) {
-        self.0.extend_from_slice(&(-1_i32).to_be_bytes());
-    }
-
-    fn bytes(&mut self, value: &[u8]) {
-        self.0.extend_from_slice(&(value.len() as i32).to_be_bytes());
-        self.0.extend_from_slice(value);
-    }
-
-    fn text(&mut self, value: &[u8]) {
-        if value.is_empty() || value == MASKED { self.null() } else { self.bytes(value) }
-    }
-
-    fn long(&mut self, value: u64) {
-        self.bytes(&(value as i64).to_be_bytes());
-    }
-
-    fn date(&mut self, days: Option<i32>) {
-        match days {
-            Some(days) => self.bytes(&days.to_be_bytes()),
-            None => self.null(),
-        }
-    }
-
-    /// An array of text, without NULLs.
-    fn texts<'a>(&mut self, values: impl ExactSizeIterator<Item = &'a [u8]>) {
-        const TEXT: i32 = 25;
-        let start = self.0.len();
-        let count = values.len() as i32;
-        let head: &[i32] = if count == 0 { &[0, 0, 0, TEXT] } else { &[0, 1, 0, TEXT, count, 1] };
-        head.iter().for_each(|word| self.0.extend_from_slice(&word.to_be_bytes()));
-        values.for_each(|value| self.bytes(value));
-        let length = (self.0.len() - start - 4) as i32;
-        self.0[start..start + 4].copy_from_slice(&length.to_be_bytes());
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineKind {
-    /// A row of this entity type; 0 is none or unknown.
-    Row(u8),
-    Rejected,
-}
+use super::csv::{End, Fields, LineKind, RowEncoder, Splitter, is_open, number};
+use super::other_names;
+use super::tuple::{MASKED, Tuple};
+use crate::clinic::npi::names::{Folder, letter};
+use crate::clinic::npi::{is_valid, raw};
 
 /// Encodes lines as tuples. Its buffers serve one line after another.
 pub struct Encoder {
     columns: Columns,
     header: Vec<u8>,
     splitter: Splitter,
-    normalized: String,
+    folder: Folder,
+    folded: String,
     raw: Vec<u8>,
     licences: Vec<u8>,
 }
@@ -129,15 +36,29 @@ struct Checked {
 
 impl Encoder {
     pub fn new(columns: Columns, header: Vec<u8>) -> Self {
-        let (splitter, normalized) = (Splitter::default(), String::new());
-        Self { columns, header, splitter, normalized, raw: vec![], licences: vec![] }
+        let (splitter, folder) = (Splitter::default(), Folder::default());
+        Self { columns, header, splitter, folder, folded: String::new(), raw: vec![], licences: vec![] }
+    }
+}
+
+impl RowEncoder for Encoder {
+    fn is_whole(&mut self, text: &[u8]) -> bool {
+        let fields = self.splitter.split(text);
+        fields.is_plain() && fields.len() == self.columns.count
     }
 
-    /// Appends the tuple of a line.
-    pub fn row(&mut self, number: u64, line: &[u8], out: &mut Vec<u8>) -> LineKind {
-        let Self { columns, header, splitter, normalized, raw, licences } = self;
+    fn has_its_columns(&mut self, text: &[u8]) -> bool {
+        self.splitter.split(text).len() == self.columns.count
+    }
+
+    fn row(&mut self, number: u64, line: &[u8], end: End, out: &mut Vec<u8>) -> LineKind {
+        let Self { columns, header, splitter, folder, folded, raw, licences } = self;
         if line == header.as_slice() {
             return reject(number, "header", line, out);
+        }
+        let fields = splitter.split(line);
+        if end == End::OfLine && !fields.is_plain() && is_open(line) {
+            return LineKind::Open;
         }
         if std::str::from_utf8(line).is_err() {
             return reject(number, "utf-8", line, out);
@@ -145,7 +66,6 @@ impl Encoder {
         if memchr::memchr(0, line).is_some() {
             return reject(number, "nul", line, out);
         }
-        let fields = splitter.split(line);
         let checked = match check(columns, fields) {
             Ok(checked) => checked,
             Err(reason) => return reject(number, reason, line, out),
@@ -159,27 +79,23 @@ impl Encoder {
         tuple.bytes(&[u8::from(bare)]);
         provider(&mut tuple, columns, fields, &checked);
         taxonomies(&mut tuple, columns, fields, licences);
-        search_key(&mut tuple, columns, fields, &checked, normalized);
-        if bare {
-            tuple.null();
-            tuple.null();
-            return LineKind::Row(checked.entity_type);
-        }
+        search_key(&mut tuple, columns, fields, &checked, (folder, folded));
+        other_names::of_row(&mut tuple, columns, fields, checked.entity_type, (folder, folded));
         raw.clear();
         raw::encode(line, fields.plain(), raw);
-        let digest = ring::digest::digest(&ring::digest::SHA256, raw);
-        tuple.bytes(&digest.as_ref()[..16]);
+        if bare {
+            tuple.null();
+        } else {
+            let digest = ring::digest::digest(&ring::digest::SHA256, raw);
+            tuple.bytes(&digest.as_ref()[..16]);
+        }
         tuple.bytes(raw);
         LineKind::Row(checked.entity_type)
     }
 }
 
 fn reject(number: u64, reason: &str, line: &[u8], out: &mut Vec<u8>) -> LineKind {
-    let mut tuple = Tuple::begin(out);
-    tuple.long(number);
-    tuple.bytes(reason.as_bytes());
-    (2..STAGED.len() - 1).for_each(|_| tuple.null());
-    tuple.bytes(line);
+    Tuple::reject(number.cast_signed(), reason, line, out);
     LineKind::Rejected
 }
 
@@ -205,12 +121,6 @@ fn check(columns: &Columns, fields: Fields<'_>) -> Result<Checked, &'static str>
         deactivated: date(fields.get(columns.deactivated))?,
         reactivated: date(fields.get(columns.reactivated))?,
     })
-}
-
-/// Parses a number of up to ten digits.
-fn number(text: &[u8]) -> Option<u64> {
-    let digits = (1..=10).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
-    digits.then(|| text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
 /// Parses MM/DD/YYYY to days since 2000-01-01; nothing where there is no date.
@@ -299,30 +209,23 @@ fn search_key(
     columns: &Columns,
     fields: Fields<'_>,
     checked: &Checked,
-    normalized: &mut String,
+    (folder, folded): (&mut Folder, &mut String),
 ) {
-    normalized.clear();
-    let shown = |column: usize| Some(fields.get(column)).filter(|text| *text != MASKED);
-    let names = match checked.entity_type {
-        1 => [shown(columns.last), shown(columns.first)],
-        2 => [shown(columns.organization), None],
-        _ => [None, None],
-    };
+    folded.clear();
+    let name = |column: usize| other_names::shown(fields, column);
     let active = checked.deactivated.is_none_or(|off| checked.reactivated.is_some_and(|on| on >= off));
-    for name in names.into_iter().flatten().filter(|_| active) {
-        // UTF-8 was checked for the whole line.
-        let name = std::str::from_utf8(name).unwrap_or_default();
-        if !normalized.is_empty() && !name.is_empty() {
-            normalized.push(' ');
-        }
-        normalize_name(name, normalized);
+    match checked.entity_type {
+        1 if active => folder.person(name(columns.last), name(columns.first), name(columns.middle), folded),
+        2 if active => folder.organization(name(columns.organization), folded),
+        _ => {}
     }
-    if normalized.is_empty() {
-        tuple.null();
-        tuple.null();
+    // A middle name alone is no name.
+    let is_named = checked.entity_type != 1 || !(name(columns.last).is_empty() && name(columns.first).is_empty());
+    if folded.is_empty() || !is_named {
+        tuple.nulls(2);
     } else {
-        tuple.bytes(&[letter(normalized)]);
-        tuple.bytes(normalized.as_bytes());
+        tuple.bytes(&[letter(folded)]);
+        tuple.bytes(folded.as_bytes());
     }
 }
 
@@ -351,7 +254,7 @@ mod tests {
         let mut out = vec![];
         let mut rows = 0;
         for line in lines {
-            assert_eq!(encoder.row(2, line.as_bytes(), &mut out), LineKind::Row(1));
+            assert_eq!(encoder.row(2, line.as_bytes(), End::OfLine, &mut out), LineKind::Row(1));
             rows += 1;
         }
         assert_eq!(rows, 3);
@@ -364,7 +267,7 @@ mod tests {
             (text.lines().nth(1).unwrap().replace("1851806699", "185180669"), "npi"),
         ] {
             let mut out = vec![];
-            assert_eq!(encoder.row(9, bad.as_bytes(), &mut out), LineKind::Rejected);
+            assert_eq!(encoder.row(9, bad.as_bytes(), End::OfLine, &mut out), LineKind::Rejected);
             let expected = format!("\0\0\0{}{reason}", char::from(reason.len() as u8));
             assert!(out[14..].starts_with(expected.as_bytes()), "{reason}");
             assert!(out.ends_with(bad.as_bytes()));

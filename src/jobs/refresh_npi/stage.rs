@@ -12,13 +12,16 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_postgres::Transaction;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::columns::Columns;
-use super::csv::{Lines, Splitter};
+use super::csv::{End, LineKind, Lines, RowEncoder, Splitter, is_open};
+use super::other_names::NameEncoder;
 use super::pfile::{Pfile, broken};
 use super::progress::Progress;
-use super::row::{Encoder, LineKind, STAGED};
+use super::row::Encoder;
+use super::tuple::STAGED;
 use crate::db::{Row, SchemaName, statements};
 use crate::error::{Error, ErrorKind};
 
@@ -33,23 +36,42 @@ statements! {
 }
 
 const CHUNK: usize = 128 << 10;
+/// A row in more lines than this, or longer, is none: a quote is missing, and must not swallow the rows after it.
+const ROW_LINES_MAX: u64 = 50;
+const ROW_BYTES_MAX: usize = 64 << 10;
 /// How many chunks may wait for each connection.
 const QUEUE: usize = 4;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 
-/// The header of a staged file, and its counts.
-#[derive(Debug, Default)]
+/// What was staged of a file.
+#[derive(Clone, Debug, Default)]
 pub struct Staged {
     pub header: String,
-    /// Lines without the header.
+    pub main: Counts,
+    /// Of the file of other names, where one is in the zip that can be read.
+    pub other_names: Option<Counts>,
+    /// The names of columns that this program does not know.
+    pub unknown: Vec<String>,
+}
+
+/// Rows without the header.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
     pub rows: u64,
     /// The rows of entity type 0, 1 and 2.
     pub by_type: [u64; 3],
     pub rejected: u64,
     pub bytes: u64,
-    /// The names of columns that this program does not know.
-    pub unknown: Vec<String>,
+}
+
+impl Staged {
+    /// The rows of the staging table, and those of them that are put aside.
+    pub fn in_table(&self) -> (u64, u64) {
+        let of = |count: fn(&Counts) -> u64| count(&self.main) + self.other_names.as_ref().map_or(0, count);
+        (of(|counts| counts.rows), of(|counts| counts.rejected))
+    }
 }
 
 /// The table that a run copies a file into. It is named after the run, so that no other run uses it. It is in a schema of
@@ -126,15 +148,20 @@ pub type Chunks = Receiver<Vec<u8>>;
 /// Reads a file on a thread of its own, into a queue for each connection.
 pub fn parse(mut file: File, pfile: Pfile, connections: usize, progress: Arc<Progress>) -> (Reading, Vec<Chunks>) {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..connections).map(|_| channel(QUEUE)).unzip();
-    progress.total.store(pfile.bytes, Ordering::Relaxed);
+    let others = pfile.other_names.clone();
+    progress.total.store(pfile.bytes + others.as_ref().map_or(0, |names| names.bytes), Ordering::Relaxed);
     let handle = tokio::task::spawn_blocking(move || {
-        pfile.read(&mut file, |reader| {
-            let began = Instant::now();
-            let staged = Parser { senders, turn: 0, progress }.run(Lines::new(reader), pfile.bytes)?;
-            let seconds = began.elapsed().as_secs_f64();
-            tracing::debug!(rows = staged.rows, bytes = staged.bytes, seconds, "read");
-            Ok(staged)
-        })
+        let began = Instant::now();
+        let mut parser = Parser { senders, turn: 0, progress, chunk: new_chunk(), bytes: 0, rows: 0 };
+        let mut staged = pfile.read(&mut file, |reader| parser.main_file(Lines::new(reader), pfile.bytes))?;
+        if let Some(names) = others {
+            let read = |reader: &mut dyn std::io::Read| parser.other_names(Lines::new(reader), names.bytes);
+            staged.other_names = pfile.read_other_names(&mut file, &names, read)?;
+        }
+        parser.send()?;
+        let seconds = began.elapsed().as_secs_f64();
+        tracing::debug!(rows = staged.main.rows, bytes = staged.main.bytes, seconds, "read");
+        Ok(staged)
     });
     (handle, receivers)
 }
@@ -143,44 +170,83 @@ struct Parser {
     senders: Vec<Sender<Vec<u8>>>,
     turn: usize,
     progress: Arc<Progress>,
+    chunk: Vec<u8>,
+    /// Of all files so far.
+    bytes: u64,
+    rows: u64,
+}
+
+fn new_chunk() -> Vec<u8> {
+    Vec::with_capacity(CHUNK + (16 << 10))
 }
 
 impl Parser {
-    fn run<R: std::io::Read>(mut self, mut lines: Lines<R>, bytes: u64) -> Result<Staged, Error> {
+    fn main_file<R: std::io::Read>(&mut self, mut lines: Lines<R>, bytes: u64) -> Result<Staged, Error> {
         let mut staged = Staged::default();
         let mut encoder = encoder(&mut lines, &mut staged)?;
-        let mut chunk = Vec::with_capacity(CHUNK + (16 << 10));
+        self.rows(&mut lines, &mut encoder, &mut staged.main)?;
+        complete("main file", &staged.main, bytes)?;
+        Ok(staged)
+    }
+
+    /// Nothing where its columns are not known: it adds to the main file, which is loaded without it.
+    fn other_names<R: std::io::Read>(&mut self, mut lines: Lines<R>, bytes: u64) -> Result<Option<Counts>, Error> {
+        let header = lines.line().map_err(|error| broken(&error))?;
+        let known = header.and_then(|(line, took)| {
+            Some((NameEncoder::of(line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line))?, took as u64))
+        });
+        let Some((mut encoder, took)) = known else {
+            warn!(error_code = "NPPES_HEADER", "a column is missing in the file of other names; it was not read");
+            return Ok(None);
+        };
+        let mut counts = Counts { bytes: took, ..Counts::default() };
+        self.rows(&mut lines, &mut encoder, &mut counts)?;
+        complete("file of other names", &counts, bytes)?;
+        Ok(Some(counts))
+    }
+
+    fn rows<R: std::io::Read>(
+        &mut self,
+        lines: &mut Lines<R>,
+        encoder: &mut impl RowEncoder,
+        counts: &mut Counts,
+    ) -> Result<(), Error> {
         let mut number = 1;
         while let Some((line, took)) = lines.line().map_err(|error| broken(&error))? {
-            staged.bytes += took as u64;
+            counts.bytes += took as u64;
             number += 1;
             if line.is_empty() {
                 continue;
             }
-            staged.rows += 1;
-            match encoder.row(number, line, &mut chunk) {
-                LineKind::Row(entity_type) => staged.by_type[usize::from(entity_type)] += 1,
-                LineKind::Rejected => staged.rejected += 1,
+            counts.rows += 1;
+            let mut kind = encoder.row(number, line, End::OfLine, &mut self.chunk);
+            if kind == LineKind::Open {
+                let (lines_more, bytes) = lines_of_row(lines, encoder, took)?;
+                kind = encoder.row(number, lines.back(bytes), End::OfRow, &mut self.chunk);
+                counts.bytes += (bytes - took) as u64;
+                number += lines_more;
             }
-            if chunk.len() >= CHUNK {
-                self.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + (16 << 10))))?;
-                self.progress.bytes.store(staged.bytes, Ordering::Relaxed);
-                self.progress.rows.store(staged.rows, Ordering::Relaxed);
+            match kind {
+                LineKind::Row(entity_type) => counts.by_type[usize::from(entity_type)] += 1,
+                LineKind::Rejected | LineKind::Open => counts.rejected += 1,
+            }
+            if self.chunk.len() >= CHUNK {
+                self.send()?;
+                self.progress.bytes.store(self.bytes + counts.bytes, Ordering::Relaxed);
+                self.progress.rows.store(self.rows + counts.rows, Ordering::Relaxed);
             }
         }
-        if staged.bytes != bytes {
-            let message = format!("its main file has {} bytes of {bytes}", staged.bytes);
-            return Err(Error::new("NPPES_BAD_ZIP", ErrorKind::Other, message));
-        }
-        self.send(chunk)?;
-        Ok(staged)
+        self.bytes += counts.bytes;
+        self.rows += counts.rows;
+        Ok(())
     }
 
     /// Gives a chunk to a connection whose queue has room, else to the next in turn.
-    fn send(&mut self, chunk: Vec<u8>) -> Result<(), Error> {
-        if chunk.is_empty() {
+    fn send(&mut self) -> Result<(), Error> {
+        if self.chunk.is_empty() {
             return Ok(());
         }
+        let chunk = std::mem::replace(&mut self.chunk, new_chunk());
         let count = self.senders.len();
         let free = (0..count).map(|offset| (self.turn + offset) % count).find(|at| self.senders[*at].capacity() > 0);
         let at = free.unwrap_or(self.turn % count);
@@ -190,13 +256,43 @@ impl Parser {
     }
 }
 
+/// Refuses a file of which less or more was there than the zip says.
+fn complete(what: &str, counts: &Counts, bytes: u64) -> Result<(), Error> {
+    if counts.bytes == bytes {
+        return Ok(());
+    }
+    let message = format!("its {what} has {} bytes of {bytes}", counts.bytes);
+    Err(Error::new("NPPES_BAD_ZIP", ErrorKind::Other, message))
+}
+
+/// Looks how many more lines a row goes on that is open at the end of its first one, and how many bytes it has then. It
+/// has one line where no lines after it close it to a row.
+fn lines_of_row<R: std::io::Read>(
+    lines: &mut Lines<R>,
+    encoder: &mut impl RowEncoder,
+    first: usize,
+) -> Result<(u64, usize), Error> {
+    let mut before = first;
+    for more in 1..=ROW_LINES_MAX {
+        let Some((text, bytes)) = lines.extend().map_err(|error| broken(&error))? else { break };
+        if bytes > ROW_BYTES_MAX || encoder.is_whole(&text[before.min(text.len())..]) {
+            break;
+        }
+        if !is_open(text) {
+            return Ok(if encoder.has_its_columns(text) { (more, bytes) } else { (0, first) });
+        }
+        before = bytes;
+    }
+    Ok((0, first))
+}
+
 /// Reads the header, which says where each column is.
 fn encoder<R: std::io::Read>(lines: &mut Lines<R>, staged: &mut Staged) -> Result<Encoder, Error> {
     let missing = |what| Error::new("NPPES_HEADER", ErrorKind::Other, what);
     let first = lines.line().map_err(|error| broken(&error))?;
     let (line, took) = first.ok_or_else(|| missing("the main file is empty"))?;
-    staged.bytes += took as u64;
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    staged.main.bytes += took as u64;
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     staged.header = String::from_utf8(line.to_vec()).map_err(|_| missing("the header is not UTF-8"))?;
     let mut splitter = Splitter::default();
     let fields = splitter.split(line);

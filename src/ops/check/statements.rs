@@ -18,7 +18,7 @@ use crate::ops::privileges::{self, Verb};
 use crate::{clinic, db, jobs, run};
 
 /// What a run of refresh-npi makes for itself; the statements that name it can be planned only then.
-const STAGED: [&str; 2] = ["npi_stage", "npi_todo"];
+const STAGED: [&str; 3] = ["npi_stage", "npi_todo", "npi_names"];
 /// The SQLSTATEs of a table and of a column that are not there.
 const NOT_THERE: [&str; 2] = ["42P01", "42703"];
 /// The number of faults that are listed for a job.

@@ -13,7 +13,9 @@ use crate::error::{Error, ErrorKind};
 statements! {
     // json, not jsonb: it keeps the order of the columns.
     PROVIDER(INT8) = format!(
-        "SELECT to_json(d) AS stored, {active} AS active, f.name AS file, d.raw
+        "SELECT to_json(d) AS stored, {active} AS active, f.name AS file, d.raw,
+                (SELECT json_agg(json_build_object('name', o.name, 'kind', o.kind) ORDER BY o.number)
+                 FROM npi_other_names o WHERE o.npi = d.npi) AS other_names
          FROM npi_data d LEFT JOIN npi_files f ON f.id = d.file_id WHERE d.npi = $1",
         active = include_str!("active.part.sql")
     );
@@ -62,6 +64,7 @@ impl GetArgs {
         if let Value::Object(stored) = row.get::<_, Value>("stored") {
             all.extend(stored.into_iter().filter(|(key, _)| !INTERNAL_COLUMNS.contains(&key.as_str())));
         }
+        all.insert("other_names".into(), row.get::<_, Option<Value>>("other_names").unwrap_or_else(|| json!([])));
         all.insert("active".into(), json!(row.get::<_, bool>("active")));
         all.insert("file".into(), json!(row.get::<_, Option<&str>>("file")));
         let rows: Vec<_> = all
@@ -74,7 +77,7 @@ impl GetArgs {
     }
 }
 
-fn npi(text: &str) -> Result<i64, String> {
+pub fn npi(text: &str) -> Result<i64, String> {
     crate::clinic::npi::parse(text)
         .ok_or_else(|| "is no NPI: ten digits, the last of which checks the others".to_owned())
 }
@@ -83,6 +86,11 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::String(text) => text.clone(),
+        // Another name.
+        Value::Object(name) => match (&name["name"], &name["kind"]) {
+            (name, Value::String(kind)) => format!("{} ({kind})", plain(name)),
+            (name, _) => plain(name),
+        },
         other => other.to_string(),
     }
 }

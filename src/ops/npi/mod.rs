@@ -1,9 +1,12 @@
-//! `rounds npi`: looks up providers in the registry. It is public data, and has nothing of a patient.
+//! `rounds npi`: looks up providers in the registry, and watches some. It is public data, and has nothing of a patient.
 
+mod asked;
+mod filters;
 mod get;
 mod loaded;
 mod search;
 mod verify;
+mod watch;
 
 use clap::{Args, Subcommand};
 
@@ -12,10 +15,10 @@ use crate::db::statements;
 use crate::error::Error;
 
 statements! {
-    of get, loaded, search, verify;
+    of get, loaded, search, verify, watch;
 }
 
-/// Look up providers in the national registry
+/// Look up providers in the national registry, and watch some of them
 #[derive(Args, Debug)]
 pub struct NpiArgs {
     #[command(subcommand)]
@@ -27,6 +30,7 @@ enum NpiCommand {
     Search(search::SearchArgs),
     Get(get::GetArgs),
     Verify(verify::VerifyArgs),
+    Watch(watch::WatchArgs),
 }
 
 impl Operation for NpiArgs {
@@ -37,6 +41,7 @@ impl Operation for NpiArgs {
             NpiCommand::Search(args) => args.execute(context).await,
             NpiCommand::Get(args) => args.execute(context).await,
             NpiCommand::Verify(args) => args.execute(context).await,
+            NpiCommand::Watch(args) => args.execute(context).await,
         }
     }
 }

@@ -324,7 +324,7 @@ async fn a_failure_of_the_database_in_the_merge_leaves_nothing_behind() {
             .clinic
             .sql(&format!(
                 "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
-                 CREATE TRIGGER fail BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fail()"
+                 CREATE TRIGGER fail BEFORE INSERT ON {table} EXECUTE FUNCTION fail()"
             ))
             .await;
         registry.clinic.run(&ARGS).await.expect(1);

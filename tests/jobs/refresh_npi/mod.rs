@@ -1,13 +1,17 @@
 //! `rounds refresh-npi`: which files it loads, what a row becomes, and what is left when something goes wrong.
 
+mod again;
 mod killed;
 mod merge;
 mod network;
+mod other_names;
 mod owed;
 mod properties;
+mod refused;
 mod rows;
 mod search;
 mod source;
+mod watched;
 mod zips;
 
 use serde_json::{Value, json};

@@ -16,7 +16,7 @@ const NAMES: [(&str, &str, &str); 8] = [
     ("Éclair", "e", "eclair"),
     ("ZIMMER", "z", "zimmer"),
     ("3M", "0", "3m"),
-    ("O'NEIL, \"X\"", "o", "o'neil \"x\""),
+    ("O'NEIL, \"X\"", "o", "oneilx"),
     ("NULL", "n", "null"),
     ("", "", ""),
     ("SMITH", "s", "smith"),

@@ -44,7 +44,8 @@ async fn the_real_rows_are_stored_as_they_were_meant() {
     registry.expect(1_669_740_403, expected).await;
     let found = registry.clinic.json("SELECT * FROM search_surgeon_s").await;
     let expected = json!({"letter": "s", "npi": 1_699_600_866, "folded": "snedegar alison", "first_name": "ALISON",
-                          "last_name": "SNEDEGAR", "address": "570 INDIAN MOUND DR", "city": "MOUNT STERLING",
+                          "last_name": "SNEDEGAR", "name_number": 0, "middle_name": null,
+                          "other_name": null, "other_kind": null, "address": "570 INDIAN MOUND DR", "city": "MOUNT STERLING",
                           "state": "KY", "zip": "403532005", "primary_taxonomy": "183500000X"});
     assert_eq!(found, expected);
 }
@@ -269,6 +270,77 @@ async fn an_unclosed_quote_spoils_its_own_line_only() {
     assert_eq!((outcome.count("loaded"), outcome.count("failed")), (40, 1));
     let reject = registry.clinic.json("SELECT line, reason FROM npi_rejects").await;
     assert_eq!(reject, json!({"line": 22, "reason": "columns"}));
+}
+
+/// People with line ends in their fields, and what is stored of these.
+fn broken_lines() -> Vec<(Provider, &'static str, &'static str)> {
+    let person = |number| Provider::individual(number, "BROKEN", "X");
+    vec![
+        (person(100).with(ADDRESS, "1 MAIN ST\nSUITE 2"), "practice_address", "1 MAIN ST\nSUITE 2"),
+        (person(101).with(ADDRESS, "\n"), "practice_address", "\n"),
+        (person(102).with(LAST, "TWO\r\nLINES"), "last_name", "TWO\r\nLINES"),
+        (person(103).with(ADDRESS, "A\n\nB\n\"C\",\nD"), "practice_address", "A\n\nB\n\"C\",\nD"),
+        (person(104).with("Certification Date", "\nx").with(CITY, "A\nB"), "practice_city", "A\nB"),
+        (person(105).with(CITY, &"line\n".repeat(40)), "practice_city", ""),
+    ]
+}
+
+#[tokio::test]
+async fn a_line_end_inside_a_quoted_field_is_part_of_the_row() {
+    let good = crowd(0, 40);
+    let people = broken_lines();
+    for line_end in ["\n", "\r\n"] {
+        let mut file = Pfile { line_end, ..week(0) };
+        for (pair, (person, ..)) in good.chunks(2).zip(&people) {
+            file = file.of(&pair[..1]).of(std::slice::from_ref(person)).of(&pair[1..]);
+        }
+        // The last row has one, too, and the last line of the file has no end.
+        let registry = Registry::new().await;
+        let csv = file.of(&[Provider::individual(110, "LAST\nONE", "X")]).csv();
+        let path = registry.write(&week(0).csv_name(), &csv[..csv.len() - line_end.len()]);
+        let outcome = registry.refreshes(&["--file", &path]).await;
+        assert_eq!((outcome.count("loaded"), outcome.count("failed")), (19, 0), "{line_end:?}");
+        for (person, column, value) in &people {
+            if !value.is_empty() {
+                registry.expect(person.npi, json!({*column: value})).await;
+            }
+            assert_eq!(line(&registry, person.npi).await, person.line() + "\n");
+        }
+        registry.expect(npi(100_000_110), json!({"last_name": "LAST\nONE"})).await;
+    }
+}
+
+#[tokio::test]
+async fn a_row_over_lines_that_is_bad_is_one_reject_with_its_first_line() {
+    let bad = Provider::individual(77, "SPOILED\nBY", "X").with(UPDATED, "13/01/2025");
+    let latin = spoiled("SPOILED", b"PE\n\xD1A");
+    let file = week(0).of(&crowd(0, 2)).of(std::slice::from_ref(&bad)).line(latin.clone()).of(&crowd(2, 1)).line("bad");
+    let registry = Registry::new().await;
+    let outcome = registry.loads(&file, &LENIENT, 3).await;
+    assert_eq!((outcome.count("loaded"), outcome.count("failed")), (3, 3));
+    let rows = registry.clinic.rows("SELECT line, reason, raw FROM npi_rejects ORDER BY line").await;
+    let rejects: Vec<(i64, String, Vec<u8>)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let expected = [(4, "date", bad.line().into_bytes()), (6, "utf-8", latin), (9, "columns", b"bad".to_vec())];
+    assert_eq!(rejects, expected.map(|(line, reason, raw)| (line, reason.to_owned(), raw)));
+}
+
+#[tokio::test]
+async fn a_quote_that_is_never_closed_swallows_no_row_after_it() {
+    let rows = crowd(0, 40);
+    let cut = rows[30].line()[..200].to_owned();
+    // Open at its end, in a file whose rows have line ends in their fields, are not quoted, or are none.
+    let over_lines: Vec<_> = rows.iter().map(|row| row.clone().with(ADDRESS, "A\nB").line()).collect();
+    let unquoted: Vec<_> = rows.iter().map(|row| row.line().replace('"', "")).collect();
+    let plain: Vec<_> = rows.iter().map(Provider::line).collect();
+    for (what, lines, rejected) in [("plain", plain, 1), ("over lines", over_lines, 1), ("unquoted", unquoted, 1)] {
+        let mut file = week(0);
+        for line in lines[..20].iter().chain([&cut]).chain(&lines[20..]) {
+            file = file.line(line.clone());
+        }
+        let registry = Registry::new().await;
+        let outcome = registry.loads(&file.line(cut.clone()), &LENIENT, 3).await;
+        assert_eq!((outcome.count("loaded"), outcome.count("failed")), (40, rejected + 1), "{what}");
+    }
 }
 
 #[tokio::test]

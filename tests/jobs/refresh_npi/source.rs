@@ -84,10 +84,9 @@ async fn a_second_run_has_nothing_to_do_and_fetches_nothing_but_the_page() {
     let outcome = registry.refreshes(&[]).await;
     assert_eq!((outcome.count("scanned"), loaded(&outcome)), (0, vec![]));
     assert_eq!(registry.tables().await, before);
-    assert_eq!(
-        registry.site.all_requests()[asked..].iter().map(|request| &*request.path).collect::<Vec<_>>(),
-        [Site::path(PAGE)]
-    );
+    let requests = registry.site.all_requests().split_off(asked);
+    assert_eq!(requests[0].path, Site::path(PAGE));
+    assert!(requests[1..].iter().all(|request| request.method == "HEAD"), "{requests:?}");
 }
 
 #[tokio::test]
@@ -112,11 +111,11 @@ async fn what_is_in_the_ledger_is_not_loaded_again_by_name_or_by_content() {
     let path = registry.write(&name, &zip);
     registry.refresh(&["--file", &path]).await.expect(0);
     let before = registry.tables().await;
-    // The same name with something else in it; the same content under another name, from a disk and from the page.
-    let other_content = registry.write(&name, &weekly(5).zip());
+    // The same again; the same content under another name, from a disk and from the page. No word of a person's changes it.
     let other_name = registry.write(&weekly(1).weekly_name(), &zip);
     registry.site.publish(&weekly(1).weekly_name(), zip.clone());
-    for args in [&["--file", &*other_content][..], &["--file", &*other_name], &[]] {
+    for args in [&["--file", &*path][..], &["--file", &*other_name], &[], &["--again"], &["--file", &*path, "--again"]]
+    {
         let outcome = registry.refreshes(args).await;
         let report = outcome.report();
         assert_eq!(report["files"][0]["skipped"], json!(format!("already loaded as {name}")), "{args:?}: {report}");
@@ -593,4 +592,24 @@ async fn no_address_with_a_password_is_taken() {
     let program = program.env("ROUNDS_NPPES_ARCHIVE", "s3://hunter2@bucket");
     let help = program.run(&["refresh-npi", "--help"]).await.expect(0).stdout;
     assert!(!help.contains("hunter2"), "{help}");
+}
+
+#[tokio::test]
+async fn a_person_lets_one_small_file_pass_and_no_second() {
+    let registry = Registry::with(&week(0).of(&crowd(0, 40))).await;
+    registry.publish(&[1, 2, 3].map(|number| week(number).of(&crowd(100 * i64::try_from(number).expect("small"), 10))));
+    let message = registry.refuses(&[], "NPPES_TOO_FEW_ROWS").await;
+    for word in ["10 lines", "fewer than 20", "--accept-fewer-rows"] {
+        assert!(message.contains(word), "{word}: {message}");
+    }
+    // No other option is a way round.
+    registry.refuses(&["--max-reject-share", "1", "--max-items", "1000000"], "NPPES_TOO_FEW_ROWS").await;
+    // A dry run says the same; and one file passes for each time that a person says so. Of 10, 10 and 40 the median is 10.
+    let dry = registry.refresh(&["--accept-fewer-rows", "--dry-run"]).await;
+    let wet = registry.refresh(&["--accept-fewer-rows"]).await;
+    for outcome in [dry, wet] {
+        assert_eq!(loaded(&outcome), [week(1).weekly_name()]);
+        failed(outcome, "NPPES_TOO_FEW_ROWS");
+    }
+    assert_eq!(loaded(&registry.refreshes(&["--accept-fewer-rows"]).await), [2, 3].map(|n| week(n).weekly_name()));
 }

@@ -65,6 +65,44 @@ async fn a_bad_zip_is_an_error_that_names_the_file() {
     }
 }
 
+/// A zip of these files in which the way of compression has this number, and the flags these bits besides.
+fn marked(method: u16, flags: u16) -> Vec<u8> {
+    let mut zip = weekly().zip();
+    let starts = |zip: &[u8], magic: &[u8]| -> Vec<usize> {
+        zip.windows(4).enumerate().filter(|(_, window)| *window == magic).map(|(at, _)| at).collect()
+    };
+    for (magic, place) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
+        for at in starts(&zip, magic) {
+            zip[at + place] |= flags as u8;
+            zip[at + place + 2..at + place + 4].copy_from_slice(&method.to_le_bytes());
+        }
+    }
+    zip
+}
+
+#[tokio::test]
+async fn a_way_of_compression_that_is_not_read_is_named_with_what_to_do() {
+    let registry = Registry::with(&week(0).of(&crowd(0, 20))).await;
+    for (method, flags, words) in [
+        (9, 0, &["Deflate64", "method 9", "--file", "zip it again"][..]),
+        (12, 0, &["bzip2", "--file"]),
+        (14, 0, &["LZMA", "--file"]),
+        (93, 0, &["Zstandard", "--file"]),
+        (98, 0, &["method 98", "--file"]),
+        (8, 1, &["encrypted", "--file"]),
+    ] {
+        let path = registry.write(&weekly().weekly_name(), &marked(method, flags));
+        let message = registry.refuses(&["--file", &path], "NPPES_BAD_ZIP").await;
+        for word in words.iter().chain([&weekly().weekly_name()[..]].iter()) {
+            assert!(message.contains(word), "{method}: {word}: {message}");
+        }
+        assert!(!message.contains("damaged"), "{method}: {message}");
+    }
+    // What is beside the main file is not read, so it may be packed in any way.
+    let path = registry.write(&weekly().weekly_name(), &weekly().zip());
+    registry.refreshes(&["--file", &path]).await;
+}
+
 #[tokio::test]
 async fn the_period_of_a_zip_is_that_of_the_main_file_in_it() {
     let registry = Registry::new().await;
