@@ -13,6 +13,7 @@ mod faults;
 mod fit;
 mod flood;
 mod left_open;
+mod logging;
 mod long_texts;
 mod metrics;
 #[cfg(target_os = "linux")]
