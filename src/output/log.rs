@@ -96,7 +96,9 @@ fn ours_at(level: LogLevel) -> Targets {
 /// What a text as that of RUST_LOG chooses of our own events: those of libraries may hold parameters and headers. None if
 /// it says nothing of them, or is no such text.
 fn ours_of(text: &str) -> Option<Targets> {
-    let asked: Targets = text.parse().ok()?;
+    // A blank part would be read as a level.
+    let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let asked: Targets = parts.join(",").parse().ok().filter(|_| !parts.is_empty())?;
     let is_ours =
         |target: &str| target.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
     let ours: Vec<_> = asked.iter().filter(|(target, _)| is_ours(target)).collect();
@@ -144,7 +146,8 @@ mod tests {
         assert_eq!(would("warn,rounds::run=debug", "rounds::run::batch", Level::DEBUG), Some(true));
         assert_eq!(would("warn,rounds::run=debug", "rounds::db", Level::INFO), Some(false));
         assert_eq!(would("rounds::run=debug", "rounds::db", Level::ERROR), Some(true));
-        for nothing in ["", "h2=trace", "roundsman=debug", "rounds[span]=x=y"] {
+        assert_eq!(would("info,", "rounds::db", Level::INFO), Some(true));
+        for nothing in ["", " , ", "h2=trace", "roundsman=debug", "rounds[span]=x=y"] {
             assert!(ours_of(nothing).is_none(), "{nothing}");
         }
     }
