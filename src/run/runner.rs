@@ -43,18 +43,16 @@ const OUTLOOK: Duration = Duration::from_secs(10);
 /// The time that the batch in progress has after a signal; then it is cancelled.
 const GRACE: Duration = Duration::from_secs(4);
 
+/// What is called with the id and the lane of a run that is recorded, when it starts.
+type Started<'a> = &'a dyn Fn(Uuid, &str);
+
 /// Runs a job once. The summary holds every error.
 pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> Summary {
     execute_watched(job, args, db, &|_, _| ()).await
 }
 
-/// The same; `started` is called with the id and the lane of a run that is recorded, when it starts.
-pub async fn execute_watched<J: Job>(
-    job: &J,
-    args: &RunArgs,
-    db: Result<Db, Error>,
-    started: &dyn Fn(Uuid, &str),
-) -> Summary {
+/// The same; `started` is called when it starts.
+pub async fn execute_watched<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>, started: Started<'_>) -> Summary {
     let began = Instant::now();
     let (sender, receiver) = watch::channel(None);
     let signals = stop_at_signal(sender.clone());
@@ -118,7 +116,7 @@ async fn claim_and_run<J: Job>(
     args: &RunArgs,
     db: &Db,
     id: Uuid,
-    (stop, started): (StopChannel, &dyn Fn(Uuid, &str)),
+    (stop, started): (StopChannel, Started<'_>),
 ) -> Result<Outcome, Error> {
     let lane = job.lane();
     let timeout = args.common.timeout.unwrap_or_else(|| schedule::deadline(J::NAME, &lane));
@@ -176,12 +174,10 @@ async fn claim_and_run<J: Job>(
         changed: Mutex::default(),
         would_brake: OnceLock::new(),
     };
-    if !run.dry_run() {
-        log_start(&run);
-        started(run.id, &run.lane);
-    }
     let mut report = J::Report::default();
     let beats = (!run.dry_run()).then(|| {
+        log_start(&run);
+        started(run.id, &run.lane);
         let run = (id, args.lease, !args.even_if_paused);
         tokio::spawn(beat_until_dropped(db.clone(), run, stop.sender.clone()))
     });
@@ -189,8 +185,7 @@ async fn claim_and_run<J: Job>(
     if let Some(beats) = beats {
         beats.abort();
     }
-    let work = work_of(run, &report, halted.is_ok());
-    let closed = row.close(halted.as_ref().copied(), work).await;
+    let closed = row.close(halted.as_ref().copied(), work_of(run, &report, halted.is_ok())).await;
     Ok(Outcome { now: Some(now), lane: Some(lane), ..closed })
 }
 

@@ -4,11 +4,11 @@
 -- $6 entity text · $7 its id text · $8 episode text · $9 now timestamptz · $10 run id uuid
 WITH
 admins AS (
-    SELECT u.id, CASE WHEN u.facility_id::text = $1 THEN 0 WHEN u.facility_id IS NULL THEN 1 ELSE 2 END AS place
-    FROM users u WHERE u.active AND u.role = 'HOSPITAL_ADMIN'
+    SELECT a.id, CASE WHEN a.facility_id::text = $1 THEN 0 WHEN a.facility_id IS NULL THEN 1 ELSE 2 END AS place
+    FROM users a WHERE a.active AND a.role = 'HOSPITAL_ADMIN'
 ),
 nearest AS (
-    SELECT u.* FROM admins u WHERE u.place = (SELECT min(a.place) FROM admins a)
+    SELECT a.id FROM admins a WHERE a.place = (SELECT min(other.place) FROM admins other)
 ),
 staged AS (
     SELECT 'USER' AS recipient_kind, u.id::text AS recipient_id, NULL::text AS address, notice.channel,
