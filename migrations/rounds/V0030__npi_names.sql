@@ -27,15 +27,32 @@ ALTER TABLE search_facility ADD PRIMARY KEY (letter, npi, name_number);
 
 -- What src/clinic/npi/names.rs does, for what is loaded already; a test compares the two. They are dropped below.
 -- begin of the functions
+DO $do$
+BEGIN
+    -- Only a database in UTF8 has all of these letters. In another, names are folded as far as ASCII goes.
+    IF current_setting('server_encoding') = 'UTF8' THEN
+        EXECUTE $f$
+            CREATE FUNCTION npi_plain(name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+                -- Of another collation than the letters, lower() would leave some of them.
+                SELECT lower(regexp_replace(regexp_replace(regexp_replace(regexp_replace(translate(
+                    regexp_replace(normalize(translate(name, U&'''\2019\2018\201B\02BC\02BB\2032`\00B4\FF07', ''), NFKD),
+                                   '[\u0300-\u036f]', '', 'g'),
+                    U&'\00D8\00F8\0141\0142\0110\0111\00D0\00F0\0131', 'oollddddi'), U&'[\00C6\00E6]', 'ae', 'g'),
+                    U&'[\0152\0153]', 'oe', 'g'), U&'[\00DF\1E9E]', 'ss', 'g'), U&'[\00DE\00FE]', 'th', 'g'))
+            $$
+        $f$;
+    ELSE
+        EXECUTE $f$
+            CREATE FUNCTION npi_plain(name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+                SELECT lower(translate(name, '''`', ''))
+            $$
+        $f$;
+    END IF;
+END $do$;
 CREATE FUNCTION npi_words(name text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN w.words = '' THEN btrim(name, ' ') ELSE w.words END
-    FROM (SELECT CASE WHEN name ~ '^[\x01-\x7f]*$' THEN lower(translate(name, '''`', ''))
-                      -- Of another collation than the letters, lower() would leave some of them.
-                      ELSE lower(regexp_replace(regexp_replace(regexp_replace(regexp_replace(translate(
-                               regexp_replace(normalize(translate(name, '''’‘‛ʼʻ′`´＇', ''), NFKD),
-                                              '[\u0300-\u036f]', '', 'g'),
-                               'ØøŁłĐđÐðı', 'oollddddi'), '[Ææ]', 'ae', 'g'), '[Œœ]', 'oe', 'g'), '[ßẞ]', 'ss', 'g'),
-                               '[Þþ]', 'th', 'g')) END AS plain) p,
+    FROM (SELECT CASE WHEN name ~ '^[\x01-\x7f]*$' THEN lower(translate(name, '''`', '')) ELSE npi_plain(name) END
+                     AS plain) p,
          LATERAL (SELECT btrim(regexp_replace(regexp_replace(replace(translate(p.plain, '_', ' '), '&', ' and '),
                                '\m([[:alnum:]])\.', '\1', 'g'), '[^[:alnum:]]+', ' ', 'g')) AS words) w
 $$;
@@ -116,6 +133,7 @@ DROP FUNCTION npi_folded_person(text, text, text);
 DROP FUNCTION npi_folded_organization(text);
 DROP FUNCTION npi_folded_part(text);
 DROP FUNCTION npi_words(text);
+DROP FUNCTION npi_plain(text);
 DROP FUNCTION npi_letter(text);
 
 COMMENT ON TABLE npi_other_names IS
