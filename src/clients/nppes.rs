@@ -15,7 +15,7 @@ use crate::retry::Retry;
 
 /// The real page has some kilobytes.
 const PAGE_MAX: usize = 4 << 20;
-/// What a file is now is good to know, and no reason to wait.
+/// The time for the question whether a file has changed, which is no reason to wait.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
@@ -33,7 +33,7 @@ pub struct Content {
     pub sha256: String,
 }
 
-/// What the server says of a file without sending it.
+/// The size and the ETag of a file, as the server says them without sending it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published {
     pub bytes: Option<u64>,

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::secure;
 use crate::output::telling::{BOUND, Telling};
 
-/// What stands in an address for the name of the lane.
+/// The placeholder in an address for the name of the lane.
 const NAME: &str = "{name}";
 /// The time for the word of the start, beside the run.
 const START: Duration = Duration::from_secs(10);

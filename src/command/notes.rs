@@ -12,10 +12,13 @@ use clap::Args;
 use tokio::task::spawn_blocking;
 
 use super::CommandContext;
+use crate::clinic::actor::refused;
 use crate::error::{Error, ErrorKind, file_error};
 
 /// The longest text, in bytes: some pages.
 const MAX: u64 = 64 << 10;
+/// The longest reason, in characters.
+const REASON_MAX: usize = 500;
 /// The path that stands for the standard input.
 const STDIN: &str = "-";
 
@@ -43,9 +46,22 @@ impl NotesArgs {
     }
 }
 
+/// The reason that a person has to give, from --reason or --reason-file.
+pub async fn reason(given: Option<&str>, file: Option<&Path>, context: &CommandContext<'_>) -> Result<String, Error> {
+    let text = match file {
+        Some(path) => of_file("--reason-file", path, context).await?,
+        None => given.unwrap_or_default().to_owned(),
+    };
+    let reason = text.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_MAX {
+        return Err(refused("REASON_REQUIRED", format!("--reason: say why, in 1 to {REASON_MAX} characters")));
+    }
+    Ok(reason.to_owned())
+}
+
 /// The text of a file, or of the standard input. The reading blocks a thread of its own, so that signals are heard and
 /// the time limit holds while nobody writes.
-pub async fn of_file(option: &'static str, path: &Path, context: &CommandContext<'_>) -> Result<String, Error> {
+async fn of_file(option: &'static str, path: &Path, context: &CommandContext<'_>) -> Result<String, Error> {
     let place = path.to_owned();
     let reading = tokio::time::timeout(context.limit, spawn_blocking(move || bytes(&place))).await;
     let Ok(bytes) = reading else {

@@ -11,8 +11,8 @@ use crate::schedule;
 
 /// What is told of a run; None of one that says nothing of a lane of the schedule.
 pub fn of(summary: &Summary) -> Option<Told> {
-    let is_scheduled = schedule::rows(summary.job).any(|row| row.lane == summary.lane);
-    if !is_scheduled && schedule::rows(summary.job).any(|row| row.lane.is_empty()) {
+    let is_scheduled = schedule::has(summary.job, &summary.lane);
+    if !is_scheduled && schedule::has(summary.job, "") {
         // A run of one facility says nothing of the scheduled lane, which has the name of the job alone.
         return None;
     }
@@ -31,8 +31,7 @@ pub fn of(summary: &Summary) -> Option<Told> {
 
 /// The switch of a lane of the schedule, if there is one; it is told of the start of a run.
 pub fn switch(ping: &PingArgs, job: &str, lane: &str, started: Option<Uuid>) -> Option<Switch> {
-    let is_scheduled = schedule::rows(job).any(|row| row.lane == lane);
-    let switch = is_scheduled.then(|| ping.switch(&schedule::name(job, lane))).flatten()?;
+    let switch = schedule::has(job, lane).then(|| ping.switch(&schedule::name(job, lane))).flatten()?;
     started.inspect(|run| switch.start(*run));
     Some(switch)
 }

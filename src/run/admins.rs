@@ -38,30 +38,37 @@ pub struct AdminNotice<'a> {
     pub episode: String,
 }
 
+/// Inserts notices as users prefer, or in the application where their preferences cannot be read. Where neither is
+/// possible, that is undone alone, and its error is returned. `limits` are set before.
+pub async fn told_if_possible<T>(
+    tx: &Transaction<'_>,
+    limits: &str,
+    insert: impl AsyncFn(Preferences) -> Result<T, Error>,
+) -> Result<Result<T, Error>, Error> {
+    tx.batch_execute(&format!("SAVEPOINT told; {limits}")).await?;
+    let mut told = insert(Preferences::Heeded).await;
+    if matches!(&told, Err(error) if UNREADABLE.contains(&error.code.as_ref())) {
+        tx.batch_execute("ROLLBACK TO SAVEPOINT told").await?;
+        told = insert(Preferences::NotThere).await;
+    }
+    match &told {
+        Err(error) if error.kind == ErrorKind::Transient => return told.map(Ok),
+        Ok(_) => tx.batch_execute("RELEASE SAVEPOINT told").await?,
+        Err(_) => tx.batch_execute("ROLLBACK TO SAVEPOINT told; RELEASE SAVEPOINT told").await?,
+    }
+    Ok(told)
+}
+
 impl AdminNotice<'_> {
     /// Stages the notice, and returns how many were inserted. Where it cannot be, the rest of the transaction stays.
     pub async fn stage(&self, tx: &Transaction<'_>, now: DateTime<Utc>, run: Uuid) -> Result<u64, Error> {
-        tx.batch_execute("SAVEPOINT told").await?;
-        let mut told = self.insert(tx, now, run, Preferences::Heeded).await;
-        if matches!(&told, Err(error) if UNREADABLE.contains(&error.code.as_ref())) {
-            tx.batch_execute("ROLLBACK TO SAVEPOINT told").await?;
-            told = self.insert(tx, now, run, Preferences::NotThere).await;
-        }
         let kind = self.kind;
-        let reason = match told {
-            Ok(row) => {
-                tx.batch_execute("RELEASE SAVEPOINT told").await?;
-                if row.get::<_, i64>("admins") > 0 {
-                    return Ok(row.get::<_, i64>("notices").cast_unsigned());
-                }
-                "there is no active HOSPITAL_ADMIN".to_owned()
-            }
-            Err(error) if error.kind == ErrorKind::Transient => return Err(error),
-            Err(error) => {
-                tx.batch_execute("ROLLBACK TO SAVEPOINT told; RELEASE SAVEPOINT told").await?;
-                error.to_string()
-            }
-        };
+        let reason =
+            match told_if_possible(tx, "", async |preferences| self.insert(tx, now, run, preferences).await).await? {
+                Ok(row) if row.get::<_, i64>("admins") > 0 => return Ok(row.get::<_, i64>("notices").cast_unsigned()),
+                Ok(_) => "there is no active HOSPITAL_ADMIN".to_owned(),
+                Err(error) => error.to_string(),
+            };
         warn!(error_code = "NOBODY_TOLD", "nobody could be told of {kind}: {reason}");
         Ok(0)
     }

@@ -19,11 +19,12 @@ use tokio_postgres::Transaction;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::admins::told_if_possible;
 use super::clock::has_passed;
 use crate::clinic::channels::Preferences;
 use crate::clinic::outbox;
-use crate::db::{Row, UNREADABLE, statements};
-use crate::error::{Error, ErrorKind};
+use crate::db::{Row, statements};
+use crate::error::Error;
 
 /// The least number of failures in a row of which the admins are notified.
 const MIN_FAILURES: i64 = 3;
@@ -68,30 +69,17 @@ pub fn failures(except: &str) -> String {
     )
 }
 
-/// Stages the notices of a run that has just been closed in this transaction, also to an endpoint if there is one. Where somebody had to be told and nobody
-/// could be, the log and the report of the run say so.
+/// Stages the notices of a run that has just been closed in this transaction, also to an endpoint if there is one. Where
+/// somebody had to be told and nobody could be, the log and the report of the run say so.
 pub async fn stage(tx: &Transaction<'_>, run: Uuid, result: RunResult, endpoint: Option<&str>) -> Result<(), Error> {
     if result == RunResult::NotCounted {
         return Ok(());
     }
     // These limits are shorter than the time for closing a run; they end with the savepoint.
-    tx.batch_execute("SAVEPOINT notice; SET LOCAL statement_timeout = 2000; SET LOCAL lock_timeout = 1000").await?;
-    let mut inserted = insert(tx, run, (result, endpoint), Preferences::Heeded).await;
-    if matches!(&inserted, Err(error) if UNREADABLE.contains(&error.code.as_ref())) {
-        tx.batch_execute("ROLLBACK TO SAVEPOINT notice").await?;
-        inserted = insert(tx, run, (result, endpoint), Preferences::NotThere).await;
-    }
-    let untold = match inserted {
-        Ok(untold) => {
-            tx.batch_execute("RELEASE SAVEPOINT notice").await?;
-            untold
-        }
-        Err(error) if error.kind == ErrorKind::Transient => return Err(error),
-        Err(error) => {
-            tx.batch_execute("ROLLBACK TO SAVEPOINT notice").await?;
-            Some(format!("no admin could be told: {error}"))
-        }
-    };
+    let limits = "SET LOCAL statement_timeout = 2000; SET LOCAL lock_timeout = 1000";
+    let insert = async |preferences| insert(tx, run, (result, endpoint), preferences).await;
+    let told = told_if_possible(tx, limits, insert).await?;
+    let untold = told.unwrap_or_else(|error| Some(format!("no admin could be told: {error}")));
     if let Some(reason) = untold {
         warn!(run_id = %run, error_code = "NOBODY_TOLD", "{reason}");
         NOTE_UNTOLD.execute(tx, &[&run, &reason]).await?;

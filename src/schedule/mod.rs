@@ -187,6 +187,11 @@ pub fn rows(job: &str) -> impl Iterator<Item = &'static Row> {
     table().iter().filter(move |row| row.job == job)
 }
 
+/// Whether schedulers start a lane.
+pub fn has(job: &str, lane: &str) -> bool {
+    rows(job).any(|row| row.lane == lane)
+}
+
 /// The deadline of a lane. A lane that no scheduler starts has the deadline of another one of its job.
 pub fn deadline(job: &str, lane: &str) -> Duration {
     let row = current().like(job, lane).or_else(|| DEFAULT_SCHEDULE.like(job, lane));

@@ -193,7 +193,7 @@ impl Job for SyncPracticeq {
 
     async fn time_limit(&self, _tx: &Transaction<'_>) -> Result<Option<Duration>, Error> {
         let lane = self.requested_lane();
-        let is_scheduled = schedule::rows(Self::NAME).any(|row| row.lane == lane.to_string());
+        let is_scheduled = schedule::has(Self::NAME, &lane.to_string());
         Ok((lane.is_by_hand() || (lane == Lane::Inbox && !is_scheduled)).then_some(BY_HAND_LIMIT))
     }
 

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::mark::{LOCK_VISIT, STAFF};
 use super::undone::{Cause, Fate, Marks, Undone};
 use crate::clinic::actor::{ADMIN, Actor, refused};
-use crate::command::notes::of_file;
+use crate::command::notes::reason;
 use crate::command::{CommandContext, Moment, Output, held, listing, locked};
 use crate::db::{Key, Row, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
@@ -29,9 +29,6 @@ use crate::run::{BATCH_LOCK, Job, loss_reason};
 statements! {
     RUN(UUID) = format!(include_str!("run.sql"), loss_reason = loss_reason("r", "r.lease_ms"));
 }
-
-/// The longest reason, in characters.
-const REASON_MAX: usize = 500;
 
 /// Undo a no-show, or all of a run: the visit is what it was, its slot is booked again if free, unsent notices expire
 #[derive(Args)]
@@ -56,14 +53,7 @@ pub struct UndoArgs {
 
 impl UndoArgs {
     pub async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let reason = match &self.reason_file {
-            Some(path) => of_file("--reason-file", path, context).await?,
-            None => self.reason.clone().unwrap_or_default(),
-        };
-        let reason = reason.trim();
-        if reason.is_empty() || reason.chars().count() > REASON_MAX {
-            return Err(refused("REASON_REQUIRED", format!("--reason: say why, in 1 to {REASON_MAX} characters")));
-        }
+        let reason = &reason(self.reason.as_deref(), self.reason_file.as_deref(), context).await?;
         let (moment, (run, undone)) = context
             .act(async |tx, moment| match (&self.visit, &self.run) {
                 (Some(visit), _) => Ok((None, vec![undo_visit(tx, moment, visit, reason).await?])),

@@ -15,7 +15,7 @@ use crate::clinic::actor::refused;
 use crate::clinic::channels::has_one;
 use crate::clinic::organizations::organizations_of;
 use crate::command::limit::{self, LimitArgs};
-use crate::command::notes::of_file;
+use crate::command::notes::reason;
 use crate::command::{CommandContext, Moment, Output, listing};
 use crate::db::{Key, Row, no_such_key, statements};
 use crate::error::{Error, ErrorKind};
@@ -33,9 +33,6 @@ statements! {
     UNSKIP(TEXT) = "DELETE FROM practiceq_skipped_patients WHERE patient_id = $1";
     SKIPPED(INT8) = format!(include_str!("skipped.sql"), has_email = has_one("p.email"));
 }
-
-/// The longest reason, in characters.
-const REASON_MAX: usize = 500;
 
 /// Patients without an e-mail whom the sync leaves out
 #[derive(Args)]
@@ -121,14 +118,7 @@ impl ListArgs {
 
 impl SkipArgs {
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let reason = match &self.reason_file {
-            Some(path) => of_file("--reason-file", path, context).await?,
-            None => self.reason.clone().unwrap_or_default(),
-        };
-        let reason = reason.trim();
-        if reason.is_empty() || reason.chars().count() > REASON_MAX {
-            return Err(refused("REASON_REQUIRED", format!("--reason: say why, in 1 to {REASON_MAX} characters")));
-        }
+        let reason = &reason(self.reason.as_deref(), self.reason_file.as_deref(), context).await?;
         let (_, patient) = context.act(async |tx, moment| self.skip(tx, moment, reason).await).await?;
         Ok(said(context, &patient, "skipped", "is left out by the sync"))
     }
