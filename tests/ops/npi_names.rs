@@ -21,10 +21,13 @@ impl Registry {
     }
 }
 
+/// Last, first and middle names that are one, and what each of them is found by.
+type Group = (&'static [(&'static str, &'static str, &'static str)], &'static [&'static str]);
+
 #[tokio::test]
 async fn every_spelling_of_a_person_finds_every_other() {
     let person = Provider::individual;
-    let groups: [(&[(&str, &str, &str)], &[&str]); 8] = [
+    let groups: [Group; 8] = [
         (
             &[("O'BRIEN", "ANN", ""), ("OBRIEN", "ANN", ""), ("O BRIEN", "ANN", "")],
             &["O'Brien", "OBrien", "O Brien", "o’brien", "O'BRIEN, ANN", "obrien ann", "o brien ann", "ann o'brien"],

@@ -281,7 +281,7 @@ mod tests {
             let (longer, mut record) = (format!("{text}\nX"), csv::ByteRecord::new());
             let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(longer.as_bytes());
             reader.read_byte_record(&mut record).unwrap();
-            assert_eq!(record.iter().last().is_some_and(|field| field.ends_with(b"\nX")), open, "{text}");
+            assert_eq!(record.iter().next_back().is_some_and(|field| field.ends_with(b"\nX")), open, "{text}");
         }
     }
 

@@ -106,7 +106,7 @@ async fn what_the_server_does_not_say_is_no_change() {
     for fault in
         [Fault::Status(405), Fault::Status(404), Fault::Status(503), Fault::Redirect("http://elsewhere/".into())]
     {
-        registry.site.queue(&name, &[fault.clone()]);
+        registry.site.queue(&name, std::slice::from_ref(&fault));
         assert_eq!(told(&registry.refreshes(&[]).await), [], "{fault:?}");
     }
 }
