@@ -75,7 +75,10 @@ mod tests {
     /// What the pages of these rows, each from an id to before another, say of the next one.
     fn next(query: &Query, longest: usize, pages: &[(usize, usize)]) -> Vec<Next> {
         let mut list = Pages::of(query, 0, longest);
-        pages.iter().map(|&(from, to)| list.add(&(from..to).map(|id| json!({ "Id": id })).collect::<Vec<_>>())).collect()
+        pages
+            .iter()
+            .map(|&(from, to)| list.add(&(from..to).map(|id| json!({ "Id": id })).collect::<Vec<_>>()))
+            .collect()
     }
 
     #[test]

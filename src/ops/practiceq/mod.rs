@@ -3,6 +3,9 @@
 
 mod clients;
 mod corrected;
+mod decision;
+mod ignore;
+mod link;
 mod patients;
 mod reopen;
 mod report;
@@ -16,7 +19,7 @@ use crate::command::{CommandContext, Operation, Output};
 use crate::error::Error;
 
 crate::db::statements! {
-    of clients, corrected, patients, reopen, report, staff, unmatched, visits;
+    of clients, corrected, decision, ignore, link, patients, reopen, report, staff, unmatched, visits;
 }
 
 /// Decide whose an appointment is where the sync could not tell; see what is to come, and how the sync does

@@ -7,18 +7,17 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio_postgres::Transaction;
 
+use super::decision::{concerns, own};
+use super::ignore::IgnoreArgs;
+use super::link::LinkArgs;
 use super::reopen::ReopenArgs;
 use super::staff::may_decide;
-use crate::arg::row_number;
 use crate::clients::practiceq::ACCOUNT_ZONE;
-use crate::clinic::actor::{Actor, refused};
-use crate::clinic::local_time::unreadable_zones;
-use crate::clinic::organizations::organizations_of;
+use crate::clinic::actor::Actor;
 use crate::command::limit::{self, LimitArgs};
-use crate::command::{CommandContext, Moment, Output, check_recorded, held, listing, shown};
-use crate::db::{Key, Row, decodable_name, no_such_key, statements};
-use crate::error::{Error, ErrorKind};
-use crate::jobs::sync_practiceq::StoreContext;
+use crate::command::{CommandContext, Moment, Output, check_recorded, listing, shown};
+use crate::db::{Key, Row, decodable_name, statements};
+use crate::error::Error;
 use crate::machine;
 use crate::ops::places::Places;
 use crate::output::table::{Column, kept, minor};
@@ -32,34 +31,12 @@ statements! {
         own = own("$4"),
         concerns = concerns("$4", "$5"),
     );
-    // $1 id bigint · $2 the user who decides, a key · $3 whether the user belongs to the group boolean
-    CONCERNS(INT8, KEY, BOOL) = format!(
-        "{}SELECT {} AS concerns FROM practiceq_unmatched u WHERE u.id = $1",
-        own("$2"),
-        concerns("$2", "$3"),
-    );
     REVEAL(INT8_ARRAY, TEXT, TEXT, TEXT) = format!(
         include_str!("reveal.sql"),
         name = decodable_name("client_name"),
         email = decodable_name("client_email"),
         birth = decodable_name("client_date_of_birth"),
     );
-    LOCK(INT8, BOOL) = include_str!("lock.sql");
-    LINKABLE(KEY, KEY) = format!(include_str!("linkable.sql"), organizations = organizations_of("$2"));
-    LINK(INT8_ARRAY, TEXT, TEXT, TIMESTAMPTZ, INT8, TEXT) = include_str!("link.sql");
-    IGNORE(INT8_ARRAY, TEXT, TIMESTAMPTZ, BOOL, INT8, TEXT) = include_str!("ignore.sql");
-    KNOWN_CLIENT(TEXT) = "SELECT patient_id FROM practiceq_clients WHERE client_id = $1 AND NOT waits";
-    PATIENT(KEY) = "SELECT p.id::text FROM patients p WHERE p.id = $1";
-}
-
-/// The organizations of a user as the relation `own`, in SQL.
-fn own(user: &str) -> String {
-    format!("WITH own AS (\n{})\n", organizations_of(user))
-}
-
-/// The condition that an unmatched appointment `u` concerns a user, in SQL.
-fn concerns(user: &str, group: &str) -> String {
-    format!(include_str!("concerns.part.sql"), user = user, group = group)
 }
 
 /// Appointments that matched nobody or several
@@ -88,28 +65,6 @@ struct ListArgs {
     reveal: bool,
     #[command(flatten)]
     limit: LimitArgs,
-}
-
-/// Say whose an appointment is: it is in that patient's chart at once, and so is what else waits of the same client
-#[derive(Args)]
-struct LinkArgs {
-    /// The id of the appointment in `rounds practiceq unmatched list`
-    #[arg(value_name = "UNMATCHED_ID", value_parser = row_number)]
-    id: i64,
-    /// Whose it is
-    #[arg(long, value_name = "PATIENT_ID")]
-    patient: Key,
-}
-
-/// Say that an appointment is nobody's of ours: what was kept of it goes at once
-#[derive(Args)]
-struct IgnoreArgs {
-    /// The id of the appointment in `rounds practiceq unmatched list`
-    #[arg(value_name = "UNMATCHED_ID", value_parser = row_number)]
-    id: i64,
-    /// All of the same client, now and later
-    #[arg(long)]
-    client: bool,
 }
 
 impl UnmatchedArgs {
@@ -212,183 +167,4 @@ fn cells(row: &Row, places: &Places, person: Option<&Row>) -> Vec<String> {
         cells.extend(PERSON.map(|key| shown(person.get::<_, Option<&str>>(key))));
     }
     cells
-}
-
-/// Whether nothing is left of what was read of an appointment.
-fn is_empty(row: &Row) -> bool {
-    row.get::<_, Value>("content") == json!({})
-}
-
-/// Locks the open rows that a decision is about; the one that the user named is the first.
-async fn lock(tx: &Transaction<'_>, id: i64, with_client: bool, moment: &Moment) -> Result<Vec<Row>, Error> {
-    may_decide(tx, &moment.actor, "deciding whose an appointment is").await?;
-    let rows = LOCK.all(tx, &[&id, &with_client]).await;
-    let rows = rows.map_err(|error| held(error, format_args!("unmatched appointment {id}")))?;
-    let Some(first) = rows.first() else {
-        let message = format!("there is no unmatched appointment {id}; nothing was changed");
-        return Err(refused("UNKNOWN_UNMATCHED", message));
-    };
-    let status: &str = first.get("status");
-    if status != "open" {
-        let by = first.get::<_, Option<&str>>("decided_by").unwrap_or_default();
-        let message = format!("appointment {id} was {status} by user {by}; nothing was changed");
-        return Err(Error::new("NOT_OPEN", ErrorKind::Other, message));
-    }
-    if is_empty(first) {
-        let external_id: &str = first.get("external_id");
-        let message = format!(
-            "what was read of appointment {id} is gone, and it waits to be read again; nothing was changed; read it \
-             with rounds sync-practiceq --appointment {external_id}"
-        );
-        return Err(Error::new("NOT_READ", ErrorKind::Other, message));
-    }
-    // Of a decision nothing is left that says whom it concerns.
-    let actor = &moment.actor;
-    let concerns = CONCERNS.opt(tx, &[&id, &actor.id, &actor.is_of_the_group()]).await?;
-    if !concerns.is_some_and(|row| row.get("concerns")) {
-        let message = format!(
-            "--actor: appointment {id} concerns neither the organizations nor the facility of user {}; nothing was \
-             changed",
-            actor.id
-        );
-        return Err(refused("ACTOR_NOT_ALLOWED", message));
-    }
-    Ok(rows)
-}
-
-impl LinkArgs {
-    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let id = self.id;
-        let (moment, (patient, appointments)) = context.act(async |tx, moment| self.link(tx, moment).await).await?;
-        let dry = context.not_changed();
-        let by = &moment.actor.id;
-        let text =
-            format!("Appointment {id} is patient {patient}'s{dry}, by user {by}; {appointments} in the chart.\n");
-        let json = json!({
-            "ok": true,
-            "dry_run": context.args.dry_run,
-            "id": id,
-            "status": "linked",
-            "patient_id": patient,
-            "appointments": appointments,
-        });
-        Ok(Output::done(json, text))
-    }
-
-    /// Returns the patient in the server's form, and how many visits are in the chart.
-    async fn link(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<(Key, u64), Error> {
-        let rows = lock(tx, self.id, true, moment).await?;
-        let client = ClientLink::find(tx, rows[0].get("client_id")).await?;
-        // A client of whom the row says two things at once may be known as anybody.
-        let is_conflict = rows[0].get::<_, &str>("reason") == "CONFLICT";
-        let client_says = if is_conflict { &ClientLink::Unknown } else { &client };
-        let patient = self.check(tx, client_says, &moment.actor.id).await?;
-        // What was not read again is in the chart when it is: its client is known then.
-        let rows: Vec<Row> = rows.into_iter().filter(|row| !is_empty(row)).collect();
-        let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
-        LINK.execute(tx, &[&ids, &patient, &moment.actor.id, &moment.now, &self.id, &client.gone()]).await?;
-        let zoneless = &unreadable_zones(tx).await?;
-        let context = StoreContext {
-            now: moment.now,
-            run: None,
-            log: None,
-            only_patients: None,
-            zoneless,
-            queued_from: moment.now,
-        };
-        let mut appointments = 0;
-        for row in &rows {
-            appointments += context.store_kept(tx, &row.get("content")).await?;
-        }
-        if appointments == rows.len() as u64 {
-            return Ok((patient, appointments));
-        }
-        let message = "a visit of the client is held by somebody else, or newer than what was read; \
-                       nothing was changed; try again";
-        Err(Error::new("CHANGED", ErrorKind::Other, message))
-    }
-
-    /// The patient in the server's form.
-    async fn check(&self, tx: &Transaction<'_>, client: &ClientLink, actor: &Key) -> Result<Key, Error> {
-        let id = &self.patient;
-        let row = no_such_key(LINKABLE.opt(tx, &[id, actor]).await)?;
-        let known = row.and_then(|row| Some((row.get::<_, Option<Key>>("patient")?, row)));
-        let Some((patient, row)) = known else {
-            return Err(refused("UNKNOWN_PATIENT", format!("--patient: there is no patient {id}")));
-        };
-        if !row.get::<_, bool>("in_scope") {
-            return Err(refused("NOT_IN_SCOPE", format!("--patient: patient {id} has no active affiliation")));
-        }
-        if !row.get::<_, bool>("allowed") {
-            let message = format!("--actor: patient {id} is of no organization of user {actor}");
-            return Err(refused("ACTOR_NOT_ALLOWED", message));
-        }
-        if client.is_elsewhere(&patient) {
-            let message = "the client of the appointment is known to be somebody else; nothing was changed; if that is \
-                           wrong: rounds practiceq clients unlink";
-            return Err(refused("CLIENT_ELSEWHERE", message.into()));
-        }
-        Ok(patient)
-    }
-}
-
-/// What is known of a client of the account.
-enum ClientLink {
-    Unknown,
-    /// A person said that it is no patient of the clinic.
-    Nobody,
-    Patient(Key),
-    /// A patient whom the clinic has deleted: as good as unknown.
-    Gone(Key),
-}
-
-impl ClientLink {
-    async fn find(tx: &Transaction<'_>, client: Option<&str>) -> Result<Self, Error> {
-        let Some(row) = KNOWN_CLIENT.opt(tx, &[&client]).await? else { return Ok(Self::Unknown) };
-        let Some(patient) = row.get::<_, Option<Key>>("patient_id") else { return Ok(Self::Nobody) };
-        Ok(match PATIENT.opt(tx, &[&patient]).await? {
-            Some(_) => Self::Patient(patient),
-            None => Self::Gone(patient),
-        })
-    }
-
-    /// Whether the client is known to be somebody other than this patient.
-    fn is_elsewhere(&self, patient: &Key) -> bool {
-        match self {
-            Self::Unknown | Self::Gone(_) => false,
-            Self::Nobody => true,
-            Self::Patient(other) => other != patient,
-        }
-    }
-
-    fn gone(&self) -> Option<&Key> {
-        if let Self::Gone(patient) = self { Some(patient) } else { None }
-    }
-}
-
-impl IgnoreArgs {
-    async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        let id = self.id;
-        let (moment, rows) = context.act(async |tx, moment| self.ignore(tx, moment).await).await?;
-        let dry = context.not_changed();
-        let text = format!("Appointment {id} is ignored{dry}, by user {}; {rows} in all.\n", moment.actor.id);
-        let json = json!({ "ok": true, "dry_run": context.args.dry_run, "id": id, "status": "ignored", "rows": rows });
-        Ok(Output::done(json, text))
-    }
-
-    async fn ignore(&self, tx: &Transaction<'_>, moment: &Moment) -> Result<u64, Error> {
-        let rows = lock(tx, self.id, self.client, moment).await?;
-        if self.client && rows[0].get::<_, Option<&str>>("client_id").is_none() {
-            return Err(refused("NO_CLIENT", format!("--client: appointment {} names no client", self.id)));
-        }
-        let client = ClientLink::find(tx, rows[0].get("client_id")).await?;
-        if self.client && matches!(client, ClientLink::Patient(_)) {
-            let message = "--client: the client of the appointment is known to be a patient; nothing was changed; if \
-                           that is wrong: rounds practiceq clients unlink";
-            return Err(refused("CLIENT_ELSEWHERE", message.into()));
-        }
-        let ids: Vec<i64> = rows.iter().map(|row| row.get("id")).collect();
-        IGNORE.execute(tx, &[&ids, &moment.actor.id, &moment.now, &self.client, &self.id, &client.gone()]).await?;
-        Ok(ids.len() as u64)
-    }
 }

@@ -131,10 +131,10 @@ async fn the_same_day_gives_the_same_decisions() {
     let day = Day::begin().await;
     first_rows(&day);
     let first = day.runs(ALL).await;
-    assert_eq!(told(&first, "total_appointments"), json!({"new": 20, "updated": 0, "unchanged": 0, "errors": 1}));
+    assert_eq!(told(&first, "total_appointments"), json!({"new": 19, "updated": 0, "unchanged": 0, "errors": 2}));
     assert_eq!((told(&first, "unmatched"), told(&first, "exit code")), (json!(4), json!(3)), "{first}");
     let second = day.runs(ALL).await;
-    assert_eq!(told(&second, "total_appointments"), json!({"new": 0, "updated": 0, "unchanged": 20, "errors": 1}));
+    assert_eq!(told(&second, "total_appointments"), json!({"new": 0, "updated": 0, "unchanged": 19, "errors": 2}));
 
     // The morning's changes: moved, handed over, another link, cancelled, taking place after all, another end.
     let later = |row: &mut Value| {

@@ -20,7 +20,7 @@ async fn each_visit_finds_what_is_its_own() {
                  CREATE TRIGGER whole BEFORE INSERT ON public.appointments
                      FOR EACH ROW EXECUTE FUNCTION public.whole()";
     side.sync.clinic.sql(whole).await;
-    let ids = ["a", "a1", "1", "ä \"quoted\"", "a\": {", "back\\slash", "\": \"", "{", "}"];
+    let ids = ["a", "a1", "1", "ä \"quoted\"", "a\": {", "back\\slash", "b\": \"", "{b", "b}"];
     for (number, id) in ids.iter().enumerate() {
         let mut row = appointment(id, &PAT, LATER);
         row["ServiceName"] = json!(format!("\n\"{}\": {{", ids[(number + 1) % ids.len()]));
