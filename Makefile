@@ -1,7 +1,7 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
 # PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
-.PHONY: demo test run-tests test-values test-direct test-pooler test-properties prove prove-mail prove-webhook check-files bench bench-npi check docs
+.PHONY: demo test run-tests test-values test-direct test-pooler test-properties prove prove-mail prove-webhook prove-metrics check-files bench bench-npi check docs
 .DEFAULT_GOAL := demo
 
 # scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
@@ -80,6 +80,12 @@ prove-mail:
 prove-webhook:
 	@scripts/webhook-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_webhook
+
+# Files of metrics through promtool, node_exporter and Prometheus, with the rules of docs/prometheus. It installs them where
+# they are missing (100 MB), and takes half a minute.
+prove-metrics:
+	@scripts/metrics-tools
+	@$(with_postgres) && cargo test --locked --quiet --test prove_metrics
 
 check-files:
 	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }

@@ -146,6 +146,9 @@ impl Cli {
             tree().error(ErrorKind::ValueValidation, message).exit();
         }
         let cli = Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit());
+        if let Err(message) = cli.global.metrics.check() {
+            tree().error(ErrorKind::ValueValidation, message).exit();
+        }
         let named = cli.global.metrics.metrics_job_name.iter().filter_map(JobName::job);
         if let Some(job) = named.into_iter().find(|job| !schedule::is_known(job)) {
             let known = schedule::known();

@@ -146,3 +146,57 @@ fn every_code_of_an_error_has_a_row() {
     let untold: Vec<&String> = all.iter().filter(|code| !told.contains(code.as_str())).collect();
     assert!(untold.is_empty(), "no row in docs/operator.md: {untold:?}");
 }
+
+/// The names of the fields of the events in a source, as `tracing` takes them: before the message.
+fn fields(text: &str) -> Vec<String> {
+    let macros = ["debug!(", "info!(", "warn!(", "error!("];
+    let mut names = vec![];
+    for begin in macros {
+        for (at, _) in text.match_indices(begin) {
+            let mut rest = text[at + begin.len()..].trim_start();
+            while !rest.starts_with('"') {
+                let field = rest.trim_start_matches(['%', '?']);
+                let end = field.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(field.len());
+                names.push(field[..end].to_owned());
+                let Some(next) = after_comma(field) else { break };
+                rest = next.trim_start();
+            }
+        }
+    }
+    names
+}
+
+/// What follows the first comma that is in no parentheses and no text.
+fn after_comma(text: &str) -> Option<&str> {
+    let (mut depth, mut is_text) = (0, false);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '"' => is_text = !is_text,
+            '(' if !is_text => depth += 1,
+            ')' if !is_text => depth -= 1,
+            ',' if !is_text && depth == 0 => return Some(&text[at + 1..]),
+            _ => {}
+        }
+        if depth < 0 {
+            return None;
+        }
+    }
+    None
+}
+
+#[test]
+fn each_field_of_the_log_is_explained() {
+    let page = read(&root().join("docs/logging.md"));
+    let mut sources = vec![];
+    files(&root().join("src"), &mut sources);
+    let mut names = BTreeSet::new();
+    for path in sources.iter().filter(|path| !path.starts_with(root().join("src/demo"))) {
+        // Macros of tests and of clap are none of tracing.
+        let text = read(path);
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        names.extend(fields(text));
+    }
+    assert!(names.len() > 25 && names.contains("error_code") && names.contains("wait_ms"), "{names:?}");
+    let missing: Vec<_> = names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/logging.md does not explain {missing:?}");
+}

@@ -27,6 +27,9 @@ const SECRETS: [Secret; 3] = [
     Secret { id: "twilio_token", file_id: "twilio_token_file", what: "token", variable: "ROUNDS_TWILIO_TOKEN" },
 ];
 
+/// An option whose value is an address, and all of it a secret.
+const SECRET_ADDRESS: &str = "--ping-url ";
+
 /// Pairs of options of which only one can be given, each with a variable.
 fn either() -> impl Iterator<Item = [&'static str; 2]> {
     [["database_url", "database_url_file"]].into_iter().chain(SECRETS.iter().map(|secret| [secret.id, secret.file_id]))
@@ -125,8 +128,9 @@ pub fn without(command: Command, which: &dyn Fn(&Arg) -> bool) -> Command {
 
 /// The error without what may be a secret in a value that is refused: clap repeats it.
 fn masked(mut error: Error) -> Error {
+    let is_of = |option: &str| matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(arg)) if arg.starts_with(option));
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
-        let shown = without_secret(value);
+        let shown = if is_of(SECRET_ADDRESS) { "...".to_owned() } else { without_secret(value) };
         error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
     }
     error

@@ -1,6 +1,7 @@
 //! HTTP clients. Each one knows one server, and only it knows that server's protocol.
 
 pub mod nppes;
+pub mod ping;
 pub mod practiceq;
 pub mod provider;
 pub mod smtp;

@@ -10,6 +10,7 @@ pub mod limit;
 pub mod list;
 pub mod look;
 pub mod notes;
+pub mod told;
 
 use std::time::Duration;
 
@@ -17,12 +18,14 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tracing::error;
 
+use crate::clients::ping::PingArgs;
 use crate::db::{DatabaseArgs, Db, statements};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::log::{LogArgs, is_report_seen};
-use crate::output::metrics::{Metrics, MetricsArgs};
+use crate::output::metrics::{MetricsArgs, Told};
 use crate::output::table::{self, Column, Style};
+use crate::output::telling::tell;
 use crate::output::{self as out, OutputArgs, OutputFormat};
 use crate::panic;
 use crate::run::{CommonArgs, JobArgs};
@@ -48,6 +51,8 @@ pub struct GlobalArgs {
     #[command(flatten)]
     pub metrics: MetricsArgs,
     #[command(flatten)]
+    pub ping: PingArgs,
+    #[command(flatten)]
     pub logs: LogArgs,
 }
 
@@ -56,11 +61,13 @@ pub trait Operation {
     const NAME: &'static str;
     /// The time limit until the output, or until COMMIT is sent; `--timeout` can make it shorter.
     const LIMIT: Duration = Duration::from_secs(30);
+    /// Whether a dead man's switch waits for its word.
+    const IS_WATCHED: bool = false;
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error>;
 
     /// The metrics that are written with --metrics when the command fails.
-    fn metrics_of_failure(&self) -> Vec<Metrics> {
+    fn metrics_of_failure(&self) -> Vec<Told> {
         vec![]
     }
 
@@ -86,7 +93,7 @@ pub struct Output {
     /// Bytes that are written instead of text or JSON, unchanged where stdout is no terminal.
     pub bytes: Option<Vec<u8>>,
     /// The metrics that are written with --metrics.
-    pub metrics: Vec<Metrics>,
+    pub metrics: Vec<Told>,
 }
 
 impl Output {
@@ -105,7 +112,7 @@ impl Output {
 
 /// Executes a command, and prints its output or its error.
 pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> Exit {
-    let GlobalArgs { database, common, output, metrics, .. } = global;
+    let GlobalArgs { database, common, output, metrics, ping, .. } = global;
     let limit = common.timeout.map_or(O::LIMIT, |timeout| timeout.min(O::LIMIT));
     let result = match Db::open(database, &format!("rounds/{}", O::NAME)) {
         Ok(db) => {
@@ -114,19 +121,17 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
         }
         Err(error) => Err(error),
     };
-    match result.map_err(|error| operation.describe_error(error)) {
-        Ok(Output { exit, bytes: Some(bytes), .. }) => out::print_bytes(exit, &bytes),
-        Ok(Output { exit, json, text, metrics: values, .. }) => {
-            let exit = output.print(exit, || text, || json);
-            metrics.write(&values);
-            exit
-        }
-        Err(error) => {
-            let exit = refuse(O::NAME, &error, output);
-            metrics.write(&operation.metrics_of_failure());
-            exit
-        }
+    let (exit, values) = match result.map_err(|error| operation.describe_error(error)) {
+        Ok(Output { exit, bytes: Some(bytes), .. }) => (out::print_bytes(exit, &bytes), vec![]),
+        Ok(Output { exit, json, text, metrics, .. }) => (output.print(exit, || text, || json), metrics),
+        Err(error) => (refuse(O::NAME, &error, output), operation.metrics_of_failure()),
+    };
+    let mut tellings = metrics.tellings(&values);
+    if let Some(switch) = O::IS_WATCHED.then(|| ping.switch(O::NAME)).flatten() {
+        tellings.push(told::say_verdict(switch, exit, &values));
     }
+    tell(tellings);
+    exit
 }
 
 /// Tells the error of a command, once: where the report shows it, the log does not.

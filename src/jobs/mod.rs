@@ -1,21 +1,25 @@
 //! The jobs, one folder each. No job imports another. The table below registers them.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use serde_json::Value;
+use tokio::time::timeout;
 use tracing::error;
+use uuid::Uuid;
 
 use crate::command::explain::{Explain, Judge};
 use crate::command::list::List;
-use crate::command::{CommandContext, GlobalArgs, Mode as _, run_operation};
+use crate::command::{CommandContext, GlobalArgs, Mode as _, run_operation, told};
 use crate::db::{Db, Key, Listed};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::folded;
-use crate::output::metrics::Metrics;
+use crate::output::metrics::Told;
+use crate::output::telling::{BOUND, Telling, tell_within};
 use crate::run::{self, CommonArgs, Job, JobArgs, Reach, Summary};
 use crate::schedule::{self, FileArgs, Row};
 
@@ -209,25 +213,39 @@ async fn start<J: Job + Args>(
     list: impl AsyncFnOnce(&Summary, &Db) -> Option<Result<List, Error>>,
 ) -> Exit {
     let db = Db::open(&global.database, &format!("rounds/{}", J::NAME));
-    let summary = run::execute(&args.job, &args.run, db.clone()).await;
+    let switch = Cell::new(None);
+    let started = |run: Uuid, lane: &str| switch.set(told::switch(&global.ping, J::NAME, lane, Some(run)));
+    let summary = run::execute_watched(&args.job, &args.run, db.clone(), &started).await;
     let list = match &db {
         Ok(db) => list(&summary, db).await,
         Err(_) => None,
     };
     let exit = print(&summary, list, global);
-    let is_scheduled = schedule::rows(J::NAME).any(|row| row.lane == summary.lane);
-    if !is_scheduled && schedule::rows(J::NAME).any(|row| row.lane.is_empty()) {
-        // A run of one facility says nothing of the scheduled lane, which has the name of the job alone.
-        return exit;
+    let began = Instant::now();
+    let mut tellings: Vec<Telling> = told::end(switch.take(), &summary, &global.ping).into_iter().collect();
+    if let Some(told) = told::of(&summary) {
+        let oldest_pending_seconds = waiting_seconds(&args.job, &summary, &db, global).await;
+        tellings.extend(global.metrics.tellings(&[Told { oldest_pending_seconds, ..told }]));
     }
-    let job = schedule::name(J::NAME, if is_scheduled { &summary.lane } else { "" });
-    let (processed, failed) = summary.items;
-    // As `health` says it: who waits for a word does not work.
-    let is_restored = summary.error.as_ref().is_some_and(|(code, _)| code == run::RESTORED);
-    let healthy = !is_restored && matches!(summary.exit, Exit::Done | Exit::Partial | Exit::Busy);
-    let run = Some([summary.duration_ms, processed, failed]);
-    global.metrics.write(&[Metrics { job, healthy, run }]);
+    tell_within(BOUND.saturating_sub(began.elapsed()), tellings);
     exit
+}
+
+/// For how long the oldest message of a lane that sends messages has been due, at the end of its run: if somebody wants
+/// to know it, and the database says it in time.
+async fn waiting_seconds<J: Job>(
+    job: &J,
+    summary: &Summary,
+    db: &Result<Db, Error>,
+    global: &GlobalArgs,
+) -> Option<u64> {
+    let (Ok(db), Some(now), true) = (db, summary.now, J::DELIVERS && global.metrics.asks_what_waits()) else {
+        return None;
+    };
+    let now = now + Duration::from_millis(summary.duration_ms);
+    let asked = timeout(BOUND / 2, run::oldest_due(job, now, facility_asked(job), db));
+    let due = asked.await.ok()?.ok()?;
+    Some(due.map_or(0, |due| (now - due).num_seconds().max(0).unsigned_abs()))
 }
 
 /// Prints the report of a run, and the list of what it would do. A list that was asked for and cannot be read is a

@@ -13,6 +13,9 @@ use super::visible::LogLines;
 use super::words::wrapped;
 use super::{OutputArgs, table};
 
+/// Where our own events come from.
+const OURS: &str = env!("CARGO_CRATE_NAME");
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Logs")]
 pub struct LogArgs {
@@ -60,14 +63,10 @@ pub fn is_report_seen() -> bool {
 pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     let is_terminal = std::io::stderr().is_terminal();
     let is_quiet = output.quiet || is_terminal;
-    let level = match args.log_level.or(own).unwrap_or(if is_quiet { LogLevel::Warn } else { LogLevel::Info }) {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
+    let asked = args.log_level.map(ours_at).or_else(|| std::env::var("RUST_LOG").ok().and_then(|text| ours_of(&text)));
+    let asked = asked.or_else(|| own.map(ours_at));
     let is_seen = is_terminal && std::io::stdout().is_terminal();
-    IS_REPORT_SEEN.store(is_seen && args.log_level.or(own).is_none(), Ordering::Relaxed);
+    IS_REPORT_SEEN.store(is_seen && asked.is_none(), Ordering::Relaxed);
     IS_WATCHED.store(is_terminal && !output.quiet, Ordering::Relaxed);
     let as_json = matches!(args.log_format, LogFormat::Json);
     let coloured = is_terminal && !super::is_colourless() && !as_json;
@@ -75,12 +74,39 @@ pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(move || LogLines { to: Folding { width }, as_json, coloured })
         .with_target(false);
-    let only_ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
+    let only_ours = asked.unwrap_or_else(|| ours_at(if is_quiet { LogLevel::Warn } else { LogLevel::Info }));
     let registry = tracing_subscriber::registry().with(only_ours);
     match args.log_format {
         LogFormat::Text => registry.with(lines.with_ansi(coloured)).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
+}
+
+/// Our own events from a level on.
+fn ours_at(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    Targets::new().with_target(OURS, level)
+}
+
+/// What a text as that of RUST_LOG chooses of our own events: those of libraries may hold parameters and headers. None if
+/// it says nothing of them, or is no such text.
+fn ours_of(text: &str) -> Option<Targets> {
+    // A blank part would be read as a level.
+    let parts: Vec<_> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let asked: Targets = parts.join(",").parse().ok().filter(|_| !parts.is_empty())?;
+    let is_ours =
+        |target: &str| target.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    let ours: Vec<_> = asked.iter().filter(|(target, _)| is_ours(target)).collect();
+    if asked.default_level().is_none() && ours.is_empty() {
+        return None;
+    }
+    let others = asked.default_level().unwrap_or(LevelFilter::ERROR);
+    Some(Targets::new().with_target(OURS, others).with_targets(ours))
 }
 
 /// Writes each event to stderr, in lines that end at a word before the width of the terminal.
@@ -101,5 +127,28 @@ impl Write for Folding {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn rust_log_chooses_among_our_own_events_alone() {
+        let would =
+            |text: &str, target: &str, level: Level| ours_of(text).map(|ours| ours.would_enable(target, &level));
+        assert_eq!(would("debug", "rounds::run::batch", Level::DEBUG), Some(true));
+        assert_eq!(would("debug", "h2::proto", Level::ERROR), Some(false));
+        assert_eq!(would("trace,h2=trace", "h2::proto", Level::TRACE), Some(false));
+        assert_eq!(would("warn,rounds::run=debug", "rounds::run::batch", Level::DEBUG), Some(true));
+        assert_eq!(would("warn,rounds::run=debug", "rounds::db", Level::INFO), Some(false));
+        assert_eq!(would("rounds::run=debug", "rounds::db", Level::ERROR), Some(true));
+        assert_eq!(would("info,", "rounds::db", Level::INFO), Some(true));
+        for nothing in ["", " , ", "h2=trace", "roundsman=debug", "rounds[span]=x=y"] {
+            assert!(ours_of(nothing).is_none(), "{nothing}");
+        }
     }
 }

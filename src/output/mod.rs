@@ -4,6 +4,7 @@ mod job_name;
 pub mod log;
 pub mod metrics;
 pub mod table;
+pub mod telling;
 pub mod visible;
 pub mod words;
 

@@ -41,6 +41,8 @@ pub trait Job: Serialize {
     /// Whether its runs stage messages to people. Then none begins in a restored backup, and much at once is asked about.
     const TELLS: bool;
     type Report: Report;
+    /// Whether its items are messages that wait to be sent.
+    const DELIVERS: bool = false;
     /// Whom it asks beside the database, if anybody: then a look at what it would do is not made unasked.
     const ASKS: Option<&'static str> = None;
 

@@ -54,7 +54,7 @@ pub use reach::{FacilityArgs, Reach, lane as lane_within};
 pub use records::{Item, Records};
 pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
-pub use runner::{execute, oldest_due};
+pub use runner::{execute, execute_watched, oldest_due};
 pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, undeliverable_recorded};
 
 use crate::db::statements;

@@ -47,6 +47,7 @@ pub struct ReportedWork {
     pub report: Value,
     pub processed: u64,
     pub failed: u64,
+    pub notifications: Option<u64>,
     pub sentence: Option<String>,
     pub changed: Vec<Item>,
     /// In a dry run: why a run would have been stopped before it changed anything.

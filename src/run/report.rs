@@ -23,6 +23,11 @@ pub trait Report: Default + Serialize {
         0
     }
 
+    /// The messages to people that it staged; None of a job that tells nobody.
+    fn notifications(&self) -> Option<u64> {
+        None
+    }
+
     /// A closing sentence for a person, in the text of a run that succeeded.
     fn sentence(&self) -> Option<String> {
         None
@@ -128,6 +133,8 @@ pub struct Summary {
     pub report: Value,
     /// The number of processed and of failed items.
     pub items: (u64, u64),
+    /// The number of messages to people that were staged; None of a job that tells nobody.
+    pub notifications: Option<u64>,
     /// The last line of the text.
     pub sentence: Option<String>,
     /// The first items that a dry run changed, as many as are to be listed.
@@ -230,6 +237,7 @@ mod tests {
                 exit: Exit::Done,
                 report: Value::Null,
                 items: (0, 0),
+                notifications: None,
                 sentence: None,
                 changed: vec![],
                 would_brake: None,

@@ -45,13 +45,23 @@ const GRACE: Duration = Duration::from_secs(4);
 
 /// Runs a job once. The summary holds every error.
 pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> Summary {
+    execute_watched(job, args, db, &|_, _| ()).await
+}
+
+/// The same; `started` is called with the id and the lane of a run that is recorded, when it starts.
+pub async fn execute_watched<J: Job>(
+    job: &J,
+    args: &RunArgs,
+    db: Result<Db, Error>,
+    started: &dyn Fn(Uuid, &str),
+) -> Summary {
     let began = Instant::now();
     let (sender, receiver) = watch::channel(None);
     let signals = stop_at_signal(sender.clone());
     let outcome = match args.check().and_then(|()| job.check(args)).and(db) {
         Ok(db) => {
             let id = Uuid::new_v4();
-            let work = claim_and_run(job, args, &db, id, StopChannel { sender, receiver });
+            let work = claim_and_run(job, args, &db, id, (StopChannel { sender, receiver }, started));
             match panic::catch(work).await {
                 Ok(outcome) => outcome,
                 Err(panic) => Ok(close_after_panic(RunRow { db: &db, args, id }, panic).await),
@@ -74,6 +84,7 @@ pub async fn execute<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Error>) -> 
         report: outcome.work.report,
         would_brake: outcome.work.would_brake,
         items: (outcome.work.processed, outcome.work.failed),
+        notifications: outcome.work.notifications,
         sentence: outcome.work.sentence,
         changed: outcome.work.changed,
     };
@@ -107,7 +118,7 @@ async fn claim_and_run<J: Job>(
     args: &RunArgs,
     db: &Db,
     id: Uuid,
-    stop: StopChannel,
+    (stop, started): (StopChannel, &dyn Fn(Uuid, &str)),
 ) -> Result<Outcome, Error> {
     let lane = job.lane();
     let timeout = args.common.timeout.unwrap_or_else(|| schedule::deadline(J::NAME, &lane));
@@ -165,7 +176,10 @@ async fn claim_and_run<J: Job>(
         changed: Mutex::default(),
         would_brake: OnceLock::new(),
     };
-    log_start(&run);
+    if !run.dry_run() {
+        log_start(&run);
+        started(run.id, &run.lane);
+    }
     let mut report = J::Report::default();
     let beats = (!run.dry_run()).then(|| {
         let run = (id, args.lease, !args.even_if_paused);
@@ -186,6 +200,7 @@ fn work_of<R: Report>(run: Run, report: &R, is_done: bool) -> ReportedWork {
     ReportedWork {
         processed: counts.processed,
         failed: counts.not_done.failed + report.undeliverable(),
+        notifications: report.notifications(),
         sentence: is_done.then(|| report.sentence()).flatten(),
         report: serde_json::to_value(report).unwrap_or_default(),
         would_brake: run.would_brake.get().cloned(),
@@ -329,9 +344,6 @@ fn check_counts<R: Report>(report: &R) -> Result<(), Halt> {
 
 /// Logs the one line at the start of a run that is recorded.
 fn log_start(run: &Run) {
-    if run.dry_run() {
-        return;
-    }
     let (job, lane, source) = (run.job, run.lane.as_str(), run.args.recorded_source().as_str());
     let deadline = humantime::format_duration(run.time_limit);
     info!(job, lane, run_id = %run.id, source, %deadline, "run started");

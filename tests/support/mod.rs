@@ -10,6 +10,7 @@ pub mod scratch;
 
 pub mod clinic;
 mod database;
+pub mod exposition;
 pub mod gate;
 pub mod keys;
 pub mod nppes;

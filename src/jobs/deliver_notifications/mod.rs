@@ -67,6 +67,7 @@ impl Job for DeliverNotifications {
     const NAME: &'static str = "deliver-notifications";
     const TELLS: bool = true;
     type Report = Report;
+    const DELIVERS: bool = true;
     const ASKS: Option<&'static str> = Some("the providers of messages");
 
     fn lane(&self) -> String {

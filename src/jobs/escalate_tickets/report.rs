@@ -31,6 +31,10 @@ impl crate::run::Report for Report {
         Counts { scanned: self.scanned, processed: self.executed + self.episodes_ended, not_done: &self.not_done }
     }
 
+    fn notifications(&self) -> Option<u64> {
+        Some(self.notifications)
+    }
+
     fn undeliverable(&self) -> u64 {
         self.undeliverable
     }

@@ -146,6 +146,10 @@ impl crate::run::Report for Report {
     fn counts(&self) -> Counts<'_> {
         Counts { scanned: self.scanned, processed: self.marked, not_done: &self.not_done }
     }
+
+    fn notifications(&self) -> Option<u64> {
+        Some(self.notifications)
+    }
 }
 
 impl Job for MarkNoShows {

@@ -98,6 +98,10 @@ impl crate::run::Report for Report {
         Counts { scanned: self.scanned, processed: self.recorded, not_done: &self.not_done }
     }
 
+    fn notifications(&self) -> Option<u64> {
+        Some(self.notifications_sent)
+    }
+
     fn undeliverable(&self) -> u64 {
         self.undeliverable
     }

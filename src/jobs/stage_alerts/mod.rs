@@ -194,6 +194,10 @@ impl crate::run::Report for Report {
         Counts { scanned: self.scanned, processed: self.raised + self.resolved, not_done: &self.not_done }
     }
 
+    fn notifications(&self) -> Option<u64> {
+        Some(self.notifications)
+    }
+
     fn undeliverable(&self) -> u64 {
         self.undeliverable
     }

@@ -151,6 +151,10 @@ impl crate::run::Report for Report {
         Counts { scanned: self.scanned, processed: new + updated + self.deleted, not_done: &self.not_done }
     }
 
+    fn notifications(&self) -> Option<u64> {
+        Some(self.notifications)
+    }
+
     fn sentence(&self) -> Option<String> {
         let Appointments { new, updated, unchanged, .. } = self.total_appointments;
         if self.stopped {

@@ -95,6 +95,11 @@ impl Delivery {
         findings
     }
 
+    /// For how long the oldest message has been due.
+    pub fn waiting_seconds(&self, now: DateTime<Utc>) -> u64 {
+        self.due_since.map_or(0, |since| (now - since).num_seconds().max(0).unsigned_abs())
+    }
+
     pub fn json(&self, now: DateTime<Utc>) -> Value {
         let age = self.due_since.map(|since| (now - since).num_seconds().max(0));
         json!({

@@ -8,6 +8,7 @@ use super::judge::{Lane, Running, Verdict, judge};
 use super::stats::{RunRecord, Slots, Stats, Window};
 use super::stopped::Pause;
 use crate::command::shown;
+use crate::output::metrics::{By, History, Told};
 use crate::output::{counted, local_stamp, span, stamp};
 use crate::schedule::Row;
 
@@ -48,6 +49,16 @@ impl LaneReport {
             past_deadline,
             now: window.now,
         }
+    }
+
+    /// What is told of the lane to those who watch it.
+    pub fn told(&self) -> Told {
+        let history = History {
+            last: self.recent.iter().find_map(RunRecord::figures),
+            succeeded_at: self.lane.last_success.as_ref().and_then(|success| success.completed_at),
+        };
+        let waiting = self.lane.delivery.as_ref().map(|delivery| delivery.waiting_seconds(self.now));
+        told(self.row, self.verdict.healthy, Some(history), waiting)
     }
 
     /// When the newest run ended, if it did.
@@ -145,6 +156,21 @@ impl LaneReport {
             notes.push(format!("{name}: two schedulers seem to start it: twice in {slots} slots, on {hosts}"));
         }
         notes
+    }
+}
+
+/// What is told of a lane where the database could not be asked: an alarm has to go off also then.
+pub fn told_without_database(row: &Row) -> Told {
+    told(row, false, None, None)
+}
+
+fn told(row: &Row, healthy: bool, history: Option<History>, waiting: Option<u64>) -> Told {
+    Told {
+        name: row.name(),
+        lane: Some((row.job.to_owned(), row.lane.to_owned())),
+        healthy,
+        by: By::Health(history),
+        oldest_pending_seconds: waiting,
     }
 }
 

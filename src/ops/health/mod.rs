@@ -28,7 +28,7 @@ use crate::command::{CommandContext, Operation, Output, listing};
 use crate::db::{Row as SqlRow, statements};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::output::metrics::Metrics;
+use crate::output::metrics::Told;
 use crate::output::table::{kept, minor};
 use crate::output::{JobName, folded, stamp};
 use crate::run::{self, has_passed};
@@ -99,6 +99,7 @@ impl Operation for HealthArgs {
     const NAME: &'static str = "health";
     /// A DNS lookup without an answer may add two seconds; a probe waits ten.
     const LIMIT: Duration = Duration::from_secs(7);
+    const IS_WATCHED: bool = true;
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
         let rows = self.rows()?;
@@ -126,9 +127,7 @@ impl Operation for HealthArgs {
         }
         let good = if self.failing { reports.is_empty() } else { healthy };
         let exit = if good { Exit::Done } else { Exit::Failed };
-        let metrics =
-            reports.iter().map(|report| Metrics { job: report.row.name(), healthy: report.verdict.healthy, run: None });
-        let metrics: Vec<Metrics> = metrics.collect();
+        let metrics: Vec<Told> = reports.iter().map(LaneReport::told).collect();
         if let (Some(Shape::CronHealth), Some(report)) = (self.shape, reports.first()) {
             let json = shape::cron_health(report, self.called(report.row));
             return Ok(Output { metrics, ..Output::new(exit, json.clone(), json.to_string()) });
@@ -145,9 +144,9 @@ impl Operation for HealthArgs {
     }
 
     /// An alarm on the metric has to go off also where nobody knows how the jobs are.
-    fn metrics_of_failure(&self) -> Vec<Metrics> {
+    fn metrics_of_failure(&self) -> Vec<Told> {
         let rows = self.rows().unwrap_or_default();
-        rows.iter().map(|row| Metrics { job: row.name(), healthy: false, run: None }).collect()
+        rows.iter().map(|row| lane_report::told_without_database(row)).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::time_zone::Tz;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use crate::output::metrics::Figures;
 use crate::run::{ALREADY_RUNNING, INTERRUPTED};
 use crate::schedule::{Cadence, HOUR, Row};
 
@@ -42,6 +43,14 @@ impl RunRecord {
             "RUNNING" => "running",
             _ => "skipped",
         }
+    }
+
+    /// The figures of a run that has ended and was not skipped. How many messages it staged is not in its row.
+    pub fn figures(&self) -> Option<Figures> {
+        let duration_ms = self.duration_ms.filter(|_| matches!(self.outcome(), "success" | "failure"))?;
+        let [duration_ms, processed, failed] =
+            [duration_ms, self.items_processed, self.items_failed].map(i64::unsigned_abs);
+        Some(Figures { duration_ms, processed, failed, notifications: None })
     }
 
     fn is_interrupted(&self) -> bool {

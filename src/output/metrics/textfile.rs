@@ -1,0 +1,232 @@
+//! Files for the textfile collector of Prometheus's node_exporter: `rounds_JOB_LANE.prom` for each lane.
+//!
+//! Rule: a file says how its lane is now. It replaces the former one in one step, and has no time of its own. What this
+//! process does not know and what does not change by that, the last success and the figures of the last run, is taken
+//! from the former file; what would be a guess is left out.
+
+use std::fmt::Write as _;
+use std::fs::{File, Permissions, read_to_string};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use ring::digest::{SHA256, digest};
+
+use super::told::{By, Figures, History, Told};
+
+/// The longest part of a name that says a lane: a name of a file has at most 255 bytes.
+const LANE_MAX: usize = 150;
+/// What node_exporter, which runs as another user, has to be allowed.
+const MODE: u32 = 0o644;
+
+/// A metric: its name and its description, which have to be the same in each file.
+struct Metric {
+    name: &'static str,
+    help: &'static str,
+}
+
+const HEALTHY: Metric = Metric {
+    name: "rounds_healthy",
+    help: "Whether the lane is healthy (1) or not (0): by its last run, and by rounds health.",
+};
+const DURATION: Metric =
+    Metric { name: "rounds_run_duration_seconds", help: "The duration of the last run of the lane." };
+const PROCESSED: Metric =
+    Metric { name: "rounds_items_processed", help: "The number of items that the last run of the lane processed." };
+const FAILED: Metric =
+    Metric { name: "rounds_items_failed", help: "The number of items at which the last run of the lane failed." };
+const LAST_SUCCESS: Metric = Metric {
+    name: "rounds_last_success_timestamp_seconds",
+    help: "When the last run of the lane that succeeded ended, in seconds since 1970.",
+};
+const PENDING: Metric = Metric {
+    name: "rounds_notifications_pending_oldest_seconds",
+    help: "For how long the oldest message of the lane's channel has been due and not sent.",
+};
+
+/// Writes the file of each lane. The error says what went wrong with the first one that could not be written.
+pub fn write(directory: &Path, told: &[Told], now: DateTime<Utc>) -> Result<(), String> {
+    let written: Vec<_> = told.iter().map(|one| write_one(directory, one, now)).collect();
+    written.into_iter().collect()
+}
+
+fn write_one(directory: &Path, told: &Told, now: DateTime<Utc>) -> Result<(), String> {
+    let Some((job, lane)) = &told.lane else { return Ok(()) };
+    let path = directory.join(file_name(job, lane));
+    // A file that is not there, or is none of ours, says nothing.
+    let former = read_to_string(&path).unwrap_or_default();
+    let replaced = replace(directory, &path, text((job, lane), told, &former, now).as_bytes());
+    replaced.map_err(|error| format!("{} cannot be written ({})", path.display(), error.kind()))
+}
+
+/// Replaces a file in one step. A process that dies before leaves a file that no collector reads.
+fn replace(directory: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".rounds-").suffix(".new").tempfile_in(directory)?;
+    let opened: &mut File = file.as_file_mut();
+    opened.write_all(bytes)?;
+    opened.set_permissions(Permissions::from_mode(MODE))?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// The name of a lane's file. Jobs have no underscore, and other characters than these are written as `%` and the
+/// digits of their bytes, capitals too, so that two lanes never have one file, whatever the file system folds.
+fn file_name(job: &str, lane: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let written = lane.bytes().fold(String::new(), |mut name, byte| {
+        let _ = if is_plain(byte) { write!(name, "{}", char::from(byte)) } else { write!(name, "%{byte:02x}") };
+        name
+    });
+    match written.len() {
+        0 => format!("rounds_{job}.prom"),
+        1..=LANE_MAX => format!("rounds_{job}_{written}.prom"),
+        _ => {
+            let hash = digest(&SHA256, lane.as_bytes());
+            let hash = hash.as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+            // An underscore begins no plain lane's name.
+            format!("rounds_{job}__{hash}.prom")
+        }
+    }
+}
+
+/// The text of a lane's file.
+fn text((job, lane): (&str, &str), told: &Told, former: &str, now: DateTime<Utc>) -> String {
+    let labels = format!("{{job=\"{}\",lane=\"{}\"}}", escaped(job), escaped(lane));
+    let kept = |metric: &Metric| value_in(former, metric);
+    let known = Known::of(told, now);
+    let figures: [(Metric, Option<f64>); 3] = [
+        (DURATION, known.figures.map(|run| run.duration_ms as f64 / 1000.0)),
+        (PROCESSED, known.figures.map(|run| run.processed as f64)),
+        (FAILED, known.figures.map(|run| run.failed as f64)),
+    ];
+    let lasting = figures.into_iter().chain([(LAST_SUCCESS, known.succeeded_at)]).map(|(metric, value)| {
+        let value = value.map(|value| value.to_string()).or_else(|| kept(&metric));
+        (metric, value)
+    });
+    let healthy = known.healthy.map(|healthy| u8::from(healthy).to_string()).or_else(|| kept(&HEALTHY));
+    let pending = told.oldest_pending_seconds.map(|seconds| seconds.to_string());
+    let mut text = String::new();
+    for (Metric { name, help }, value) in [(HEALTHY, healthy)].into_iter().chain(lasting).chain([(PENDING, pending)]) {
+        if let Some(value) = value {
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{labels} {value}\n");
+        }
+    }
+    text
+}
+
+/// What is known of a lane now; None: as it was.
+struct Known {
+    healthy: Option<bool>,
+    figures: Option<Figures>,
+    succeeded_at: Option<f64>,
+}
+
+impl Known {
+    fn of(told: &Told, now: DateTime<Utc>) -> Self {
+        let seconds = |at: DateTime<Utc>| at.timestamp_millis() as f64 / 1000.0;
+        let healthy = Some(told.healthy);
+        match &told.by {
+            By::Run(figures) => {
+                Self { healthy, figures: Some(*figures), succeeded_at: told.healthy.then(|| seconds(now)) }
+            }
+            // It says nothing of the lane, unless that is why nothing was done.
+            By::Skipped(_) => Self { healthy: healthy.filter(|healthy| !healthy), figures: None, succeeded_at: None },
+            By::Health(None) => Self { healthy, figures: None, succeeded_at: None },
+            By::Health(Some(History { last, succeeded_at })) => {
+                Self { healthy, figures: *last, succeeded_at: succeeded_at.map(seconds) }
+            }
+        }
+    }
+}
+
+/// The value of a metric in a file of ours, which has one sample of each.
+fn value_in(text: &str, metric: &Metric) -> Option<String> {
+    let sample = |line: &str| Some(line.strip_prefix(metric.name)?.strip_prefix('{')?.rsplit_once("} ")?.1.to_owned());
+    text.lines().find_map(sample).filter(|value| value.parse::<f64>().is_ok())
+}
+
+/// A text as the value of a label.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const FIGURES: Figures = Figures { duration_ms: 1_250, processed: 3, failed: 1, notifications: Some(2) };
+
+    fn told(healthy: bool, by: By) -> Told {
+        let lane = Some(("prune".to_owned(), String::new()));
+        Told { name: "prune".into(), lane, healthy, by, oldest_pending_seconds: None }
+    }
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).expect("an instant")
+    }
+
+    #[test]
+    fn two_lanes_never_have_one_file() {
+        let long = "a".repeat(400);
+        let lanes = ["", "a", "A", "%41", "a:b", "a_b", "a-b", "a/b", "a.b", "a b", "é", "_", "__", &long, &long[1..]];
+        let names: HashSet<String> = lanes.iter().map(|lane| file_name("prune", lane)).collect();
+        assert_eq!(names.len(), lanes.len(), "{names:?}");
+        for name in &names {
+            assert!(name.starts_with("rounds_prune") && name.ends_with(".prom") && name.len() < 255, "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.%".contains(&byte)), "{name}");
+        }
+        assert_eq!(file_name("sync-practiceq", "organization:7"), "rounds_sync-practiceq_organization%3a7.prom");
+    }
+
+    #[test]
+    fn a_success_says_all_and_a_failure_keeps_the_last_success() {
+        let success = text(("prune", ""), &told(true, By::Run(FIGURES)), "", at(1_000));
+        let value = |text: &str, metric: &Metric| value_in(text, metric);
+        assert!(success.contains("rounds_healthy{job=\"prune\",lane=\"\"} 1\n"), "{success}");
+        assert_eq!(value(&success, &DURATION).as_deref(), Some("1.25"));
+        assert_eq!(value(&success, &LAST_SUCCESS).as_deref(), Some("1000"));
+        let failed = Figures { processed: 0, ..FIGURES };
+        let failure = text(("prune", ""), &told(false, By::Run(failed)), &success, at(2_000));
+        assert_eq!(value(&failure, &HEALTHY).as_deref(), Some("0"));
+        assert_eq!(value(&failure, &PROCESSED).as_deref(), Some("0"));
+        assert_eq!(value(&failure, &LAST_SUCCESS).as_deref(), Some("1000"));
+        assert_eq!(value(&text(("prune", ""), &told(false, By::Run(failed)), "", at(2_000)), &LAST_SUCCESS), None);
+    }
+
+    #[test]
+    fn a_skipped_run_and_a_database_that_cannot_be_asked_leave_what_was() {
+        let failure = text(("prune", ""), &told(false, By::Run(FIGURES)), "", at(1_000));
+        assert_eq!(text(("prune", ""), &told(true, By::Skipped(FIGURES)), &failure, at(2_000)), failure);
+        assert_eq!(text(("prune", ""), &told(false, By::Health(None)), &failure, at(2_000)), failure);
+        let success = text(("prune", ""), &told(true, By::Run(FIGURES)), "", at(1_000));
+        let restored = text(("prune", ""), &told(false, By::Skipped(FIGURES)), &success, at(2_000));
+        assert_eq!(value_in(&restored, &HEALTHY).as_deref(), Some("0"), "who waits for a word does not work");
+        let history = History { last: None, succeeded_at: Some(at(1_500)) };
+        let health = text(("prune", ""), &told(true, By::Health(Some(history))), &failure, at(2_000));
+        assert_eq!(value_in(&health, &LAST_SUCCESS).as_deref(), Some("1500"));
+        // What waits now is no fact of the past.
+        let waiting = Told { oldest_pending_seconds: Some(70), ..told(true, By::Run(FIGURES)) };
+        let waiting = text(("prune", ""), &waiting, "", at(1_000));
+        assert_eq!(value_in(&waiting, &PENDING).as_deref(), Some("70"));
+        assert_eq!(value_in(&text(("prune", ""), &told(false, By::Health(None)), &waiting, at(2_000)), &PENDING), None);
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_others_may_read_it() {
+        let place = tempfile::tempdir().expect("a place");
+        for healthy in [true, false] {
+            write(place.path(), &[told(healthy, By::Run(FIGURES))], at(1_000)).expect("is written");
+        }
+        let names: Vec<_> =
+            place.path().read_dir().expect("is there").map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["rounds_prune.prom"]);
+        let path = place.path().join("rounds_prune.prom");
+        assert_eq!(path.metadata().expect("is there").permissions().mode() & 0o777, MODE);
+        assert!(read_to_string(&path).expect("is there").contains("rounds_healthy{job=\"prune\",lane=\"\"} 0\n"));
+        let error = write(&place.path().join("nowhere"), &[told(true, By::Run(FIGURES))], at(1_000)).unwrap_err();
+        assert!(error.contains("rounds_prune.prom cannot be written"), "{error}");
+    }
+}
