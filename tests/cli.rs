@@ -303,7 +303,7 @@ async fn every_job_is_where_its_name_says() {
         .filter(|name| !others.contains(name))
         .collect();
     assert!(jobs.contains(&"mark-no-shows"), "{jobs:?}");
-    let readme = fs::read_to_string("README.md").expect("a README");
+    let [readme, table] = ["README.md", "docs/jobs.md"].map(|page| fs::read_to_string(page).expect("a page"));
     for job in &jobs {
         let stem = job.replace('-', "_");
         for path in [format!("src/jobs/{stem}/mod.rs"), format!("tests/jobs/{stem}/mod.rs")] {
@@ -316,14 +316,16 @@ async fn every_job_is_where_its_name_says() {
         );
         let source = fs::read_to_string(format!("src/jobs/{stem}/mod.rs")).expect("readable");
         assert!(source.contains(&format!("const NAME: &'static str = \"{job}\"")), "{job}: its NAME differs");
-        assert!(readme.contains(&format!("| `{job}` |")), "{job}: not in the README's table");
+        for (page, text) in [("README.md", &readme), ("docs/jobs.md", &table)] {
+            assert!(text.contains(&format!("| `{job}` |")), "{job}: not in the table of {page}");
+        }
         let help = nowhere().run(&[job, "--help"]).await.expect(0).stdout;
         // One line, or one a lane.
         let lines: Vec<&str> = help.lines().filter(|line| line.starts_with("Schedule")).collect();
         assert!(!lines.is_empty(), "{job}: not in schedule.rs");
         for line in lines {
             let cadence = line.split(": ").nth(1).and_then(|rest| rest.split(". Deadline").next()).expect("a cadence");
-            assert!(readme.contains(cadence), "{job}: the README names another cadence than {cadence:?}");
+            assert!(table.contains(cadence), "{job}: docs/jobs.md names another cadence than {cadence:?}");
         }
     }
     for entry in fs::read_dir("src/jobs").expect("jobs") {

@@ -1,5 +1,7 @@
 //! The documents, as far as a test can tell.
 
+mod walked;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -65,7 +65,7 @@ pub fn man(args: &ManArgs, tree: Command) -> Exit {
 fn reference(tree: &Command) -> String {
     let mut page = String::from(
         "# The command line\n\nWritten by `make docs` from the program itself; a test fails where the two differ. Exit \
-         codes are in the\n[README](../README.md#exit-codes).\n\n## Options of every command\n\nThey stand before or \
+         codes are in\n[exit-codes.md](exit-codes.md).\n\n## Options of every command\n\nThey stand before or \
          behind the command's name.\n",
     );
     let global: Vec<&Arg> = tree.get_arguments().filter(|arg| arg.is_global_set()).collect();
