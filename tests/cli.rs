@@ -1,5 +1,7 @@
 //! The command line: help, usage errors, where output goes.
 
+mod habits;
+
 use std::fs;
 
 use serde_json::Value;
@@ -245,6 +247,9 @@ async fn the_reference_is_what_the_program_says_of_itself() {
     let written = fs::read_to_string("docs/cli.md").expect("docs/cli.md");
     let said = nowhere().run(&["man", "--markdown"]).await.expect(0).stdout;
     assert!(written == said, "docs/cli.md is not up to date: make docs");
+    let written = fs::read_to_string("docs/errors.md").expect("docs/errors.md");
+    let said = nowhere().run(&["man", "--errors"]).await.expect(0).stdout;
+    assert!(written == said, "docs/errors.md is not up to date: make docs");
 }
 
 #[tokio::test]
@@ -293,6 +298,7 @@ async fn every_job_is_where_its_name_says() {
         "grants",
         "completions",
         "man",
+        "version",
         "demo",
         "help",
     ];
