@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 use tracing::{debug, warn};
 
 use super::fetch::DataFile;
+use super::first::{self, Registry};
 use super::isolate::{Refused, refused_rows};
 use super::merge_names::{self, Renamed, StagedNames};
 use super::pfile::Pfile;
@@ -20,7 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::run::{Run, count};
 
 statements! {
-    of merge_names, watch;
+    of first, merge_names, watch;
     COUNT_STAGED[stage: StagingTable = StagingTable::examples()]() =
         format!("SELECT count(*) AS rows, count(reject) AS rejected FROM {stage}");
     REFUSED[stage: StagingTable = StagingTable::examples()](INT8_ARRAY) =
@@ -165,8 +166,15 @@ impl Merge<'_> {
 
     async fn attempt(&self, tx: &Transaction<'_>, staged: &Staged) -> Result<(Row, Vec<Changed>), Error> {
         let id = self.insert_file(tx).await?;
+        let registry = Registry::of(tx, staged.main.rows).await?;
+        if registry == Registry::Empty {
+            timed("indexes off", first::indexes_off(tx)).await?;
+        }
         timed("classify", self.classify(tx)).await?;
-        let renamed = self.carry_out(tx, id).await?;
+        let renamed = self.carry_out(tx, id, registry).await?;
+        if registry == Registry::Empty {
+            timed("indexes on", first::indexes_on(tx)).await?;
+        }
         timed("insert rejects", INSERT_REJECTS.with(self.table).execute(tx, &[&id])).await?;
         let counts = self.update_counts(tx, id, (staged, renamed)).await?;
         let changed = watch::changes(tx, id).await?;
@@ -176,13 +184,17 @@ impl Merge<'_> {
     }
 
     /// Carries out the rows in `npi_todo` and `npi_names`.
-    async fn carry_out(&self, tx: &Transaction<'_>, id: i64) -> Result<Renamed, Error> {
+    async fn carry_out(&self, tx: &Transaction<'_>, id: i64, registry: Registry) -> Result<Renamed, Error> {
         timed("changes", watch::record(tx, self.table, id)).await?;
-        timed("delete search", delete_search(tx)).await?;
+        if registry == Registry::Loaded {
+            timed("delete search", delete_search(tx)).await?;
+        }
         timed("insert keys", INSERT_KEYS.execute(tx, &[])).await?;
-        timed("update keys", UPDATE_KEYS.execute(tx, &[])).await?;
-        timed("update rows", UPDATE_ROWS.with(self.table).execute(tx, &[&id])).await?;
-        timed("update deactivated", UPDATE_DEACTIVATED.with(self.table).execute(tx, &[&id])).await?;
+        if registry == Registry::Loaded {
+            timed("update keys", UPDATE_KEYS.execute(tx, &[])).await?;
+            timed("update rows", UPDATE_ROWS.with(self.table).execute(tx, &[&id])).await?;
+            timed("update deactivated", UPDATE_DEACTIVATED.with(self.table).execute(tx, &[&id])).await?;
+        }
         timed("insert rows", INSERT_ROWS.with(self.table).execute(tx, &[&id])).await?;
         timed("insert surgeons", INSERT_SURGEONS.with(self.table).execute(tx, &[])).await?;
         timed("insert facilities", INSERT_FACILITIES.with(self.table).execute(tx, &[])).await?;
@@ -195,7 +207,7 @@ impl Merge<'_> {
         let most = self.refused_max.saturating_sub((counts.in_table().1 - self.staged.in_table().1) as usize);
         let id = self.insert_file(tx).await?;
         self.classify(tx).await?;
-        let refused = refused_rows(tx, most.min(REFUSED_MAX), async || self.carry_out(tx, id).await.map(drop)).await?;
+        let refused = refused_rows(tx, most.min(REFUSED_MAX), async || self.carry_out(tx, id, Registry::Loaded).await.map(drop)).await?;
         tx.batch_execute("ROLLBACK TO SAVEPOINT merge; RELEASE SAVEPOINT merge").await?;
         if refused.is_empty() {
             return Err(error);

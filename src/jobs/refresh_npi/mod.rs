@@ -20,6 +20,7 @@ mod args;
 mod columns;
 mod csv;
 mod fetch;
+mod first;
 mod isolate;
 mod ledger;
 pub mod list;

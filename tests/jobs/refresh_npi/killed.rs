@@ -71,26 +71,13 @@ async fn undisturbed_and_timed(rows: i64) -> ((Value, Value), Duration) {
     ((one, registry.tables().await), first + second)
 }
 
-/// Waits until the server has ended the sessions of a killed run, and lets its lease be over.
-async fn lease_over(registry: &Registry) {
-    let sessions = "SELECT count(*) FROM pg_stat_activity
-                    WHERE datname = current_database() AND application_name = 'rounds/refresh-npi'";
-    let began = Instant::now();
-    while registry.clinic.count(sessions).await > 0 {
-        assert!(began.elapsed() < Duration::from_secs(30), "the sessions of a killed run do not end");
-        sleep(Duration::from_millis(10)).await;
-    }
-    let late = "UPDATE cron_job_runs SET heartbeat_at = heartbeat_at - interval '1 hour' WHERE status = 'RUNNING'";
-    registry.clinic.sql(late).await;
-}
-
 /// Kills it, opens the gate, and runs it again once its lease is over: all is as if it had not been killed.
 async fn killed(registry: &Registry, mut run: Child, before: &Value, (one, both): &(Value, Value), what: &str) {
     run.kill().await.expect("it lives");
     if registry.clinic.count("SELECT count(*) FROM pg_class WHERE relname = 'gate'").await > 0 {
         gate::open(&registry.clinic).await;
     }
-    lease_over(registry).await;
+    registry.lease_over().await;
     let left = registry.tables().await;
     assert!([before, one, both].contains(&&left), "{what}: all of a file, or nothing");
     let outcome = registry.clinic.run(&ARGS).await;
@@ -232,7 +219,7 @@ async fn killed_at_any_moment() {
         let wait = took.mul_f64(rng.f64() / 2.0);
         sleep(wait).await;
         run.kill().await.expect("it can be waited for");
-        lease_over(&registry).await;
+        registry.lease_over().await;
         let left = registry.tables().await;
         let state = states.iter().position(|state| *state == left);
         // What was committed stays.

@@ -1,6 +1,7 @@
 //! `rounds refresh-npi`: which files it loads, what a row becomes, and what is left when something goes wrong.
 
 mod again;
+mod first;
 mod killed;
 mod merge;
 mod network;
@@ -14,7 +15,10 @@ mod source;
 mod watched;
 mod zips;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::support::nppes::{Pfile, Registry};
 use crate::support::program::Outcome;
@@ -77,6 +81,18 @@ impl Registry {
         assert_eq!(self.tables().await, before, "nothing was changed: {code}");
         self.sound().await;
         message
+    }
+
+    /// Waits until the server has ended the sessions of a killed run, and lets its lease be over.
+    async fn lease_over(&self) {
+        let sessions = "SELECT count(*) FROM pg_stat_activity
+                        WHERE datname = current_database() AND application_name = 'rounds/refresh-npi'";
+        let began = Instant::now();
+        while self.clinic.count(sessions).await > 0 {
+            assert!(began.elapsed() < Duration::from_secs(30), "the sessions of a killed run do not end");
+            sleep(Duration::from_millis(10)).await;
+        }
+        self.clinic.expire_leases().await;
     }
 
     /// Fails unless the columns of a stored provider have these values.

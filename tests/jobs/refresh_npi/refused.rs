@@ -6,7 +6,7 @@ use super::outcomes;
 use crate::support::nppes::{CITY, DEACTIVATED, LAST, Provider, Registry, UPDATED, crowd, npi, week};
 
 /// Letters and digits that no compression makes short enough for an index.
-fn long_name() -> String {
+pub fn long_name() -> String {
     let mut rng = fastrand::Rng::with_seed(7);
     (0..9000).map(|_| rng.alphanumeric().to_ascii_uppercase()).collect()
 }
