@@ -1,18 +1,21 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
 # PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
-.PHONY: demo test run-tests test-values test-direct test-pooler test-properties prove prove-mail prove-webhook prove-metrics check-files bench bench-npi check docs
-.DEFAULT_GOAL := demo
+.PHONY: help demo test run-tests test-values test-direct test-pooler test-properties prove prove-mail prove-webhook prove-metrics check-files bench bench-npi check check-style docs pictures
+.DEFAULT_GOAL := help
 
 # scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
 with_postgres = PG_BIN="$$(scripts/postgres)" && export PG_BIN
 
-demo:
+help: ## list the targets, a line each
+	@awk -F ':.*## ' '/^[a-z0-9-]+( [a-z0-9-]+)*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+demo: ## play a clinic day on a throw-away PostgreSQL (ARGS=--keep leaves it running)
 	@$(with_postgres) && cargo run --locked --quiet -- demo $(ARGS)
 
 # All tests but `make test-values`, each once: through PgBouncer in transaction mode those that a pooler could break, of which some in roles of
 # their own, and the others directly. And the files for schedulers, with the tools of Linux.
-test:
+test: ## run all tests, as .ci/run does (PG=18: on another PostgreSQL)
 # All is compiled once, with the same features, before anything runs.
 	@cargo test --locked --no-run
 	@$(MAKE) --no-print-directory -j2 check-files run-tests ROUNDS="$${CARGO_TARGET_DIR:-target}/debug/rounds"
@@ -47,59 +50,59 @@ run-tests:
 	@$(with_server) && $(through_pooler) $(POOLED) $(call skip,$(DIRECTLY) $(IN_ROLES) $(VALUES))
 	@$(with_server) && ROUNDS_TEST_ROLES=1 $(through_pooler) $(IN_ROLES) $(call skip,$(DIRECTLY))
 
-test-values:
+test-values: ## try every value that a column can have, in each column (4 min)
 	@$(with_server) && $(directly) --test it -- $(VALUES)
 
 # All tests directly, or all through PgBouncer. Each takes as long as `make test`.
-test-direct:
+test-direct: ## run all tests directly
 	@scripts/test-tools
 	@$(with_server) && $(directly)
 
-test-pooler:
+test-pooler: ## run all tests behind PgBouncer
 	@scripts/test-tools
 	@$(with_server) && $(through_pooler)
 
 # The tests of rules on random rows, with more worlds for each than `make test` takes.
-test-properties:
+test-properties: ## try the rules on many more random rows
 	@$(with_server) && ROUNDS_TEST_WORLDS=30 cargo test --locked --test it -- properties::
 
 # What the README claims, under kills, crashes, stops, crowds and an application that locks in every order: tests/prove.
 # `make test` runs a short form. ROUNDS_PROVE=10 does 10 percent; ROUNDS_PROVE_SEED repeats what a failure names;
 # ARGS="kills stops" chooses proofs.
-prove:
+prove: ## kill, crash, stop and crowd the jobs: nothing lost, nothing doubled (45 min)
 	@$(with_postgres) && ROUNDS_PROVE=$${ROUNDS_PROVE:-full} cargo test --locked --release --quiet --test prove -- $(ARGS)
 
 # Mail and webhooks as receivers of others take them: OpenSMTPD, aiosmtpd, standardwebhooks. It installs them where they
 # are missing, needs root, and takes a minute.
-prove-mail:
+prove-mail: ## deliver mail and webhooks to receivers of others (2 min, root)
 	@scripts/mail-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_mail
 
 # Events of the PracticeQ account through Debian's package `webhook`, with the files that docs/operating.md shows. It
 # installs that where it is missing, and takes half a minute.
-prove-webhook:
+prove-webhook: ## receive events through the package webhook (30 s)
 	@scripts/webhook-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_webhook
 
 # Files of metrics through promtool, node_exporter and Prometheus, with the rules of docs/prometheus. It installs them where
 # they are missing (100 MB), and takes half a minute.
-prove-metrics:
+prove-metrics: ## read the metrics with promtool, node_exporter and Prometheus (30 s)
 	@scripts/metrics-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_metrics
 
-check-files:
+check-files: ## look at systemd/ and k8s/ with the tools of Linux
 	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }
 
-bench:
+bench: ## measure the frequent statements
 	@$(with_postgres) && cargo bench --locked --bench no_shows --bench cancellations --bench absences --bench conflicts \
 	 --bench escalations --bench billing --bench practiceq --bench deliver
 
 # Takes twenty minutes and 22 GB of disk; ROUNDS_BENCH_ROWS=200000 makes it a few minutes.
-bench-npi:
+bench-npi: ## measure the loading of the registry (20 min, 22 GB)
 	@scripts/bench-tools
 	@$(with_postgres) && cargo bench --locked --bench npi
 
-check:
+check: ## look at format, lints, documents, crates and style
 	cargo fmt --check
 # The table of jobs declares their modules in a macro, behind which cargo fmt does not look.
 	rustfmt --edition 2024 --check src/jobs/*/mod.rs
@@ -108,49 +111,59 @@ check:
 	cargo clippy --locked --no-default-features --bin rounds --test prove -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 	@scripts/check-crates
+	@$(MAKE) --no-print-directory check-style
+
+check-style: ## look for misspelled words, at Markdown and at shell scripts (10 s)
+	@scripts/check-files-style
 
 # Documents that are written from the program itself, and from a database that it has migrated; a test fails where they
 # are not up to date.
-docs:
+docs: ## write the generated documents and rendered files
 	@cargo test --locked --quiet --no-run --test it
 	env -i PATH="$$PATH" HOME="$$HOME" "$${CARGO_TARGET_DIR:-target}/debug/rounds" man --markdown > docs/cli.md.new
 	mv docs/cli.md.new docs/cli.md
+	env -i PATH="$$PATH" HOME="$$HOME" "$${CARGO_TARGET_DIR:-target}/debug/rounds" man --errors > docs/errors.md.new
+	mv docs/errors.md.new docs/errors.md
 	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: \
 	 privileges::the_list deploy::the_folders_are_rendered
 
+# The pictures of the README, of a part of the demo.
+pictures: ## draw docs/pictures anew from rounds demo
+	@$(with_postgres) && scripts/pictures
+
 # The manifests of k8s/, without a cluster.
 .PHONY: check-k8s
-check-k8s:
+check-k8s: ## look at the manifests of k8s/
 	@scripts/check-k8s
 
 # The units of systemd/: what systemd's own tools say of them; a real systemd that runs the jobs (root, three minutes).
 .PHONY: check-systemd boot-systemd install uninstall deb
-check-systemd:
+check-systemd: ## look at the units of systemd/
 	@scripts/check-systemd
 
-boot-systemd:
+boot-systemd: ## boot a systemd that runs the jobs (3 min, root)
 	@scripts/systemd-boot
 
 # PREFIX=/usr/local, DESTDIR=, SCHEDULE_ZONE=America/Chicago; builds nothing, so that it can run as root.
-install uninstall:
+install uninstall: ## put the program and its units where PREFIX says, or take them away
 	@scripts/systemd-install $@
 
 # A Debian package in target/debian.
-deb:
+deb: ## make a Debian package in target/debian
 	cargo build --locked --release
 	@scripts/systemd-deb
 
 # A rendered crontab, with Debian's own cron, through both clock changes (root, three minutes).
 .PHONY: check-crontab
-check-crontab:
+check-crontab: ## run a rendered crontab with cron, through both clock changes (3 min, root)
 	@scripts/check-crontab
 
 # terraform/, without AWS. TERRAFORM=off does without terraform, and says so; TF_PLUGIN_MIRROR names its AWS provider.
 .PHONY: check-terraform
-check-terraform:
+check-terraform: ## look at terraform/, without AWS
 	@scripts/check-terraform
 
 # The container image: built, and run by podman. Takes root, and minutes the first time.
 .PHONY: check-container
-check-container:
+check-container: ## build the image and run it (root)
 	@scripts/check-container

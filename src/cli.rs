@@ -14,10 +14,12 @@ use crate::ops::actors::ActorsArgs;
 use crate::ops::adopt::AdoptArgs;
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::check::CheckArgs;
+use crate::ops::completions::{self, CompletionsArgs};
 use crate::ops::escalation_rules::EscalationRulesArgs;
 use crate::ops::grants::{self, GrantsArgs};
 use crate::ops::health::HealthArgs;
-use crate::ops::manual::{self, CompletionsArgs, ManArgs};
+use crate::ops::help::{self, HelpArgs};
+use crate::ops::manual::{self, ManArgs};
 use crate::ops::migrate::{self, MigrateArgs};
 use crate::ops::no_show::NoShowArgs;
 use crate::ops::notifications::NotificationsArgs;
@@ -27,6 +29,7 @@ use crate::ops::practiceq::PracticeqArgs;
 use crate::ops::runs::RunsArgs;
 use crate::ops::schedule::{self as plan, ScheduleArgs};
 use crate::ops::statements::{self, StatementsArgs};
+use crate::ops::version::{self, VersionArgs};
 use crate::output::JobName;
 use crate::output::log::LogLevel;
 use crate::schedule;
@@ -39,6 +42,7 @@ use crate::schedule;
 /// interrupted.
 #[derive(Parser)]
 #[command(name = "rounds", version = env!("ROUNDS_VERSION"), subcommand_required = true, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true)]
 pub struct Cli {
     #[command(flatten)]
     pub global: GlobalArgs,
@@ -69,6 +73,8 @@ pub enum Command {
     Grants(GrantsArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+    Version(VersionArgs),
+    Help(HelpArgs),
     #[command(hide = true)]
     Statements(StatementsArgs),
     #[cfg(feature = "demo")]
@@ -103,8 +109,10 @@ impl Command {
             Self::Actors(args) => run_operation(&args, &global).await,
             Self::Adopt(args) => run_operation(&args, &global).await,
             Self::Grants(args) => grants::command(&args, &global).await,
-            Self::Completions(args) => manual::completions(&args, pages()),
+            Self::Completions(args) => completions::command(&args, pages(), &global.output),
             Self::Man(args) => manual::man(&args, pages()),
+            Self::Version(args) => version::command(&args, &global).await,
+            Self::Help(args) => help::command(&args, tree(), &global.output),
             Self::Statements(args) => statements::command(&args),
             #[cfg(feature = "demo")]
             Self::Demo(args) => crate::demo::command(&args, global.common).await,
@@ -117,7 +125,7 @@ impl Command {
         match self {
             Self::Pause(args) => !args.names_a_job(),
             Self::Resume(args) => !args.names_a_job(),
-            Self::Actors(_) | Self::Migrate(_) | Self::Runs(_) => true,
+            Self::Actors(_) | Self::Migrate(_) | Self::Runs(_) | Self::Version(_) | Self::Help(_) => true,
             _ => false,
         }
     }

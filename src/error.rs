@@ -19,6 +19,7 @@ use std::error::Error as StdError;
 use std::{fmt, io};
 
 use deadpool_postgres::PoolError;
+pub use server::meaning;
 use server::server_error;
 
 /// The kind of an error, by the action that it permits.

@@ -33,6 +33,7 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::read();
+    output::choose(global.output.color);
     output::log::init(&global.logs, &global.output, command.log_level());
     panic::install_hook();
     // One thread is enough, because a run waits for the database and does not compute.

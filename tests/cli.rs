@@ -1,5 +1,7 @@
 //! The command line: help, usage errors, where output goes.
 
+mod habits;
+
 use std::fs;
 
 use serde_json::Value;
@@ -245,6 +247,9 @@ async fn the_reference_is_what_the_program_says_of_itself() {
     let written = fs::read_to_string("docs/cli.md").expect("docs/cli.md");
     let said = nowhere().run(&["man", "--markdown"]).await.expect(0).stdout;
     assert!(written == said, "docs/cli.md is not up to date: make docs");
+    let written = fs::read_to_string("docs/errors.md").expect("docs/errors.md");
+    let said = nowhere().run(&["man", "--errors"]).await.expect(0).stdout;
+    assert!(written == said, "docs/errors.md is not up to date: make docs");
 }
 
 #[tokio::test]
@@ -293,6 +298,7 @@ async fn every_job_is_where_its_name_says() {
         "grants",
         "completions",
         "man",
+        "version",
         "demo",
         "help",
     ];
@@ -303,7 +309,7 @@ async fn every_job_is_where_its_name_says() {
         .filter(|name| !others.contains(name))
         .collect();
     assert!(jobs.contains(&"mark-no-shows"), "{jobs:?}");
-    let readme = fs::read_to_string("README.md").expect("a README");
+    let [readme, table] = ["README.md", "docs/jobs.md"].map(|page| fs::read_to_string(page).expect("a page"));
     for job in &jobs {
         let stem = job.replace('-', "_");
         for path in [format!("src/jobs/{stem}/mod.rs"), format!("tests/jobs/{stem}/mod.rs")] {
@@ -316,14 +322,16 @@ async fn every_job_is_where_its_name_says() {
         );
         let source = fs::read_to_string(format!("src/jobs/{stem}/mod.rs")).expect("readable");
         assert!(source.contains(&format!("const NAME: &'static str = \"{job}\"")), "{job}: its NAME differs");
-        assert!(readme.contains(&format!("| `{job}` |")), "{job}: not in the README's table");
+        for (page, text) in [("README.md", &readme), ("docs/jobs.md", &table)] {
+            assert!(text.contains(&format!("| `{job}` |")), "{job}: not in the table of {page}");
+        }
         let help = nowhere().run(&[job, "--help"]).await.expect(0).stdout;
         // One line, or one a lane.
         let lines: Vec<&str> = help.lines().filter(|line| line.starts_with("Schedule")).collect();
         assert!(!lines.is_empty(), "{job}: not in schedule.rs");
         for line in lines {
             let cadence = line.split(": ").nth(1).and_then(|rest| rest.split(". Deadline").next()).expect("a cadence");
-            assert!(readme.contains(cadence), "{job}: the README names another cadence than {cadence:?}");
+            assert!(table.contains(cadence), "{job}: docs/jobs.md names another cadence than {cadence:?}");
         }
     }
     for entry in fs::read_dir("src/jobs").expect("jobs") {

@@ -136,13 +136,13 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
 
 /// Tells the error of a command, once: where the report shows it, the log does not.
 pub fn refuse(command: &str, error: &Error, output: &OutputArgs) -> Exit {
-    if output.resolve() == OutputFormat::Text || !is_report_seen() {
+    if output.resolve() != OutputFormat::Json || !is_report_seen() {
         error!(error_code = %error.code, "{command}: {}", error.message);
     }
     let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
     let json = json!({ "ok": false, "error_code": error.code, "error_message": error.message });
     match output.resolve() {
-        OutputFormat::Text => exit,
+        OutputFormat::Text | OutputFormat::Csv => exit,
         OutputFormat::Json => output.print(exit, String::new, || json),
     }
 }

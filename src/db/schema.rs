@@ -141,6 +141,11 @@ pub async fn check_private(tx: &Transaction<'_>) -> Result<(), Error> {
     ))
 }
 
+/// The newest migration of the schema, which is served.
+pub async fn version(tx: &Transaction<'_>) -> Result<i32, Error> {
+    Ok(VERSIONS.one(tx, &[]).await?.get::<_, Option<i32>>(0).unwrap_or(0))
+}
+
 /// Whether the schema has migrations that this binary does not know. False where the role may not see it.
 pub async fn is_newer(tx: &Transaction<'_>) -> Result<bool, Error> {
     let versions = tried(tx, async || VERSIONS.one(tx, &[]).await).await?;

@@ -136,7 +136,7 @@ fn of_kit(code: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// The meaning of an SQLSTATE in words.
-fn meaning(code: &str) -> &'static str {
+pub fn meaning(code: &str) -> &'static str {
     match code {
         "0A000" => "the server does not do this here; a rule on a table that is written can be the reason",
         "22021" | "22P05" => "a text cannot be sent as UTF-8, such as a key of bytes that are no text",

@@ -36,7 +36,7 @@ const BY_NAME: &str = "rounds::db::identity::IDENTITY_BY_NAME";
 pub static GROUPS: &[Group] = &[
     Group {
         name: WATCH,
-        commands: &["health", "runs"],
+        commands: &["health", "runs", "version"],
         lists: &[health::STATEMENTS, runs::STATEMENTS],
         also: &[SCHEMA, BY_SERVER, BY_NAME],
     },

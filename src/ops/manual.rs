@@ -1,23 +1,16 @@
-//! `rounds completions`, `rounds man`, and docs/cli.md: the description of the command line in three more forms.
+//! `rounds man`, docs/cli.md and docs/errors.md: the description of the command line in more forms.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Args, Command, ValueHint};
-use clap_complete::Shell;
 use clap_mangen::Man;
 use tracing::error;
 
 use crate::error::file_error;
 use crate::exit::Exit;
+use crate::ops::help::errors_page;
 use crate::output::print;
-
-/// Print the completions of a shell
-#[derive(Args, Debug)]
-pub struct CompletionsArgs {
-    /// Which one
-    shell: Shell,
-}
 
 /// Print the manual page, or write those of all commands to a directory
 #[derive(Args, Debug)]
@@ -28,17 +21,17 @@ pub struct ManArgs {
     /// Print docs/cli.md: all commands on one page
     #[arg(long)]
     markdown: bool,
-}
-
-pub fn completions(args: &CompletionsArgs, mut tree: Command) -> Exit {
-    let mut script = vec![];
-    clap_complete::generate(args.shell, &mut tree, "rounds", &mut script);
-    print(Exit::Done, &script)
+    /// Print docs/errors.md: all error codes on one page
+    #[arg(long, conflicts_with_all = ["markdown", "dir"])]
+    errors: bool,
 }
 
 pub fn man(args: &ManArgs, tree: Command) -> Exit {
     if args.markdown {
         return print(Exit::Done, reference(&tree).as_bytes());
+    }
+    if args.errors {
+        return print(Exit::Done, errors_page().as_bytes());
     }
     let written = match &args.dir {
         Some(dir) => clap_mangen::generate_to(tree, dir),
@@ -65,7 +58,7 @@ pub fn man(args: &ManArgs, tree: Command) -> Exit {
 fn reference(tree: &Command) -> String {
     let mut page = String::from(
         "# The command line\n\nWritten by `make docs` from the program itself; a test fails where the two differ. Exit \
-         codes are in the\n[README](../README.md#exit-codes).\n\n## Options of every command\n\nThey stand before or \
+         codes are in\n[exit-codes.md](exit-codes.md).\n\n## Options of every command\n\nThey stand before or \
          behind the command's name.\n",
     );
     let global: Vec<&Arg> = tree.get_arguments().filter(|arg| arg.is_global_set()).collect();
@@ -95,9 +88,6 @@ fn is_of_every_job(arg: &Arg) -> bool {
 
 /// Adds the section of a command, then those of its sub-commands.
 fn section(page: &mut String, parent: &str, command: &Command) {
-    if command.get_name() == "help" {
-        return;
-    }
     let name = format!("{parent} {}", command.get_name());
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     // clap takes the full stop from a text of one paragraph alone.
@@ -129,7 +119,11 @@ fn table(page: &mut String, args: &[&Arg]) {
         let env = arg.get_env().map_or(String::new(), |env| format!("`{}`", env.to_string_lossy()));
         let default =
             arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(" ");
-        let default = if flag { String::new() } else { default };
+        let default = match default {
+            _ if flag => String::new(),
+            address if address.contains("://") => format!("<{address}>"),
+            other => other,
+        };
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         let choices = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect::<Vec<_>>();
         let choices = if flag || choices.is_empty() { String::new() } else { format!(" ({})", choices.join(", ")) };

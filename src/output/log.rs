@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::prelude::*;
 
+use super::fields::write_field;
 use super::visible::LogLines;
 use super::words::wrapped;
 use super::{OutputArgs, table};
@@ -69,7 +72,7 @@ pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     IS_REPORT_SEEN.store(is_seen && asked.is_none(), Ordering::Relaxed);
     IS_WATCHED.store(is_terminal && !output.quiet, Ordering::Relaxed);
     let as_json = matches!(args.log_format, LogFormat::Json);
-    let coloured = is_terminal && !super::is_colourless() && !as_json;
+    let coloured = super::stderr_colour() && !as_json;
     let width = table::stderr_width().filter(|_| !as_json);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(move || LogLines { to: Folding { width }, as_json, coloured })
@@ -77,7 +80,10 @@ pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     let only_ours = asked.unwrap_or_else(|| ours_at(if is_quiet { LogLevel::Warn } else { LogLevel::Info }));
     let registry = tracing_subscriber::registry().with(only_ours);
     match args.log_format {
-        LogFormat::Text => registry.with(lines.with_ansi(coloured)).init(),
+        LogFormat::Text => {
+            let fields = debug_fn(write_field).delimited(" ");
+            registry.with(lines.with_ansi(coloured).fmt_fields(fields)).init();
+        }
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
 }

@@ -1,5 +1,8 @@
 //! The one final report on stdout: text on a terminal, JSON for a program.
 
+mod colour;
+mod csv;
+mod fields;
 mod job_name;
 pub mod log;
 pub mod metrics;
@@ -16,6 +19,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use tracing::error;
 
+pub use colour::{Colour, choose, colour, stderr_colour};
 pub use job_name::JobName;
 pub use table::folded;
 pub use words::counted;
@@ -28,28 +32,23 @@ use crate::time_zone::Tz;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// How the final report on stdout is written [default: text on a terminal, else json]
+    /// How the final report on stdout is written; csv has a line for each row of a list, with the keys of the JSON as
+    /// columns [default: text on a terminal, else json]
     #[arg(long, global = true, env = "ROUNDS_OUTPUT", value_enum)]
     pub output: Option<OutputFormat>,
     /// Print nothing where all is well (exit 0), so that cron sends no mail: no report, and no log line below a warning
     #[arg(long, short, global = true, env = "ROUNDS_QUIET", value_parser = truth)]
     pub quiet: bool,
+    /// When tables, reports and log lines are coloured; auto is on a terminal, and heeds NO_COLOR, CLICOLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, env = "ROUNDS_COLOR", value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    pub color: Colour,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
     Text,
     Json,
-}
-
-/// Whether stdout gets colours: it is a terminal, and NO_COLOR is not set.
-pub fn colour() -> bool {
-    !is_colourless() && std::io::stdout().is_terminal()
-}
-
-/// Whether a person wants no colours anywhere.
-pub fn is_colourless() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+    Csv,
 }
 
 /// The text of an instant in a report.
@@ -102,6 +101,7 @@ impl OutputArgs {
         let report = match self.resolve() {
             OutputFormat::Text => visible::report(text().trim_end(), colour()).into_owned(),
             OutputFormat::Json => visible::json(&json().to_string()).into_owned(),
+            OutputFormat::Csv => return print(exit, csv::text(&json()).as_bytes()),
         };
         print(exit, format!("{report}\n").as_bytes())
     }

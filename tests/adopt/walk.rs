@@ -1,10 +1,6 @@
 //! The walk of docs/adopting.md: its commands, as the page has them, lead to a visit marked in the application's table.
 
-use std::env;
-use std::path::Path;
-
-use tokio::process::Command;
-
+use crate::support::shell::shell;
 use crate::support::{Clinic, server};
 
 const PAGE: &str = include_str!("../../docs/adopting.md");
@@ -35,12 +31,7 @@ async fn the_walk_leads_to_a_visit_marked_in_the_applications_table() {
         };
         script.push('\n');
     }
-    let programs = [Path::new(env!("CARGO_BIN_EXE_rounds")).parent().expect("a folder"), &server().binary("")];
-    let path = env::split_paths(&env::var_os("PATH").expect("a path")).collect::<Vec<_>>();
-    let path = env::join_paths(programs.into_iter().map(Path::to_owned).chain(path)).expect("folders");
-    let mut shell = Command::new("bash");
-    shell.args(["-euo", "pipefail", "-c", &script]).env_clear().env("PATH", path).env("ROUNDS_OUTPUT", "text");
-    let output = shell.current_dir(env!("CARGO_MANIFEST_DIR")).output().await.expect("bash can be started");
+    let output = shell(&script).output().await.expect("bash can be started");
     let said = String::from_utf8(output.stdout).expect("UTF-8");
     let made = clinic.count("SELECT count(*) FROM pg_roles WHERE rolname = 'clinic_jobs'").await;
     if made == 1 {

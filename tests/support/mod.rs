@@ -20,6 +20,7 @@ pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod role;
+pub mod shell;
 pub mod smtp;
 pub mod terminal;
 pub mod tickets;

@@ -11,7 +11,7 @@ use super::{Clinic, Program, program_url, scratch};
 pub const SHARED: &str = "shared_";
 /// The groups of commands that have a role, and their commands.
 pub const GROUPS: [(&str, &[&str]); 9] = [
-    ("watch", &["health", "runs"]),
+    ("watch", &["health", "runs", "version"]),
     ("no-show", &["no-show"]),
     ("alerts", &["alerts"]),
     ("absences", &["absences"]),
