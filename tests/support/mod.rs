@@ -9,6 +9,7 @@
 pub mod scratch;
 
 pub mod clinic;
+pub mod collector;
 mod database;
 pub mod exposition;
 pub mod gate;
@@ -23,6 +24,7 @@ pub mod role;
 pub mod smtp;
 pub mod terminal;
 pub mod tickets;
+pub mod watched;
 
 pub use clinic::Clinic;
 pub use database::{Database, Template, connect, database, server, server_place};
