@@ -13,6 +13,7 @@ pub mod collector;
 mod database;
 pub mod exposition;
 pub mod gate;
+pub mod grafana;
 pub mod keys;
 pub mod nppes;
 pub mod pooler;
