@@ -84,8 +84,9 @@ prove-webhook: ## receive events through the package webhook (30 s)
 	@scripts/webhook-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_webhook
 
-# Files of metrics through promtool, node_exporter and Prometheus, with the rules of docs/prometheus. It installs them where
-# they are missing (100 MB), and takes half a minute.
+# Files of metrics through promtool, node_exporter and Prometheus, with the rules of docs/prometheus and the queries of
+# docs/grafana; and OTLP through OpenTelemetry's library for Python. It installs them where they are missing (100 MB), and takes
+# half a minute.
 prove-metrics: ## read the metrics with promtool, node_exporter and Prometheus (30 s)
 	@scripts/metrics-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_metrics

@@ -21,10 +21,12 @@ use super::reach::Reach;
 use super::records::Item;
 use super::refusals::{Coverage, Refusals};
 use super::report::Report;
+use super::watched;
 use crate::clinic::actor;
 use crate::db::{Db, Key, Limits, SchemaName};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
+use crate::trace;
 
 /// The option that makes a run a person's.
 #[derive(Clone, Copy)]
@@ -120,11 +122,18 @@ pub struct WriteOptions {
     pub at_length: bool,
     /// The transaction is made also after the run was stopped.
     pub after_stop: bool,
+    /// The number of items that it is to change, where it is a batch of them.
+    pub items: Option<usize>,
 }
 
 impl WriteOptions {
     /// The options of a batch, which holds locks of the clinic's rows while it waits for others.
-    pub const BATCH: Self = Self { lock_wait: Some(BATCH_LOCK), at_length: false, after_stop: false };
+    pub const BATCH: Self = Self { lock_wait: Some(BATCH_LOCK), at_length: false, after_stop: false, items: None };
+
+    /// The same, of so many items.
+    pub(super) fn of_items(self, items: usize) -> Self {
+        Self { items: Some(items), ..self }
+    }
 
     fn limits(self, run: &Run) -> Limits {
         let limits = match self.at_length {
@@ -291,8 +300,14 @@ impl Run {
             self.checkpoint()?;
         }
         let limits = options.limits(self);
+        let mut span = trace::batch(options.items);
         let value = self.retry().run(what, async || self.db.renew_after(self.attempt(limits, &body).await)).await;
-        value.map_err(|error| error.context(what))?.ok_or(Halt::Fenced)
+        let value = value.map_err(|error| Halt::from(error.context(what))).and_then(|done| done.ok_or(Halt::Fenced));
+        match &value {
+            Ok(_) => watched::done(self.job, &self.lane, self.batches.load(Ordering::Relaxed)),
+            Err(halt) => span.fail(halt.code()),
+        }
+        value
     }
 
     /// Writes in one unfenced transaction without retry; each statement may take the time limit of the run. It is for

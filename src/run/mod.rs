@@ -34,6 +34,7 @@ mod report;
 mod runner;
 mod signals;
 mod undeliverable;
+mod watched;
 
 pub use admins::AdminNotice;
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, instant};
