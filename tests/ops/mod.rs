@@ -21,6 +21,7 @@ mod practiceq;
 mod practiceq_corrections;
 mod practiceq_visits;
 mod roles;
+mod run_stats;
 mod runs;
 mod schedule;
 mod skipped_patients;
