@@ -4,8 +4,8 @@
 //! derived from the statements that its commands send, as for a job.
 
 use super::{
-    absences, alerts, escalation_rules, health, no_show, notifications, npi, pauses, places, practiceq, report,
-    runs, visits,
+    absences, alerts, escalation_rules, health, no_show, notifications, npi, pauses, places, practiceq, report, runs,
+    visits,
 };
 use crate::db::Listed;
 

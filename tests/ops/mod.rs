@@ -20,6 +20,7 @@ mod pauses;
 mod practiceq;
 mod practiceq_corrections;
 mod practiceq_visits;
+mod report;
 mod roles;
 mod run_stats;
 mod runs;

@@ -133,11 +133,8 @@ pub struct Messages {
 
 pub async fn messages(tx: &Transaction<'_>, period: &Period) -> Result<Vec<Messages>, Error> {
     let rows = MESSAGES.all(tx, &[&period.from, &period.until]).await?;
-    let messages = |row: &Row| Messages {
-        channel: row.get("channel"),
-        status: row.get("status"),
-        messages: row.get("messages"),
-    };
+    let messages =
+        |row: &Row| Messages { channel: row.get("channel"), status: row.get("status"), messages: row.get("messages") };
     Ok(rows.iter().map(messages).collect())
 }
 

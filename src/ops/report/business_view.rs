@@ -40,8 +40,9 @@ pub fn money(now: &Section<Money>, before: Option<&Section<Money>>) -> View {
 
 /// The money in a sentence without its end.
 pub fn money_words(money: &Money) -> String {
-    let words = |of: &Moved| format!("{} ({}) to {}", amount(of.cents), many(of.cases, "case", "cases"), of.status);
-    format!("Moved: {}", money.by_status.iter().map(words).collect::<Vec<_>>().join(", "))
+    let words =
+        |of: &Moved| format!("{} came to {} ({})", amount(of.cents), of.status, many(of.cases, "case", "cases"));
+    money.by_status.iter().map(words).collect::<Vec<_>>().join(", ")
 }
 
 fn by_week(money: &Money) -> Plot {
@@ -72,7 +73,8 @@ fn by_week(money: &Money) -> Plot {
 }
 
 pub fn messages(now: &Section<Vec<Messages>>, before: Option<&Section<Vec<Messages>>>) -> View {
-    let view = View::new("messages", "Messages", "notifications, by the instant at which each was staged, as they are now.");
+    let view =
+        View::new("messages", "Messages", "notifications, by the instant at which each was staged, as they are now.");
     let Some(now) = now.told() else { return view.absent(now.absent().unwrap_or_default()) };
     if now.is_empty() {
         return view.absent("No message was staged in that time.");
@@ -120,9 +122,8 @@ fn is_trouble(status: &str) -> bool {
 
 /// The messages in a sentence without its end.
 pub fn messages_words(messages: &[Messages]) -> String {
-    let count = |is: &dyn Fn(&str) -> bool| -> i64 {
-        messages.iter().filter(|of| is(&of.status)).map(|of| of.messages).sum()
-    };
+    let count =
+        |is: &dyn Fn(&str) -> bool| -> i64 { messages.iter().filter(|of| is(&of.status)).map(|of| of.messages).sum() };
     let (all, sent) = (count(&|_| true), count(&|status| status == "SENT"));
     let trouble: Vec<String> = ["FAILED", "EXPIRED", "UNCERTAIN"]
         .into_iter()
@@ -157,7 +158,11 @@ pub fn requests(now: &Section<Requests>) -> View {
     let plot = Plot {
         title: "By day".to_owned(),
         description: "Requests that were sent, against the limit.".to_owned(),
-        kind: Kind::Bars(Bars { bars: now.days.iter().map(bar).collect(), limit, legend: legend.into_iter().collect() }),
+        kind: Kind::Bars(Bars {
+            bars: now.days.iter().map(bar).collect(),
+            limit,
+            legend: legend.into_iter().collect(),
+        }),
         table: Table::new(
             "",
             &["account", "day", "requests", "by a person", "because of an event"],

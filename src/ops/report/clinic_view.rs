@@ -7,9 +7,9 @@ use super::words::{change, grouped, many, percent, percent_of, plain, wait, wait
 use super::work::{AlertCounts, Alerts, Pile, Queue};
 
 /// The levels of a case, and the priorities of a ticket: in the database and for people.
-pub const LEVELS: [(&str, &str); 4] =
-    [("0", "not escalated"), ("1", "level 1"), ("2", "level 2"), ("3", "level 3")];
-pub const PRIORITIES: [(&str, &str); 4] = [("URGENT", "urgent"), ("HIGH", "high"), ("MEDIUM", "medium"), ("LOW", "low")];
+pub const LEVELS: [(&str, &str); 4] = [("0", "not escalated"), ("1", "level 1"), ("2", "level 2"), ("3", "level 3")];
+pub const PRIORITIES: [(&str, &str); 4] =
+    [("URGENT", "urgent"), ("HIGH", "high"), ("MEDIUM", "medium"), ("LOW", "low")];
 
 /// The most doctors of a plot, and of a table.
 const DOCTORS_DRAWN: usize = 15;
@@ -118,7 +118,7 @@ fn wait_plot(title: &str, hours: &[Wait], of: fn(&Wait) -> super::visits::Spans)
     let series = |name: &str, tone, value: fn(super::visits::Spans) -> Option<f64>| Series {
         name: name.to_owned(),
         tone,
-        values: hours.iter().map(|hour| value(of(hour))).collect(),
+        values: hours.iter().map(|hour| Some(value(of(hour))? / 60.0)).collect(),
     };
     let row = |hour: &&Wait| {
         let spans = of(hour);
@@ -134,11 +134,16 @@ fn wait_plot(title: &str, hours: &[Wait], of: fn(&Wait) -> super::visits::Spans)
                 series("one in ten longer", Tone::Light, |spans| spans.p90_seconds),
                 series("median", Tone::Main, |spans| spans.median_seconds),
             ],
-            value: wait,
+            value: minutes,
         }),
         table: Table::new("", &["arrival", "n", "median", "90th percentile"], hours.iter().map(row).collect()),
         in_text: true,
     }
+}
+
+/// Minutes on an axis.
+fn minutes(minutes: f64) -> String {
+    format!("{} min", (minutes * 10.0).round() / 10.0)
 }
 
 pub fn alerts(now: &Section<Alerts>, before: Option<&Section<Alerts>>) -> View {
@@ -151,9 +156,8 @@ pub fn alerts(now: &Section<Alerts>, before: Option<&Section<Alerts>>) -> View {
         return view.absent("No alert was raised in that time.");
     }
     let was = |of: &AlertCounts| before?.by_type.iter().find(|was| was.alert_type == of.alert_type);
-    let raised_before = before.map(|_| {
-        now.by_type.iter().map(|of| was(of).map_or("0".to_owned(), |was| grouped(was.raised))).collect()
-    });
+    let raised_before = before
+        .map(|_| now.by_type.iter().map(|of| was(of).map_or("0".to_owned(), |was| grouped(was.raised))).collect());
     let row = |of: &AlertCounts| {
         let spans = of.to_acknowledge;
         let counts = [of.raised, of.acknowledged, of.resolved, of.open].map(grouped);
@@ -212,7 +216,11 @@ fn time_to_acknowledge(types: &[AlertCounts]) -> Option<Plot> {
 }
 
 pub fn cases_view() -> View {
-    View::new("cases", "Cases", "px_cases that are OPEN, IN_PROGRESS or ESCALATED and not inactive, against due_at, now.")
+    View::new(
+        "cases",
+        "Cases",
+        "px_cases that are OPEN, IN_PROGRESS or ESCALATED and not inactive, against due_at, now.",
+    )
 }
 
 pub fn tickets_view() -> View {
@@ -240,7 +248,7 @@ fn piles(title: &str, what: &str, piles: &[Pile]) -> Plot {
     let row = |pile: &Pile| vec![pile.of.clone(), grouped(pile.open), grouped(pile.overdue)];
     Plot {
         title: title.to_owned(),
-        description: "Open now; dark is past the due time.".to_owned(),
+        description: "What is open now.".to_owned(),
         kind: Kind::Bars(Bars {
             bars: piles.iter().map(bar).collect(),
             limit: None,

@@ -28,7 +28,11 @@ pub fn jobs(now: &Figures, before: Option<&Figures>) -> View {
     let ran = jobs.lanes.iter().filter(|lane| lane.counts.runs > 0 || !lane.missed_slots.is_empty());
     let plots = ran.map(|lane| plot(lane, &now.period)).collect();
     let sentences = sentences(jobs);
-    View { sentences, tables, plots, ..view }
+    let unit = now.period.unit.name();
+    let hint = format!(
+        "In a timeline a cell is one {unit}; of the time, the dark line is the median run and the light one the longest."
+    );
+    View { sentences, tables, plots, hint, ..view }
 }
 
 fn sentences(jobs: &Jobs) -> Vec<String> {
@@ -65,12 +69,12 @@ fn overview(jobs: &Jobs, before: Option<&Jobs>) -> Table {
         ]
     };
     let was = |lane: &LaneFigures| before?.lanes.iter().find(|was| was.counts.name == lane.counts.name);
-    let rates = before.map(|_| jobs.lanes.iter().map(|lane| {
-        percent_of(was(lane).and_then(|was| was.counts.success_rate()))
-    }).collect());
-    let failed = before.map(|_| jobs.lanes.iter().map(|lane| {
-        was(lane).map_or(String::new(), |was| grouped(was.counts.failed))
-    }).collect());
+    let rates = before.map(|_| {
+        jobs.lanes.iter().map(|lane| percent_of(was(lane).and_then(|was| was.counts.success_rate()))).collect()
+    });
+    let failed = before.map(|_| {
+        jobs.lanes.iter().map(|lane| was(lane).map_or(String::new(), |was| grouped(was.counts.failed))).collect()
+    });
     Table::new("All jobs", &columns, jobs.lanes.iter().map(row).collect())
         .and_before("ok before", rates)
         .and_before("failed before", failed)
@@ -128,9 +132,12 @@ fn plot(lane: &LaneFigures, period: &Period) -> Plot {
         items: values(|time| time.items),
         items_total: grouped(counts.items_processed),
     };
-    let rate = counts.success_rate().map_or("no success or failure".to_owned(), |rate| format!("{} ok", super::words::percent(rate)));
+    let rate = counts
+        .success_rate()
+        .map_or("no success or failure".to_owned(), |rate| format!("{} ok", super::words::percent(rate)));
     let took = counts.p95_ms.map_or(String::new(), |p95| format!(", 95 % within {}", milliseconds(p95)));
-    let description = format!("{}: {rate}{took}; {}.", many(counts.runs, "run", "runs"), many(missed, "missed slot", "missed slots"));
+    let description =
+        format!("{}: {rate}{took}; {}.", many(counts.runs, "run", "runs"), many(missed, "missed slot", "missed slots"));
     let table = table(lane, period);
     Plot { title: counts.name.clone(), description, kind: Kind::Strip(strip), table, in_text: false }
 }

@@ -96,7 +96,19 @@ impl Counts {
             ["runs", "succeeded", "failed", "interrupted", "skipped", "items_processed", "items_failed"]
                 .map(|column| row.get(column));
         let [p50_ms, p95_ms, max_ms] = ["p50_ms", "p95_ms", "max_ms"].map(|column| row.get(column));
-        Self { name, runs, succeeded, failed, interrupted, skipped, items_processed, items_failed, p50_ms, p95_ms, max_ms }
+        Self {
+            name,
+            runs,
+            succeeded,
+            failed,
+            interrupted,
+            skipped,
+            items_processed,
+            items_failed,
+            p50_ms,
+            p95_ms,
+            max_ms,
+        }
     }
 
     /// The share of successes, from 0 to 1; skipped and interrupted runs are in no total.
@@ -123,9 +135,10 @@ impl Jobs {
             let name = report.row.name();
             let (missed_slots, longest_gap) = gaps(tx, report, period).await?;
             let mut figures = LaneFigures {
-                counts: totals.iter().find(is_of).map_or(Counts { name: name.clone(), ..Counts::default() }, |row| {
-                    Counts::of(row, name.clone())
-                }),
+                counts: totals
+                    .iter()
+                    .find(is_of)
+                    .map_or(Counts { name: name.clone(), ..Counts::default() }, |row| Counts::of(row, name.clone())),
                 healthy: is_now.then_some(report.verdict.healthy),
                 why: if is_now { report.verdict.why(false) } else { String::new() },
                 missed_slots,
@@ -228,4 +241,3 @@ fn record(row: &SqlRow) -> RunRecord {
         host: String::new(),
     }
 }
-

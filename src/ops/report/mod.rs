@@ -49,7 +49,6 @@ statements! {
     of business, lanes, visits, work;
 }
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The shortest period, and the longest: beyond it runs are pruned.
 const HOUR: Duration = Duration::from_secs(3600);
 const SINCE_MAX: Duration = Duration::from_secs(400 * 24 * 3600);
@@ -133,7 +132,13 @@ impl ReportArgs {
     /// A report for the end of the demo.
     #[cfg(feature = "demo")]
     pub fn of_demo(html: PathBuf) -> Self {
-        Self { since: 30 * DAY, html: Some(html), compare: false, names: true, zone: ZoneArgs::default() }
+        Self {
+            since: Duration::from_secs(30 * 24 * 3600),
+            html: Some(html),
+            compare: false,
+            names: false,
+            zone: ZoneArgs::default(),
+        }
     }
 
     async fn read(&self, tx: &Transaction<'_>, zone: Tz, now: DateTime<Utc>) -> Result<Report, Error> {

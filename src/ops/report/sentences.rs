@@ -30,7 +30,8 @@ pub fn of(report: &Report) -> Vec<String> {
 }
 
 fn open_words(queue: &Queue, one: &str, several: &str) -> String {
-    let late = if queue.overdue > 0 { format!(", {} past the due time", grouped(queue.overdue)) } else { String::new() };
+    let late =
+        if queue.overdue > 0 { format!(", {} past the due time", grouped(queue.overdue)) } else { String::new() };
     format!("{}{late}", many(queue.open, &format!("open {one}"), &format!("open {several}")))
 }
 

@@ -10,6 +10,8 @@ pub struct View {
     pub sentences: Vec<String>,
     /// Which rows it counts, for who wants to check it.
     pub source: &'static str,
+    /// How to read the plots.
+    pub hint: String,
     /// Why there is nothing, if so.
     pub absent: Option<String>,
     pub tables: Vec<Table>,
@@ -101,7 +103,7 @@ pub enum Tone {
 
 impl View {
     pub fn new(id: &'static str, title: &'static str, source: &'static str) -> Self {
-        Self { id, title, source, sentences: vec![], absent: None, tables: vec![], plots: vec![] }
+        Self { id, title, source, sentences: vec![], hint: String::new(), absent: None, tables: vec![], plots: vec![] }
     }
 
     /// A section of which there is nothing to tell.

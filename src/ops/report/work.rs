@@ -87,14 +87,16 @@ impl Queue {
             let level = row.get::<_, Option<String>>("level").unwrap_or_default();
             order.iter().find(|(name, _)| *name == level).map_or(level.clone(), |(_, label)| (*label).to_owned())
         };
-        let known = |labels: Vec<&str>| labels.into_iter().map(|of| Pile { of: of.into(), ..Pile::default() }).collect();
+        let known =
+            |labels: Vec<&str>| labels.into_iter().map(|of| Pile { of: of.into(), ..Pile::default() }).collect();
         let mut by_age: Vec<Pile> = known(AGES.to_vec());
         let mut by_level: Vec<Pile> = known(order.iter().map(|(_, label)| *label).collect());
         for row in &rows {
             add(&mut by_age, age(row), row);
             add(&mut by_level, level(row), row);
         }
-        let [open, overdue] = [|pile: &Pile| pile.open, |pile: &Pile| pile.overdue].map(|of| by_age.iter().map(of).sum());
+        let [open, overdue] =
+            [|pile: &Pile| pile.open, |pile: &Pile| pile.overdue].map(|of| by_age.iter().map(of).sum());
         Ok(Self { open, overdue, by_age, by_level })
     }
 }

@@ -109,7 +109,8 @@ impl Lane {
             average_ms: row.get("average_ms"),
             bounds,
             histogram: histogram.unwrap_or_default(),
-            instants: ["first_started_at", "last_started_at", "succeeded_at", "failed_at"].map(|column| row.get(column)),
+            instants: ["first_started_at", "last_started_at", "succeeded_at", "failed_at"]
+                .map(|column| row.get(column)),
             job,
             lane,
         }

@@ -8,7 +8,7 @@ const STEP: i32 = 20;
 const THICK: i32 = 12;
 const MARGIN: i32 = 4;
 /// The widest name.
-const NAME_MAX: i32 = 116;
+const NAME_MAX: i32 = 124;
 
 pub fn draw(bars: &Bars) -> (String, u32) {
     let height = bars.bars.len() as i32 * STEP + 2 * MARGIN;

@@ -16,8 +16,8 @@ use super::super::view::Tone;
 pub const WIDTH: u32 = 340;
 /// The size of letters, as `plotters` counts it: 1.24 of those of SVG.
 const LETTER: f64 = 11.0 * 1.24;
-/// The width of a letter of that size, on average.
-const LETTER_WIDTH: f64 = 6.0;
+/// The width of a letter of that size, in a wide font.
+const LETTER_WIDTH: f64 = 6.9;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -45,7 +45,8 @@ pub fn drawn(height: u32, draw: impl FnOnce(&Canvas<'_>)) -> (String, u32) {
     }
     let inner = svg.split_once('>').and_then(|(_, rest)| rest.rsplit_once("</svg>")).map_or("", |(inner, _)| inner);
     // What every browser takes for granted.
-    let mut out = inner.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "").replace(" font-family=\"sans-serif\"", "");
+    let mut out =
+        inner.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "").replace(" font-family=\"sans-serif\"", "");
     for tone in TONES {
         let RGBColor(red, green, blue) = colour(tone);
         out = out.replace(&format!("\"#{red:02X}{green:02X}{blue:02X}\""), &format!("\"var(--{})\"", name(tone)));
@@ -115,7 +116,8 @@ impl Canvas<'_> {
             Side::Around => HPos::Center,
         };
         let colour = colour(tone);
-        let style = TextStyle::from(("sans-serif", LETTER).into_font()).color(&colour).pos(Pos::new(place, VPos::Center));
+        let style =
+            TextStyle::from(("sans-serif", LETTER).into_font()).color(&colour).pos(Pos::new(place, VPos::Center));
         let _ = self.area.draw(&Text::new(text.to_owned(), at, style));
     }
 }

@@ -23,7 +23,11 @@ pub fn escaped(text: &str) -> String {
 /// A table: the first column names the row, and numbers are to the right.
 pub fn table(of: &Table) -> String {
     let is_number: Vec<bool> = (0..of.columns.len()).map(|column| is_of_numbers(of, column)).collect();
-    let class = |column: usize| if is_number.get(column) == Some(&true) { " class=\"n\"" } else { "" };
+    let class = |column: usize| match is_number.get(column) {
+        Some(true) => " class=\"n\"",
+        _ if is_short(of, column) => " class=\"s\"",
+        _ => "",
+    };
     let mut out = String::from("<table>\n");
     if !of.title.is_empty() {
         out.push_str(&format!("<caption>{}</caption>\n", escaped(&of.title)));
@@ -46,12 +50,20 @@ pub fn table(of: &Table) -> String {
     out + "</tbody>\n</table>\n"
 }
 
+/// Whether no cell of a column is worth a second line.
+fn is_short(of: &Table, column: usize) -> bool {
+    of.rows.iter().filter_map(|row| row.get(column)).all(|cell| cell.chars().count() <= 24)
+}
+
 /// Whether a column has numbers, with or without a unit, and nothing else.
 fn is_of_numbers(of: &Table, column: usize) -> bool {
     let cells = || of.rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty());
     let is_number = |cell: &String| cell.starts_with(|letter: char| letter.is_ascii_digit() || letter == '-');
     // An error code may begin with a digit, and a date does.
-    column > 0 && cells().next().is_some() && cells().all(is_number) && !["code", "last", "week of", "day"].contains(&&*of.columns[column])
+    column > 0
+        && cells().next().is_some()
+        && cells().all(is_number)
+        && !["code", "last", "week of", "day"].contains(&&*of.columns[column])
 }
 
 #[cfg(test)]
@@ -64,7 +76,12 @@ mod tests {
         assert_eq!(escaped(text), "&lt;script&gt;&quot;&amp;&#39;\\u{202e}\\u{7}");
         let cells = vec![vec!["<b>".to_owned(), "1,000".to_owned(), "42P01".to_owned()]];
         let table = table(&Table::new("a & b", &["x", "n", "code"], cells));
-        for part in ["<caption>a &amp; b</caption>", "<th scope=\"row\">&lt;b&gt;</th>", "<td class=\"n\">1,000</td>", "<td>42P01</td>"] {
+        for part in [
+            "<caption>a &amp; b</caption>",
+            "<th scope=\"row\">&lt;b&gt;</th>",
+            "<td class=\"n\">1,000</td>",
+            "<td class=\"s\">42P01</td>",
+        ] {
             assert!(table.contains(part), "{part}: {table}");
         }
     }

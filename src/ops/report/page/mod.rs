@@ -46,9 +46,8 @@ pub fn write(report: &Report, views: &[View]) -> String {
 fn head(report: &Report) -> String {
     let period = &report.period.period;
     let days = if period.days() == 1 { "1 day".to_owned() } else { format!("{} days", period.days()) };
-    let compared = report.before.as_ref().map_or(String::new(), |before| {
-        format!(", beside {}", escaped(&before.period.title()))
-    });
+    let compared =
+        report.before.as_ref().map_or(String::new(), |before| format!(", beside {}", escaped(&before.period.title())));
     format!(
         "<header>\n<p class=\"kicker\">Clinic operations</p>\n<h1>{}</h1>\n<p class=\"when\">{days}, {}{compared}</p>\n\
          </header>\n",
@@ -61,7 +60,7 @@ fn summary(report: &Report, views: &[View]) -> String {
     let items = |class: &str, items: Vec<String>| format!("<ul class=\"{class}\">\n{}</ul>\n", items.concat());
     let sentences = report.sentences.iter().map(|sentence| {
         // The first clause is what is read at a glance.
-        let end = sentence.find([';', ',']).filter(|end| is_clause(sentence, *end)).unwrap_or(sentence.len());
+        let end = [", ", "; ", ": "].iter().filter_map(|end| sentence.find(end)).min().unwrap_or(sentence.len());
         format!("<li><strong>{}</strong>{}</li>\n", escaped(&sentence[..end]), escaped(&sentence[end..]))
     });
     let links = views.iter().filter(|view| view.absent.is_none());
@@ -72,11 +71,6 @@ fn summary(report: &Report, views: &[View]) -> String {
         items("sentences", sentences.collect()),
         items("links", links.collect())
     )
-}
-
-/// Whether a comma or a semicolon ends a clause, and is none within a number.
-fn is_clause(sentence: &str, end: usize) -> bool {
-    sentence[end + 1..].starts_with(' ')
 }
 
 fn section(view: &View) -> String {
@@ -91,6 +85,9 @@ fn section(view: &View) -> String {
         out.push_str(&format!("<h3>{}</h3>\n{}", escaped(&one.title), scrolled(one)));
     }
     if !view.plots.is_empty() {
+        if !view.hint.is_empty() {
+            out.push_str(&format!("<p class=\"hint\">{}</p>\n", escaped(&view.hint)));
+        }
         out.push_str("<div class=\"plots\">\n");
         for (index, one) in view.plots.iter().enumerate() {
             out.push_str(&plot(&format!("{id}-{}", index + 1), one));
