@@ -4,7 +4,7 @@
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
 //! result on stdout, `failure_notice` notifies the admins when a job keeps failing, `admins` of what it found.
 //! `refusals` is what the database refused, `failed_items` its record, `undeliverable` is what nobody could be told of.
-//! `records` is all that was recorded of one item, `actor` is who started the run by hand.
+//! `totals` adds the runs of a lane up. `records` is all that was recorded of one item, `actor` is who started the run by hand.
 
 mod actor;
 mod admins;
@@ -33,6 +33,7 @@ mod refusals;
 mod report;
 mod runner;
 mod signals;
+mod totals;
 mod undeliverable;
 mod watched;
 
@@ -56,6 +57,7 @@ pub use records::{Item, Records};
 pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, execute_watched, oldest_due};
+pub use totals::{durations_of, lane_durations, lane_totals};
 pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, undeliverable_recorded};
 
 use crate::db::statements;
