@@ -35,6 +35,7 @@ mod runner;
 mod signals;
 mod undeliverable;
 mod watched;
+mod write_options;
 
 pub use admins::AdminNotice;
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, instant};
@@ -48,7 +49,7 @@ pub use failure_notice::failures;
 pub use halt::Halt;
 pub use identity::message as restored_message;
 pub use item_errors::insert as record_failed_items;
-pub use job::{ByHand, Job, Run, WriteOptions};
+pub use job::{ByHand, Job, Run};
 pub use limits::BATCH_LOCK;
 pub use pause::{PAUSED, RESTORED};
 pub use reach::{FacilityArgs, Reach, lane as lane_within};
@@ -57,6 +58,7 @@ pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, execute_watched, oldest_due};
 pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, undeliverable_recorded};
+pub use write_options::WriteOptions;
 
 use crate::db::statements;
 
