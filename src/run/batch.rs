@@ -16,10 +16,11 @@ use tokio_postgres::Transaction;
 use tracing::{debug, warn};
 
 use super::halt::Halt;
-use super::job::{Run, WriteOptions};
+use super::job::Run;
 use super::refusals::Due;
 use super::report::NotDone;
 use super::undeliverable;
+use super::write_options::WriteOptions;
 use crate::db::{Key, Row};
 use crate::error::{Error, ErrorKind};
 use crate::output::counted;

@@ -36,6 +36,7 @@ mod signals;
 mod totals;
 mod undeliverable;
 mod watched;
+mod write_options;
 
 pub use admins::AdminNotice;
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, instant};
@@ -49,7 +50,7 @@ pub use failure_notice::failures;
 pub use halt::Halt;
 pub use identity::message as restored_message;
 pub use item_errors::insert as record_failed_items;
-pub use job::{ByHand, Job, Run, WriteOptions};
+pub use job::{ByHand, Job, Run};
 pub use limits::BATCH_LOCK;
 pub use pause::{PAUSED, RESTORED};
 pub use reach::{FacilityArgs, Reach, lane as lane_within};
@@ -59,6 +60,7 @@ pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, execute_watched, oldest_due};
 pub use totals::{durations_of, lane_durations, lane_totals};
 pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, undeliverable_recorded};
+pub use write_options::WriteOptions;
 
 use crate::db::statements;
 

@@ -7,7 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
 use crate::support::program::{self, Outcome};
-use crate::support::{Clinic, Program, gate};
+use crate::support::{Clinic, Program};
 
 const RUN: [&str; 5] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00", "--batch-rows", "10"];
 
@@ -64,12 +64,12 @@ async fn the_state_of_a_run_is_told_in_counts() {
 #[tokio::test]
 async fn the_watchdog_hears_of_a_run_as_long_as_its_heart_beats() {
     let clinic = Clinic::with_visits(15).await;
-    gate::close(&clinic, 15).await;
+    super::endings::slow(&clinic, 2.5).await;
     let place = tempfile::tempdir().expect("a place");
     let path = place.path().join("notify");
     let manager = UnixDatagram::bind(&path).expect("a socket");
     manager.set_read_timeout(Some(Duration::from_millis(20))).expect("it can be set");
-    // Its heart cannot beat, so the run ends itself after four seconds and the grace of four more.
+    // Its heart cannot beat, so the run stops after four seconds, at the end of its second batch.
     let lonely = super::endings::lonely(&clinic).await;
     let socket = path.to_str().expect("UTF-8");
     let program = lonely.env("NOTIFY_SOCKET", socket).env("WATCHDOG_USEC", "300000");
@@ -83,17 +83,17 @@ async fn the_watchdog_hears_of_a_run_as_long_as_its_heart_beats() {
             }
         }
     });
-    program.run(&[&RUN[..], &["--lease", "6s"]].concat()).await.expect(1);
+    let outcome = program.run(&[&RUN[..3], &["--batch-rows", "1", "--lease", "6s"]].concat()).await.expect(1);
+    assert_eq!(outcome.report()["error_code"], "HEARTBEAT_LOST", "{outcome:?}");
     let (fed, silence) = heard.join().expect("it ends");
     assert!(fed >= 10, "each tenth of a second for four seconds, not {fed} times");
-    assert!(silence > Duration::from_secs(2), "no word after the heart has stopped: {silence:?}");
+    assert!(silence > Duration::from_millis(500), "no word after the heart has stopped: {silence:?}");
     // Another process's watchdog.
     let of_another =
         clinic.program.clone().env("NOTIFY_SOCKET", socket).env("WATCHDOG_USEC", "1").env("WATCHDOG_PID", "1");
     fs::remove_file(&path).expect("it is there");
     let manager = UnixDatagram::bind(&path).expect("a socket");
-    gate::open(&clinic).await;
-    of_another.run(&RUN).await;
+    of_another.run(&["mark-no-shows"]).await;
     assert!(words(&manager).iter().all(|word| word != "WATCHDOG=1"));
 }
 
