@@ -1,5 +1,5 @@
 -- The contents of a file, in one line: rows that it wrote, search rows that say the same, and search rows of its
--- providers that should not be there; and how many names of the file of other names they have. Variable: name.
+-- providers that should not be there; and how many names of the file of other names the active ones have. Variable: name.
 SET jit = off;
 WITH written AS MATERIALIZED (
     SELECT * FROM npi_data WHERE file_id = (SELECT id FROM npi_files WHERE name = :'name')
@@ -28,4 +28,5 @@ behind AS (
 )
 SELECT format('%s changed, %s of them in search, %s left behind, %s other names',
               (SELECT count(*) FROM written), (SELECT count(*) FROM found), (SELECT count(*) FROM behind),
-              (SELECT count(*) FROM npi_other_names o JOIN written w USING (npi) WHERE o.source = 'OTHER_NAMES'));
+              (SELECT count(*) FROM npi_other_names o JOIN written w USING (npi)
+               WHERE o.source = 'OTHER_NAMES' AND w.letter IS NOT NULL));
