@@ -1,7 +1,7 @@
 # Each target is one command on a fresh machine: what it needs beyond the Rust toolchain it installs.
 # PG=N picks PostgreSQL's major version (15 to 18); without it whatever is there from 15 on, else what the system's packages have.
 
-.PHONY: help demo test run-tests test-values test-direct test-pooler test-properties prove prove-mail prove-webhook prove-metrics check-files bench bench-npi check check-style docs pictures
+.PHONY: help demo test run-tests test-values test-direct test-pooler test-properties prove prove-mail prove-webhook prove-metrics prove-report check-files bench bench-npi check check-style docs pictures
 .DEFAULT_GOAL := help
 
 # scripts/postgres prints the directory of the server's programs; the program and the tests read PG_BIN.
@@ -28,7 +28,7 @@ POOLED = ops:: run:: at_once a_second_run_changes_nothing ten_at_once_do_each_on
  a_killed_run_is_completed_by_the_next the_brake_holds_before_anything_is_changed a_role_with_its_grants_alone_does_all
 
 # Each command, and a run of each job, in the role that `rounds grants --apply` makes for it, through the pooler.
-IN_ROLES = ops::alerts ops::health ops::no_show ops::npi ops::pauses ops::practiceq ops::runs jobs::explained \
+IN_ROLES = ops::alerts ops::health ops::no_show ops::npi ops::pauses ops::practiceq ops::report ops::runs jobs::explained \
  jobs::escalate_tickets::keys a_second_run_changes_nothing
 
 # What those names also match, and is tested directly.
@@ -84,18 +84,25 @@ prove-webhook: ## receive events through the package webhook (30 s)
 	@scripts/webhook-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_webhook
 
-# Files of metrics through promtool, node_exporter and Prometheus, with the rules of docs/prometheus. It installs them where
-# they are missing (100 MB), and takes half a minute.
+# Files of metrics through promtool, node_exporter and Prometheus, with the rules of docs/prometheus and the queries of
+# docs/grafana; and OTLP through OpenTelemetry's library for Python. It installs them where they are missing (100 MB), and takes
+# half a minute.
 prove-metrics: ## read the metrics with promtool, node_exporter and Prometheus (30 s)
 	@scripts/metrics-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_metrics
+
+# The page of `rounds report` in Debian's chromium, at two widths, which it installs where it is missing (300 MB); pictures in
+# target/prove_report. It takes a minute.
+prove-report: ## look at the page of the report in a browser (1 min)
+	@scripts/report-tools
+	@$(with_postgres) && cargo test --locked --quiet --test prove_report
 
 check-files: ## look at systemd/ and k8s/ with the tools of Linux
 	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }
 
 bench: ## measure the frequent statements
 	@$(with_postgres) && cargo bench --locked --bench no_shows --bench cancellations --bench absences --bench conflicts \
-	 --bench escalations --bench billing --bench practiceq --bench deliver
+	 --bench escalations --bench billing --bench practiceq --bench deliver --bench report
 
 # Takes twenty minutes and 22 GB of disk; ROUNDS_BENCH_ROWS=200000 makes it a few minutes.
 bench-npi: ## measure the loading of the registry (20 min, 22 GB)

@@ -26,6 +26,7 @@ use crate::ops::notifications::NotificationsArgs;
 use crate::ops::npi::NpiArgs;
 use crate::ops::pauses::{PauseArgs, ResumeArgs};
 use crate::ops::practiceq::PracticeqArgs;
+use crate::ops::report::ReportArgs;
 use crate::ops::runs::RunsArgs;
 use crate::ops::schedule::{self as plan, ScheduleArgs};
 use crate::ops::statements::{self, StatementsArgs};
@@ -62,6 +63,7 @@ pub enum Command {
     Check(CheckArgs),
     Health(HealthArgs),
     Runs(RunsArgs),
+    Report(ReportArgs),
     Pause(PauseArgs),
     Resume(ResumeArgs),
     Schedule(ScheduleArgs),
@@ -100,6 +102,7 @@ impl Command {
             Self::Check(args) => run_operation(&args, &global).await,
             Self::Health(args) => run_operation(&args, &global).await,
             Self::Runs(args) => run_operation(&args, &global).await,
+            Self::Report(args) => run_operation(&args, &global).await,
             Self::Pause(args) => run_operation(&args, &global).await,
             Self::Resume(args) => run_operation(&args, &global).await,
             Self::Schedule(args) => plan::schedule(&args, &global.common, &global.output),

@@ -23,7 +23,9 @@ mod panic;
 mod retry;
 mod run;
 mod schedule;
+mod systemd;
 mod time_zone;
+mod trace;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -18,6 +18,9 @@ use crate::support::{Program, connect, server};
 #[path = "../src/demo/names.rs"]
 mod names;
 
+/// The report, which the demo leaves.
+const REPORT: &str = "rounds-demo-report.html";
+
 /// A place of its own for the demo's server: a demo that somebody keeps in the usual place is left alone.
 struct Place {
     root: TempDir,
@@ -49,9 +52,10 @@ impl Place {
         program.env("PATH", &path)
     }
 
-    /// Everything that was left behind: servers, locks, output.
+    /// Everything that was left behind but the report: servers, locks, output.
     fn left_behind(&self) -> Vec<OsString> {
-        fs::read_dir(&self.tmp).expect("is there").map(|entry| entry.expect("can be read").file_name()).collect()
+        let entries = fs::read_dir(&self.tmp).expect("is there").map(|entry| entry.expect("can be read").file_name());
+        entries.filter(|name| name != REPORT).collect()
     }
 
     /// Puts an `initdb` in front of the real one, which waits in the middle of its work until it is let go.
@@ -119,6 +123,11 @@ async fn the_day_comes_out_as_told_and_tells_no_name() {
     let history = |job: &str| text.lines().filter(|line| line.contains(job) && line.contains(" COMPLETED ")).count();
     assert_eq!((history("│ mark-no-shows "), history("│ stage-alerts ")), (14, 14), "{text}");
     assert_readable(&outcome);
+    let page = fs::read_to_string(place.tmp.join(REPORT)).expect("the report is there");
+    assert!(text.contains(REPORT) && page.contains("no-shows among"), "{text}");
+    for name in names::FIRST.iter().chain(names::LAST.iter()) {
+        assert!(!page.contains(&format!(">{name} ")), "{name} is in the report");
+    }
     assert!(place.left_behind().is_empty(), "the server is removed: {:?}", place.left_behind());
 }
 

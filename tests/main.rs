@@ -2,6 +2,7 @@
 
 mod adopt;
 mod cli;
+mod dashboards;
 #[cfg(feature = "demo")]
 mod demo;
 mod deploy;

@@ -32,7 +32,8 @@ pub fn round(harness: &Harness, aside: &str, registry: Registry, number: u64, di
         load
     };
     let by_hand = || {
-        stage(aside, &url, &second, dir);
+        refresh(aside, &second.path, &[]);
+        stage(aside, &url, &second.name(), dir);
         settle(harness);
         let name = format!("name={}", second.name());
         let cost = run(psql(&url).args(["-v", &name, "-f", &script("merge.sql")]));
@@ -77,31 +78,30 @@ fn settle(harness: &Harness) {
     output(psql(&harness.url()).args(["-c", clean, "-c", read, "-c", "CHECKPOINT"]));
 }
 
-fn script(name: &str) -> String {
+pub fn script(name: &str) -> String {
     format!("{}/benches/npi/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Puts into the table `staged` what the program stages of a file: it is loaded where nothing else is, and taken from
-/// there.
-fn stage(aside: &str, url: &str, weekly: &Weekly, dir: &Path) {
-    refresh(aside, &weekly.path, &[]);
+/// Puts into the table `staged` what the program stages of a file: it is taken from where the program has loaded it.
+pub fn stage(loaded: &str, url: &str, name: &str, dir: &Path) {
     let staged = dir.join("staged");
     let select = "SELECT d.*, COALESCE(s.folded, f.folded) FROM npi_data d
                   LEFT JOIN search_surgeon s ON s.npi = d.npi AND s.letter = d.letter AND s.name_number = 0 AND d.entity_type = 1
                   LEFT JOIN search_facility f ON f.npi = d.npi AND f.letter = d.letter AND f.name_number = 0 AND d.entity_type = 2
                   WHERE d.file_id = (SELECT id FROM npi_files WHERE name = 'NAME')"
-        .replace("NAME", &weekly.name())
+        .replace("NAME", name)
         .replace('\n', " ");
     let copy =
         |direction: &str, table: &str| format!(r"\copy {table} {direction} '{}' (format binary)", staged.display());
-    output(psql(aside).args(["-c", &copy("to", &format!("({select})"))]));
+    output(psql(loaded).args(["-c", &copy("to", &format!("({select})"))]));
     let table = "CREATE UNLOGGED TABLE staged AS SELECT d.*, ''::text AS folded FROM npi_data d WITH NO DATA";
     output(psql(url).args(["-c", table, "-c", &copy("from", "staged")]));
     let names = "(SELECT o.* FROM npi_other_names o WHERE o.file_id = (SELECT id FROM npi_files WHERE name = 'NAME'))"
-        .replace("NAME", &weekly.name());
-    output(psql(aside).args(["-c", &copy("to", &names)]));
+        .replace("NAME", name);
+    output(psql(loaded).args(["-c", &copy("to", &names)]));
     let table = "CREATE UNLOGGED TABLE staged_names AS SELECT o.* FROM npi_other_names o WITH NO DATA";
     output(psql(url).args(["-c", table, "-c", &copy("from", "staged_names")]));
+    std::fs::remove_file(&staged).unwrap_or_else(|error| panic!("{}: {error}", staged.display()));
 }
 
 /// Seconds for merging and rebuilding, and for the trigrams.

@@ -1,10 +1,12 @@
 //! HTTP clients. Each one knows one server, and only it knows that server's protocol.
 
 pub mod nppes;
+pub mod otlp;
 pub mod ping;
 pub mod practiceq;
 pub mod provider;
 pub mod smtp;
+mod traced;
 pub mod twilio;
 pub mod webhook;
 pub mod word;
@@ -19,6 +21,8 @@ use reqwest::{ClientBuilder, Response, Url};
 use rustls::ClientConfig;
 
 use crate::error::{Error, ErrorKind};
+pub use traced::Traced;
+use traced::send;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may be silent in the middle of a response.
@@ -56,6 +60,15 @@ pub fn address(text: &str) -> Result<Url, String> {
 
 fn build(client: ClientBuilder) -> Result<reqwest::Client, Error> {
     client.build().map_err(|_| Error::new("CONFIGURATION", ErrorKind::Refused, "no HTTP client can be made"))
+}
+
+/// Why a request got no answer, without its address.
+fn failure(error: &reqwest::Error) -> &'static str {
+    match () {
+        () if error.is_timeout() => "no answer in time",
+        () if error.is_connect() => "cannot be reached",
+        () => "no answer",
+    }
 }
 
 /// The body of a response; nothing where it is longer than `max`.

@@ -8,7 +8,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderValue, IF_RANGE
 use reqwest::{Client, Response, StatusCode, Url};
 use ring::digest::{Context, SHA256};
 
-use super::{RetryAfter, body, hex, retry_after};
+use super::{RetryAfter, body, hex, retry_after, send};
 use crate::error::file_error;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
@@ -80,7 +80,7 @@ impl Nppes {
     /// Asks for the size and the ETag of a file.
     pub async fn published(&self, name: &str) -> Result<Published, Error> {
         let url = self.page.join(name).map_err(|_| configuration("a name of a file that is none"))?;
-        let response = self.client.head(url).timeout(HEAD_TIMEOUT).send().await?;
+        let response = send(self.client.head(url).timeout(HEAD_TIMEOUT)).await?;
         let status = response.status();
         if status != StatusCode::OK {
             return Err(Error::new("NPPES_HTTP", ErrorKind::Other, format!("the server answered {status}")));
@@ -171,7 +171,7 @@ impl Nppes {
                 request = request.header(IF_RANGE, etag.clone());
             }
         }
-        let response = request.send().await?;
+        let response = send(request).await?;
         let status = response.status();
         let partial = [StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
         if status == StatusCode::OK || (partial.contains(&status) && rest_of.is_some()) {

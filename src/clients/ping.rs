@@ -21,7 +21,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::secure;
+use super::{failure, secure};
 use crate::output::telling::{BOUND, Telling};
 
 /// The placeholder in an address for the name of the lane.
@@ -178,12 +178,8 @@ async fn talk(url: &PingUrl, name: &str, mut heard: UnboundedReceiver<Word>) -> 
 
 /// Posts one word. The error names no address.
 async fn post(client: &Client, url: Result<Url, String>, body: String, limit: Duration) -> Result<(), String> {
-    let response = match client.post(url?).body(body).timeout(limit).send().await {
-        Ok(response) => response,
-        Err(error) if error.is_timeout() => return Err("no answer in time".to_owned()),
-        Err(error) if error.is_connect() => return Err("cannot be reached".to_owned()),
-        Err(_) => return Err("no answer".to_owned()),
-    };
+    let sent = client.post(url?).body(body).timeout(limit).send().await;
+    let response = sent.map_err(|error| failure(&error).to_owned())?;
     match response.status() {
         status if status.is_success() => Ok(()),
         status => Err(format!("HTTP {}", status.as_u16())),

@@ -63,6 +63,17 @@ pub enum Answer {
     Held,
 }
 
+impl Answer {
+    /// The code with which a request failed.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } | Self::Later { code, .. } => Some(code),
+            Self::OptedOut(code) | Self::Unreachable(code) | Self::Setup(code) | Self::Unknown(code) => Some(code),
+            Self::Accepted(_) | Self::Held => None,
+        }
+    }
+}
+
 /// What the provider says of a message that it has taken.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Receipt {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::provider::{Answer, Message, Provider, Receipt};
-use super::{body, retry_after, secure};
+use super::{body, retry_after, secure, send};
 use crate::error::{Error, ErrorKind};
 use crate::output::stamp;
 
@@ -127,7 +127,7 @@ impl Provider for Webhooks {
             return Answer::Setup("WEBHOOK_UNSENDABLE".into());
         };
         let request = self.client.post(endpoint.url.clone()).headers(headers).body(payload).timeout(ANSWER);
-        let response = match request.send().await {
+        let response = match send(request).await {
             Ok(response) => response,
             Err(error) if error.is_connect() => return Answer::Unreachable("WEBHOOK_UNREACHABLE".into()),
             Err(_) => return Answer::Unknown("WEBHOOK_NO_ANSWER".into()),

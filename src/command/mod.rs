@@ -18,6 +18,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tracing::error;
 
+use crate::clients::otlp;
 use crate::clients::ping::PingArgs;
 use crate::db::{DatabaseArgs, Db, statements};
 use crate::error::Error;
@@ -127,6 +128,7 @@ pub async fn run_operation<O: Operation>(operation: &O, global: &GlobalArgs) -> 
         Err(error) => (refuse(O::NAME, &error, output), operation.metrics_of_failure()),
     };
     let mut tellings = metrics.tellings(&values);
+    tellings.extend(otlp::tellings(&values));
     if let Some(switch) = O::IS_WATCHED.then(|| ping.switch(O::NAME)).flatten() {
         tellings.push(told::say_verdict(switch, exit, &values));
     }

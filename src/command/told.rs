@@ -1,5 +1,6 @@
 //! What is told of a run to those who watch the jobs.
 
+use opentelemetry::KeyValue;
 use uuid::Uuid;
 
 use crate::clients::ping::{End, PingArgs, Switch};
@@ -8,6 +9,7 @@ use crate::output::metrics::{By, Figures, Told};
 use crate::output::telling::Telling;
 use crate::run::{RESTORED, Summary};
 use crate::schedule;
+use crate::{systemd, trace};
 
 /// What is told of a run; None of one that says nothing of a lane of the schedule.
 pub fn of(summary: &Summary) -> Option<Told> {
@@ -56,6 +58,30 @@ pub fn say_verdict(switch: Switch, exit: Exit, told: &[Told]) -> Telling {
     let end = if exit == Exit::Done { End::Well } else { End::Badly(exit as u8) };
     let body = if unhealthy.is_empty() { "healthy".to_owned() } else { format!("unhealthy: {}", unhealthy.join(", ")) };
     switch.end(end, None, body)
+}
+
+/// Ends the trace of a run, and tells systemd that it is over.
+pub fn end_trace(summary: &Summary, source: &'static str) {
+    let Summary { job, lane, run_id, status, exit, items: (processed, failed), .. } = summary;
+    let attributes = || {
+        let mut attributes = vec![
+            KeyValue::new("rounds.job", *job),
+            KeyValue::new("rounds.lane", lane.clone()),
+            KeyValue::new("rounds.source", source),
+            KeyValue::new("rounds.run.status", *status),
+            KeyValue::new("rounds.dry_run", summary.dry_run),
+            KeyValue::new("rounds.items.processed", *processed as i64),
+            KeyValue::new("rounds.items.failed", *failed as i64),
+            KeyValue::new("process.exit.code", i64::from(*exit as u8)),
+        ];
+        attributes.extend(run_id.map(|id| KeyValue::new("rounds.run.id", id.to_string())));
+        attributes.extend(summary.error.as_ref().map(|(code, _)| KeyValue::new("rounds.error_code", code.clone())));
+        attributes
+    };
+    let code = summary.error.as_ref().map_or(*status, |(code, _)| code);
+    trace::end(attributes, Some(code).filter(|_| !is_healthy(summary)));
+    let ended = || format!("STOPPING=1\nSTATUS={job}{} {status}, exit {}", summary.lane_suffix(), *exit as u8);
+    systemd::notify(ended);
 }
 
 /// A run in a few words for a server of others: counts and a code, no id of a row and no message.

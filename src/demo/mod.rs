@@ -14,6 +14,7 @@ mod ledger;
 mod names;
 mod page;
 mod provider;
+mod report;
 #[allow(dead_code, reason = "the tests and the benchmarks use the rest")]
 mod scratch;
 mod show;
@@ -151,6 +152,7 @@ async fn play(page: &Page, server: &Scratch, options: &RunArgs) -> anyhow::Resul
     page.heading("Three timelines, as told")?;
     story::recap(page)?;
     ledger::closing(page, &clinic).await?;
+    report::write(page, &clinic, options).await?;
     ledger::farewell(page)?;
     let took = began.elapsed() + server.ready_after;
     Ok(page.line(format!("\n  The demo took {:.1} s.", took.as_secs_f64()))?)

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tracing::error;
 use uuid::Uuid;
 
+use crate::clients::otlp;
 use crate::command::explain::{Explain, Judge};
 use crate::command::list::List;
 use crate::command::{CommandContext, GlobalArgs, Mode as _, run_operation, told};
@@ -212,6 +213,7 @@ async fn start<J: Job + Args>(
     global: &GlobalArgs,
     list: impl AsyncFnOnce(&Summary, &Db) -> Option<Result<List, Error>>,
 ) -> Exit {
+    otlp::begin_trace(J::NAME);
     let db = Db::open(&global.database, &format!("rounds/{}", J::NAME));
     let switch = Cell::new(None);
     let started = |run: Uuid, lane: &str| switch.set(told::switch(&global.ping, J::NAME, lane, Some(run)));
@@ -223,10 +225,14 @@ async fn start<J: Job + Args>(
     let exit = print(&summary, list, global);
     let began = Instant::now();
     let mut tellings: Vec<Telling> = told::end(switch.take(), &summary, &global.ping).into_iter().collect();
+    told::end_trace(&summary, args.run.recorded_source().as_str());
+    let mut of_lane = vec![];
     if let Some(told) = told::of(&summary) {
         let oldest_pending_seconds = waiting_seconds(&args.job, &summary, &db, global).await;
-        tellings.extend(global.metrics.tellings(&[Told { oldest_pending_seconds, ..told }]));
+        of_lane.push(Told { oldest_pending_seconds, ..told });
     }
+    tellings.extend(global.metrics.tellings(&of_lane));
+    tellings.extend(otlp::tellings(&of_lane));
     tell_within(BOUND.saturating_sub(began.elapsed()), tellings);
     exit
 }
@@ -239,9 +245,8 @@ async fn waiting_seconds<J: Job>(
     db: &Result<Db, Error>,
     global: &GlobalArgs,
 ) -> Option<u64> {
-    let (Ok(db), Some(now), true) = (db, summary.now, J::DELIVERS && global.metrics.asks_what_waits()) else {
-        return None;
-    };
+    let is_asked = J::DELIVERS && (global.metrics.asks_what_waits() || otlp::wants_metrics());
+    let (Ok(db), Some(now), true) = (db, summary.now, is_asked) else { return None };
     let now = now + Duration::from_millis(summary.duration_ms);
     let asked = timeout(BOUND / 2, run::oldest_due(job, now, facility_asked(job), db));
     let due = asked.await.ok()?.ok()?;

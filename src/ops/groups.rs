@@ -4,7 +4,8 @@
 //! derived from the statements that its commands send, as for a job.
 
 use super::{
-    absences, alerts, escalation_rules, health, no_show, notifications, npi, pauses, places, practiceq, runs, visits,
+    absences, alerts, escalation_rules, health, no_show, notifications, npi, pauses, places, practiceq, report, runs,
+    visits,
 };
 use crate::db::Listed;
 
@@ -29,6 +30,8 @@ const DOCTOR: &str = "rounds::command::context::DOCTOR";
 const ZONE: &str = "rounds::command::look::ZONES";
 /// The facilities whose zone cannot be read.
 const ZONES: &str = "rounds::clinic::local_time::FACILITIES";
+/// The zones that the server knows.
+const SERVER_ZONES: &str = "rounds::clinic::local_time::ASK_SERVER";
 /// Which database it is.
 const BY_SERVER: &str = "rounds::db::identity::IDENTITY_OF_SERVER";
 const BY_NAME: &str = "rounds::db::identity::IDENTITY_BY_NAME";
@@ -39,6 +42,12 @@ pub static GROUPS: &[Group] = &[
         commands: &["health", "runs", "version"],
         lists: &[health::STATEMENTS, runs::STATEMENTS],
         also: &[SCHEMA, BY_SERVER, BY_NAME],
+    },
+    Group {
+        name: "report",
+        commands: &["report"],
+        lists: &[report::STATEMENTS, health::STATEMENTS, places::STATEMENTS],
+        also: &[SCHEMA, ZONE, ZONES, SERVER_ZONES, BY_SERVER, BY_NAME],
     },
     Group {
         name: "no-show",

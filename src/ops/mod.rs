@@ -22,6 +22,7 @@ pub mod pauses;
 mod places;
 pub mod practiceq;
 pub mod privileges;
+pub mod report;
 pub mod runs;
 pub mod schedule;
 pub mod statements;
@@ -31,5 +32,5 @@ mod visits;
 use crate::db;
 
 db::statements! {
-    of absences, actors, adopt, alerts, check, escalation_rules, grants, health, migrate, no_show, notifications, npi, ours, pauses, places, practiceq, runs, visits;
+    of absences, actors, adopt, alerts, check, escalation_rules, grants, health, migrate, no_show, notifications, npi, ours, pauses, places, practiceq, report, runs, visits;
 }

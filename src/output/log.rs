@@ -1,13 +1,16 @@
 //! Logs on stderr, one line for each event. Only this crate's own `tracing` events are logged. There is no bridge from
 //! the `log` crate, because through it database drivers would print bound parameters, and with them patients' data.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::prelude::*;
 
@@ -15,6 +18,7 @@ use super::fields::write_field;
 use super::visible::LogLines;
 use super::words::wrapped;
 use super::{OutputArgs, table};
+use crate::{systemd, trace};
 
 /// Where our own events come from.
 const OURS: &str = env!("CARGO_CRATE_NAME");
@@ -74,9 +78,8 @@ pub fn init(args: &LogArgs, output: &OutputArgs, own: Option<LogLevel>) {
     let as_json = matches!(args.log_format, LogFormat::Json);
     let coloured = super::stderr_colour() && !as_json;
     let width = table::stderr_width().filter(|_| !as_json);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(move || LogLines { to: Folding { width }, as_json, coloured })
-        .with_target(false);
+    let writers = Writers { width, as_json, coloured, is_journal: systemd::is_journal() };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writers).with_target(false);
     let only_ours = asked.unwrap_or_else(|| ours_at(if is_quiet { LogLevel::Warn } else { LogLevel::Info }));
     let registry = tracing_subscriber::registry().with(only_ours);
     match args.log_format {
@@ -115,18 +118,52 @@ fn ours_of(text: &str) -> Option<Targets> {
     Some(Targets::new().with_target(OURS, others).with_targets(ours))
 }
 
+/// Makes the writer of each event.
+struct Writers {
+    width: Option<usize>,
+    as_json: bool,
+    coloured: bool,
+    /// Whether stderr is the journal's, which reads a priority at the begin of each line and takes it away.
+    is_journal: bool,
+}
+
+impl<'a> MakeWriter<'a> for Writers {
+    type Writer = LogLines<Folding>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self.of_level(Level::INFO)
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Self::Writer {
+        self.of_level(*event.level())
+    }
+}
+
+impl Writers {
+    fn of_level(&self, level: Level) -> LogLines<Folding> {
+        let &Self { width, as_json, coloured, is_journal } = self;
+        let priority = if is_journal { systemd::priority(level) } else { "" };
+        LogLines { to: Folding { width, as_json, priority }, as_json, coloured }
+    }
+}
+
 /// Writes each event to stderr, in lines that end at a word before the width of the terminal.
 struct Folding {
     /// None where stderr is no terminal, or the event is JSON: it is one line.
     width: Option<usize>,
+    as_json: bool,
+    priority: &'static str,
 }
 
 impl Write for Folding {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         // An event is written at once, and is text.
-        match (self.width, std::str::from_utf8(event)) {
-            (Some(_), Ok(text)) => io::stderr().write_all(wrapped(text, self.width, "  ").as_bytes())?,
-            _ => io::stderr().write_all(event)?,
+        let text = String::from_utf8_lossy(event);
+        let text = trace::id().map_or(Cow::Borrowed(&*text), |id| with_trace(&text, id, self.as_json).into());
+        match (self.width, self.priority) {
+            (Some(_), _) => io::stderr().write_all(wrapped(&text, self.width, "  ").as_bytes())?,
+            (None, "") => io::stderr().write_all(text.as_bytes())?,
+            (None, priority) => io::stderr().write_all(format!("{priority}{text}").as_bytes())?,
         }
         Ok(event.len())
     }
@@ -136,11 +173,24 @@ impl Write for Folding {
     }
 }
 
+/// An event with the id of the trace that is on.
+fn with_trace(event: &str, id: &str, as_json: bool) -> String {
+    let (line, end) = event.strip_suffix('\n').map_or((event, ""), |line| (line, "\n"));
+    match line.strip_suffix('}').filter(|_| as_json) {
+        Some(members) => format!("{members},\"trace_id\":\"{id}\"}}{end}"),
+        None => format!("{line} trace_id={id}{end}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
-
     use super::*;
+
+    #[test]
+    fn an_event_has_the_id_of_the_trace() {
+        assert_eq!(with_trace("INFO run started\n", "4bf9", false), "INFO run started trace_id=4bf9\n");
+        assert_eq!(with_trace("{\"a\":{}}\n", "4bf9", true), "{\"a\":{},\"trace_id\":\"4bf9\"}\n");
+    }
 
     #[test]
     fn rust_log_chooses_among_our_own_events_alone() {

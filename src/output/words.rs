@@ -44,7 +44,7 @@ pub fn counted(count: impl TryInto<u64>, word: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);
     let ending = match word {
         _ if count == 1 => "",
-        _ if word.ends_with(['s', 'x']) => "es",
+        _ if word.ends_with(['s', 'x']) || word.ends_with("ch") => "es",
         _ => "s",
     };
     format!("{count} {word}{ending}")

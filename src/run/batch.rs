@@ -16,10 +16,11 @@ use tokio_postgres::Transaction;
 use tracing::{debug, warn};
 
 use super::halt::Halt;
-use super::job::{Run, WriteOptions};
+use super::job::Run;
 use super::refusals::Due;
 use super::report::NotDone;
 use super::undeliverable;
+use super::write_options::WriteOptions;
 use crate::db::{Key, Row};
 use crate::error::{Error, ErrorKind};
 use crate::output::counted;
@@ -96,8 +97,9 @@ pub async fn apply<I: Id>(
     statement: impl AsyncFn(&Transaction<'_>, &[I]) -> Result<Row, Error>,
     mut count: impl FnMut(&Row),
 ) -> Result<(), Halt> {
-    let fenced =
-        async |what: &str, ids: &[I]| run.write(what, WriteOptions::BATCH, async |tx| statement(tx, ids).await).await;
+    let fenced = async |what: &str, ids: &[I]| {
+        run.write(what, WriteOptions::BATCH.of_items(ids.len()), async |tx| statement(tx, ids).await).await
+    };
     let mut skipped = Skipped { not_done, locked: vec![] };
     let outcome = for_each_batch(run, batch, &mut skipped, fenced, |_, row| count(row)).await;
     skipped.count_locked();
@@ -115,7 +117,8 @@ pub async fn apply_twice<I: Id>(
 ) -> Result<Vec<I>, Halt> {
     let (entity, part) = (batch.entity, batch.part);
     let first = async |what: &str, ids: &[I]| {
-        run.write(what, WriteOptions::BATCH, async |tx| statement(tx, ids, LockMode::Skip).await).await
+        let options = WriteOptions::BATCH.of_items(ids.len());
+        run.write(what, options, async |tx| statement(tx, ids, LockMode::Skip).await).await
     };
     let mut skipped = Skipped { not_done, locked: vec![] };
     let mut outcome = for_each_batch(run, batch, &mut skipped, first, &mut count).await;
@@ -141,7 +144,7 @@ async fn second_pass<I: Id>(
     let (entity, part) = (batch.entity, batch.part);
     let options = WriteOptions { lock_wait: Some(SECOND_PASS_WAIT), ..WriteOptions::default() };
     let waiting = async |what: &str, ids: &[I]| {
-        run.write(what, options, async |tx| statement(tx, ids, LockMode::Wait).await).await
+        run.write(what, options.of_items(ids.len()), async |tx| statement(tx, ids, LockMode::Wait).await).await
     };
     for (index, ids) in batch.ids.chunks(1).enumerate() {
         if skipped.locked.len() >= SECOND_PASS_LOCKED_MAX {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::halt::Halt;
 use super::limits::limits;
 use super::pause::paused;
+use super::watched;
 use crate::db::{Connection, Db, Limits, statements};
 use crate::error::Error;
 
@@ -21,8 +22,9 @@ statements! {
 /// Sets `stop` when the run has been taken over, when its lane is paused and `heeds_pauses`, or when no heartbeat has
 /// succeeded for two thirds of the lease.
 pub async fn heartbeat(db: Db, run: Uuid, lease: Duration, heeds_pauses: bool, stop: watch::Sender<Option<Halt>>) {
-    let beat = lease / 6;
+    let (beat, lost) = (lease / 6, lease * 2 / 3);
     let mut last = Instant::now();
+    watched::beat(lost);
     let mut ticks = tokio::time::interval_at(last + beat, beat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut connection = None;
@@ -31,6 +33,7 @@ pub async fn heartbeat(db: Db, run: Uuid, lease: Duration, heeds_pauses: bool, s
         match tokio::time::timeout(beat, beat_once(&db, limits(lease), &mut connection, run, heeds_pauses)).await {
             Ok(Ok(Some(paused))) => {
                 last = Instant::now();
+                watched::beat(lost);
                 debug!(run_id = %run, "heartbeat");
                 if let Some(message) = paused {
                     stop_once(&stop, Halt::Paused(message));
@@ -46,7 +49,7 @@ pub async fn heartbeat(db: Db, run: Uuid, lease: Duration, heeds_pauses: bool, s
         }
         // A connection that failed, or that has not answered yet, is not used again.
         connection = None;
-        if last.elapsed() > lease * 2 / 3 {
+        if last.elapsed() > lost {
             stop_once(&stop, Halt::HeartbeatLost);
         }
     }

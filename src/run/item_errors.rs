@@ -8,7 +8,8 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::halt::Halt;
-use super::job::{Run, WriteOptions};
+use super::job::Run;
+use super::write_options::WriteOptions;
 use crate::db::{dropped, statements};
 use crate::error::{Error, ErrorKind};
 

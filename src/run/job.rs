@@ -16,15 +16,17 @@ use uuid::Uuid;
 use super::args::{MAX_ITEMS, RunArgs};
 use super::fence;
 use super::halt::{Halt, halted};
-use super::limits::BATCH_LOCK;
 use super::reach::Reach;
 use super::records::Item;
 use super::refusals::{Coverage, Refusals};
 use super::report::Report;
+use super::watched;
+use super::write_options::WriteOptions;
 use crate::clinic::actor;
 use crate::db::{Db, Key, Limits, SchemaName};
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
+use crate::trace;
 
 /// The option that makes a run a person's.
 #[derive(Clone, Copy)]
@@ -106,33 +108,6 @@ pub trait Job: Serialize {
 
     /// Does the work once. The report belongs to the runner, so that an interrupted run reports its work too.
     async fn run(&self, run: &Run, report: &mut Self::Report) -> Result<(), Halt>;
-}
-
-/// The lock wait of a transaction with `at_length`.
-const LOCK_WAIT_AT_LENGTH: Duration = Duration::from_secs(60);
-
-/// The options of one fenced transaction. The default keeps the limits of the lease, and refuses after a stop.
-#[derive(Clone, Copy, Default)]
-pub struct WriteOptions {
-    /// The wait for each lock after the fence, instead of the limit of the lease.
-    pub lock_wait: Option<Duration>,
-    /// The time limit of the run is that of each statement, and locks are waited for longer.
-    pub at_length: bool,
-    /// The transaction is made also after the run was stopped.
-    pub after_stop: bool,
-}
-
-impl WriteOptions {
-    /// The options of a batch, which holds locks of the clinic's rows while it waits for others.
-    pub const BATCH: Self = Self { lock_wait: Some(BATCH_LOCK), at_length: false, after_stop: false };
-
-    fn limits(self, run: &Run) -> Limits {
-        let limits = match self.at_length {
-            true => Limits { statement: run.time_limit, ..run.limits }.with_lock(LOCK_WAIT_AT_LENGTH),
-            false => run.limits,
-        };
-        self.lock_wait.map_or(limits, |wait| limits.with_lock(wait))
-    }
 }
 
 /// One run of a job.
@@ -290,9 +265,16 @@ impl Run {
         if !options.after_stop {
             self.checkpoint()?;
         }
-        let limits = options.limits(self);
+        let limits = options.limits(self.limits, self.time_limit);
+        let mut span = trace::batch(options.items);
         let value = self.retry().run(what, async || self.db.renew_after(self.attempt(limits, &body).await)).await;
-        value.map_err(|error| error.context(what))?.ok_or(Halt::Fenced)
+        let value = value.map_err(|error| Halt::from(error.context(what))).and_then(|done| done.ok_or(Halt::Fenced));
+        match &value {
+            Ok(_) if self.dry_run() => {}
+            Ok(_) => watched::done(self.job, &self.lane, self.batches.load(Ordering::Relaxed)),
+            Err(halt) => span.fail(halt.code()),
+        }
+        value
     }
 
     /// Writes in one unfenced transaction without retry; each statement may take the time limit of the run. It is for

@@ -4,7 +4,7 @@
 //! `claim`, `fence`, `heartbeat` and `close`; `outcome` is the end of a run, `batch` applies ids, `report` is the
 //! result on stdout, `failure_notice` notifies the admins when a job keeps failing, `admins` of what it found.
 //! `refusals` is what the database refused, `failed_items` its record, `undeliverable` is what nobody could be told of.
-//! `records` is all that was recorded of one item, `actor` is who started the run by hand.
+//! `totals` adds the runs of a lane up. `records` is all that was recorded of one item, `actor` is who started the run by hand.
 
 mod actor;
 mod admins;
@@ -33,7 +33,10 @@ mod refusals;
 mod report;
 mod runner;
 mod signals;
+mod totals;
 mod undeliverable;
+mod watched;
+mod write_options;
 
 pub use admins::AdminNotice;
 pub use args::{CommonArgs, JobArgs, RunArgs, Source, as_text, instant};
@@ -47,7 +50,7 @@ pub use failure_notice::failures;
 pub use halt::Halt;
 pub use identity::message as restored_message;
 pub use item_errors::insert as record_failed_items;
-pub use job::{ByHand, Job, Run, WriteOptions};
+pub use job::{ByHand, Job, Run};
 pub use limits::BATCH_LOCK;
 pub use pause::{PAUSED, RESTORED};
 pub use reach::{FacilityArgs, Reach, lane as lane_within};
@@ -55,7 +58,9 @@ pub use records::{Item, Records};
 pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, execute_watched, oldest_due};
+pub use totals::{durations_of, lane_durations, lane_totals};
 pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, undeliverable_recorded};
+pub use write_options::WriteOptions;
 
 use crate::db::statements;
 

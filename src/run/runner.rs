@@ -29,6 +29,7 @@ use super::reach::lane as lane_within;
 use super::refusals::Refusals;
 use super::report::{Report, Summary};
 use super::signals::stop_at_signal;
+use super::watched;
 use crate::clinic::fit;
 use crate::clinic::words::moment_utc;
 use crate::db::{CLOCK, Db, Key, schema};
@@ -56,6 +57,7 @@ pub async fn execute_watched<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Err
     let began = Instant::now();
     let (sender, receiver) = watch::channel(None);
     let signals = stop_at_signal(sender.clone());
+    let fed = tokio::spawn(watched::feed());
     let outcome = match args.check().and_then(|()| job.check(args)).and(db) {
         Ok(db) => {
             let id = Uuid::new_v4();
@@ -68,6 +70,7 @@ pub async fn execute_watched<J: Job>(job: &J, args: &RunArgs, db: Result<Db, Err
         Err(error) => Err(error),
     };
     signals.inspect(JoinHandle::abort);
+    fed.abort();
     let outcome = outcome.unwrap_or_else(Outcome::not_begun);
     let summary = Summary {
         job: J::NAME,
@@ -175,6 +178,7 @@ async fn claim_and_run<J: Job>(
         would_brake: OnceLock::new(),
     };
     let mut report = J::Report::default();
+    watched::begun(run.job, &run.lane);
     let beats = (!run.dry_run()).then(|| {
         log_start(&run);
         started(run.id, &run.lane);

@@ -68,7 +68,7 @@ pub fn default_rows(job: &str) -> impl Iterator<Item = &'static Row> {
 }
 
 /// The one zone that a deployment names.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct ZoneArgs {
     /// The schedule zone: the time zone of the clocks by which the schedulers start the jobs [default: that of the
     /// schedule's file, else UTC]

@@ -1,11 +1,14 @@
 //! `make prove-metrics`: the files of `--metrics textfile` through Prometheus's own programs: promtool, node_exporter and a
-//! server, with the rules of docs/prometheus/.
+//! server, with the rules of docs/prometheus/ and the queries of docs/grafana/; and what leaves by OTLP through
+//! OpenTelemetry's own library.
 //!
 //! `scripts/metrics-tools` installs them, so this is a test target of its own. A proof that cannot be done fails.
 
 #[path = "../support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "it is shared with `it`, which uses all of it")]
 mod support;
+
+mod otlp;
 
 use std::fs;
 use std::net::TcpListener;
@@ -19,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use support::Clinic;
+use support::grafana::{PROMETHEUS, promql, queries};
 
 const RULES: &str = "docs/prometheus/rounds.rules.yml";
 const RULES_TEST: &str = "docs/prometheus/rounds.rules.test.yml";
@@ -35,8 +39,12 @@ async fn main() {
     format(place.path()).await;
     println!("promtool: the files of all lanes are metrics");
     scraped(place.path()).await;
-    println!("node_exporter and Prometheus: each lane is there under its own names, and an alarm goes off");
-    println!("3 passed, 0 failed");
+    println!(
+        "node_exporter and Prometheus: each lane is there under its own names, an alarm goes off, and each panel shows"
+    );
+    otlp::decoded().await;
+    println!("opentelemetry-proto: a run is a trace and its figures");
+    println!("4 passed, 0 failed");
 }
 
 /// A run, a failed one, and the verdict on all.
@@ -115,6 +123,7 @@ async fn scraped(place: &Path) {
         results.iter().filter(is_of).count()
     };
     assert_eq!((of("mark-no-shows", ""), of("advance-billing", "paid"), of("sync-practiceq", "full")), (1, 1, 1));
+    panels(server_port).await;
     // The file of a lane that is not healthy, for longer than the rule waits, cannot be waited for here: that is the test
     // of the rules. An old file goes off at once.
     let old = place.join("rounds_prune.prom");
@@ -122,6 +131,18 @@ async fn scraped(place: &Path) {
     fs::File::options().append(true).open(&old).and_then(|file| file.set_modified(hours_ago)).expect("can be set");
     let alerts = asked(server_port, "/api/v1/alerts", |text| text.contains("RoundsSilent")).await;
     assert!(alerts.contains("rounds_prune.prom") && !alerts.contains("rounds_stage-alerts.prom"), "{alerts}");
+}
+
+/// What each panel of the dashboard asks has an answer.
+async fn panels(server_port: u16) {
+    for query in queries(PROMETHEUS, "expr") {
+        let escaped: String = promql(&query.text).bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let answer =
+            asked(server_port, &format!("/api/v1/query?query={escaped}"), |text| text.contains("status")).await;
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        let results = answer["data"]["result"].as_array();
+        assert!(results.is_some_and(|results| !results.is_empty()), "{}: {answer}", query.title);
+    }
 }
 
 fn free_port() -> u16 {

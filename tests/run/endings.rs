@@ -148,17 +148,19 @@ async fn a_poison_row_is_alone_in_its_failure() {
     clinic.run(&[&args[..], &["--partial-ok"]].concat()).await.expect(0);
 }
 
-#[tokio::test]
-async fn a_run_without_a_heartbeat_stops_before_others_take_it_for_dead() {
-    let clinic = Clinic::with_visits(20).await;
-    // One connection and no second: the heart cannot beat. Each batch takes long enough for that to matter.
+/// Makes each visit take so many seconds.
+pub async fn slow(clinic: &Clinic, seconds: f64) {
     clinic
-        .sql(
+        .sql(&format!(
             "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$;
-             CREATE TRIGGER slow BEFORE INSERT ON no_show_logs FOR EACH ROW EXECUTE FUNCTION slow()",
-        )
+             $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;
+             CREATE TRIGGER slow BEFORE INSERT ON no_show_logs FOR EACH ROW EXECUTE FUNCTION slow()"
+        ))
         .await;
+}
+
+/// A program that gets one connection and no second: its heart cannot beat.
+pub async fn lonely(clinic: &Clinic) -> Program {
     let role = format!("lonely_{}", clinic.database);
     clinic
         .sql(&format!(
@@ -167,9 +169,16 @@ async fn a_run_without_a_heartbeat_stops_before_others_take_it_for_dead() {
              GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rounds TO {role}"
         ))
         .await;
-    let url = crate::support::server().url(&clinic.database).replace("rounds@", &format!("{role}@"));
+    Program::new(&crate::support::server().url(&clinic.database).replace("rounds@", &format!("{role}@")))
+}
+
+#[tokio::test]
+async fn a_run_without_a_heartbeat_stops_before_others_take_it_for_dead() {
+    let clinic = Clinic::with_visits(20).await;
+    // Each batch takes long enough for that to matter.
+    slow(&clinic, 0.5).await;
     let args = [&ARGS[..3], &["--batch-rows", "1", "--lease", "6s"]].concat();
-    let outcome = crate::support::Program::new(&url).run(&args).await.expect(1);
+    let outcome = lonely(&clinic).await.run(&args).await.expect(1);
     assert_eq!(outcome.report()["error_code"], "HEARTBEAT_LOST", "{outcome:?}");
     let marked = outcome.count("marked");
     assert!((4..=14).contains(&marked), "stopped after four seconds of half a second each, not {marked}");

@@ -9,9 +9,11 @@
 pub mod scratch;
 
 pub mod clinic;
+pub mod collector;
 mod database;
 pub mod exposition;
 pub mod gate;
+pub mod grafana;
 pub mod keys;
 pub mod nppes;
 pub mod pooler;
@@ -24,6 +26,7 @@ pub mod shell;
 pub mod smtp;
 pub mod terminal;
 pub mod tickets;
+pub mod watched;
 
 pub use clinic::Clinic;
 pub use database::{Database, Template, connect, database, server, server_place};

@@ -36,6 +36,8 @@ pub struct Request {
     pub path: String,
     pub headers: HashMap<String, String>,
     pub body: String,
+    /// The same, where it is no text.
+    pub bytes: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -173,7 +175,8 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {
             return None;
         }
     }
-    let body = String::from_utf8_lossy(&buffer[end + 4..end + 4 + length]).into_owned();
+    let bytes = buffer[end + 4..end + 4 + length].to_vec();
+    let body = String::from_utf8_lossy(&bytes).into_owned();
     buffer.drain(..end + 4 + length);
-    Some(Request { method, path, headers, body })
+    Some(Request { method, path, headers, body, bytes })
 }

@@ -24,6 +24,8 @@ pub enum Act {
     LoseRequest,
     /// Passes it on and cuts the connection at once: the server may be at work still.
     LoseLink,
+    /// The same, and no connection gets through any more.
+    LoseAll,
     /// Passes only so many bytes of the answer until `release`.
     Hold(usize),
 }
@@ -43,10 +45,13 @@ impl Proxy {
         let port = listener.local_addr().expect("bound").port();
         let (fire, fired) = watch::channel(false);
         let (release, released) = watch::channel(false);
-        let fire = Arc::new(fire);
+        let (fire, is_cut) = (Arc::new(fire), fired.clone());
         let seen = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         tokio::spawn(async move {
             while let Ok((program, _)) = listener.accept().await {
+                if trigger.act == Act::LoseAll && *is_cut.borrow() {
+                    continue;
+                }
                 let Ok(server) = UnixStream::connect(&socket).await else { continue };
                 let line = Line { trigger: trigger.clone(), fire: fire.clone(), seen: seen.clone() };
                 tokio::spawn(line.pass(program, server, released.clone()));
@@ -99,7 +104,7 @@ impl Line {
                     if server.write_all(&asked[..count]).await.is_err() {
                         return;
                     }
-                    if fits && self.trigger.act == Act::LoseLink {
+                    if fits && matches!(self.trigger.act, Act::LoseLink | Act::LoseAll) {
                         self.fire.send_replace(true);
                         return;
                     }

@@ -18,7 +18,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 
-use super::{RetryAfter, body, retry_after};
+use super::{RetryAfter, body, retry_after, send};
 use crate::error::{Error, ErrorKind};
 use crate::json::too_deep;
 pub use appointment::{Appointment, client_id, client_term, id, modified_at};
@@ -91,7 +91,7 @@ impl PracticeQ {
 
     async fn get<T>(&self, url: Url, read: impl AsyncFnOnce(Response) -> Result<T, Error>) -> Result<Reply<T>, Error> {
         let answer = async {
-            let response = self.client.get(url).header(KEY, self.key.clone()).send().await.map_err(cut)?;
+            let response = send(self.client.get(url).header(KEY, self.key.clone())).await.map_err(cut)?;
             if response.status() == StatusCode::TOO_MANY_REQUESTS {
                 return Ok(Reply::TooManyRequests(retry_after(&response)));
             }

@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::provider::{Answer, Code, Message, Provider, Receipt};
 use super::word::Word;
 use crate::error::Error;
+use crate::trace;
 use compose::Mail;
 pub use compose::{ListUnsubscribe, Sender};
 use connection::{Connection, Fault, Stage};
@@ -127,6 +128,17 @@ impl Provider for Smtp {
     }
 
     async fn send(&self, message: &Message) -> Answer {
+        let mut span = trace::request("SMTP", Some(&self.server.host), Some(self.server.port));
+        let answer = self.deliver(message).await;
+        if let Some(code) = answer.code() {
+            span.fail(code);
+        }
+        answer
+    }
+}
+
+impl Smtp {
+    async fn deliver(&self, message: &Message) -> Answer {
         let began = Instant::now();
         let mail = match compose::mail(message, &self.from, self.list_unsubscribe.as_ref()) {
             Ok(mail) => mail,

@@ -13,7 +13,7 @@ use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
 
 use super::provider::{Answer, Found, Message, Progress, Provider};
-use super::{body, retry_after};
+use super::{body, retry_after, send};
 use crate::error::{Error, ErrorKind};
 use crate::json::too_deep;
 
@@ -108,7 +108,7 @@ impl Twilio {
 
     /// The JSON of a successful GET; None where there is none.
     async fn get(&self, url: Url, max: usize) -> Option<Value> {
-        let response = self.authorized(self.client.get(url)).send().await.ok()?;
+        let response = send(self.authorized(self.client.get(url))).await.ok()?;
         if !response.status().is_success() {
             return None;
         }
@@ -144,7 +144,7 @@ impl Provider for Twilio {
     async fn send(&self, message: &Message) -> Answer {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         let request = self.client.post(self.list.clone()).header(CONTENT_TYPE, form).body(self.form(message));
-        let response = match self.authorized(request).send().await {
+        let response = match send(self.authorized(request)).await {
             Ok(response) => response,
             // There was no connection, or no TLS on it: no byte of the request has left.
             Err(error) if error.is_connect() => return Answer::Unreachable("TWILIO_UNREACHABLE".into()),

@@ -39,6 +39,7 @@ use case_list::{CaseFile, Requested, case_list};
 use outlook::{Outlook, brake};
 use report::{Report, warn_of};
 use stage::{CASE, Stage};
+pub use step::WORTH;
 
 const BILLING: &str = "BILLING";
 

@@ -14,6 +14,7 @@ use super::pages::{Pages, ToBeTold};
 use super::report::Report;
 use super::sending::{Event, Sending};
 use super::settle::{self, Decided, Omen, Outcome, Sent, Status};
+use super::told;
 use crate::clients::provider::{Answer, Provider as _};
 use crate::clients::word::{Moment, Question};
 use crate::db::{Row, statements};
@@ -44,6 +45,8 @@ pub struct Outgoing<'a> {
     sent: HashMap<i64, Ready>,
     /// Left to the next run.
     passed_over: Vec<i64>,
+    /// They are SENT, and their logs do not say so yet.
+    untold: Vec<i64>,
     /// To be written with the next transaction.
     outcomes: Vec<Outcome>,
     /// To be answered after it.
@@ -74,6 +77,7 @@ impl<'a> Outgoing<'a> {
             ready: VecDeque::new(),
             sent: HashMap::new(),
             passed_over: vec![],
+            untold: vec![],
             outcomes: vec![],
             questions: vec![],
             is_exhausted: false,
@@ -93,6 +97,7 @@ impl<'a> Outgoing<'a> {
                 if self.ready.len() < self.pages.job.concurrency as usize && !self.is_exhausted {
                     // What was decided is written first, so that the page does not have it again.
                     self.write(0, report).await?;
+                    self.tell().await?;
                     self.refill(report).await?;
                 }
             }
@@ -104,7 +109,14 @@ impl<'a> Outgoing<'a> {
             self.wait(is_over, report).await;
         }
         report.not_done.skip("not_reached", self.ready.len() as u64);
+        self.tell().await?;
         self.end.map_or(Ok(()), Err)
+    }
+
+    /// Writes into the logs of what was sent that somebody was told.
+    async fn tell(&mut self) -> Result<(), Halt> {
+        let ids = std::mem::take(&mut self.untold);
+        told::note_sent(self.pages.run, &ids, self.pages.now()).await
     }
 
     async fn refill(&mut self, report: &mut Report) -> Result<(), Halt> {
@@ -211,7 +223,8 @@ impl<'a> Outgoing<'a> {
                 Ok((let_go(tx, &asked, run.id).await?, mark(tx, &ids, run.id, now, holds).await?))
             })
             .await?;
-        self.outcomes.clear();
+        let sent = self.outcomes.drain(..).filter(|outcome| outcome.status == Status::Sent);
+        self.untold.extend(sent.map(|outcome| outcome.id));
         for question in self.questions.drain(..).filter(|question| let_go.contains(&question.id)) {
             // It may have been given up.
             let _ = question.answer.send(moment);

@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use super::decide::Verdict;
 use super::gateway::Channel;
-use super::told;
 use crate::clients::provider::{Answer, Receipt};
 use crate::db::statements;
 use crate::error::Error;
@@ -190,9 +189,6 @@ pub async fn write(
     let next: Vec<Option<DateTime<Utc>>> = outcomes.iter().map(|outcome| outcome.next_attempt_at).collect();
     let counts: Vec<&str> = outcomes.iter().map(|outcome| if outcome.counts { "y" } else { "n" }).collect();
     SETTLE.execute(tx, &[&ids, &statuses, &reasons, &provider_ids, &words, &next, &counts, &run, &now]).await?;
-    let sent: Vec<i64> =
-        outcomes.iter().filter(|outcome| outcome.status == Status::Sent).map(|outcome| outcome.id).collect();
-    told::note(tx, &sent, now).await?;
     for outcome in outcomes {
         if let (Some((address, reason, code)), true) = (&outcome.suppressed, channel != Channel::Webhook) {
             suppress(tx, channel, outcome.id, &Bar { address, reason, code }, now).await?;

@@ -17,6 +17,8 @@ UPDATE notifications n
 SET status = s.status, reason = s.reason, next_attempt_at = s.next_attempt_at,
     provider_id = COALESCE(s.provider_id, n.provider_id),
     provider_status = COALESCE(s.provider_status, n.provider_status),
+    is_untold = s.status = 'SENT'
+        AND (n.entity IN ('px_case', 'ticket') OR n.type = 'MISSED_APPOINTMENT' OR n.type LIKE 'STAGE\_ALERT\_%'),
     sent_at = CASE WHEN s.status = 'SENT' THEN $9 END,
     attempts = CASE WHEN n.status = 'SENDING' AND s.counts = 'n' THEN n.attempts - 1 ELSE n.attempts END
 FROM settled s JOIN locked l ON l.id = s.id

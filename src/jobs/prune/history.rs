@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::run::{lane_durations, lane_totals};
+
 const RUNS: &str = include_str!("runs.part.sql");
 
 /// A table whose old rows are deleted.
@@ -74,6 +76,20 @@ impl History {
             Self::BlockedSlots => include_str!("blocked_slots.part.sql").to_owned(),
             Self::SyncLogs => include_str!("sync_logs.part.sql").to_owned(),
         }
+    }
+
+    /// What the deletion returns, in SQL: of a row of which something is kept all columns.
+    pub fn returned(self) -> &'static str {
+        if matches!(self, Self::Runs) { "x.*" } else { "x.id" }
+    }
+
+    /// The CTEs, in SQL, that keep something of the deleted rows.
+    pub fn kept(self) -> String {
+        if !matches!(self, Self::Runs) {
+            return String::new();
+        }
+        let (totals, durations) = (lane_totals("deleted"), lane_durations("deleted"));
+        format!(include_str!("totals.part.sql"), totals = totals, durations = durations)
     }
 
     /// Where the report counts them.

@@ -17,6 +17,9 @@
 //! but did not delete are written again. A row with a text that cannot be decoded is written with its bytes, so that it
 //! holds up no other.
 //!
+//! Of runs that are deleted their numbers and durations are kept, added up for each lane: `rounds runs stats` counts
+//! since ever.
+//!
 //! Leaves alone: RUNNING runs, so also its own row; notifications that are not sent; and the evidence: no-show logs,
 //! alerts, phi_access_log.
 
@@ -62,6 +65,8 @@ statements! {
         include_str!("apply.sql"),
         table = table.name(),
         due = table.rule(),
+        returned = table.returned(),
+        kept = table.kept(),
         skipped_columns = skipped_columns("$5", "locked", "deleted", table.name()),
     );
 }

@@ -33,7 +33,7 @@ impl HttpConnector for OwnHttpClient {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
         let client =
             clients::http().map_err(|error| object_store::Error::Generic { store: "http", source: Box::new(error) })?;
-        Ok(HttpClient::new(client))
+        Ok(HttpClient::new(clients::Traced(client)))
     }
 }
 

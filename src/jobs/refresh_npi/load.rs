@@ -27,7 +27,7 @@ const ANALYZE: &str = "ANALYZE npi_key; ANALYZE npi_data; ANALYZE search_surgeon
 type Loaded = (Row, Vec<Changed>);
 
 /// For a transaction that treats a whole file.
-const AT_LENGTH: WriteOptions = WriteOptions { lock_wait: None, at_length: true, after_stop: false };
+const AT_LENGTH: WriteOptions = WriteOptions { lock_wait: None, at_length: true, after_stop: false, items: None };
 
 pub struct FileLoad<'a> {
     pub job: &'a RefreshNpi,

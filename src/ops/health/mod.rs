@@ -34,9 +34,9 @@ use crate::output::{JobName, folded, stamp};
 use crate::run::{self, has_passed};
 use crate::schedule::{self, Row, ZoneArgs};
 use judge::{Lane, Running};
-use lane_report::LaneReport;
+pub use lane_report::LaneReport;
 use shape::Shape;
-use stats::{RunRecord, Window};
+pub use stats::{RunRecord, Slots, Window};
 use stopped::{Pause, Stop, Stopped};
 use unscheduled::Unscheduled;
 
@@ -59,7 +59,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const SINCE_MAX: Duration = Duration::from_secs(800 * 24 * 3600);
 
 /// Tell whether each job is on time: exit 0 when all are healthy, 1 when not
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub struct HealthArgs {
     /// Only these: a job with all its lanes, or job-lane
     #[arg(value_name = "JOB")]
@@ -250,6 +250,18 @@ fn check_names(names: &[JobName]) -> Result<(), Error> {
     let unknown = names.iter().filter_map(JobName::job).find(|job| !schedule::is_known(job));
     let message = |job| format!("--job-name: no job in the schedule is called {job}; there are {}", schedule::known());
     unknown.map_or(Ok(()), |job| Err(refused("UNKNOWN_JOB", message(job))))
+}
+
+/// The verdict on each lane of the schedule, with the pauses since an instant.
+pub async fn verdicts(
+    tx: &Transaction<'_>,
+    zone: Tz,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Vec<LaneReport>, Error> {
+    let (all, rows) = (HealthArgs::default(), schedule::table().iter().collect::<Vec<_>>());
+    let stopped = Stopped::read(tx, since.min(all.pauses_from(&rows, now))).await?;
+    all.reports(tx, &rows, &stopped, zone, now).await
 }
 
 fn run_record(row: &SqlRow) -> RunRecord {

@@ -141,7 +141,11 @@ impl Slots {
         }
         // A run counts at most until its deadline, because a dead run did not work until its takeover.
         let ended = |run: &RunRecord| run.completed_at.unwrap_or(now).min(run.started_at + row.time_limit() + EARLY);
-        let at_work = |slot: &DateTime<Utc>| runs.iter().any(|run| run.started_at <= *slot && ended(run) >= *slot);
+        // The runs are in order, and one that began longer ago than the limit has ended.
+        let at_work = |slot: &DateTime<Utc>| {
+            let began = |at: DateTime<Utc>| runs.partition_point(|run| run.started_at <= at);
+            runs[began(*slot - row.time_limit() - EARLY - EARLY)..began(*slot)].iter().any(|run| ended(run) >= *slot)
+        };
         let mut found = Self::default();
         for (_, runs) in starts.iter().filter(|(_, runs)| is_doubled(runs)) {
             found.doubled += 1;

@@ -1,5 +1,7 @@
-//! `rounds runs`: lists runs with their outcome, and shows one run with its arguments, its report and its failed items.
+//! `rounds runs`: lists runs with their outcome, shows one run with its arguments, its report and its failed items, and
+//! counts all runs since ever.
 
+mod stats;
 pub mod which;
 
 use std::collections::BTreeSet;
@@ -24,7 +26,7 @@ use crate::time_zone::Tz;
 use which::{Which, which};
 
 statements! {
-    of which;
+    of stats, which;
     LIST(TEXT, TEXT, TIMESTAMPTZ, INT8) = include_str!("list.sql");
     SHOW(UUID) = include_str!("show.sql");
     ERRORS(UUID, INT8) = "SELECT entity, entity_id, error_code, message FROM cron_job_run_errors WHERE run_id = $1
@@ -47,6 +49,7 @@ enum RunsCommand {
     /// List runs, the newest first
     List(ListArgs),
     Show(ShowArgs),
+    Stats(stats::StatsArgs),
 }
 
 /// Show one run: its arguments, its report, its failed items
@@ -95,6 +98,7 @@ impl Operation for RunsArgs {
         match &self.command {
             RunsCommand::List(args) => list(context, args).await,
             RunsCommand::Show(args) => show(context, args).await,
+            RunsCommand::Stats(args) => args.execute(context).await,
         }
     }
 }

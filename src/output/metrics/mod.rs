@@ -2,6 +2,7 @@
 //! was collected once.
 
 mod emf;
+mod metric;
 mod textfile;
 mod told;
 
@@ -13,6 +14,7 @@ use clap::{Args, ValueEnum};
 use super::JobName;
 use super::telling::Telling;
 
+pub use metric::METRICS;
 pub use told::{By, Figures, History, Told};
 
 #[derive(Args, Debug)]
@@ -89,7 +91,7 @@ impl MetricsArgs {
 
 /// The instant of publication, which is needed even if no database was reached.
 #[expect(clippy::disallowed_methods, reason = "it decides nothing")]
-fn published() -> DateTime<Utc> {
+pub fn published() -> DateTime<Utc> {
     Utc::now()
 }
 

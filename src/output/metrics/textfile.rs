@@ -13,37 +13,13 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use ring::digest::{SHA256, digest};
 
-use super::told::{By, Figures, History, Told};
+use super::metric::{METRICS, Metric};
+use super::told::Told;
 
 /// The longest part of a name that says a lane: a name of a file has at most 255 bytes.
 const LANE_MAX: usize = 150;
 /// What node_exporter, which runs as another user, has to be allowed.
 const MODE: u32 = 0o644;
-
-/// A metric: its name and its description, which have to be the same in each file.
-struct Metric {
-    name: &'static str,
-    help: &'static str,
-}
-
-const HEALTHY: Metric = Metric {
-    name: "rounds_healthy",
-    help: "Whether the lane is healthy (1) or not (0): by its last run, and by rounds health.",
-};
-const DURATION: Metric =
-    Metric { name: "rounds_run_duration_seconds", help: "The duration of the last run of the lane." };
-const PROCESSED: Metric =
-    Metric { name: "rounds_items_processed", help: "The number of items that the last run of the lane processed." };
-const FAILED: Metric =
-    Metric { name: "rounds_items_failed", help: "The number of items at which the last run of the lane failed." };
-const LAST_SUCCESS: Metric = Metric {
-    name: "rounds_last_success_timestamp_seconds",
-    help: "When the last run of the lane that succeeded ended, in seconds since 1970.",
-};
-const PENDING: Metric = Metric {
-    name: "rounds_notifications_pending_oldest_seconds",
-    help: "For how long the oldest message of the lane's channel has been due and not sent.",
-};
 
 /// Writes the file of each lane. The error says what went wrong with the first one that could not be written.
 pub fn write(directory: &Path, told: &[Told], now: DateTime<Utc>) -> Result<(), String> {
@@ -93,51 +69,16 @@ fn file_name(job: &str, lane: &str) -> String {
 /// The text of a lane's file.
 fn text((job, lane): (&str, &str), told: &Told, former: &str, now: DateTime<Utc>) -> String {
     let labels = format!("{{job=\"{}\",lane=\"{}\"}}", escaped(job), escaped(lane));
-    let kept = |metric: &Metric| value_in(former, metric);
-    let known = Known::of(told, now);
-    let figures: [(Metric, Option<f64>); 3] = [
-        (DURATION, known.figures.map(|run| run.duration_ms as f64 / 1000.0)),
-        (PROCESSED, known.figures.map(|run| run.processed as f64)),
-        (FAILED, known.figures.map(|run| run.failed as f64)),
-    ];
-    let lasting = figures.into_iter().chain([(LAST_SUCCESS, known.succeeded_at)]).map(|(metric, value)| {
-        let value = value.map(|value| value.to_string()).or_else(|| kept(&metric));
-        (metric, value)
-    });
-    let healthy = known.healthy.map(|healthy| u8::from(healthy).to_string()).or_else(|| kept(&HEALTHY));
-    let pending = told.oldest_pending_seconds.map(|seconds| seconds.to_string());
     let mut text = String::new();
-    for (Metric { name, help }, value) in [(HEALTHY, healthy)].into_iter().chain(lasting).chain([(PENDING, pending)]) {
+    for metric in &METRICS {
+        let known = metric.value(told, now).map(|value| value.to_string());
+        let value = known.or_else(|| value_in(former, metric).filter(|_| metric.lasts));
         if let Some(value) = value {
+            let Metric { name, help, .. } = metric;
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{labels} {value}\n");
         }
     }
     text
-}
-
-/// What is known of a lane now; None: as it was.
-struct Known {
-    healthy: Option<bool>,
-    figures: Option<Figures>,
-    succeeded_at: Option<f64>,
-}
-
-impl Known {
-    fn of(told: &Told, now: DateTime<Utc>) -> Self {
-        let seconds = |at: DateTime<Utc>| at.timestamp_millis() as f64 / 1000.0;
-        let healthy = Some(told.healthy);
-        match &told.by {
-            By::Run(figures) => {
-                Self { healthy, figures: Some(*figures), succeeded_at: told.healthy.then(|| seconds(now)) }
-            }
-            // It says nothing of the lane, unless that is why nothing was done.
-            By::Skipped(_) => Self { healthy: healthy.filter(|healthy| !healthy), figures: None, succeeded_at: None },
-            By::Health(None) => Self { healthy, figures: None, succeeded_at: None },
-            By::Health(Some(History { last, succeeded_at })) => {
-                Self { healthy, figures: *last, succeeded_at: succeeded_at.map(seconds) }
-            }
-        }
-    }
 }
 
 /// The value of a metric in a file of ours, which has one sample of each.
@@ -155,8 +96,14 @@ fn escaped(text: &str) -> String {
 mod tests {
     use std::collections::HashSet;
 
+    use super::super::told::{By, Figures, History};
     use super::*;
 
+    const HEALTHY: &Metric = &METRICS[0];
+    const DURATION: &Metric = &METRICS[1];
+    const PROCESSED: &Metric = &METRICS[2];
+    const LAST_SUCCESS: &Metric = &METRICS[4];
+    const PENDING: &Metric = &METRICS[5];
     const FIGURES: Figures = Figures { duration_ms: 1_250, processed: 3, failed: 1, notifications: Some(2) };
 
     fn told(healthy: bool, by: By) -> Told {
@@ -184,16 +131,16 @@ mod tests {
     #[test]
     fn a_success_says_all_and_a_failure_keeps_the_last_success() {
         let success = text(("prune", ""), &told(true, By::Run(FIGURES)), "", at(1_000));
-        let value = |text: &str, metric: &Metric| value_in(text, metric);
+        let value = value_in;
         assert!(success.contains("rounds_healthy{job=\"prune\",lane=\"\"} 1\n"), "{success}");
-        assert_eq!(value(&success, &DURATION).as_deref(), Some("1.25"));
-        assert_eq!(value(&success, &LAST_SUCCESS).as_deref(), Some("1000"));
+        assert_eq!(value(&success, DURATION).as_deref(), Some("1.25"));
+        assert_eq!(value(&success, LAST_SUCCESS).as_deref(), Some("1000"));
         let failed = Figures { processed: 0, ..FIGURES };
         let failure = text(("prune", ""), &told(false, By::Run(failed)), &success, at(2_000));
-        assert_eq!(value(&failure, &HEALTHY).as_deref(), Some("0"));
-        assert_eq!(value(&failure, &PROCESSED).as_deref(), Some("0"));
-        assert_eq!(value(&failure, &LAST_SUCCESS).as_deref(), Some("1000"));
-        assert_eq!(value(&text(("prune", ""), &told(false, By::Run(failed)), "", at(2_000)), &LAST_SUCCESS), None);
+        assert_eq!(value(&failure, HEALTHY).as_deref(), Some("0"));
+        assert_eq!(value(&failure, PROCESSED).as_deref(), Some("0"));
+        assert_eq!(value(&failure, LAST_SUCCESS).as_deref(), Some("1000"));
+        assert_eq!(value(&text(("prune", ""), &told(false, By::Run(failed)), "", at(2_000)), LAST_SUCCESS), None);
     }
 
     #[test]
@@ -203,15 +150,15 @@ mod tests {
         assert_eq!(text(("prune", ""), &told(false, By::Health(None)), &failure, at(2_000)), failure);
         let success = text(("prune", ""), &told(true, By::Run(FIGURES)), "", at(1_000));
         let restored = text(("prune", ""), &told(false, By::Skipped(FIGURES)), &success, at(2_000));
-        assert_eq!(value_in(&restored, &HEALTHY).as_deref(), Some("0"), "who waits for a word does not work");
+        assert_eq!(value_in(&restored, HEALTHY).as_deref(), Some("0"), "who waits for a word does not work");
         let history = History { last: None, succeeded_at: Some(at(1_500)) };
         let health = text(("prune", ""), &told(true, By::Health(Some(history))), &failure, at(2_000));
-        assert_eq!(value_in(&health, &LAST_SUCCESS).as_deref(), Some("1500"));
+        assert_eq!(value_in(&health, LAST_SUCCESS).as_deref(), Some("1500"));
         // What waits now is no fact of the past.
         let waiting = Told { oldest_pending_seconds: Some(70), ..told(true, By::Run(FIGURES)) };
         let waiting = text(("prune", ""), &waiting, "", at(1_000));
-        assert_eq!(value_in(&waiting, &PENDING).as_deref(), Some("70"));
-        assert_eq!(value_in(&text(("prune", ""), &told(false, By::Health(None)), &waiting, at(2_000)), &PENDING), None);
+        assert_eq!(value_in(&waiting, PENDING).as_deref(), Some("70"));
+        assert_eq!(value_in(&text(("prune", ""), &told(false, By::Health(None)), &waiting, at(2_000)), PENDING), None);
     }
 
     #[test]
