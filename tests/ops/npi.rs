@@ -416,7 +416,7 @@ async fn arguments_that_make_no_sense_are_refused() {
         &["search", "smith", "--limit", "0"],
         &["search", "smith", "--limit", "many"],
         &["search", "smith", "--limit", "-1"],
-        &["search", "smith", "--output", "csv"],
+        &["search", "smith", "--output", "xml"],
         &["get"],
         &["get", "smith"],
         &["get", "123"],
