@@ -178,7 +178,6 @@ async fn claim_and_run<J: Job>(
         would_brake: OnceLock::new(),
     };
     let mut report = J::Report::default();
-    watched::begun(run.job, &run.lane);
     let beats = (!run.dry_run()).then(|| {
         log_start(&run);
         started(run.id, &run.lane);
@@ -272,6 +271,7 @@ async fn check_and_claim<J: Job>(job: &J, db: &Db, mut claim: Claim<'_>, args: &
 
 /// Runs the job until it ends, its deadline passes, or it has not stopped by itself within the grace after a halt.
 async fn run_until_halted<J: Job>(job: &J, run: &Run, has_refusals: bool, report: &mut J::Report) -> Result<(), Halt> {
+    watched::begun(run.job, &run.lane);
     // Boxed, because the compiler limits the depth of futures in futures.
     let work = Box::pin(async {
         if has_refusals {

@@ -19,13 +19,17 @@ const RUN: [&str; 5] = ["mark-no-shows", "--as-of", "2026-03-02T09:15:00-05:00",
 /// processed, items failed; a failed run of 15 visits in batches of 10 with a gate before the 15th has processed 10.
 type Line = (&'static str, [&'static str; 8]);
 
-const MATRIX: [Line; 18] = [
+const MATRIX: [Line; 19] = [
     ("done", ["COMPLETED", "0", "INFO", "1 15 0", "1 15 0", "1 15 0", "well", "/start /"]),
     ("usage", ["-", "2", "-", "-", "-", "-", "-", "-"]),
     ("configuration", ["-", "2", "ERROR CONFIGURATION", "0 0 0", "0 0 0", "0 0 0", "failed CONFIGURATION", "/2"]),
     ("connection refused", ["-", "1", "ERROR CONNECTION", "0 0 0", "0 0 0", "0 0 0", "failed CONNECTION", "/1"]),
     ("login refused", ["-", "2", "ERROR 28000", "0 0 0", "0 0 0", "0 0 0", "failed 28000", "/2"]),
-    ("table missing", ["-", "2", "ERROR CLINIC_TABLES", "0 0 0", "0 0 0", "0 0 0", "failed CLINIC_TABLES", "/2"]),
+    ("table missing", ["FAILED 42P01", "1", "ERROR 42P01", "0 0 0", "0 0 0", "0 0 0", "failed 42P01", "/start /1"]),
+    (
+        "clinic's table missing",
+        ["-", "2", "ERROR TABLES_DO_NOT_FIT", "0 0 0", "0 0 0", "0 0 0", "failed TABLES_DO_NOT_FIT", "/2"],
+    ),
     ("brake", ["FAILED BRAKE", "5", "ERROR BRAKE", "0 0 0", "0 0 0", "0 0 0", "failed BRAKE", "/start /5"]),
     ("table locked", ["FAILED 55P03", "1", "ERROR 55P03", "0 0 0", "0 0 0", "0 0 0", "failed 55P03", "/start /1"]),
     ("already running", ["SKIPPED ALREADY_RUNNING", "0", "INFO ALREADY_RUNNING", "1 0 0", "-", "-", "well", "/log"]),
@@ -80,6 +84,7 @@ async fn at_its_begin(way: &str, watched: &Watched) -> Outcome {
             return nowhere(&url).run(&RUN).await;
         }
         "table missing" => clinic.sql("ALTER TABLE no_show_logs RENAME TO elsewhere").await,
+        "clinic's table missing" => clinic.sql("ALTER TABLE facilities RENAME TO elsewhere").await,
         "already running" | "busy" => clinic.dead_run("1 s", "-1 hour").await,
         "table locked" => clinic.sql("BEGIN; LOCK TABLE appointments IN ACCESS EXCLUSIVE MODE").await,
         "paused" => {

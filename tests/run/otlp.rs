@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -192,6 +193,23 @@ async fn nothing_is_sent_unless_it_is_asked_for() {
     traces.run(&RUN).await.expect(0);
     let paths: Vec<_> = collector.server.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(paths, ["/own/path"]);
+}
+
+/// Who tells of a run has no span: the trace itself, and the switch.
+#[test]
+fn every_client_sends_within_a_span() {
+    fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).expect("is there") {
+            let path = entry.expect("can be read").path();
+            if path.is_dir() { sources(&path, found) } else { found.push(path) }
+        }
+    }
+    let mut found = vec![];
+    sources(Path::new("src"), &mut found);
+    let sends = |path: &&PathBuf| fs::read_to_string(path).is_ok_and(|text| text.contains(".send().await"));
+    let mut direct: Vec<&str> = found.iter().filter(sends).filter_map(|path| path.to_str()).collect();
+    direct.sort_unstable();
+    assert_eq!(direct, ["src/clients/ping.rs", "src/clients/traced.rs"]);
 }
 
 /// Nothing of what was sent may be read in what was told of it.
