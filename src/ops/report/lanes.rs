@@ -21,6 +21,9 @@ statements! {
     LANE_RUNS(TEXT, TEXT, TIMESTAMPTZ, TIMESTAMPTZ) = include_str!("lane_runs.sql");
 }
 
+/// The status of a run that succeeded.
+const SUCCEEDED: &str = "COMPLETED";
+
 /// The jobs in a period.
 #[derive(Serialize)]
 pub struct Jobs {
@@ -202,13 +205,12 @@ async fn gaps(
     // A run that began before the period may reach into it.
     let reach = row.cadence.interval().max(row.time_limit());
     let from = period.from - reach;
-    let rows = LANE_RUNS.all(tx, &[&row.job, &row.lane, &from, &period.until]).await?;
-    let runs: Vec<RunRecord> = rows.iter().map(record).collect();
+    let runs = records(&LANE_RUNS.one(tx, &[&row.job, &row.lane, &from, &period.until]).await?);
     let window = Window { zone: period.zone, now: period.until, since: period.from };
     let mut missed = Slots::of(row, lane.expected_from, &runs, window).missed;
     missed.retain(|slot| !lane.stop.covers(*slot));
     let begin = period.from.max(lane.expected_from);
-    let successes = runs.iter().filter(|run| run.status == "COMPLETED" && run.started_at >= begin);
+    let successes = runs.iter().filter(|run| run.status == SUCCEEDED && run.started_at >= begin);
     let mut starts: Vec<DateTime<Utc>> = successes.map(|run| run.started_at).collect();
     starts.push(period.until);
     let mut longest: Option<Gap> = None;
@@ -226,18 +228,29 @@ async fn gaps(
     Ok((missed, longest))
 }
 
-fn record(row: &SqlRow) -> RunRecord {
-    RunRecord {
-        id: Uuid::nil(),
-        status: row.get("status"),
-        source: String::new(),
-        started_at: row.get("started_at"),
-        completed_at: row.get("completed_at"),
-        scheduled_for: row.get("scheduled_for"),
-        duration_ms: None,
-        items_processed: 0,
-        items_failed: 0,
-        error_code: None,
-        host: String::new(),
-    }
+/// The runs of a lane, in order, with as much of them as slots need.
+fn records(row: &SqlRow) -> Vec<RunRecord> {
+    let instants = |column| -> Vec<Option<DateTime<Utc>>> {
+        let micros: Vec<Option<i64>> = row.get(column);
+        micros.into_iter().map(|micros| DateTime::from_timestamp_micros(micros?)).collect()
+    };
+    let succeeded: Vec<bool> = row.get("succeeded");
+    let ends = instants("completed").into_iter().zip(instants("scheduled")).zip(succeeded);
+    let runs = instants("started").into_iter().zip(ends);
+    let record = |(started_at, ((completed_at, scheduled_for), succeeded)): (Option<_>, ((_, _), bool))| {
+        Some(RunRecord {
+            id: Uuid::nil(),
+            status: if succeeded { SUCCEEDED.to_owned() } else { String::new() },
+            source: String::new(),
+            started_at: started_at?,
+            completed_at,
+            scheduled_for,
+            duration_ms: None,
+            items_processed: 0,
+            items_failed: 0,
+            error_code: None,
+            host: String::new(),
+        })
+    };
+    runs.filter_map(record).collect()
 }
