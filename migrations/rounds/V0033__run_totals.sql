@@ -1,5 +1,5 @@
--- What `rounds runs stats` says of runs that `rounds prune` has deleted, and the index by which a report finds the alerts
--- of its period.
+-- What `rounds runs stats` says of runs that `rounds prune` has deleted, and the indexes by which `rounds health` and
+-- `rounds report` find failures and alerts.
 
 CREATE TABLE cron_job_run_totals (
     job_name         text NOT NULL,
@@ -29,6 +29,8 @@ CREATE TABLE cron_job_run_durations (
     PRIMARY KEY (job_name, lane, bucket)
 );
 
+-- The last failure of a lane that seldom fails, without a look at all its successes.
+CREATE INDEX cron_job_runs_failed ON cron_job_runs (job_name, lane, completed_at DESC) WHERE status = 'FAILED';
 -- Alerts come in the order of time: pages and not rows need be told apart.
 CREATE INDEX stage_alerts_triggered ON stage_alerts USING brin (triggered_at);
 

@@ -1,4 +1,5 @@
-// Looks at the page from within, closed and with all tables open, and writes what is wrong into it.
+// Looks at the page from within, closed and with all tables open, and writes what is wrong
+// into the page that frames it.
 (function () {
   const seen = { width: innerWidth, texts: 0, overlaps: [], cut: [], wide: [], resources: [] };
   const hidden = (element) => element.closest("caption, #summary > h2, title, desc, style, script");
@@ -55,5 +56,5 @@
   const pre = document.createElement("pre");
   pre.id = "seen";
   pre.textContent = JSON.stringify(seen);
-  document.body.appendChild(pre);
+  parent.document.body.appendChild(pre);
 })();

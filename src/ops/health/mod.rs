@@ -194,19 +194,17 @@ impl HealthArgs {
         now: DateTime<Utc>,
     ) -> Result<Vec<LaneReport>, Error> {
         let jobs: Vec<&str> = rows.iter().map(|row| row.job).collect();
-        let lanes: Vec<&str> = rows.iter().map(|row| row.lane).collect();
+        let names: Vec<&str> = rows.iter().map(|row| row.lane).collect();
         let since: Vec<DateTime<Utc>> = rows.iter().map(|row| self.since(row, now)).collect();
-        let facts = LANES.all(tx, &[&jobs, &lanes]).await?;
+        let lanes = lanes(tx, rows, stopped, now).await?;
         // A run that began before the window may reach into it.
         let reach = |row: &Row| row.cadence.interval().max(row.time_limit());
         let from: Vec<_> = rows.iter().zip(&since).map(|(row, since)| *since - reach(row)).collect();
-        let runs = RUNS.all(tx, &[&jobs, &lanes, &from]).await?;
-        let deliveries = delivery::read(tx, rows, now).await?;
-        Ok((rows.iter().zip(&facts).zip(&since).zip(deliveries).zip(1..))
-            .map(|((((row, facts), since), delivery), number)| {
+        let runs = RUNS.all(tx, &[&jobs, &names, &from]).await?;
+        Ok((rows.iter().zip(lanes).zip(&since).zip(1..))
+            .map(|(((row, lane), since), number)| {
                 let of_lane = runs.iter().filter(|run| run.get::<_, i64>("number") == number);
                 let window = Window { zone, now, since: *since };
-                let lane = Lane { stop: stopped.of(row, now), delivery, ..lane(facts) };
                 LaneReport::new(row, lane, of_lane.map(run_record).collect(), window)
             })
             .collect())
@@ -252,7 +250,7 @@ fn check_names(names: &[JobName]) -> Result<(), Error> {
     unknown.map_or(Ok(()), |job| Err(refused("UNKNOWN_JOB", message(job))))
 }
 
-/// The verdict on each lane of the schedule, with the pauses since an instant.
+/// The verdict on each lane of the schedule, with the pauses since an instant, and without its runs.
 pub async fn verdicts(
     tx: &Transaction<'_>,
     zone: Tz,
@@ -261,7 +259,28 @@ pub async fn verdicts(
 ) -> Result<Vec<LaneReport>, Error> {
     let (all, rows) = (HealthArgs::default(), schedule::table().iter().collect::<Vec<_>>());
     let stopped = Stopped::read(tx, since.min(all.pauses_from(&rows, now))).await?;
-    all.reports(tx, &rows, &stopped, zone, now).await
+    let lanes = lanes(tx, &rows, &stopped, now).await?;
+    let window = Window { zone, now, since: now };
+    Ok(rows.into_iter().zip(lanes).map(|(row, lane)| LaneReport::new(row, lane, vec![], window)).collect())
+}
+
+/// The facts of each row of the schedule, beyond its latest runs.
+async fn lanes(
+    tx: &Transaction<'_>,
+    rows: &[&'static Row],
+    stopped: &Stopped,
+    now: DateTime<Utc>,
+) -> Result<Vec<Lane>, Error> {
+    let jobs: Vec<&str> = rows.iter().map(|row| row.job).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.lane).collect();
+    let facts = LANES.all(tx, &[&jobs, &names]).await?;
+    let deliveries = delivery::read(tx, rows, now).await?;
+    let lane = |((row, facts), delivery): ((&&'static Row, &SqlRow), _)| Lane {
+        stop: stopped.of(row, now),
+        delivery,
+        ..lane(facts)
+    };
+    Ok(rows.iter().zip(&facts).zip(deliveries).map(lane).collect())
 }
 
 fn run_record(row: &SqlRow) -> RunRecord {

@@ -48,6 +48,7 @@ fn jobs_words(jobs: &Jobs, period: &Period) -> String {
     let failed: i64 = jobs.lanes.iter().map(|lane| lane.counts.failed).sum();
     let runs: i64 = jobs.lanes.iter().map(|lane| lane.counts.runs).sum();
     let failed = match failed {
+        _ if runs == 0 => return format!("No job ran in this time; {}", missed_words(jobs, period)),
         0 => format!("none of {} failed", many(runs, "run", "runs")),
         failed => format!("{} of {} failed", grouped(failed), many(runs, "run", "runs")),
     };

@@ -16,8 +16,6 @@ use super::super::view::Tone;
 pub const WIDTH: u32 = 340;
 /// The size of letters, as `plotters` counts it: 1.24 of those of SVG.
 const LETTER: f64 = 11.0 * 1.24;
-/// The width of a letter of that size, in a wide font.
-const LETTER_WIDTH: f64 = 6.9;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -74,18 +72,33 @@ fn colour(tone: Tone) -> RGBColor {
     RGBColor(1, mark, 1)
 }
 
+/// The width that a letter needs, in a wide font.
+fn letter_width(letter: char) -> f64 {
+    match letter {
+        'm' | 'w' | 'M' | 'W' | '%' | '@' => 10.9,
+        'i' | 'l' | 'j' | '.' | ',' | ':' | ' ' => 4.0,
+        'A'..='Z' => 8.6,
+        ' '..='~' => 7.1,
+        _ => 11.0,
+    }
+}
+
 /// The width that a text needs.
 pub fn width_of(text: &str) -> i32 {
-    (text.chars().count() as f64 * LETTER_WIDTH).ceil() as i32
+    text.chars().map(letter_width).sum::<f64>().ceil() as i32
 }
 
 /// The text in at most that width, with an ellipsis where it is cut.
 pub fn cut(text: &str, width: i32) -> String {
-    let most = (f64::from(width) / LETTER_WIDTH) as usize;
-    match text.chars().count() > most {
-        true => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
-        false => text.to_owned(),
+    if width_of(text) <= width {
+        return text.to_owned();
     }
+    let mut free = f64::from(width) - letter_width('…');
+    let fits = text.chars().take_while(|letter| {
+        free -= letter_width(*letter);
+        free >= 0.0
+    });
+    fits.chain(['…']).collect()
 }
 
 impl Canvas<'_> {
@@ -119,5 +132,20 @@ impl Canvas<'_> {
         let style =
             TextStyle::from(("sans-serif", LETTER).into_font()).color(&colour).pos(Pos::new(place, VPos::Center));
         let _ = self.area.draw(&Text::new(text.to_owned(), at, style));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_wide_ends_in_an_ellipsis() {
+        assert_eq!(cut("pending payment", 124), "pending payment");
+        let long = "doctor 15fd2e0f-6a31-4443-8571-15351600a753";
+        let short = cut(long, 124);
+        assert!(short.ends_with('…') && long.starts_with(short.trim_end_matches('…')), "{short}");
+        assert!((100..=124).contains(&width_of(&short)), "{short}");
+        assert_eq!(cut("", 10), "");
     }
 }
