@@ -1,6 +1,7 @@
 //! The cost of `rounds report` of thirty days, with ten times the history against the same thirty days. See
 //! docs/performance.md; ROUNDS_BENCH_ROWS=20000 is a quick run.
 
+#[allow(dead_code, reason = "not every use needs all of it")]
 mod harness;
 #[allow(dead_code, reason = "not every use needs all of it")]
 mod process;

@@ -291,6 +291,7 @@ async fn every_job_is_where_its_name_says() {
         "schedule",
         "npi",
         "practiceq",
+        "report",
         "migrate",
         "actors",
         "adopt",
