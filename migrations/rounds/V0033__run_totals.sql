@@ -39,7 +39,7 @@ COMMENT ON TABLE cron_job_run_totals IS
     'ever. prune adds to it in the statement that deletes.';
 COMMENT ON COLUMN cron_job_run_totals.job_name IS 'The job, such as mark-no-shows.';
 COMMENT ON COLUMN cron_job_run_totals.lane IS
-    'The lane, with * in place of an id: patient:* has the runs of all patients.';
+    'The lane, with an asterisk in place of an id, so that the runs of all patients are one.';
 COMMENT ON COLUMN cron_job_run_totals.completed IS 'Deleted runs that were COMPLETED.';
 COMMENT ON COLUMN cron_job_run_totals.failed IS 'Deleted runs that were FAILED, without those that were interrupted.';
 COMMENT ON COLUMN cron_job_run_totals.interrupted IS 'Deleted runs that somebody stopped (INTERRUPTED).';

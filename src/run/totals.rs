@@ -19,10 +19,13 @@ pub fn lane_durations(runs: &str) -> String {
     format!(include_str!("lane_durations.part.sql"), runs = runs, lane = lane())
 }
 
+/// The bucket of the longest duration that the database has.
+const BUCKET_MAX: i32 = 959;
+
 /// The durations of a bucket of the histogram in milliseconds: the least and the greatest.
 pub fn durations_of(bucket: i32) -> (i64, i64) {
-    let bucket = i64::from(bucket.max(0));
-    let shift = (bucket / 16 - 1).clamp(0, 57);
+    let bucket = i64::from(bucket.clamp(0, BUCKET_MAX));
+    let shift = (bucket / 16 - 1).clamp(0, 58);
     let least = (bucket - 16 * shift) << shift;
     (least, least + (1 << shift) - 1)
 }

@@ -10,8 +10,9 @@ use super::{Clinic, Program, program_url, scratch};
 /// How the names of the roles begin that the tests share with ROUNDS_TEST_ROLES=1.
 pub const SHARED: &str = "shared_";
 /// The groups of commands that have a role, and their commands.
-pub const GROUPS: [(&str, &[&str]); 9] = [
+pub const GROUPS: [(&str, &[&str]); 10] = [
     ("watch", &["health", "runs", "version"]),
+    ("report", &["report"]),
     ("no-show", &["no-show"]),
     ("alerts", &["alerts"]),
     ("absences", &["absences"]),

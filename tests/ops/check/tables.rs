@@ -218,8 +218,8 @@ async fn a_scan_of_a_large_table_comes_with_the_index_on_the_table_beneath() {
              CREATE VIEW appointments AS SELECT id, facility_id, doctor_id, department_id, patient_id, source,
                  external_id, \"apptDay\" AS appointment_date, start_time, status, checked_in_at, vitals_recorded_at,
                  cancelled_at, cancelled_by, notes, created_at, updated_at FROM app.\"Visit\";
-             DROP INDEX app.appointments_awaited, app.appointments_awaited_by_doctor, app.appointments_cancelled, app.appointments_days,
-                 app.appointments_checked_in;
+             DROP INDEX app.appointments_awaited, app.appointments_awaited_by_doctor, app.appointments_cancelled,
+                 app.appointments_checked_in, app.appointments_days;
              DROP INDEX tickets_open, surgical_cases_awaited;
              ALTER TABLE users RENAME TO people;
              CREATE VIEW users AS SELECT (id::text)::bigint AS id, facility_id, name, email, role, active FROM people",
