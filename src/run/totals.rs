@@ -27,7 +27,7 @@ pub fn durations_of(bucket: i32) -> (i64, i64) {
     let bucket = i64::from(bucket.clamp(0, BUCKET_MAX));
     let shift = (bucket / 16 - 1).clamp(0, 58);
     let least = (bucket - 16 * shift) << shift;
-    (least, least + (1 << shift) - 1)
+    (least, least + ((1 << shift) - 1))
 }
 
 #[cfg(test)]
