@@ -26,7 +26,7 @@ statements! {
         "SELECT f.id::text AS id, {} AS country FROM facilities f WHERE f.id = ANY ($1)",
         decodable("f.country")
     );
-    TOLD_OF_LATE(TEXT, TEXT_ARRAY, TIMESTAMPTZ) = include_str!("told_of_late.sql");
+    TOLD_OF_LATE(TEXT, TEXT_ARRAY, TIMESTAMPTZ, INT8_ARRAY) = include_str!("told_of_late.sql");
     SUPPRESSED(TEXT, TEXT_ARRAY) = include_str!("suppressed.sql");
     OPEN_ALERTS(TEXT_ARRAY) =
         "SELECT s.appointment_id AS id, s.alert_type FROM stage_alerts s
@@ -78,18 +78,17 @@ struct Place {
     country: Option<Country>,
 }
 
-/// Reads what is known of each message of a page, in its order.
+/// Reads what is known of each message of a page, in its order. Messages that are under way count as not sent.
 pub async fn read(
     tx: &Transaction<'_>,
-    channel: Channel,
-    country: Country,
-    page: &[Due],
+    (channel, country): (Channel, Country),
+    (page, underway): (&[Due], &[i64]),
     now: DateTime<Utc>,
 ) -> Result<Vec<Facts>, Error> {
     let places = places(tx, page).await?;
     let contacts = contacts(tx, channel, country, &places, page).await?;
     let valid = Valid::read(tx, page).await?;
-    let told = told(tx, channel, page, now).await?;
+    let told = told(tx, channel, (page, underway), now).await?;
     let addresses: Vec<&str> = contacts.iter().filter_map(|contact| contact.to.as_deref()).collect();
     let rows = SUPPRESSED.all(tx, &[&channel.stored(), &addresses]).await?;
     let suppressed: HashMap<String, String> = rows.iter().map(|row| (row.get("address"), row.get("reason"))).collect();
@@ -198,7 +197,7 @@ async fn contacts(
 async fn told(
     tx: &Transaction<'_>,
     channel: Channel,
-    page: &[Due],
+    (page, underway): (&[Due], &[i64]),
     now: DateTime<Utc>,
 ) -> Result<HashMap<Key, u32>, Error> {
     let patients: Vec<&str> = page
@@ -209,7 +208,7 @@ async fn told(
         })
         .collect();
     let since = now - TimeDelta::hours(CAP_HOURS);
-    let rows = TOLD_OF_LATE.all(tx, &[&channel.stored(), &patients as &(dyn ToSql + Sync), &since]).await?;
+    let rows = TOLD_OF_LATE.all(tx, &[&channel.stored(), &patients as &(dyn ToSql + Sync), &since, &underway]).await?;
     let told = |row: &Row| (row.get("id"), u32::try_from(row.get::<_, i64>("messages")).unwrap_or(u32::MAX));
     Ok(rows.iter().map(told).collect())
 }

@@ -1,6 +1,8 @@
 //! The messages of a run between a page and their outcome: they are marked, sent, and settled.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,7 +12,7 @@ use uuid::Uuid;
 
 use super::due::Due;
 use super::gateway::{Channel, Gateway};
-use super::pages::{Pages, ToBeTold};
+use super::pages::{Page, Pages, ToBeTold};
 use super::report::Report;
 use super::sending::{Event, Sending};
 use super::settle::{self, Decided, Omen, Outcome, Sent, Status};
@@ -51,12 +53,24 @@ pub struct Outgoing<'a> {
     outcomes: Vec<Outcome>,
     /// To be answered after it.
     questions: Vec<Question>,
+    /// The next page, which is read beside the requests.
+    reading: Option<Reading<'a>>,
     /// No more is due.
     is_exhausted: bool,
     /// How many requests in a row could not leave.
     unreachable: u32,
     /// Why nothing more is sent.
     end: Option<Halt>,
+}
+
+type Reading<'a> = Pin<Box<dyn Future<Output = Result<Page, Halt>> + 'a>>;
+
+/// What a run waits for.
+enum Next {
+    Event(Event),
+    Page(Result<Page, Halt>),
+    /// The turn of the next request, or the end of the run.
+    Turn,
 }
 
 /// A message that is to be sent.
@@ -80,6 +94,7 @@ impl<'a> Outgoing<'a> {
             untold: vec![],
             outcomes: vec![],
             questions: vec![],
+            reading: None,
             is_exhausted: false,
             unreachable: 0,
             end: None,
@@ -94,22 +109,26 @@ impl<'a> Outgoing<'a> {
                     self.end = Some(halt);
                     continue;
                 }
-                if self.ready.len() < self.pages.job.concurrency as usize && !self.is_exhausted {
-                    // What was decided is written first, so that the page does not have it again.
-                    self.write(0, report).await?;
-                    self.tell().await?;
-                    self.refill(report).await?;
-                }
             }
             let next = if is_over { 0 } else { self.sending.free().min(self.ready.len()) };
             self.write(next, report).await?;
-            if self.sending.is_idle() && (is_over || (self.is_exhausted && self.ready.is_empty())) {
+            let is_reading = self.reading.is_some();
+            if !is_over && !is_reading && !self.is_exhausted && self.ready.len() < 2 * self.sending.slots() {
+                self.tell().await?;
+                self.read();
+            }
+            let is_empty = self.is_exhausted && self.ready.is_empty() && self.reading.is_none();
+            if self.sending.is_idle() && (is_over || is_empty) {
                 break;
             }
             self.wait(is_over, report).await;
         }
         report.not_done.skip("not_reached", self.ready.len() as u64);
         self.tell().await?;
+        if let Some(reading) = self.reading {
+            // Its connection is not left in the middle of a statement.
+            let _ = reading.await;
+        }
         self.end.map_or(Ok(()), Err)
     }
 
@@ -119,15 +138,28 @@ impl<'a> Outgoing<'a> {
         told::note_sent(self.pages.run, &ids, self.pages.now()).await
     }
 
-    async fn refill(&mut self, report: &mut Report) -> Result<(), Halt> {
+    /// Begins to read a page. Nothing is decided at this moment that is not written: a page has nothing that is under way,
+    /// whatever becomes of it meanwhile.
+    fn read(&mut self) {
         let waiting = || self.ready.iter().chain(self.sent.values()).map(|ready| &ready.due);
         let underway: Vec<i64> = waiting().map(|due| due.id).chain(self.passed_over.iter().copied()).collect();
-        // What is SENT by now is counted by the page.
         let mut told = ToBeTold::new();
         for id in waiting().filter_map(Due::counted_patient) {
             *told.entry(id.clone()).or_default() += 1;
         }
-        let page = self.pages.next(&underway, &mut told).await?;
+        let pages = self.pages;
+        self.reading = Some(Box::pin(async move { pages.next(&underway, &mut told).await }));
+    }
+
+    fn refill(&mut self, page: Result<Page, Halt>, report: &mut Report) {
+        self.reading = None;
+        let page = match page {
+            Ok(page) => page,
+            Err(halt) => {
+                self.end.get_or_insert(halt);
+                return;
+            }
+        };
         self.is_exhausted = page.is_last;
         for (due, verdict) in page.judged {
             report.scanned += 1;
@@ -136,7 +168,6 @@ impl<'a> Outgoing<'a> {
                 Decided::Stays(outcome) => self.settled(outcome, report),
             }
         }
-        Ok(())
     }
 
     fn settled(&mut self, outcome: Outcome, report: &mut Report) {
@@ -144,7 +175,7 @@ impl<'a> Outgoing<'a> {
         self.outcomes.push(outcome);
     }
 
-    /// Waits for an answer or a question, for the turn of the next request, or for the end of the run.
+    /// Waits for an answer or a question, for the next page, for the turn of the next request, or for the end of the run.
     async fn wait(&mut self, is_over: bool, report: &mut Report) {
         let turn = self.sending.next_turn().filter(|_| !is_over && !self.ready.is_empty());
         let turn = async {
@@ -153,11 +184,24 @@ impl<'a> Outgoing<'a> {
                 None => std::future::pending().await,
             }
         };
+        let reading = self.reading.as_mut().filter(|_| !is_over);
+        let page = async {
+            match reading {
+                Some(reading) => reading.await,
+                None => std::future::pending().await,
+            }
+        };
         let is_idle = self.sending.is_idle();
-        let mut event = tokio::select! {
-            event = self.sending.event(), if !is_idle => Some(event),
-            () = turn => None,
-            _ = self.pages.run.halted(), if !is_over => None,
+        let next = tokio::select! {
+            event = self.sending.event(), if !is_idle => Next::Event(event),
+            page = page => Next::Page(page),
+            () = turn => Next::Turn,
+            _ = self.pages.run.halted(), if !is_over => Next::Turn,
+        };
+        let mut event = match next {
+            Next::Event(event) => Some(event),
+            Next::Page(page) => return self.refill(page, report),
+            Next::Turn => None,
         };
         while let Some(what) = event {
             match what {

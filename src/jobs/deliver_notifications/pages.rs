@@ -53,14 +53,15 @@ impl<'a> Pages<'a> {
         self.run.now + TimeDelta::from_std(self.began.elapsed()).unwrap_or_default()
     }
 
-    /// A page of what is due, without those that are under way. Those of it that are to be sent are added to `told`.
+    /// A page of what is due, without those that are under way, whose patients `told` has. Those of it that are to be sent
+    /// are added to it.
     pub async fn next(&self, underway: &[i64], told: &mut ToBeTold) -> Result<Page, Halt> {
         let (channel, now) = (self.job.channel, self.now());
         let (page, facts) = self
             .run
             .read("reading the messages that are due", async |tx| {
                 let page = Due::page(tx, channel, now, underway, PAGE).await?;
-                let facts = facts::read(tx, channel, self.job.country, &page, now).await?;
+                let facts = facts::read(tx, (channel, self.job.country), (&page, underway), now).await?;
                 Ok((page, facts))
             })
             .await?;

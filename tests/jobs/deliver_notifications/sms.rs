@@ -489,6 +489,24 @@ async fn nobody_is_written_to_who_may_not_be() {
     assert_eq!(fixture.posts().len(), 3);
 }
 
+/// A page is read while messages of the one before are under way, some of them to the same patients.
+#[tokio::test]
+async fn the_cap_counts_each_message_once_over_pages() {
+    let fixture = Fixture::new().await;
+    fixture.staged(160).await;
+    // 20 patients with 8 messages each, in turn.
+    let shared =
+        "UPDATE notifications n SET recipient_id = p.id::text FROM patients p WHERE p.mrn = 'M' || 1 + n.id % 20";
+    fixture.clinic.sql(shared).await;
+    fixture.server.always(Reply::After(Duration::from_millis(3), 201, json!({"sid": sid(1)}).to_string()));
+    let report = fixture.run(&["--patient-cap", "5", "--concurrency", "8"]).await.expect(0).report();
+    let of_each = "SELECT count(*) FROM (SELECT FROM notifications GROUP BY recipient_id
+                       HAVING count(*) FILTER (WHERE status = 'SENT') = 5
+                          AND count(*) FILTER (WHERE status = 'SUPPRESSED' AND reason = 'PATIENT_CAP') = 3) x";
+    assert_eq!(fixture.clinic.count(of_each).await, 20, "{report}");
+    assert_eq!((&report["scanned"], fixture.posts().len()), (&json!(160), 100), "{report}");
+}
+
 #[tokio::test]
 async fn a_long_text_is_cut_at_a_word() {
     let fixture = Fixture::new().await;
