@@ -104,11 +104,9 @@ impl<'a> Outgoing<'a> {
     pub async fn send_all(mut self, report: &mut Report) -> Result<(), Halt> {
         loop {
             let is_over = self.end.is_some() || Instant::now() >= self.last_orders;
-            if !is_over {
-                if let Err(halt) = self.pages.run.checkpoint() {
-                    self.end = Some(halt);
-                    continue;
-                }
+            if !is_over && let Err(halt) = self.pages.run.checkpoint() {
+                self.end = Some(halt);
+                continue;
             }
             let next = if is_over { 0 } else { self.sending.free().min(self.ready.len()) };
             self.write(next, report).await?;
