@@ -175,12 +175,14 @@ async fn a_sleeper_in_the_middle_of_a_result_wakes_up_fenced() {
     // Too long an answer for the buffers between: the server is stuck sending it.
     let clinic = Clinic::with_visits(60_000).await;
     let mut proxy = Proxy::start(Trigger { text: "FROM found f\nORDER BY", skip: 0, act: Act::Hold(5000) }).await;
-    let run = Program::new(&proxy.url(&clinic.database)).start(&ARGS);
+    // A longer lease: there are many visits, and the machine may be busy.
+    let mut patient = ARGS;
+    patient[4] = "12s";
+    let run = Program::new(&proxy.url(&clinic.database)).start(&patient);
     proxy.fired().await;
     signal(&run, libc::SIGSTOP);
-    sleep(LEASE + Duration::from_millis(500)).await;
-    let batches = ["--batch-rows", "5000"];
-    clinic.run(&[&ARGS[..5], &batches].concat()).await.expect(0);
+    sleep(2 * LEASE + Duration::from_millis(500)).await;
+    clinic.run(&[&patient[..5], &["--batch-rows", "1000"]].concat()).await.expect(0);
     assert_eq!(clinic.effects().await, (60_000, 60_000, 120_000));
     signal(&run, libc::SIGCONT);
     proxy.release();
