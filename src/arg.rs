@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The longest duration that an option takes, 100 years: nothing that was recorded is older, and the database can
 /// subtract it from any instant of ours.
 const DURATION_MAX: Duration = Duration::from_secs(36_525 * 24 * 3600);
-/// What a duration looks like.
+/// The words of an error that say the form of a duration.
 const DURATION: &str = "a duration looks like 90s, 4m or 24h";
 
 /// A parser of whole numbers in a range.

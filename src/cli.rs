@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use crate::ops::groups::{GROUPS, WITHOUT_ROLE};
 
-    /// What the libraries say of a value that they cannot read, and no person would.
+    /// The words of libraries on a value that they cannot read, which no person would use.
     const OF_RUST: [&str; 18] = [
         "invalid digit",
         "entity not found",
@@ -291,7 +291,7 @@ mod tests {
                 let Err(error) = command.clone().try_get_matches_from(path.iter().chain(&words)) else { continue };
                 let text = error.to_string();
                 refused += usize::from(error.kind() == ErrorKind::ValueValidation);
-                // What clap quotes is the person's own word.
+                // A quotation by clap is the person's own word.
                 let said = text.split("': ").nth(1).unwrap_or(&text);
                 wrong.extend(
                     OF_RUST.iter().filter(|word| said.contains(**word)).map(|_| format!("{path:?} {words:?}: {text}")),

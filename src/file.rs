@@ -1,10 +1,11 @@
-//! Files that a person names, which are read whole.
+//! Files that a person names, which are read or replaced whole.
 //!
 //! Rule: of a file no more is read than its limit and one byte, whatever the path names: `/dev/zero` has no end, and
 //! the memory of a job is small. A file that is longer is refused.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, Permissions};
+use std::io::{Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::error::file_error;
@@ -23,6 +24,17 @@ pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
         return Err(format!("it is larger than {} KiB: it is another file", most >> 10));
     }
     Ok(bytes)
+}
+
+/// Replaces a file in one step. A process that dies before leaves a hidden file beside it, which no collector reads.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".rounds-").suffix(".new").tempfile_in(directory)?;
+    let opened: &mut File = file.as_file_mut();
+    opened.write_all(bytes)?;
+    opened.set_permissions(Permissions::from_mode(mode))?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// The text of a file of at most so many bytes, or why it cannot be had.

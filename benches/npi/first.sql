@@ -1,33 +1,16 @@
 -- The first file, staged in `staged`, made into the same tables as somebody does who knows that there is nothing yet: rows
 -- first, keys and indexes last, with the memory that the program takes. Variable: name.
+\ir stored.sql
 SET jit = off;
 SET maintenance_work_mem = '256MB';
 SET work_mem = '128MB';
 BEGIN;
 SELECT nextval(pg_get_serial_sequence('npi_files', 'id')) AS file \gset
 
-CREATE TEMP TABLE wanted ON COMMIT DROP AS
-WITH filled AS (
-    SELECT c.oid FROM pg_class c
-    WHERE c.relnamespace = 'rounds'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-      AND (c.relname IN ('npi_key', 'npi_data', 'npi_other_names') OR c.relname ~ '^search_')
-)
-SELECT 1 + (k.contype <> 'f')::int AS place, format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname) AS drops,
-       format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) AS builds
-FROM pg_constraint k JOIN filled ON filled.oid = k.conrelid WHERE k.contype IN ('p', 'u', 'f')
-UNION ALL
-SELECT 3, format('DROP INDEX %s', i.indexrelid::regclass), replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ')
-FROM pg_index i JOIN filled ON filled.oid = i.indrelid
-WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u'));
-SELECT drops FROM wanted ORDER BY place \gexec
-
+SELECT npi_indexes_off();
 INSERT INTO npi_key (npi, entity_type) SELECT npi, entity_type FROM staged;
 INSERT INTO npi_data
-SELECT s.npi, s.entity_type, s.replacement_npi, s.organization_name, s.last_name, s.first_name, s.middle_name, s.credential,
-       s.other_name, s.mailing_address, s.mailing_city, s.mailing_state, s.mailing_zip, s.mailing_phone,
-       s.practice_address, s.practice_city, s.practice_state, s.practice_zip, s.practice_country, s.practice_phone,
-       s.practice_fax, s.enumerated_on, s.updated_on, s.deactivated_on, s.reactivated_on, s.deactivation_code, s.sex,
-       s.primary_taxonomy, s.taxonomies, s.licences, s.letter, s.hash, s.raw, :file
+SELECT :stored, :file
 FROM staged s;
 INSERT INTO search_surgeon (letter, npi, folded, first_name, last_name, middle_name, address, city, state, zip,
                             primary_taxonomy)
@@ -51,7 +34,7 @@ SELECT o.letter, o.npi, o.number, o.folded, s.organization_name, s.practice_addr
        s.practice_zip, s.primary_taxonomy, o.name, o.kind
 FROM staged s JOIN staged_names o USING (npi)
 WHERE s.entity_type = 2 AND s.letter IS NOT NULL AND o.letter IS NOT NULL;
-SELECT builds FROM wanted ORDER BY place DESC \gexec
+SELECT npi_indexes_on();
 
 INSERT INTO npi_files (id, name, kind, sha256, bytes, period_start, period_end, header, rows, rows_0, rows_1, rows_2,
                        inserted, updated, unchanged, older, duplicates, deactivated, rejected, seconds, processed_at, run_id)

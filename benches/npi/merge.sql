@@ -1,5 +1,6 @@
 -- A weekly file, staged in `staged`, merged as somebody does who knows what is in it and times each statement. It must
 -- leave what the program leaves. Variable: name.
+\ir stored.sql
 BEGIN;
 SET LOCAL jit = off;
 -- 34,000 look-ups in ten million rows: cheaper than it seems to a planner that thinks of a disk with a head.
@@ -48,11 +49,7 @@ WHERE c.only_date AND c.old_type IS NOT NULL AND d.npi = c.npi AND d.entity_type
 
 INSERT INTO npi_key (npi, entity_type) SELECT npi, entity_type FROM change WHERE old_type IS NULL;
 INSERT INTO npi_data
-SELECT s.npi, s.entity_type, s.replacement_npi, s.organization_name, s.last_name, s.first_name, s.middle_name, s.credential,
-       s.other_name, s.mailing_address, s.mailing_city, s.mailing_state, s.mailing_zip, s.mailing_phone,
-       s.practice_address, s.practice_city, s.practice_state, s.practice_zip, s.practice_country, s.practice_phone,
-       s.practice_fax, s.enumerated_on, s.updated_on, s.deactivated_on, s.reactivated_on, s.deactivation_code, s.sex,
-       s.primary_taxonomy, s.taxonomies, s.licences, s.letter, s.hash, s.raw, :file
+SELECT :stored, :file
 FROM change c JOIN staged s USING (npi)
 WHERE c.old_type IS NULL;
 

@@ -1,4 +1,4 @@
-//! What the environment gives, and the command line beside it.
+//! The options that the environment gives, beside those of the command line.
 //!
 //! Rule: what is given on the command line wins. A variable of an option that is given there, or that excludes one, is
 //! not even looked at: whether its value is good does not matter. A usage line names what the command line lacks, and
@@ -96,7 +96,7 @@ pub fn matches(tree: fn() -> Command) -> Result<ArgMatches, Error> {
         Err(error) => masked(error),
     };
     match bare.try_get_matches() {
-        // The same mistake, with a usage line that has nothing of the environment.
+        // The error of the same mistake has a usage line without the environment.
         Err(plain) if plain.kind() == error.kind() && plain.context().next().is_some() => Err(masked(plain)),
         Err(_) => Err(error),
         // Without the environment there is no mistake: it is in a variable.

@@ -58,6 +58,11 @@ pub fn address(text: &str) -> Result<Url, String> {
     if plain { Ok(url) } else { Err("must have no user, password, query or fragment".to_owned()) }
 }
 
+/// A client whose requests leave once: it follows no redirect, and tries nothing again.
+fn once() -> Result<ClientBuilder, Error> {
+    Ok(builder()?.redirect(Policy::none()).retry(reqwest::retry::never()))
+}
+
 fn build(client: ClientBuilder) -> Result<reqwest::Client, Error> {
     client.build().map_err(|_| Error::new("CONFIGURATION", ErrorKind::Refused, "no HTTP client can be made"))
 }

@@ -15,7 +15,6 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::warn;
@@ -153,8 +152,7 @@ fn talk_to(url: &PingUrl, name: &str, heard: UnboundedReceiver<Word>) -> Result<
 }
 
 async fn talk(url: &PingUrl, name: &str, mut heard: UnboundedReceiver<Word>) -> Result<(), String> {
-    let client = super::builder().map(|client| client.redirect(Policy::none()).retry(reqwest::retry::never()));
-    let client = client.and_then(super::build).map_err(|error| error.message)?;
+    let client = super::once().and_then(super::build).map_err(|error| error.message)?;
     let mut word = heard.recv().await;
     if let Some(Word::Start(run)) = word {
         let start = post(&client, url.of(name, Some("start"), Some(run)), String::new(), START);

@@ -9,7 +9,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use serde::Deserialize;
@@ -58,8 +57,7 @@ impl Webhooks {
             Ok((name, endpoint))
         };
         let endpoints = written.into_iter().map(read).collect::<Result<_, Error>>()?;
-        let client = super::builder()?.redirect(Policy::none()).retry(reqwest::retry::never());
-        Ok(Self { client: super::build(client)?, endpoints })
+        Ok(Self { client: super::build(super::once()?)?, endpoints })
     }
 }
 

@@ -203,8 +203,13 @@ impl Summary {
     }
 
     pub fn lane_suffix(&self) -> String {
-        if self.lane.is_empty() { String::new() } else { format!(" ({})", self.lane) }
+        lane_suffix(self.lane.as_ref())
     }
+}
+
+/// The lane behind the name of its job; nothing where it has no name of its own.
+pub fn lane_suffix(lane: &str) -> String {
+    if lane.is_empty() { String::new() } else { format!(" ({lane})") }
 }
 
 /// A JSON value without its punctuation.

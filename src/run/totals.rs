@@ -19,6 +19,12 @@ pub fn lane_durations(runs: &str) -> String {
     format!(include_str!("lane_durations.part.sql"), runs = runs, lane = lane())
 }
 
+/// The share of successes, from 0 to 1; runs that were skipped or interrupted are in no total.
+pub fn success_rate(succeeded: i64, failed: i64) -> Option<f64> {
+    let all = succeeded + failed;
+    (all > 0).then(|| succeeded as f64 / all as f64)
+}
+
 /// The bucket of the longest duration that the database has.
 const BUCKET_MAX: i32 = 959;
 

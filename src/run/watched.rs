@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::report::lane_suffix;
 use crate::output::counted;
 use crate::systemd;
 
@@ -41,16 +42,12 @@ pub async fn feed() {
 
 /// Says that a run has begun to work.
 pub fn begun(job: &str, lane: &str) {
-    systemd::notify(|| format!("READY=1\nSTATUS={}: at work", name(job, lane)));
+    systemd::notify(|| format!("READY=1\nSTATUS={job}{}: at work", lane_suffix(lane)));
 }
 
 /// Says how many batches a run has done.
 pub fn done(job: &str, lane: &str, batches: i32) {
-    systemd::notify(|| format!("STATUS={}: {} done", name(job, lane), counted(batches.unsigned_abs(), "batch")));
-}
-
-fn name(job: &str, lane: &str) -> String {
-    if lane.is_empty() { job.to_owned() } else { format!("{job} ({lane})") }
+    systemd::notify(|| format!("STATUS={job}{}: {} done", lane_suffix(lane), counted(batches.unsigned_abs(), "batch")));
 }
 
 #[cfg(test)]

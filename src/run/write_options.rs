@@ -25,6 +25,9 @@ impl WriteOptions {
     /// The options of a batch, which holds locks of the clinic's rows while it waits for others.
     pub const BATCH: Self = Self { lock_wait: Some(BATCH_LOCK), at_length: false, after_stop: false, items: None };
 
+    /// The options of a last word, which is written also after the run was stopped.
+    pub const AFTER_STOP: Self = Self { lock_wait: None, at_length: false, after_stop: true, items: None };
+
     /// The same, of so many items.
     pub(super) fn of_items(self, items: usize) -> Self {
         Self { items: Some(items), ..self }

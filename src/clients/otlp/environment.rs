@@ -1,4 +1,4 @@
-//! What the variables of OpenTelemetry's specification ask for.
+//! The variables of OpenTelemetry's specification, and the signals for which they ask.
 
 use std::env;
 
@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use crate::clients::secure;
 
-/// What is told by OTLP, each to an address of its own.
+/// A kind of telemetry, which has an address of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     Traces,

@@ -62,7 +62,7 @@ pub fn begin_trace(job: &'static str) {
     }
 }
 
-/// What is to be done at the end: the rest of the trace, and the figures of these lanes.
+/// The tellings of the end: the rest of the trace, and the figures of these lanes.
 pub fn tellings(told: &[Told]) -> Vec<Telling> {
     let trace = SPANS.get().filter(|_| trace::is_on()).map(|sender| {
         Telling::new("the trace by OTLP", move || {

@@ -9,9 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use reqwest::Url;
-use reqwest::redirect::Policy;
 
-use crate::clients::{body, build, builder, failure};
+use crate::clients::{body, build, failure, once};
 use crate::output::telling::BOUND;
 
 /// What is read of an answer, which may say how much was not taken.
@@ -59,8 +58,7 @@ impl Sender {
 }
 
 async fn answered(request: Request<Bytes>) -> Result<Response<Bytes>, String> {
-    let client = builder().map(|client| client.redirect(Policy::none()).retry(reqwest::retry::never()));
-    let client = client.and_then(build).map_err(|error| error.message)?;
+    let client = once().and_then(build).map_err(|error| error.message)?;
     let (head, content) = request.into_parts();
     let url = Url::parse(&head.uri.to_string()).map_err(|_| "is no URL".to_owned())?;
     let sent = client.request(head.method, url).headers(head.headers).body(content).timeout(BOUND).send();

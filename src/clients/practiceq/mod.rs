@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use crate::time_zone::Tz;
 use reqwest::header::HeaderValue;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 
@@ -54,8 +53,7 @@ pub enum Reply<T> {
 impl PracticeQ {
     /// `base` ends with a slash.
     pub fn new(base: &Url, key: &str) -> Result<Self, Error> {
-        let client =
-            super::builder()?.redirect(Policy::none()).retry(reqwest::retry::never()).pool_max_idle_per_host(0);
+        let client = super::once()?.pool_max_idle_per_host(0);
         let unusable = |_| Error::new("CONFIGURATION", ErrorKind::Refused, "the key of the account cannot be sent");
         let mut key = HeaderValue::from_str(key).map_err(unusable)?;
         key.set_sensitive(true);

@@ -8,7 +8,6 @@ mod answer;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
 
@@ -76,11 +75,7 @@ impl Twilio {
         }
         let list = base.join(&format!("2010-04-01/Accounts/{}/Messages.json", account.sid));
         let list = list.map_err(|_| refused("--twilio-url cannot have paths below it"))?;
-        let client = super::builder()?
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .pool_idle_timeout(IDLE_MAX)
-            .timeout(ANSWER);
+        let client = super::once()?.pool_idle_timeout(IDLE_MAX).timeout(ANSWER);
         let client = super::build(client)?;
         let user = account.key.unwrap_or(account.sid);
         Ok(Self { client, list, user, secret: account.secret, sender, callback })

@@ -110,8 +110,8 @@ impl<'a> Outgoing<'a> {
             }
             let next = if is_over { 0 } else { self.sending.free().min(self.ready.len()) };
             self.write(next, report).await?;
-            let is_reading = self.reading.is_some();
-            if !is_over && !is_reading && !self.is_exhausted && self.ready.len() < 2 * self.sending.slots() {
+            let few = 2 * self.pages.job.concurrency as usize;
+            if !is_over && self.reading.is_none() && !self.is_exhausted && self.ready.len() < few {
                 self.tell().await?;
                 self.read();
             }
@@ -254,9 +254,8 @@ impl<'a> Outgoing<'a> {
         let ids: Vec<i64> = self.ready.iter().take(next).map(|ready| ready.due.id).collect();
         let asked: Vec<i64> = self.questions.iter().map(|question| question.id).collect();
         let (moment, now, outcomes, holds) = (Moment::now(), self.pages.now(), &self.outcomes, self.holds);
-        let options = WriteOptions { after_stop: true, ..WriteOptions::default() };
         let (let_go, marked) = run
-            .write("marking messages as SENDING", options, async |tx| {
+            .write("marking messages as SENDING", WriteOptions::AFTER_STOP, async |tx| {
                 settle::write(tx, run.id, job.channel, outcomes, now).await?;
                 for (code, ids) in failed(outcomes) {
                     let what = (code.as_str(), "the message was not delivered, or may not have been");

@@ -46,11 +46,6 @@ impl Sending {
         (self.slots - self.requests.len()).min(self.pace.allowed(Instant::now()))
     }
 
-    /// The number of requests that may be under way.
-    pub fn slots(&self) -> usize {
-        self.slots
-    }
-
     pub fn is_idle(&self) -> bool {
         self.requests.is_empty()
     }

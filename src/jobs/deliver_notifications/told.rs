@@ -37,8 +37,7 @@ pub async fn note_sent(run: &Run, ids: &[i64], now: DateTime<Utc>) -> Result<(),
     if ids.is_empty() {
         return Ok(());
     }
-    let options = WriteOptions { after_stop: true, ..WriteOptions::default() };
-    run.write("noting who was told", options, async |tx| note(tx, ids, now).await).await
+    run.write("noting who was told", WriteOptions::AFTER_STOP, async |tx| note(tx, ids, now).await).await
 }
 
 /// Notes it of messages that earlier runs have left.

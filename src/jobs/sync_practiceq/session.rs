@@ -337,7 +337,6 @@ impl<'a> Session<'a> {
         }
         self.done.count(self.report, &self.scope, &self.plan, is_complete);
         let outcome = Outcome::of(read, is_answered, self.plan.is_resumed, self.report);
-        let last_word = WriteOptions { after_stop: true, ..WriteOptions::default() };
         let patients = self.done.patients(&self.scope, &self.plan, is_complete);
         let close = async |tx: &Transaction<'_>| {
             if is_complete {
@@ -346,14 +345,14 @@ impl<'a> Session<'a> {
             self.plan.save(tx, self.run.id, outcome.continues).await?;
             self.log.close(tx, &outcome, self.report, &patients).await
         };
-        let closed = self.run.write(CLOSING, last_word, close).await;
+        let closed = self.run.write(CLOSING, WriteOptions::AFTER_STOP, close).await;
         let Err(Halt::Failed(error)) = closed else { return closed.and(outcome.result) };
         // The state and the cursor stay as they were; but the log does not stay open.
         let status = Status::of_failure(is_answered);
         let outcome = Outcome { status, error: Some(error.to_string()), continues: false, result: outcome.result };
         let patients = self.done.patients(&self.scope, &self.plan, false);
         let close = async |tx: &Transaction<'_>| self.log.close(tx, &outcome, self.report, &patients).await;
-        if let Err(halt) = self.run.write(CLOSING, last_word, close).await {
+        if let Err(halt) = self.run.write(CLOSING, WriteOptions::AFTER_STOP, close).await {
             let (code, message) = (halt.code(), halt.message());
             warn!(run_id = %self.run.id, error_code = code, "the log of the sync stays open: {message}");
         }

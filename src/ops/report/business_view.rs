@@ -6,6 +6,9 @@ use super::section::Section;
 use super::view::{Bar, Bars, Kind, Plot, Table, Tone, View};
 use super::words::{amount, grouped, many, percent, plain};
 
+/// The states of messages that did not arrive, or may not have.
+const TROUBLE: [&str; 3] = ["FAILED", "EXPIRED", "UNCERTAIN"];
+
 pub fn money(now: &Section<Money>, before: Option<&Section<Money>>) -> View {
     let source = "surgical_case_status_history, by the instant of each change, with pay_amount of surgical_cases as it is \
                   now; in the clinic's currency. A case that came to two statuses is in both.";
@@ -89,7 +92,7 @@ pub fn messages(now: &Section<Vec<Messages>>, before: Option<&Section<Vec<Messag
     let name = |of: &Messages| format!("{} {}", channel(&of.channel), plain(&of.status));
     let bar = |of: &Messages| Bar {
         before: was(of).map(|was| was as f64),
-        bad: if is_trouble(&of.status) { of.messages as f64 } else { 0.0 },
+        bad: if TROUBLE.contains(&&*of.status) { of.messages as f64 } else { 0.0 },
         ..Bar::new(name(of), of.messages as f64, grouped(of.messages))
     };
     let row = |of: &Messages| vec![channel(&of.channel), plain(&of.status), grouped(of.messages)];
@@ -116,16 +119,12 @@ fn channel(code: &str) -> String {
     }
 }
 
-fn is_trouble(status: &str) -> bool {
-    matches!(status, "FAILED" | "EXPIRED" | "UNCERTAIN")
-}
-
 /// The messages in a sentence without its end.
 pub fn messages_words(messages: &[Messages]) -> String {
     let count =
         |is: &dyn Fn(&str) -> bool| -> i64 { messages.iter().filter(|of| is(&of.status)).map(|of| of.messages).sum() };
     let (all, sent) = (count(&|_| true), count(&|status| status == "SENT"));
-    let trouble: Vec<String> = ["FAILED", "EXPIRED", "UNCERTAIN"]
+    let trouble: Vec<String> = TROUBLE
         .into_iter()
         .map(|state| (state, count(&|status| status == state)))
         .filter(|(_, count)| *count > 0)

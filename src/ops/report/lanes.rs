@@ -12,6 +12,7 @@ use super::period::Period;
 use crate::db::{Row as SqlRow, statements};
 use crate::error::Error;
 use crate::ops::health::{self, LaneReport, RunRecord, Slots, Window};
+use crate::run::success_rate;
 use crate::schedule::Row;
 
 statements! {
@@ -114,10 +115,9 @@ impl Counts {
         }
     }
 
-    /// The share of successes, from 0 to 1; skipped and interrupted runs are in no total.
+    /// The share of successes.
     pub fn success_rate(&self) -> Option<f64> {
-        let all = self.succeeded + self.failed;
-        (all > 0).then(|| self.succeeded as f64 / all as f64)
+        success_rate(self.succeeded, self.failed)
     }
 }
 

@@ -34,6 +34,7 @@ use crate::clinic::local_time::known_zones;
 use crate::command::{CommandContext, Operation, Output};
 use crate::db::statements;
 use crate::error::{Error, ErrorKind, file_error};
+use crate::file::replace;
 use crate::output::stamp;
 use crate::schedule::ZoneArgs;
 use crate::time_zone::Tz;
@@ -52,6 +53,9 @@ statements! {
 /// The shortest period, and the longest: beyond it runs are pruned.
 const HOUR: Duration = Duration::from_secs(3600);
 const SINCE_MAX: Duration = Duration::from_secs(400 * 24 * 3600);
+
+/// The page is of the person who asked for it.
+const MODE: u32 = 0o600;
 
 /// Write a report on jobs and clinic: a page to forward (--html), text or JSON
 ///
@@ -212,12 +216,7 @@ impl Report {
 
 /// Writes the page: as a whole, or not at all.
 fn write(path: &Path, page: &str) -> Result<(), Error> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = tempfile::NamedTempFile::new_in(directory).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, page.as_bytes())?;
-        file.persist(path).map_err(|error| error.error)
-    });
-    written.map(|_| ()).map_err(|error| {
+    replace(path, page.as_bytes(), MODE).map_err(|error| {
         let message = format!("--html {}: {}; no page was written", path.display(), file_error(&error));
         Error::new("PAGE_NOT_WRITTEN", ErrorKind::Refused, message)
     })

@@ -13,7 +13,7 @@ use crate::db::{Row, statements};
 use crate::error::Error;
 use crate::output::table::{kept, minor};
 use crate::output::{folded, local_stamp, stamp};
-use crate::run::{durations_of, lane_durations, lane_totals};
+use crate::run::{durations_of, lane_durations, lane_totals, success_rate};
 use crate::schedule::{self, ZoneArgs};
 
 statements! {
@@ -123,7 +123,7 @@ impl Lane {
 
     fn rate(&self) -> Option<f64> {
         let [completed, failed, ..] = self.counts;
-        (completed + failed > 0).then(|| completed as f64 / (completed + failed) as f64)
+        success_rate(completed, failed)
     }
 
     /// The duration in milliseconds that such a share of the successful runs did not exceed.

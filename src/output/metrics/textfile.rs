@@ -5,9 +5,7 @@
 //! from the former file; what would be a guess is left out.
 
 use std::fmt::Write as _;
-use std::fs::{File, Permissions, read_to_string};
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::read_to_string;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +13,7 @@ use ring::digest::{SHA256, digest};
 
 use super::metric::{METRICS, Metric};
 use super::told::Told;
+use crate::file::replace;
 
 /// The longest part of a name that says a lane: a name of a file has at most 255 bytes.
 const LANE_MAX: usize = 150;
@@ -32,18 +31,8 @@ fn write_one(directory: &Path, told: &Told, now: DateTime<Utc>) -> Result<(), St
     let path = directory.join(file_name(job, lane));
     // A file that is not there, or is none of ours, says nothing.
     let former = read_to_string(&path).unwrap_or_default();
-    let replaced = replace(directory, &path, text((job, lane), told, &former, now).as_bytes());
+    let replaced = replace(&path, text((job, lane), told, &former, now).as_bytes(), MODE);
     replaced.map_err(|error| format!("{} cannot be written ({})", path.display(), error.kind()))
-}
-
-/// Replaces a file in one step. A process that dies before leaves a file that no collector reads.
-fn replace(directory: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".rounds-").suffix(".new").tempfile_in(directory)?;
-    let opened: &mut File = file.as_file_mut();
-    opened.write_all(bytes)?;
-    opened.set_permissions(Permissions::from_mode(MODE))?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// The name of a lane's file. Jobs have no underscore, and other characters than these are written as `%` and the
@@ -95,6 +84,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::super::told::{By, Figures, History};
     use super::*;
