@@ -15,7 +15,7 @@
 //!
 //! `deliver` runs the steps: `stranded` (what dead runs left), `outgoing` (all that is due), `follow_up` (what the
 //! provider says later). `pages` reads messages (`due`) with `facts` and decides (`decide`) what becomes of each;
-//! `sending` has the requests, `settle` their outcomes, `told` who was told, `sought` what may have been sent. `gateway`
+//! `marked` marks those that leave, `sending` has their requests, `settle` their outcomes, `told` who was told, `sought` what may have been sent. `gateway`
 //! knows the providers and their options.
 
 mod args;
@@ -25,6 +25,7 @@ mod due;
 mod facts;
 mod follow_up;
 pub mod gateway;
+mod marked;
 pub mod number;
 mod outgoing;
 mod pages;
@@ -50,7 +51,7 @@ use pages::Pages;
 use report::Report;
 
 statements! {
-    of deliver, due, facts, follow_up, outgoing, settle, sought, stranded, told;
+    of deliver, due, facts, follow_up, marked, settle, sought, stranded, told;
     OLDEST(TEXT, TIMESTAMPTZ) =
         // For each priority, so that the index has the answer.
         "SELECT min(x.due_since) AS due_since

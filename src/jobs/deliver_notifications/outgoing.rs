@@ -6,12 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::try_join;
 use tokio::time::{Instant, sleep_until};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
 use super::due::Due;
 use super::gateway::{Channel, Gateway};
+use super::marked::{self, Mark};
 use super::pages::{Page, Pages, ToBeTold};
 use super::report::Report;
 use super::sending::{Event, Sending};
@@ -19,17 +21,8 @@ use super::settle::{self, Decided, Omen, Outcome, Sent, Status};
 use super::told;
 use crate::clients::provider::{Answer, Provider as _};
 use crate::clients::word::{Moment, Question};
-use crate::db::{Row, statements};
 use crate::error::{Error, ErrorKind};
 use crate::run::{Halt, WriteOptions, record_failed_items};
-
-statements! {
-    MARK(INT8_ARRAY, UUID, TIMESTAMPTZ, TEXT) = include_str!("mark.sql");
-    LET_GO(INT8_ARRAY, UUID) =
-        "UPDATE notifications n SET is_held = false
-         WHERE n.id = ANY ($1) AND n.status = 'SENDING' AND n.sending_run = $2
-         RETURNING n.id";
-}
 
 /// After so many requests in a row that could not leave, the provider is taken to be down.
 const UNREACHABLE_MAX: u32 = 3;
@@ -112,7 +105,6 @@ impl<'a> Outgoing<'a> {
             self.write(next, report).await?;
             let few = 2 * self.pages.job.concurrency as usize;
             if !is_over && self.reading.is_none() && !self.is_exhausted && self.ready.len() < few {
-                self.tell().await?;
                 self.read();
             }
             let is_empty = self.is_exhausted && self.ready.is_empty() && self.reading.is_none();
@@ -136,7 +128,7 @@ impl<'a> Outgoing<'a> {
         told::note_sent(self.pages.run, &ids, self.pages.now()).await
     }
 
-    /// Begins to read a page. Nothing is decided at this moment that is not written: a page has nothing that is under way,
+    /// Begins to read a page, after the logs of what the last one has sent are written. Nothing is decided at this moment that is not written: a page has nothing that is under way,
     /// whatever becomes of it meanwhile.
     fn read(&mut self) {
         let waiting = || self.ready.iter().chain(self.sent.values()).map(|ready| &ready.due);
@@ -145,8 +137,11 @@ impl<'a> Outgoing<'a> {
         for id in waiting().filter_map(Due::counted_patient) {
             *told.entry(id.clone()).or_default() += 1;
         }
-        let pages = self.pages;
-        self.reading = Some(Box::pin(async move { pages.next(&underway, &mut told).await }));
+        let (pages, untold) = (self.pages, std::mem::take(&mut self.untold));
+        self.reading = Some(Box::pin(async move {
+            told::note_sent(pages.run, &untold, pages.now()).await?;
+            pages.next(&underway, &mut told).await
+        }));
     }
 
     fn refill(&mut self, page: Result<Page, Halt>, report: &mut Report) {
@@ -256,12 +251,10 @@ impl<'a> Outgoing<'a> {
         let (moment, now, outcomes, holds) = (Moment::now(), self.pages.now(), &self.outcomes, self.holds);
         let (let_go, marked) = run
             .write("marking messages as SENDING", WriteOptions::AFTER_STOP, async |tx| {
-                settle::write(tx, run.id, job.channel, outcomes, now).await?;
-                for (code, ids) in failed(outcomes) {
-                    let what = (code.as_str(), "the message was not delivered, or may not have been");
-                    record_failed_items(tx, run.id, "notification", &ids, what).await?;
-                }
-                Ok((let_go(tx, &asked, run.id).await?, mark(tx, &ids, run.id, now, holds).await?))
+                let settled = settle_all(tx, run.id, job.channel, outcomes, now);
+                let marked = marked::write(tx, (&asked, &ids), run.id, now, holds);
+                // The server has the second statement before it has answered the first.
+                Ok(try_join(settled, marked).await?.1)
             })
             .await?;
         let sent = self.outcomes.drain(..).filter(|outcome| outcome.status == Status::Sent);
@@ -287,34 +280,19 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// What became of a message that was to be marked, and that is still to be sent.
-enum Mark {
-    Made,
-    /// Another session holds its row.
-    Locked,
-}
-
-async fn mark(
+async fn settle_all(
     tx: &Transaction<'_>,
-    ids: &[i64],
     run: Uuid,
+    channel: Channel,
+    outcomes: &[Outcome],
     now: DateTime<Utc>,
-    holds: bool,
-) -> Result<HashMap<i64, Mark>, Error> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
+) -> Result<(), Error> {
+    settle::write(tx, run, channel, outcomes, now).await?;
+    for (code, ids) in failed(outcomes) {
+        let what = (code.as_str(), "the message was not delivered, or may not have been");
+        record_failed_items(tx, run, "notification", &ids, what).await?;
     }
-    let rows = MARK.all(tx, &[&ids, &run, &now, if holds { &"held" } else { &"" }]).await?;
-    let mark = |row: &Row| if row.get("is_marked") { Mark::Made } else { Mark::Locked };
-    Ok(rows.iter().map(|row| (row.get("id"), mark(row))).collect())
-}
-
-/// Notes that the texts of these messages leave; returns those of which it is so.
-async fn let_go(tx: &Transaction<'_>, ids: &[i64], run: Uuid) -> Result<Vec<i64>, Error> {
-    if ids.is_empty() {
-        return Ok(vec![]);
-    }
-    Ok(LET_GO.all(tx, &[&ids, &run]).await?.iter().map(|row| row.get("id")).collect())
+    Ok(())
 }
 
 /// The failed ones among outcomes, by code.

@@ -1,0 +1,60 @@
+//! The marks of messages that are about to leave: committed just before their requests do, so that a run that dies
+//! leaves behind which of them may have left.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Transaction;
+use uuid::Uuid;
+
+use crate::db::{Row, statements};
+use crate::error::Error;
+
+statements! {
+    MARK(INT8_ARRAY, UUID, TIMESTAMPTZ, TEXT) = include_str!("mark.sql");
+    LET_GO(INT8_ARRAY, UUID) =
+        "UPDATE notifications n SET is_held = false
+         WHERE n.id = ANY ($1) AND n.status = 'SENDING' AND n.sending_run = $2
+         RETURNING n.id";
+}
+
+/// What became of a message that was to be marked, and that is still to be sent.
+pub enum Mark {
+    Made,
+    /// Another session holds its row.
+    Locked,
+}
+
+/// Notes that the texts of those that were asked for leave, and marks the next ones. Returns those of which it is so.
+pub async fn write(
+    tx: &Transaction<'_>,
+    (asked, next): (&[i64], &[i64]),
+    run: Uuid,
+    now: DateTime<Utc>,
+    holds: bool,
+) -> Result<(Vec<i64>, HashMap<i64, Mark>), Error> {
+    Ok((let_go(tx, asked, run).await?, mark(tx, next, run, now, holds).await?))
+}
+
+async fn mark(
+    tx: &Transaction<'_>,
+    ids: &[i64],
+    run: Uuid,
+    now: DateTime<Utc>,
+    holds: bool,
+) -> Result<HashMap<i64, Mark>, Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = MARK.all(tx, &[&ids, &run, &now, if holds { &"held" } else { &"" }]).await?;
+    let mark = |row: &Row| if row.get("is_marked") { Mark::Made } else { Mark::Locked };
+    Ok(rows.iter().map(|row| (row.get("id"), mark(row))).collect())
+}
+
+/// Notes that the texts of these messages leave; returns those of which it is so.
+async fn let_go(tx: &Transaction<'_>, ids: &[i64], run: Uuid) -> Result<Vec<i64>, Error> {
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    Ok(LET_GO.all(tx, &[&ids, &run]).await?.iter().map(|row| row.get("id")).collect())
+}
