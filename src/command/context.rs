@@ -158,7 +158,8 @@ impl CommandContext<'_> {
         if self.args.dry_run { " (dry run: nothing was changed)" } else { "" }
     }
 
-    async fn now(&self, tx: &Transaction<'_>) -> Result<DateTime<Utc>, Error> {
+    /// The instant at which the command looks: that of `--as-of`, else of the database's clock.
+    pub async fn now(&self, tx: &Transaction<'_>) -> Result<DateTime<Utc>, Error> {
         let clock = CLOCK.one(tx, &[]).await?;
         Ok(self.args.as_of.unwrap_or(clock.get(0)))
     }

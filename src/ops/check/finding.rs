@@ -35,6 +35,10 @@ pub enum Topic {
     RowSecurity,
     Rows,
     Indexes,
+    Runs,
+    Registry,
+    Requests,
+    Scheduler,
     Outlook,
 }
 
@@ -195,6 +199,10 @@ impl Topic {
             Self::RowSecurity => "policies",
             Self::Rows => "rows",
             Self::Indexes => "indexes",
+            Self::Runs => "runs",
+            Self::Registry => "registry",
+            Self::Requests => "requests",
+            Self::Scheduler => "scheduler",
             Self::Outlook => "outlook",
         }
     }

@@ -9,7 +9,9 @@ mod catalog;
 mod columns;
 mod connection;
 mod finding;
+mod history;
 mod indexes;
+mod installed;
 mod outlook;
 mod partly;
 mod permissions;
@@ -19,6 +21,7 @@ mod rows;
 mod schema_state;
 mod statements;
 mod stopped;
+mod supplies;
 mod triggers;
 mod view_text;
 mod writing;
@@ -35,14 +38,16 @@ use crate::command::{CommandContext, Operation, Output};
 use crate::db::{self, Connection, Limits, SchemaName};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::ops::schedule::{InstalledArgs, PlanArgs};
 use crate::output::{self, counted, table};
 use crate::schedule::{self, Row};
+use crate::time_zone::Tz;
 use catalog::Catalog;
 use finding::{Findings, Level, Topic};
 use outlook::Signals;
 
 db::statements! {
-    of catalog, columns, connection, indexes, permissions, row_security, rows, schema_state, triggers, writing;
+    of catalog, columns, connection, indexes, permissions, row_security, rows, schema_state, supplies, triggers, writing;
 }
 
 /// The limits of what looks at the catalog and plans statements.
@@ -60,6 +65,10 @@ pub struct CheckArgs {
     /// Only read: do not try what each job would do, which changes rows and rolls it back
     #[arg(long)]
     read_only: bool,
+    #[command(flatten)]
+    installed: InstalledArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
 }
 
 /// What is checked, and with which connection.
@@ -86,8 +95,11 @@ impl Operation for CheckArgs {
             }
         }
         let mut check = Check { rows, jobs, schema: context.db.schema(), findings: Findings::default(), stopped: None };
-        let look = check.look(context, self.read_only);
+        let differences = installed::differences(&self.installed, &self.plan)?;
+        let zone = self.plan.plan()?.zone;
+        let look = check.look(context, zone, self.read_only);
         timeout(context.limit, look).await.unwrap_or_else(|_| Err(context.no_answer()))?;
+        installed::tell(differences, &check.rows, self.jobs.is_empty(), &mut check.findings);
         Ok(check.output())
     }
 }
@@ -109,7 +121,7 @@ impl CheckArgs {
 }
 
 impl Check<'_> {
-    async fn look(&mut self, context: &CommandContext<'_>, read_only: bool) -> Result<(), Error> {
+    async fn look(&mut self, context: &CommandContext<'_>, zone: Tz, read_only: bool) -> Result<(), Error> {
         let opened = Instant::now();
         let mut client = context.db.client().await?;
         let tx = LIMITS.begin_reading(&mut client).await?;
@@ -125,6 +137,10 @@ impl Check<'_> {
         };
         if state.is_ours {
             self.look_at_the_jobs(&tx, &role, state.is_usable).await?;
+        }
+        if state.is_usable {
+            history::look(&tx, &self.rows, zone, context.now(&tx).await?, &mut self.findings).await?;
+            supplies::look(&tx, &self.jobs, &mut self.findings).await?;
         }
         tx.rollback().await?;
         if !state.is_usable {

@@ -104,7 +104,6 @@ pub struct RequestDay {
 impl Requests {
     pub async fn read(tx: &Transaction<'_>, period: &Period, zone_name: &str) -> Result<Self, Error> {
         let rows = REQUESTS.all(tx, &[&period.from, &period.until, &zone_name]).await?;
-        let arguments = LIMIT.opt(tx, &[]).await?.and_then(|row| row.get::<_, Option<Value>>("arguments"));
         let day = |row: &Row| RequestDay {
             account: row.get("account"),
             day: row.get("day"),
@@ -112,15 +111,18 @@ impl Requests {
             by_hand: row.get("by_hand"),
             of_events: row.get("of_events"),
         };
-        Ok(Self {
-            per_day_max: arguments.and_then(|arguments| arguments["requests_per_day"].as_i64()),
-            days: rows.iter().map(day).collect(),
-        })
+        Ok(Self { per_day_max: per_day_max(tx).await?, days: rows.iter().map(day).collect() })
     }
 
     pub fn is_empty(&self) -> bool {
         self.days.is_empty()
     }
+}
+
+/// How many requests a day the account allows, as the last run of the sync was told.
+pub async fn per_day_max(tx: &Transaction<'_>) -> Result<Option<i64>, Error> {
+    let arguments = LIMIT.opt(tx, &[]).await?.and_then(|row| row.get::<_, Option<Value>>("arguments"));
+    Ok(arguments.and_then(|arguments| arguments["requests_per_day"].as_i64()))
 }
 
 /// The messages of a channel in a state.

@@ -38,6 +38,7 @@ use crate::file::replace;
 use crate::output::stamp;
 use crate::schedule::ZoneArgs;
 use crate::time_zone::Tz;
+pub use business::per_day_max;
 use business::{Messages, Money, Registry, Requests};
 use lanes::Jobs;
 use period::Period;

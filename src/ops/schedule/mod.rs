@@ -15,7 +15,9 @@ use crate::output::table::{kept, minor};
 use crate::output::{OutputArgs, stamp};
 use crate::run::{CommonArgs, instant};
 use crate::schedule::{self, Cadence, ScheduledStart, ZoneArgs};
-use drift::{CheckArgs, Difference};
+use drift::CheckArgs;
+pub use drift::{Difference, InstalledArgs};
+pub use render::PlanArgs;
 use render::{RenderArgs, Rendered};
 
 /// The period that is searched at once. Most commands are started in it; for those of a month or a year there are
@@ -47,7 +49,10 @@ enum ScheduleCommand {
 pub fn schedule(args: &ScheduleArgs, common: &CommonArgs, output: &OutputArgs) -> Exit {
     let done = match &args.command {
         Some(ScheduleCommand::Render(args)) => args.render().map(|rendered| told(&rendered, output)),
-        Some(ScheduleCommand::Check(args)) => args.differences().map(|found| drift(&found, output)),
+        Some(ScheduleCommand::Check(args)) => {
+            let found = args.plan.plan().and_then(|plan| args.installed.differences(&plan));
+            found.map(|found| drift(&found, output))
+        }
         None => args.zone.zone().map(|zone| list(args, zone, common, output)),
     };
     done.unwrap_or_else(|error| refuse("schedule", &error, output))

@@ -1,5 +1,7 @@
 //! `rounds check`: a database that is ready, and each fault with what mends it.
 
+mod installed;
+mod lanes;
 mod outlook;
 mod privileges;
 mod rows;
@@ -41,10 +43,22 @@ impl Checked {
         self.report["findings"].as_array().expect("a list").iter()
     }
 
-    /// The findings that are not ok, without that about a superuser.
+    /// The findings that are not ok, without that about a superuser, and those about runs: a schema that is a copy is as
+    /// old as the first test, and runs are expected from then on.
     fn faults(&self) -> Vec<&Value> {
         let is_fault = |one: &&Value| one["level"] == "warning" || one["level"] == "failure";
-        self.findings().filter(|one| is_fault(one) && one["topic"] != "role").collect()
+        self.findings().filter(|one| is_fault(one) && one["topic"] != "role" && one["topic"] != "runs").collect()
+    }
+
+    /// The level and the text of the one finding of a job and a topic that begins so.
+    #[track_caller]
+    fn told(&self, job: &str, topic: &str, begins: &str) -> (&str, &str) {
+        let words = |one: &'_ Value| one["what"].as_str().expect("a text").starts_with(begins);
+        let found: Vec<&Value> =
+            self.findings().filter(|one| one["job"] == job && one["topic"] == topic && words(one)).collect();
+        let of_job: Vec<&Value> = self.findings().filter(|one| one["job"] == job).collect();
+        assert_eq!(found.len(), 1, "{job} {topic} {begins}: {of_job:#?}");
+        (found[0]["level"].as_str().expect("a level"), found[0]["what"].as_str().expect("a text"))
     }
 
     /// The one fault of a job and a topic whose text has these words.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
-use super::render::PlanArgs;
+use super::render::{Plan, PlanArgs};
 use crate::error::{Error, ErrorKind};
 use crate::file;
 use said::Said;
@@ -27,6 +27,15 @@ const MOST: u64 = 64 * 1024 * 1024;
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("installed").required(true)))]
 pub struct CheckArgs {
+    #[command(flatten)]
+    pub installed: InstalledArgs,
+    #[command(flatten)]
+    pub plan: PlanArgs,
+}
+
+/// What is installed, as its scheduler tells it.
+#[derive(Args, Debug)]
+pub struct InstalledArgs {
     /// Directory of units; give it again for those that lie over it, such as /etc/systemd/system
     #[arg(long, value_name = "DIR", group = "installed")]
     systemd: Vec<PathBuf>,
@@ -39,8 +48,6 @@ pub struct CheckArgs {
     /// What `crontab -l` prints
     #[arg(long, value_name = "FILE", group = "installed")]
     crontab: Option<PathBuf>,
-    #[command(flatten)]
-    plan: PlanArgs,
 }
 
 /// A difference between what is installed and the schedule.
@@ -56,25 +63,35 @@ impl Difference {
     }
 }
 
-impl CheckArgs {
-    pub fn differences(&self) -> Result<Vec<Difference>, Error> {
-        let plan = self.plan.plan()?;
+impl InstalledArgs {
+    /// The units of directories.
+    pub fn units(dirs: Vec<PathBuf>) -> Self {
+        Self { systemd: dirs, k8s: None, terraform: None, crontab: None }
+    }
+
+    /// Whether it names something.
+    pub fn is_given(&self) -> bool {
+        !self.systemd.is_empty() || [&self.k8s, &self.terraform, &self.crontab].iter().any(|file| file.is_some())
+    }
+
+    /// How it differs from the schedule.
+    pub fn differences(&self, plan: &Plan) -> Result<Vec<Difference>, Error> {
         let (wanted, installed) = match self {
-            Self { k8s: Some(file), .. } => (k8s::wanted(&plan), k8s::installed(&json_of(file)?)),
+            Self { k8s: Some(file), .. } => (k8s::wanted(plan), k8s::installed(&json_of(file)?)),
             Self { terraform: Some(file), .. } => {
                 let text = text_of(file)?;
                 let installed = match serde_json::from_str(&text) {
                     Ok(state) => terraform::of_state(&state),
-                    Err(_) => terraform::of_map(&text, &plan),
+                    Err(_) => terraform::of_map(&text, plan),
                 };
-                (terraform::wanted(&plan), installed)
+                (terraform::wanted(plan), installed)
             }
-            Self { crontab: Some(file), .. } => (crontab::wanted(&plan), crontab::of_text(&text_of(file)?, &plan)),
+            Self { crontab: Some(file), .. } => (crontab::wanted(plan), crontab::of_text(&text_of(file)?, plan)),
             Self { systemd: dirs, .. } => {
                 for dir in dirs {
                     fs::read_dir(dir).map_err(|error| unreadable(dir, &error.to_string()))?;
                 }
-                systemd::both(&plan, dirs)
+                systemd::both(plan, dirs)
             }
         };
         Ok(compare(&wanted, &installed))
