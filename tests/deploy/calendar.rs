@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 /// A line, read. Wall clock in a zone.
@@ -20,25 +20,38 @@ pub struct Times {
     guard: Option<Guard>,
 }
 
-/// A zone, and the patterns for minute, hour, day, month and day of the week (from Monday, which is 1) on its clock.
+/// A zone, and the values that minute, hour, day, month and day of the week (from Monday, which is 1) may have on its
+/// clock; None: any.
 #[derive(Debug)]
 struct Guard {
     zone: Tz,
-    patterns: Vec<String>,
+    fields: [Option<BTreeSet<u32>>; 5],
 }
 
 impl Guard {
-    fn lets_through(&self, slot: DateTime<Utc>) -> bool {
-        let there = slot.with_timezone(&self.zone).format("%M %H %d %m %u").to_string();
-        there.split(' ').zip(&self.patterns).all(|(value, pattern)| {
-            match pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-                Some(values) => values.split('|').any(|one| one == value),
-                None => {
-                    assert_eq!(*pattern, ".".repeat(value.len()), "no pattern that this reads");
-                    true
-                }
+    /// Reads the patterns of a line of grep: values in parentheses, or a dot for each digit.
+    fn read(zone: &str, patterns: &str) -> Self {
+        let patterns: Vec<&str> = patterns.split(' ').collect();
+        let fields = patterns.iter().zip([2, 2, 2, 2, 1]).map(|(pattern, digits)| {
+            let values = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+            if values.is_none() {
+                assert_eq!(*pattern, ".".repeat(digits), "no pattern that this reads");
             }
-        })
+            let number = |value: &str| {
+                assert_eq!(value.len(), digits, "{pattern}");
+                value.parse().expect("a number")
+            };
+            values.map(|values| values.split('|').map(number).collect())
+        });
+        let fields: Vec<_> = fields.collect();
+        Self { zone: named(zone), fields: fields.try_into().expect("five patterns") }
+    }
+
+    fn lets_through(&self, slot: DateTime<Utc>) -> bool {
+        let there = slot.with_timezone(&self.zone).naive_local();
+        let weekday = there.weekday().number_from_monday();
+        let values = [there.minute(), there.hour(), there.day(), there.month(), weekday];
+        self.fields.iter().zip(values).all(|(field, value)| field.as_ref().is_none_or(|all| all.contains(&value)))
     }
 }
 
@@ -118,7 +131,7 @@ pub fn crontab(line: &str, machine: &str) -> (Times, String) {
     if let Some((zone, rest)) = command.strip_prefix("TZ=").and_then(|rest| rest.split_once(' ')) {
         let asked = rest.strip_prefix("date '+\\%M \\%H \\%d \\%m \\%u' | grep -qxE '").expect("a question to date");
         let (patterns, rest) = asked.split_once("' || exit 0; ").expect("a pattern");
-        times.guard = Some(Guard { zone: named(zone), patterns: patterns.split(' ').map(str::to_owned).collect() });
+        times.guard = Some(Guard::read(zone, patterns));
         command = rest;
     }
     (times, command.to_owned())
