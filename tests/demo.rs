@@ -163,8 +163,8 @@ async fn each_suggestion_works(place: &Place) {
     assert_eq!(screen.code, 0, "{}", screen.text);
     let page = place.program().run(&["demo", "try"]).await.expect(0).stdout;
     let is_address = |line: &&str| line.starts_with("export ") || line.starts_with("psql ");
-    let widest = page.lines().filter(|line| !is_address(line)).map(|line| line.chars().count()).max();
-    assert!(widest <= Some(80), "{widest:?} characters in\n{page}");
+    let widest = screen.text.lines().filter(|line| !is_address(line)).map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{widest:?} characters in\n{}", screen.text);
     let mut program = place.program();
     for line in page.lines().filter_map(|line| line.strip_prefix("export ")) {
         let (name, value) = line.split_once('=').expect("a variable");

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::support::program::{finish, signal};
 use crate::support::{Clinic, connect, server};
 
-/// The day of the demo at ten past nine in New York.
-const DAY: [&str; 4] = ["--day", "2026-03-02", "--as-of", "2026-03-02T09:10:00-05:00"];
+/// The day of the demo at noon in New York.
+const DAY: [&str; 4] = ["--day", "2026-03-02", "--as-of", "2026-03-02T12:00:00-05:00"];
 /// The jobs that decide something in the clinic, each with what it has done by its report.
 const JOBS: [(&[&str], &str); 9] = [
     (&["mark-no-shows"], "marked"),

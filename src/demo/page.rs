@@ -48,6 +48,11 @@ impl Page {
         writeln!(io::stdout().lock(), "{}", folded(text.as_ref().trim_end()))
     }
 
+    /// Writes a line that a person copies: it is never broken.
+    pub fn copied(&self, text: impl AsRef<str>) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{}", text.as_ref())
+    }
+
     /// Writes a text below two blanks, in lines of whole words that fit, each with its look.
     pub fn text(&self, look: impl Fn(&str) -> String, text: &str) -> io::Result<()> {
         let width = table::width().map_or(WIDTH, |width| width.min(WIDTH));

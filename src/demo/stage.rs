@@ -21,7 +21,7 @@ use crate::db::Row;
 /// When the chapters play, unless they say otherwise: after the front desk has closed.
 const EVENING: &str = "18:30";
 /// What a run's report says beside its counts.
-const NO_COUNTS: [&str; 3] = ["duration_ms", "scanned", "checked"];
+const NO_COUNTS: [&str; 4] = ["duration_ms", "scanned", "checked", "sync_log_id"];
 
 pub struct Stage<'a> {
     pub page: &'a Page,

@@ -60,12 +60,13 @@ pub fn print(page: &Page, server: &str) -> anyhow::Result<()> {
     let url = scratch::kept(server).map(|dir| clinic::url_in(&dir));
     let url = url.ok_or_else(|| anyhow!("no server is kept here: `rounds demo --keep` leaves one"))?;
     page.line(page.paint(Look::Bold, "The clinic of the demo is yours"))?;
-    page.text(str::to_owned, "First the address, and the evening of the demo as the time. Then any of the others.")?;
+    page.text(str::to_owned, "First the address, and the evening of the demo as the time. Then any of the others; some need the chapter that \
+         they are about, so `rounds demo --keep` plays all.")?;
     page.line("")?;
     for (name, value) in
         [("DATABASE_URL", url.as_str()), ("ROUNDS_AS_OF", "2026-03-02T18:30:00-05:00"), ("ROUNDS_ALLOW_AS_OF", "1")]
     {
-        page.line(format!("export {name}='{value}'"))?;
+        page.copied(format!("export {name}='{value}'"))?;
     }
     for (title, commands) in GROUPS {
         page.heading(title)?;
