@@ -10,7 +10,7 @@ with_postgres = PG_BIN="$$(scripts/postgres)" && export PG_BIN
 help: ## list the targets, a line each
 	@awk -F ':.*## ' '/^[a-z0-9-]+( [a-z0-9-]+)*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-demo: ## play a clinic day on a throw-away PostgreSQL (ARGS=--keep leaves it running)
+demo: ## show every job on a throw-away PostgreSQL (ARGS=trouble one chapter, ARGS=--keep leaves it running)
 	@$(with_postgres) && cargo run --locked --quiet -- demo $(ARGS)
 
 # All tests but `make test-values`, each once: through PgBouncer in transaction mode those that a pooler could break, of which some in roles of

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::NaiveDate;
+
 /// The longest duration that an option takes, 100 years: nothing that was recorded is older, and the database can
 /// subtract it from any instant of ours.
 const DURATION_MAX: Duration = Duration::from_secs(36_525 * 24 * 3600);
@@ -25,6 +27,11 @@ where
 /// The number of a row that a list shows.
 pub fn row_number(text: &str) -> Result<i64, String> {
     text.trim().parse().map_err(|_| "expected the number of a row, as the list shows it, such as 17".to_owned())
+}
+
+/// A day of the calendar.
+pub fn day(text: &str) -> Result<NaiveDate, String> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "a day looks like 2026-03-02".to_owned())
 }
 
 /// Yes or no, as environments say it.

@@ -81,6 +81,8 @@ pub enum Command {
     Statements(StatementsArgs),
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoArgs),
+    #[cfg(feature = "demo")]
+    Seed(crate::demo::seed::SeedArgs),
 }
 
 impl Command {
@@ -119,6 +121,8 @@ impl Command {
             Self::Statements(args) => statements::command(&args),
             #[cfg(feature = "demo")]
             Self::Demo(args) => crate::demo::command(&args, global.common).await,
+            #[cfg(feature = "demo")]
+            Self::Seed(args) => crate::demo::seed::command(&args, &global).await,
         }
     }
 

@@ -301,6 +301,7 @@ async fn every_job_is_where_its_name_says() {
         "man",
         "version",
         "demo",
+        "seed",
         "help",
     ];
     let jobs: Vec<&str> = commands

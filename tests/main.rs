@@ -15,6 +15,8 @@ mod ours;
 mod privileges;
 mod run;
 mod schema;
+#[cfg(feature = "demo")]
+mod seed;
 mod sql;
 mod support;
 mod terminal;

@@ -25,7 +25,7 @@ SELECT CASE WHEN x.run_id = $1 THEN 'RAISED' ELSE 'RESOLVED' END AS "alert",
 FROM stage_alerts x
 JOIN appointments a ON a.id::text = x.appointment_id
 JOIN facilities f ON f.id = a.facility_id
-JOIN demo.script s ON s.appointment_id = a.id
+JOIN demo_script s ON s.appointment_id = a.id
 CROSS JOIN LATERAL (
     SELECT (a.appointment_date + a.start_time) AT TIME ZONE f.time_zone AS starts,
            to_char(a.checked_in_at AT TIME ZONE f.time_zone, 'HH24:MI') AS checked_in,

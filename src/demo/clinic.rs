@@ -1,10 +1,13 @@
-//! The database of the demo: two facilities in two time zones.
+//! The database of the demo, on a server of its own.
+
+use std::path::Path;
 
 use anyhow::Context;
-use tokio_postgres::types::{Json, ToSql};
+use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
-use super::scratch::Scratch;
-use super::{day, names};
+use super::cast;
+use super::scratch::{self, Scratch};
 use crate::db::{Connection, DatabaseArgs, Db, Row, SchemaName};
 use crate::error::Error;
 
@@ -14,6 +17,7 @@ const DATABASE: &str = "clinic";
 /// A connection to the database, and its address.
 pub struct Clinic {
     pub database: DatabaseArgs,
+    pub url: String,
     client: Connection,
 }
 
@@ -28,10 +32,13 @@ impl Clinic {
             .context("the database of an earlier demo cannot be dropped")?;
         admin.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await.map_err(Error::from)?;
         let url = url(server);
-        let client = open(&url)?.client().await?;
-        let path = format!("SET search_path = {}", schema().quoted());
-        client.batch_execute(&path).await.map_err(Error::from)?;
-        Ok(Self { client, database: address(url) })
+        Ok(Self { client: connect(&url).await?, database: address(url.clone()), url })
+    }
+
+    /// Connects anew, where the server has dropped the connection.
+    pub async fn reconnect(&mut self) -> anyhow::Result<()> {
+        self.client = connect(&self.url).await?;
+        Ok(())
     }
 
     /// Opens another pool, as another process would.
@@ -39,24 +46,13 @@ impl Clinic {
         Db::open(&self.database, application)
     }
 
-    /// Fills it with staff, doctors, patients and their visits; the day has not begun.
-    pub async fn fill(&self) -> anyhow::Result<()> {
-        let plan = day::plan();
-        self.run("filling the clinic", include_str!("clinic.sql")).await?;
-        let (first, last) = (names::FIRST.as_slice(), names::LAST.as_slice());
-        self.rows(include_str!("day.sql"), &[&Json(&plan.visits), &Json(&plan.slots), &first, &last]).await?;
-        self.run(
-            "filling the clinic",
-            "SELECT setval(pg_get_serial_sequence('appointments', 'id'), (SELECT max(id) FROM appointments)),
-                    setval(pg_get_serial_sequence('patients', 'id'), (SELECT max(id) FROM patients));
-             ANALYZE",
-        )
-        .await
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Runs statements without parameters.
     pub async fn run(&self, what: &'static str, statements: &str) -> anyhow::Result<()> {
-        self.client.batch_execute(statements).await.map_err(Error::from).context(what)
+        cast::run(self.client(), statements).await.context(what)
     }
 
     /// Returns the rows of one statement.
@@ -70,6 +66,18 @@ impl Clinic {
 /// The address of the demo's database.
 pub fn url(server: &Scratch) -> String {
     server.url(DATABASE)
+}
+
+/// The address of the database of a server in that directory.
+pub fn url_in(dir: &Path) -> String {
+    scratch::url(dir, DATABASE)
+}
+
+async fn connect(url: &str) -> anyhow::Result<Connection> {
+    let client = open(url)?.client().await?;
+    let path = format!("SET search_path = {}", schema().quoted());
+    client.batch_execute(&path).await.map_err(Error::from)?;
+    Ok(client)
 }
 
 fn open(url: &str) -> Result<Db, Error> {

@@ -4,7 +4,7 @@
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
 
-use super::clock::{MONDAY, at};
+use super::clock::at;
 use super::doctors::{DOCTORS, Doctor};
 
 const SEED: u64 = 20_260_302;
@@ -69,37 +69,44 @@ pub struct Day {
     pub slots: Vec<Slot>,
 }
 
-/// All visits and slots: those of the story, last Friday's, and the Monday's.
-pub fn plan() -> Day {
+/// All visits and slots: those of the story, those of three days ago, and those of the day itself.
+pub fn plan(today: NaiveDate) -> Day {
     let mut chance = fastrand::Rng::with_seed(SEED);
-    let mut day = Day { visits: edge_cases(), slots: vec![] };
-    let friday = MONDAY - Days::new(3);
-    let earlier = [friday, MONDAY - Days::new(7), MONDAY - Days::new(10)];
+    let mut day = Day { visits: edge_cases(today), slots: vec![] };
+    let friday = today - Days::new(3);
+    let earlier = [friday, today - Days::new(7), today - Days::new(10)];
     let mut next = FIRST_ORDINARY;
     for doctor in &DOCTORS {
         for date in earlier {
             // Of the earlier days only the last one has more than the visits of the story.
             let busy = if date == friday { 70 } else { 0 };
-            book(&mut day, doctor, date, busy, &mut next, &mut chance);
+            book(&mut day, doctor, (date, today), busy, &mut next, &mut chance);
         }
-        book(&mut day, doctor, MONDAY, 88, &mut next, &mut chance);
+        book(&mut day, doctor, (today, today), 88, &mut next, &mut chance);
     }
-    from_elsewhere(&mut day.visits, &mut next, &mut chance);
+    from_elsewhere(&mut day.visits, today, &mut next, &mut chance);
     day
 }
 
-/// Books `busy` percent of the slots of one doctor's day.
-fn book(day: &mut Day, doctor: &Doctor, date: NaiveDate, busy: u8, next: &mut i64, chance: &mut fastrand::Rng) {
+/// Books `busy` percent of the slots of a date of one doctor; the second date is today.
+fn book(
+    day: &mut Day,
+    doctor: &Doctor,
+    (date, today): (NaiveDate, NaiveDate),
+    busy: u8,
+    next: &mut i64,
+    chance: &mut fastrand::Rng,
+) {
     // The time from which the doctor is free for the next patient.
     let mut free_at = 0;
     for start in doctor.starts() {
         let mine = |visit: &&Visit| visit.doctor == Some(doctor.id) && visit.day == date && visit.start == start;
-        let away = doctor.away(date, start);
+        let away = doctor.away(start) && date == today;
         let visit = match day.visits.iter().find(mine) {
             Some(booked) => Some(booked.clone()),
             None if away || chance.u8(..100) >= busy => None,
             None => {
-                let visit = ordinary(*next, doctor, date, start, free_at, chance);
+                let visit = ordinary(*next, doctor, (date, today), start, free_at, chance);
                 *next += 1;
                 day.visits.push(visit.clone());
                 Some(visit)
@@ -113,7 +120,14 @@ fn book(day: &mut Day, doctor: &Doctor, date: NaiveDate, busy: u8, next: &mut i6
 
 /// An ordinary visit: the patient comes a little early, a nurse takes vitals, the doctor is more or less in time. Some
 /// patients never come; on an earlier day such a visit is marked already.
-fn ordinary(id: i64, doctor: &Doctor, day: NaiveDate, start: i32, free_at: i32, chance: &mut fastrand::Rng) -> Visit {
+fn ordinary(
+    id: i64,
+    doctor: &Doctor,
+    (day, today): (NaiveDate, NaiveDate),
+    start: i32,
+    free_at: i32,
+    chance: &mut fastrand::Rng,
+) -> Visit {
     let visit = Visit {
         id,
         facility: doctor.facility,
@@ -128,7 +142,7 @@ fn ordinary(id: i64, doctor: &Doctor, day: NaiveDate, start: i32, free_at: i32, 
     match chance.u8(..100) {
         // Cancelled on the day before, or in the night.
         0..4 => Visit { cancels: Some(-chance.i32(30..900)), ..visit },
-        4..15 if day == MONDAY => visit,
+        4..15 if day == today => visit,
         4..15 => Visit { status: "NO_SHOW", ..visit },
         _ => {
             let checks_in = start + chance.i32(-12..=6);
@@ -143,10 +157,10 @@ fn ordinary(id: i64, doctor: &Doctor, day: NaiveDate, start: i32, free_at: i32, 
 }
 
 /// Visits that the PracticeQ sync brought. Nobody records here whether the patient came.
-fn from_elsewhere(visits: &mut Vec<Visit>, next: &mut i64, chance: &mut fastrand::Rng) {
+fn from_elsewhere(visits: &mut Vec<Visit>, day: NaiveDate, next: &mut i64, chance: &mut fastrand::Rng) {
     for number in 0..14 {
         let start = at(10, 0) + 5 * chance.i32(0..72);
-        let visit = Visit { id: *next, facility: 1 + number % 2, external: true, day: MONDAY, start, ..scheduled() };
+        let visit = Visit { id: *next, facility: 1 + number % 2, external: true, day, start, ..scheduled() };
         visits.push(visit);
         *next += 1;
     }
@@ -157,16 +171,16 @@ fn scheduled() -> Visit {
 }
 
 /// The visits at the edges of the rules.
-fn edge_cases() -> Vec<Visit> {
+fn edge_cases(today: NaiveDate) -> Vec<Visit> {
     let booked = |id, doctor: i64, hour, minute| Visit {
         id,
         facility: if doctor <= 6 { 1 } else { 2 },
         doctor: Some(doctor),
-        day: MONDAY,
+        day: today,
         start: at(hour, minute),
         ..scheduled()
     };
-    let days_ago = |days, visit| Visit { day: MONDAY - Days::new(days), ..visit };
+    let days_ago = |days, visit| Visit { day: today - Days::new(days), ..visit };
     let came = |checks_in, vitals, begins, completes, visit| Visit {
         checks_in: Some(checks_in),
         vitals: Some(vitals),

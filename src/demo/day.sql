@@ -41,7 +41,7 @@ settled AS (
     WHERE v.status = 'NO_SHOW'
 ),
 script AS (
-    INSERT INTO demo.script (appointment_id, checks_in_at, vitals_at, begins_at, completes_at, cancels_at)
+    INSERT INTO demo_script (appointment_id, checks_in_at, vitals_at, begins_at, completes_at, cancels_at)
     SELECT v.id, (v.midnight + make_interval(mins => v.checks_in)) AT TIME ZONE v.zone,
            (v.midnight + make_interval(mins => v.vitals)) AT TIME ZONE v.zone,
            (v.midnight + make_interval(mins => v.begins)) AT TIME ZONE v.zone,

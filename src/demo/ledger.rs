@@ -1,4 +1,4 @@
-//! Tables of the whole clinic, before the day and after it: the visits, the outbox, the alerts, and the runs.
+//! Tables of the whole clinic, before the day and after it: the visits, the outbox, the alerts, and all runs.
 
 use super::clinic::Clinic;
 use super::page::{Look, Page};
@@ -17,17 +17,20 @@ pub async fn opening(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
     Ok(page.table(&clinic.rows(facilities, &[]).await?, true)?)
 }
 
-/// Shows the run history and the totals.
-pub async fn closing(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
+/// Shows the runs, counted by job and lane.
+pub async fn runs(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
     page.heading("The run history: cron_job_runs")?;
     let runs = "
-        SELECT job_name AS \"job\", CASE lane WHEN '' THEN '-' ELSE lane END AS \"lane\", source AS \"source\",
-               to_char((metadata #>> '{arguments,run,as_of}')::timestamptz AT TIME ZONE 'America/New_York', 'HH24:MI')
-                   AS \"as of\",
-               status AS \"status\", items_processed::text AS \"items\", items_failed::text AS \"failed\",
-               duration_ms::text AS \"ms\"
-        FROM cron_job_runs ORDER BY started_at";
-    page.table(&clinic.rows(runs, &[]).await?, true)?;
+        SELECT job_name AS \"job\", CASE lane WHEN '' THEN '-' ELSE lane END AS \"lane\", count(*)::text AS \"runs\",
+               count(*) FILTER (WHERE status = 'COMPLETED')::text AS \"completed\",
+               count(*) FILTER (WHERE status = 'FAILED')::text AS \"failed\",
+               count(*) FILTER (WHERE status = 'SKIPPED')::text AS \"skipped\", sum(items_processed)::text AS \"items\"
+        FROM cron_job_runs GROUP BY job_name, lane ORDER BY min(started_at)";
+    Ok(page.table(&clinic.rows(runs, &[]).await?, true)?)
+}
+
+/// Shows the visits of the day and the totals.
+pub async fn monday(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
     page.heading("The Monday in numbers")?;
     let visits = "
         SELECT split_part(f.name, ', ', 2) AS \"facility\", count(*)::text AS \"visits\",
@@ -51,9 +54,9 @@ pub async fn closing(page: &Page, clinic: &Clinic) -> anyhow::Result<()> {
                       count(*) FILTER (WHERE status = 'RESOLVED'), count(*) FILTER (WHERE status <> 'RESOLVED'))
         FROM stage_alerts
         UNION ALL
-        SELECT format('%s in-app notices, %s SMS and %s webhooks sent, %s suppressed',
-                      count(*) FILTER (WHERE channel = 'IN_APP'), count(*) FILTER (WHERE channel = 'SMS' AND status = 'SENT'),
-                      count(*) FILTER (WHERE channel = 'WEBHOOK' AND status = 'SENT'),
+        SELECT format('%s in-app notices, %s SMS that wait to be sent, %s suppressed',
+                      count(*) FILTER (WHERE channel = 'IN_APP'),
+                      count(*) FILTER (WHERE channel = 'SMS' AND status = 'PENDING'),
                       count(*) FILTER (WHERE status = 'SUPPRESSED'))
         FROM notifications
         UNION ALL
@@ -69,7 +72,7 @@ pub fn farewell(page: &Page) -> anyhow::Result<()> {
     page.heading("Now with a database of your own")?;
     let steps = [
         ("export DATABASE_URL='postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full'", ""),
-        ("rounds migrate", "makes the tables"),
+        ("rounds migrate", "makes the tables; rounds seed also fills them with this clinic"),
         ("rounds mark-no-shows --dry-run", "an exact report, and nothing is changed"),
         ("rounds mark-no-shows", "for a scheduler, every five minutes; so is rounds stage-alerts"),
         ("rounds health", "is every job on time, and if not, why"),

@@ -1,14 +1,18 @@
-//! `rounds demo`: a clinic day on a throw-away PostgreSQL, shown from stop to stop.
+//! `rounds demo`: a clinic on a throw-away PostgreSQL, shown in chapters; `rounds seed`: the same clinic in a database of
+//! one's own.
 //!
 //! Only the clock and the people are played. The jobs are the real ones and run as a scheduler would run them; after
-//! each run the demo shows what it reads back from the database. The day is also a test: the demo fails where the day
-//! does not come out as the story says. It prints ids and codes, never a patient's name, and touches no database but
-//! its own.
+//! each run the demo shows what it reads back from the database. It is also a test: the demo fails where something does
+//! not come out as the story says. It prints ids and codes, never a patient's name, and touches no database but its own.
+//!
+//! `chapters` has the chapters, `stage` what they share, `cast` who works there and what is booked. The chapter of the day
+//! is `walk` (the stops), `story` (what must come out), `staff` (the people), `day` and `doctors` (the plan), `show`.
 
+mod cast;
+mod chapters;
 mod clinic;
 mod clock;
 mod day;
-mod delivery;
 mod doctors;
 mod ledger;
 mod names;
@@ -17,16 +21,20 @@ mod provider;
 mod report;
 #[allow(dead_code, reason = "the tests and the benchmarks use the rest")]
 mod scratch;
+pub mod seed;
 mod show;
 mod staff;
+mod stage;
 mod story;
+mod suggestions;
 mod walk;
 
 use std::io;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinError;
 use tracing::error;
@@ -34,25 +42,74 @@ use tracing::error;
 use crate::exit::Exit;
 use crate::ops::migrate;
 use crate::run::{CommonArgs, RunArgs};
+use cast::When;
+use chapters::Chapter;
 use clinic::Clinic;
+use clock::{MONDAY, instant};
 use page::{Look, Page};
 use scratch::{Durability, Scratch};
+use stage::Stage;
 
-const TITLE: &str = "One clinic day, Monday 2 March 2026, on a PostgreSQL of its own";
+const TITLE: &str = "One clinic, Monday 2 March 2026, on a PostgreSQL of its own";
+/// The name of the server.
+const SERVER: &str = "rounds-demo";
 
-/// Walk through a clinic day on a throw-away PostgreSQL, with the real jobs
+/// Show what the jobs do, in chapters, with the real jobs on a throw-away PostgreSQL
 #[derive(Args, Debug)]
 pub struct DemoArgs {
-    /// Leave the server running at the end, to look around with psql
+    /// What is shown
+    #[arg(value_enum, value_name = "CHAPTER", default_value_t = Part::All)]
+    part: Part,
+    /// Leave the server running at the end, to look around: `rounds demo try` says how
     #[arg(long)]
     keep: bool,
 }
 
-/// Plays the day. The server is removed before the command says so, also when a signal ends it.
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Chapter(Chapter),
+    All,
+    /// Nothing: what to do with a server that was kept.
+    Try,
+}
+
+impl ValueEnum for Part {
+    fn value_variants<'a>() -> &'a [Self] {
+        const CHAPTERS: [Part; Chapter::ALL.len() + 2] = {
+            let mut parts = [Part::All; Chapter::ALL.len() + 2];
+            let mut index = 0;
+            while index < Chapter::ALL.len() {
+                parts[index] = Part::Chapter(Chapter::ALL[index]);
+                index += 1;
+            }
+            parts[index + 1] = Part::Try;
+            parts
+        };
+        &CHAPTERS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Chapter(chapter) => chapter.to_possible_value(),
+            Self::All => Some(PossibleValue::new("all").help("All chapters, and the report of the day")),
+            Self::Try => Some(PossibleValue::new("try").help("No chapter: commands for the server that --keep left")),
+        }
+    }
+}
+
+/// Plays the chapters. The server is removed before the command says so, also when a signal ends it.
 pub async fn command(args: &DemoArgs, common: CommonArgs) -> Exit {
     if common.dry_run || common.as_of.is_some() {
         error!("demo has no --dry-run and no --as-of: it plays the clock, and changes only a database of its own");
         return Exit::Usage;
+    }
+    if args.part == Part::Try && args.keep {
+        error!("demo try plays nothing that could be kept: first demo --keep, then demo try");
+        return Exit::Usage;
+    }
+    if args.part == Part::Try {
+        return ended(suggestions::print(&Page::new(), SERVER));
     }
     let Ok(mut signals) = Signals::listen() else {
         error!("demo: signals cannot be heard");
@@ -64,7 +121,7 @@ pub async fn command(args: &DemoArgs, common: CommonArgs) -> Exit {
         return ended(Err(error.into()));
     }
     // The server starts on a thread that may block, so that a signal is heard meanwhile.
-    let mut starting = tokio::task::spawn_blocking(|| Scratch::named("rounds-demo", Durability::Full));
+    let mut starting = tokio::task::spawn_blocking(|| Scratch::named(SERVER, Durability::Full));
     let server = tokio::select! {
         biased;
         exit = signals.next() => return stopped(joined(starting.await), exit),
@@ -77,7 +134,7 @@ pub async fn command(args: &DemoArgs, common: CommonArgs) -> Exit {
     let played = tokio::select! {
         biased;
         exit = signals.next() => return stopped(Ok(server), exit),
-        played = play(&page, &server, &options) => played,
+        played = play(&page, &server, &options, args.part) => played,
     };
     ended(match played {
         Ok(()) if args.keep => keep(&page, server),
@@ -136,30 +193,33 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Plays the day on a server that has just started.
-async fn play(page: &Page, server: &Scratch, options: &RunArgs) -> anyhow::Result<()> {
+/// Plays on a server that has just started.
+async fn play(page: &Page, server: &Scratch, options: &RunArgs, part: Part) -> anyhow::Result<()> {
     let began = Instant::now();
     let (version, ready) = (server.version(), server.ready_after.as_millis());
     let how = if server.reused { "took over the one left behind by an earlier demo," } else { "started" };
     page.line(format!("  {how} PostgreSQL {version} in {ready} ms; your own databases are not touched"))?;
     let clinic = open_clinic(page, server).await?;
-    ledger::opening(page, &clinic).await?;
-    page.line("  A scheduler starts both jobs every five minutes; here they run where there is something to see. The")?;
-    page.line("  clock and the people are played, the runs are real. Patients are numbers: no name is ever printed.")?;
-    walk::walk(page, &clinic, options).await?;
-    page.heading("The messages leave")?;
-    delivery::deliver(page, &clinic, options).await?;
-    page.heading("Three timelines, as told")?;
-    story::recap(page)?;
-    ledger::closing(page, &clinic).await?;
-    report::write(page, &clinic, options).await?;
-    ledger::farewell(page)?;
+    let mut stage = Stage::new(page, server, clinic).await?;
+    match part {
+        Part::Chapter(chapter) => chapter.play(&mut stage, options).await?,
+        Part::All => {
+            for chapter in Chapter::ALL {
+                chapter.play(&mut stage, options).await?;
+            }
+            ledger::runs(page, &stage.clinic).await?;
+            report::write(page, &stage.clinic, options).await?;
+            ledger::farewell(page)?;
+        }
+        Part::Try => {}
+    }
     let took = began.elapsed() + server.ready_after;
     Ok(page.line(format!("\n  The demo took {:.1} s.", took.as_secs_f64()))?)
 }
 
 fn keep(page: &Page, server: Scratch) -> anyhow::Result<()> {
-    page.line("  The server is kept; the next `rounds demo` removes it. Look around with")?;
+    page.line("  The server is kept; the next `rounds demo` removes it. `rounds demo try` says what to")?;
+    page.line("  do with it. Look around with")?;
     page.line(format!("  {}", page.paint(Look::Bold, &format!("psql '{}'", clinic::url(&server)))))?;
     server.keep();
     Ok(())
@@ -170,15 +230,13 @@ fn remove(page: &Page, server: Scratch) -> anyhow::Result<()> {
     Ok(page.line("  The server is removed again; --keep leaves it there to look around.")?)
 }
 
-/// Makes the clinic's database, migrated and filled.
+/// Makes the clinic's database, migrated, with its staff.
 async fn open_clinic(page: &Page, server: &Scratch) -> anyhow::Result<Clinic> {
     let clinic = Clinic::create(server).await?;
     let began = Instant::now();
     let applied = migrate::apply(&clinic.database).await?;
     let migrated = began.elapsed().as_millis();
-    clinic.fill().await?;
-    staff::install_old_application(&clinic).await?;
-    let filled = began.elapsed().as_millis() - migrated;
-    page.line(format!("  applied {} migrations in {migrated} ms, booked the visits in {filled} ms", applied.len()))?;
+    page.line(format!("  applied {} migrations in {migrated} ms", applied.len()))?;
+    When { day: MONDAY, now: instant("07:00") }.open(clinic.client()).await?;
     Ok(clinic)
 }

@@ -6,6 +6,7 @@ use crate::db::Row;
 use crate::output;
 use crate::output::folded;
 use crate::output::table::{self, Style};
+use crate::output::words::wrapped;
 
 /// What stands before each line of a table.
 const INDENT: &str = "  ";
@@ -47,6 +48,20 @@ impl Page {
         writeln!(io::stdout().lock(), "{}", folded(text.as_ref().trim_end()))
     }
 
+    /// Writes a line that a person copies: it is never broken.
+    pub fn copied(&self, text: impl AsRef<str>) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{}", text.as_ref())
+    }
+
+    /// Writes a text below two blanks, in lines of whole words that fit, each with its look.
+    pub fn text(&self, look: impl Fn(&str) -> String, text: &str) -> io::Result<()> {
+        let width = table::width().map_or(WIDTH, |width| width.min(WIDTH));
+        for line in wrapped(&format!("{INDENT}{text}"), Some(width), "").lines() {
+            self.line(format!("{INDENT}{}", look(line.trim_start())))?;
+        }
+        Ok(())
+    }
+
     pub fn heading(&self, text: &str) -> io::Result<()> {
         let width = table::width().map_or(WIDTH, |width| width.min(WIDTH));
         let rule = "━".repeat(width.saturating_sub(text.chars().count() + 4));
@@ -61,16 +76,22 @@ impl Page {
         let text = |row: &Row, index| row.get::<_, Option<&str>>(index).unwrap_or("").to_owned();
         let cells: Vec<_> =
             rows[..shown].iter().map(|row| (0..names.len()).map(|index| text(row, index)).collect()).collect();
+        self.cells(&names, &cells)?;
+        if shown < rows.len() {
+            self.line(format!("  ... and {} more", rows.len() - shown))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a table.
+    pub fn cells(&self, names: &[&str], cells: &[Vec<String>]) -> io::Result<()> {
         let width = table::width().map(|width| width.saturating_sub(INDENT.len()));
-        let table = table::lines(&names, &cells, Style { colour: self.colour, width });
+        let table = table::lines(names, cells, Style { colour: self.colour, width });
         for line in &table.lines {
             self.line(format!("{INDENT}{line}"))?;
         }
         if let Some(note) = table.note("a wider terminal has them") {
             self.line(format!("{INDENT}{note}"))?;
-        }
-        if shown < rows.len() {
-            self.line(format!("  ... and {} more", rows.len() - shown))?;
         }
         Ok(())
     }

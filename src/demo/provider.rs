@@ -1,5 +1,5 @@
-//! A provider of the demo's own on the loopback interface: an endpoint of webhooks, and a stand-in of Twilio's API. It
-//! takes messages and keeps what arrived.
+//! A provider of the demo's own on the loopback interface: an endpoint of webhooks, a stand-in of Twilio's API, and one of
+//! IntakeQ's. It takes messages and keeps what arrived, and lists the appointments of an account.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 const REQUEST_MAX: usize = 64 << 10;
 /// The end of the path of Twilio's API to which messages are posted.
 const MESSAGES: &str = "/Messages.json";
+/// The end of the path of IntakeQ's API of which lists are asked.
+const APPOINTMENTS: &str = "/appointments";
 
 /// A message as it arrived.
 pub enum Arrived {
@@ -25,6 +27,8 @@ pub enum Arrived {
 pub struct Endpoint {
     pub url: String,
     arrived: Arc<Mutex<Vec<Arrived>>>,
+    /// The appointments of the account.
+    appointments: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Endpoint {
@@ -32,7 +36,7 @@ impl Endpoint {
     pub async fn open() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the demo's provider")?;
         let url = format!("http://{}/", listener.local_addr()?);
-        let endpoint = Self { url, arrived: Arc::default() };
+        let endpoint = Self { url, arrived: Arc::default(), appointments: Arc::default() };
         let server = endpoint.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -47,6 +51,11 @@ impl Endpoint {
         std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The account has these appointments from now on.
+    pub fn lists(&self, appointments: Vec<Value>) {
+        *self.appointments.lock().unwrap_or_else(PoisonError::into_inner) = appointments;
+    }
+
     async fn serve(self, mut stream: TcpStream) {
         let mut buffer = vec![];
         while let Some(request) = read(&mut stream, &mut buffer).await {
@@ -59,6 +68,10 @@ impl Endpoint {
 
     /// Keeps a message, and says what its provider would.
     fn answer(&self, request: &Request) -> String {
+        if let Some(of) = request.list() {
+            let all = self.appointments.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            return with_body("200 OK", &Value::Array(if of == List::Rows { all } else { vec![] }));
+        }
         let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
         match request.message(arrived.len()) {
             Some(message) => {
@@ -75,12 +88,24 @@ impl Arrived {
     fn answer(&self) -> String {
         match self {
             Self::Webhook { .. } => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
-            Self::Sms { sid, .. } => {
-                let body = json!({ "sid": sid, "status": "queued" }).to_string();
-                format!("HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-            }
+            Self::Sms { sid, .. } => with_body("201 Created", &json!({ "sid": sid, "status": "queued" })),
         }
     }
+}
+
+fn with_body(status: &str, body: &Value) -> String {
+    let body = body.to_string();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+    format!("{head}\r\n\r\n{body}")
+}
+
+/// What a request for a list of the account gets.
+#[derive(PartialEq, Eq)]
+enum List {
+    /// All rows, in one page.
+    Rows,
+    /// Nothing: a later page, or what was deleted.
+    Nothing,
 }
 
 /// A request, with the names of its headers in small letters.
@@ -91,6 +116,15 @@ struct Request {
 }
 
 impl Request {
+    /// Which list of the account is asked for; None where none is.
+    fn list(&self) -> Option<List> {
+        let (path, query) = self.path.split_once('?')?;
+        let has = |pair: &str| query.split('&').any(|own| own == pair);
+        let is_asked = path.ends_with(APPOINTMENTS) && self.headers.contains_key("x-auth-key");
+        let of = if has("page=1") && !has("deletedOnly=true") { List::Rows } else { List::Nothing };
+        is_asked.then_some(of)
+    }
+
     /// The message in it; `number` tells it from the others. None where it is none.
     fn message(&self, number: usize) -> Option<Arrived> {
         if !self.path.ends_with(MESSAGES) {
@@ -125,7 +159,9 @@ fn parsed(bytes: &[u8]) -> Option<(Request, usize)> {
     let path = lines.next()?.split(' ').nth(1)?.to_owned();
     let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
     let headers: HashMap<String, String> = lines.filter_map(header).collect();
-    let end = head + 4 + headers.get("content-length")?.parse::<usize>().ok()?;
+    // A request for a list has no body.
+    let length = headers.get("content-length").map_or(Some(0), |length| length.parse::<usize>().ok())?;
+    let end = head + 4 + length;
     let body = std::str::from_utf8(bytes.get(head + 4..end)?).ok()?.to_owned();
     Some((Request { path, headers, body }, end))
 }
@@ -142,6 +178,18 @@ mod tests {
         let Some(Arrived::Webhook { id, body }) = request.message(0) else { panic!("it is a webhook") };
         assert_eq!((id.as_str(), &body["type"]), ("rounds_7", &json!(1)));
         assert_eq!(&whole[end..], b"POST");
+    }
+
+    #[test]
+    fn a_list_is_for_who_has_a_key() {
+        let request = |path: &str, headers: &str| {
+            parsed(format!("GET {path} HTTP/1.1\r\n{headers}\r\n").as_bytes()).expect("it is whole").0.list()
+        };
+        let key = "X-Auth-Key: x\r\n";
+        assert!(request("/api/v1/appointments?startDate=2026-03-02&page=1", "").is_none());
+        assert!(request("/api/v1/appointments?startDate=2026-03-02&page=1", key) == Some(List::Rows));
+        assert!(request("/api/v1/appointments?startDate=2026-03-02&page=2", key) == Some(List::Nothing));
+        assert!(request("/api/v1/appointments?deletedOnly=true&page=1", key) == Some(List::Nothing));
     }
 
     #[test]

@@ -2,15 +2,20 @@
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
+use tokio_postgres::GenericClient;
+use tokio_postgres::types::{ToSql, Type};
 
+use super::cast;
 use super::clinic::Clinic;
 use super::clock::instant;
 use super::day::{REFUSED, SLOT_FREED, WALK_IN};
+use crate::error::Error;
 
 /// Installs the trigger of an old application: it refuses one visit, with a text that names the patient.
 pub async fn install_old_application(clinic: &Clinic) -> anyhow::Result<()> {
     let trigger = format!(
-        "CREATE FUNCTION demo.old_application() RETURNS trigger LANGUAGE plpgsql AS $$
+        "CREATE SCHEMA demo;
+         CREATE FUNCTION demo.old_application() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN
              RAISE EXCEPTION 'no open invoice for %',
                  (SELECT concat_ws(' ', first_name, last_name) FROM patients WHERE id = NEW.patient_id);
@@ -27,8 +32,9 @@ pub async fn repair_old_application(clinic: &Clinic) -> anyhow::Result<()> {
 }
 
 /// Plays the script from after `since` until `until`, and returns in words what was played.
-pub async fn play(clinic: &Clinic, since: DateTime<Utc>, until: DateTime<Utc>) -> anyhow::Result<String> {
-    let rows = clinic.rows(include_str!("staff.sql"), &[&since, &until]).await?;
+pub async fn play(client: &impl GenericClient, since: DateTime<Utc>, until: DateTime<Utc>) -> Result<String, Error> {
+    let times: [(&(dyn ToSql + Sync), Type); 2] = [(&since, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)];
+    let rows = cast::rows(client, include_str!("staff.sql"), &times).await?;
     let did = |(index, name): (usize, &str)| {
         let count: i64 = rows[0].get(index);
         (count > 0).then(|| format!("{count} {name}"))
@@ -59,7 +65,7 @@ pub async fn book_walk_in(clinic: &Clinic) -> anyhow::Result<()> {
                  RETURNING *
              ),
              script AS (
-                 INSERT INTO demo.script (appointment_id, checks_in_at, vitals_at, begins_at, completes_at)
+                 INSERT INTO demo_script (appointment_id, checks_in_at, vitals_at, begins_at, completes_at)
                  SELECT id, $3, $3 + interval '2 minutes', $3 + interval '4 minutes', $3 + interval '17 minutes'
                  FROM visit
              )

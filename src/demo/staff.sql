@@ -10,7 +10,7 @@ moved AS (
         cancelled_at = CASE WHEN s.cancels_at <= $2 THEN s.cancels_at END,
         cancelled_reason = CASE WHEN s.cancels_at <= $2 THEN 'the patient called' END,
         updated_at = $2
-    FROM demo.script s
+    FROM demo_script s
     WHERE s.appointment_id = a.id
       AND a.status IN ('SCHEDULED', 'CONFIRMED', 'CHECKED_IN', 'IN_PROGRESS')
       AND (   (s.checks_in_at > $1 AND s.checks_in_at <= $2) OR (s.vitals_at > $1 AND s.vitals_at <= $2)

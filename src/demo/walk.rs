@@ -26,7 +26,7 @@ const REFUSAL: &str = "10:10";
 pub async fn walk(page: &Page, clinic: &Clinic, options: &RunArgs) -> anyhow::Result<()> {
     // The earlier days, and the visits that were called off in the night, are played at once.
     let mut since = instant("07:00");
-    staff::play(clinic, since - TimeDelta::days(60), since).await?;
+    staff::play(clinic.client(), since - TimeDelta::days(60), since).await?;
     for at in STOPS {
         let now = instant(at);
         page.heading(&clocks(now))?;
@@ -34,7 +34,7 @@ pub async fn walk(page: &Page, clinic: &Clinic, options: &RunArgs) -> anyhow::Re
             page.line("At 10:40 the broken trigger of the old application was repaired.")?;
             staff::repair_old_application(clinic).await?;
         }
-        let played = staff::play(clinic, since, now).await?;
+        let played = staff::play(clinic.client(), since, now).await?;
         page.line(page.paint(Look::Dim, &format!("in between: {played}")))?;
         run_jobs(page, clinic, &options.replay(now), u64::from(at == REFUSAL))
             .await

@@ -114,7 +114,7 @@ pub const WATCH: &str = "watch";
 /// may do as that role, and those that ask no database.
 #[cfg(test)]
 pub const WITHOUT_ROLE: &[&str] =
-    &["migrate", "adopt", "actors", "grants", "check", "schedule", "completions", "man", "statements", "demo"];
+    &["migrate", "adopt", "actors", "grants", "check", "schedule", "completions", "man", "statements", "demo", "seed"];
 
 /// The group of that name.
 pub fn group(name: &str) -> Option<&'static Group> {

@@ -58,7 +58,7 @@ statements! {
 /// The key of the advisory lock, an arbitrary number: "rounds" in ASCII.
 pub(super) const LOCK: i64 = 0x0000_726f_756e_6473;
 /// Each statement of a migration may take long on a large table, and nobody else holds its locks for long.
-const LIMITS: Limits =
+pub const LIMITS: Limits =
     Limits { statement: Duration::from_secs(3600), lock: Duration::from_secs(60), idle: Duration::from_secs(60) };
 
 /// Bring the database to this binary's schema
@@ -116,6 +116,12 @@ pub async fn apply(database: &DatabaseArgs) -> Result<Vec<String>, Error> {
     Ok(migrate(&args, database).await?.applied)
 }
 
+/// The same within a transaction, whose end is the caller's.
+#[cfg(feature = "demo")]
+pub async fn apply_within(tx: &Transaction<'_>, schema: &SchemaName) -> Result<Vec<String>, Error> {
+    Ok(migrate_within(tx, schema, true).await?.applied)
+}
+
 /// The names of the migrations that are still pending, and of those that were applied now.
 #[derive(Default)]
 struct Done {
@@ -146,44 +152,49 @@ async fn migrate(args: &MigrateArgs, database: &DatabaseArgs) -> Result<Done, Er
 async fn migrate_in_one(connection: &mut Connection, schema: &SchemaName, args: &MigrateArgs) -> Result<Done, Error> {
     let limits = Limits { lock: args.lock_wait, ..LIMITS };
     let tx = limits.begin(connection).await?;
-    let locked = LOCK_SCHEMA.execute(&tx, &[&LOCK]).await;
+    let done = migrate_within(&tx, schema, args.with_clinic_tables).await?;
+    tx.commit().await?;
+    for migration in &done.applied {
+        info!(%migration, "applied");
+    }
+    Ok(done)
+}
+
+async fn migrate_within(tx: &Transaction<'_>, schema: &SchemaName, with_clinic: bool) -> Result<Done, Error> {
+    let locked = LOCK_SCHEMA.execute(tx, &[&LOCK]).await;
     locked.map_err(|error| error.context("another migration is at work"))?;
-    schema::check_not_of_0_1(&tx).await?;
-    schema::check_private(&tx).await?;
-    check_own(&tx, schema, &histories(), false).await?;
-    let pending = Pending::find(&tx, schema, args.with_clinic_tables).await?;
-    pending.check_nothing_in_the_way(&tx, schema).await?;
+    schema::check_not_of_0_1(tx).await?;
+    schema::check_private(tx).await?;
+    check_own(tx, schema, &histories(), false).await?;
+    let pending = Pending::find(tx, schema, with_clinic).await?;
+    pending.check_nothing_in_the_way(tx, schema).await?;
     let migrations = Set::Ours.migrations();
     let created = migrations.iter().flat_map(|migration| created(migration.sql().unwrap_or_default()));
-    check_own(&tx, schema, &created.collect::<Vec<_>>(), false).await?;
-    let row = NOW.one(&tx, &[]).await?;
+    check_own(tx, schema, &created.collect::<Vec<_>>(), false).await?;
+    let row = NOW.one(tx, &[]).await?;
     let database: &str = row.get("database");
     // The role is left to a person: the application's own would find our tables instead of its own.
     let search_path =
         format!("ALTER ROLE dashboard IN DATABASE {database} SET search_path = {}, public;", schema.quoted());
     if pending.0.is_empty() {
-        let compared = ours::compare(&tx, schema).await?.unwrap_or_default();
+        let compared = ours::compare(tx, schema).await?.unwrap_or_default();
         return Ok(Done { compared, search_path, ..Done::default() });
     }
-    if !SCHEMA_EXISTS.one(&tx, &[&schema.as_str()]).await?.get::<_, bool>("known") {
+    if !SCHEMA_EXISTS.one(tx, &[&schema.as_str()]).await?.get::<_, bool>("known") {
         tx.batch_execute(&format!("CREATE SCHEMA {}", schema.quoted())).await.map_err(Error::from)?;
     }
     // A relation is created in the first schema of the path.
     let path = format!("SET LOCAL search_path = {}, pg_temp", schema.quoted());
     tx.batch_execute(&path).await.map_err(Error::from)?;
-    if IN_SCHEMA.one(&tx, &[]).await?.get::<_, Option<&str>>("schema") != Some(schema.as_str()) {
+    if IN_SCHEMA.one(tx, &[]).await?.get::<_, Option<&str>>("schema") != Some(schema.as_str()) {
         let message = format!("the role has no USAGE on schema {schema}: GRANT USAGE, CREATE ON SCHEMA");
         return Err(Error::new("NO_PRIVILEGE", ErrorKind::Refused, message));
     }
     for (set, migration) in &pending.0 {
-        apply_one(&tx, *set, migration, stamp(row.get("now"))).await.map_err(|error| error.context(migration))?;
+        apply_one(tx, *set, migration, stamp(row.get("now"))).await.map_err(|error| error.context(migration))?;
     }
-    let identities = Identities::read_anyhow(&tx).await?;
-    identities.now.record(&tx).await?;
-    tx.commit().await?;
-    for (_, migration) in &pending.0 {
-        info!(%migration, "applied");
-    }
+    let identities = Identities::read_anyhow(tx).await?;
+    identities.now.record(tx).await?;
     Ok(Done { applied: pending.names(), search_path, ..Done::default() })
 }
 

@@ -19,6 +19,7 @@ mod user;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, lchown};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -152,7 +153,7 @@ impl Scratch {
     }
 
     /// Crashes the server, so that what it has not written to its disk is lost, and starts it again.
-    #[allow(dead_code, reason = "only the tests crash a server")]
+    #[allow(dead_code, reason = "the benchmarks crash none")]
     pub fn crash(&self) -> Result<(), String> {
         self.run("pg_ctl", |pg_ctl| pg_ctl.args(["stop", "-w", "-m", "immediate"]))?;
         self.start_server()
@@ -160,7 +161,7 @@ impl Scratch {
 
     /// The address of a database.
     pub fn url(&self, database: &str) -> String {
-        format!("postgresql://{USER}@/{database}?host={}", self.dir.display())
+        url(&self.dir, database)
     }
 
     /// The directory with the socket.
@@ -213,6 +214,23 @@ impl Scratch {
         let _ = output.rewind().and_then(|()| output.read_to_string(&mut said));
         Err(format!("{name} failed ({status}): {}", said.trim()))
     }
+}
+
+/// The directory of a server `name` of this user that runs and that no process uses: it was told to keep it.
+#[allow(dead_code, reason = "only the demo keeps one")]
+pub fn kept(name: &str) -> Option<PathBuf> {
+    let dirs = left_behind(&std::env::temp_dir(), &format!("{name}-{}-", own_uid()));
+    dirs.into_iter().find(|dir| has_server(dir) && matches!(take_lock(dir), Ok(Some(_))))
+}
+
+/// Whether a server answers at the socket in that directory.
+fn has_server(dir: &Path) -> bool {
+    UnixStream::connect(dir.join(".s.PGSQL.5432")).is_ok()
+}
+
+/// The address of a database of the server in that directory.
+pub fn url(dir: &Path, database: &str) -> String {
+    format!("postgresql://{USER}@/{database}?host={}", dir.display())
 }
 
 impl Drop for Scratch {

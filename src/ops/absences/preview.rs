@@ -4,6 +4,7 @@ use chrono::{NaiveDate, NaiveTime};
 use clap::{Args, ValueEnum};
 
 use super::shape::{self, Absence, Shape, Warning};
+use crate::arg::day;
 use crate::command::{CommandContext, Output, check_known, value_name};
 use crate::db::Key;
 use crate::error::Error;
@@ -124,10 +125,6 @@ pub fn kept(effects: &Effects) -> Vec<Warning> {
         warnings.push(Warning::new("IMPORTED_VISITS_KEPT", message, there));
     }
     warnings
-}
-
-fn day(text: &str) -> Result<NaiveDate, String> {
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "a day looks like 2026-03-02".to_owned())
 }
 
 fn time(text: &str) -> Result<NaiveTime, String> {

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use clap::Args;
 use tokio_postgres::Transaction;
 
+use crate::arg::day;
 use crate::clinic::actor::refused;
 use crate::command::check_known;
 use crate::db::Key;
@@ -40,8 +41,4 @@ impl Filter {
         let Self { facility, doctor, from, to } = self;
         VisitFilter { facility: facility.as_ref(), doctor: doctor.as_ref(), from: *from, to: *to }
     }
-}
-
-fn day(text: &str) -> Result<NaiveDate, String> {
-    text.parse().map_err(|_| "a day looks like 2026-03-02".to_owned())
 }
