@@ -12,7 +12,7 @@ use super::page::{Look, Page};
 use super::provider::{Arrived, Endpoint};
 use crate::jobs::deliver_notifications::DeliverNotifications;
 use crate::output::counted;
-use crate::run::{self, JobArgs, RunArgs};
+use crate::run::{self, Job, JobArgs, RunArgs};
 
 /// When the front desk closes, and its application stages the numbers of the day.
 const CLOSING: &str = "18:05";
@@ -103,7 +103,8 @@ async fn deliver_webhooks(page: &Page, clinic: &Clinic, options: &RunArgs, endpo
 
 /// The job of a channel, as a scheduler starts it.
 fn job(args: &[&str], options: &RunArgs) -> anyhow::Result<DeliverNotifications> {
-    let args = JobArgs::<DeliverNotifications>::scheduled(args, options.common.clone());
+    let args =
+        JobArgs::<DeliverNotifications>::scheduled(<DeliverNotifications as Job>::NAME, args, options.common.clone());
     let job = args.map_err(|why| anyhow!(why))?.job;
     Ok(DeliverNotifications { only_to: None, templates: None, ..job })
 }

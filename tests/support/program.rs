@@ -30,7 +30,10 @@ impl Program {
     pub fn new(url: &str) -> Self {
         // Whoever starts with much to do has looked at it: the first run of a lane is not asked about.
         let looked_at = ("ROUNDS_FIRST_RUN_MAX", "10000000");
-        let env = [("DATABASE_URL", url), ("ROUNDS_ALLOW_AS_OF", "1"), ("ROUNDS_RETRY_DELAY", "100ms"), looked_at];
+        // The files of settings of whoever runs the tests are not theirs.
+        let alone = ("ROUNDS_CONFIG", "none");
+        let env =
+            [("DATABASE_URL", url), ("ROUNDS_ALLOW_AS_OF", "1"), ("ROUNDS_RETRY_DELAY", "100ms"), looked_at, alone];
         Self { env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(), in_roles: false }
     }
 
