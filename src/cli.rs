@@ -33,7 +33,7 @@ use crate::ops::npi::NpiArgs;
 use crate::ops::pauses::{PauseArgs, ResumeArgs};
 use crate::ops::practiceq::PracticeqArgs;
 use crate::ops::report::ReportArgs;
-use crate::ops::runs::RunsArgs;
+use crate::ops::runs::{self, RunsArgs};
 use crate::ops::schedule::{self as plan, ScheduleArgs};
 use crate::ops::statements::{self, StatementsArgs};
 use crate::ops::version::{self, VersionArgs};
@@ -115,7 +115,7 @@ impl Command {
             Self::EscalationRules(args) => run_operation(&args, &global).await,
             Self::Check(args) => run_operation(&args, &global).await,
             Self::Health(args) => run_operation(&args, &global).await,
-            Self::Runs(args) => run_operation(&args, &global).await,
+            Self::Runs(args) => runs::command(&args, &global).await,
             Self::Report(args) => run_operation(&args, &global).await,
             Self::Pause(args) => run_operation(&args, &global).await,
             Self::Resume(args) => run_operation(&args, &global).await,
