@@ -37,8 +37,8 @@ use crate::ops::runs::{self, RunsArgs};
 use crate::ops::schedule::{self as plan, ScheduleArgs};
 use crate::ops::statements::{self, StatementsArgs};
 use crate::ops::version::{self, VersionArgs};
-use crate::output::JobName;
 use crate::output::log::LogLevel;
+use crate::output::{JobName, asked};
 use crate::schedule;
 
 /// Run-once jobs that keep a clinic running on time.
@@ -193,7 +193,7 @@ impl Cli {
 /// The command line of this process, with the settings of files, but for those keys.
 fn parsed(settings: &Settings, without: &HashSet<String>) -> Result<ArgMatches, clap::Error> {
     // Only the given sub-command is built; the whole tree is needed only for a message or the help.
-    let bare = || settings.applied(Cli::command(), &[], without);
+    let bare = || settings.applied(coloured(Cli::command()), &[], without);
     let matches = with_schedule(bare()).try_get_matches_from_mut(std::env::args_os());
     let is_clear = |matches: &ArgMatches| !environment::is_in_the_way(matches);
     matches.ok().filter(is_clear).map_or_else(|| environment::matches(&|| built(bare())), Ok)
@@ -254,7 +254,12 @@ pub fn pages() -> ClapCommand {
 
 /// The whole command line.
 fn tree() -> ClapCommand {
-    built(Cli::command())
+    built(coloured(Cli::command()))
+}
+
+/// The command with the colours of its help and its mistakes, which it prints before its arguments are known.
+fn coloured(command: ClapCommand) -> ClapCommand {
+    command.color(asked(std::env::args_os(), std::env::var("ROUNDS_COLOR").ok()).of_help())
 }
 
 /// The given command line with the schedule of each job, completely built.
