@@ -131,7 +131,7 @@ docs: ## write the generated documents and rendered files
 	mv docs/cli.md.new docs/cli.md
 	env -i PATH="$$PATH" HOME="$$HOME" "$${CARGO_TARGET_DIR:-target}/debug/rounds" man --errors > docs/errors.md.new
 	mv docs/errors.md.new docs/errors.md
-	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: \
+	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: docs::report_fields \
 	 privileges::the_list deploy::the_folders_are_rendered
 
 # The pictures of the README, of a part of the demo.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
-use super::role;
+use super::{fields, role};
 
 /// How the program is to be started.
 #[derive(Clone)]
@@ -132,7 +132,9 @@ pub fn signal(child: &Child, signal: libc::c_int) {
 impl Outcome {
     /// The report, which is JSON when no terminal is there.
     pub fn report(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON report: {self:?}"))
+        let report = serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON report: {self:?}"));
+        fields::check(&report);
+        report
     }
 
     /// The same without the planted names of facilities and doctors where a list prints them: not in its log.

@@ -112,6 +112,7 @@ pub struct Prune {
 /// scanned = all of `pruned` + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// The rows that were old enough.
     scanned: u64,
     #[serde(flatten)]
     pruned: Pruned,
