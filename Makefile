@@ -97,8 +97,8 @@ prove-report: ## look at the page of the report in a browser (1 min)
 	@scripts/report-tools
 	@$(with_postgres) && cargo test --locked --quiet --test prove_report
 
-check-files: ## look at systemd/ and k8s/ with the tools of Linux
-	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s; }
+check-files: ## look at systemd/, k8s/ and the tarball with the tools of Linux
+	@[ "$$(uname)" != Linux ] || { scripts/check-systemd && scripts/check-k8s && scripts/check-dist; }
 
 bench: ## measure the frequent statements
 	@$(with_postgres) && cargo bench --locked --bench no_shows --bench cancellations --bench absences --bench conflicts \
@@ -131,7 +131,7 @@ docs: ## write the generated documents and rendered files
 	mv docs/cli.md.new docs/cli.md
 	env -i PATH="$$PATH" HOME="$$HOME" "$${CARGO_TARGET_DIR:-target}/debug/rounds" man --errors > docs/errors.md.new
 	mv docs/errors.md.new docs/errors.md
-	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: \
+	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: docs::report_fields \
 	 privileges::the_list deploy::the_folders_are_rendered
 
 # The pictures of the README, of a part of the demo.
@@ -159,6 +159,15 @@ install uninstall: ## put the program and its units where PREFIX says, or take t
 deb: ## make a Debian package in target/debian
 	cargo build --locked --release
 	@scripts/systemd-deb
+
+# A static program with everything beside it, for a machine without a toolchain: target/dist has the tarball and SHA256SUMS. The
+# same commit gives the same bytes.
+.PHONY: dist check-dist
+dist: ## make the tarball with a static program in target/dist (10 min)
+	@scripts/dist
+
+check-dist: ## look at a tarball of the debug program
+	@scripts/check-dist
 
 # A rendered crontab, with Debian's own cron, through both clock changes (root, three minutes).
 .PHONY: check-crontab

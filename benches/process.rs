@@ -65,7 +65,7 @@ pub fn psql(url: &str) -> Command {
 /// `rounds` as a process, silent unless something is wrong.
 pub fn rounds(url: &str, subcommand: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rounds"));
-    command.env_clear().env("DATABASE_URL", url).env("ROUNDS_ALLOW_AS_OF", "1").args([
+    command.env_clear().env("DATABASE_URL", url).env("ROUNDS_CONFIG", "none").env("ROUNDS_ALLOW_AS_OF", "1").args([
         subcommand,
         "--log-level",
         "warn",

@@ -2,11 +2,16 @@
 
 mod environment;
 
+use std::collections::HashSet;
+use std::path::PathBuf;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing::warn;
 
 use crate::command::{GlobalArgs, refuse, run_operation};
+use crate::config::{self, Settings};
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::jobs::{self, JobCommand};
 use crate::ops::absences::AbsencesArgs;
@@ -15,6 +20,7 @@ use crate::ops::adopt::AdoptArgs;
 use crate::ops::alerts::AlertsArgs;
 use crate::ops::check::CheckArgs;
 use crate::ops::completions::{self, CompletionsArgs};
+use crate::ops::config::{self as settings, ConfigCommandArgs};
 use crate::ops::escalation_rules::EscalationRulesArgs;
 use crate::ops::grants::{self, GrantsArgs};
 use crate::ops::health::HealthArgs;
@@ -27,12 +33,12 @@ use crate::ops::npi::NpiArgs;
 use crate::ops::pauses::{PauseArgs, ResumeArgs};
 use crate::ops::practiceq::PracticeqArgs;
 use crate::ops::report::ReportArgs;
-use crate::ops::runs::RunsArgs;
+use crate::ops::runs::{self, RunsArgs};
 use crate::ops::schedule::{self as plan, ScheduleArgs};
 use crate::ops::statements::{self, StatementsArgs};
 use crate::ops::version::{self, VersionArgs};
-use crate::output::JobName;
 use crate::output::log::LogLevel;
+use crate::output::{JobName, asked};
 use crate::schedule;
 
 /// Run-once jobs that keep a clinic running on time.
@@ -49,6 +55,9 @@ pub struct Cli {
     pub global: GlobalArgs,
     #[command(subcommand)]
     pub command: Command,
+    /// Why the files of settings cannot be used.
+    #[arg(skip)]
+    pub refused: Option<Error>,
 }
 
 #[derive(Subcommand)]
@@ -73,6 +82,7 @@ pub enum Command {
     Actors(ActorsArgs),
     Adopt(AdoptArgs),
     Grants(GrantsArgs),
+    Config(ConfigCommandArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
     Version(VersionArgs),
@@ -86,7 +96,11 @@ pub enum Command {
 }
 
 impl Command {
-    pub async fn execute(self, global: GlobalArgs) -> Exit {
+    /// Executes the command, unless the files of settings were refused.
+    pub async fn execute(self, global: GlobalArgs, refused: Option<Error>) -> Exit {
+        if let Some(error) = refused {
+            return refuse("rounds", &error, &global.output);
+        }
         match jobs::install_schedule(&global.schedule) {
             Err(error) if self.goes_on_without_schedule() => {
                 warn!(error_code = %error.code, "{}; this command goes on without it", error.message);
@@ -103,7 +117,7 @@ impl Command {
             Self::EscalationRules(args) => run_operation(&args, &global).await,
             Self::Check(args) => run_operation(&args, &global).await,
             Self::Health(args) => run_operation(&args, &global).await,
-            Self::Runs(args) => run_operation(&args, &global).await,
+            Self::Runs(args) => runs::command(&args, &global).await,
             Self::Report(args) => run_operation(&args, &global).await,
             Self::Pause(args) => run_operation(&args, &global).await,
             Self::Resume(args) => run_operation(&args, &global).await,
@@ -114,6 +128,7 @@ impl Command {
             Self::Actors(args) => run_operation(&args, &global).await,
             Self::Adopt(args) => run_operation(&args, &global).await,
             Self::Grants(args) => grants::command(&args, &global).await,
+            Self::Config(args) => settings::command(&args, &Cli::command(), &given(), &global.output),
             Self::Completions(args) => completions::command(&args, pages(), &global.output),
             Self::Man(args) => manual::man(&args, pages()),
             Self::Version(args) => version::command(&args, &global).await,
@@ -132,7 +147,9 @@ impl Command {
         match self {
             Self::Pause(args) => !args.names_a_job(),
             Self::Resume(args) => !args.names_a_job(),
-            Self::Actors(_) | Self::Migrate(_) | Self::Runs(_) | Self::Version(_) | Self::Help(_) => true,
+            Self::Actors(_) | Self::Migrate(_) | Self::Runs(_) | Self::Version(_) | Self::Help(_) | Self::Config(_) => {
+                true
+            }
             _ => false,
         }
     }
@@ -151,16 +168,19 @@ impl Command {
 impl Cli {
     /// Reads the command line of this process; on bad usage prints the mistake and exits 2.
     pub fn read() -> Self {
-        let mut command = with_schedule(Self::command());
-        // Only the given sub-command is built; the whole tree is needed only for a message or the help.
-        let matches = command.try_get_matches_from_mut(std::env::args_os());
-        let is_clear = |matches: &ArgMatches| !environment::is_in_the_way(matches);
-        let matches = matches.ok().filter(is_clear).map_or_else(|| environment::matches(tree), Ok);
-        let mut matches = matches.unwrap_or_else(|error| exit(error));
+        let none = Settings::default();
+        let matches = parsed(&none, &HashSet::new()).unwrap_or_else(|error| exit(error));
         if let Some(message) = environment::secret_argument(&matches) {
             tree().error(ErrorKind::ValueValidation, message).exit();
         }
+        let (mut matches, refused) = match configured(&matches) {
+            Ok(Some(matches)) => (matches, None),
+            Ok(None) => (matches, None),
+            Err(error) => (matches, Some(error)),
+        };
+        let mut command = Self::command();
         let cli = Self::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit());
+        let cli = Self { refused, ..cli };
         if let Err(message) = cli.global.metrics.check() {
             tree().error(ErrorKind::ValueValidation, message).exit();
         }
@@ -174,9 +194,49 @@ impl Cli {
     }
 }
 
-/// Prints the mistake in the command line and exits. A surplus word is not repeated, because it is most likely part of
+/// The command line of this process, with the settings of files, but for those keys.
+fn parsed(settings: &Settings, without: &HashSet<String>) -> Result<ArgMatches, clap::Error> {
+    // Only the given sub-command is built; the whole tree is needed only for a message or the help.
+    let bare = || settings.applied(coloured(Cli::command()), &[], without);
+    let matches = with_schedule(bare()).try_get_matches_from_mut(std::env::args_os());
+    let is_clear = |matches: &ArgMatches| !environment::is_in_the_way(matches);
+    matches.ok().filter(is_clear).map_or_else(|| environment::matches(&|| built(bare())), Ok)
+}
+
+/// What was given on the command line of this process.
+fn given() -> ArgMatches {
+    parsed(&Settings::default(), &HashSet::new()).unwrap_or_else(|error| exit(error))
+}
+
+/// The command line with the settings of the files; None where there is none. A command that asks nobody reads none, so
+/// that it can say what is wrong with them.
+fn configured(matches: &ArgMatches) -> Result<Option<ArgMatches>, Error> {
+    let asks_nobody = match matches.subcommand() {
+        Some(("help" | "man" | "completions", _)) => true,
+        Some(("version", version)) => !version.get_flag("check"),
+        _ => false,
+    };
+    if asks_nobody {
+        return Ok(None);
+    }
+    let chosen = matches.get_one::<PathBuf>("config").map(PathBuf::as_path);
+    let settings = config::read(chosen, |name| std::env::var_os(name))?;
+    if settings.has_no_file() {
+        return Ok(None);
+    }
+    config::check(&settings, &Cli::command(), environment::is_secret)?;
+    let settings = config::install(settings);
+    Ok(Some(parsed(settings, &config::excluded(matches)).unwrap_or_else(|error| exit(error))))
+}
+
+/// Prints the mistake in the command line and exits; the help where nothing was given, whatever variables there are. A
+/// surplus word is not repeated, because it is most likely part of
 /// a note without quotes, and about a patient.
 fn exit(error: clap::Error) -> ! {
+    if error.kind() == ErrorKind::MissingSubcommand && std::env::args_os().len() == 1 {
+        eprint!("{}", tree().render_help());
+        std::process::exit(error.exit_code());
+    }
     if let (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidArg))
         && !is_option(word)
@@ -203,7 +263,12 @@ pub fn pages() -> ClapCommand {
 
 /// The whole command line.
 fn tree() -> ClapCommand {
-    built(Cli::command())
+    built(coloured(Cli::command()))
+}
+
+/// The command with the colours of its help and its mistakes, which it prints before its arguments are known.
+fn coloured(command: ClapCommand) -> ClapCommand {
+    command.color(asked(std::env::args_os(), std::env::var("ROUNDS_COLOR").ok()).of_help())
 }
 
 /// The given command line with the schedule of each job, completely built.

@@ -1,5 +1,6 @@
 //! The command line: help, usage errors, where output goes.
 
+mod config;
 mod habits;
 
 use std::fs;
@@ -297,6 +298,7 @@ async fn every_job_is_where_its_name_says() {
         "adopt",
         "notifications",
         "grants",
+        "config",
         "completions",
         "man",
         "version",

@@ -1,6 +1,7 @@
 //! The documents, as far as a test can tell.
 
 mod links;
+mod report_fields;
 mod walked;
 
 use std::collections::BTreeSet;

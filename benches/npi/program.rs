@@ -27,7 +27,14 @@ impl Load {
 pub fn refresh(url: &str, file: &Path, args: &[&str]) -> Load {
     let log = Log::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rounds"));
-    command.env_clear().env("DATABASE_URL", url).arg("refresh-npi").arg("--file").arg(file).args(args);
+    command
+        .env_clear()
+        .env("DATABASE_URL", url)
+        .env("ROUNDS_CONFIG", "none")
+        .arg("refresh-npi")
+        .arg("--file")
+        .arg(file)
+        .args(args);
     command.args(["--log-format", "json", "--log-level", "debug"]).stderr(log.writer());
     let cost = run(&mut command);
     let text = log.text();

@@ -107,7 +107,13 @@ pub fn measure(harness: &Harness, registry: Registry) -> Searches {
 
 fn rounds_npi(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rounds"));
-    command.env_clear().env("DATABASE_URL", url).args(["--output", "json", "--log-level", "warn", "npi"]);
+    command.env_clear().env("DATABASE_URL", url).env("ROUNDS_CONFIG", "none").args([
+        "--output",
+        "json",
+        "--log-level",
+        "warn",
+        "npi",
+    ]);
     command
 }
 

@@ -30,6 +30,15 @@ const SECRETS: [Secret; 3] = [
 /// An option whose value is an address, and all of it a secret.
 const SECRET_ADDRESS: &str = "--ping-url ";
 
+/// Whether a setting is a secret: by its key, or for a password in an address.
+pub fn is_secret(key: &str, value: &str) -> bool {
+    let is_key = |secret: &Secret| secret.id.replace('_', "-") == key;
+    let is_address = SECRET_ADDRESS.trim().trim_start_matches("--") == key;
+    let user = value.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+    let has_user = user.is_some_and(|(user, _)| user.contains(':'));
+    SECRETS.iter().any(is_key) || is_address || if key == "database-url" { has_password(value) } else { has_user }
+}
+
 /// Pairs of options of which only one can be given, each with a variable.
 fn either() -> impl Iterator<Item = [&'static str; 2]> {
     [["database_url", "database_url_file"]].into_iter().chain(SECRETS.iter().map(|secret| [secret.id, secret.file_id]))
@@ -85,7 +94,7 @@ pub fn secret_argument(matches: &ArgMatches) -> Option<String> {
 }
 
 /// The command line, read again without the variables that it overrides. `tree` makes the whole of it.
-pub fn matches(tree: fn() -> Command) -> Result<ArgMatches, Error> {
+pub fn matches(tree: &dyn Fn() -> Command) -> Result<ArgMatches, Error> {
     let mut given = HashSet::new();
     let bare = without(tree(), &|_| true);
     if let Ok(matches) = bare.clone().ignore_errors(true).try_get_matches() {
@@ -177,6 +186,28 @@ fn variable_of(command: &Command, long: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_known_by_its_key_or_by_a_password() {
+        for (key, value) in [
+            ("api-key", "x"),
+            ("twilio-token", "x"),
+            ("ping-url", "https://hc-ping.com/x"),
+            ("database-url", "postgresql://u:p@h/d"),
+            ("database-url", "host=h password=p"),
+            ("smtp-url", "smtps://u:p@h"),
+        ] {
+            assert!(is_secret(key, value), "{key}");
+        }
+        for (key, value) in [
+            ("database-url", "postgresql://u@h/d"),
+            ("api-key-file", "/x"),
+            ("smtp-url", "smtps://h:465"),
+            ("schema", "x"),
+        ] {
+            assert!(!is_secret(key, value), "{key}");
+        }
+    }
 
     #[test]
     fn of_a_value_that_is_refused_no_secret_is_repeated() {

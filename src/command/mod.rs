@@ -20,6 +20,7 @@ use tracing::error;
 
 use crate::clients::otlp;
 use crate::clients::ping::PingArgs;
+use crate::config::ConfigArgs;
 use crate::db::{DatabaseArgs, Db, statements};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -55,6 +56,8 @@ pub struct GlobalArgs {
     pub ping: PingArgs,
     #[command(flatten)]
     pub logs: LogArgs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// One command.

@@ -128,7 +128,12 @@ impl<'a> Stage<'a> {
         let now = self.now.to_rfc3339_opts(SecondsFormat::Secs, true);
         let mut command = Command::new(&self.program);
         command.args(&line.words).env_clear().env("TMPDIR", std::env::temp_dir());
-        command.env("DATABASE_URL", &self.clinic.url).env("ROUNDS_OUTPUT", "json").env("ROUNDS_SOURCE", "cron");
+        // What a file of settings says is not of the demo.
+        command
+            .env("ROUNDS_CONFIG", "none")
+            .env("DATABASE_URL", &self.clinic.url)
+            .env("ROUNDS_OUTPUT", "json")
+            .env("ROUNDS_SOURCE", "cron");
         if line.played {
             command.env("ROUNDS_ALLOW_AS_OF", "1").env("ROUNDS_AS_OF", &now).env("ROUNDS_SCHEDULED_FOR", &now);
         }

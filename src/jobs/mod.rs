@@ -80,7 +80,7 @@ macro_rules! jobs {
         pub async fn rehearse(row: &Row, common: CommonArgs, db: Db) -> Result<Lookout, String> {
             match row.job {
                 $(<$module::$job as Job>::NAME => {
-                    let args = JobArgs::<$module::$job>::scheduled(row.args, common)?;
+                    let args = JobArgs::<$module::$job>::scheduled(row.job, row.args, common)?;
                     Ok(lookout(&args, db).await)
                 })*
                 _ => Err(format!("there is no job {}", row.job)),
@@ -91,7 +91,7 @@ macro_rules! jobs {
         fn lane_of(row: &Row) -> Result<String, String> {
             match row.job {
                 $(<$module::$job as Job>::NAME => {
-                    let args = JobArgs::<$module::$job>::scheduled(row.args, CommonArgs::default())?;
+                    let args = JobArgs::<$module::$job>::scheduled(row.job, row.args, CommonArgs::default())?;
                     Ok(lane_asked(&args.job))
                 })*
                 _ => Err(format!("there is no job {}", row.job)),

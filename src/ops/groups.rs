@@ -113,8 +113,20 @@ pub const WATCH: &str = "watch";
 /// The commands that no group has: those of the owner of the schema, `check`, which looks at what the role of a job
 /// may do as that role, and those that ask no database.
 #[cfg(test)]
-pub const WITHOUT_ROLE: &[&str] =
-    &["migrate", "adopt", "actors", "grants", "check", "schedule", "completions", "man", "statements", "demo", "seed"];
+pub const WITHOUT_ROLE: &[&str] = &[
+    "migrate",
+    "adopt",
+    "actors",
+    "grants",
+    "check",
+    "schedule",
+    "config",
+    "completions",
+    "man",
+    "statements",
+    "demo",
+    "seed",
+];
 
 /// The group of that name.
 pub fn group(name: &str) -> Option<&'static Group> {

@@ -6,6 +6,7 @@ pub mod adopt;
 pub mod alerts;
 pub mod check;
 pub mod completions;
+pub mod config;
 pub mod escalation_rules;
 pub mod grants;
 pub mod groups;

@@ -19,7 +19,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 use tracing::error;
 
-pub use colour::{Colour, choose, colour, stderr_colour};
+pub use colour::{Colour, asked, choose, colour, stderr_colour};
 pub use job_name::JobName;
 pub use table::folded;
 pub use words::counted;

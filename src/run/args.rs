@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::arg::{duration_within, positive_duration, truth, whole};
 use crate::clinic::messages::{ENDPOINT_FORM, is_endpoint};
+use crate::config;
 use crate::db::Key;
 use crate::error::{Error, ErrorKind};
 use crate::retry::Retry;
@@ -142,10 +143,11 @@ pub struct JobArgs<J: Args> {
 }
 
 impl<J: Args> JobArgs<J> {
-    /// The options with which a scheduler starts a lane, beside those of the environment. The error is clap's message.
-    pub fn scheduled(args: &[&str], common: CommonArgs) -> Result<Self, String> {
-        let command = Self::augment_args(clap::Command::new("rounds"));
-        let matches = command.try_get_matches_from(std::iter::once("rounds").chain(args.iter().copied()));
+    /// The options with which a scheduler starts a lane of a job, beside those of the environment and of files. The error
+    /// is clap's message.
+    pub fn scheduled(job: &str, args: &[&str], common: CommonArgs) -> Result<Self, String> {
+        let command = || Self::augment_args(clap::Command::new("rounds"));
+        let matches = config::matches(command, &[job.to_owned()], &[&["rounds"], args].concat());
         let args = matches.and_then(|matches| Self::from_arg_matches(&matches));
         args.map(|args| args.with(&common)).map_err(|error| error.kind().to_string())
     }

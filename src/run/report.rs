@@ -54,10 +54,12 @@ impl Counts<'_> {
 /// Items that were not done; part of every job's report.
 #[derive(Debug, Default, Serialize)]
 pub struct NotDone {
+    /// What was left alone, for the reasons that follow.
     pub skipped: u64,
     /// `changed`: no longer due when its batch was applied. `locked`: locked by another session, left to the next run.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub skipped_by_reason: BTreeMap<&'static str, u64>,
+    /// What could not be done.
     pub failed: u64,
     /// The first failed items, and those of which nobody could be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -67,8 +69,11 @@ pub struct NotDone {
 /// An item that failed. It holds ids and codes only.
 #[derive(Debug, Serialize)]
 pub struct ItemError {
+    /// What it is, such as appointment.
     pub entity: &'static str,
+    /// Its key.
     pub id: Value,
+    /// Why it could not be done: an error code.
     pub code: String,
     /// Why, where the code does not say it; ids and counts only.
     #[serde(skip_serializing_if = "Option::is_none")]

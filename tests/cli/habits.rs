@@ -73,6 +73,31 @@ async fn colours_are_as_asked_for() {
 }
 
 #[tokio::test]
+async fn help_and_mistakes_have_the_colours_that_are_asked_for() {
+    let forced = nowhere().env("CLICOLOR_FORCE", "1");
+    let asked = nowhere().env("ROUNDS_COLOR", "always");
+    let none = forced.clone().env("NO_COLOR", "1");
+    for (program, args, expected) in [
+        (&nowhere(), &["--help"][..], false),
+        (&nowhere(), &["--color", "always", "--help"], true),
+        (&nowhere(), &["runs", "list", "--help", "--color=always"], true),
+        (&nowhere(), &["help", "runs", "--color=always"], true),
+        (&asked, &["--help"], true),
+        (&asked, &["--help", "--color", "never"], false),
+        (&forced, &["--help"], true),
+        (&forced, &["--help", "--color", "never"], false),
+        (&none, &["--help"], false),
+        (&none, &["--help", "--color", "always"], true),
+    ] {
+        assert_eq!(program.run(args).await.expect(0).stdout.contains('\u{1b}'), expected, "{args:?}");
+    }
+    let mistake = nowhere().run(&["runs", "lst", "--color", "always"]).await.expect(2);
+    assert!(mistake.stderr.contains('\u{1b}'), "{mistake:?}");
+    let mistake = forced.run(&["runs", "lst", "--color", "never"]).await.expect(2);
+    assert!(!mistake.stderr.contains('\u{1b}'), "{mistake:?}");
+}
+
+#[tokio::test]
 async fn version_says_whether_the_schema_fits() {
     let clinic = Clinic::new().await;
     let fits = clinic.run(&["version", "--check"]).await.expect(0).report();

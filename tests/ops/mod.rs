@@ -24,6 +24,7 @@ mod report;
 mod roles;
 mod run_stats;
 mod runs;
+mod runs_watch;
 mod schedule;
 mod skipped_patients;
 

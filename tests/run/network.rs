@@ -53,7 +53,7 @@ async fn a_connection_into_nowhere_ends() {
     let user: &[&str] = if unsafe { libc::geteuid() } == 0 { &[] } else { &["--map-root-user"] };
     command.args(user).args(["--net", "sh", "-c", SCRIPT]).env("PORT_FILE", &file);
     command.env("TEST_BINARY", std::env::current_exe().expect("this binary"));
-    command.env("ROUNDS", env!("CARGO_BIN_EXE_rounds")).env("ROUNDS_ALLOW_AS_OF", "1");
+    command.env("ROUNDS", env!("CARGO_BIN_EXE_rounds")).env("ROUNDS_ALLOW_AS_OF", "1").env("ROUNDS_CONFIG", "none");
     command.env("SERVER_SOCKET", socket()).env("DATABASE", &*clinic.database).env("DATABASE_USER", scratch::USER);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let run = command.spawn().expect("unshare is part of every Linux");

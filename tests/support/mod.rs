@@ -12,6 +12,7 @@ pub mod clinic;
 pub mod collector;
 mod database;
 pub mod exposition;
+pub mod fields;
 pub mod gate;
 pub mod grafana;
 pub mod keys;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
-use super::role;
+use super::{fields, role};
 
 /// How the program is to be started.
 #[derive(Clone)]
@@ -30,7 +30,10 @@ impl Program {
     pub fn new(url: &str) -> Self {
         // Whoever starts with much to do has looked at it: the first run of a lane is not asked about.
         let looked_at = ("ROUNDS_FIRST_RUN_MAX", "10000000");
-        let env = [("DATABASE_URL", url), ("ROUNDS_ALLOW_AS_OF", "1"), ("ROUNDS_RETRY_DELAY", "100ms"), looked_at];
+        // The files of settings of whoever runs the tests are not theirs.
+        let alone = ("ROUNDS_CONFIG", "none");
+        let env =
+            [("DATABASE_URL", url), ("ROUNDS_ALLOW_AS_OF", "1"), ("ROUNDS_RETRY_DELAY", "100ms"), looked_at, alone];
         Self { env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(), in_roles: false }
     }
 
@@ -129,7 +132,9 @@ pub fn signal(child: &Child, signal: libc::c_int) {
 impl Outcome {
     /// The report, which is JSON when no terminal is there.
     pub fn report(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON report: {self:?}"))
+        let report = serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON report: {self:?}"));
+        fields::check(&report);
+        report
     }
 
     /// The same without the planted names of facilities and doctors where a list prints them: not in its log.

@@ -13,7 +13,12 @@ pub fn shell(script: &str) -> Command {
     let path = env::split_paths(&env::var_os("PATH").expect("a path")).collect::<Vec<_>>();
     let path = env::join_paths(programs.into_iter().map(Path::to_owned).chain(path)).expect("folders");
     let mut shell = Command::new("bash");
-    shell.args(["-euo", "pipefail", "-c", script]).env_clear().env("PATH", path).env("ROUNDS_OUTPUT", "text");
+    shell
+        .args(["-euo", "pipefail", "-c", script])
+        .env_clear()
+        .env("PATH", path)
+        .env("ROUNDS_OUTPUT", "text")
+        .env("ROUNDS_CONFIG", "none");
     shell.current_dir(env!("CARGO_MANIFEST_DIR"));
     shell
 }

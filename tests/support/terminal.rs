@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::ptr::null_mut;
 
 use super::Program;
@@ -51,14 +51,50 @@ impl Program {
         tokio::task::spawn_blocking(move || program.blocking(columns, args)).await.expect("it ends")
     }
 
-    fn blocking(&self, columns: u16, args: Vec<String>) -> Screen {
-        let (mut ours, theirs) = pair(columns);
+    /// Runs it on a terminal with so many columns and rows until it has written these texts, one after the other; then
+    /// interrupts it as Ctrl-C does. The text of the screen has what the terminal acts upon.
+    pub async fn interrupted_on_terminal(&self, size: [u16; 2], args: &[&str], texts: &[&str]) -> Screen {
+        let program = self.clone().env("NO_COLOR", "1");
+        let [args, texts] = [args, texts].map(|words| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        tokio::task::spawn_blocking(move || program.until(size, args, &texts)).await.expect("it ends")
+    }
+
+    fn until(&self, size: [u16; 2], args: Vec<String>, texts: &[String]) -> Screen {
+        let (mut child, mut ours) = self.spawned(size, args);
+        let (mut bytes, mut part, mut texts, mut at) = (vec![], [0; 4096], texts.iter(), 0);
+        let mut wanted = texts.next();
+        while let Ok(count @ 1..) = ours.read(&mut part) {
+            bytes.extend_from_slice(&part[..count]);
+            let written = String::from_utf8_lossy(&bytes).into_owned();
+            while let Some(found) =
+                wanted.and_then(|text| written[at..].find(text.as_str()).map(|place| place + text.len()))
+            {
+                at += found;
+                wanted = texts.next();
+                if wanted.is_none() {
+                    // SAFETY: kill takes two integers and touches no memory.
+                    assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) }, 0);
+                }
+            }
+        }
+        let code = child.wait().expect("it ends").code().expect("no signal");
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        assert!(wanted.is_none(), "it ended before it had written {wanted:?}: {text}");
+        Screen { code, text }
+    }
+
+    /// Starts it on a new terminal; and our end of that.
+    fn spawned(&self, size: [u16; 2], args: Vec<String>) -> (Child, File) {
+        let (ours, theirs) = pair(size);
         let end = || Stdio::from(theirs.try_clone().expect("a descriptor"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_rounds"));
         command.args(args).env_clear().envs(self.variables()).stdin(Stdio::null()).stdout(end()).stderr(end());
-        let mut child = command.spawn().expect("the binary can be started");
-        drop(command);
-        drop(theirs);
+        let child = command.spawn().expect("the binary can be started");
+        (child, ours)
+    }
+
+    fn blocking(&self, columns: u16, args: Vec<String>) -> Screen {
+        let (mut child, mut ours) = self.spawned([columns, 50], args);
         let (mut bytes, mut part) = (vec![], [0; 4096]);
         // The end of a terminal is an error on this side.
         while let Ok(count @ 1..) = ours.read(&mut part) {
@@ -70,15 +106,17 @@ impl Program {
 }
 
 /// The two ends of a new terminal: ours, and that of the program.
-fn pair(columns: u16) -> (File, OwnedFd) {
+fn pair([columns, rows]: [u16; 2]) -> (File, OwnedFd) {
     let (mut ours, mut theirs) = (0, 0);
-    let size = libc::winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the two numbers are written and the size is read; nothing keeps the pointers.
     let opened = unsafe { libc::openpty(&raw mut ours, &raw mut theirs, null_mut(), null_mut(), &raw const size) };
     assert_eq!(opened, 0, "a terminal can be opened");
-    // SAFETY: both are descriptors that were opened just now, and nobody else's.
+    // SAFETY: both are descriptors that were opened just now, and nobody else's. A server that the program leaves behind
+    // must not keep the terminal open.
     unsafe {
         libc::fcntl(ours, libc::F_SETFD, libc::FD_CLOEXEC);
+        libc::fcntl(theirs, libc::F_SETFD, libc::FD_CLOEXEC);
         (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs))
     }
 }

@@ -39,9 +39,13 @@ pub struct Outcomes {
 
 #[derive(Debug, Serialize)]
 pub struct Updated {
+    /// The case.
     pub case_id: Key,
+    /// Its status before.
     pub previous_status: i32,
+    /// Its status now.
     pub new_status: i32,
+    /// Whether a person moved it against the transitions.
     pub forced: bool,
     /// The column with the instant of the change.
     pub timestamp_field: String,
@@ -51,9 +55,11 @@ pub struct Updated {
 pub struct Exception {
     /// The id, or the line of the file with an id that no case has.
     pub case_id: Key,
+    /// Why it stays where it is.
     pub reason: &'static str,
     /// None if the case does not exist, or its status is none.
     pub current_status: Option<i32>,
+    /// Where it should have gone.
     pub attempted_status: i32,
     /// Whether it is a failed item, which has a warning of its own.
     #[serde(skip)]
@@ -76,11 +82,17 @@ pub fn warn_of<'a>(run_id: Uuid, cases: impl Iterator<Item = (&'a Key, &'a str)>
 /// The metrics of one stage, for dashboards.
 #[derive(Serialize)]
 struct Metrics {
+    /// As scanned.
     found: u64,
+    /// As advanced.
     updated: u64,
+    /// What stays where it is: skipped and failed.
     excepted: u64,
+    /// How long the stage took.
     duration_ms: u64,
+    /// The sum of the amounts that their providers are paid.
     money_moved: Cents,
+    /// The advanced cases whose amount is none; they count as nothing.
     #[serde(skip_serializing_if = "is_none")]
     amounts_unreadable: u64,
 }
@@ -124,11 +136,16 @@ impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Shown<'a> {
+            /// The cases of the stage, or the requested cases.
             scanned: u64,
+            /// The cases that were moved.
             advanced: u64,
+            /// The same for dashboards.
             metrics: Metrics,
+            /// Of a run by hand, the cases that were moved.
             #[serde(skip_serializing_if = "Option::is_none")]
             updated: Option<&'a [Updated]>,
+            /// Of a run by hand, the cases that stay where they are.
             #[serde(skip_serializing_if = "Option::is_none")]
             exceptions: Option<&'a [Exception]>,
             #[serde(flatten)]

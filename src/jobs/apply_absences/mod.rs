@@ -82,24 +82,29 @@ pub struct Report {
     /// The visits that were cancelled, with their slots, and the other slots that were blocked, unblocked, or blocked for
     /// another leave.
     applied: u64,
+    /// The visits that were cancelled for an emergency.
     appointments_cancelled: u64,
     /// Of these the patients who were checked in.
     checked_in: u64,
     /// The slots that were blocked, with those of the visits that were cancelled.
     slots_blocked: u64,
+    /// The slots that were blocked for a leave that is withdrawn or over, and are free again.
     slots_unblocked: u64,
     /// The slots whose leave covers them no more, while another one does.
     slots_handed_over: u64,
     /// The absences that are recorded as applied or taken back.
     absences: u64,
-    /// The visits of the lists that admins were told: those that stay booked, and those that stay cancelled.
+    /// The visits that stay booked although their doctor is away, as admins were told.
     visits_kept: u64,
+    /// The visits that stay cancelled although their leave was withdrawn, as admins were told.
     visits_not_restored: u64,
     /// The absences that wait for a person's word.
     waiting_for_confirmation: u64,
+    /// The messages that were staged.
     notifications: u64,
     /// The notices that are recorded but not sent, because the patient wants no SMS.
     notices_suppressed: u64,
+    /// The cancelled visits and the lists of which nobody could be told.
     undeliverable: u64,
     #[serde(flatten)]
     not_done: NotDone,

@@ -8,15 +8,17 @@ use crate::run::{Counts, NotDone};
 /// scanned = sent + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// The messages that were due.
     pub scanned: u64,
     /// Accepted by the provider.
     pub sent: u64,
-    /// What dead runs had left, by what became of it.
+    /// What dead runs had left, and this run settled.
     #[serde(skip_serializing_if = "is_zero")]
     pub settled: u64,
-    /// Accepted by earlier runs: how many the provider was asked about, and how many it says have arrived.
+    /// Accepted by earlier runs: how many the provider was asked about.
     #[serde(skip_serializing_if = "is_zero")]
     pub asked: u64,
+    /// Of those that the provider was asked about, the ones that have arrived.
     #[serde(skip_serializing_if = "is_zero")]
     pub delivered: u64,
     /// UNCERTAIN messages that were found with the provider, and so were sent.

@@ -115,7 +115,9 @@ pub struct EscalateSla {
 pub struct Report {
     /// The overdue cases, also those whose level cannot be read.
     scanned: u64,
+    /// The cases that were raised by a level.
     escalated: u64,
+    /// The messages that were staged.
     notifications: u64,
     /// The escalated cases that have neither a department nor a manager to notify.
     undeliverable: u64,

@@ -15,10 +15,13 @@ pub struct Report {
     pub rules_evaluated: u64,
     /// The firings and ends of episodes that were due, the malformed rules, and the policies that cannot be read.
     pub scanned: u64,
+    /// The firings of rules that were carried out.
     pub executed: u64,
+    /// The same by the action of the rule.
     pub executed_by_action: BTreeMap<&'static str, u64>,
     /// The episodes that ended, so that the rule may fire again.
     pub episodes_ended: u64,
+    /// The messages that were staged.
     pub notifications: u64,
     /// The tickets without a manager to notify.
     pub undeliverable: u64,

@@ -16,12 +16,15 @@ pub struct Report {
     pub scanned: u64,
     /// The days of a doctor's week whose hours have changed since the last look.
     pub schedules_changed: u64,
+    /// The visits that were flagged, because they no longer fit.
     pub flagged: u64,
     /// The flags whose visit fits again, or is not to be looked at any more.
     pub cleared: u64,
     /// The notices to patients.
     pub notifications: u64,
+    /// The notices that are recorded but not sent, because the patient wants no SMS.
     pub notices_suppressed: u64,
+    /// The lists that admins were told.
     pub admin_notices: u64,
     /// The facilities of whose list nobody could be told.
     pub undeliverable: u64,
@@ -53,14 +56,19 @@ impl crate::run::Report for Report {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Warning {
+    /// A sentence with the number of the visits.
     pub message: String,
+    /// The visits, in the shape of the old application.
     affected_appointments: Vec<Affected>,
 }
 
 #[derive(Debug, Serialize)]
 struct Affected {
+    /// The visit.
     id: String,
+    /// Its local day.
     date: String,
+    /// Its local time.
     time: String,
 }
 
@@ -101,11 +109,11 @@ impl From<&Row> for Visit {
 /// The visits that do not fit, and whose patients are never told.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct OnlyCounted {
-    /// They were made after the last change of the hours: whoever made them knew.
+    /// Visits that do not fit, made after the last change of the hours: whoever made them knew.
     pub made_after_change: u64,
-    /// Their doctor never had hours.
+    /// Visits that do not fit, since their doctor never had hours.
     pub without_schedule: u64,
-    /// They did not fit at the first look, and nobody knows since when.
+    /// Visits that did not fit at the first look, and nobody knows since when.
     pub undated: u64,
 }
 

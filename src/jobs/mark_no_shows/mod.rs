@@ -130,7 +130,9 @@ pub struct Report {
     /// The visits whose patient has not come within the timeout, and the facilities and doctors whose visits could not
     /// be assessed.
     scanned: u64,
+    /// The visits that were marked as no-shows.
     marked: u64,
+    /// The slots of them that are free again.
     slots_released: u64,
     /// The notices that were staged for delivery.
     notifications: u64,

@@ -80,12 +80,15 @@ pub struct MonitorTicketSla {
 pub struct Report {
     /// The open tickets with a date.
     checked: u64,
+    /// The tickets whose date has passed.
     breached: u64,
     /// The tickets at medium or high risk that are not breached.
     at_risk: u64,
     /// The tickets that had to be recorded, and the policies from which no date can be computed.
     scanned: u64,
+    /// The tickets whose risk or breach was recorded.
     recorded: u64,
+    /// The messages that were staged.
     notifications_sent: u64,
     /// The tickets whose breach was recorded, but of which nobody could be told.
     undeliverable: u64,

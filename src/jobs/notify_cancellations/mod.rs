@@ -140,12 +140,15 @@ pub struct Report {
     told_stand_ins: u64,
     /// Those of both that were cancelled at most 24 hours before their start.
     last_minute: u64,
+    /// The cancelled visits that nobody is told of, by the reason.
     untold: Untold,
     /// The visits of which nobody could be told.
     undeliverable: u64,
+    /// The slots that are free again.
     slots_released: u64,
     /// Those of the released slots that are blocked, because their doctor is away.
     slots_blocked: u64,
+    /// The messages that were staged.
     notifications: u64,
     /// The rows of the ledger whose visit is cancelled no more.
     ended: u64,
@@ -156,8 +159,11 @@ pub struct Report {
 /// The recorded visits of which nobody was to be told.
 #[derive(Debug, Default, Serialize)]
 struct Untold {
+    /// They were cancelled before the ledger began.
     before: u64,
+    /// They had begun when they were cancelled, or are over now.
     past: u64,
+    /// The doctor cancelled them.
     by_doctor: u64,
 }
 

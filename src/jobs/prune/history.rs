@@ -111,23 +111,29 @@ impl History {
 /// The rows that were deleted.
 #[derive(Debug, Default, Serialize)]
 pub struct Pruned {
+    /// Rows of `cron_job_runs`.
     runs: u64,
+    /// Rows of `cron_job_run_errors`.
     run_errors: u64,
+    /// Messages that are sent or settled.
     notifications: u64,
     /// The refused items that no run tries any more.
     refusals: u64,
     /// The rows of the ledger of cancelled visits.
     cancellations: u64,
-    /// The flags of visits that were cleared long ago, and the hours of doctors that ended long ago.
+    /// The flags of visits that were cleared long ago.
     schedule_flags: u64,
+    /// The hours of doctors that ended long ago.
     schedule_versions: u64,
     /// What is kept of slots that were blocked for a leave, and are long over.
     blocked_slots: u64,
     /// The logs of syncs.
     sync_logs: u64,
-    /// The requests to the PracticeQ account, the events of it, and the notes that a client is nobody's.
+    /// The requests to the PracticeQ account.
     pub requests: u64,
+    /// The events of the account.
     pub events: u64,
+    /// The notes that a client of the account is nobody's.
     pub clients: u64,
     /// The appointments of clients whose patient nobody knows that were deleted, or of which only the decision is left.
     pub unmatched: u64,

@@ -104,7 +104,7 @@ pub struct Prune {
     /// Encrypt the archive for the holder of this age key (age1...; age-keygen prints it): only `age --decrypt` with
     /// the secret key can read it. May be given several times; in the variable, separated by commas
     #[arg(long, env = "ROUNDS_ARCHIVE_RECIPIENTS", value_name = "AGE_RECIPIENT", value_delimiter = ',')]
-    #[arg(requires = "archive", hide_env_values = true)]
+    #[arg(hide_env_values = true)]
     #[serde(skip)]
     pub archive_recipient: Vec<String>,
 }
@@ -112,6 +112,7 @@ pub struct Prune {
 /// scanned = all of `pruned` + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// The rows that were old enough.
     scanned: u64,
     #[serde(flatten)]
     pruned: Pruned,
@@ -140,6 +141,11 @@ impl Job for Prune {
 
     /// What is deleted is gone, so no other instant than now decides on it, whatever the environment allows.
     fn check(&self, run: &RunArgs) -> Result<(), Error> {
+        // Not `requires`, which does not see what a file of settings gives.
+        if self.archive.is_none() && !self.archive_recipient.is_empty() {
+            let message = "--archive-recipient encrypts an archive: say --archive DIR, too";
+            return Err(Error::new("USAGE", ErrorKind::BadRequest, message));
+        }
         self.recipients()?;
         if run.common.as_of.is_none() || run.common.dry_run {
             return Ok(());

@@ -15,6 +15,7 @@ pub struct Report {
     scanned: u64,
     /// Inserted or updated.
     loaded: u64,
+    /// The files of the run.
     files: Vec<FileReport>,
     /// `unchanged`, `older` than the stored row, `duplicate` of a later line; `failed` are the rejected lines.
     #[serde(flatten)]
@@ -27,7 +28,9 @@ enum FileReport {
     Loaded(FileCounts),
     /// Its content was loaded before, under the name that `skipped` gives.
     Skipped {
+        /// The name of the file.
         name: String,
+        /// Of a file that was loaded before: the name under which that was.
         skipped: String,
     },
 }
@@ -35,31 +38,48 @@ enum FileReport {
 /// The counts of a loaded file.
 #[derive(Debug, Serialize)]
 pub struct FileCounts {
+    /// The name of the file.
     name: String,
+    /// WEEKLY or MONTHLY.
     kind: &'static str,
+    /// The last day of which the file tells.
     period_end: NaiveDate,
+    /// The rows of the file.
     rows: u64,
+    /// The providers that are new.
     inserted: u64,
+    /// The providers that changed.
     updated: u64,
+    /// The rows that are stored already.
     unchanged: u64,
+    /// The rows that are older than what is stored.
     older: u64,
+    /// The rows that a later row of the same NPI replaces.
     duplicates: u64,
+    /// Those of the inserted or updated that are deactivated.
     deactivated: u64,
+    /// The rows that cannot be read, or that the database refuses: `npi_rejects`.
     rejected: u64,
+    /// How long the file took.
     seconds: f64,
+    /// Where the copy of the file is.
     pub archived_to: Option<String>,
-    /// Nothing where the file of other names was not read.
+    /// The file of other names in the zip; null where it was not read.
     other_names: Option<OtherNames>,
-    /// Of the providers that are watched.
+    /// What has changed of the providers that are watched.
     watched: Vec<Changed>,
 }
 
 /// Rows of the file of other names, and the names that were written or taken away.
 #[derive(Debug, Serialize)]
 struct OtherNames {
+    /// The rows of the file of other names.
     rows: u64,
+    /// The names that are new.
     added: u64,
+    /// The names that are gone.
     removed: u64,
+    /// The rows that cannot be read.
     rejected: u64,
 }
 

@@ -28,7 +28,9 @@ const NAMED_MAX: usize = 20;
 /// A watched provider, and what has changed of it.
 #[derive(Debug, Serialize)]
 pub struct Changed {
+    /// The provider.
     npi: i64,
+    /// What has changed: deactivated, renamed, moved.
     changes: Vec<String>,
     #[serde(skip)]
     facilities: Vec<String>,

@@ -172,9 +172,13 @@ pub struct Report {
     /// The due alerts, the open alerts whose cause had ended, and the facilities, doctors and visits that could not be
     /// assessed.
     scanned: u64,
+    /// The alerts that were raised.
     raised: u64,
+    /// The same by their type.
     raised_by_type: RaisedByType,
+    /// The alerts whose cause had ended, and that were closed.
     resolved: u64,
+    /// The messages that were staged.
     notifications: u64,
     /// The raised alerts that have no recipient, neither those whom they concern nor an admin.
     undeliverable: u64,
@@ -184,8 +188,11 @@ pub struct Report {
 
 #[derive(Debug, Default, Serialize)]
 struct RaisedByType {
+    /// Nobody has taken the vitals.
     no_vitals: u64,
+    /// The doctor has not come.
     no_doctor: u64,
+    /// The patient waits too long.
     waiting_too_long: u64,
 }
 

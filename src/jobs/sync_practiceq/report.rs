@@ -16,14 +16,19 @@ const ERRORS_LISTED: usize = 10;
 /// scanned = new + updated + deleted + skipped + failed.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// The row of `sync_logs`.
     pub sync_log_id: Option<i64>,
     /// Patients in the scope of the run, each once.
     pub total_patients: u64,
+    /// The patients whose visits were looked at.
     pub patients_processed: u64,
+    /// The patients of whom something failed.
     pub patients_failed: u64,
     /// Patients whom nobody can look for, as a person has said.
     pub patients_skipped: u64,
+    /// The visits by what became of them.
     pub total_appointments: Appointments,
+    /// The visits that the account has no more.
     pub deleted: u64,
     /// Queued for a person to decide.
     pub unmatched: u64,
@@ -32,12 +37,16 @@ pub struct Report {
     pub stopped: bool,
     /// Practitioners whose doctor is not known; their visits have none. With any of them the log says `partial_success`.
     pub unknown_practitioners: u64,
+    /// The messages that were staged.
     pub notifications: u64,
+    /// The pages of the account that were read.
     pub pages: u64,
+    /// The requests that were sent.
     pub requests: u64,
     /// Of a run of the inbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Events>,
+    /// New, updated, deleted, skipped and failed.
     pub scanned: u64,
     /// The reasons: `unchanged`; `unmatched`, queued for a person, and `ignored`, as a person decided; `out_of_scope`,
     /// of patients without an active affiliation; `other_patient`, not asked for; `older` than what is stored;
@@ -53,9 +62,13 @@ pub struct Report {
 
 #[derive(Debug, Default, Serialize)]
 pub struct Appointments {
+    /// They were stored.
     pub new: u64,
+    /// They were changed.
     pub updated: u64,
+    /// They were as they are stored.
     pub unchanged: u64,
+    /// They could not be read or stored.
     pub errors: u64,
 }
 

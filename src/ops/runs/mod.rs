@@ -1,7 +1,9 @@
 //! `rounds runs`: lists runs with their outcome, shows one run with its arguments, its report and its failed items, and
 //! counts all runs since ever.
 
+mod shape;
 mod stats;
+mod watch;
 pub mod which;
 
 use std::collections::BTreeSet;
@@ -15,18 +17,19 @@ use uuid::Uuid;
 use crate::arg::positive_duration;
 use crate::clinic::local_time::before;
 use crate::command::limit::{self, LimitArgs};
-use crate::command::{CommandContext, Operation, Output, listing, shown, value_name};
+use crate::command::{CommandContext, GlobalArgs, Operation, Output, listing, run_operation, shown, value_name};
 use crate::db::{Row, statements};
 use crate::error::Error;
-use crate::jobs;
+use crate::exit::Exit;
 use crate::output::table::{kept, minor};
 use crate::output::{counted, local_minute, local_stamp, stamp};
 use crate::schedule::{self, ZoneArgs};
 use crate::time_zone::Tz;
+use shape::{job, run};
 use which::{Which, which};
 
 statements! {
-    of stats, which;
+    of stats, watch, which;
     LIST(TEXT, TEXT, TIMESTAMPTZ, INT8) = include_str!("list.sql");
     SHOW(UUID) = include_str!("show.sql");
     ERRORS(UUID, INT8) = "SELECT entity, entity_id, error_code, message FROM cron_job_run_errors WHERE run_id = $1
@@ -46,6 +49,13 @@ pub struct RunsArgs {
 
 #[derive(Subcommand, Debug)]
 enum RunsCommand {
+    #[command(flatten)]
+    Look(LookCommand),
+    Watch(watch::WatchArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum LookCommand {
     /// List runs, the newest first
     List(ListArgs),
     Show(ShowArgs),
@@ -91,14 +101,22 @@ enum Status {
     Skipped,
 }
 
-impl Operation for RunsArgs {
+/// Executes the command: one that watches ends by itself never, and the others at once.
+pub async fn command(args: &RunsArgs, global: &GlobalArgs) -> Exit {
+    match &args.command {
+        RunsCommand::Watch(args) => watch::command(args, global).await,
+        RunsCommand::Look(command) => run_operation(command, global).await,
+    }
+}
+
+impl Operation for LookCommand {
     const NAME: &'static str = "runs";
 
     async fn execute(&self, context: &CommandContext<'_>) -> Result<Output, Error> {
-        match &self.command {
-            RunsCommand::List(args) => list(context, args).await,
-            RunsCommand::Show(args) => show(context, args).await,
-            RunsCommand::Stats(args) => args.execute(context).await,
+        match self {
+            Self::List(args) => list(context, args).await,
+            Self::Show(args) => show(context, args).await,
+            Self::Stats(args) => args.execute(context).await,
         }
     }
 }
@@ -217,36 +235,6 @@ fn refused_text(refused: &[Value], zone: Tz) -> String {
     format!("refused, until the next try\n{}", listing(&columns, &rows, ""))
 }
 
-/// A run's row as JSON.
-fn run(row: &Row) -> Map<String, Value> {
-    let instant = |column| row.get::<_, Option<DateTime<Utc>>>(column).map(stamp);
-    let text = |column| row.get::<_, Option<String>>(column);
-    let number = |column| row.get::<_, Option<i64>>(column);
-    let Value::Object(map) = json!({
-        "id": row.get::<_, Uuid>("id"),
-        "job": text("job_name"),
-        "lane": text("lane"),
-        "status": text("status"),
-        "source": text("source"),
-        "actor": text("actor"),
-        "scheduled_for": instant("scheduled_for"),
-        "started_at": instant("started_at"),
-        "completed_at": instant("completed_at"),
-        "duration_ms": number("duration_ms"),
-        "items_processed": number("items_processed"),
-        "items_failed": number("items_failed"),
-        "error_code": text("error_code"),
-        "error_message": text("error_message"),
-        "host": text("host"),
-        "os_user": text("os_user"),
-        "db_login": text("db_login"),
-        "version": text("version"),
-    }) else {
-        unreachable!("an object is written as one")
-    };
-    map
-}
-
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -281,13 +269,4 @@ fn page(run: &Map<String, Value>, errors: &[Value], zone: Tz) -> String {
         text.push_str(&listing(&["entity", "id", "code", "message"], &rows, ""));
     }
     text
-}
-
-/// Parses the name of a job, or of a job and a lane.
-fn job(text: &str) -> Result<String, String> {
-    let is_named = |name: &str| text.strip_prefix(name).is_some_and(|lane| lane.is_empty() || lane.starts_with('-'));
-    match jobs::NAMES.iter().any(|name| is_named(name)) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("there is no such job; there are {}", jobs::NAMES.join(", "))),
-    }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::shape::job;
 use crate::command::{CommandContext, Output, listing, shown};
 use crate::db::{Row, statements};
 use crate::error::Error;
@@ -26,7 +27,7 @@ statements! {
 #[derive(Args, Debug)]
 pub struct StatsArgs {
     /// Only this job: all its lanes, or job-lane
-    #[arg(value_name = "JOB", value_parser = super::job)]
+    #[arg(value_name = "JOB", value_parser = job)]
     job: Option<String>,
     #[command(flatten)]
     zone: ZoneArgs,
