@@ -27,7 +27,7 @@ pub fn seed() -> u64 {
 /// The number of worlds, each with a seed of its own, that a test goes through whose worlds take long. `make
 /// test-properties` takes more.
 pub fn worlds() -> u64 {
-    many_worlds().unwrap_or(2)
+    many_worlds().unwrap_or(3)
 }
 
 fn many_worlds() -> Option<u64> {
