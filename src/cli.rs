@@ -174,8 +174,7 @@ impl Cli {
             tree().error(ErrorKind::ValueValidation, message).exit();
         }
         let (mut matches, refused) = match configured(&matches) {
-            Ok(Some(matches)) => (matches, None),
-            Ok(None) => (matches, None),
+            Ok(configured) => (configured.unwrap_or(matches), None),
             Err(error) => (matches, Some(error)),
         };
         let mut command = Self::command();

@@ -114,18 +114,12 @@ impl<'a> Outgoing<'a> {
             self.wait(is_over, report).await;
         }
         report.not_done.skip("not_reached", self.ready.len() as u64);
-        self.tell().await?;
+        told::note_sent(self.pages.run, &self.untold, self.pages.now()).await?;
         if let Some(reading) = self.reading {
             // Its connection is not left in the middle of a statement.
             let _ = reading.await;
         }
         self.end.map_or(Ok(()), Err)
-    }
-
-    /// Writes into the logs of what was sent that somebody was told.
-    async fn tell(&mut self) -> Result<(), Halt> {
-        let ids = std::mem::take(&mut self.untold);
-        told::note_sent(self.pages.run, &ids, self.pages.now()).await
     }
 
     /// Begins to read a page, after the logs of what the last one has sent are written. Nothing is decided at this moment that is not written: a page has nothing that is under way,

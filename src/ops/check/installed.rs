@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 
 use super::finding::{Findings, Remedy, Topic};
 use crate::error::Error;
-use crate::ops::schedule::{Difference, InstalledArgs, PlanArgs};
+use crate::ops::schedule::{Difference, InstalledArgs, Plan};
 use crate::schedule::Row;
 
 /// Where a package and an administrator put units; the latter lie over the former.
 const UNITS: [&str; 3] = ["/lib/systemd/system", "/usr/lib/systemd/system", "/etc/systemd/system"];
 
 /// How what is installed differs from the schedule; None where nothing is known to be installed.
-pub fn differences(given: &InstalledArgs, plan: &PlanArgs) -> Result<Option<Vec<Difference>>, Error> {
+pub fn differences(given: &InstalledArgs, plan: &Plan) -> Result<Option<Vec<Difference>>, Error> {
+    if given.is_given() {
+        return given.differences(plan).map(Some);
+    }
     let units = InstalledArgs::units(with_timers(&UNITS.map(Path::new)));
-    let installed = if given.is_given() { given } else { &units };
-    if installed.is_given() { installed.differences(&plan.plan()?).map(Some) } else { Ok(None) }
+    if units.is_given() { units.differences(plan).map(Some) } else { Ok(None) }
 }
 
 /// Tells the differences, or only those of these rows, and whether there are any.

@@ -95,9 +95,9 @@ impl Operation for CheckArgs {
             }
         }
         let mut check = Check { rows, jobs, schema: context.db.schema(), findings: Findings::default(), stopped: None };
-        let differences = installed::differences(&self.installed, &self.plan)?;
-        let zone = self.plan.plan()?.zone;
-        let look = check.look(context, zone, self.read_only);
+        let plan = self.plan.plan()?;
+        let differences = installed::differences(&self.installed, &plan)?;
+        let look = check.look(context, plan.zone, self.read_only);
         timeout(context.limit, look).await.unwrap_or_else(|_| Err(context.no_answer()))?;
         installed::tell(differences, &check.rows, self.jobs.is_empty(), &mut check.findings);
         Ok(check.output())

@@ -17,7 +17,7 @@ use crate::run::{CommonArgs, instant};
 use crate::schedule::{self, Cadence, ScheduledStart, ZoneArgs};
 use drift::CheckArgs;
 pub use drift::{Difference, InstalledArgs};
-pub use render::PlanArgs;
+pub use render::{Plan, PlanArgs};
 use render::{RenderArgs, Rendered};
 
 /// The period that is searched at once. Most commands are started in it; for those of a month or a year there are
