@@ -1,15 +1,21 @@
 //! Fills an empty registry without its indexes and keys, and builds these afterwards.
 //!
-//! To keep 54 tables of search sorted row by row takes most of the time of a monthly file. All is in the transaction of
-//! the merge, so whoever dies leaves the registry empty, and with its indexes.
+//! To keep 54 tables of search sorted row by row takes most of the time of a monthly file, and to look up what is not there
+//! much of the rest. All is in the transaction of the merge, so whoever dies leaves the registry empty, and with its
+//! indexes.
 
 use tokio_postgres::Transaction;
 
+use super::stage::StagingTable;
 use crate::db::statements;
 use crate::error::Error;
 
 statements! {
     IS_EMPTY() = "SELECT NOT EXISTS (SELECT FROM npi_key) AS is_empty";
+    IS_ONE_TWICE() = "SELECT EXISTS (SELECT FROM npi_key k GROUP BY k.npi HAVING count(*) > 1) AS is_one_twice";
+    DELETE_KEYS() = "DELETE FROM npi_key";
+    DELETE_SUPERSEDED[stage: StagingTable = StagingTable::examples()]() =
+        format!(include_str!("delete_superseded.sql"), stage = stage);
     INDEXES_OFF() = "SELECT npi_indexes_off()";
     INDEXES_ON() = "SELECT npi_indexes_on()";
 }
@@ -23,12 +29,14 @@ const MEMORY: &str = "SELECT set_config('maintenance_work_mem', '256MB', true) F
 /// What a file is merged into.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Registry {
-    /// It is filled without its indexes.
+    /// It is filled without its indexes, from all rows of the file.
     Empty,
     Loaded,
 }
 
 impl Registry {
+    pub const ALL: [Self; 2] = [Self::Empty, Self::Loaded];
+
     /// A file with few rows is merged, whatever is there.
     pub async fn of(tx: &Transaction<'_>, rows: u64) -> Result<Self, Error> {
         let is_filled = rows >= ROWS_MIN && IS_EMPTY.one(tx, &[]).await?.get("is_empty");
@@ -43,4 +51,14 @@ pub async fn indexes_off(tx: &Transaction<'_>) -> Result<(), Error> {
 pub async fn indexes_on(tx: &Transaction<'_>) -> Result<(), Error> {
     tx.batch_execute(MEMORY).await?;
     INDEXES_ON.execute(tx, &[]).await.map(drop)
+}
+
+/// Leaves one line of an NPI that has more, once all keys are inserted; returns whether they have to be inserted again.
+pub async fn superseded(tx: &Transaction<'_>, table: &StagingTable) -> Result<bool, Error> {
+    let is_one_twice = IS_ONE_TWICE.one(tx, &[]).await?.get("is_one_twice");
+    if is_one_twice {
+        DELETE_SUPERSEDED.with(table).execute(tx, &[]).await?;
+        DELETE_KEYS.execute(tx, &[]).await?;
+    }
+    Ok(is_one_twice)
 }

@@ -1,2 +1,3 @@
 -- Inserts the key of each new NPI. The primary key refuses a second row of the same NPI, in whichever partition it is.
-INSERT INTO npi_key (npi, entity_type) SELECT t.npi, t.new_type FROM npi_todo t WHERE t.class = 'I'
+-- The caller provides the rows that are to be carried out.
+INSERT INTO npi_key (npi, entity_type) SELECT t.npi, t.new_type FROM {todo} WHERE t.class = 'I'

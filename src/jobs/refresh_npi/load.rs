@@ -21,8 +21,11 @@ use crate::run::{Halt, Run, WriteOptions, count};
 
 /// With so many new rows the planner's statistics are out of date, and autovacuum does not analyze partitioned tables.
 const ANALYZE_ROWS_MIN: u64 = 500_000;
-const ANALYZE: &str = "ANALYZE npi_key; ANALYZE npi_data; ANALYZE search_surgeon; ANALYZE search_facility; \
-                       ANALYZE npi_other_names";
+/// On two connections. The rows of providers are found by their number alone.
+const ANALYZE: [&str; 2] = [
+    "ANALYZE search_surgeon; ANALYZE npi_key",
+    "ANALYZE search_facility; ANALYZE npi_other_names; ANALYZE npi_data (npi, entity_type, file_id)",
+];
 /// The counts of a file, and what it has changed of watched providers.
 type Loaded = (Row, Vec<Changed>);
 
@@ -102,8 +105,11 @@ impl FileLoad<'_> {
         if let Merged::Done(counts, _) = &merged
             && count(counts, "inserted") > ANALYZE_ROWS_MIN
         {
-            let analyze = async |tx: &Transaction<'_>| Ok(tx.batch_execute(ANALYZE).await?);
-            if let Err(Halt::Failed(error)) = run.write_unfenced_once("counting what was loaded", analyze).await {
+            let analyze = ANALYZE.map(|text| {
+                let analyze = async move |tx: &Transaction<'_>| Ok(tx.batch_execute(text).await?);
+                run.write_unfenced_once("counting what was loaded", analyze)
+            });
+            if let Err(Halt::Failed(error)) = try_join_all(analyze).await {
                 warn!(error_code = %error.code, "{name} is loaded; but {}", error.message);
             }
         }

@@ -13,6 +13,7 @@ use super::isolate::{Refused, refused_rows};
 use super::merge_names::{self, Renamed, StagedNames};
 use super::pfile::Pfile;
 use super::stage::{Counts, Staged, StagingTable};
+use super::todo::Todo;
 use super::tuple::STAGED;
 use super::watch::{self, Changed};
 use crate::clinic::npi::raw;
@@ -33,21 +34,23 @@ statements! {
         format!(include_str!("classify.sql"), stage = file.table, end = file.period_end);
     DELETE_SEARCH[search: SearchTable = SearchTable::ALL.into()]() =
         format!(include_str!("delete_search.sql"), table = search.name(), type = search.entity_type());
-    INSERT_KEYS() = include_str!("insert_keys.sql");
+    INSERT_KEYS[todo: Todo = Todo::examples()]() = format!(include_str!("insert_keys.sql"), todo = todo.alone());
     UPDATE_KEYS() = include_str!("update_keys.sql");
     UPDATE_ROWS[stage: StagingTable = StagingTable::examples()](INT8) =
         format!(include_str!("update_rows.sql"), stage = stage, assignments = assignments());
     UPDATE_DEACTIVATED[stage: StagingTable = StagingTable::examples()](INT8) =
         format!(include_str!("update_deactivated.sql"), stage = stage);
-    INSERT_ROWS[stage: StagingTable = StagingTable::examples()](INT8) =
-        format!(include_str!("insert_rows.sql"), stage = stage, columns = columns().join(", "));
-    INSERT_SURGEONS[stage: StagingTable = StagingTable::examples()]() =
-        format!(include_str!("insert_surgeons.sql"), stage = stage);
-    INSERT_FACILITIES[stage: StagingTable = StagingTable::examples()]() =
-        format!(include_str!("insert_facilities.sql"), stage = stage);
+    INSERT_ROWS[todo: Todo = Todo::examples()](INT8) =
+        format!(include_str!("insert_rows.sql"), rows = todo.rows(), columns = columns().join(", "));
+    INSERT_SURGEONS[todo: Todo = Todo::examples()]() =
+        format!(include_str!("insert_surgeons.sql"), rows = todo.rows());
+    INSERT_FACILITIES[todo: Todo = Todo::examples()]() =
+        format!(include_str!("insert_facilities.sql"), rows = todo.rows());
     INSERT_REJECTS[stage: StagingTable = StagingTable::examples()](INT8) =
         format!(include_str!("insert_rejects.sql"), stage = stage);
-    UPDATE_COUNTS(INT8, INT8, INT8, INT8, INT8, INT8, TIMESTAMPTZ, INT8, INT8, INT8, INT8) = include_str!("update_counts.sql");
+    UPDATE_COUNTS[todo: Todo = Todo::examples()]
+        (INT8, INT8, INT8, INT8, INT8, INT8, TIMESTAMPTZ, INT8, INT8, INT8, INT8) =
+        format!(include_str!("update_counts.sql"), todo = todo.alone());
 }
 
 /// The planner's settings for the merge. With this memory all of a weekly file fits, and less of a monthly one goes to
@@ -166,39 +169,60 @@ impl Merge<'_> {
 
     async fn attempt(&self, tx: &Transaction<'_>, staged: &Staged) -> Result<(Row, Vec<Changed>), Error> {
         let id = self.insert_file(tx).await?;
-        let registry = Registry::of(tx, staged.main.rows).await?;
-        if registry == Registry::Empty {
-            timed("indexes off", first::indexes_off(tx)).await?;
-        }
-        timed("classify", self.classify(tx)).await?;
-        let renamed = self.carry_out(tx, id, registry).await?;
-        if registry == Registry::Empty {
-            timed("indexes on", first::indexes_on(tx)).await?;
-        }
+        let todo = self.todo(Registry::of(tx, staged.main.rows).await?);
+        let renamed = match todo.registry {
+            Registry::Empty => self.fill(tx, &todo, id).await?,
+            Registry::Loaded => {
+                timed("classify", self.classify(tx)).await?;
+                self.carry_out(tx, id).await?
+            }
+        };
         timed("insert rejects", INSERT_REJECTS.with(self.table).execute(tx, &[&id])).await?;
-        let counts = self.update_counts(tx, id, (staged, renamed)).await?;
+        let counts = timed("counts", self.update_counts(tx, &todo, id, (staged, renamed))).await?;
         let changed = watch::changes(tx, id).await?;
         watch::tell(tx, self.run, &self.file.name, &self.file.content.sha256, &changed).await?;
-        tx.batch_execute("DROP TABLE npi_todo, npi_names; RELEASE SAVEPOINT merge").await?;
+        if todo.registry == Registry::Loaded {
+            tx.batch_execute("DROP TABLE npi_todo, npi_names").await?;
+        }
+        tx.batch_execute("RELEASE SAVEPOINT merge").await?;
         Ok((counts, changed))
     }
 
+    fn todo(&self, registry: Registry) -> Todo {
+        Todo { table: self.table.clone(), registry }
+    }
+
+    /// Fills an empty registry with all rows.
+    async fn fill(&self, tx: &Transaction<'_>, todo: &Todo, id: i64) -> Result<Renamed, Error> {
+        timed("indexes off", first::indexes_off(tx)).await?;
+        timed("insert keys", INSERT_KEYS.with(todo).execute(tx, &[])).await?;
+        if timed("superseded", first::superseded(tx, self.table)).await? {
+            INSERT_KEYS.with(todo).execute(tx, &[]).await?;
+        }
+        timed("changes", watch::record(tx, todo, id)).await?;
+        self.insert_rows(tx, todo, id).await?;
+        let added = timed("other names", merge_names::insert(tx, todo, id)).await?;
+        timed("indexes on", first::indexes_on(tx)).await?;
+        Ok(Renamed { added, removed: 0 })
+    }
+
     /// Carries out the rows in `npi_todo` and `npi_names`.
-    async fn carry_out(&self, tx: &Transaction<'_>, id: i64, registry: Registry) -> Result<Renamed, Error> {
-        timed("changes", watch::record(tx, self.table, id)).await?;
-        if registry == Registry::Loaded {
-            timed("delete search", delete_search(tx)).await?;
-        }
-        timed("insert keys", INSERT_KEYS.execute(tx, &[])).await?;
-        if registry == Registry::Loaded {
-            timed("update keys", UPDATE_KEYS.execute(tx, &[])).await?;
-            timed("update rows", UPDATE_ROWS.with(self.table).execute(tx, &[&id])).await?;
-            timed("update deactivated", UPDATE_DEACTIVATED.with(self.table).execute(tx, &[&id])).await?;
-        }
-        timed("insert rows", INSERT_ROWS.with(self.table).execute(tx, &[&id])).await?;
-        timed("insert surgeons", INSERT_SURGEONS.with(self.table).execute(tx, &[])).await?;
-        timed("insert facilities", INSERT_FACILITIES.with(self.table).execute(tx, &[])).await?;
-        timed("other names", merge_names::replace(tx, id)).await
+    async fn carry_out(&self, tx: &Transaction<'_>, id: i64) -> Result<Renamed, Error> {
+        let todo = &self.todo(Registry::Loaded);
+        timed("changes", watch::record(tx, todo, id)).await?;
+        timed("delete search", delete_search(tx)).await?;
+        timed("insert keys", INSERT_KEYS.with(todo).execute(tx, &[])).await?;
+        timed("update keys", UPDATE_KEYS.execute(tx, &[])).await?;
+        timed("update rows", UPDATE_ROWS.with(self.table).execute(tx, &[&id])).await?;
+        timed("update deactivated", UPDATE_DEACTIVATED.with(self.table).execute(tx, &[&id])).await?;
+        self.insert_rows(tx, todo, id).await?;
+        timed("other names", merge_names::replace(tx, todo, id)).await
+    }
+
+    async fn insert_rows(&self, tx: &Transaction<'_>, todo: &Todo, id: i64) -> Result<(), Error> {
+        timed("insert rows", INSERT_ROWS.with(todo).execute(tx, &[&id])).await?;
+        timed("insert surgeons", INSERT_SURGEONS.with(todo).execute(tx, &[])).await?;
+        timed("insert facilities", INSERT_FACILITIES.with(todo).execute(tx, &[])).await.map(drop)
     }
 
     /// Makes rejects of the rows that the database has refused with this error, so that the next attempt goes without
@@ -208,8 +232,7 @@ impl Merge<'_> {
         let id = self.insert_file(tx).await?;
         self.classify(tx).await?;
         let refused =
-            refused_rows(tx, most.min(REFUSED_MAX), async || self.carry_out(tx, id, Registry::Loaded).await.map(drop))
-                .await?;
+            refused_rows(tx, most.min(REFUSED_MAX), async || self.carry_out(tx, id).await.map(drop)).await?;
         tx.batch_execute("ROLLBACK TO SAVEPOINT merge; RELEASE SAVEPOINT merge").await?;
         if refused.is_empty() {
             return Err(error);
@@ -280,12 +303,13 @@ impl Merge<'_> {
         let create = format!("CREATE TEMPORARY TABLE npi_todo AS\n{}; ANALYZE npi_todo", select.text());
         tx.batch_execute(&create).await?;
         let has_file = self.staged.other_names.is_some();
-        StagedNames { table: self.table.clone(), period_end: self.pfile.end, has_file }.compare(tx).await
+        StagedNames { todo: self.todo(Registry::Loaded), period_end: self.pfile.end, has_file }.compare(tx).await
     }
 
     async fn update_counts(
         &self,
         tx: &Transaction<'_>,
+        todo: &Todo,
         id: i64,
         (staged, renamed): (&Staged, Renamed),
     ) -> Result<Row, Error> {
@@ -307,7 +331,7 @@ impl Merge<'_> {
             &added,
             &removed,
         ];
-        UPDATE_COUNTS.one(tx, &parameters).await
+        UPDATE_COUNTS.with(todo).one(tx, &parameters).await
     }
 }
 

@@ -3,35 +3,39 @@
 use chrono::NaiveDate;
 use tokio_postgres::Transaction;
 
-use super::stage::StagingTable;
+use super::first::Registry;
+use super::todo::Todo;
 use crate::db::statements;
 use crate::error::Error;
 
 statements! {
     OTHER_NAMES[names: StagedNames = StagedNames::examples()]() = format!(
-        include_str!("other_names.sql"), stage = names.table, end = names.period_end, has_file = names.has_file
+        include_str!("other_names.sql"), new = names.todo.new_names(), end = names.period_end, has_file = names.has_file
     );
     DELETE_OTHER_SEARCH[table: &'static str = SEARCHED.into()]() =
         format!(include_str!("delete_other_search.sql"), table = table);
     DELETE_OTHER_NAMES() = include_str!("delete_other_names.sql");
-    INSERT_OTHER_NAMES(INT8) = include_str!("insert_other_names.sql");
-    INSERT_OTHER_SURGEONS() = include_str!("insert_other_surgeons.sql");
-    INSERT_OTHER_FACILITIES() = include_str!("insert_other_facilities.sql");
+    INSERT_OTHER_NAMES[todo: Todo = Todo::examples()](INT8) =
+        format!(include_str!("insert_other_names.sql"), names = todo.names());
+    INSERT_OTHER_SURGEONS[registry: Registry = Registry::ALL.into()]() =
+        format!(include_str!("insert_other_surgeons.sql"), changed = changed(*registry));
+    INSERT_OTHER_FACILITIES[registry: Registry = Registry::ALL.into()]() =
+        format!(include_str!("insert_other_facilities.sql"), changed = changed(*registry));
 }
 
 const SEARCHED: [&str; 2] = ["search_surgeon", "search_facility"];
 
-/// A staging table, the last day of the file in it, and whether it has the file of other names, too.
+/// A staged file, its last day, and whether it has the file of other names, too.
 pub struct StagedNames {
-    pub table: StagingTable,
+    pub todo: Todo,
     pub period_end: NaiveDate,
     pub has_file: bool,
 }
 
 impl StagedNames {
     fn examples() -> Vec<Self> {
-        let of = |table: StagingTable| Self { table, period_end: NaiveDate::default(), has_file: true };
-        StagingTable::examples().into_iter().map(of).collect()
+        let of = |todo: Todo| Self { todo, period_end: NaiveDate::default(), has_file: true };
+        Todo::examples().into_iter().map(of).collect()
     }
 
     /// Makes npi_names, from npi_todo.
@@ -57,11 +61,26 @@ pub async fn delete_search(tx: &Transaction<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Replaces the names, and makes their search rows from the providers as they are now.
-pub async fn replace(tx: &Transaction<'_>, file: i64) -> Result<Renamed, Error> {
+/// Whose search rows are made, of the names `o`.
+fn changed(registry: Registry) -> &'static str {
+    match registry {
+        Registry::Empty => "true",
+        Registry::Loaded => {
+            "o.npi IN (SELECT t.npi FROM npi_todo t WHERE t.class IN ('I', 'C') UNION SELECT n.npi FROM npi_names n)"
+        }
+    }
+}
+
+/// Replaces the names.
+pub async fn replace(tx: &Transaction<'_>, todo: &Todo, file: i64) -> Result<Renamed, Error> {
     let removed = DELETE_OTHER_NAMES.execute(tx, &[]).await?;
-    let added = INSERT_OTHER_NAMES.execute(tx, &[&file]).await?;
-    INSERT_OTHER_SURGEONS.execute(tx, &[]).await?;
-    INSERT_OTHER_FACILITIES.execute(tx, &[]).await?;
-    Ok(Renamed { added, removed })
+    Ok(Renamed { added: insert(tx, todo, file).await?, removed })
+}
+
+/// Inserts the names, and makes their search rows from the providers as they are now.
+pub async fn insert(tx: &Transaction<'_>, todo: &Todo, file: i64) -> Result<u64, Error> {
+    let added = INSERT_OTHER_NAMES.with(todo).execute(tx, &[&file]).await?;
+    INSERT_OTHER_SURGEONS.with(&todo.registry).execute(tx, &[]).await?;
+    INSERT_OTHER_FACILITIES.with(&todo.registry).execute(tx, &[]).await?;
+    Ok(added)
 }

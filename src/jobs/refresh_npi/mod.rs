@@ -13,7 +13,8 @@
 //! does not count here. `--max-reject-share` and `--accept-fewer-rows` release it.
 //!
 //! `plan` chooses the next file; `loader` takes it through `fetch`, `pfile`, `load` and `archive`. `load` stages it
-//! (`stage`: `csv`, `columns`, `row`) and merges it (`merge`; `isolate` where the database refuses a row).
+//! (`stage`: `csv`, `columns`, `row`) and merges what is `todo` (`merge`, `merge_names`; `first` into an empty registry;
+//! `isolate` where the database refuses a row).
 
 mod archive;
 mod args;
@@ -37,6 +38,7 @@ mod read_ahead;
 mod report;
 mod row;
 mod stage;
+mod todo;
 mod tuple;
 mod watch;
 

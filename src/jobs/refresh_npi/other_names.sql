@@ -1,22 +1,10 @@
 -- Compares the other names in a staged file with the stored ones; the merge keeps the result in the temporary table
 -- npi_names: of each NPI and source whose names are to be replaced the new ones, or one row without a number where there
--- is none. {stage} is the staging table, {end} the last day of the file's period, {has_file} whether the zip had the file
--- of other names.
+-- is none. The caller provides the names in the file. {end} is the last day of its period, {has_file} whether the zip had the
+-- file of other names.
 WITH
 new AS (
-    SELECT s.npi, 'MAIN' AS source, 1 AS number, s.other_full AS name, s.other_kind AS kind, s.other_letter AS letter,
-           s.other_folded AS folded
-    FROM npi_todo t JOIN {stage} s ON s.line = t.line
-    WHERE t.class IN ('I', 'C') AND NOT t.bare AND s.other_full IS NOT NULL
-    UNION ALL
-    -- Numbered in the order of the file; of equal ones the first counts.
-    SELECT o.npi, 'OTHER_NAMES', (1 + row_number() OVER (PARTITION BY o.npi ORDER BY o.line DESC))::int, o.name, o.kind,
-           o.letter, o.folded
-    FROM (SELECT s.npi, s.other_full AS name, s.other_kind AS kind, s.other_letter AS letter, s.other_folded AS folded,
-                 max(s.line) AS line
-          FROM {stage} s WHERE s.line < 0 AND s.reject IS NULL AND s.other_full IS NOT NULL
-          GROUP BY s.npi, s.other_full, s.other_kind, s.other_letter, s.other_folded) o
-),
+    {new}),
 -- Whose names are in the file, or are stored and perhaps not in the file any more.
 candidates AS (
     SELECT n.npi, n.source FROM new n

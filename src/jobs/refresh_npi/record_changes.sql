@@ -1,10 +1,10 @@
--- Records what the file changes of providers that are watched, before it is changed. {stage} is the staging table.
+-- Records what the file changes of providers that are watched, before it is changed. The caller provides the rows
+-- that are to be carried out.
 -- $1 the file's id bigint
 INSERT INTO npi_changes (file_id, npi, change, was, is_now)
 SELECT $1, t.npi, c.change, c.was, c.is_now
-FROM (SELECT DISTINCT w.npi FROM npi_watch w) w
-JOIN npi_todo t ON t.npi = w.npi AND t.class IN ('I', 'C')
-JOIN {stage} s ON s.line = t.line
+FROM {rows}
+JOIN (SELECT DISTINCT w.npi FROM npi_watch w) w ON w.npi = t.npi
 LEFT JOIN npi_data d ON d.npi = t.npi AND d.entity_type = t.old_type
 CROSS JOIN LATERAL (
     SELECT d.deactivated_on IS NULL OR COALESCE(d.reactivated_on >= d.deactivated_on, false) AS was_active,
@@ -31,5 +31,5 @@ CROSS JOIN LATERAL (VALUES
     ('ADDRESS', 'mail: ' || v.old_mailing, 'mail: ' || v.new_mailing, v.is_full AND v.old_mailing <> v.new_mailing),
     ('TAXONOMY', v.old_taxonomy, v.new_taxonomy, v.is_full AND v.old_taxonomy <> v.new_taxonomy)
 ) AS c (change, was, is_now, differs)
-WHERE c.differs
+WHERE t.class IN ('I', 'C') AND c.differs
 ORDER BY t.npi

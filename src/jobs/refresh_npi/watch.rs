@@ -7,14 +7,14 @@ use serde::Serialize;
 use serde_json::json;
 use tokio_postgres::Transaction;
 
-use super::stage::StagingTable;
+use super::todo::Todo;
 use crate::db::statements;
 use crate::error::Error;
 use crate::run::{AdminNotice, Run};
 
 statements! {
-    RECORD_CHANGES[stage: StagingTable = StagingTable::examples()](INT8) =
-        format!(include_str!("record_changes.sql"), stage = stage);
+    RECORD_CHANGES[todo: Todo = Todo::examples()](INT8) =
+        format!(include_str!("record_changes.sql"), rows = todo.rows());
     // $1 the file's id bigint
     CHANGES(INT8) =
         "SELECT c.npi, array_agg(DISTINCT c.change ORDER BY c.change) AS changes,
@@ -36,9 +36,9 @@ pub struct Changed {
     facilities: Vec<String>,
 }
 
-/// Records the changes that the rows in `npi_todo` make; it must come before they are made.
-pub async fn record(tx: &Transaction<'_>, table: &StagingTable, file: i64) -> Result<(), Error> {
-    RECORD_CHANGES.with(table).execute(tx, &[&file]).await.map(drop)
+/// Records the changes that the rows make; it must come before they are made.
+pub async fn record(tx: &Transaction<'_>, todo: &Todo, file: i64) -> Result<(), Error> {
+    RECORD_CHANGES.with(todo).execute(tx, &[&file]).await.map(drop)
 }
 
 /// The recorded changes of a file.
