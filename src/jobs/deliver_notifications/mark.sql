@@ -1,21 +1,13 @@
--- Marks messages as SENDING, just before their requests leave. Returns those that are still to be sent, and which of them
--- are marked: the others are held by another session. They are few: as many as may be under way at once.
+-- Marks messages as SENDING, just before their requests leave; returns those that it has marked. They are few: as many as
+-- may be under way at once.
 -- $1 ids int8[]; $2 the run uuid; $3 the instant timestamptz; $4 'held' text where nothing of them leaves yet
-WITH
-asked AS MATERIALIZED (
-    SELECT n.id FROM notifications n
-    WHERE n.id = ANY ($1) AND n.status = 'PENDING' AND (n.expires_at IS NULL OR n.expires_at > $3)
-),
-locked AS (
+WITH locked AS (
     SELECT n.id FROM notifications n
     WHERE n.id = ANY ($1) AND n.status = 'PENDING' AND (n.expires_at IS NULL OR n.expires_at > $3)
     ORDER BY n.id
     FOR NO KEY UPDATE SKIP LOCKED
-),
-marked AS (
-    UPDATE notifications n
-    SET status = 'SENDING', sending_at = $3, sending_run = $2, attempts = n.attempts + 1, is_held = $4 = 'held'
-    FROM locked WHERE n.id = locked.id
-    RETURNING n.id
 )
-SELECT a.id, EXISTS (SELECT FROM marked m WHERE m.id = a.id) AS is_marked FROM asked a
+UPDATE notifications n
+SET status = 'SENDING', sending_at = $3, sending_run = $2, attempts = n.attempts + 1, is_held = $4 = 'held'
+FROM locked WHERE n.id = locked.id
+RETURNING n.id

@@ -7,11 +7,14 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
-use crate::db::{Row, statements};
+use crate::db::statements;
 use crate::error::Error;
 
 statements! {
     MARK(INT8_ARRAY, UUID, TIMESTAMPTZ, TEXT) = include_str!("mark.sql");
+    STILL_TO_BE_SENT(INT8_ARRAY, TIMESTAMPTZ) =
+        "SELECT n.id FROM notifications n
+         WHERE n.id = ANY ($1) AND n.status = 'PENDING' AND (n.expires_at IS NULL OR n.expires_at > $2)";
     LET_GO(INT8_ARRAY, UUID) =
         "UPDATE notifications n SET is_held = false
          WHERE n.id = ANY ($1) AND n.status = 'SENDING' AND n.sending_run = $2
@@ -46,9 +49,15 @@ async fn mark(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = MARK.all(tx, &[&ids, &run, &now, if holds { &"held" } else { &"" }]).await?;
-    let mark = |row: &Row| if row.get("is_marked") { Mark::Made } else { Mark::Locked };
-    Ok(rows.iter().map(|row| (row.get("id"), mark(row))).collect())
+    let held = if holds { "held" } else { "" };
+    let made = MARK.all(tx, &[&ids, &run, &now, &held]).await?;
+    let mut marks: HashMap<i64, Mark> = made.iter().map(|row| (row.get("id"), Mark::Made)).collect();
+    if marks.len() < ids.len() {
+        let missed: Vec<i64> = ids.iter().copied().filter(|id| !marks.contains_key(id)).collect();
+        let rows = STILL_TO_BE_SENT.all(tx, &[&missed, &now]).await?;
+        marks.extend(rows.iter().map(|row| (row.get("id"), Mark::Locked)));
+    }
+    Ok(marks)
 }
 
 /// Notes that the texts of these messages leave; returns those of which it is so.

@@ -15,8 +15,8 @@
 //!
 //! `deliver` runs the steps: `stranded` (what dead runs left), `outgoing` (all that is due), `follow_up` (what the
 //! provider says later). `pages` reads messages (`due`) with `facts` and decides (`decide`) what becomes of each;
-//! `marked` marks those that leave, `sending` has their requests, `settle` their outcomes, `told` who was told, `sought` what may have been sent. `gateway`
-//! knows the providers and their options.
+//! `marked` marks those that leave, `sending` has their requests, `settle` their outcomes, `told` who was told, `sought`
+//! what may have been sent. `gateway` knows the providers and their options.
 
 mod args;
 mod decide;

@@ -70,6 +70,24 @@ impl Fixture {
 }
 
 #[tokio::test]
+async fn as_many_messages_are_under_way_as_there_are_slots_and_never_more() {
+    let fixture = Fixture::new().await;
+    fixture.staged(60).await;
+    fixture.server.always(Reply::After(Duration::from_millis(5), 204, String::new()));
+    let count = "CREATE TABLE seen (sending bigint);
+                 CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN
+                     INSERT INTO rounds.seen SELECT count(*) FROM rounds.notifications WHERE status = 'SENDING';
+                     RETURN NULL;
+                 END $$;
+                 CREATE TRIGGER see AFTER UPDATE ON notifications FOR EACH STATEMENT EXECUTE FUNCTION see()";
+    fixture.clinic.sql(count).await;
+    fixture.run(&["--concurrency", "3"]).await.expect(0);
+    assert_eq!(fixture.states().await, ["60 SENT"]);
+    assert_eq!(fixture.clinic.count("SELECT max(sending) FROM seen").await, 3);
+}
+
+#[tokio::test]
 async fn what_the_endpoint_takes_is_sent_once_signed_and_without_a_text() {
     let fixture = Fixture::new().await;
     fixture.staged(3).await;
