@@ -10,6 +10,7 @@ pub mod limit;
 pub mod list;
 pub mod look;
 pub mod notes;
+mod signals;
 pub mod told;
 
 use std::time::Duration;
@@ -34,6 +35,7 @@ use crate::run::{CommonArgs, JobArgs};
 use crate::schedule::FileArgs;
 pub use context::{CommandContext, Moment, check_known, check_recorded, held, locked};
 pub use look::Look;
+pub use signals::Signals;
 
 statements! {
     of context, look;

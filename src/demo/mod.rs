@@ -35,10 +35,10 @@ use std::time::Instant;
 use anyhow::anyhow;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinError;
 use tracing::error;
 
+use crate::command::Signals;
 use crate::exit::Exit;
 use crate::ops::migrate;
 use crate::run::{CommonArgs, RunArgs};
@@ -141,26 +141,6 @@ pub async fn command(args: &DemoArgs, common: CommonArgs) -> Exit {
         Ok(()) => remove(&page, server),
         Err(error) => Err(error),
     })
-}
-
-/// The signals that end the demo.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    /// Waits for a signal; the exit code that belongs to it.
-    async fn next(&mut self) -> Exit {
-        tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
-        }
-    }
 }
 
 fn joined(started: Result<Result<Scratch, String>, JoinError>) -> Result<Scratch, String> {

@@ -58,6 +58,7 @@ pub use records::{Item, Records};
 pub use refusals::Coverage;
 pub use report::{Counts, NotDone, Report, Summary};
 pub use runner::{execute, execute_watched, oldest_due};
+pub use signals::ignores_hangup;
 pub use totals::{durations_of, lane_durations, lane_totals, success_rate};
 pub use undeliverable::{UNDELIVERABLE, UNDELIVERABLE_COLUMN, undeliverable, undeliverable_recorded};
 pub use write_options::WriteOptions;

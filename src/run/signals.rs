@@ -28,7 +28,7 @@ pub fn stop_at_signal(stop: watch::Sender<Option<Halt>>) -> Option<JoinHandle<()
 }
 
 /// Whether the process was started to outlive its terminal, as by nohup. To hear a signal ends that it is ignored.
-fn ignores_hangup() -> bool {
+pub fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)

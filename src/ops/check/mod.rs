@@ -34,7 +34,7 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::Transaction;
 
 use crate::clinic::actor::refused;
-use crate::command::{CommandContext, Operation, Output};
+use crate::command::{CommandContext, Operation, Output, Signals};
 use crate::db::{self, Connection, Limits, SchemaName};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -44,7 +44,6 @@ use crate::schedule::{self, Row};
 use crate::time_zone::Tz;
 use catalog::Catalog;
 use finding::{Findings, Level, Topic};
-use outlook::Signals;
 
 db::statements! {
     of catalog, columns, connection, indexes, permissions, row_security, rows, schema_state, supplies, triggers, writing;
@@ -148,7 +147,8 @@ impl Check<'_> {
         }
         self.look_at_the_rows(&mut client).await?;
         drop(client);
-        let mut signals = Signals::listen();
+        // The first dry run hears signals, and from then on they end the process no more by themselves.
+        let mut signals = Signals::listen().ok();
         for row in &self.rows {
             self.stopped = outlook::look(row, context, read_only, &mut signals, &mut self.findings).await;
             if self.stopped.is_some() {

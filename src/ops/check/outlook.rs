@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
 use super::finding::{Findings, Remedy, Section, Topic};
-use crate::command::CommandContext;
+use crate::command::{CommandContext, Signals};
 use crate::exit::Exit;
 use crate::jobs::{self, Lookout};
 use crate::output::span;
@@ -18,36 +16,12 @@ use crate::schedule::Row;
 /// The time for one dry run.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The signals that stop the command. The first dry run hears them, and from then on the system no longer ends the
-/// process by them. So they are heard here, too: one that comes between two dry runs is not lost.
-pub struct Signals(Option<[Signal; 2]>);
-
-impl Signals {
-    pub fn listen() -> Self {
-        match [SignalKind::interrupt(), SignalKind::terminate()].map(signal) {
-            [Ok(interrupt), Ok(terminate)] => Self(Some([interrupt, terminate])),
-            _ => Self(None),
-        }
-    }
-
-    /// The exit of a signal that has come.
-    fn heard(&mut self) -> Option<Exit> {
-        let [interrupt, terminate] = self.0.as_mut()?;
-        let is_heard = |signal: &mut Signal| signal.recv().now_or_never().is_some();
-        match () {
-            () if is_heard(interrupt) => Some(Exit::Interrupted),
-            () if is_heard(terminate) => Some(Exit::Terminated),
-            () => None,
-        }
-    }
-}
-
-/// Looks at a lane. Returns the exit of the command if a signal stopped it.
+/// Looks at a lane. Returns the exit of the command if a signal stopped it: during the dry run, or between two.
 pub async fn look(
     row: &'static Row,
     context: &CommandContext<'_>,
     read_only: bool,
-    signals: &mut Signals,
+    signals: &mut Option<Signals>,
     findings: &mut Findings,
 ) -> Option<Exit> {
     let is_stopped = findings.stops(row.job);
@@ -80,7 +54,7 @@ pub async fn look(
         }
         Err(message) => section.fail(format!("{lane}{message}"), by_hand),
     }
-    signals.heard()
+    signals.as_mut()?.heard()
 }
 
 fn tell(summary: &Summary, lane: &str, since: &str, by_hand: Option<Remedy>, section: &mut Section<'_>) {

@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tokio_postgres::Transaction;
 
-use super::finding::{Findings, Remedy, Topic};
-use crate::db::{UNREADABLE, statements, unless};
+use super::finding::{Findings, Remedy, Section, Topic};
+use crate::db::{Row, UNREADABLE, statements, unless};
 use crate::error::Error;
 use crate::jobs::refresh_npi::RefreshNpi;
 use crate::jobs::sync_practiceq::SyncPracticeq;
@@ -32,20 +32,23 @@ const LEAST_PART: i64 = 10;
 
 pub async fn look(tx: &Transaction<'_>, jobs: &[&'static str], findings: &mut Findings) -> Result<(), Error> {
     if jobs.contains(&RefreshNpi::NAME) {
-        unless(tx, &UNREADABLE, async || look_at_the_registry(tx, findings).await).await?;
+        let row = unless(tx, &UNREADABLE, async || AGE.one(tx, &[]).await).await?;
+        tell_the_age(row.as_ref(), &mut findings.section(Some(RefreshNpi::NAME), Topic::Registry));
     }
     if jobs.contains(&SyncPracticeq::NAME) {
-        unless(tx, &UNREADABLE, async || look_at_the_requests(tx, findings).await).await?;
+        let read = async || Ok((USED.opt(tx, &[]).await?, report::per_day_max(tx).await?));
+        let requests = unless(tx, &UNREADABLE, read).await?;
+        tell_the_requests(requests, &mut findings.section(Some(SyncPracticeq::NAME), Topic::Requests));
     }
     Ok(())
 }
 
-async fn look_at_the_registry(tx: &Transaction<'_>, findings: &mut Findings) -> Result<(), Error> {
-    let row = AGE.one(tx, &[]).await?;
-    let mut section = findings.section(Some(RefreshNpi::NAME), Topic::Registry);
+fn tell_the_age(row: Option<&Row>, section: &mut Section<'_>) {
+    let Some(row) = row else {
+        return section.skip("this role may not read npi_files");
+    };
     let (Some(up_to), now) = (row.get::<_, Option<NaiveDate>>("up_to"), row.get::<_, DateTime<Utc>>("now")) else {
-        section.skip("no file was loaded yet");
-        return Ok(());
+        return section.skip("no file was loaded yet");
     };
     let age = now.date_naive() - up_to;
     let what = format!("up to {up_to}, {} old", span(age.max(TimeDelta::zero())));
@@ -53,25 +56,21 @@ async fn look_at_the_registry(tx: &Transaction<'_>, findings: &mut Findings) -> 
         true => section.warn(format!("{what}: no newer file was loaded"), Remedy::command("rounds refresh-npi")),
         false => section.ok(what),
     }
-    Ok(())
 }
 
-async fn look_at_the_requests(tx: &Transaction<'_>, findings: &mut Findings) -> Result<(), Error> {
-    let used = USED.opt(tx, &[]).await?;
-    let per_day = report::per_day_max(tx).await?;
-    let mut section = findings.section(Some(SyncPracticeq::NAME), Topic::Requests);
-    let (Some(row), Some(per_day)) = (used, per_day) else {
-        section.skip("nothing was asked of the account yet");
-        return Ok(());
+/// Tells of the requests that were used, and of how many a day allows.
+fn tell_the_requests(requests: Option<(Option<Row>, Option<i64>)>, section: &mut Section<'_>) {
+    let (row, per_day) = match requests {
+        None => return section.skip("this role may not read api_requests and api_budgets"),
+        Some((Some(row), Some(per_day))) => (row, per_day),
+        Some(_) => return section.skip("nothing was asked of the account yet"),
     };
     let left = (per_day - row.get::<_, i64>("used")).max(0);
     let what = format!("{left} of {per_day} requests are left of the last 24 hours");
-    let advice =
-        Remedy::advice("--requests-per-day says what the account allows; docs/practiceq.md says what asks most");
+    let advice = Remedy::advice("--requests-per-day says what the account allows; `rounds report` shows which requests were made on which day");
     match row.get::<_, Option<DateTime<Utc>>>("blocked_until") {
         Some(until) => section.warn(format!("{what}; the account asked for a pause until {}", stamp(until)), None),
         None if left * LEAST_PART < per_day => section.warn(what, advice),
         None => section.ok(what),
     }
-    Ok(())
 }

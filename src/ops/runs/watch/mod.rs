@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use self::answer::Answer;
@@ -23,7 +23,7 @@ use self::look::{Asked, Look};
 use self::screen::Screen;
 use super::shape::job;
 use crate::arg::{duration_within, positive_duration};
-use crate::command::{CommandContext, GlobalArgs, refuse};
+use crate::command::{CommandContext, GlobalArgs, Signals, refuse};
 use crate::db::{Db, statements};
 use crate::error::{Error, ErrorKind, file_error};
 use crate::exit::Exit;
@@ -68,18 +68,14 @@ enum View {
     Lines(Lines),
 }
 
-/// The signals that end it, and the one that says that the terminal has another size.
-struct Signals {
-    ends: [(Signal, Exit); 3],
-    resized: Signal,
-}
-
 pub async fn command(args: &WatchArgs, global: &GlobalArgs) -> Exit {
     watch(args, global).await.unwrap_or_else(|error| refuse("runs", &error, &global.output))
 }
 
 async fn watch(args: &WatchArgs, global: &GlobalArgs) -> Result<Exit, Error> {
-    let mut signals = Signals::heard().map_err(|error| unusable("signals cannot be heard", &error))?;
+    let unheard = |error| unusable("signals cannot be heard", &error);
+    let mut signals = Signals::listen().map_err(unheard)?;
+    let mut resized = signal(SignalKind::window_change()).map_err(unheard)?;
     let (zone, is_table) = (args.zone.zone()?, is_table(global)?);
     let db = Db::open(&global.database, "rounds/runs")?;
     let context = CommandContext { db: &db, args: &global.common, limit: LIMIT, command: "runs" };
@@ -89,7 +85,7 @@ async fn watch(args: &WatchArgs, global: &GlobalArgs) -> Result<Exit, Error> {
     loop {
         let next = Instant::now() + args.interval;
         let seen = tokio::select! {
-            exit = end(&mut signals.ends) => return Ok(exit),
+            exit = signals.next() => return Ok(exit),
             seen = asked.look(&context) => db.renew_after(seen),
         };
         // The first look says whether there is anything to be watched.
@@ -115,9 +111,9 @@ async fn watch(args: &WatchArgs, global: &GlobalArgs) -> Result<Exit, Error> {
                 Err(error) => return Err(unusable("stdout cannot be written", &error)),
             }
             shown = tokio::select! {
-                exit = end(&mut signals.ends) => return Ok(exit),
+                exit = signals.next() => return Ok(exit),
                 () = sleep_until(next) => break,
-                _ = signals.resized.recv() => view.show(None, &answer),
+                _ = resized.recv() => view.show(None, &answer),
             };
         }
     }
@@ -154,25 +150,5 @@ impl View {
             Self::Screen(screen) => screen.show(look, answer),
             Self::Lines(lines) => lines.show(look, answer),
         }
-    }
-}
-
-impl Signals {
-    fn heard() -> io::Result<Self> {
-        let ends = [
-            (signal(SignalKind::interrupt())?, Exit::Interrupted),
-            (signal(SignalKind::terminate())?, Exit::Terminated),
-            (signal(SignalKind::hangup())?, Exit::HungUp),
-        ];
-        Ok(Self { ends, resized: signal(SignalKind::window_change())? })
-    }
-}
-
-/// The exit code of the first signal that comes.
-async fn end([interrupt, terminate, hangup]: &mut [(Signal, Exit); 3]) -> Exit {
-    tokio::select! {
-        _ = interrupt.0.recv() => interrupt.1,
-        _ = terminate.0.recv() => terminate.1,
-        _ = hangup.0.recv() => hangup.1,
     }
 }
