@@ -151,6 +151,22 @@ fn every_code_of_an_error_has_a_row() {
     assert!(untold.is_empty(), "no page in src/ops/help/codes.toml, and make docs: {untold:?}");
 }
 
+#[test]
+fn every_document_that_a_message_names_is_there() {
+    let mut found = vec![];
+    files(&root().join("src"), &mut found);
+    let is_of_a_path = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    let named = |text: String| -> Vec<String> {
+        let paths =
+            text.match_indices("docs/").map(|(at, _)| text[at..].split(|c| !is_of_a_path(c)).next().unwrap_or(""));
+        paths.filter_map(|path| Some(format!("{}.md", path.split_once(".md")?.0))).collect()
+    };
+    let named: BTreeSet<String> = found.iter().flat_map(|path| named(read(path))).collect();
+    assert!(named.len() > 5, "{named:?}");
+    let missing: Vec<&String> = named.iter().filter(|path| !root().join(path).exists()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// The names of the fields of the events in a source, as `tracing` takes them: before the message.
 fn fields(text: &str) -> Vec<String> {
     let macros = ["debug!(", "info!(", "warn!(", "error!("];
