@@ -131,12 +131,13 @@ docs: ## write the generated documents and rendered files
 	mv docs/cli.md.new docs/cli.md
 	env -i PATH="$$PATH" HOME="$$HOME" "$${CARGO_TARGET_DIR:-target}/debug/rounds" man --errors > docs/errors.md.new
 	mv docs/errors.md.new docs/errors.md
-	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: docs::report_fields \
+	@$(with_postgres) && ROUNDS_UPDATE_DOCS=1 cargo test --locked --quiet --test it -- schema:: needs:: ours:: docs::report_fields the_reference_has_each_metric \
 	 privileges::the_list deploy::the_folders_are_rendered
 
 # The pictures of the README, of a part of the demo.
-pictures: ## draw docs/pictures anew from rounds demo
+pictures: prove-report ## draw docs/pictures anew: a part of rounds demo, and the page of rounds report
 	@$(with_postgres) && scripts/pictures
+	@cp target/prove_report/report-light.png target/prove_report/report-dark.png docs/pictures
 
 # The manifests of k8s/, without a cluster.
 .PHONY: check-k8s

@@ -26,6 +26,10 @@ const RUNS: &str = include_str!("../data/report/runs.sql");
 const LOOK: &str = include_str!("look.js");
 /// The widths at which it is looked at.
 const WIDTHS: [u32; 2] = [1280, 390];
+/// Enough for all of it.
+const HEIGHTS: [u32; 2] = [6_000, 12_000];
+/// What the README shows of it.
+const FIRST_SCREEN: (u32, u32) = (1000, 1240);
 /// How long the browser may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -42,10 +46,11 @@ async fn main() {
         fits(&text, &pictures, width).await;
         println!("chromium: at {width} pixels no text overlaps or is cut, and nothing is wider than the screen");
     }
-    for width in WIDTHS {
-        for scheme in ["light", "dark"] {
-            photograph(&page, &pictures.join(format!("{width}-{scheme}.png")), width, scheme).await;
+    for scheme in ["light", "dark"] {
+        for (width, height) in WIDTHS.into_iter().zip(HEIGHTS) {
+            photograph(&page, &pictures.join(format!("{width}-{scheme}.png")), (width, height), scheme).await;
         }
+        photograph(&page, &pictures.join(format!("report-{scheme}.png")), FIRST_SCREEN, scheme).await;
     }
     println!("pictures to look at: {}", pictures.display());
     println!("4 passed, 0 failed");
@@ -139,11 +144,11 @@ async fn fits(page: &str, place: &Path, width: u32) {
     }
 }
 
-async fn photograph(page: &Path, picture: &Path, width: u32, scheme: &str) {
+async fn photograph(page: &Path, picture: &Path, (width, height): (u32, u32), scheme: &str) {
     let _ = fs::remove_file(picture);
     let scheme = if scheme == "dark" { 0 } else { 1 };
     let args = [
-        format!("--window-size={width},{}", if width < 500 { 12_000 } else { 6_000 }),
+        format!("--window-size={width},{height}"),
         format!("--blink-settings=preferredColorScheme={scheme}"),
         format!("--screenshot={}", picture.display()),
         format!("file://{}", page.display()),
