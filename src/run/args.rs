@@ -105,7 +105,8 @@ pub struct RunArgs {
     #[arg(long, env = "ROUNDS_SCHEDULED_FOR", value_name = "INSTANT", value_parser = instant)]
     #[serde(skip)]
     pub scheduled_for: Option<DateTime<Utc>>,
-    /// Skip the run if one of the job succeeded at most this long ago: for a scheduler that stands in for another
+    /// Skip the run if one of the job succeeded, or was stopped by its brake, at most this long ago: for a scheduler that
+    /// stands in for another
     #[arg(long, env = "ROUNDS_UNLESS_SUCCEEDED_WITHIN", value_name = "DURATION", value_parser = positive_duration)]
     #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub unless_succeeded_within: Option<Duration>,

@@ -59,7 +59,7 @@ pub struct AdvanceBilling {
     #[arg(long, env = "ROUNDS_MIN_DWELL", value_name = "DURATION", value_parser = duration)]
     #[serde(serialize_with = "as_text")]
     pub min_dwell: Option<Duration>,
-    /// Yes, up to so many cases: instead of the brake, which is 5 times the median of the stage's last 8 runs that
+    /// Allow up to N cases in this run: instead of the brake, which is 5 times the median of the stage's last 8 runs that
     /// moved something, at least 50, or --max-items
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=10_000_000))]
     pub confirm_items: Option<u32>,

@@ -29,8 +29,8 @@ statements! {
 /// Print the privileges that jobs and commands need, as SQL for the owner of the tables; or make a role for each
 ///
 /// A group of commands is named as a job is: watch (health, runs), no-show, alerts, absences, rules (escalation-rules),
-/// pauses (pause, resume), notifications, npi, practiceq. Commands that change nothing for good, or that are the owner's,
-/// have none.
+/// pauses (pause, resume), notifications, npi, practiceq, report. The commands of the owner (migrate, actors, grants) have
+/// none.
 #[derive(Args, Debug)]
 pub struct GrantsArgs {
     /// What these jobs and groups of commands need [default: all jobs and watch; with --apply, all]

@@ -73,7 +73,7 @@ pub struct HealthArgs {
     /// As JSON in the shape that an old dashboard reads, of one job or lane
     #[arg(long, value_enum, requires = "jobs", conflicts_with = "failing")]
     shape: Option<Shape>,
-    /// What a dashboard calls the job, as NAME=JOB or NAME=JOB-LANE: the JSON says NAME, and a JOB argument may
+    /// What a dashboard calls the job, as NAME=JOB or NAME=JOB-LANE: the JSON has NAME, and NAME may be given as JOB
     #[arg(long, env = "ROUNDS_JOB_NAME", value_name = "NAME=JOB", value_delimiter = ',')]
     job_name: Vec<JobName>,
     #[command(flatten)]

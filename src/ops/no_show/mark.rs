@@ -33,7 +33,7 @@ pub struct MarkArgs {
     /// The visit
     #[arg(value_name = "APPOINTMENT_ID")]
     visit: Key,
-    /// MANUAL_STAFF, MANUAL_DOCTOR (the visit's own doctor), or PATIENT_CALLED (who is not told then)
+    /// MANUAL_STAFF, MANUAL_DOCTOR (the visit's own doctor), or PATIENT_CALLED (the patient gets no notice)
     #[arg(long, value_enum, ignore_case = true, value_parser = by_hand)]
     reason: Reason,
     #[command(flatten)]
