@@ -13,7 +13,6 @@ use crate::error::Error;
 statements! {
     IS_EMPTY() = "SELECT NOT EXISTS (SELECT FROM npi_key) AS is_empty";
     IS_ONE_TWICE() = "SELECT EXISTS (SELECT FROM npi_key k GROUP BY k.npi HAVING count(*) > 1) AS is_one_twice";
-    DELETE_KEYS() = "DELETE FROM npi_key";
     DELETE_SUPERSEDED[stage: StagingTable = StagingTable::examples()]() =
         format!(include_str!("delete_superseded.sql"), stage = stage);
     INDEXES_OFF() = "SELECT npi_indexes_off()";
@@ -53,12 +52,19 @@ pub async fn indexes_on(tx: &Transaction<'_>) -> Result<(), Error> {
     INDEXES_ON.execute(tx, &[]).await.map(drop)
 }
 
-/// Leaves one line of an NPI that has more, once all keys are inserted; returns whether they have to be inserted again.
-pub async fn superseded(tx: &Transaction<'_>, table: &StagingTable) -> Result<bool, Error> {
-    let is_one_twice = IS_ONE_TWICE.one(tx, &[]).await?.get("is_one_twice");
-    if is_one_twice {
+/// Inserts the keys of all rows. Of an NPI that has more than one line the last one is left; the keys show whether there is
+/// such an NPI, since they are not unique meanwhile.
+pub async fn insert_keys(
+    tx: &Transaction<'_>,
+    table: &StagingTable,
+    insert: impl AsyncFn() -> Result<(), Error>,
+) -> Result<(), Error> {
+    tx.batch_execute("SAVEPOINT keys").await?;
+    insert().await?;
+    if IS_ONE_TWICE.one(tx, &[]).await?.get("is_one_twice") {
+        tx.batch_execute("ROLLBACK TO SAVEPOINT keys").await?;
         DELETE_SUPERSEDED.with(table).execute(tx, &[]).await?;
-        DELETE_KEYS.execute(tx, &[]).await?;
+        insert().await?;
     }
-    Ok(is_one_twice)
+    Ok(tx.batch_execute("RELEASE SAVEPOINT keys").await?)
 }

@@ -195,10 +195,8 @@ impl Merge<'_> {
     /// Fills an empty registry with all rows.
     async fn fill(&self, tx: &Transaction<'_>, todo: &Todo, id: i64) -> Result<Renamed, Error> {
         timed("indexes off", first::indexes_off(tx)).await?;
-        timed("insert keys", INSERT_KEYS.with(todo).execute(tx, &[])).await?;
-        if timed("superseded", first::superseded(tx, self.table)).await? {
-            INSERT_KEYS.with(todo).execute(tx, &[]).await?;
-        }
+        let keys = async || INSERT_KEYS.with(todo).execute(tx, &[]).await.map(drop);
+        timed("insert keys", first::insert_keys(tx, self.table, keys)).await?;
         timed("changes", watch::record(tx, todo, id)).await?;
         self.insert_rows(tx, todo, id).await?;
         let added = timed("other names", merge_names::insert(tx, todo, id)).await?;

@@ -67,7 +67,9 @@ fn tell_the_requests(requests: Option<(Option<Row>, Option<i64>)>, section: &mut
     };
     let left = (per_day - row.get::<_, i64>("used")).max(0);
     let what = format!("{left} of {per_day} requests are left of the last 24 hours");
-    let advice = Remedy::advice("--requests-per-day says what the account allows; `rounds report` shows which requests were made on which day");
+    let advice = Remedy::advice(
+        "--requests-per-day says what the account allows; `rounds report` shows which requests were made on which day",
+    );
     match row.get::<_, Option<DateTime<Utc>>>("blocked_until") {
         Some(until) => section.warn(format!("{what}; the account asked for a pause until {}", stamp(until)), None),
         None if left * LEAST_PART < per_day => section.warn(what, advice),
