@@ -229,8 +229,7 @@ impl Merge<'_> {
         let most = self.refused_max.saturating_sub((counts.in_table().1 - self.staged.in_table().1) as usize);
         let id = self.insert_file(tx).await?;
         self.classify(tx).await?;
-        let refused =
-            refused_rows(tx, most.min(REFUSED_MAX), async || self.carry_out(tx, id).await.map(drop)).await?;
+        let refused = refused_rows(tx, most.min(REFUSED_MAX), async || self.carry_out(tx, id).await.map(drop)).await?;
         tx.batch_execute("ROLLBACK TO SAVEPOINT merge; RELEASE SAVEPOINT merge").await?;
         if refused.is_empty() {
             return Err(error);

@@ -46,7 +46,9 @@ impl Todo {
     /// The other names that are to be written, as `n`.
     pub fn names(&self) -> String {
         match self.registry {
-            Registry::Empty => format!(include_str!("first_names.part.sql"), new = self.new_names(), stage = self.table),
+            Registry::Empty => {
+                format!(include_str!("first_names.part.sql"), new = self.new_names(), stage = self.table)
+            }
             Registry::Loaded => "npi_names n".to_owned(),
         }
     }
